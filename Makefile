@@ -1,0 +1,58 @@
+# One command set for people, hooks and CI. `make` alone lists it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+JOBS   ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types layers format unit soak lock clean system-packages
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "notifyd needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "Python's venv module is incomplete; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+run: $(READY) ## the whole thing at work: relay, inbox page, daemon, a log being written
+	@$(BIN)/notifyd demo
+
+test: $(READY) lint types layers unit ## everything that must hold, in parallel
+
+lint: $(READY) ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## strict types
+	$(BIN)/mypy
+
+layers: $(READY) ## who may import whom
+	$(BIN)/lint-imports --no-cache
+
+unit: $(READY) ## the tests alone
+	$(BIN)/pytest -n $(JOBS) -m "not soak" -q
+
+soak: $(READY) ## the long drills: hundreds of kills and rotations
+	$(BIN)/pytest -n $(JOBS) -m soak -q --timeout 3600
+
+format: $(READY) ## write the style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(READY) ## resolve the dependencies anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate pyproject.toml --group dev --upgrade -o requirements.lock
+
+system-packages: ## apt-get: what the tests drive on Debian (logrotate, systemd, curl)
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends python3-venv logrotate systemd dbus curl procps
+
+clean: ## forget the environment and every cache
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

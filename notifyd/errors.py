@@ -1,0 +1,41 @@
+"""The ways notifyd can refuse: each message is one sentence that says what, where and the mend."""
+
+
+class NotifydError(Exception):
+    """Anything we tell a person without a traceback."""
+
+
+class ConfigError(NotifydError):
+    """The configuration cannot be used; `problems` holds one line per mistake."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class TokenError(NotifydError):
+    """There is no usable send token."""
+
+
+class InUseError(NotifydError):
+    """Another daemon holds the state directory or the socket."""
+
+
+class StoreError(NotifydError):
+    """The store cannot be used as it is (too new, not readable, not a database)."""
+
+
+class StoreUnavailableError(NotifydError):
+    """A commit failed for a reason that may pass: the disk is full, read-only or locked."""
+
+
+class RefusedError(NotifydError):
+    """A request to the fold was refused: `code` is the snake_case name of the reason."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class SourceError(NotifydError):
+    """A source cannot go on as it is; it is started again with backoff."""
