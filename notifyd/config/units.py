@@ -1,0 +1,46 @@
+"""Durations and sizes as people write them: with a unit, never a bare number."""
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "KB": 10**3, "MB": 10**6}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|KB|MB)")
+
+
+def seconds(value: object) -> float:
+    """Read "500ms", "2s", "1h30m" as seconds; ValueError says what the right form is."""
+    if isinstance(value, str) and _DURATION.fullmatch(text := value.replace(" ", "")):
+        return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise ValueError(f'needs a unit: write "{value}s" or "{value}m"')
+    raise ValueError('is no duration: write one like "500ms", "2s", "5m", "1h30m" or "1d"')
+
+
+def size(value: object) -> int:
+    """Read "64KiB" or "10MiB" as bytes; ValueError says what the right form is."""
+    if isinstance(value, str) and (found := _SIZE.fullmatch(value.strip())):
+        return int(found[1]) * _BYTES[found[2]]
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ValueError(f'needs a unit: write "{value}B" or "{value}KiB"')
+    raise ValueError('is no size: write one like "64KiB" or "10MiB"')
+
+
+def spoken(value: float) -> str:
+    """Write seconds as a duration that `seconds` reads again: 5400 → "1h30m"."""
+    if value < 1:
+        return f"{round(value * 1000)}ms"
+    left, parts = round(value), []
+    for unit in ("d", "h", "m", "s"):
+        number, left = divmod(left, int(_SECONDS[unit]))
+        if number:
+            parts.append(f"{number}{unit}")
+    return "".join(parts)
+
+
+Duration = Annotated[float, BeforeValidator(seconds)]
+Size = Annotated[int, BeforeValidator(size)]
