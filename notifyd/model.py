@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import NamedTuple
 
 LINES_KEPT = 20
 """How many lines and paths a notification remembers of its matches."""
 
-NOTHING: Mapping[str, str] = MappingProxyType({})
+NOTHING: Mapping[str, str] = {}
+"""Shared, and read-only by its type: a plain dict, for the codec knows no other mapping."""
 
 Json = dict[str, object]
 """A JSON object as `json.loads` gives it."""

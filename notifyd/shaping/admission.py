@@ -1,0 +1,175 @@
+"""The way into the outbox: budget, storm and capacity. The contract's algorithm, second half."""
+
+from dataclasses import replace
+
+from notifyd.model import Content, Digest, Message, Priority, Row, Status, Tally
+from notifyd.shaping.draft import Draft
+from notifyd.shaping.state import Held
+from notifyd.shaping.tally import counted, digest_of
+
+NEVER = 4e12
+"""A wall-clock time that does not come: digests of what was lost must not be lost themselves."""
+
+DIGEST = "digest:"
+"""Marks a row's group as a digest that more may be counted into."""
+
+
+def admit(draft: Draft, row: Row, content: Content) -> Row:
+    """Let a notification in, or count it into a digest; returns the row as it was written."""
+    if _budgeted(draft, row) and not _spend(draft):
+        return _merge(draft, row, content, "budget", _next_room(draft))
+    if draft.waiting() >= draft.rules.capacity and len(draft.queued()) >= draft.rules.capacity:
+        return _merge(draft, row, content, "full", draft.now.mono)
+    draft.put_row(row, content)
+    draft.note(row.trigger, sent=1)
+    return row
+
+
+def new_row(
+    draft: Draft, trigger: str, priority: Priority, count: int, *, group: str = "", known: str = ""
+) -> Row:
+    """Begin a row. known: its id, where one was promised before."""
+    return Row(
+        id=known or draft.new_id(),
+        status=Status.QUEUED,
+        trigger=trigger,
+        priority=priority,
+        count=count,
+        created=draft.now.wall,
+        expires=draft.now.wall + draft.rules.expire,
+        group=group,
+    )
+
+
+def _budgeted(draft: Draft, row: Row) -> bool:
+    return draft.rules.digest and row.priority.rank <= Priority.DEFAULT.rank
+
+
+def _spend(draft: Draft) -> bool:
+    """Take one notification from the budget, if it has room."""
+    limit, now = draft.rules.budget, draft.now.mono
+    spent = tuple(at for at in draft.books.spent if at > now - limit.per)
+    room = len(spent) < limit.max
+    draft.books = replace(draft.books, spent=(*spent, now) if room else spent)
+    return room
+
+
+def _next_room(draft: Draft) -> float:
+    limit, spent = draft.rules.budget, draft.books.spent
+    return spent[-limit.max] + limit.per if len(spent) >= limit.max else draft.now.mono
+
+
+def _merge(draft: Draft, row: Row, content: Content, reason: str, due: float) -> Row:
+    lines = content.lines if isinstance(content, (Tally, Digest)) else (_headline(content),)
+    held = count_into(draft, reason, reason, {row.trigger: row.count}, lines, due=due)
+    merged = replace(row, status=Status.MERGED, merged_into=held.id, group="")
+    if isinstance(content, Message):  # somebody was told its id and may ask what became of it
+        draft.put_row(merged, content)
+    sentence = "over the budget" if reason == "budget" else "the outbox is full"
+    draft.note(row.trigger, reason=f"{sentence}: told in the next digest")
+    return merged
+
+
+def _headline(message: Message) -> str:
+    return message.title or message.body
+
+
+def count_into(
+    draft: Draft,
+    key: str,
+    reason: str,
+    counts: dict[str, int],
+    lines: tuple[str, ...],
+    *,
+    due: float,
+) -> Held:
+    """Count into the digest of this key, begun if need be, placed when it is due."""
+    held = draft.digest(key) or Held(
+        draft.new_id(), digest_of(reason, draft.now.wall), due, placed=False
+    )
+    held = replace(held, digest=counted(held.digest, counts, draft.now.wall, lines))
+    draft.put_digest(key, held)
+    row = draft.row(held.id)
+    if row is not None:
+        draft.put_row(replace(row, count=held.digest.count), held.digest)
+    elif held.due <= draft.now.mono:
+        place(draft, key, held)
+    return held
+
+
+def place(draft: Draft, key: str, held: Held) -> None:
+    """Put a digest's row into the outbox, where more may join it until it is tried."""
+    triggers = list(held.digest.counts)
+    row = new_row(
+        draft,
+        triggers[0] if len(triggers) == 1 else "",
+        Priority.DEFAULT,
+        held.digest.count,
+        group=DIGEST + key,
+        known=held.id,
+    )
+    draft.put_row(replace(row, expires=NEVER), held.digest)
+    draft.put_digest(key, replace(held, placed=True))
+
+
+def place_due(draft: Draft, key: str, held: Held) -> None:
+    """Place a digest that waited for its time; one of the budget also needs room in it."""
+    if held.placed or held.due > draft.now.mono:
+        return
+    if held.digest.reason == "budget" and not _spend(draft):
+        draft.put_digest(key, replace(held, due=_next_room(draft)))
+        return
+    place(draft, key, held)
+
+
+def release(draft: Draft, row: Row) -> None:
+    """Let a held request in, its delay being over."""
+    if not _budgeted(draft, row) or _spend(draft):
+        draft.put_row(replace(row, status=Status.QUEUED))
+        draft.note(row.trigger, sent=1)
+        return
+    counts = {row.trigger: row.count}
+    held = count_into(draft, "budget", "budget", counts, (row.title,), due=_next_room(draft))
+    draft.put_row(replace(row, status=Status.MERGED, merged_into=held.id))
+
+
+def release_group(draft: Draft, row: Row) -> None:
+    """Let nothing more join a row: it was tried, or it ended."""
+    if row.group.startswith(DIGEST):
+        draft.put_digest(row.group.removeprefix(DIGEST), None)
+    elif row.group and (group := draft.group(row.group)) and group.open == row.id:
+        draft.put_group(row.group, replace(group, open="", told=None))
+
+
+def calm_storm(draft: Draft) -> None:
+    """Merge by trigger what was never tried, when more waits than the rate can soon send."""
+    limit = draft.rules.storm if draft.rules.digest else draft.rules.capacity
+    if draft.waiting() <= limit:
+        return
+    queued = draft.queued()
+    if len(queued) <= limit:
+        return
+    by_trigger: dict[str, list[Row]] = {}
+    for row in queued:
+        untouched = not row.tried and not row.group.startswith(DIGEST)
+        if untouched and row.priority.rank <= Priority.DEFAULT.rank:
+            by_trigger.setdefault(row.trigger, []).append(row)
+    for trigger, rows in by_trigger.items():
+        key = f"storm:{trigger}"
+        alone = len(rows) == 1 and draft.digest(key) is None
+        if alone:
+            continue
+        counts = {trigger: sum(row.count for row in rows)}
+        titles = tuple(row.title for row in rows if row.title)
+        held = count_into(draft, key, "storm", counts, titles, due=draft.now.mono)
+        for row in rows:
+            release_group(draft, row)
+            draft.put_row(replace(row, status=Status.MERGED, merged_into=held.id, group=""))
+
+
+def expire(draft: Draft, row: Row) -> None:
+    release_group(draft, row)
+    draft.put_row(replace(row, status=Status.EXPIRED, group=""))
+    lines = (row.title,) if row.title else ()
+    counts = {row.trigger: row.count}
+    count_into(draft, "expired", "expired", counts, lines, due=draft.now.mono)

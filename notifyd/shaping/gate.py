@@ -1,0 +1,60 @@
+"""The gate before the API: the rate over any window, pauses, the token's state, what is in flight.
+
+The window is kept exactly, and over restarts: a slot is taken from before a request leaves until
+`per` seconds after its outcome is known, so however long a request travels, the API never sees
+more than `max` in any window of `per`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import inf
+
+from notifyd.model import Now, Row
+from notifyd.shaping.rules import Limit
+
+
+class Sending(StrEnum):
+    """How sending is, for status and health."""
+
+    OK = "ok"
+    WAITING = "waiting"
+    REFUSED = "refused"
+    ENDPOINT = "endpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """resume: nothing leaves before this monotonic time. streak: failures in a row.
+
+    slots: when the last requests' outcomes were known, the latest last. refused_since: wall clock.
+    forbidden: the notification that got the last 403, while nothing else has been answered since.
+    """
+
+    sending: Sending = Sending.OK
+    error: str = ""
+    resume: float = 0.0
+    streak: int = 0
+    slots: tuple[float, ...] = ()
+    refused_since: float = 0.0
+    forbidden: Row | None = None
+    in_flight: str = ""
+    worker_free: bool = False
+
+    def opens(self, rate: Limit) -> float:
+        """When the next request may leave; infinite while one is in flight or nobody could."""
+        if self.in_flight or not self.worker_free:
+            return inf
+        taken = len(self.slots) - rate.max
+        return max(self.resume, self.slots[taken] + rate.per if taken >= 0 else 0.0)
+
+    def with_slot(self, now: Now, rate: Limit) -> tuple[float, ...]:
+        return (*self.slots, now.mono)[-rate.max :]
+
+
+def spread(streak: int) -> int:
+    """How many notifications may have been tried while nothing gets through.
+
+    An outage must not use up rows that could still be merged, and one poisonous notification must
+    not hold up the rest: so ever more rows get a try, but only with the logarithm of the failures.
+    """
+    return max(1, (streak + 1).bit_length() - 1)

@@ -1,0 +1,61 @@
+"""The events that the fold takes: everything that may change a group or an outbox row."""
+
+from dataclasses import dataclass
+
+from notifyd.model import Match, Message, Outcome, Peer, Priority
+from notifyd.shaping.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """The rules of a start or a reload."""
+
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The process is new: what was being attempted has an unknown outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A request of the socket. delay: seconds to hold it. key: replaces what bears it, untried."""
+
+    message: Message
+    priority: Priority
+    peer: Peer
+    key: str = ""
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A wish to cancel by id, or by key among the peer's own; `everyone`: may cancel anybody's."""
+
+    peer: Peer
+    id: str = ""
+    key: str = ""
+    everyone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady:
+    """The delivery worker waits for its first order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An attempt ended, and the worker waits for its next order."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class SendingAllowed:
+    """There is a new token, or somebody asked to try again: wait no longer."""
+
+
+Input = (
+    Match | Configured | Started | Submitted | Cancelled | WorkerReady | Settled | SendingAllowed
+)

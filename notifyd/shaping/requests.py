@@ -1,0 +1,68 @@
+"""What other programs ask of the outbox through the socket."""
+
+from dataclasses import replace
+
+from notifyd.model import Row, Status
+from notifyd.shaping.admission import admit, new_row, release_group
+from notifyd.shaping.draft import Draft
+from notifyd.shaping.inputs import Cancelled, Submitted
+from notifyd.shaping.state import Reply
+
+SOCKET = "socket"
+"""The trigger's name of what came through the socket."""
+
+
+def submit(draft: Draft, request: Submitted) -> Reply:
+    if (
+        draft.waiting() >= draft.rules.capacity
+        and sum(1 for _ in draft.rows()) >= draft.rules.capacity
+    ):
+        return Reply(None, "no_room")
+    for row in _bearing(draft, request.key, request.peer.uid) if request.key else []:
+        _end(draft, row, Status.REPLACED)
+    row = replace(
+        new_row(draft, SOCKET, request.priority, 1),
+        key=request.key,
+        peer=request.peer,
+        title=request.message.title,
+    )
+    draft.note(SOCKET, matches=1)
+    if request.delay > 0:
+        row = replace(
+            row,
+            status=Status.HELD,
+            release=draft.now.mono + request.delay,
+            expires=row.expires + request.delay,
+        )
+        draft.put_row(row, request.message)
+        return Reply(row)
+    return Reply(admit(draft, row, request.message))
+
+
+def cancel(draft: Draft, wish: Cancelled) -> Reply:
+    if wish.key:
+        found = _bearing(draft, wish.key, wish.peer.uid)
+    else:
+        row = draft.row(wish.id)
+        found = [row] if row and (wish.everyone or _owns(row, wish.peer.uid)) else []
+    if not found:
+        return Reply(None, "not_found")
+    if found[0].tried:
+        return Reply(found[0], "in_flight")
+    return Reply(_end(draft, found[0], Status.CANCELLED))
+
+
+def _owns(row: Row, uid: int) -> bool:
+    return row.peer is not None and row.peer.uid == uid
+
+
+def _bearing(draft: Draft, key: str, uid: int) -> list[Row]:
+    """Find the notification of this key that may still be replaced."""
+    return [row for row in draft.rows() if row.key == key and _owns(row, uid) and not row.tried]
+
+
+def _end(draft: Draft, row: Row, status: Status) -> Row:
+    release_group(draft, row)
+    ended = replace(row, status=status, group="")
+    draft.put_row(ended)
+    return ended

@@ -1,0 +1,55 @@
+"""What the configuration says of shaping and sending, as the fold receives it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from notifyd.model import Priority
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The shaping of one trigger. Durations are seconds.
+
+    identity: changes with anything that makes earlier groups meaningless (type, group_by).
+    """
+
+    trigger: str
+    identity: str = ""
+    priority: Priority = Priority.DEFAULT
+    max_groups: int = 1000
+    threshold: int = 1
+    window: float = 60.0
+    debounce: float = 2.0
+    max_wait: float = 30.0
+    cooldown: float = 300.0
+    cooldown_max: float = 3600.0
+
+    @property
+    def every_match_alone(self) -> bool:
+        return not self.debounce and not self.cooldown
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `max` in any window of `per` seconds."""
+
+    max: int
+    per: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    triggers: Mapping[str, Rule] = field(default_factory=dict)
+    rate: Limit = Limit(30, 60.0)
+    budget: Limit = Limit(20, 3600.0)
+    expire: float = 86400.0
+    probe: float = 900.0
+    history: float = 604800.0
+    digest: bool = True
+    capacity: int = 10_000
+    """How many notifications may wait; beyond it matches are only counted, requests refused."""
+
+    @property
+    def storm(self) -> float:
+        """How many may wait before those never tried are merged: two minutes of the rate."""
+        return max(2.0, 120.0 * self.rate.max / self.rate.per)

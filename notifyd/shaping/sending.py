@@ -1,0 +1,141 @@
+"""What is sent next, and what an attempt's outcome means for its row and for sending as a whole."""
+
+from dataclasses import replace
+
+from notifyd.model import Now, Order, Outcome, Priority, Row, Status, Verdict
+from notifyd.shaping.admission import release_group
+from notifyd.shaping.draft import Draft
+from notifyd.shaping.gate import Sending, spread
+
+_ENDED = {
+    Verdict.DELIVERED: Status.DELIVERED,
+    Verdict.NO_DEVICE: Status.NO_DEVICE,
+    Verdict.FAILED: Status.FAILED,
+}
+_PATIENCE = 3
+"""After so many failures of its own a notification lets those go first that were never tried."""
+
+
+def dispatch(draft: Draft) -> None:
+    """Give the free worker its next order: from this commit on, its row counts as tried."""
+    gate = draft.gate
+    if gate.opens(draft.rules.rate) > draft.now.mono:
+        return
+    row = choose(draft.queued(), gate.streak, draft.now)
+    if row is None:
+        return
+    release_group(draft, row)
+    row = replace(row, status=Status.ATTEMPTING, attempts=row.attempts + 1, group="")
+    draft.put_row(row)
+    draft.gate = replace(draft.gate, in_flight=row.id, worker_free=False)
+    draft.decision.order = Order(row.id, row.attempts, row.failures, gate.streak)
+
+
+def choose(queued: list[Row], streak: int, now: Now) -> Row | None:
+    """Pick urgent and high first, then the oldest; see `spread` for a streak of failures."""
+    ready = [row for row in queued if row.release <= now.mono]
+    tried = [row for row in ready if row.tried]
+    if streak and len(tried) >= spread(streak):
+        return min(tried, key=lambda row: (row.release, row.created, row.id))
+    return min(ready, key=_turn, default=None)
+
+
+def _turn(row: Row) -> tuple[bool, int, float, str]:
+    rank = max(row.priority.rank, Priority.DEFAULT.rank)
+    return row.failures >= _PATIENCE, -rank, row.created, row.id
+
+
+def settle(draft: Draft, outcome: Outcome) -> None:
+    """Write an outcome down. One that nobody waits for (told twice) changes no row."""
+    now, gate = draft.now, draft.gate
+    draft.gate = gate = replace(
+        gate, in_flight="", worker_free=True, slots=gate.with_slot(now, draft.rules.rate)
+    )
+    row = draft.row(outcome.id)
+    if row is None:
+        return
+    row = replace(row, status=Status.QUEUED, last_error=outcome.reason, report=outcome.report)
+    match outcome.verdict:
+        case Verdict.DELIVERED | Verdict.NO_DEVICE | Verdict.FAILED:
+            draft.put_row(replace(row, status=_ENDED[outcome.verdict]))
+            draft.gate = replace(
+                gate, sending=Sending.OK, error="", streak=0, forbidden=None, resume=now.mono
+            )
+            _unrefuse(draft)
+        case Verdict.FORBIDDEN:
+            _forbidden(draft, row, outcome)
+        case Verdict.REFUSED:
+            draft.put_row(row)
+            _refuse(draft, outcome.reason)
+        case Verdict.RETRY | Verdict.ENDPOINT:
+            _postpone(draft, row, outcome)
+
+
+def _postpone(draft: Draft, row: Row, outcome: Outcome) -> None:
+    now, gate = draft.now, draft.gate
+    failures = row.failures + 1
+    release = now.mono + outcome.own_pause if failures >= _PATIENCE else row.release
+    draft.put_row(replace(row, failures=failures, release=release))
+    endpoint = outcome.verdict is Verdict.ENDPOINT
+    draft.gate = replace(
+        gate,
+        sending=Sending.ENDPOINT if endpoint else Sending.WAITING,
+        error=outcome.reason,
+        streak=gate.streak + 1,
+        resume=now.mono + outcome.pause,
+    )
+    _unrefuse(draft)
+
+
+def _forbidden(draft: Draft, row: Row, outcome: Outcome) -> None:
+    """One 403 is that notification's own fault; a second one on another is the token's."""
+    earlier = draft.gate.forbidden
+    if earlier is None or earlier.id == row.id:
+        failed = replace(row, status=Status.FAILED)
+        draft.put_row(failed)
+        draft.gate = replace(draft.gate, forbidden=failed, streak=0)
+        return
+    draft.put_row(row)
+    draft.put_row(replace(earlier, status=Status.QUEUED))
+    _refuse(draft, outcome.reason)
+
+
+def _refuse(draft: Draft, reason: str) -> None:
+    draft.gate = replace(
+        draft.gate,
+        sending=Sending.REFUSED,
+        error=reason,
+        resume=draft.now.mono + draft.rules.probe,
+        refused_since=draft.gate.refused_since or draft.now.wall,
+        forbidden=None,
+    )
+
+
+def _unrefuse(draft: Draft) -> None:
+    """Give back the time that passed while the token was refused: nothing expires by it."""
+    since = draft.gate.refused_since
+    if not since:
+        return
+    pause = max(0.0, draft.now.wall - since)
+    for row in list(draft.rows()):
+        draft.put_row(replace(row, expires=row.expires + pause))
+    draft.gate = replace(draft.gate, refused_since=0.0)
+
+
+def allow(draft: Draft) -> None:
+    """Try again at once what a new token or configuration may have mended; not a Retry-After."""
+    if draft.gate.sending in (Sending.REFUSED, Sending.ENDPOINT):
+        draft.gate = replace(draft.gate, resume=draft.now.mono, streak=0)
+
+
+def recover(draft: Draft) -> None:
+    """After a crash: what was under way may have arrived, so it keeps its id and takes a slot."""
+    gate = draft.gate
+    for row in list(draft.rows()):
+        if row.status is Status.ATTEMPTING:
+            draft.put_row(
+                replace(row, status=Status.QUEUED, last_error="notifyd stopped during the attempt")
+            )
+            gate = replace(gate, slots=gate.with_slot(draft.now, draft.rules.rate))
+    resume = min(gate.resume, draft.now.mono) if gate.sending is Sending.REFUSED else gate.resume
+    draft.gate = replace(gate, in_flight="", worker_free=False, resume=resume)

@@ -1,0 +1,182 @@
+"""What the fold remembers between steps, and what one step decides."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import inf
+
+from notifyd.model import Content, Digest, Now, Order, Row, Status
+from notifyd.shaping.gate import Gate
+from notifyd.shaping.group import Group, deadline
+from notifyd.shaping.rules import Rule, Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A digest that more may be counted into: `placed` once its row waits in the outbox, untried.
+
+    due: when a digest that is not placed yet may enter the outbox, monotonic.
+    """
+
+    id: str
+    digest: Digest
+    due: float
+    placed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One trigger's books. reason: why its last match made no notification, empty if it did."""
+
+    matches: int = 0
+    notifications: int = 0
+    below_threshold: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What has no group: the gate, when the budget was spent, and the ids given out so far."""
+
+    gate: Gate = field(default_factory=Gate)
+    spent: tuple[float, ...] = ()
+    seed: str = ""
+    serial: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a submission or a cancellation; `refusal` names why there is no row."""
+
+    row: Row | None
+    refusal: str = ""
+
+
+@dataclass(slots=True)
+class Decision:
+    """What one step wants: to be written in one commit, and only then adopted.
+
+    rows are those that changed; contents what their text is to be made of, where that changed.
+    replies: by the index of the event they answer. forget: history before this wall time may go.
+    """
+
+    books: Books
+    rules: Rules
+    prune_at: float
+    groups: dict[str, Group | None] = field(default_factory=dict)
+    digests: dict[str, Held | None] = field(default_factory=dict)
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
+    contents: dict[str, Content] = field(default_factory=dict)
+    replies: dict[int, Reply] = field(default_factory=dict)
+    order: Order | None = None
+    forget: float | None = None
+
+
+@dataclass(slots=True)
+class State:
+    """Changed by `adopt` alone, and only once a decision is on disk.
+
+    rows: those that still wait. timers: (monotonic time, what), some of them out of date.
+    """
+
+    books: Books = field(default_factory=Books)
+    rules: Rules = field(default_factory=Rules)
+    groups: dict[str, Group] = field(default_factory=dict)
+    digests: dict[str, Held] = field(default_factory=dict)
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
+    census: Counter[str] = field(default_factory=Counter)
+    timers: list[tuple[float, str]] = field(default_factory=list)
+    prune_at: float = 0.0
+
+    def rule(self, trigger: str) -> Rule:
+        return self.rules.triggers.get(trigger) or Rule(trigger)
+
+    def adopt(self, decision: Decision, now: Now) -> None:
+        """Make a committed decision the state. now: the one the decision was made with."""
+        retime = decision.rules is not self.rules or decision.prune_at != self.prune_at
+        self.books, self.rules, self.prune_at = decision.books, decision.rules, decision.prune_at
+        while self.timers and self.timers[0][0] <= now.mono:
+            heapq.heappop(self.timers)
+        self.ledgers.update(decision.ledgers)
+        for key, group in decision.groups.items():
+            self.put_group(key, group)
+        for key, held in decision.digests.items():
+            self.put_digest(key, held)
+        for row in decision.rows.values():
+            self.put_row(row, now)
+        if retime or len(self.timers) > 64 + 4 * (len(self.groups) + len(self.rows)):
+            self._retime(now)
+
+    def due(self, now: Now) -> bool:
+        return (bool(self.timers) and self.timers[0][0] <= now.mono) or self.prune_at <= now.mono
+
+    def deadline(self, now: Now) -> float:
+        """Tell the monotonic time at which the next step is due; infinite if nothing waits."""
+        first = min(self.prune_at, self.timers[0][0] if self.timers else inf)
+        opens = self.books.gate.opens(self.rules.rate)
+        if opens <= now.mono:
+            # the gate is open, yet nothing went: what is queued stands back for a while
+            opens = min(
+                (row.release for row in self._queued() if row.release > now.mono), default=inf
+            )
+        elif opens < inf and not any(self._queued()):
+            opens = inf
+        return min(first, opens)
+
+    def _queued(self) -> Iterable[Row]:
+        return (row for row in self.rows.values() if row.status is Status.QUEUED)
+
+    def put_group(self, key: str, group: Group | None) -> None:
+        before = self.groups.get(key)
+        if group is None:
+            if before is not None:
+                self.census[before.trigger] -= 1
+                del self.groups[key]
+            return
+        if before is None:
+            self.census[group.trigger] += 1
+        self.groups[key] = group
+        self._arm(deadline(group, self.rule(group.trigger)), key)
+
+    def put_digest(self, key: str, held: Held | None) -> None:
+        if held is None:
+            self.digests.pop(key, None)
+            return
+        self.digests[key] = held
+        if not held.placed:
+            self._arm(held.due, key)
+
+    def put_row(self, row: Row, now: Now) -> None:
+        if not row.status.waiting:
+            self.rows.pop(row.id, None)
+            return
+        known = self.rows.get(row.id)
+        self.rows[row.id] = row
+        if known and (known.status, known.expires, known.release) == (
+            row.status,
+            row.expires,
+            row.release,
+        ):
+            return
+        self._arm(now.mono + row.expires - now.wall, row.id)
+        if row.status is Status.HELD:
+            self._arm(row.release, row.id)
+
+    def _arm(self, at: float, key: str) -> None:
+        if at < inf:
+            heapq.heappush(self.timers, (at, key))
+
+    def _retime(self, now: Now) -> None:
+        self.timers.clear()
+        for key, group in self.groups.items():
+            self._arm(deadline(group, self.rule(group.trigger)), key)
+        for key, held in self.digests.items():
+            if not held.placed:
+                self._arm(held.due, key)
+        for row in self.rows.values():
+            self._arm(now.mono + row.expires - now.wall, row.id)
+            if row.status is Status.HELD:
+                self._arm(row.release, row.id)

@@ -1,0 +1,57 @@
+"""Counting matches together. Lines are clipped to what a notification's body can hold."""
+
+from collections.abc import Iterable, Mapping
+
+from notifyd.model import LINES_KEPT, Digest, Event, Tally
+
+_CLIP = 2000
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= _CLIP else text[: _CLIP - 1] + "…"
+
+
+def _clipped(event: Event) -> Event:
+    if len(event.line) <= _CLIP and all(len(value) <= _CLIP for value in event.fields.values()):
+        return event
+    fields = {name: _clip(value) for name, value in event.fields.items()}
+    return event._replace(line=_clip(event.line), fields=fields)
+
+
+def single(event: Event) -> Tally:
+    event = _clipped(event)
+    paths = (event.path,) if event.path else ()
+    return Tally(1, event.wall, event.wall, event.line, (event.line,), paths, event)
+
+
+def joined(earlier: Tally | None, later: Tally) -> Tally:
+    if earlier is None:
+        return later
+    if later.paths == earlier.paths:
+        paths = earlier.paths
+    else:
+        paths = tuple(dict.fromkeys(earlier.paths + later.paths))[:LINES_KEPT]
+    return Tally(
+        count=earlier.count + later.count,
+        first=earlier.first,
+        last=max(earlier.last, later.last),
+        first_line=earlier.first_line,
+        lines=(earlier.lines + later.lines)[-LINES_KEPT:],
+        paths=paths,
+        event=later.event,
+    )
+
+
+def digest_of(reason: str, wall: float) -> Digest:
+    return Digest(reason, {}, wall, wall, ())
+
+
+def counted(
+    digest: Digest, counts: Mapping[str, int], wall: float, lines: Iterable[str] = ()
+) -> Digest:
+    """Add counts by trigger to a digest, with the last lines of what is told so."""
+    total = dict(digest.counts)
+    for trigger, count in counts.items():
+        total[trigger] = total.get(trigger, 0) + count
+    kept = (*digest.lines, *map(_clip, lines))[-LINES_KEPT:]
+    return Digest(digest.reason, total, digest.first, max(digest.last, wall), kept)

@@ -1,0 +1,161 @@
+"""Runs the fold through a history in virtual time, on a disk that is a dictionary."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from notifyd.model import (
+    Digest,
+    Event,
+    Match,
+    Message,
+    Now,
+    Outcome,
+    Peer,
+    Priority,
+    Row,
+    Status,
+    Tally,
+    Verdict,
+)
+from notifyd.shaping.codec import pieces, restored
+from notifyd.shaping.inputs import Configured, Input, Settled, Started, Submitted, WorkerReady
+from notifyd.shaping.rules import Rules
+from notifyd.shaping.state import Decision, State
+from notifyd.shaping.step import step
+
+PEER = Peer(1000, 1000, 4242)
+
+
+def match(trigger: str, *group: str, line: str = "a line", wall: float = 0.0) -> Match:
+    return Match(group, Event(trigger, wall, line, "/var/log/app.log"))
+
+
+@dataclass
+class History:
+    """A daemon without its edges: `at` moves time, `feed` folds, `restart` kills and restores."""
+
+    rules: Rules
+    now: Now = Now(1000.0, 1_700_000_000.0)
+    pieces: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    contents: dict[str, object] = field(default_factory=dict)
+    sent: list[tuple[float, str]] = field(default_factory=list)
+    state: State = field(default_factory=State)
+    rules_since: int = 0
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Lose all that is not on disk, and come back."""
+        waiting = [row for row in self.rows.values() if row.status.waiting]
+        self.state = restored(self.pieces, waiting, seed="seed", now=self.now)
+        self.feed(Configured(self.rules), Started(), WorkerReady())
+
+    def configure(self, rules: Rules) -> None:
+        self.rules, self.rules_since = rules, len(self.sent)
+        self.feed(Configured(rules))
+
+    def feed(self, *events: Input) -> Decision:
+        before = self.state.books
+        decision = step(self.state, events, self.now)
+        for name, text in pieces(decision, before).items():
+            if text is None:
+                self.pieces.pop(name, None)
+            else:
+                self.pieces[name] = text
+        for row in decision.rows.values():
+            self._write(row, decision.contents.get(row.id))
+        self.state.adopt(decision, self.now)
+        if decision.order:
+            self.sent.append((self.now.mono, decision.order.id))
+        return decision
+
+    def _write(self, row: Row, content: object) -> None:
+        known = self.rows.get(row.id)
+        if known is not None and known.tried:
+            assert row.tried
+            assert row.status not in (Status.MERGED, Status.REPLACED, Status.CANCELLED)
+            assert row.count == known.count
+            assert content is None
+        self.rows[row.id] = row
+        match content:
+            case Tally():
+                self.counts[row.id] = Counter({row.trigger: content.count})
+            case Digest():
+                self.counts[row.id] = Counter(content.counts)
+            case Message():
+                self.counts[row.id] = Counter({row.trigger: 1})
+        if content is not None:
+            self.contents[row.id] = content
+
+    @property
+    def in_flight(self) -> str:
+        return self.state.books.gate.in_flight
+
+    def answer(self, verdict: Verdict = Verdict.DELIVERED, **figures: float) -> None:
+        """Let the attempt that is under way end so."""
+        self.feed(Settled(Outcome(self.in_flight, verdict, reason=verdict.value, **figures)))
+
+    def submit(self, title: str = "hi", **wish: object) -> Row:
+        options = {"priority": Priority.DEFAULT, "peer": PEER} | wish
+        reply = self.feed(Submitted(Message(title, ""), **options)).replies[0]
+        assert reply.row is not None, reply.refusal
+        return reply.row
+
+    def submit_if_room(self, **wish: object) -> None:
+        options = {"priority": Priority.DEFAULT, "peer": PEER} | wish
+        self.feed(Submitted(Message("hi", ""), **options))
+
+    def sleep(self, seconds: float, wall: float | None = None) -> None:
+        """Pass time, deadline by deadline; wall: how much the wall clock moves, if not alike."""
+        end = self.now.mono + seconds
+        drift = (wall - seconds) if wall is not None else 0.0
+        self.now = Now(self.now.mono, self.now.wall + drift)
+        while (due := self.state.deadline(self.now)) <= end:
+            self._move(max(due, self.now.mono))
+            self.feed()
+        self._move(end)
+
+    def _move(self, mono: float) -> None:
+        self.now = Now(mono, self.now.wall + mono - self.now.mono)
+
+    def pause(self, seconds: float) -> None:
+        """Pass time while nothing runs."""
+        self._move(self.now.mono + seconds)
+
+    def drain(self, limit: int = 2000) -> None:
+        """Let everything that is pending be told and delivered."""
+        for _ in range(limit):
+            while self.in_flight:
+                self.answer()
+            if not self.pending():
+                return
+            self.sleep(max(0.001, min(self.state.deadline(self.now) - self.now.mono, 1e6)))
+        raise AssertionError(f"still pending: {self.pending()}")
+
+    def pending(self) -> int:
+        return (
+            sum(bool(group.tally) for group in self.state.groups.values())
+            + sum(bool(group.window) for group in self.state.groups.values())
+            + sum(not held.placed for held in self.state.digests.values())
+            + len(self.state.rows)
+        )
+
+    def told(self, *statuses: Status) -> Counter[str]:
+        """Count the matches by trigger in the notifications that ended so."""
+        wanted = statuses or (Status.DELIVERED,)
+        total: Counter[str] = Counter()
+        for row in self.rows.values():
+            if row.status in wanted:
+                total += self.counts[row.id]
+        return total
+
+    def below(self) -> Counter[str]:
+        return Counter(
+            {name: ledger.below_threshold for name, ledger in self.state.ledgers.items()}
+        )
+
+    def with_rules(self, **changes: object) -> Rules:
+        return replace(self.rules, **changes)

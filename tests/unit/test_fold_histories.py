@@ -1,0 +1,110 @@
+"""Whatever happens in whatever order, each match is told exactly once."""
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.histories import History, match
+
+from notifyd.model import Priority, Status, Verdict
+from notifyd.shaping.inputs import SendingAllowed
+from notifyd.shaping.rules import Limit, Rule, Rules
+from notifyd.shaping.step import step
+
+durations = st.sampled_from([0.0, 0.5, 1.0, 2.0, 5.0, 60.0, 300.0])
+
+shapes = st.builds(
+    Rule,
+    trigger=st.just(""),
+    identity=st.sampled_from(["a", "b"]),
+    priority=st.sampled_from(list(Priority)),
+    max_groups=st.integers(1, 3),
+    threshold=st.sampled_from([1, 1, 2, 5]),
+    window=durations.filter(bool),
+    debounce=durations,
+    max_wait=st.just(300.0),
+    cooldown=durations,
+    cooldown_max=st.sampled_from([0.0, 60.0, 900.0]),
+)
+
+
+@st.composite
+def rulebooks(draw):
+    names = draw(st.sets(st.sampled_from(["app", "disk", "train"]), min_size=1))
+    triggers = {}
+    for name in sorted(names):
+        shape = draw(shapes)
+        triggers[name] = Rule(name, *[getattr(shape, f) for f in Rule.__slots__[1:]])
+    return Rules(
+        triggers=triggers,
+        rate=Limit(draw(st.integers(1, 5)), draw(st.sampled_from([1.0, 60.0]))),
+        budget=Limit(draw(st.integers(1, 5)), draw(st.sampled_from([10.0, 3600.0]))),
+        expire=draw(st.sampled_from([5.0, 100.0, 86400.0])),
+        digest=draw(st.booleans()),
+        capacity=draw(st.sampled_from([3, 10, 10_000])),
+    )
+
+
+actions = st.one_of(
+    st.tuples(
+        st.just("match"),
+        st.sampled_from(["app", "disk", "train"]),
+        st.sampled_from(["a", "b", "c", "d"]),
+        st.integers(1, 8),
+    ),
+    st.tuples(st.just("sleep"), st.sampled_from([0.0, 0.3, 1.0, 3.0, 60.0, 400.0, 7200.0])),
+    st.tuples(st.just("clock"), st.sampled_from([-7200.0, -1.0, 30.0, 7200.0])),
+    st.tuples(st.just("restart"), st.sampled_from([0.0, 1.0, 3600.0])),
+    st.tuples(st.just("answer"), st.sampled_from(list(Verdict))),
+    st.tuples(st.just("lost commit")),
+    st.tuples(st.just("submit"), st.sampled_from(["", "k"]), st.sampled_from([0.0, 10.0])),
+    st.tuples(st.just("allow")),
+    st.tuples(st.just("reload"), rulebooks()),
+)
+
+
+def play(history, action, fed):
+    match action:
+        case ("match", trigger, group, number):
+            history.feed(*[match(trigger, group) for _ in range(number)])
+            fed[trigger] += number
+        case ("sleep", seconds):
+            history.sleep(seconds)
+        case ("clock", jump):
+            history.sleep(0.0, wall=jump)
+        case ("restart", down):
+            history.pause(down)
+            history.restart()
+        case ("answer", verdict):
+            if history.in_flight:
+                history.answer(verdict, pause=1.0, own_pause=5.0)
+        case ("lost commit",):
+            step(history.state, [match("app", "a")] * 3, history.now)
+        case ("submit", key, delay):
+            history.submit_if_room(key=key, delay=delay)
+        case ("allow",):
+            history.feed(SendingAllowed())
+        case ("reload", rules):
+            history.configure(rules)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(rulebooks(), st.lists(actions, max_size=30))
+def test_every_match_is_in_exactly_one_count(rules, history_of_actions):
+    history, fed = History(rules), Counter()
+    for action in history_of_actions:
+        play(history, action, fed)
+    history.drain()
+    told = history.told(Status.DELIVERED, Status.FAILED, Status.NO_DEVICE)
+    told.pop("socket", None)
+    assert told + history.below() == +fed
+    assert_rate(history)
+
+
+def assert_rate(history):
+    times = [at for at, _ in history.sent]
+    # the rules may have changed on the way: the last ones' rate holds for what came since
+    limit = history.rules.rate
+    recent = times[history.rules_since :]
+    for first, after in zip(recent, recent[limit.max :], strict=False):
+        assert after - first >= limit.per
