@@ -39,3 +39,16 @@ class RefusedError(NotifydError):
 
 class SourceError(NotifydError):
     """A source cannot go on as it is; it is started again with backoff."""
+
+
+class UnreachableError(NotifydError):
+    """No daemon answers on the socket."""
+
+
+class AnswerError(NotifydError):
+    """The daemon answered, and said no: HTTP's status, and the JSON object that it sent."""
+
+    def __init__(self, status: int, answer: dict[str, object]) -> None:
+        super().__init__(str(answer.get("error") or f"The daemon answered {status}."))
+        self.status = status
+        self.answer = answer

@@ -20,7 +20,7 @@ from notifyd.model import (
 from notifyd.shaping.codec import pieces, restored
 from notifyd.shaping.inputs import Configured, Input, Settled, Started, Submitted, WorkerReady
 from notifyd.shaping.rules import Rules
-from notifyd.shaping.state import Decision, State
+from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.step import step
 
 PEER = Peer(1000, 1000, 4242)
@@ -104,9 +104,9 @@ class History:
         assert reply.row is not None, reply.refusal
         return reply.row
 
-    def submit_if_room(self, **wish: object) -> None:
+    def submit_if_room(self, **wish: object) -> Reply:
         options = {"priority": Priority.DEFAULT, "peer": PEER} | wish
-        self.feed(Submitted(Message("hi", ""), **options))
+        return self.feed(Submitted(Message("hi", ""), **options)).replies[0]
 
     def sleep(self, seconds: float, wall: float | None = None) -> None:
         """Pass time, deadline by deadline; wall: how much the wall clock moves, if not alike."""

@@ -1,0 +1,222 @@
+"""The driver: events in, one step, one commit, and only then the new state and the answers.
+
+There is one of it, and nothing else writes to the store. Two lanes lead here: what cannot be read
+again (requests, exits, outcomes) goes ahead of what can (log lines). What is offered while a
+commit is under way is committed together by the next one.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from math import inf
+
+import structlog
+
+from notifyd.clock import Clock
+from notifyd.errors import StoreUnavailableError
+from notifyd.model import Content, Order, Outcome, Parcel, Positions, Row
+from notifyd.outbox.queries import Entry
+from notifyd.outbox.store import Commit, Store
+from notifyd.shaping.codec import pieces
+from notifyd.shaping.inputs import Input, SendingAllowed, Settled, WorkerReady
+from notifyd.shaping.state import Decision, Reply, State
+from notifyd.shaping.step import step
+
+Render = Callable[[Row, Content], Parcel]
+
+_BATCH = 1000
+"""Events folded at once: bounds the time for which the loop does nothing else."""
+_RETRY = (0.5, 1.0, 2.0)
+"""Seconds between attempts to commit; the last goes on."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, eq=False)
+class Offer:
+    """Events and positions that belong into one commit, and who waits for it.
+
+    refusable: the asker can be told that there is no room on the disk, and asks again.
+    """
+
+    inputs: Sequence[Input]
+    positions: Positions
+    refusable: bool
+    committed: asyncio.Future[list[Reply | None]] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class Driver:
+    """render: makes a row's text; replaced when the configuration is."""
+
+    def __init__(self, store: Store, state: State, clock: Clock, render: Render) -> None:
+        self.state = state
+        self.render = render
+        self.trouble = ""
+        """Why nothing can be stored at the moment; empty when all is well."""
+        self._store, self._clock = store, clock
+        self._ahead: deque[Offer] = deque()
+        self._bulk: deque[Offer] = deque()
+        self._wake = asyncio.Event()
+        self._orders: asyncio.Queue[Order] = asyncio.Queue()
+        self._watchers: dict[str, list[asyncio.Future[Row]]] = {}
+        self._stopping = False
+
+    async def offer(
+        self,
+        inputs: Sequence[Input],
+        positions: Positions | None = None,
+        *,
+        rereadable: bool = False,
+        refusable: bool = False,
+    ) -> list[Reply | None]:
+        """Fold events; returns, once they are on disk, what each of them is answered.
+
+        Raises StoreUnavailableError for a refusable offer while nothing can be stored.
+        """
+        if refusable and self.trouble:
+            raise StoreUnavailableError(self.trouble)
+        offer = Offer(inputs, positions or {}, refusable)
+        (self._bulk if rereadable else self._ahead).append(offer)
+        self._wake.set()
+        return await offer.committed
+
+    async def run(self) -> None:
+        """Fold and commit until `stop`; what was offered by then is committed still."""
+        while offers := await self._next():
+            await self._commit(offers)
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    async def _next(self) -> list[Offer] | None:
+        """Wait for offers or a deadline; none at all when it is time to end."""
+        while not (self._ahead or self._bulk):
+            if self._stopping:
+                return None
+            now = self._clock.now()
+            wait = self.state.deadline(now) - now.mono
+            if wait <= 0:
+                return [Offer((), {}, refusable=False)]
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(None if wait == inf else wait):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+        return self._taken()
+
+    def _taken(self) -> list[Offer]:
+        offers: list[Offer] = []
+        size = 0
+        for lane in (self._ahead, self._bulk):
+            while lane and (not offers or size + len(lane[0].inputs) <= _BATCH):
+                offers.append(lane.popleft())
+                size += len(offers[-1].inputs)
+        return offers
+
+    async def _commit(self, offers: list[Offer]) -> None:
+        """Fold these offers into the state and store that, however often it must be tried."""
+        attempt = 0
+        while True:
+            now = self._clock.now()
+            inputs = [event for offer in offers for event in offer.inputs]
+            decision = step(self.state, inputs, now)
+            entries = self._entries(decision)
+            positions = {key: value for offer in offers for key, value in offer.positions.items()}
+            changes = pieces(decision, self.state.books)
+            commit = Commit(
+                changes, positions, entries, self._clock.saved(now), now.wall, decision.forget
+            )
+            try:
+                if changes or positions or entries or self.trouble:
+                    await self._store.commit(commit)
+            except StoreUnavailableError as error:
+                offers = self._refused(offers, error)
+                await asyncio.sleep(_RETRY[min(attempt, len(_RETRY) - 1)])
+                attempt += 1
+                continue
+            self._recovered()
+            self.state.adopt(decision, now)
+            self._answer(offers, decision)
+            return
+
+    def _refused(self, offers: list[Offer], error: StoreUnavailableError) -> list[Offer]:
+        if self.trouble != str(error):
+            self.trouble = str(error)
+            log.error(
+                "nothing can be stored: sources wait, requests are refused", reason=str(error)
+            )
+        for offer in (*offers, *self._ahead):
+            if offer.refusable and not offer.committed.done():
+                offer.committed.set_exception(StoreUnavailableError(self.trouble))
+        self._ahead = deque(offer for offer in self._ahead if not offer.refusable)
+        return [offer for offer in offers if not offer.refusable]
+
+    def _recovered(self) -> None:
+        if self.trouble:
+            log.info("storing works again")
+            self.trouble = ""
+
+    def _entries(self, decision: Decision) -> list[Entry]:
+        """Make the texts; a row learns its title from them, for digests to name it by."""
+        entries = []
+        for row in list(decision.rows.values()):
+            content = decision.contents.get(row.id)
+            parcel = None
+            if content is not None:
+                parcel = self.render(row, content)
+                row = decision.rows[row.id] = replace(row, title=parcel.title)  # noqa: PLW2901
+            entries.append(Entry(row, parcel))
+        return entries
+
+    def _answer(self, offers: list[Offer], decision: Decision) -> None:
+        index = 0
+        for offer in offers:
+            answers = [decision.replies.get(index + number) for number in range(len(offer.inputs))]
+            index += len(offer.inputs)
+            if not offer.committed.done():
+                offer.committed.set_result(answers)
+        for row in decision.rows.values():
+            if not row.status.waiting:
+                for watcher in self._watchers.pop(row.id, ()):
+                    if not watcher.done():
+                        watcher.set_result(row)
+        if decision.order:
+            self._orders.put_nowait(decision.order)
+
+    async def ended(self, notification_id: str, within: float) -> Row | None:
+        """Wait until a notification waits no longer; None if that is not so in time (seconds)."""
+        if notification_id not in self.state.rows:
+            return None
+        watcher: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
+        self._watchers.setdefault(notification_id, []).append(watcher)
+        try:
+            async with asyncio.timeout(within):
+                return await watcher
+        except TimeoutError:
+            return None
+        finally:
+            if left := self._watchers.get(notification_id):
+                left.remove(watcher)
+
+    # what delivery sees
+
+    async def next_order(self) -> Order:
+        return await self._orders.get()
+
+    async def ready(self) -> None:
+        """Tell that the worker waits for its first order."""
+        await self.offer([WorkerReady()])
+
+    async def parcel(self, notification_id: str) -> Parcel:
+        return await self._store.parcel(notification_id)
+
+    async def report(self, outcome: Outcome) -> None:
+        await self.offer([Settled(outcome)])
+
+    async def token_changed(self) -> None:
+        await self.offer([SendingAllowed()])

@@ -1,0 +1,68 @@
+"""Keeping a source alive: a runtime error starts it again, a bug in the pipeline ends the process.
+
+It goes on from the positions that were committed, so a restart neither loses nor repeats.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from notifyd.errors import NotifydError, StoreError
+from notifyd.model import Health, Reading
+
+_BACKOFF = (1.0, 5.0, 30.0, 60.0)
+"""Seconds before a source is started again, by how often it failed in a row; the last goes on."""
+_STEADY = 300.0
+"""A source that ran this long without failing has its earlier failures forgiven."""
+
+Emit = Callable[[Reading], Awaitable[None]]
+log = structlog.get_logger()
+
+
+class Source(Protocol):
+    name: str
+
+    async def run(self, emit: Emit) -> None: ...
+
+    def health(self) -> Health: ...
+
+
+class Supervised:
+    """build: makes the source anew from what is committed at that moment."""
+
+    def __init__(self, name: str, build: Callable[[], Awaitable[Source]]) -> None:
+        self.name = name
+        self._build = build
+        self._source: Source | None = None
+        self._problem = ""
+
+    async def run(self, emit: Emit) -> None:
+        """Run until cancelled."""
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            started = loop.time()
+            try:
+                self._source = await self._build()
+                self._problem = ""
+                await self._source.run(emit)
+                self._problem = f"the {self.name} source ended by itself"
+            except StoreError:
+                raise
+            except NotifydError as error:
+                self._problem = str(error)
+            except Exception as error:  # noqa: BLE001 - one broken source must not end the others
+                self._problem = f"the {self.name} source failed: {type(error).__name__}: {error}"
+                log.debug("source failed", source=self.name, exc_info=True)
+            failures = 1 if loop.time() - started > _STEADY else failures + 1
+            wait = _BACKOFF[min(failures, len(_BACKOFF)) - 1]
+            log.error("source stopped and will be started again", reason=self._problem, wait=wait)
+            await asyncio.sleep(wait)
+
+    def health(self) -> Health:
+        if self._problem or self._source is None:
+            problems = (self._problem,) if self._problem else ()
+            return Health(self.name, 0, problems, dead=bool(self._problem))
+        return self._source.health()

@@ -1,0 +1,220 @@
+"""What is sent next and what an outcome means, in virtual time."""
+
+import pytest
+from support.histories import PEER, History, match
+
+from notifyd.model import Outcome, Peer, Priority, Status, Verdict
+from notifyd.shaping.gate import Sending, spread
+from notifyd.shaping.inputs import Cancelled, SendingAllowed, Settled
+from notifyd.shaping.rules import Limit, Rule, Rules
+
+
+@pytest.fixture
+def run():
+    rule = Rule("app", debounce=0.0, cooldown=0.0)
+    return History(Rules(triggers={"app": rule}, rate=Limit(1000, 60.0), budget=Limit(1000, 60.0)))
+
+
+def test_a_row_is_attempting_in_the_commit_that_brings_it(run):
+    decision = run.feed(match("app"))
+    assert decision.order is not None
+    assert run.rows[decision.order.id].status is Status.ATTEMPTING
+    assert decision.order.attempts == 1
+
+
+def test_one_is_in_flight_at_a_time_urgent_first_then_oldest(run):
+    rows = [run.submit(name) for name in ("first", "low", "default")]
+    high = run.submit("high", priority=Priority.HIGH)
+    urgent = run.submit("urgent", priority=Priority.URGENT)
+    while run.in_flight:
+        run.answer()
+    assert [name for _, name in run.sent] == [
+        rows[0].id,
+        urgent.id,
+        high.id,
+        rows[1].id,
+        rows[2].id,
+    ]
+
+
+def test_the_rate_holds_in_every_window_and_over_a_kill(run):
+    run.configure(run.with_rules(rate=Limit(2, 10.0)))
+    for number in range(6):
+        run.submit(str(number))
+    run.answer()
+    run.sleep(1)
+    run.restart()  # the second attempt is under way: its slot is taken all the same
+    for _ in range(20):
+        run.sleep(5)
+        if run.in_flight:
+            run.answer()
+    starts = [at for at, _ in run.sent]
+    assert all(later - earlier >= 10.0 for earlier, later in zip(starts, starts[2:], strict=False))
+    assert {row.status for row in run.rows.values()} == {Status.DELIVERED}
+
+
+def test_an_attempt_cut_off_by_a_kill_is_made_again_under_its_id(run):
+    run.feed(match("app"))
+    notification = run.in_flight
+    run.restart()
+    assert run.in_flight == notification
+    assert run.rows[notification].attempts == 2
+
+
+def test_a_retry_pauses_all_sending_and_keeps_the_reason(run):
+    run.submit("a")
+    run.submit("b")
+    first = run.in_flight
+    run.answer(Verdict.RETRY, pause=30.0)
+    assert run.in_flight == ""
+    assert run.state.books.gate.error == "retry"
+    run.sleep(29)
+    assert run.in_flight == ""
+    run.restart()
+    run.sleep(2)
+    assert run.in_flight == first
+
+
+def test_a_poisonous_notification_lets_the_others_go_after_three_failures(run):
+    poison = run.submit("poison")
+    good = [run.submit(str(number)) for number in range(3)]
+    for _ in range(40):
+        if run.in_flight:
+            bad = run.in_flight == poison.id
+            run.answer(Verdict.RETRY if bad else Verdict.DELIVERED, pause=1.0, own_pause=300.0)
+        run.sleep(1)
+    assert {run.rows[row.id].status for row in good} == {Status.DELIVERED}
+    assert run.rows[poison.id].attempts == 3
+    assert run.rows[poison.id].status is Status.QUEUED
+
+
+def test_an_outage_touches_few_of_those_that_wait(run):
+    for number in range(500):
+        run.submit(str(number))
+    for _ in range(300):
+        if run.in_flight:
+            run.answer(Verdict.RETRY, pause=10.0, own_pause=10.0)
+        run.sleep(10)
+    assert sum(row.tried for row in run.rows.values()) <= spread(300) + 1
+
+
+def test_a_refused_token_stops_sending_and_the_expiry_of_what_waits(run):
+    run.configure(run.with_rules(expire=100.0, probe=900.0))
+    run.submit("a")
+    run.submit("b")
+    run.answer(Verdict.REFUSED)
+    assert run.state.books.gate.sending is Sending.REFUSED
+    run.sleep(899)
+    assert run.in_flight == ""
+    assert {row.status for row in run.rows.values()} == {Status.QUEUED}
+    run.sleep(2)
+    assert run.in_flight
+    run.answer(Verdict.REFUSED)
+    run.feed(SendingAllowed())
+    run.answer()
+    run.sleep(50)
+    while run.in_flight:
+        run.answer()
+    assert {row.status for row in run.rows.values()} == {Status.DELIVERED}
+
+
+def test_one_403_fails_that_notification_and_two_refuse_the_token(run):
+    run.submit("a")
+    run.submit("b")
+    first = run.in_flight
+    run.answer(Verdict.FORBIDDEN)
+    assert run.rows[first].status is Status.FAILED
+    run.answer(Verdict.FORBIDDEN)
+    assert run.state.books.gate.sending is Sending.REFUSED
+    assert {row.status for row in run.rows.values()} == {Status.QUEUED}
+
+
+def test_a_success_between_two_403_acquits_the_token(run):
+    for name in "abc":
+        run.submit(name)
+    run.answer(Verdict.FORBIDDEN)
+    run.answer()
+    run.answer(Verdict.FORBIDDEN)
+    assert run.state.books.gate.sending is Sending.OK
+    assert sorted(row.status for row in run.rows.values()) == ["delivered", "failed", "failed"]
+
+
+def test_a_wrong_endpoint_fails_nothing_and_is_tried_again_on_reload(run):
+    run.submit("a")
+    run.answer(Verdict.ENDPOINT, pause=300.0)
+    assert run.state.books.gate.sending is Sending.ENDPOINT
+    run.feed(SendingAllowed())
+    assert run.in_flight
+
+
+def test_a_retry_after_is_not_cut_short_by_a_reload(run):
+    run.submit("a")
+    run.answer(Verdict.RETRY, pause=3600.0)
+    run.feed(SendingAllowed())
+    assert run.in_flight == ""
+
+
+def test_an_outcome_told_twice_changes_nothing(run):
+    run.submit("a")
+    notification = run.in_flight
+    run.answer()
+    before = dict(run.rows)
+    run.feed()
+    run.feed(Settled(Outcome(notification, Verdict.RETRY)))
+    assert run.rows == before
+
+
+class TestRequests:
+    """Keys, delays and cancelling; `busy` keeps the worker at something else."""
+
+    @pytest.fixture(autouse=True)
+    def busy(self, run):
+        run.submit("busy")
+
+    def test_a_key_replaces_what_nobody_has_tried(self, run):
+        old = run.submit("50 %", key="build")
+        new = run.submit("100 %", key="build")
+        assert run.rows[old.id].status is Status.REPLACED
+        assert run.rows[new.id].status is Status.QUEUED
+
+    def test_a_key_is_the_users_own(self, run):
+        mine = run.submit("mine", key="build")
+        run.submit("theirs", key="build", peer=Peer(2000, 2000, 1))
+        assert run.rows[mine.id].status is Status.QUEUED
+
+    def test_a_key_never_replaces_what_was_tried(self, run):
+        tried = run.submit("tried", key="build")
+        run.answer()
+        assert run.in_flight == tried.id
+        run.submit("new", key="build")
+        assert run.rows[tried.id].status is Status.ATTEMPTING
+
+    def test_a_delayed_request_is_held_and_goes_when_it_is_due(self, run):
+        row = run.submit("later", delay=30.0)
+        assert row.status is Status.HELD
+        run.restart()
+        run.sleep(29)
+        assert run.rows[row.id].status is Status.HELD
+        run.sleep(2)
+        assert run.rows[row.id].status is Status.QUEUED
+
+    def test_what_waits_can_be_cancelled_by_its_owner(self, run):
+        row = run.submit("oops", delay=30.0)
+        reply = run.feed(Cancelled(PEER, id=row.id)).replies[0]
+        assert reply.row.status is Status.CANCELLED
+        assert run.feed(Cancelled(PEER, id=row.id)).replies[0].refusal == "not_found"
+
+    def test_another_user_cannot_cancel_but_an_admin_can(self, run):
+        row = run.submit("mine")
+        stranger = Peer(2000, 2000, 1)
+        assert run.feed(Cancelled(stranger, id=row.id)).replies[0].refusal == "not_found"
+        reply = run.feed(Cancelled(stranger, id=row.id, everyone=True)).replies[0]
+        assert reply.row.status is Status.CANCELLED
+
+    def test_what_is_under_way_cannot_be_cancelled(self, run):
+        reply = run.feed(Cancelled(PEER, id=run.in_flight)).replies[0]
+        assert reply.refusal == "in_flight"
+
+    def test_cancelling_by_key(self, run):
+        row = run.submit("x", key="build")
+        assert run.feed(Cancelled(PEER, key="build")).replies[0].row.id == row.id
