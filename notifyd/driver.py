@@ -19,7 +19,8 @@ from notifyd.model import Content, Order, Outcome, Parcel, Positions, Row
 from notifyd.outbox.queries import Entry
 from notifyd.outbox.store import Commit, Store
 from notifyd.shaping.codec import pieces
-from notifyd.shaping.inputs import Input, SendingAllowed, Settled, WorkerReady
+from notifyd.shaping.gate import Sending
+from notifyd.shaping.inputs import Input, SendingAllowed, Settled, WorkerStarted
 from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.step import step
 
@@ -62,6 +63,7 @@ class Driver:
         self._wake = asyncio.Event()
         self._orders: asyncio.Queue[Order] = asyncio.Queue()
         self._watchers: dict[str, list[asyncio.Future[Row]]] = {}
+        self._adopted = asyncio.Event()
         self._stopping = False
 
     async def offer(
@@ -140,7 +142,9 @@ class Driver:
                 attempt += 1
                 continue
             self._recovered()
+            self._tell_changes(decision)
             self.state.adopt(decision, now)
+            self._adopted.set()
             self._answer(offers, decision)
             return
 
@@ -160,6 +164,16 @@ class Driver:
         if self.trouble:
             log.info("storing works again")
             self.trouble = ""
+
+    def _tell_changes(self, decision: Decision) -> None:
+        """Log how sending is when that changes, not at every try."""
+        before, after = self.state.books.gate, decision.books.gate
+        if before.sending is after.sending:
+            return
+        if after.sending is Sending.OK:
+            log.info("notifications are delivered again")
+        else:
+            log.warning("notifications wait", reason=after.error, state=after.sending.value)
 
     def _entries(self, decision: Decision) -> list[Entry]:
         """Make the texts; a row learns its title from them, for digests to name it by."""
@@ -203,14 +217,21 @@ class Driver:
             if left := self._watchers.get(notification_id):
                 left.remove(watcher)
 
+    async def idle(self) -> None:
+        """Wait until nothing is being sent."""
+        while self.state.books.gate.in_flight:
+            self._adopted.clear()
+            await self._adopted.wait()
+
     # what delivery sees
 
     async def next_order(self) -> Order:
         return await self._orders.get()
 
-    async def ready(self) -> None:
-        """Tell that the worker waits for its first order."""
-        await self.offer([WorkerReady()])
+    async def start_worker(self) -> None:
+        """Tell that a new worker waits for its first order; call it before `next_order`."""
+        self._orders = asyncio.Queue()
+        await self.offer([WorkerStarted()])
 
     async def parcel(self, notification_id: str) -> Parcel:
         return await self._store.parcel(notification_id)

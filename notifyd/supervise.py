@@ -5,28 +5,19 @@ It goes on from the positions that were committed, so a restart neither loses no
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 import structlog
 
 from notifyd.errors import NotifydError, StoreError
-from notifyd.model import Health, Reading
+from notifyd.model import Health
+from notifyd.sources import Emit, Source
 
 _BACKOFF = (1.0, 5.0, 30.0, 60.0)
 """Seconds before a source is started again, by how often it failed in a row; the last goes on."""
 _STEADY = 300.0
 """A source that ran this long without failing has its earlier failures forgiven."""
 
-Emit = Callable[[Reading], Awaitable[None]]
 log = structlog.get_logger()
-
-
-class Source(Protocol):
-    name: str
-
-    async def run(self, emit: Emit) -> None: ...
-
-    def health(self) -> Health: ...
 
 
 class Supervised:
@@ -53,7 +44,7 @@ class Supervised:
                 raise
             except NotifydError as error:
                 self._problem = str(error)
-            except Exception as error:  # noqa: BLE001 - one broken source must not end the others
+            except Exception as error:  # one broken source must not end the others
                 self._problem = f"the {self.name} source failed: {type(error).__name__}: {error}"
                 log.debug("source failed", source=self.name, exc_info=True)
             failures = 1 if loop.time() - started > _STEADY else failures + 1

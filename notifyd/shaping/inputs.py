@@ -14,11 +14,6 @@ class Configured:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """The process is new: what was being attempted has an unknown outcome."""
-
-
-@dataclass(frozen=True, slots=True)
 class Submitted:
     """A request of the socket. delay: seconds to hold it. key: replaces what bears it, untried."""
 
@@ -40,8 +35,8 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerReady:
-    """The delivery worker waits for its first order."""
+class WorkerStarted:
+    """A delivery worker waits for its first order; what another one attempted has no outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +52,5 @@ class SendingAllowed:
 
 
 Input = (
-    Match | Configured | Started | Submitted | Cancelled | WorkerReady | Settled | SendingAllowed
+    Match | Configured | Submitted | Cancelled | WorkerStarted | Settled | SendingAllowed
 )

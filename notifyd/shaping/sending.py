@@ -129,13 +129,13 @@ def allow(draft: Draft) -> None:
 
 
 def recover(draft: Draft) -> None:
-    """After a crash: what was under way may have arrived, so it keeps its id and takes a slot."""
+    """Start with a new worker: what was under way may have arrived, so it keeps its id and slot."""
     gate = draft.gate
     for row in list(draft.rows()):
         if row.status is Status.ATTEMPTING:
             draft.put_row(
-                replace(row, status=Status.QUEUED, last_error="notifyd stopped during the attempt")
+                replace(row, status=Status.QUEUED, last_error="it was interrupted, and may have arrived")
             )
             gate = replace(gate, slots=gate.with_slot(draft.now, draft.rules.rate))
     resume = min(gate.resume, draft.now.mono) if gate.sending is Sending.REFUSED else gate.resume
-    draft.gate = replace(gate, in_flight="", worker_free=False, resume=resume)
+    draft.gate = replace(gate, in_flight="", worker_free=True, resume=resume)

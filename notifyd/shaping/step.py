@@ -24,9 +24,8 @@ from notifyd.shaping.inputs import (
     Input,
     SendingAllowed,
     Settled,
-    Started,
     Submitted,
-    WorkerReady,
+    WorkerStarted,
 )
 from notifyd.shaping.requests import cancel, submit
 from notifyd.shaping.rules import Rules
@@ -60,14 +59,12 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
                 settle(draft, event.outcome)
             case Cancelled():
                 draft.decision.replies[index] = cancel(draft, event)
-            case WorkerReady():
-                draft.gate = replace(draft.gate, worker_free=True)
+            case WorkerStarted():
+                recover(draft)
             case SendingAllowed():
                 allow(draft)
             case Configured():
                 _configure(draft, event.rules)
-            case Started():
-                recover(draft)
             case _:
                 assert_never(event)
     calm_storm(draft)

@@ -18,7 +18,7 @@ from notifyd.model import (
     Verdict,
 )
 from notifyd.shaping.codec import pieces, restored
-from notifyd.shaping.inputs import Configured, Input, Settled, Started, Submitted, WorkerReady
+from notifyd.shaping.inputs import Configured, Input, Settled, Submitted, WorkerStarted
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.step import step
@@ -35,7 +35,7 @@ class History:
     """A daemon without its edges: `at` moves time, `feed` folds, `restart` kills and restores."""
 
     rules: Rules
-    now: Now = Now(1000.0, 1_700_000_000.0)
+    now: Now = field(default_factory=lambda: Now(1000.0, 1_700_000_000.0))
     pieces: dict[str, str] = field(default_factory=dict)
     rows: dict[str, Row] = field(default_factory=dict)
     counts: dict[str, Counter[str]] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class History:
         """Lose all that is not on disk, and come back."""
         waiting = [row for row in self.rows.values() if row.status.waiting]
         self.state = restored(self.pieces, waiting, seed="seed", now=self.now)
-        self.feed(Configured(self.rules), Started(), WorkerReady())
+        self.feed(Configured(self.rules), WorkerStarted())
 
     def configure(self, rules: Rules) -> None:
         self.rules, self.rules_since = rules, len(self.sent)

@@ -1,0 +1,192 @@
+"""The composition root: what lives as long as the process, and the order of start and stop."""
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import structlog
+
+from notifyd import logbook
+from notifyd.api.listener import Listener
+from notifyd.api.server import serve
+from notifyd.clock import Clock, boot_id
+from notifyd.config.load import load
+from notifyd.config.places import socket_path, state_dir
+from notifyd.config.settings import Settings
+from notifyd.config.token import Token, find_token
+from notifyd.delivery.client import Client
+from notifyd.delivery.worker import deliver
+from notifyd.driver import Driver
+from notifyd.errors import ConfigError, NotifydError
+from notifyd.model import Json
+from notifyd.outbox.store import Store
+from notifyd.pipeline import Pipeline
+from notifyd.reception import Reception
+from notifyd.shaping.codec import restored
+from notifyd.shaping.inputs import Configured, SendingAllowed
+from notifyd.status import describe, health
+
+_LAST_DELIVERY = 3.0
+"""Seconds that delivery gets at the end; what is left waits in the outbox."""
+_LAST_COMMIT = 3.0
+"""Seconds that the driver gets at the end, where storing is in trouble."""
+_FIXED = ("socket", "state")
+"""Sections of the configuration that a reload cannot change."""
+
+log = structlog.get_logger()
+
+
+class App:
+    """One daemon. Signals and exit statuses belong to the command line: a test may run two.
+
+    config: the file to read again at a reload; None where it is found by the usual rules.
+    environ: a copy of the environment, with the token that the process's own no longer has.
+    """
+
+    def __init__(
+        self, settings: Settings, token: Token, *, config: Path | None, environ: Mapping[str, str]
+    ) -> None:
+        self._settings, self._token = settings, token
+        self._config, self._environ = config, environ
+        self._stop = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._reload_error = ""
+        self._started = time.monotonic()
+
+    def stop(self) -> None:
+        """Ask for an orderly end: commit, a short last delivery, then `run` returns."""
+        self._stop.set()
+
+    async def run(self, ready: Callable[[Path | None], None]) -> None:
+        """Run until `stop`. ready: told the socket's path once everything runs."""
+        settings = self._settings
+        folder = state_dir(settings, self._environ)
+        path = socket_path(settings, self._environ)
+        try:
+            async with AsyncExitStack() as stack:
+                listener = stack.enter_context(
+                    Listener.open(path, settings.socket, self._environ)
+                )
+                store = await stack.enter_async_context(Store(folder))
+                scanning = stack.enter_context(ThreadPoolExecutor(1, "scan"))
+                await self._compose(folder, store, scanning)
+                await self._live(listener, ready)
+        except* NotifydError as errors:
+            raise errors.exceptions[0] from None
+
+    async def _compose(self, folder: Path, store: Store, scanning: ThreadPoolExecutor) -> None:
+        self._folder, self._store, self._scanning = folder, store, scanning
+        self._pipeline = self._built(self._settings)
+        saved = await store.saved()
+        self._clock = Clock(saved.clock, boot=boot_id())
+        now = self._clock.now()
+        state = restored(saved.pieces, saved.rows, seed=secrets.token_hex(16), now=now)
+        self._driver = Driver(store, state, self._clock, self._pipeline.render)
+
+    def _built(self, settings: Settings) -> Pipeline:
+        return Pipeline(
+            settings,
+            own=(self._folder,),
+            cache=self._folder / "patterns",
+            scanning=self._scanning,
+            wall=time.time,
+        )
+
+    async def _live(self, listener: Listener, ready: Callable[[Path | None], None]) -> None:
+        reception = Reception(
+            self._driver,
+            self._store,
+            status=self.status,
+            health=self.health,
+            reload=self.reload,
+        )
+        async with asyncio.TaskGroup() as self._group:
+            driving = self._group.create_task(self._driver.run(), name="driver")
+            await self._driver.offer([Configured(self._pipeline.rules)])
+            self._delivering = self._group.create_task(self._deliver(), name="delivery")
+            self._watching = self._group.create_task(self._watch(), name="sources")
+            async with serve(reception, self._settings.socket, listener):
+                ready(listener.path)
+                await self._stop.wait()
+                await _ended(self._watching)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_DELIVERY):
+                    await self._driver.idle()
+            await _ended(self._delivering)
+            self._driver.stop()
+            await asyncio.wait({driving}, timeout=_LAST_COMMIT)
+            driving.cancel()
+
+    async def _deliver(self) -> None:
+        api = self._settings.api
+        async with Client(api.url, api.timeout) as client:
+            await self._driver.start_worker()
+            await deliver(
+                self._driver, client, self._token, now=self._clock.now, random=random.random
+            )
+
+    async def _watch(self) -> None:
+        await self._pipeline.run(self._driver, self._store.positions)
+
+    async def reload(self) -> Json:
+        """Read the configuration again; where it is wrong, all goes on as it was."""
+        async with self._reloading:
+            try:
+                loaded = load(self._config, self._environ)
+                token = find_token(loaded.settings.api, self._environ)
+                token.read()
+                pipeline = self._built(loaded.settings)
+            except NotifydError as error:
+                problems = error.problems if isinstance(error, ConfigError) else [str(error)]
+                self._reload_error = "\n".join(problems)
+                log.error("reload refused: the old configuration goes on", problems=problems)
+                return {"reloaded": False, "problems": problems, "restart": []}
+            before, self._reload_error = self._settings, ""
+            self._settings, self._token = loaded.settings, token
+            await self._swap(pipeline, before)
+            restart = [
+                name
+                for name in _FIXED
+                if getattr(before, name) != getattr(loaded.settings, name)
+            ]
+            log.info("configuration reloaded", triggers=len(loaded.settings.triggers))
+            return {"reloaded": True, "problems": [], "restart": restart}
+
+    async def _swap(self, pipeline: Pipeline, before: Settings) -> None:
+        """Let the old sources end and commit, then start the new ones from there."""
+        logbook.configure(self._settings.log.level, self._settings.log.format)
+        await _ended(self._watching)
+        self._pipeline, self._driver.render = pipeline, pipeline.render
+        await self._driver.offer([Configured(pipeline.rules), SendingAllowed()])
+        self._watching = self._group.create_task(self._watch(), name="sources")
+        if self._settings.api != before.api:
+            await _ended(self._delivering)
+            self._delivering = self._group.create_task(self._deliver(), name="delivery")
+
+    def status(self) -> Json:
+        return describe(
+            self._driver.state,
+            self._clock.now(),
+            trouble=self._driver.trouble,
+            sources=self._pipeline.health(),
+            triggers={name: trigger.type for name, trigger in self._settings.triggers.items()},
+            token_source=self._token.name,
+            url=self._settings.api.url,
+            uptime=time.monotonic() - self._started,
+            reload_error=self._reload_error,
+        )
+
+    def health(self) -> tuple[bool, str]:
+        gate = self._driver.state.books.gate
+        return health(gate, self._driver.trouble, self._pipeline.health())
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for it; what it was doing has been committed or will be read again."""
+    task.cancel()
+    await asyncio.wait({task})

@@ -1,0 +1,122 @@
+"""Policy, without effects: what an answer means, and how long to wait before the next attempt."""
+
+import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from notifyd.delivery.answer import Answer
+from notifyd.model import Json, Now, Order, Outcome, Verdict
+
+SHORTEST = 0.5
+"""Seconds: no retry comes sooner."""
+
+LONGEST = 300.0
+"""Seconds: where the backoff stops growing."""
+
+LONGEST_ASKED = 3600.0
+"""Seconds: what a Retry-After is cut to."""
+
+_FIRST = 1.0
+_DOUBLINGS = 9
+_SECONDS = re.compile(r"\d{1,20}(?:\.\d{1,20})?", re.ASCII)
+_AGAIN = frozenset({408, 409, 425, 429})
+_MENDS = {
+    402: "the account lacks payment or credits",
+    404: "there is no such endpoint, check [api] url",
+    405: "this is not the platform's API, check [api] url",
+}
+
+
+def decide(answer: Answer, order: Order, now: Now, jitter: float) -> Outcome:
+    """Say what an answer means. `jitter` is a random number from 0 up to 1."""
+    verdict, reason = _judge(answer)
+    if verdict not in (Verdict.RETRY, Verdict.ENDPOINT):
+        return Outcome(order.id, verdict, reason, report=answer.report)
+    asked = asked_pause(answer.retry_after, now.wall)
+    if asked:
+        reason = f"{reason}, and asks to wait for {asked:.0f} s"
+    return Outcome(
+        order.id,
+        verdict,
+        reason,
+        pause=max(backoff(order.streak, jitter), asked),
+        own_pause=backoff(order.failures, jitter) if verdict is Verdict.RETRY else 0.0,
+    )
+
+
+def backoff(failures: int, jitter: float) -> float:
+    """Seconds to wait after `failures` earlier ones: anything up to twice the last one's most."""
+    most = min(_FIRST * 2.0 ** min(failures, _DOUBLINGS), LONGEST)
+    return max(SHORTEST, jitter * most)
+
+
+def asked_pause(header: str, wall: float) -> float:
+    """Seconds that a Retry-After asks for, in either of its forms; 0 for none, past or nonsense."""
+    text = header.strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), LONGEST_ASKED)
+    try:
+        when = parsedate_to_datetime(text)
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        seconds: float = when.timestamp() - wall
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return 0.0
+    return min(max(seconds, 0.0), LONGEST_ASKED)
+
+
+def _judge(answer: Answer) -> tuple[Verdict, str]:
+    match answer.status:
+        case None:
+            return Verdict.RETRY, answer.fault
+        case status if status in _AGAIN:
+            return Verdict.RETRY, _answered(answer)
+        case 401:
+            mend = f"give a new one in {answer.asked_with}" if answer.asked_with else "renew it"
+            return Verdict.REFUSED, f"the send token was refused ({_because(answer)}): {mend}"
+        case 403:
+            return Verdict.FORBIDDEN, f"the API forbids it ({_because(answer)})"
+        case 402 | 404 | 405:
+            return Verdict.ENDPOINT, f"{_answered(answer)}: {_MENDS[answer.status]}"
+    match answer.status // 100:
+        case 2:
+            return _accepted(answer)
+        case 3:
+            where = f" and points to {answer.elsewhere}" if answer.elsewhere else ""
+            mend = "redirects are not followed, check [api] url"
+            return Verdict.ENDPOINT, f"{_answered(answer)}{where}: {mend}"
+        case 4:
+            return Verdict.FAILED, _answered(answer)
+    return Verdict.RETRY, _answered(answer)
+
+
+def _accepted(answer: Answer) -> tuple[Verdict, str]:
+    if answer.success is None:
+        return Verdict.RETRY, f"{_answered(answer)} but not with JSON: check [api] url"
+    if not answer.success:
+        said = f": {answer.said}" if answer.said else ""
+        return Verdict.RETRY, f"the API answered {answer.status} without success{said}"
+    report = answer.report or {}
+    if report.get("skipped"):
+        words = [report.get(name) for name in ("skipped", "reason", "detail")]
+        said = ", ".join(word for word in words if isinstance(word, str))
+        return Verdict.NO_DEVICE, f"the platform did not push it{f' ({said})' if said else ''}"
+    if report.get("devices") == 0:
+        return Verdict.NO_DEVICE, "no device is registered for this workspace"
+    if report.get("delivered") == 0 and report.get("failed"):
+        return Verdict.DELIVERED, f"no device took it{_first_error(report)}"
+    return Verdict.DELIVERED, ""
+
+
+def _first_error(report: Json) -> str:
+    errors = report.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else {}
+    said = (first.get("message") or first.get("code")) if isinstance(first, dict) else ""
+    return f" ({said})" if said else ""
+
+
+def _because(answer: Answer) -> str:
+    return f"{answer.status}: {answer.said}" if answer.said else str(answer.status)
+
+
+def _answered(answer: Answer) -> str:
+    return f"the API answered {answer.status}" + (f" ({answer.said})" if answer.said else "")

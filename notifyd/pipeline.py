@@ -1,0 +1,175 @@
+"""READ FIRST. What the configuration decides: sources → triggers → shaping → outbox.
+
+A pipeline is built whole before anything of it runs, and replaced whole when the configuration
+changes. It watches; the driver decides (`step`) and commits; delivery sends what is in the outbox.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from notifyd.clock import boot_id
+from notifyd.config.settings import Settings
+from notifyd.config.triggers import FileTrigger, LogTrigger, ProcessTrigger
+from notifyd.driver import Driver
+from notifyd.matching.decide import Rule as Patterns
+from notifyd.matching.scanner import Scanner
+from notifyd.model import Content, Digest, Health, Message, Parcel, Reading, Row
+from notifyd.shaping.rules import Limit, Rule, Rules
+from notifyd.sources import Source
+from notifyd.sources.file import FileSource
+from notifyd.sources.log import LogSource
+from notifyd.sources.process import ProcessSource
+from notifyd.supervise import Supervised
+from notifyd.text import fit, redact
+from notifyd.triggers import Trigger, render_digest
+
+T = TypeVar("T")
+
+
+class Pipeline:
+    """settings: checked already. own: folders of the daemon itself, never a source."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        own: tuple[Path, ...],
+        cache: Path,
+        scanning: ThreadPoolExecutor,
+        wall: Callable[[], float],
+    ) -> None:
+        self.settings = settings
+        self.rules = rules_of(settings)
+        self._triggers = {
+            name: Trigger(name, config, settings.defaults)
+            for name, config in settings.triggers.items()
+        }
+        self._own, self._cache, self._scanning, self._wall = own, cache, scanning, wall
+        self._sources: list[Supervised] = []
+
+    async def run(self, driver: Driver, positions: Callable[[], Awaitable[dict[str, str]]]) -> None:
+        """Watch until cancelled; positions: reads what is committed, for a source that starts."""
+
+        async def emit(reading: Reading) -> None:
+            matches = [self._triggers[event.trigger].match(event) for event in reading.events]
+            await driver.offer(matches, reading.positions, rereadable=reading.rereadable)
+
+        async with asyncio.TaskGroup() as group:
+            for name, make in self._kinds().items():
+                source = Supervised(name, partial(_made, make, positions, f"{name}:"))
+                self._sources.append(source)
+                group.create_task(source.run(emit), name=f"{name} source")
+
+    def health(self) -> list[Health]:
+        return [source.health() for source in self._sources]
+
+    def _kinds(self) -> dict[str, Callable[[Mapping[str, str]], Source]]:
+        """Tell how each kind of source that has triggers is made from its positions."""
+        kinds: dict[str, Callable[[Mapping[str, str]], Source]] = {}
+        if logs := self._of(LogTrigger):
+            kinds["log"] = lambda positions: LogSource(
+                logs,
+                positions,
+                scanner_for=self._scanner,
+                wall=self._wall,
+                executor=self._scanning,
+                never=self._own,
+            )
+        if files := self._of(FileTrigger):
+            kinds["file"] = lambda positions: FileSource(
+                files, positions, wall=self._wall, never=self._own
+            )
+        if processes := self._of(ProcessTrigger):
+            kinds["process"] = lambda positions: ProcessSource(
+                processes, positions, wall=self._wall, boot_id=boot_id()
+            )
+        return kinds
+
+    def _of(self, kind: type[T]) -> dict[str, T]:
+        return {
+            name: trigger
+            for name, trigger in self.settings.triggers.items()
+            if isinstance(trigger, kind)
+        }
+
+    def _scanner(self, names: tuple[str, ...]) -> Scanner:
+        """Compile the patterns of these triggers into one scanner: on the scanning thread."""
+        logs = self._of(LogTrigger)
+        return Scanner(
+            [
+                Patterns(
+                    trigger=name,
+                    patterns=tuple(logs[name].patterns),
+                    exclude=tuple(logs[name].exclude),
+                    encoding=logs[name].encoding,
+                    max_line=logs[name].max_line,
+                )
+                for name in names
+            ],
+            cache=self._cache,
+        )
+
+    def render(self, row: Row, content: Content) -> Parcel:
+        """Make the text of a notification, within its limits and without secrets."""
+        data: dict[str, object] = {}
+        match content:
+            case Message():
+                title, body, data = content.title, content.body, dict(content.data)
+            case Digest():
+                title, body = render_digest(content)
+            case _:
+                trigger = self._triggers[row.trigger]
+                title, body = trigger.render(content)
+                data = dict(trigger.data)
+        if self.settings.text.redact:
+            title, body = redact(title), redact(body)
+        data |= {
+            "notification_id": row.id,
+            "trigger": row.trigger,
+            "priority": row.priority.value,
+            "count": str(row.count),
+        }
+        title, body, data = fit(title, body, data)
+        return Parcel(row.id, title, body, data)
+
+
+async def _made(
+    make: Callable[[Mapping[str, str]], Source],
+    positions: Callable[[], Awaitable[dict[str, str]]],
+    prefix: str,
+) -> Source:
+    known = await positions()
+    return make({key: value for key, value in known.items() if key.startswith(prefix)})
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Say the configuration in the fold's terms."""
+    triggers = {}
+    for name, trigger in settings.triggers.items():
+        shaping = trigger.shaping(settings.defaults)
+        triggers[name] = Rule(
+            trigger=name,
+            identity=f"{trigger.type}:{','.join(shaping.group_by)}",
+            priority=trigger.priority,
+            max_groups=shaping.max_groups,
+            threshold=shaping.threshold,
+            window=shaping.window,
+            debounce=shaping.debounce,
+            max_wait=shaping.max_wait,
+            cooldown=shaping.cooldown,
+            cooldown_max=shaping.cooldown_max,
+        )
+    delivery = settings.delivery
+    return Rules(
+        triggers=triggers,
+        rate=Limit(settings.rate_limit.max, settings.rate_limit.per),
+        budget=Limit(settings.budget.max, settings.budget.per),
+        expire=delivery.expire,
+        probe=delivery.probe,
+        history=delivery.history,
+        digest=delivery.digest,
+    )

@@ -1,0 +1,84 @@
+"""What the local API may ask, answered from the driver and the store."""
+
+from collections.abc import Awaitable, Callable
+
+from notifyd.driver import Driver
+from notifyd.errors import RefusedError
+from notifyd.model import Json, Message, Peer, Priority, Status
+from notifyd.outbox.store import Store
+from notifyd.shaping.inputs import Cancelled, Submitted
+
+_ANSWERED = (Status.DELIVERED, Status.NO_DEVICE, Status.FAILED)
+
+
+class Reception:
+    """Implements `api.control.Control`. status, health, reload: the app's own answers."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        store: Store,
+        *,
+        status: Callable[[], Json],
+        health: Callable[[], tuple[bool, str]],
+        reload: Callable[[], Awaitable[Json]],
+    ) -> None:
+        self._driver, self._store = driver, store
+        self._status, self.health, self._reload = status, health, reload
+
+    async def submit(
+        self, message: Message, priority: Priority, *, key: str, delay: float, peer: Peer
+    ) -> tuple[str, Status]:
+        request = Submitted(message, priority, peer, key, delay)
+        (reply,) = await self._driver.offer([request], refusable=True)
+        if reply is None or reply.row is None:
+            raise RefusedError(
+                "no_room",
+                "the outbox is full: try again when some of what waits has been delivered",
+            )
+        return reply.row.id, reply.row.status
+
+    async def settled(self, notification_id: str, within: float) -> Json | None:
+        row = await self._driver.ended(notification_id, within)
+        known = await self._store.notification(notification_id)
+        if row is None and (known is None or Status(str(known["status"])).waiting):
+            return None
+        return known if known and known["status"] in _ANSWERED else None
+
+    async def notifications(
+        self, *, uid: int | None, status: Status | None, limit: int
+    ) -> list[Json]:
+        return await self._store.notifications(uid=uid, status=status, limit=limit)
+
+    async def notification(self, notification_id: str, *, uid: int | None) -> Json | None:
+        known = await self._store.notification(notification_id)
+        if known is None or (uid is not None and known.get("uid") != uid):
+            return None
+        return known
+
+    async def cancel(self, *, notification_id: str, key: str, peer: Peer, everyone: bool) -> Json:
+        wish = Cancelled(peer, notification_id, key, everyone)
+        (reply,) = await self._driver.offer([wish], refusable=True)
+        if reply is None or reply.row is None:
+            raise await self._not_found(notification_id, peer, everyone=everyone)
+        if reply.refusal:
+            raise RefusedError(
+                reply.refusal, "it has been tried already, so it can no longer be cancelled"
+            )
+        return {"id": reply.row.id, "status": reply.row.status.value}
+
+    async def _not_found(
+        self, notification_id: str, peer: Peer, *, everyone: bool
+    ) -> RefusedError:
+        """Tell what is over from what never was, to those who may know."""
+        uid = None if everyone else peer.uid
+        known = await self.notification(notification_id, uid=uid) if notification_id else None
+        if known is None:
+            return RefusedError("not_found", "there is no such notification of yours that waits")
+        return RefusedError("finished", f"it is {known['status']}: there is nothing to cancel")
+
+    async def status(self) -> Json:
+        return self._status()
+
+    async def reload(self) -> Json:
+        return await self._reload()

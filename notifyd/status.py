@@ -1,0 +1,116 @@
+"""What `/v1/status` and `/healthz` say: the state in plain words. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from notifyd import __version__
+from notifyd.model import Health, Json, Now, Row, Status
+from notifyd.shaping.gate import Gate, Sending
+from notifyd.shaping.state import Ledger, State
+
+
+def describe(
+    state: State,
+    now: Now,
+    *,
+    trouble: str,
+    sources: Iterable[Health],
+    triggers: Mapping[str, str],
+    token_source: str,
+    url: str,
+    uptime: float,
+    reload_error: str,
+) -> Json:
+    """Tell everything. trouble: why nothing can be stored. triggers: type by name."""
+    gate = state.books.gate
+    sources = list(sources)
+    healthy, word = health(gate, trouble, sources)
+    return {
+        "success": True,
+        "version": __version__,
+        "status": word,
+        "healthy": healthy,
+        "uptime": round(uptime, 1),
+        "api": {"url": url},
+        "token": {
+            "state": "refused" if gate.sending is Sending.REFUSED else "ok",
+            "source": token_source,
+        },
+        "delivery": _delivery(gate, now),
+        "outbox": _outbox(state.rows.values(), now) | {"store": trouble or "ok"},
+        "triggers": {
+            name: _trigger(kind, state.ledgers.get(name, Ledger()), _pending(state, name))
+            for name, kind in triggers.items()
+        },
+        "socket": _trigger("socket", state.ledgers.get("socket", Ledger()), 0),
+        "held_back": {
+            held.digest.reason: held.digest.count
+            for held in state.digests.values()
+            if not held.placed
+        },
+        "sources": [
+            {
+                "name": source.name,
+                "watching": source.watching,
+                "problems": list(source.problems),
+                "dead": source.dead,
+            }
+            for source in sources
+        ],
+        "reload": {"error": reload_error},
+    }
+
+
+def health(gate: Gate, trouble: str, sources: Iterable[Health]) -> tuple[bool, str]:
+    """Tell whether all is well; waiting for a Retry-After or the network is."""
+    if trouble:
+        return False, "store_unavailable"
+    if gate.sending is Sending.REFUSED:
+        return False, "token_refused"
+    if gate.sending is Sending.ENDPOINT:
+        return False, "endpoint_wrong"
+    if any(source.dead for source in sources):
+        return False, "source_dead"
+    return True, "waiting" if gate.sending is Sending.WAITING else "ok"
+
+
+def _delivery(gate: Gate, now: Now) -> Json:
+    return {
+        "state": gate.sending.value,
+        "error": gate.error,
+        "failures": gate.streak,
+        "paused_for": round(max(0.0, gate.resume - now.mono), 1) if gate.streak else 0.0,
+    }
+
+
+def _outbox(rows: Iterable[Row], now: Now) -> Json:
+    counts: Counter[Status] = Counter()
+    oldest = now.wall
+    for row in rows:
+        counts[row.status] += 1
+        oldest = min(oldest, row.created)
+    return {
+        "waiting": counts[Status.QUEUED] + counts[Status.ATTEMPTING],
+        "held": counts[Status.HELD],
+        "oldest_age": round(max(0.0, now.wall - oldest), 1),
+    }
+
+
+def _pending(state: State, trigger: str) -> int:
+    """Count the matches that fired and wait for a debounce or a cooldown to end."""
+    return sum(
+        group.tally.count
+        for group in state.groups.values()
+        if group.trigger == trigger and group.tally
+    )
+
+
+def _trigger(kind: str, ledger: Ledger, pending: int) -> Json:
+    return {
+        "type": kind,
+        "matches": ledger.matches,
+        "notifications": ledger.notifications,
+        "below_threshold": ledger.below_threshold,
+        "pending": pending,
+        "reason": ledger.reason,
+    }

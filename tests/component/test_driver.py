@@ -1,0 +1,134 @@
+"""The driver over a real database: what it acknowledges is on disk, and a full disk loses nothing."""
+
+import asyncio
+import sqlite3
+from contextlib import asynccontextmanager
+
+import pytest
+from support.histories import PEER, match
+
+from notifyd.clock import Clock
+from notifyd.driver import Driver
+from notifyd.errors import StoreUnavailableError
+from notifyd.model import Message, Outcome, Parcel, Priority, Status, Verdict
+from notifyd.outbox.store import Store
+from notifyd.shaping.codec import restored
+from notifyd.shaping.inputs import Configured, Submitted
+from notifyd.shaping.rules import Limit, Rule, Rules
+
+RULES = Rules(
+    triggers={"app": Rule("app", debounce=0.0, cooldown=0.0)},
+    rate=Limit(100_000, 60.0),
+    budget=Limit(100_000, 60.0),
+)
+
+
+def render(row, content):
+    return Parcel(row.id, getattr(content, "title", row.trigger), "body", {"count": str(row.count)})
+
+
+def request(title="hi"):
+    return Submitted(Message(title, ""), Priority.DEFAULT, PEER)
+
+
+@asynccontextmanager
+async def running(folder, rules=RULES):
+    async with Store(folder) as store:
+        saved = await store.saved()
+        clock = Clock(saved.clock, boot="boot")
+        state = restored(saved.pieces, saved.rows, seed="seed", now=clock.now())
+        driver = Driver(store, state, clock, render)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(driver.run())
+            await driver.offer([Configured(rules)])
+            try:
+                yield driver, store
+            finally:
+                driver.stop()
+
+
+def on_disk(folder, query):
+    with sqlite3.connect(folder / "notifyd.db") as reader:
+        found = reader.execute(query).fetchall()
+    reader.close()
+    return found
+
+
+async def test_what_is_acknowledged_is_on_disk(tmp_path):
+    async with running(tmp_path) as (driver, _):
+        (reply,) = await driver.offer([request("hello")])
+        assert on_disk(tmp_path, "SELECT id, title FROM notifications") == [(reply.row.id, "hello")]
+
+
+async def test_positions_and_what_came_of_them_are_one_commit(tmp_path):
+    async with running(tmp_path) as (driver, _):
+        await driver.offer([match("app")], {"log:a": "17"}, rereadable=True)
+        both = "SELECT value, (SELECT count(*) FROM notifications) FROM positions"
+        assert on_disk(tmp_path, both) == [("17", 1)]
+
+
+async def test_each_of_many_at_once_gets_its_own_answer(tmp_path):
+    async with running(tmp_path) as (driver, _):
+        replies = await asyncio.gather(
+            *(driver.offer([request(str(number))]) for number in range(200))
+        )
+        titles = {reply.row.id: str(number) for number, (reply,) in enumerate(replies)}
+    assert dict(on_disk(tmp_path, "SELECT id, title FROM notifications")) == titles
+
+
+async def test_a_full_disk_refuses_requests_and_keeps_what_cannot_be_asked_again(tmp_path):
+    async with running(tmp_path) as (driver, store):
+        (pages,) = store._writer.execute("PRAGMA page_count").fetchone()
+        store._writer.execute(f"PRAGMA max_page_count = {pages}")
+        large = {"log:a": "x" * 100_000}
+        waiting = asyncio.ensure_future(driver.offer([match("app")] * 3, large, rereadable=True))
+        with pytest.raises(StoreUnavailableError, match="the disk is full: free some space"):
+            while True:
+                await driver.offer([request("y" * 4000)], refusable=True)
+        assert driver.trouble
+        with pytest.raises(StoreUnavailableError):
+            await driver.offer([request()], refusable=True)
+        assert not waiting.done()
+        assert await store.positions() == {}
+        store._writer.execute("PRAGMA max_page_count = 100000")
+        await waiting
+        assert driver.trouble == ""
+        assert await store.positions() == large
+        matched = "SELECT count(*) FROM notifications WHERE trigger = 'app'"
+        assert on_disk(tmp_path, matched) == [(3,)]
+        await driver.offer([request("z")], refusable=True)
+
+
+async def test_an_order_is_on_disk_as_attempting_before_it_is_given(tmp_path):
+    async with running(tmp_path) as (driver, _):
+        await driver.start_worker()
+        await driver.offer([request()])
+        order = await driver.next_order()
+        assert on_disk(tmp_path, "SELECT id, status FROM notifications") == [
+            (order.id, "attempting")
+        ]
+        ended = asyncio.ensure_future(driver.ended(order.id, 5.0))
+        await driver.report(Outcome(order.id, Verdict.DELIVERED, report={"devices": 1}))
+        assert (await ended).status is Status.DELIVERED
+
+
+async def test_a_debounce_ends_by_itself_and_survives_a_restart(tmp_path):
+    rules = Rules(triggers={"app": Rule("app", debounce=0.2)})
+    async with running(tmp_path, rules) as (driver, _):
+        await driver.offer([match("app")])
+        assert on_disk(tmp_path, "SELECT * FROM notifications") == []
+    async with running(tmp_path, rules) as (driver, _):
+        while not driver.state.rows:
+            await driver.offer([])
+            await asyncio.sleep(0)
+        (row,) = driver.state.rows.values()
+        assert row.count == 1
+
+
+async def test_stopping_commits_what_was_offered(tmp_path):
+    async with running(tmp_path) as (driver, _):
+        offered = [asyncio.ensure_future(driver.offer([match("app")])) for _ in range(50)]
+        await asyncio.sleep(0)
+        driver.stop()
+        await asyncio.gather(*offered)
+    assert on_disk(tmp_path, "SELECT count(*) FROM notifications") == [(50,)]

@@ -1,0 +1,84 @@
+"""A Control that keeps its notifications in memory: the daemon's side of the socket, in tests."""
+
+import asyncio
+import itertools
+
+from notifyd.errors import RefusedError
+from notifyd.model import Json, Message, Peer, Priority, Status
+
+
+class MemoryControl:
+    """Follows the protocol's word; `failure` is raised by the next submit, `peers` is the record."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Json] = {}
+        self.messages: dict[str, Message] = {}
+        self.peers: dict[str, Peer] = {}
+        self.failure: Exception | None = None
+        self.healthy: tuple[bool, str] = (True, "ok")
+        self.state: Json = {"version": "0.0.0", "triggers": {}}
+        self.reloaded: Json = {"reloaded": True, "problems": [], "restart": []}
+        self.reports: dict[str, asyncio.Future[Json]] = {}
+        self.report: Json | None = None
+        self._numbers = itertools.count(1)
+
+    async def submit(
+        self, message: Message, priority: Priority, *, key: str, delay: float, peer: Peer
+    ) -> tuple[str, Status]:
+        if self.failure is not None:
+            raise self.failure
+        notification_id = f"n{next(self._numbers)}"
+        status = Status.HELD if delay else Status.QUEUED
+        self.messages[notification_id] = message
+        self.peers[notification_id] = peer
+        self.rows[notification_id] = {
+            "id": notification_id,
+            "status": str(status),
+            "title": message.title,
+            "body": message.body,
+            "priority": str(priority),
+            "key": key,
+            "delay": delay,
+            "created": 1_700_000_000.0,
+        }
+        return notification_id, status
+
+    async def settled(self, notification_id: str, within: float) -> Json | None:
+        if self.report is not None:
+            return self.report
+        return await self.reports.setdefault(
+            notification_id, asyncio.get_running_loop().create_future()
+        )
+
+    async def notifications(
+        self, *, uid: int | None, status: Status | None, limit: int
+    ) -> list[Json]:
+        return [
+            row
+            for notification_id, row in reversed(self.rows.items())
+            if uid in (None, self.peers[notification_id].uid) and status in (None, row["status"])
+        ][:limit]
+
+    async def notification(self, notification_id: str, *, uid: int | None) -> Json | None:
+        if notification_id in self.rows and uid in (None, self.peers[notification_id].uid):
+            return self.rows[notification_id]
+        return None
+
+    async def cancel(self, *, notification_id: str, key: str, peer: Peer, everyone: bool) -> Json:
+        for found, row in self.rows.items():
+            named = found == notification_id or (key and row["key"] == key)
+            if named and (everyone or self.peers[found].uid == peer.uid):
+                if row["status"] == Status.ATTEMPTING:
+                    raise RefusedError("in_flight", "It is on its way already.")
+                row["status"] = str(Status.CANCELLED)
+                return row
+        raise RefusedError("not_found", "There is no such notification.")
+
+    async def status(self) -> Json:
+        return self.state
+
+    def health(self) -> tuple[bool, str]:
+        return self.healthy
+
+    async def reload(self) -> Json:
+        return self.reloaded

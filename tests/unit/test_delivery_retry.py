@@ -1,0 +1,201 @@
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifyd.delivery.answer import Answer
+from notifyd.delivery.retry import (
+    LONGEST,
+    LONGEST_ASKED,
+    SHORTEST,
+    asked_pause,
+    backoff,
+    decide,
+)
+from notifyd.model import Now, Order, Outcome, Verdict
+
+WALL = datetime(2026, 5, 4, 12, tzinfo=UTC).timestamp()
+NOW = Now(mono=50.0, wall=WALL)
+GOOD = {"delivered": 1, "failed": 0, "devices": 1}
+
+
+def judged(answer: Answer, *, streak: int = 0, failures: int = 0, jitter: float = 1.0) -> Outcome:
+    return decide(answer, Order("n1", 1, failures, streak), NOW, jitter)
+
+
+def http_date(seconds: float) -> str:
+    return format_datetime(datetime.fromtimestamp(WALL + seconds, UTC), usegmt=True)
+
+
+TABLE = {
+    Verdict.RETRY: [100, 408, 409, 425, 429, *range(500, 512), 599, 600, 999],
+    Verdict.REFUSED: [401],
+    Verdict.FORBIDDEN: [403],
+    Verdict.ENDPOINT: [402, 404, 405, 300, 301, 302, 303, 304, 307, 308, 399],
+    Verdict.FAILED: [400, 406, 410, 411, 413, 415, 418, 422, 424, 426, 431, 451, 499],
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(code, verdict) for verdict, codes in TABLE.items() for code in codes]
+)
+def test_each_status_means_what_the_table_says(status, verdict):
+    outcome = judged(Answer(status, success=False, said="a reason"))
+    assert outcome.verdict is verdict
+    assert str(status) in outcome.reason
+    assert "a reason" in outcome.reason
+    assert outcome.id == "n1"
+    paused = verdict in (Verdict.RETRY, Verdict.ENDPOINT)
+    assert (outcome.pause >= SHORTEST) if paused else (outcome.pause == outcome.own_pause == 0)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_success_is_delivered_with_the_apis_figures(status):
+    outcome = judged(Answer(status, success=True, report=GOOD))
+    assert outcome == Outcome("n1", Verdict.DELIVERED, report=GOOD)
+
+
+@pytest.mark.parametrize(
+    ("report", "reason"),
+    [
+        ({"delivered": 0, "failed": 0, "devices": 0}, "no device is registered for this workspace"),
+        (
+            {"skipped": True, "reason": "push not configured", "detail": "no key"},
+            "the platform did not push it (push not configured, no key)",
+        ),
+        ({"skipped": "no_push", **GOOD}, "the platform did not push it (no_push)"),
+        ({"skipped": 1}, "the platform did not push it"),
+    ],
+)
+def test_success_without_a_phone_is_no_device(report, reason):
+    outcome = judged(Answer(200, success=True, report=report))
+    assert (outcome.verdict, outcome.reason) == (Verdict.NO_DEVICE, reason)
+    assert outcome.report == report
+
+
+@pytest.mark.parametrize("report", [{"skipped": False, **GOOD}, {"skipped": 0}, {}, GOOD])
+def test_what_was_not_skipped_is_delivered(report):
+    assert judged(Answer(200, success=True, report=report)).verdict is Verdict.DELIVERED
+
+
+def test_devices_that_all_failed_are_named():
+    errors = [{"code": "messaging/third-party-auth-error", "message": "bad key", "count": 2}]
+    report = {"delivered": 0, "failed": 2, "devices": 2, "errors": errors}
+    outcome = judged(Answer(200, success=True, report=report))
+    assert (outcome.verdict, outcome.reason) == (
+        Verdict.DELIVERED,
+        "no device took it (bad key)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer(200, success=False, said="busy"), "the API answered 200 without success: busy"),
+        (Answer(200), "the API answered 200 but not with JSON: check [api] url"),
+        (Answer(204), "the API answered 204 but not with JSON: check [api] url"),
+        (Answer(fault="cannot resolve api.oblien.com"), "cannot resolve api.oblien.com"),
+        (Answer(503, success=False, said="maintenance"), "the API answered 503 (maintenance)"),
+        (
+            Answer(429, success=False, said="slow down", retry_after="7"),
+            "the API answered 429 (slow down), and asks to wait for 7 s",
+        ),
+    ],
+)
+def test_what_is_tried_again_says_why(answer, reason):
+    outcome = judged(answer)
+    assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, reason)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (
+            Answer(401, said="revoked", asked_with="/etc/notifyd/send-token"),
+            "the send token was refused (401: revoked): give a new one in /etc/notifyd/send-token",
+        ),
+        (Answer(401), "the send token was refused (401): renew it"),
+        (Answer(403, said="not yours"), "the API forbids it (403: not yours)"),
+        (Answer(402), "the API answered 402: the account lacks payment or credits"),
+        (
+            Answer(307, elsewhere="evil.example"),
+            (
+                "the API answered 307 and points to evil.example:"
+                " redirects are not followed, check [api] url"
+            ),
+        ),
+        (Answer(422, said="body: too long"), "the API answered 422 (body: too long)"),
+    ],
+)
+def test_what_a_person_must_mend_says_how(answer, reason):
+    assert judged(answer).reason == reason
+
+
+def test_backoff_doubles_from_a_second_to_five_minutes():
+    most = [backoff(failures, 1.0) for failures in range(12)]
+    assert most == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
+
+
+@given(st.integers(0, 10**9), st.floats(0, 1))
+def test_backoff_keeps_its_bounds(failures, jitter):
+    assert SHORTEST <= backoff(failures, jitter) <= LONGEST
+
+
+@given(st.integers(0, 20), st.floats(0, 1), st.floats(0, 1))
+def test_jitter_spreads_over_the_whole_range(failures, lower, higher):
+    if lower <= higher:
+        assert backoff(failures, lower) <= backoff(failures, higher)
+
+
+def test_all_of_sending_backs_off_by_the_streak_and_one_by_its_own_failures():
+    outcome = judged(Answer(503), streak=4, failures=1)
+    assert (outcome.pause, outcome.own_pause) == (16, 2)
+    assert judged(Answer(404), streak=4, failures=1).pause == 16
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("0", 0),
+        ("120", 120),
+        (" 120 ", 120),
+        ("1.5", 1.5),
+        ("3600", 3600),
+        ("86400", LONGEST_ASKED),
+        ("99999999999999999999", LONGEST_ASKED),
+        ("9" * 500, 0),
+        ("-5", 0),
+        ("", 0),
+        ("soon", 0),
+        ("nan", 0),
+        ("inf", 0),
+        ("1e3", 0),
+        ("1_000", 0),
+        ("٣", 0),
+        ("12, 13", 0),
+        (http_date(90), 90),
+        (http_date(-90), 0),
+        (http_date(90_000), LONGEST_ASKED),
+        ("Mon, 04 May 2026 12:00:30 -0000", 30),
+        ("Mon, 04 May 2026 14:00:30 +0200", 30),
+        ("Monday, 04-May-26 12:00:30 GMT", 30),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", LONGEST_ASKED),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0),
+        ("Mon, 99 May 2026 12:00:30 GMT", 0),
+    ],
+)
+def test_retry_after_in_both_forms(header, seconds):
+    assert asked_pause(header, WALL) == seconds
+
+
+@given(st.text() | st.from_regex(r"\w{3}, \d+ \w{3} \d+ \d+:\d+:\d+ [+-]?\w+", fullmatch=True))
+def test_any_retry_after_keeps_its_bounds(header):
+    assert 0 <= asked_pause(header, WALL) <= LONGEST_ASKED
+
+
+@given(st.sampled_from([200, 307, 404, 429, 503, None]), st.integers(0, 3600), st.floats(0, 1))
+def test_nothing_is_sent_before_the_api_wants_it(status, seconds, jitter):
+    outcome = judged(Answer(status, retry_after=str(seconds), fault="x"), jitter=jitter)
+    assert outcome.pause >= max(seconds, SHORTEST)

@@ -1,0 +1,117 @@
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifyd.config.triggers import FileTrigger
+from notifyd.sources.snapshot import Change, Mark, Snapshot, look, printable, record
+
+MARKS = st.one_of(st.none(), st.builds(Mark, *[st.integers(0, 1)] * 3))
+
+
+def snapshot(**keys):
+    return Snapshot(FileTrigger.model_validate({"paths": ["/x/*"]} | keys))
+
+
+def test_default_events_follow_settle():
+    assert snapshot().events == {"created", "deleted"}
+    assert snapshot(settle="1s").events == {"created", "modified", "deleted"}
+    assert snapshot(settle="1s", events=["deleted"]).events == {"deleted"}
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), MARKS)))
+def test_without_settle_every_difference_is_told_once_and_in_turn(looks):
+    known, said = snapshot(), {}
+    for path, mark in looks:
+        change = known.observe(path, mark, 0.0)
+        before = said.get(path)
+        assert (change is None) == (mark == before)
+        if change:
+            kinds = {(True, False): "created", (False, True): "deleted", (False, False): "modified"}
+            assert change.kind == kinds[before is None, mark is None]
+            known.adopt(change)
+            said[path] = mark
+            assert known.observe(path, mark, 0.0) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), MARKS, st.floats(0, 3))))
+def test_what_settles_was_unchanged_for_as_long_as_asked(looks):
+    known, now = snapshot(settle="2s"), 0.0
+    steady: dict[str, tuple[Mark | None, float]] = {}
+    for path, mark, pause in looks:
+        now += pause
+        if path not in steady or steady[path][0] != mark:
+            steady[path] = (mark, now)
+        change = known.observe(path, mark, now)
+        if change:
+            assert now - steady[path][1] >= 2.0
+            known.adopt(change)
+        assert known.deadline is None or known.deadline > now - 3 * len(looks)
+        deadlines = [deadline for _, deadline in known._unsettled.values()]
+        assert deadlines == sorted(deadlines)
+
+
+def test_due_lists_only_what_waited_long_enough():
+    known = snapshot(settle="2s")
+    known.observe("a", Mark(1, 1, 1), 0.0)
+    known.observe("b", Mark(1, 1, 1), 1.0)
+    assert (known.deadline, known.due(1.9), known.due(2.0)) == (2.0, [], ["a"])
+    assert known.observe("a", Mark(1, 1, 1), 2.0) == Change("created", "a", Mark(1, 1, 1))
+
+
+def test_a_file_that_goes_before_it_settled_never_was():
+    known = snapshot(settle="2s")
+    known.observe("a", Mark(1, 1, 1), 0.0)
+    assert known.observe("a", None, 1.0) is None
+    assert known.deadline is None
+
+
+def test_a_survey_names_differences_and_folders(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a").touch()
+    (tmp_path / "skip").mkdir()
+    known = Snapshot(
+        FileTrigger.model_validate(
+            {"paths": [f"{tmp_path}/*/*"], "ignore": [f"{tmp_path}/skip"]}
+        )
+    )
+    gone, foreign = f"{tmp_path}/sub/gone", "/somewhere/else"
+    known.known = {gone: Mark(0, 0, 0), foreign: Mark(0, 0, 0)}
+    survey = known.survey()
+    assert dict(survey.differences) == {
+        f"{tmp_path}/sub/a": look(f"{tmp_path}/sub/a"),
+        gone: None,
+        foreign: None,
+    }
+    assert survey.folders == {str(tmp_path.parent), str(tmp_path), f"{tmp_path}/sub"}
+
+
+def test_a_missing_way_is_watched_where_it_breaks_off(tmp_path):
+    missing = snapshot(paths=[f"{tmp_path}/not/yet/*.log"])
+    assert missing.survey().folders == {str(tmp_path)}
+
+
+def test_a_directory_is_the_same_whatever_is_put_into_it(tmp_path):
+    before = look(str(tmp_path))
+    (tmp_path / "a").touch()
+    assert look(str(tmp_path)) == before
+
+
+def test_a_link_counts_by_itself(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to("nowhere")
+    assert look(str(link)) is not None
+    assert look(str(tmp_path / "nowhere")) is None
+
+
+@given(st.binary(min_size=1, max_size=20).filter(lambda name: b"\0" not in name), MARKS)
+def test_what_is_remembered_is_read_again(name, mark):
+    path = "/x/" + name.decode("utf-8", "surrogateescape")
+    (key, value), *_ = record("t", [Change("created", path, mark)]).items()
+    key.encode()
+    assert key == f"file:t:{printable(path)}"
+    if mark is not None:
+        again = snapshot()
+        again.load(printable(path), value)
+        assert again.known == {path: mark}
+        assert json.loads(value) == [*mark]
