@@ -1,0 +1,125 @@
+"""`notifyd relay`: the Notifications API on this machine, with an inbox page."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from notifyd.errors import NotifydError
+from notifyd.relay.credentials import Client
+from notifyd.relay.guard import is_loopback
+from notifyd.relay.rate import Rate
+from notifyd.relay.server import RATE, Relay
+
+HELP = "serve the Notifications API from this machine, with an inbox page"
+
+_EPILOG = """\
+Client credentials are taken from OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET. Without them they are
+made at the first start and printed once. The inbox page's address is the same at every start.
+"""
+
+_BEYOND = (
+    "Other machines can reach this address and nothing on the way is encrypted: use it only in a"
+    " network that you trust."
+)
+
+_HIGHEST_RATE = 100_000
+
+
+class Address(NamedTuple):
+    host: str
+    port: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _EPILOG
+    parser.add_argument(
+        "--listen",
+        type=_address,
+        default=Address("127.0.0.1", 8788),
+        metavar="HOST:PORT",
+        help="where to listen (127.0.0.1:8788); port 0 takes a free one",
+    )
+    parser.add_argument(
+        "--database",
+        type=Path,
+        metavar="FILE",
+        help="where everything is kept ($XDG_STATE_HOME/notifyd/relay.db)",
+    )
+    parser.add_argument(
+        "--rate",
+        type=_rate,
+        default=RATE.max,
+        metavar="N",
+        help=f"notifications that each workspace may send in a minute ({RATE.max})",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    asyncio.run(_serve(args))
+    return 0
+
+
+async def _serve(args: argparse.Namespace) -> None:
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    address: Address = args.listen
+    async with Relay(
+        args.database or _default_database(),
+        address.host,
+        address.port,
+        rate=Rate(args.rate, 60.0),
+        client=_client(),
+    ) as relay:
+        if not is_loopback(address.host):
+            print(_BEYOND, file=sys.stderr)
+        print(_greeting(relay), flush=True)
+        await ended.wait()
+
+
+def _greeting(relay: Relay) -> str:
+    lines = [f"API    {relay.url}", f"Inbox  {relay.inbox_url}"]
+    if relay.new_client is not None:
+        lines += [
+            "New client credentials, shown only this once:",
+            f"OBLIEN_CLIENT_ID={relay.new_client.id}",
+            f"OBLIEN_CLIENT_SECRET={relay.new_client.secret}",
+        ]
+    return "\n".join(lines)
+
+
+def _client() -> Client | None:
+    client_id = os.environ.get("OBLIEN_CLIENT_ID")
+    secret = os.environ.get("OBLIEN_CLIENT_SECRET")
+    if client_id and secret:
+        return Client(client_id, secret)
+    if client_id or secret:
+        missing = "OBLIEN_CLIENT_SECRET" if client_id else "OBLIEN_CLIENT_ID"
+        raise NotifydError(f"{missing} is not set: give both parts of the credentials, or neither")
+    return None
+
+
+def _default_database() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(state).expanduser() / "notifyd" / "relay.db"
+
+
+def _address(value: str) -> Address:
+    try:
+        parts = urlsplit(f"//{value}")
+        if parts.netloc == value and parts.hostname and parts.port is not None:
+            return Address(parts.hostname, parts.port)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{value!r} is no HOST:PORT such as 127.0.0.1:8788")
+
+
+def _rate(value: str) -> int:
+    if value.isdecimal() and 1 <= int(value) <= _HIGHEST_RATE:
+        return int(value)
+    raise argparse.ArgumentTypeError(f"{value!r} is no number from 1 to {_HIGHEST_RATE}")

@@ -1,0 +1,128 @@
+"""What was received: kept, counted once, and read again by number."""
+
+import json
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from notifyd.model import Json
+from notifyd.relay import devices
+from notifyd.relay.store import Connection, transaction
+from notifyd.relay.timestamp import iso
+from notifyd.relay.tokens import Token
+
+KEPT = 10_000
+"""How many notifications are kept: the latest."""
+
+ANSWERS_KEPT = 86_400.0
+"""Seconds for which an Idempotency-Key is remembered."""
+
+
+class Note(NamedTuple):
+    """What a sender says, with what the token adds to `data`."""
+
+    title: str | None
+    body: str | None
+    data: Json
+    key: str | None = None
+    """The request's Idempotency-Key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A notification as it is kept. `seq` rises, and no number is ever used twice."""
+
+    seq: int
+    token_name: str | None
+    workspace_id: str
+    title: str | None
+    body: str | None
+    data: Json
+    received_at: float
+
+    def as_json(self) -> Json:
+        return {
+            "seq": self.seq,
+            "token": self.token_name,
+            "workspace_id": self.workspace_id,
+            "title": self.title,
+            "body": self.body,
+            "data": self.data,
+            "received_at": iso(self.received_at),
+        }
+
+
+class Receipt(NamedTuple):
+    """How many devices it went to. `repeated`: the answer to an earlier request, once more."""
+
+    devices: int
+    repeated: bool = False
+
+
+# --- on the store's thread
+
+
+def accept(
+    connection: Connection, token: Token, note: Note, *, pages: int, wall: float, kept: int = KEPT
+) -> Receipt:
+    """Keep a notification, unless the same token sent the same key within a day.
+
+    pages: how many inbox pages are open: each is a device, though none that a token can name.
+    kept: how many notifications stay, this one included.
+    """
+    with transaction(connection):
+        connection.execute("UPDATE tokens SET last_used_at = ? WHERE id = ?", (wall, token.id))
+        connection.execute("DELETE FROM answers WHERE answered_at <= ?", (wall - ANSWERS_KEPT,))
+        earlier = _answered(connection, token.id, note.key)
+        if earlier is not None:
+            return earlier
+        reached = devices.count(connection, token.device_id)
+        if token.device_id is None:
+            reached += pages
+        seq = connection.execute(
+            "INSERT INTO notifications (token_id, token_name, workspace_id, title, body, data,"
+            " idempotency_key, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                token.id,
+                token.name,
+                token.workspace_id,
+                note.title,
+                note.body,
+                json.dumps(note.data),
+                note.key,
+                wall,
+            ),
+        ).lastrowid
+        connection.execute("DELETE FROM notifications WHERE seq <= ? - ?", (seq, kept))
+        if note.key is not None:
+            answer = (token.id, note.key, reached, wall)
+            connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?)", answer)
+    return Receipt(reached)
+
+
+def after(connection: Connection, seq: int, limit: int) -> list[Received]:
+    """List what came after a number, oldest first."""
+    rows = connection.execute(
+        "SELECT seq, token_name, workspace_id, title, body, data, received_at"
+        " FROM notifications WHERE seq > ? ORDER BY seq LIMIT ?",
+        (seq, limit),
+    )
+    return [
+        Received(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]), row[6]) for row in rows
+    ]
+
+
+def before_latest(connection: Connection, count: int) -> int:
+    """Give the number after which the latest `count` notifications come."""
+    query = "SELECT seq FROM notifications ORDER BY seq DESC LIMIT 1 OFFSET ?"
+    row = connection.execute(query, (count,)).fetchone()
+    return row[0] if row else 0
+
+
+def newest(connection: Connection) -> int:
+    return before_latest(connection, 0)
+
+
+def _answered(connection: Connection, token_id: str, key: str | None) -> Receipt | None:
+    query = "SELECT devices FROM answers WHERE token_id = ? AND idempotency_key = ?"
+    row = connection.execute(query, (token_id, key)).fetchone()
+    return Receipt(row[0], repeated=True) if row else None

@@ -1,0 +1,159 @@
+"""The relay as one object: bind, open the database, serve, and the way back."""
+
+import errno
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from notifyd.errors import InUseError, NotifydError
+from notifyd.relay import credentials, tokens
+from notifyd.relay.credentials import Client, Known
+from notifyd.relay.guard import Guard, is_wildcard
+from notifyd.relay.inbox import Inbox, Pages
+from notifyd.relay.rate import Rate, RateLimit
+from notifyd.relay.refusal import refusals_as_json
+from notifyd.relay.routes import Api
+from notifyd.relay.store import Database, Store
+
+MAX_BODY = 64 << 10
+"""Bytes that a request's body may have."""
+
+RATE = Rate(60, 60.0)
+"""What the platform allows a free workspace."""
+
+_UNHEARD = logging.Logger("unheard", logging.CRITICAL + 1)  # noqa: LOG001 - no program can turn it up
+"""aiohttp tells of malformed requests with a traceback, which anybody could then have us write."""
+
+_GRACE = 2.0
+"""Seconds that requests in flight get when the relay ends."""
+
+
+class Relay:
+    """A Notifications API server with an inbox page, as an async context manager.
+
+    port: 0 takes a free one. rate: what each workspace may send. client: who may manage tokens
+    and devices; without one, a client is made when the database is new.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        rate: Rate = RATE,
+        client: Client | None = None,
+        wall: Callable[[], float] = time.time,
+        mono: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._host = host
+        self._port = port
+        self._rate = rate
+        self._client = client
+        self._wall = wall
+        self._mono = mono
+        self._stack = AsyncExitStack()
+        self.url = ""
+        """The API's base URL, once the relay runs."""
+        self.inbox_url = ""
+        """The page's address with its secret, once the relay runs."""
+        self.new_client: Client | None = None
+        """The client that was made just now: nobody can tell its secret later."""
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            # The port comes first: credentials that are shown once must not be made in vain.
+            listener = stack.enter_context(_listen(self._host, self._port))
+            self._store = await Store.open(self._database)
+            stack.push_async_callback(self._store.close)
+            key = await self._store.run(credentials.inbox_key)
+            runner = web.AppRunner(
+                self._application(await self._known(), key),
+                access_log=None,
+                logger=_UNHEARD,
+                shutdown_timeout=_GRACE,
+            )
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await web.SockSite(runner, listener).start()
+            self.url = _url(listener)
+            self.inbox_url = f"{self.url}/inbox?key={key}"
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def mint_token(self, workspace_id: str, name: str) -> str:
+        """Make a send token, as `POST /notifications/tokens` does, and return it in plain text."""
+        _, plain = await self._store.run(tokens.mint, workspace_id, name, {}, self._wall())
+        return plain
+
+    async def _known(self) -> Known:
+        if self._client is not None:
+            return credentials.known(self._client)
+        kept = await self._store.run(credentials.kept_client)
+        if kept is not None:
+            return kept
+        self.new_client = Client.new()
+        known = credentials.known(self.new_client)
+        await self._store.run(credentials.keep_client, known)
+        return known
+
+    def _application(self, client: Known, inbox_key: str) -> web.Application:
+        pages = Pages()
+        limit = RateLimit(self._rate)
+        api = Api(self._store, client, limit, pages, wall=self._wall, mono=self._mono)
+        app = web.Application(
+            middlewares=[refusals_as_json, Guard(self._host).middleware],
+            client_max_size=MAX_BODY,
+        )
+        app.add_routes(api.routes() + Inbox(self._store, pages, inbox_key).routes())
+        app.on_shutdown.append(pages.close)
+        return app
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind and listen; errors name the address and say what to do."""
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # "localhost" has both: the older one is what every client tries.
+        family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+        both = is_wildcard(str(address[0])) and socket.has_dualstack_ipv6()
+        return socket.create_server(
+            address,
+            family=family,
+            backlog=128,
+            dualstack_ipv6=both and family == socket.AF_INET6,
+        )
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InUseError(
+                f"{place} is in use: end the program that listens there,"
+                " or choose another port with --listen"
+            ) from None
+        # A name that cannot be looked up has a number of its own and no place in os.strerror.
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror
+        raise NotifydError(f"cannot listen on {place}: {reason}: choose with --listen") from None
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    if is_wildcard(host):
+        host = "::1" if ":" in host else "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

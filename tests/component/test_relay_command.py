@@ -1,0 +1,124 @@
+"""`notifyd relay` as its user runs it."""
+
+import asyncio
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+
+
+@asynccontextmanager
+async def relay(home: Path, *words: str, **environment: str) -> AsyncIterator[Process]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "notifyd", "relay", *words),
+        env=ENVIRONMENT | {"HOME": str(home)} | environment,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def greeting(process: Process, lines: int) -> str:
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        return b"".join([await process.stdout.readline() for _ in range(lines)]).decode()
+
+
+async def failure(home: Path, *words: str, **environment: str) -> tuple[int, str]:
+    async with relay(home, *words, **environment) as process:
+        _, stderr = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, stderr.decode().strip()
+
+
+async def test_credentials_are_made_once_and_work(tmp_path: Path) -> None:
+    async with relay(tmp_path, "--listen", "127.0.0.1:0") as process:
+        first = await greeting(process, 5)
+        api = re.search(r"^API +(http://127\.0\.0\.1:\d+)$", first, re.MULTILINE)
+        page = re.search(r"^Inbox +(http://\S+/inbox\?key=\S+)$", first, re.MULTILINE)
+        made = dict(re.findall(r"^OBLIEN_CLIENT_(ID|SECRET)=(\S+)$", first, re.MULTILINE))
+        assert api
+        assert page
+        headers = {"X-Client-ID": made["ID"], "X-Client-Secret": made["SECRET"]}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            async with session.get(f"{api[1]}/notifications/tokens") as response:
+                assert await response.json() == {"success": True, "tokens": []}
+            async with session.get(page[1]) as response:
+                assert "<title>Inbox</title>" in await response.text()
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    assert (tmp_path / ".local/state/notifyd/relay.db").exists()
+
+    async with relay(tmp_path, "--listen", "127.0.0.1:0") as process:
+        again = await greeting(process, 2)
+        process.send_signal(signal.SIGINT)
+        rest, stderr = await process.communicate()
+        assert (process.returncode, rest, stderr) == (0, b"", b"")
+    assert again.partition("?key=")[2] == first.partition("?key=")[2].splitlines()[0] + "\n"
+
+
+async def test_given_credentials_are_never_printed(tmp_path: Path) -> None:
+    given = {"OBLIEN_CLIENT_ID": "mine", "OBLIEN_CLIENT_SECRET": "mine-too"}
+    words = ("--listen", "127.0.0.1:0", "--database", str(tmp_path / "other.db"))
+    async with relay(tmp_path, *words, **given) as process:
+        shown = await greeting(process, 2)
+        process.terminate()
+        rest, _ = await process.communicate()
+    assert "mine" not in shown
+    assert rest == b""
+    assert (tmp_path / "other.db").exists()
+
+
+@pytest.mark.parametrize("given", ["OBLIEN_CLIENT_ID", "OBLIEN_CLIENT_SECRET"])
+async def test_half_of_the_credentials_is_a_mistake(tmp_path: Path, given: str) -> None:
+    status, stderr = await failure(tmp_path, **{given: "x"})
+    assert status == 1
+    assert re.fullmatch(r"OBLIEN_CLIENT_\w+ is not set: .*", stderr)
+
+
+async def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+    async with relay(tmp_path, "--listen", "127.0.0.1:0") as process:
+        port = re.findall(r":(\d+)/inbox", await greeting(process, 5))[0]
+        status, stderr = await failure(tmp_path, "--listen", f"127.0.0.1:{port}")
+    assert status == 1
+    assert stderr.startswith(f"127.0.0.1:{port} is in use: ")
+    assert "\n" not in stderr
+
+
+async def test_listening_beyond_this_machine_is_warned_of(tmp_path: Path) -> None:
+    async with relay(tmp_path, "--listen", "0.0.0.0:0") as process:
+        await greeting(process, 5)
+        process.terminate()
+        _, stderr = await process.communicate()
+    assert stderr.decode().startswith("Other machines can reach this address")
+    assert stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--listen", "127.0.0.1"),
+        ("--listen", "127.0.0.1:http"),
+        ("--listen", "127.0.0.1:99999"),
+        ("--listen", "http://127.0.0.1:80"),
+        ("--rate", "0"),
+        ("--rate", "many"),
+    ],
+)
+async def test_a_wrong_option_is_a_usage_error(tmp_path: Path, words: tuple[str, ...]) -> None:
+    status, stderr = await failure(tmp_path, *words)
+    assert status == 2
+    assert f"argument {words[0]}: {words[1]!r} is no " in stderr

@@ -1,0 +1,199 @@
+import asyncio
+
+import pytest
+
+from notifyd.relay.rate import Rate
+from support.visitor import Visitor, visiting
+
+NOTE = {"title": "Build finished", "body": "all green", "data": {"run_id": "abc"}}
+
+
+@pytest.fixture
+async def visitor():
+    async with visiting(rate=Rate(10_000, 60.0)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def token(visitor: Visitor) -> str:
+    return (await visitor.minted("w1", name="laptop", metadata={"channel": "ci"}))["token"]
+
+
+def figures(devices: int) -> dict:
+    return {"success": True, "delivered": devices, "failed": 0, "devices": devices}
+
+
+async def test_without_a_device_it_is_kept_and_says_so(visitor: Visitor, token: str) -> None:
+    answer = await visitor.send(token, NOTE)
+    assert (answer.status, answer.json) == (200, figures(0))
+    async with visitor.page() as page:
+        assert [event.data["title"] for event in await page.until_live()] == ["Build finished"]
+
+
+async def test_every_page_and_every_registered_device_counts(visitor: Visitor, token: str) -> None:
+    device = {"device_id": "d", "fcm_token": "f", "platform": "android"}
+    await visitor.manage("POST", "/notifications/devices", json=device)
+    async with visitor.page() as one, visitor.page() as two:
+        await one.until_live()
+        await two.until_live()
+        assert (await visitor.send(token)).json == figures(3)
+    async with asyncio.timeout(10):
+        while (await visitor.send(token)).json != figures(1):
+            pass  # each time round asks the relay again
+
+
+async def test_a_token_may_be_bound_to_one_device(visitor: Visitor) -> None:
+    bound = (await visitor.minted("w1", metadata={"device_id": "d"}))["token"]
+    async with visitor.page() as page:
+        await page.until_live()
+        assert (await visitor.send(bound)).json == figures(0)
+        device = {"device_id": "d", "fcm_token": "f", "platform": "android"}
+        await visitor.manage("POST", "/notifications/devices", json=device)
+        assert (await visitor.send(bound)).json == figures(1)
+
+
+async def test_the_token_s_workspace_and_channel_are_merged(visitor: Visitor, token: str) -> None:
+    async with visitor.page() as page:
+        await page.until_live()
+        await visitor.send(token, NOTE | {"data": {"run_id": "abc", "workspace_id": "forged"}})
+        event = await page.event()
+    assert event.data == {
+        "seq": 1,
+        "token": "laptop",
+        "workspace_id": "w1",
+        "title": "Build finished",
+        "body": "all green",
+        "data": {"run_id": "abc", "workspace_id": "w1", "channel": "ci"},
+        "received_at": "2027-01-15T08:00:00.000Z",
+    }
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", "Bearer onp_wrong", "Basic b25wXw==", "onp_wrong"]
+)
+async def test_an_unknown_token_is_401(visitor: Visitor, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header}
+    answer = await visitor.ask("POST", "/notifications/send", headers=headers, json=NOTE)
+    assert (answer.status, answer.json["code"]) == (401, "authentication_error")
+    assert answer.json["success"] is False
+    assert answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted", "words"),
+    [
+        (b"no json", (400, "invalid_json"), "not JSON"),
+        (b"", (400, "invalid_json"), "not JSON"),
+        (b"{}", (422, "validation_error"), "title, body"),
+        (b'{"title": 5}', (422, "validation_error"), "title: "),
+        (b'{"body": "b", "data": []}', (422, "validation_error"), "data: "),
+        (b'{"title": "' + b"t" * 70_000 + b'"}', (413, "too_large"), "64 KiB"),
+    ],
+)
+async def test_a_wrong_request_is_refused_and_not_kept(
+    visitor: Visitor, token: str, body: bytes, wanted: tuple[int, str], words: str
+) -> None:
+    answer = await visitor.send(token, body)
+    assert (answer.status, answer.json["code"]) == wanted
+    assert answer.json["success"] is False
+    assert words in answer.json["error"]
+    async with visitor.page() as page:
+        assert await page.until_live() == []
+
+
+async def test_other_paths_and_methods_are_refused_in_json(visitor: Visitor) -> None:
+    answer = await visitor.ask("GET", "/notifications/nothing")
+    assert (answer.status, answer.json["code"]) == (404, "not_found")
+    assert "/notifications/nothing" in answer.json["error"]
+    answer = await visitor.ask("GET", "/notifications/send")
+    assert (answer.status, answer.json["code"]) == (405, "method_not_allowed")
+    assert answer.headers["Allow"] == "POST"
+    assert "POST" in answer.json["error"]
+
+
+async def test_our_own_fault_is_told_here_and_not_to_the_client(
+    visitor: Visitor, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await visitor.relay._store.run(lambda connection: connection.close())
+    answer = await visitor.send(token)
+    assert (answer.status, answer.json["code"]) == (500, "internal")
+    (record,) = caplog.records
+    assert record.getMessage().startswith("POST /notifications/send failed unexpectedly: ")
+    assert token not in caplog.text
+
+
+async def test_noise_is_refused_and_not_written_down(
+    visitor: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, port = visitor.relay.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"\x16\x03\x01 not HTTP at all\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+    writer.close()
+    assert caplog.records == []
+
+
+async def test_one_key_is_answered_the_same_and_shown_once(visitor: Visitor, token: str) -> None:
+    async with visitor.page() as page:
+        await page.until_live()
+        first = await visitor.send(token, {"title": "first"}, Idempotency_Key="k1")
+        async with visitor.page() as other:
+            await other.until_live()
+            again = await visitor.send(token, {"title": "first"}, Idempotency_Key="k1")
+        last = await visitor.send(token, {"title": "last"}, Idempotency_Key="k2")
+        shown = [(await page.event()).data["title"] for _ in range(2)]
+    assert first.json == again.json == figures(1)
+    assert last.status == 200
+    assert shown == ["first", "last"]
+
+
+async def test_a_key_means_nothing_to_another_token_or_a_day_later(
+    visitor: Visitor, token: str
+) -> None:
+    other = (await visitor.minted("w2"))["token"]
+    for sender in (token, other, token):
+        await visitor.send(sender, Idempotency_Key="k")
+    visitor.clock.now += 86_401
+    await visitor.send(token, Idempotency_Key="k")
+    async with visitor.page() as page:
+        assert len(await page.until_live()) == 3
+
+
+async def test_a_key_without_end_is_refused(visitor: Visitor, token: str) -> None:
+    answer = await visitor.send(token, Idempotency_Key="k" * 256)
+    assert answer.status == 422
+    assert answer.json["error"].startswith("Idempotency-Key: ")
+
+
+async def test_a_workspace_that_sends_too_often_is_told_when_to_come_back() -> None:
+    async with visiting(rate=Rate(3, 60.0)) as visitor:
+        token, other = (await visitor.minted("w1"))["token"], (await visitor.minted("w2"))["token"]
+        same_workspace = (await visitor.minted("w1"))["token"]
+        for _ in range(3):
+            assert (await visitor.send(token)).status == 200
+            visitor.clock.now += 10
+        for sender in (token, same_workspace):
+            answer = await visitor.send(sender)
+            assert (answer.status, answer.json["code"]) == (429, "rate_limited")
+            assert answer.headers["Retry-After"] == "30"
+        assert (await visitor.send(other)).status == 200
+        visitor.clock.now += 29
+        assert (await visitor.send(token)).headers["Retry-After"] == "1"
+        visitor.clock.now += 1
+        assert (await visitor.send(token)).status == 200
+        async with visitor.page() as page:
+            assert len(await page.until_live()) == 5
+
+
+async def test_many_at_once_are_all_kept_in_one_order(visitor: Visitor, token: str) -> None:
+    async with visitor.page() as one, visitor.page() as two:
+        await one.until_live()
+        await two.until_live()
+        answers = await asyncio.gather(
+            *(visitor.send(token, {"title": str(number)}) for number in range(80))
+        )
+        assert all(answer.json == figures(2) for answer in answers)
+        seen = [[(await page.event()).data for _ in range(80)] for page in (one, two)]
+    assert seen[0] == seen[1]
+    assert [data["seq"] for data in seen[0]] == list(range(1, 81))
+    assert {data["title"] for data in seen[0]} == {str(number) for number in range(80)}
