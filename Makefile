@@ -21,7 +21,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 run: $(READY) ## the whole thing at work: relay, inbox page, daemon, a log being written
-	@$(BIN)/notifyd demo
+	@$(BIN)/notifyd demo --dir .demo
 
 test: $(READY) lint types layers unit ## everything that must hold, in parallel
 

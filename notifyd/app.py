@@ -3,6 +3,7 @@
 import asyncio
 import random
 import secrets
+import socket
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from notifyd.clock import Clock, boot_id
 from notifyd.config.load import load
 from notifyd.config.places import socket_path, state_dir
 from notifyd.config.settings import Settings
-from notifyd.config.token import Token, find_token
+from notifyd.config.token import TokenSource, find_token
 from notifyd.delivery.client import Client
 from notifyd.delivery.worker import deliver
 from notifyd.driver import Driver
@@ -49,7 +50,12 @@ class App:
     """
 
     def __init__(
-        self, settings: Settings, token: Token, *, config: Path | None, environ: Mapping[str, str]
+        self,
+        settings: Settings,
+        token: TokenSource,
+        *,
+        config: Path | None,
+        environ: Mapping[str, str],
     ) -> None:
         self._settings, self._token = settings, token
         self._config, self._environ = config, environ
@@ -69,9 +75,7 @@ class App:
         path = socket_path(settings, self._environ)
         try:
             async with AsyncExitStack() as stack:
-                listener = stack.enter_context(
-                    Listener.open(path, settings.socket, self._environ)
-                )
+                listener = stack.enter_context(Listener.open(path, settings.socket, self._environ))
                 store = await stack.enter_async_context(Store(folder))
                 scanning = stack.enter_context(ThreadPoolExecutor(1, "scan"))
                 await self._compose(folder, store, scanning)
@@ -91,6 +95,8 @@ class App:
     def _built(self, settings: Settings) -> Pipeline:
         return Pipeline(
             settings,
+            host=socket.gethostname(),
+            workspace=self._environ.get("OBLIEN_WORKSPACE_ID", ""),
             own=(self._folder,),
             cache=self._folder / "patterns",
             scanning=self._scanning,
@@ -150,9 +156,7 @@ class App:
             self._settings, self._token = loaded.settings, token
             await self._swap(pipeline, before)
             restart = [
-                name
-                for name in _FIXED
-                if getattr(before, name) != getattr(loaded.settings, name)
+                name for name in _FIXED if getattr(before, name) != getattr(loaded.settings, name)
             ]
             log.info("configuration reloaded", triggers=len(loaded.settings.triggers))
             return {"reloaded": True, "problems": [], "restart": restart}
@@ -161,8 +165,8 @@ class App:
         """Let the old sources end and commit, then start the new ones from there."""
         logbook.configure(self._settings.log.level, self._settings.log.format)
         await _ended(self._watching)
-        self._pipeline, self._driver.render = pipeline, pipeline.render
         await self._driver.offer([Configured(pipeline.rules), SendingAllowed()])
+        self._pipeline, self._driver.render = pipeline, pipeline.render
         self._watching = self._group.create_task(self._watch(), name="sources")
         if self._settings.api != before.api:
             await _ended(self._delivering)

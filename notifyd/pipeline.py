@@ -29,6 +29,9 @@ from notifyd.triggers import Trigger, render_digest
 
 T = TypeVar("T")
 
+_REDACTED = 8000
+"""Characters looked at for credentials: what is beyond them is cut anyway."""
+
 
 class Pipeline:
     """settings: checked already. own: folders of the daemon itself, never a source."""
@@ -37,17 +40,19 @@ class Pipeline:
         self,
         settings: Settings,
         *,
+        host: str,
+        workspace: str,
         own: tuple[Path, ...],
         cache: Path,
         scanning: ThreadPoolExecutor,
         wall: Callable[[], float],
     ) -> None:
         self.settings = settings
-        self.rules = rules_of(settings)
         self._triggers = {
-            name: Trigger(name, config, settings.defaults)
+            name: Trigger(name, config, settings.defaults, host=host, workspace=workspace)
             for name, config in settings.triggers.items()
         }
+        self.rules = rules_of(settings, self._triggers)
         self._own, self._cache, self._scanning, self._wall = own, cache, scanning, wall
         self._sources: list[Supervised] = []
 
@@ -120,13 +125,13 @@ class Pipeline:
             case Message():
                 title, body, data = content.title, content.body, dict(content.data)
             case Digest():
-                title, body = render_digest(content)
+                title, body = render_digest(content, self._wall())
             case _:
                 trigger = self._triggers[row.trigger]
-                title, body = trigger.render(content)
-                data = dict(trigger.data)
+                title, body = trigger.render(content, self._wall())
+                data = dict(trigger.config.data)
         if self.settings.text.redact:
-            title, body = redact(title), redact(body)
+            title, body = redact(title[:_REDACTED]), redact(body[:_REDACTED])
         data |= {
             "notification_id": row.id,
             "trigger": row.trigger,
@@ -146,15 +151,15 @@ async def _made(
     return make({key: value for key, value in known.items() if key.startswith(prefix)})
 
 
-def rules_of(settings: Settings) -> Rules:
+def rules_of(settings: Settings, compiled: Mapping[str, Trigger]) -> Rules:
     """Say the configuration in the fold's terms."""
     triggers = {}
-    for name, trigger in settings.triggers.items():
-        shaping = trigger.shaping(settings.defaults)
+    for name, trigger in compiled.items():
+        shaping = trigger.shaping
         triggers[name] = Rule(
             trigger=name,
-            identity=f"{trigger.type}:{','.join(shaping.group_by)}",
-            priority=trigger.priority,
+            identity=trigger.identity,
+            priority=trigger.config.priority,
             max_groups=shaping.max_groups,
             threshold=shaping.threshold,
             window=shaping.window,

@@ -67,9 +67,7 @@ class Reception:
             )
         return {"id": reply.row.id, "status": reply.row.status.value}
 
-    async def _not_found(
-        self, notification_id: str, peer: Peer, *, everyone: bool
-    ) -> RefusedError:
+    async def _not_found(self, notification_id: str, peer: Peer, *, everyone: bool) -> RefusedError:
         """Tell what is over from what never was, to those who may know."""
         uid = None if everyone else peer.uid
         known = await self.notification(notification_id, uid=uid) if notification_id else None

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from notifyd.config.sections import (
     Api,
@@ -17,13 +17,19 @@ from notifyd.config.sections import (
 )
 from notifyd.config.triggers import AnyTrigger, Shaping
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+PREFIX = "NOTIFYD_"
+DELIMITER = "__"
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+"""What a trigger may be called."""
+
+Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="NOTIFYD_",
-        env_nested_delimiter="__",
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
         extra="forbid",
         strict=True,
         frozen=True,
@@ -39,3 +45,13 @@ class Settings(BaseSettings):
     text: Text = Text()
     defaults: Shaping = Shaping()
     triggers: dict[Name, AnyTrigger] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]  # it is called by these names
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        **others: PydanticBaseSettingsSource,  # noqa: ARG003 - environment, .env, secrets
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what `load` hands over: it knows the file or variable behind every value."""
+        return (init_settings,)

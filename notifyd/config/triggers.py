@@ -1,76 +1,135 @@
-"""The triggers' keys, by type. What a pattern, template or path must be is checked here too."""
+"""The triggers' keys, by type, and their shaping once all defaults have been applied."""
 
-from typing import Annotated, Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field
 
-from notifyd.config.sections import AbsolutePath, Section
+from notifyd.config.sections import Count, Positive, Section
 from notifyd.config.units import Duration, Size
-from notifyd.model import Json, Priority
+from notifyd.config.values import (
+    DISTINCT,
+    LISTED,
+    SOME,
+    AbsolutePath,
+    Data,
+    Encoding,
+    Names,
+    PathPatterns,
+    Pattern,
+    Patterns,
+    PriorityName,
+    ProcessName,
+    SomePathPatterns,
+    SomePatterns,
+    Template,
+    User,
+)
+from notifyd.model import Priority
+
+Change = Literal["created", "modified", "deleted"]
+Moment = Literal["exit", "failure", "start"]
+T = TypeVar("T")
 
 
-def _listed(value: object) -> object:
-    """Take one string where a list of them is meant."""
-    return [value] if isinstance(value, str) else value
+def _on_exit() -> list[Moment]:
+    return ["exit"]
 
 
-Strings = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
-PriorityName = Annotated[Priority, BeforeValidator(lambda v: Priority(v) if v in list(Priority) else v)]
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A trigger's shaping as it is applied; times are seconds."""
+
+    group_by: tuple[str, ...]
+    max_groups: int
+    threshold: int
+    window: float
+    debounce: float
+    max_wait: float
+    cooldown: float
+    cooldown_max: float
 
 
 class Shaping(Section):
     """The shaping keys as written; None where the trigger leaves them to [defaults] or its type."""
 
-    group_by: Strings | None = None
-    max_groups: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    group_by: Names | None = None
+    max_groups: Count | None = None
     threshold: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    window: Annotated[Duration, Field(gt=0)] | None = None
+    window: Positive | None = None
     debounce: Duration | None = None
     max_wait: Duration | None = None
     cooldown: Duration | None = None
     cooldown_max: Duration | None = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.debounce is not None and self.max_wait is not None and self.max_wait < self.debounce:
-            raise ValueError("max_wait is less than debounce: it must be at least as long")
-        return self
-
 
 class Trigger(Shaping):
-    title: str | None = None
-    body: str | None = None
+    own_debounce: ClassVar[float] = 2.0
+    own_group_by: ClassVar[tuple[str, ...]] = ()
+
+    title: Template | None = None
+    body: Template | None = None
     priority: PriorityName = Priority.DEFAULT
-    data: Json = Field(default_factory=dict)
+    data: Data = Field(default_factory=dict)
+
+    def shaping(self, defaults: Shaping) -> Resolved:
+        """Apply [defaults], then the type's own."""
+        debounce = _first(self.debounce, defaults.debounce, own=self.own_debounce)
+        cooldown = _first(self.cooldown, defaults.cooldown, own=300.0)
+        own_max_wait = max(30.0, 4 * debounce)
+        cooldown_max = _first(self.cooldown_max, defaults.cooldown_max, own=3600.0)
+        return Resolved(
+            group_by=tuple(_first(self.group_by, defaults.group_by, own=self.own_group_by)),
+            max_groups=_first(self.max_groups, defaults.max_groups, own=1000),
+            threshold=_first(self.threshold, defaults.threshold, own=1),
+            window=_first(self.window, defaults.window, own=60.0),
+            debounce=debounce,
+            max_wait=_first(self.max_wait, defaults.max_wait, own=own_max_wait),
+            cooldown=cooldown,
+            cooldown_max=max(cooldown, cooldown_max),
+        )
 
 
 class LogTrigger(Trigger):
     type: Literal["log"] = "log"
-    paths: Strings
-    patterns: Strings
-    exclude: Annotated[list[str], BeforeValidator(_listed)] = Field(default_factory=list)
+    paths: SomePathPatterns
+    patterns: SomePatterns
+    exclude: Patterns = Field(default_factory=list)
     read_from: Literal["end", "beginning"] = "end"
     catch_up: Size = 64 << 20
     max_line: Annotated[Size, Field(ge=80, le=256 << 10)] = 64 << 10
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
 
 
 class FileTrigger(Trigger):
     type: Literal["file"] = "file"
-    paths: Strings
-    events: list[Literal["created", "modified", "deleted"]] | None = None
-    ignore: Annotated[list[str], BeforeValidator(_listed)] = Field(default_factory=list)
+    paths: SomePathPatterns
+    events: Annotated[list[Change], SOME, DISTINCT, LISTED] | None = None
+    ignore: PathPatterns = Field(default_factory=list)
     settle: Duration | None = None
 
 
 class ProcessTrigger(Trigger):
+    own_debounce: ClassVar[float] = 0.0
+    own_group_by: ClassVar[tuple[str, ...]] = ("name",)
+
     type: Literal["process"] = "process"
-    name: str | None = None
-    cmdline: str | None = None
+    name: ProcessName | None = None
+    cmdline: Pattern | None = None
     pidfile: AbsolutePath | None = None
-    pid: Annotated[int, Field(ge=1)] | None = None
-    user: str | None = None
-    on: list[Literal["exit", "failure", "start"]] = Field(default_factory=lambda: ["exit"])
+    pid: Annotated[int, Field(ge=1, le=1 << 22)] | None = None
+    user: User | None = None
+    on: Annotated[list[Moment], SOME, DISTINCT, LISTED] = Field(default_factory=_on_exit)
 
 
 AnyTrigger = Annotated[LogTrigger | FileTrigger | ProcessTrigger, Field(discriminator="type")]
+
+TYPES: dict[str, type[LogTrigger | FileTrigger | ProcessTrigger]] = {
+    "log": LogTrigger,
+    "file": FileTrigger,
+    "process": ProcessTrigger,
+}
+
+
+def _first(*chosen: T | None, own: T) -> T:
+    return next((value for value in chosen if value is not None), own)

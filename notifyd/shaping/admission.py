@@ -48,7 +48,7 @@ def _budgeted(draft: Draft, row: Row) -> bool:
 def _spend(draft: Draft) -> bool:
     """Take one notification from the budget, if it has room."""
     limit, now = draft.rules.budget, draft.now.mono
-    spent = tuple(at for at in draft.books.spent if at > now - limit.per)
+    spent = limit.within(draft.books.spent, now)
     room = len(spent) < limit.max
     draft.books = replace(draft.books, spent=(*spent, now) if room else spent)
     return room

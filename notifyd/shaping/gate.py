@@ -48,7 +48,8 @@ class Gate:
         return max(self.resume, self.slots[taken] + rate.per if taken >= 0 else 0.0)
 
     def with_slot(self, now: Now, rate: Limit) -> tuple[float, ...]:
-        return (*self.slots, now.mono)[-rate.max :]
+        """Take a slot; those that no window can hold any more are forgotten."""
+        return (*rate.within(self.slots, now.mono), now.mono)[-rate.max :]
 
 
 def spread(streak: int) -> int:

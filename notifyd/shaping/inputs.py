@@ -51,6 +51,4 @@ class SendingAllowed:
     """There is a new token, or somebody asked to try again: wait no longer."""
 
 
-Input = (
-    Match | Configured | Submitted | Cancelled | WorkerStarted | Settled | SendingAllowed
-)
+Input = Match | Configured | Submitted | Cancelled | WorkerStarted | Settled | SendingAllowed

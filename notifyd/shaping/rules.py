@@ -1,5 +1,6 @@
 """What the configuration says of shaping and sending, as the fold receives it."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -35,6 +36,11 @@ class Limit:
 
     max: int
     per: float
+
+    def within(self, times: tuple[float, ...], now: float) -> tuple[float, ...]:
+        """Keep the times, in order, that lie in the window that ends now."""
+        # `at + per`, as deadlines are computed: the other way round may differ by a rounding
+        return times[bisect_right(times, now, key=lambda at: at + self.per) :]
 
 
 @dataclass(frozen=True, slots=True)

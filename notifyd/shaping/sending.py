@@ -134,7 +134,9 @@ def recover(draft: Draft) -> None:
     for row in list(draft.rows()):
         if row.status is Status.ATTEMPTING:
             draft.put_row(
-                replace(row, status=Status.QUEUED, last_error="it was interrupted, and may have arrived")
+                replace(
+                    row, status=Status.QUEUED, last_error="it was interrupted, and may have arrived"
+                )
             )
             gate = replace(gate, slots=gate.with_slot(draft.now, draft.rules.rate))
     resume = min(gate.resume, draft.now.mono) if gate.sending is Sending.REFUSED else gate.resume

@@ -43,10 +43,13 @@ OTHERS = "(others)"
 def step(state: State, events: Sequence[Input], now: Now) -> Decision:
     """Fold events into the state; the state is left as it is.
 
-    What is due by `now` happens before the events do. The next deadline is the state's own, once
-    it has adopted the decision.
+    New rules come first, then what is due by `now`, then the events in their order. The next
+    deadline is the state's own, once it has adopted the decision.
     """
     draft = Draft(state, now)
+    for event in events:
+        if isinstance(event, Configured):
+            _configure(draft, event.rules)
     if state.due(now):
         _tend(draft)
     for index, event in enumerate(events):
@@ -64,7 +67,7 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
             case SendingAllowed():
                 allow(draft)
             case Configured():
-                _configure(draft, event.rules)
+                pass  # done above: nothing may be told by rules that are gone
             case _:
                 assert_never(event)
     calm_storm(draft)

@@ -8,7 +8,7 @@ from notifyd.model import Json, Message, Peer, Priority, Status
 
 
 class MemoryControl:
-    """Follows the protocol's word; `failure` is raised by the next submit, `peers` is the record."""
+    """Follows the protocol to the letter; `failure` is what the next submit raises."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Json] = {}
@@ -18,7 +18,7 @@ class MemoryControl:
         self.healthy: tuple[bool, str] = (True, "ok")
         self.state: Json = {"version": "0.0.0", "triggers": {}}
         self.reloaded: Json = {"reloaded": True, "problems": [], "restart": []}
-        self.reports: dict[str, asyncio.Future[Json]] = {}
+        self.waited_for = asyncio.Event()
         self.report: Json | None = None
         self._numbers = itertools.count(1)
 
@@ -43,12 +43,15 @@ class MemoryControl:
         }
         return notification_id, status
 
-    async def settled(self, notification_id: str, within: float) -> Json | None:
+    async def settled(
+        self,
+        notification_id: str,  # noqa: ARG002 - the protocol's
+        within: float,  # noqa: ARG002 - the protocol's
+    ) -> Json | None:
         if self.report is not None:
             return self.report
-        return await self.reports.setdefault(
-            notification_id, asyncio.get_running_loop().create_future()
-        )
+        self.waited_for.set()
+        return await asyncio.get_running_loop().create_future()
 
     async def notifications(
         self, *, uid: int | None, status: Status | None, limit: int

@@ -113,7 +113,10 @@ class History:
         end = self.now.mono + seconds
         drift = (wall - seconds) if wall is not None else 0.0
         self.now = Now(self.now.mono, self.now.wall + drift)
+        idle = 0
         while (due := self.state.deadline(self.now)) <= end:
+            idle = 0 if due > self.now.mono else idle + 1
+            assert idle < 100, "a deadline is due again and again"
             self._move(max(due, self.now.mono))
             self.feed()
         self._move(end)

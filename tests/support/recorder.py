@@ -36,4 +36,4 @@ class Recorder:
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
-            raise AssertionError(f"not in {within} s; seen: {self.lines}") from None
+            raise AssertionError(f"not in {within} s; seen: {self.lines[-20:]}") from None

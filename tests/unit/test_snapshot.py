@@ -34,9 +34,9 @@ def test_without_settle_every_difference_is_told_once_and_in_turn(looks):
             assert known.observe(path, mark, 0.0) is None
 
 
-@given(st.lists(st.tuples(st.sampled_from("ab"), MARKS, st.floats(0, 3))))
+@given(st.lists(st.tuples(st.sampled_from("ab"), MARKS, st.integers(0, 3))))
 def test_what_settles_was_unchanged_for_as_long_as_asked(looks):
-    known, now = snapshot(settle="2s"), 0.0
+    known, now = snapshot(settle="2s"), 0
     steady: dict[str, tuple[Mark | None, float]] = {}
     for path, mark, pause in looks:
         now += pause
@@ -71,9 +71,7 @@ def test_a_survey_names_differences_and_folders(tmp_path):
     (tmp_path / "sub" / "a").touch()
     (tmp_path / "skip").mkdir()
     known = Snapshot(
-        FileTrigger.model_validate(
-            {"paths": [f"{tmp_path}/*/*"], "ignore": [f"{tmp_path}/skip"]}
-        )
+        FileTrigger.model_validate({"paths": [f"{tmp_path}/*/*"], "ignore": [f"{tmp_path}/skip"]})
     )
     gone, foreign = f"{tmp_path}/sub/gone", "/somewhere/else"
     known.known = {gone: Mark(0, 0, 0), foreign: Mark(0, 0, 0)}

@@ -1,0 +1,188 @@
+"""The listening Unix socket: born with its mode, taken from nobody, removed only while ours."""
+
+import errno
+import fcntl
+import os
+import socket
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from notifyd.api.peers import group_id, peer_of
+from notifyd.config.sections import Socket
+from notifyd.errors import ConfigError, InUseError
+
+BACKLOG = 1024
+_LONGEST_PATH = 107  # sockaddr_un's 108 bytes, less the NUL
+_FIRST_INHERITED = 3
+
+
+class Listener:
+    """A socket that listens, and the hold on its path; `path` is empty when it was inherited."""
+
+    def __init__(self, sock: socket.socket, path: Path | None = None, lock: int = -1) -> None:
+        self.socket = sock
+        self.path = path
+        self._lock = lock
+        self._identity = None if path is None else _identity(path)
+
+    @classmethod
+    def open(cls, path: Path, settings: Socket, environ: Mapping[str, str]) -> Self:
+        """Take the socket that systemd passed, or make our own.
+
+        InUseError: somebody else listens there. ConfigError: the path, the group or the passed
+        socket cannot be used. Sets the umask for a moment: call it before there are other threads
+        that create files.
+        """
+        if (inherited := _inherited(environ)) is not None:
+            return cls(inherited)
+        if len(os.fsencode(path)) > _LONGEST_PATH:
+            too_long = f"a socket's path may have {_LONGEST_PATH} bytes at most: name a shorter one"
+            raise ConfigError([f"socket.path: {too_long} (got {str(path)!r})"])
+        group = -1 if settings.group is None else group_id(settings.group, "group")
+        _make_folder(path.parent, settings.mode)
+        lock = _locked(path)
+        try:
+            _make_way(path)
+            return cls(_bound(path, settings.mode, group), path, lock)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    def close(self) -> None:
+        """Stop listening and remove the path, if it is still this socket's."""
+        self.socket.close()
+        if self.path is None:
+            return
+        if self._identity is not None and _identity(self.path) == self._identity:
+            self.path.unlink(missing_ok=True)
+        # The lock file stays: removing it could take it from a daemon that is just starting.
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _inherited(environ: Mapping[str, str]) -> socket.socket | None:
+    """Find the listening Unix socket among those that systemd's socket activation passed."""
+    if environ.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    count = environ.get("LISTEN_FDS", "")
+    for descriptor in range(_FIRST_INHERITED, _FIRST_INHERITED + int(count or 0)):
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            continue
+        sock = socket.socket(fileno=descriptor)
+        if (
+            sock.family == socket.AF_UNIX
+            and sock.type == socket.SOCK_STREAM
+            and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        ):
+            sock.set_inheritable(False)
+            sock.settimeout(0)
+            return sock
+        sock.detach()
+    reason = f"none of the {count or 0} inherited descriptors is a listening Unix stream socket"
+    mend = "use ListenStream= with a path and Accept=no in the socket unit"
+    raise ConfigError([f"LISTEN_FDS: {reason}: {mend}"])
+
+
+def _make_folder(folder: Path, mode: int) -> None:
+    others_may_connect = bool(mode & 0o077)
+    try:
+        folder.mkdir(mode=0o755 if others_may_connect else 0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(folder, error) from None
+
+
+def _locked(path: Path) -> int:
+    """Hold a lock for as long as the daemon lives, so that two never replace one stale socket."""
+    name = path.with_name(path.name + ".lock")
+    try:
+        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise _unusable(name, error) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
+        os.close(lock)
+        raise _in_use(path, int(holder) if holder.isdigit() else 0) from None
+    os.truncate(lock, 0)
+    os.pwrite(lock, b"%d\n" % os.getpid(), 0)
+    return lock
+
+
+def _make_way(path: Path) -> None:
+    """Remove a stale socket; refuse to touch a live one, or anything that is no socket."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unusable(path, error) from None
+    if not stat.S_ISSOCK(found.st_mode):
+        raise InUseError(
+            f"{path} is no socket, so notifyd leaves it alone: move it away or name another "
+            "[socket] path."
+        )
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0)
+        try:
+            probe.connect(bytes(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            return
+        except BlockingIOError:
+            raise _in_use(path, 0) from None
+        except OSError as error:
+            if error.errno == errno.EPROTOTYPE:
+                raise _in_use(path, 0) from None
+            raise _unusable(path, error) from None
+        else:
+            raise _in_use(path, peer_of(probe).pid)
+
+
+def _bound(path: Path, mode: int, group: int) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # bind creates the file: a chmod afterwards would leave a moment with other rights.
+        before = os.umask(0o777 & ~mode)
+        try:
+            sock.bind(bytes(path))
+        finally:
+            os.umask(before)
+        if group != -1:
+            os.chown(path, -1, group, follow_symlinks=False)
+        sock.settimeout(0)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise _unusable(path, error) from None
+    return sock
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _in_use(path: Path, pid: int) -> InUseError:
+    who = f"process {pid}" if pid > 0 else "another process"
+    return InUseError(
+        f"{who} already listens on {path}: stop it first, or give this daemon a [socket] path "
+        "and a [state] dir of its own."
+    )
+
+
+def _unusable(path: Path, error: OSError) -> ConfigError:
+    reason = error.strerror or str(error)
+    mend = "give the daemon's user the right to use it, or name another path"
+    return ConfigError([f"socket.path: {reason}: {mend} (got {str(path)!r})"])

@@ -1,0 +1,146 @@
+"""The `notifyd` command: finds the module of the command that was typed, and imports no other."""
+
+import io
+import os
+import sys
+from importlib import import_module
+from types import ModuleType
+
+from notifyd import __version__
+from notifyd.errors import (
+    AnswerError,
+    ConfigError,
+    NotifydError,
+    StoreError,
+    TokenError,
+    UnreachableError,
+)
+
+FAILED, USAGE, UNREACHABLE, TRY_LATER, REFUSED, CONFIG, INTERRUPTED = 1, 2, 69, 75, 77, 78, 130
+
+COMMANDS = {
+    "run": "start the daemon in the foreground",
+    "demo": "show everything at work: relay, inbox page, daemon, sample config",
+    "check": "read the configuration and report every mistake in it",
+    "match": "run a trigger's patterns over a file, and send nothing",
+    "send": "send a notification through the daemon",
+    "status": "show what the daemon does, what is wrong and how to mend it",
+    "history": "list notifications and what became of them",
+    "cancel": "cancel a notification that was not sent yet",
+    "reload": "make the daemon read its configuration again",
+    "relay": "serve the Notifications API from this machine, with an inbox page",
+}
+
+_BY_STATUS = {401: REFUSED, 408: TRY_LATER, 422: USAGE, 429: TRY_LATER, 503: TRY_LATER}
+
+
+class UsageError(NotifydError):
+    """The command line asks for something that cannot be."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    words = sys.argv[1:] if argv is None else argv
+    debug = words[:1] == ["--debug"]
+    try:
+        status = _dispatched(words[1:] if debug else words)
+        print(end="", flush=True)  # here, where a full disk or a closed pipe can still be told
+        return status  # noqa: TRY300 - what follows are the other ends
+    except SystemExit as leaving:  # argparse, after --help or a usage error
+        return leaving.code if isinstance(leaving.code, int) else FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads on: keep the interpreter from failing over it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        if debug:
+            raise
+        return _told(innermost(error), words)
+
+
+def innermost(error: Exception) -> Exception:
+    """Take what a task group failed with out of its wrapping."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _told(error: Exception, words: list[str]) -> int:
+    if isinstance(error, NotifydError):
+        print(error, file=sys.stderr)
+        return exit_status(error)
+    print(
+        f"notifyd failed unexpectedly: {type(error).__name__}: {error} "
+        f"(run `notifyd --debug {' '.join(words[:1])} …` to see where)",
+        file=sys.stderr,
+    )
+    return FAILED
+
+
+def exit_status(error: NotifydError) -> int:
+    """Say an error as the contract's exit status."""
+    if isinstance(error, (ConfigError, TokenError, StoreError)):
+        return CONFIG
+    if isinstance(error, UsageError):
+        return USAGE
+    if isinstance(error, UnreachableError):
+        return UNREACHABLE
+    if isinstance(error, AnswerError):
+        return _BY_STATUS.get(error.status, FAILED)
+    return FAILED
+
+
+def _dispatched(words: list[str]) -> int:
+    name = words[0] if words else ""
+    if name in COMMANDS:
+        module = import_module(f"notifyd.cli.{name}")
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a title in a locale that cannot show it
+        # A command that has `read` can do without argparse, unless there is something to explain.
+        arguments = module.read(words[1:]) if hasattr(module, "read") else None
+        status: int = module.run(arguments or _parsed(name, module, words[1:]))
+        return status
+    if name in ("-V", "--version"):
+        print(f"notifyd {__version__}")
+        return 0
+    if name in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    print(_unknown(name) if name else _overview(), file=sys.stderr)
+    return USAGE
+
+
+def _parsed(name: str, module: ModuleType, words: list[str]) -> object:
+    import argparse  # noqa: PLC0415 - costs more than sending a notification
+
+    parser = argparse.ArgumentParser(
+        prog=f"notifyd {name}", description=module.HELP, allow_abbrev=False
+    )
+    module.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {line}" for name, line in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: notifyd COMMAND [OPTIONS]",
+            "       notifyd [--help | --version | --debug COMMAND …]",
+            "",
+            *lines,
+            "",
+            "`notifyd COMMAND --help` tells more. Exit status: 0 done, 1 failed, 2 usage,",
+            "69 daemon not reachable, 75 try again later, 77 token refused, 78 config error.",
+        ]
+    )
+
+
+def _unknown(name: str) -> str:
+    import difflib  # noqa: PLC0415 - only for a mistyped command
+
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    guess = f"perhaps {near[0]}?" if near else "`notifyd --help` lists them."
+    return f"notifyd: there is no command {name!r}: {guess}"

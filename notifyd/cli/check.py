@@ -1,0 +1,54 @@
+"""`notifyd check`: read the configuration, build what can be built without starting it, report."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from notifyd.config.load import Loaded, load
+from notifyd.config.token import find_token
+from notifyd.config.triggers import LogTrigger
+from notifyd.errors import TokenError
+from notifyd.matching.widen import widen
+from notifyd.triggers import Trigger
+
+HELP = "Read the configuration and report every mistake in it; starts nothing."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the usual places")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Report on standard output, or raise ConfigError with all mistakes."""
+    loaded = load(args.config, os.environ)
+    settings = loaded.settings
+    for name, trigger in settings.triggers.items():
+        Trigger(name, trigger, settings.defaults)
+    for warning in (*loaded.warnings, *_doubts(loaded)):
+        print(f"warning: {warning}", file=sys.stderr)
+    count = len(settings.triggers)
+    files = ", ".join(map(str, loaded.files)) or "no configuration file, so all is default"
+    print(f"ok: {count} trigger{'' if count == 1 else 's'}; {files}")
+    return 0
+
+
+def _doubts(loaded: Loaded) -> Iterator[str]:
+    """Say what only building shows: patterns that cost more, a token that cannot be read."""
+    for name, trigger in loaded.settings.triggers.items():
+        if not isinstance(trigger, LogTrigger):
+            continue
+        for index, pattern in enumerate(trigger.patterns):
+            reason = widen(pattern, trigger.encoding).reason
+            if reason:
+                place = f"triggers.{name}.patterns[{index}]"
+                yield f"{place}: is tried on every line, which is slow: {reason}"
+    token = find_token(loaded.settings.api, os.environ)
+    if loaded.settings.api.token_file:
+        try:
+            token.read()
+        except TokenError as error:
+            yield str(error)
+    if token.warning:
+        yield token.warning

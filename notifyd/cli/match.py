@@ -1,0 +1,182 @@
+"""`notifyd match`: run a trigger's patterns over a file with the daemon's own engine."""
+
+import argparse
+import difflib
+import io
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from notifyd.cli import UsageError
+from notifyd.config.load import load
+from notifyd.config.settings import Settings
+from notifyd.config.triggers import LogTrigger
+from notifyd.matching import Rule, Scanner
+from notifyd.model import Event, Tally
+from notifyd.shaping.tally import joined, single
+from notifyd.text import fit, redact
+from notifyd.triggers import Trigger
+
+HELP = (
+    "Run a log trigger's patterns over a file and print each matching line as JSON, then the "
+    "notification that they would make. Sends nothing. Exit status: 0 matched, 1 none, "
+    "2 or more an error."
+)
+
+_MATCHED, _NONE = 0, 1
+_BLOCK = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+_AT_ONCE = 10_000
+_ID = "0" * 36
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("trigger", metavar="TRIGGER", help="the name of a log trigger")
+    parser.add_argument("file", metavar="FILE", nargs="?", default="-", help="- or none: stdin")
+    parser.add_argument("--count", action="store_true", help="print only how many lines match")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the usual places")
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = load(args.config, os.environ).settings
+    config = _log_trigger(settings, args.trigger)
+    rule = Rule(
+        trigger=args.trigger,
+        patterns=tuple(config.patterns),
+        exclude=tuple(config.exclude),
+        encoding=config.encoding,
+        max_line=config.max_line,
+    )
+    scanner = Scanner([rule], cache=None)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # which JSON is, in every locale
+    count, tally = 0, None
+    with closing(_opened(args.file)) as file:
+        for number, event in _events(file, scanner, "" if args.file == "-" else args.file):
+            count += 1
+            if not args.count:
+                tally = joined(tally, single(event))
+                pattern = config.patterns[int(event.facts["pattern"])]
+                _print(number=number, line=event.line, pattern=pattern, fields=event.fields)
+    if args.count:
+        print(count)
+    elif tally is not None:
+        _print(notification=_notification(settings, args.trigger, config, tally))
+    for late in filter(None, scanner.undecided.values()):
+        print(
+            f"{late} lines could not be decided in time: a pattern backtracks without end",
+            file=sys.stderr,
+        )
+    return _MATCHED if count else _NONE
+
+
+def _log_trigger(settings: Settings, name: str) -> LogTrigger:
+    config = settings.triggers.get(name)
+    if config is None:
+        near = difflib.get_close_matches(name, settings.triggers, n=1)
+        known = ", ".join(settings.triggers) or "none"
+        hint = f"perhaps {near[0]}?" if near else f"there are: {known}"
+        raise UsageError(f"there is no trigger {name}: {hint}")
+    if not isinstance(config, LogTrigger):
+        raise UsageError(f"{name} is a {config.type} trigger: only log triggers have patterns")
+    return config
+
+
+def _opened(name: str) -> io.RawIOBase:
+    try:
+        return open(0 if name == "-" else name, "rb", buffering=0, closefd=name != "-")
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror}") from None
+
+
+def _events(file: io.RawIOBase, scanner: Scanner, path: str) -> Iterator[tuple[int, Event]]:
+    """Yield each matching line with its number in the file, from 1."""
+    for block, start, end, first in _pieces(file):
+        number, counted, done = first, start, start
+        while done < end:
+            scan = scanner.scan(block, done, end, limit=_AT_ONCE)
+            for hit in scan.hits:
+                number += block.count(b"\n", counted, hit.offset)
+                counted = hit.offset
+                facts = {"pattern": str(hit.pattern)}
+                yield number, Event(hit.trigger, time.time(), hit.line, path, hit.fields, facts)
+            done = scan.end
+
+
+class _Piece(NamedTuple):
+    """Whole lines, or the head of one too long; `number` is that of the first."""
+
+    block: bytearray
+    start: int
+    end: int
+    number: int
+
+
+def _pieces(file: io.RawIOBase) -> Iterator[_Piece]:
+    """Cut what comes into whole lines; the last one needs no newline."""
+    block = bytearray(_BLOCK)
+    kept, number, skipping, begun = 0, 1, False, False
+    while got := _read(file, memoryview(block)[kept:]):
+        start, end = 0, kept + got
+        if not begun and end >= len(_BOM):
+            begun = True
+            start = len(_BOM) if block.startswith(_BOM) else 0
+        if skipping:
+            start = block.find(b"\n", 0, end) + 1
+            skipping = start == 0
+            if skipping:
+                continue
+            number += 1
+        cut = block.rfind(b"\n", start, end) + 1
+        if not cut and start == 0 and end == len(block):
+            yield _Piece(block, start, end, number)
+            kept, skipping = 0, True
+            continue
+        if cut:
+            yield _Piece(block, start, cut, number)
+            number += block.count(b"\n", start, cut)
+            start = cut
+        block[: end - start] = block[start:end]
+        kept = end - start
+    if kept and not skipping:
+        yield _Piece(block, 0, kept, number)
+
+
+def _read(file: io.RawIOBase, into: memoryview) -> int:
+    try:
+        return file.readinto(into) or 0
+    except OSError as error:
+        raise UsageError(f"reading failed: {error.strerror}") from None
+
+
+def _notification(
+    settings: Settings, name: str, config: LogTrigger, tally: Tally
+) -> dict[str, object]:
+    trigger = Trigger(
+        name,
+        config,
+        settings.defaults,
+        host=socket.gethostname(),
+        workspace=os.environ.get("OBLIEN_WORKSPACE_ID", ""),
+    )
+    title, body = trigger.render(tally)
+    if settings.text.redact:
+        title, body = redact(title), redact(body)
+    ours = {
+        "notification_id": _ID,
+        "trigger": name,
+        "priority": config.priority.value,
+        "count": str(tally.count),
+    }
+    title, body, _ = fit(title, body, config.data | ours)
+    return {"title": title, "body": body, "count": tally.count}
+
+
+def _print(**values: object) -> None:
+    print(json.dumps(values, ensure_ascii=False))

@@ -1,0 +1,72 @@
+"""`notifyd run`: the daemon in the foreground. Signals live here and nowhere else."""
+
+import argparse
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import structlog
+
+from notifyd import __version__, logbook
+from notifyd.app import App
+from notifyd.config.load import Loaded, load
+from notifyd.config.token import find_token, forget
+from notifyd.readiness import tell_systemd
+
+HELP = "Run the daemon in the foreground: SIGTERM ends it in order, SIGHUP reads the config again."
+
+log = structlog.get_logger()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the usual places")
+
+
+def run(args: argparse.Namespace) -> int:
+    environ = dict(os.environ)
+    loaded = load(args.config, environ)
+    token = find_token(loaded.settings.api, environ)
+    token.read()  # without one there is nothing to run for: say so at once
+    forget(os.environ)
+    logbook.configure(loaded.settings.log.level, loaded.settings.log.format)
+    for warning in filter(None, (*loaded.warnings, token.warning)):
+        log.warning(warning)
+    app = App(loaded.settings, token, config=args.config, environ=environ)
+    asyncio.run(serve(app, loaded))
+    return 0
+
+
+async def serve(app: App, loaded: Loaded) -> None:
+    """Run the app under this process's signals."""
+    loop = asyncio.get_running_loop()
+    hangups = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, app)
+    loop.add_signal_handler(signal.SIGHUP, hangups.set)
+
+    def ready(socket: Path | None) -> None:
+        triggers = len(loaded.settings.triggers)
+        log.info("notifyd runs", version=__version__, triggers=triggers, socket=str(socket or ""))
+        tell_systemd("READY=1", f"STATUS={triggers} triggers")
+
+    async with asyncio.TaskGroup() as group:
+        reloading = group.create_task(_reload_on(hangups, app))
+        await app.run(ready)
+        reloading.cancel()
+    log.info("notifyd ends: what was not delivered waits for the next start")
+
+
+def _stop(app: App) -> None:
+    tell_systemd("STOPPING=1")
+    app.stop()
+
+
+async def _reload_on(hangups: asyncio.Event, app: App) -> None:
+    while True:
+        await hangups.wait()
+        hangups.clear()
+        tell_systemd("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        await app.reload()
+        tell_systemd("READY=1")

@@ -1,0 +1,119 @@
+"""`notifyd send`: one message, through the daemon's socket."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+from notifyd.api.client import call
+from notifyd.cli import REFUSED, UsageError
+from notifyd.cli.options import Flag, Option, plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "Send a notification through the daemon; prints its id once it is safely on disk."
+
+_PRIORITIES = ("min", "low", "default", "high", "urgent")
+_ANSWER_TIME = 10.0
+_LONGEST_WAIT = 60.0
+_MOST_CHARACTERS = 8_000  # the daemon shortens far below; so a piped log stays within max_body
+_CHUNK = 1 << 16
+_ACCEPTED = 202
+_FIGURES = ("delivered", "failed", "devices")
+
+
+_OPTIONS = (
+    Option("-t", "--title", about="the first line on the phone"),
+    Option("-p", "--priority", choices=_PRIORITIES, about="how much it may disturb"),
+    Option("-d", "--data", metavar="k=v", many=True, about="an entry of its data; may be repeated"),
+    Option("-k", "--key", about="replaces your notification of that key, if it was not sent yet"),
+    Option("--delay", metavar="D", about="hold it for so long, such as 30s; it can be cancelled"),
+    Option(
+        "--wait",
+        metavar="D",
+        bare="30s",
+        about="wait for the delivery, 30s or --wait=D, and print its figures",
+    ),
+    Option("--socket", metavar="PATH", about="the daemon's socket"),
+    Flag("--json", about="print the daemon's answer as it is"),
+)
+
+
+def add_arguments(parser: "argparse.ArgumentParser") -> None:
+    for option in _OPTIONS:
+        option.describe(parser)
+    parser.add_argument("words", metavar="BODY", nargs="*", help="the text; - reads it from stdin")
+
+
+def read(words: list[str]) -> SimpleNamespace | None:
+    return plain(words, _OPTIONS)
+
+
+def run(args: "SimpleNamespace | argparse.Namespace") -> int:
+    message = _message(args)
+    wait = args.wait or ""
+    if not wait.replace(".", "").isalnum() and args.wait is not None:
+        raise UsageError(f'--wait: write it like "5s" or "1m" (got {wait!r})')
+    status, answer = call(
+        "POST",
+        "/notifications/send" + (f"?wait={wait}" if wait else ""),
+        body=message,
+        socket_path=args.socket,
+        within=_ANSWER_TIME + (_LONGEST_WAIT if wait else 0),
+    )
+    print(json.dumps(answer, ensure_ascii=False) if args.json else answer.get("id"))
+    if not wait:
+        return 0
+    if status == _ACCEPTED:
+        return _not_in_time(args.socket)
+    if not args.json:
+        print(", ".join(f"{name} {answer.get(name, 0)}" for name in _FIGURES))
+    if not answer.get("devices"):
+        _warn("it was accepted, but no device is there to show it")
+    return 0
+
+
+def _not_in_time(socket_path: str | None) -> int:
+    """Say why it still waits, as far as the daemon knows; it stays queued in any case."""
+    _, status = call("GET", "/v1/status", socket_path=socket_path, within=_ANSWER_TIME)
+    delivery, token = status.get("delivery"), status.get("token")
+    reason = str(delivery.get("error") or "") if isinstance(delivery, dict) else ""
+    _warn("it is queued, but was not delivered in time" + (f": {reason}" if reason else ""))
+    refused = isinstance(token, dict) and token.get("state") == "refused"
+    return REFUSED if refused else 0
+
+
+def _warn(sentence: str) -> None:
+    print(f"notifyd send: {sentence}", file=sys.stderr)
+
+
+def _message(args: "SimpleNamespace | argparse.Namespace") -> dict[str, object]:
+    words = [_stdin()] if args.words == ["-"] else args.words
+    message: dict[str, object] = {
+        name: value
+        for name in ("title", "priority", "key", "delay")
+        if (value := getattr(args, name)) is not None
+    }
+    if words:
+        message["body"] = " ".join(words)[:_MOST_CHARACTERS]
+    if "title" not in message and "body" not in message:
+        raise UsageError("nothing to send: give a BODY, or - to read it from stdin, or -t TITLE")
+    data = {}
+    for entry in args.data:
+        name, found, value = entry.partition("=")
+        if not found or not name:
+            raise UsageError(f"-d: write it as k=v (got {entry!r})")
+        data[name] = value
+    if data:
+        message["data"] = data
+    return message
+
+
+def _stdin() -> str:
+    """Keep the beginning, and read the rest all the same: the writer is not to fail."""
+    kept = bytearray()
+    while chunk := sys.stdin.buffer.read(_CHUNK):
+        if len(kept) < _MOST_CHARACTERS * 4:
+            kept += chunk
+    return kept.decode("utf-8", "replace").rstrip("\n")

@@ -1,0 +1,118 @@
+"""`notifyd status`: what the daemon does, what is wrong, and how to mend it."""
+
+import argparse
+
+from notifyd.api.client import call
+from notifyd.cli.terminal import as_json, lasting, shown, table
+
+HELP = "Show what the daemon does, what is wrong and how to mend it."
+
+_COLUMNS = ("type", "matches", "notifications", "below_threshold", "pending")
+_MENDS = {
+    "refused": "give it a valid one, in [api] token_file or by a restart; it goes on by itself",
+    "missing": "give it one, in [api] token_file or NOTIFYD_SEND_TOKEN",
+}
+
+Answer = dict[str, object]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
+    parser.add_argument("--json", action="store_true", help="print the daemon's answer as it is")
+
+
+def run(args: argparse.Namespace) -> int:
+    _, status = call("GET", "/v1/status", socket_path=args.socket)
+    print(as_json(status) if args.json else described(status))
+    return 0
+
+
+def described(status: Answer) -> str:
+    """Write a status for a person; whatever is missing is left out."""
+    blocks = [_summary(status), _problems(status), _triggers(_part(status, "triggers"))]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _summary(status: Answer) -> str:
+    token, delivery, outbox = (_part(status, name) for name in ("token", "delivery", "outbox"))
+    rows = [
+        [
+            "notifyd",
+            f"{shown(status.get('version', '?'))}, running for {lasting(status.get('uptime'))}",
+        ],
+        ["sends to", shown(_part(status, "api").get("url", "?"))],
+        ["token", f"{shown(token.get('state', '?'))}, from {shown(token.get('source', '?'))}"],
+        ["delivery", _delivery(delivery)],
+        ["outbox", _outbox(outbox)],
+        ["watching", _watching(status)],
+    ]
+    return table(rows)
+
+
+def _delivery(delivery: Answer) -> str:
+    text = shown(delivery.get("state", "?"))
+    pause = delivery.get("paused_for")
+    paused = isinstance(pause, (int, float)) and pause >= 1
+    return f"{text} for another {lasting(pause)}" if paused else text
+
+
+def _outbox(outbox: Answer) -> str:
+    waiting, held = outbox.get("waiting", 0), outbox.get("held", 0)
+    if not waiting and not held:
+        return "empty"
+    oldest = outbox.get("oldest_age")
+    age = f", the oldest for {lasting(oldest)}" if oldest is not None else ""
+    return f"{shown(waiting)} waiting, {shown(held)} held back{age}"
+
+
+def _watching(status: Answer) -> str:
+    sources = _sources(status)
+    if not sources:
+        return "nothing: there are no triggers"
+    return ", ".join(
+        f"{shown(source.get('name', '?'))} ({shown(source.get('watching', 0))})"
+        for source in sources
+    )
+
+
+def _problems(status: Answer) -> str:
+    """List what is wrong, each with its mend; or say that nothing is."""
+    token, delivery = _part(status, "token"), _part(status, "delivery")
+    found = []
+    if mend := _MENDS.get(str(token.get("state"))):
+        found.append(f"the send token is {token.get('state')}: {mend}")
+    if error := delivery.get("error"):
+        found.append(f"delivery: {shown(error)}")
+    if (store := _part(status, "outbox").get("store", "ok")) != "ok":
+        found.append(f"storing: {shown(store)}")
+    for source in _sources(status):
+        name = shown(source.get("name", "?"))
+        problems = source.get("problems")
+        listed = problems if isinstance(problems, list) else []
+        found += [f"{name}: {shown(problem)}" for problem in listed]
+        if source.get("dead") and not listed:
+            found.append(f"{name}: no longer watches; the daemon's log says why")
+    if error := _part(status, "reload").get("error"):
+        found.append(f"the last reload was refused, the old configuration goes on: {shown(error)}")
+    if not found:
+        return "All is well."
+    return "\n".join(["What is wrong:", *(f"  - {line}" for line in found)])
+
+
+def _triggers(triggers: Answer) -> str:
+    rows = [["TRIGGER", *(name.upper().replace("_", " ") for name in _COLUMNS), "LAST REASON"]]
+    for name, counts in triggers.items():
+        if isinstance(counts, dict):
+            cells = [shown(counts.get(column, 0)) for column in _COLUMNS]
+            rows.append([shown(name), *cells, shown(counts.get("reason") or "")])
+    return table(rows) if len(rows) > 1 else ""
+
+
+def _sources(status: Answer) -> list[Answer]:
+    found = status.get("sources")
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _part(status: Answer, name: str) -> Answer:
+    found = status.get(name)
+    return found if isinstance(found, dict) else {}

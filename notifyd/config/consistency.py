@@ -1,0 +1,138 @@
+"""Mistakes that no key has alone: keys that contradict each other, names that nothing has."""
+
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from notifyd.config import patterns, templates
+from notifyd.config.report import Place, Report
+from notifyd.config.triggers import AnyTrigger, LogTrigger, ProcessTrigger, Shaping
+from notifyd.config.units import spoken
+from notifyd.model import Json
+from notifyd.text import OURS
+
+_GROUPING = ("path", "line", "pid", "name", "unit")
+"""What `group_by` may name besides the patterns' groups."""
+_WHICH = ("name", "cmdline", "pidfile", "pid")
+
+
+def check_defaults(defaults: Shaping, triggers: Sequence[AnyTrigger], report: Report) -> None:
+    """Check [defaults] in itself and against the triggers that take them."""
+    if defaults.debounce is not None and defaults.max_wait is not None:
+        _check_wait(defaults.max_wait, defaults.debounce, ("defaults", "max_wait"), report)
+    _check_cooldown(defaults, ("defaults",), report)
+    logs = [trigger for trigger in triggers if isinstance(trigger, LogTrigger)]
+    known = {*_GROUPING}.union(*(patterns.named_groups(trigger.patterns) for trigger in logs))
+    for index, name in enumerate(defaults.group_by or () if triggers else ()):
+        if name not in known:
+            _no_group(("defaults", "group_by", index), name, known, report)
+
+
+def check(
+    name: str,
+    trigger: AnyTrigger,
+    raw: Json,
+    broken: Collection[str],
+    *,
+    defaults: Shaping,
+    report: Report,
+) -> None:
+    """Check a trigger whose keys are right one by one, apart from `broken` ones.
+
+    `trigger` has stand-ins for those; `raw` is the table as it was written.
+    """
+    place = ("triggers", name)
+    _check_times(place, trigger, broken, defaults, report)
+    if isinstance(trigger, LogTrigger):
+        _check_patterns(place, trigger, raw, report)
+    if isinstance(trigger, ProcessTrigger):
+        _check_process(place, trigger, broken, report)
+    _check_names(place, trigger, raw, report)
+    if trigger.window is not None and trigger.shaping(defaults).threshold == 1:
+        report.doubtful((*place, "window"), "has no effect without a threshold")
+    for key in OURS & trigger.data.keys():
+        report.doubtful((*place, "data", key), "is replaced by notifyd's own entry of this name")
+
+
+def _check_times(
+    place: Place, trigger: AnyTrigger, broken: Collection[str], defaults: Shaping, report: Report
+) -> None:
+    _check_cooldown(trigger, place, report)
+    shaping = trigger.shaping(defaults)
+    if {"debounce", "max_wait"}.intersection(broken) or shaping.max_wait >= shaping.debounce:
+        return
+    if trigger.max_wait is not None:
+        _check_wait(shaping.max_wait, shaping.debounce, (*place, "max_wait"), report)
+    elif trigger.debounce is not None:
+        limit = spoken(shaping.max_wait)
+        report.wrong(
+            (*place, "debounce"),
+            f"is longer than max_wait of [defaults], {limit}: set max_wait here as well",
+            spoken(shaping.debounce),
+        )
+    elif defaults.debounce is None:
+        _check_wait(shaping.max_wait, shaping.debounce, ("defaults", "max_wait"), report)
+
+
+def _check_wait(max_wait: float, debounce: float, place: Place, report: Report) -> None:
+    if max_wait < debounce:
+        why = f"is less than debounce, {spoken(debounce)}: it must be at least as long"
+        report.wrong(place, why, spoken(max_wait))
+
+
+def _check_cooldown(shaping: Shaping, place: Place, report: Report) -> None:
+    most, cooldown = shaping.cooldown_max, shaping.cooldown
+    if most is not None and cooldown is not None and most < cooldown:
+        why = f"is less than cooldown, {spoken(cooldown)}: it must be at least as long"
+        report.wrong((*place, "cooldown_max"), why, spoken(most))
+
+
+def _check_patterns(place: Place, trigger: LogTrigger, raw: Json, report: Report) -> None:
+    for key, values in (("patterns", trigger.patterns), ("exclude", trigger.exclude)):
+        for item, pattern in _items(place, raw, key, values):
+            for doubt in patterns.doubts(pattern):
+                report.doubtful(item, doubt, pattern)
+
+
+def _check_process(
+    place: Place, trigger: ProcessTrigger, broken: Collection[str], report: Report
+) -> None:
+    given = [key for key in _WHICH if key in broken or getattr(trigger, key) is not None]
+    if not given:
+        report.wrong(place, f"needs one of {', '.join(_WHICH)}, to say which process is meant")
+    for key in given[1:]:
+        report.wrong((*place, key), f"cannot stand beside {given[0]}: give only one of them")
+    if trigger.cmdline is not None:
+        for doubt in patterns.doubts(trigger.cmdline):
+            report.doubtful((*place, "cmdline"), doubt, trigger.cmdline)
+
+
+def _check_names(place: Place, trigger: AnyTrigger, raw: Json, report: Report) -> None:
+    written = raw.get("patterns", []) if isinstance(trigger, LogTrigger) else []
+    written = [written] if isinstance(written, str) else written
+    if not isinstance(written, list):
+        return
+    groups = patterns.named_groups(pattern for pattern in written if isinstance(pattern, str))
+    known = groups.union(_GROUPING)
+    for item, name in _items(place, raw, "group_by", trigger.group_by or []):
+        if name not in known:
+            _no_group(item, name, known, report)
+    for key in ("title", "body"):
+        for name in dict.fromkeys(templates.groups(str(raw.get(key, "")))):
+            if name not in groups:
+                near = difflib.get_close_matches(name, groups, n=1)
+                hint = f"; did you mean 'fields.{near[0]}'?" if near else ""
+                report.wrong((*place, key), f"no pattern has a group named '{name}'{hint}", name)
+
+
+def _items(place: Place, raw: Json, key: str, values: Sequence[str]) -> Iterator[tuple[Place, str]]:
+    """Say where each item stands: one string in place of a list has no [0]."""
+    for index, value in enumerate(values):
+        yield (*place, key, index) if isinstance(raw.get(key), list) else (*place, key), value
+
+
+def _no_group(place: Place, name: str, known: Iterable[str], report: Report) -> None:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    report.wrong(
+        place, f"names no group of a pattern, and none of {', '.join(_GROUPING)}{hint}", name
+    )

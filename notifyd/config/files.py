@@ -1,0 +1,130 @@
+"""Finding the configuration's files, reading them, and laying them over each other."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from notifyd.config.report import Origins, Place, Report, spoken_place
+from notifyd.errors import ConfigError
+from notifyd.model import Json
+
+SYSTEM = Path("/etc/notifyd")
+NAME = "config.toml"
+DROP_INS = "config.d"
+_LARGEST = 8 << 20
+_AT = re.compile(r"(?s)(.*) \(at (?:line (\d+), column (\d+)|end of document)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file's content; `label` is its name in the report."""
+
+    label: str
+    table: Json
+
+
+def find(path: Path | None, environ: Mapping[str, str], system: Path = SYSTEM) -> Path | None:
+    """Tell which file holds the configuration; None when there is none and none was named."""
+    named = str(path) if path else environ.get("NOTIFYD_CONFIG", "")
+    if named:
+        file = Path(named).expanduser().absolute()
+        if not os.path.lexists(file):
+            by = "--config" if path else "NOTIFYD_CONFIG"
+            raise ConfigError([f"{file}: there is no such file, but {by} names it"])
+        return file
+    folders = [folder / "notifyd" for folder in _user_folders(environ)] + [system]
+    for folder in folders:
+        if os.path.lexists(folder / NAME) or any((folder / DROP_INS).glob("*.toml")):
+            return folder / NAME
+    return None
+
+
+def _user_folders(environ: Mapping[str, str]) -> list[Path]:
+    given = environ.get("XDG_CONFIG_HOME", "")
+    if given.startswith("/"):
+        return [Path(given)]
+    home = environ.get("HOME", "")
+    return [Path(home) / ".config"] if home.startswith("/") else []
+
+
+def listing(main: Path) -> list[Path]:
+    """List the main file, where it exists, and its drop-ins in the order of their names."""
+    drop_ins = sorted(
+        file for file in (main.parent / DROP_INS).glob("*.toml") if not file.name.startswith(".")
+    )
+    return ([main] if os.path.lexists(main) else []) + drop_ins
+
+
+def label(file: Path, main: Path) -> str:
+    return file.name if file == main else f"{DROP_INS}/{file.name}"
+
+
+def read(file: Path, name: str, report: Report) -> Document | None:
+    """Read one file; what keeps it from being read goes into the report."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            report.file(f"{name}: is too large for a configuration: {_LARGEST >> 20} MiB at most")
+            return None
+        text = content.decode("utf-8-sig")
+        return Document(name, tomllib.loads(text))
+    except OSError as error:
+        report.file(f"{name}: cannot be read: {error.strerror} ({file})")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        report.file(f"{name}: line {line}: is not UTF-8: save it in that encoding")
+    except ValueError as error:  # TOMLDecodeError, and numbers too long for Python
+        report.file(f"{name}: {_syntax(str(error), text)}")
+    except RecursionError:
+        report.file(f"{name}: is nested too deeply")
+    return None
+
+
+def _syntax(message: str, text: str) -> str:
+    """Put the parser's place first: line and column, also where it says "end of document"."""
+    found = _AT.fullmatch(message)
+    if not found:
+        return message
+    lines = text.split("\n")
+    line, column = found[2] or len(lines), found[3] or len(lines[-1]) + 1
+    reason = found[1][:1].lower() + found[1][1:]
+    if reason in ("cannot overwrite a value", "cannot declare twice"):
+        reason = "this key stands here a second time"
+    if reason == r"illegal character '\n'":
+        reason = "this text has no closing quote"
+    return f"line {line}, column {column}: {reason}"
+
+
+def lay_over(base: Json, document: Document, origins: Origins, report: Report) -> None:
+    """Merge a document into the table below it. A trigger belongs to one file."""
+    triggers = base.get("triggers")
+    own = document.table.get("triggers")
+    if isinstance(triggers, dict) and isinstance(own, dict):
+        for name in triggers.keys() & own.keys():
+            place = ("triggers", name)
+            report.file(
+                f"{document.label}: {spoken_place(place)}: is defined twice, "
+                f"here and in {origins.label(place)}: rename one"
+            )
+            own = {key: value for key, value in own.items() if key != name}
+        document = Document(document.label, document.table | {"triggers": own})
+    merge(base, document.table, document.label, origins)
+
+
+def merge(base: Json, table: Json, label: str, origins: Origins, at: Place = ()) -> None:
+    """Merge tables deeply; of two values at one place the later stays."""
+    for key, value in table.items():
+        place = (*at, key)
+        below = base.get(key)
+        if isinstance(value, dict):
+            if not isinstance(below, dict):
+                below = base[key] = {}
+                origins.note(place, label)
+            merge(below, value, label, origins, place)
+        else:
+            base[key] = value
+            origins.note(place, label)

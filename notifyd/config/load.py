@@ -1,0 +1,39 @@
+"""The way in: from files and environment to the settings, or to one report of all mistakes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from notifyd.config import environment, files
+from notifyd.config.report import Origins, Report
+from notifyd.config.settings import Settings
+from notifyd.config.validation import validate
+from notifyd.errors import ConfigError
+from notifyd.model import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, the files that they came from, and sentences about what is doubtful."""
+
+    settings: Settings
+    files: tuple[Path, ...]
+    warnings: tuple[str, ...]
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
+    """Read the configuration. `path` is what --config named; ConfigError holds every mistake."""
+    main = files.find(path, environ)
+    found = files.listing(main) if main else []
+    origins = Origins()
+    report = Report(origins)
+    table: Json = {}
+    for file in found:
+        document = files.read(file, files.label(file, main or file), report)
+        if document:
+            files.lay_over(table, document, origins, report)
+    environment.lay_over(table, environ, origins)
+    validate(table, report)
+    if report.problems:
+        raise ConfigError(report.problems)
+    return Loaded(Settings.model_validate(table), tuple(found), tuple(report.warnings))

@@ -1,0 +1,176 @@
+"""Checking the merged table part by part, so that no mistake hides another."""
+
+import difflib
+import re
+from collections.abc import Collection, Iterable
+from typing import TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from notifyd.config import consistency
+from notifyd.config.later import withdraw
+from notifyd.config.report import NO_VALUE, Place, Report, reason
+from notifyd.config.sections import Section
+from notifyd.config.settings import NAME, Settings
+from notifyd.config.triggers import TYPES, AnyTrigger, Shaping
+from notifyd.model import Json
+
+_STAND_INS = {"paths": ["/"], "patterns": ["x"], "max": 1, "per": "1s"}
+"""What takes the place of a required key that is wrong, so that the others can be checked."""
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def validate(table: Json, report: Report) -> None:
+    """Put every mistake of the merged table into the report."""
+    postponed = set()
+    for place, why in withdraw(table):
+        postponed.add(place)
+        report.wrong(place, why)
+    defaults = Shaping()
+    for key, value in table.items():
+        if key not in Settings.model_fields:
+            report.wrong((key,), unknown(key, Settings.model_fields), value)
+        elif key == "defaults":
+            section, _ = _section(Shaping, (key,), value, report)
+            defaults = section or defaults
+        elif key != "triggers":
+            model = Settings.model_fields[key].annotation
+            assert isinstance(model, type)  # noqa: S101 - every other field is a section
+            _section(model, (key,), value, report)
+    triggers = table.get("triggers", {})
+    if not isinstance(triggers, dict):
+        report.wrong(("triggers",), "must be a table", triggers)
+        triggers = {}
+    checked = [
+        trigger
+        for name, value in triggers.items()
+        if (trigger := _trigger(name, value, defaults, postponed, report))
+    ]
+    consistency.check_defaults(defaults, checked, report)
+
+
+def _trigger(
+    name: str, value: object, defaults: Shaping, postponed: set[Place], report: Report
+) -> AnyTrigger | None:
+    place = ("triggers", name)
+    if not re.fullmatch(NAME, name):
+        report.wrong(
+            place, "is no trigger name: up to 64 letters, digits, '-', '_' and '.', a letter first"
+        )
+    if not isinstance(value, dict):
+        report.wrong(place, "must be a table", value)
+        return None
+    kind = _type(place, value, report)
+    if kind is None:
+        return None
+    optional = ("paths",) if (*place, "journal") in postponed else ()
+    value = value | {"type": kind}
+    trigger, broken = _section(TYPES[kind], place, value, report, optional=optional)
+    if trigger:
+        consistency.check(name, trigger, value, broken, defaults=defaults, report=report)
+    return trigger
+
+
+def _type(place: Place, trigger: Json, report: Report) -> str | None:
+    """Find a trigger's type; where it is wrong, say so and guess, to check the other keys."""
+    kind = trigger.get("type")
+    if isinstance(kind, str) and kind in TYPES:
+        return kind
+    choices = ", ".join(TYPES)
+    if kind is None:
+        report.wrong((*place, "type"), f"is missing: it must be one of: {choices}")
+    else:
+        hint = _nearest(str(kind), TYPES)
+        report.wrong((*place, "type"), f"must be one of: {choices}{hint}", kind)
+        if near := difflib.get_close_matches(str(kind), TYPES, n=1):
+            return near[0]
+    if "patterns" in trigger:
+        return "log"
+    if trigger.keys() & {"cmdline", "pidfile", "pid", "on"}:
+        return "process"
+    return "file" if trigger.keys() & {"events", "settle"} else None
+
+
+def _section(
+    model: type[AnySection],
+    place: Place,
+    value: object,
+    report: Report,
+    optional: Collection[object] = (),
+) -> tuple[AnySection | None, set[str]]:
+    """Validate one table; gives it without its broken keys, and their names."""
+    try:
+        return model.model_validate(value), set()
+    except ValidationError as refusal:
+        errors = refusal.errors(include_url=False)
+    broken = {str(error["loc"][0]) for error in errors if error["loc"]}
+    for error in errors:
+        if error["type"] == "missing" and error["loc"][0] in optional:
+            continue
+        _tell(model, place, error, value, report)
+    if not isinstance(value, dict):
+        return None, broken
+    required = {key for key, field in model.model_fields.items() if field.is_required()}
+    rest = {key: item for key, item in value.items() if key not in broken}
+    rest |= {key: _STAND_INS[key] for key in broken & required}
+    try:
+        return model.model_validate(rest), broken
+    except ValidationError:
+        return None, broken
+
+
+def _tell(
+    model: type[Section], place: Place, error: ErrorDetails, value: object, report: Report
+) -> None:
+    where, raw = list(place), value
+    for key in error["loc"]:
+        if isinstance(raw, str):  # one string where a list was meant has no [0]
+            break
+        where.append(key)
+        if isinstance(raw, dict):
+            raw = raw.get(key, NO_VALUE)
+        elif isinstance(raw, list) and isinstance(key, int):
+            raw = raw[key]
+    match error["type"]:
+        case "extra_forbidden":
+            key = str(error["loc"][-1])
+            parent = _parent(model, error["loc"])
+            if place == ("api",) and "token" in key.lower():
+                why = "a token does not belong in the config: name a file that holds it, token_file"
+            else:
+                why = unknown(key, parent.model_fields)
+            report.wrong(tuple(where), why, NO_VALUE if place == ("api",) else raw)
+        case "missing":
+            report.wrong(tuple(where), "is missing")
+        case kind:
+            why = reason(error, raw)
+            if kind in ("literal_error", "enum") and isinstance(raw, str):
+                why += _nearest(raw, re.findall(r"[a-z]+", why.partition(":")[2]))
+            report.wrong(tuple(where), why, raw)
+
+
+def _parent(model: type[Section], loc: tuple[int | str, ...]) -> type[Section]:
+    """Find the model of the table in which a key stands."""
+    for key in loc[:-1]:
+        field = model.model_fields.get(str(key))
+        if field and isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            model = field.annotation
+    return model
+
+
+def unknown(key: str, known: Iterable[str]) -> str:
+    """Say that a key is unknown, and which one may have been meant."""
+    known = list(known)
+    owners = [name for name, model in TYPES.items() if key in model.model_fields]
+    if "title" in known and owners:
+        return f"unknown key here: it belongs to {' and '.join(owners)} triggers"
+    if hint := _nearest(key, known):
+        return f"unknown key{hint}"
+    return f"unknown key; there are {', '.join(known)}"
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word.lower(), known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""

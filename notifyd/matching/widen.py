@@ -1,0 +1,116 @@
+"""From a pattern, a wider expression that finds at least the lines that the pattern matches.
+
+It is derived from the pattern's parse tree. Anchors and lookarounds are dropped, long repeats
+lose their bounds, and whatever can match beyond ASCII accepts every byte from 0x80 on.
+"""
+
+import re
+import warnings
+from functools import partial
+from re import _constants as op  # type: ignore[attr-defined] # the parse tree is not public
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import NamedTuple
+
+from notifyd.matching import charset, shape
+from notifyd.matching.encoding import Layout, layout
+from notifyd.matching.shape import Bytes, Chars, Choice, Repeat, Sequence, Shape
+
+_COPIES = 8
+_DROPPED = frozenset({op.AT, op.ASSERT, op.ASSERT_NOT, op.FAILURE})
+_REPEATS = frozenset({op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT})
+_FUZZY = re.compile(r"\{[\s\d<=]*[deis]\s*[<}+,:\d]")
+"""What `regex` may take for approximate matching, and `re` for plain text."""
+
+
+class Widened(NamedTuple):
+    """Either an expression for the scanning engine, or why there is none: a clause."""
+
+    expression: bytes | None
+    reason: str = ""
+
+
+def widen(pattern: str, encoding: str = "utf-8") -> Widened:
+    """Widen a pattern that the deciding engine accepts."""
+    found = layout(encoding)
+    if found is Layout.OTHER:
+        return Widened(None, f"{encoding} does not keep ASCII apart from other characters")
+    if _FUZZY.search(pattern):
+        return Widened(None, "it uses approximate matching")
+    try:
+        with warnings.catch_warnings(action="error", category=FutureWarning):
+            tree = parser.parse(pattern)
+        flags = tree.state.flags
+        if flags & re.VERBOSE and "{" in pattern:
+            return Widened(None, "it is verbose and has braces")
+        whole = _Widener(found).sequence(tree, flags)
+    except (re.error, FutureWarning, OverflowError, RecursionError, ValueError):
+        return Widened(None, "it uses syntax that only the deciding engine knows")
+    if shape.nullable(whole):
+        return Widened(None, "it can match an empty piece of text")
+    return Widened(shape.rendered(shape.trimmed(whole)))
+
+
+class _Widener:
+    """Walks one parse tree; `flags` are those in force at the place."""
+
+    def __init__(self, encoding: Layout) -> None:
+        self._encoding = encoding
+
+    def sequence(self, tree: object, flags: int) -> Shape:
+        items = tuple(self._item(kind, value, flags) for kind, value in tree)  # type: ignore[attr-defined] # no stubs
+        return items[0] if len(items) == 1 else Sequence(items)
+
+    def _item(self, kind: object, value: object, flags: int) -> Shape:
+        caseless = bool(flags & re.IGNORECASE)
+        inside = partial(self.sequence, flags=flags)
+        match kind, value:
+            case op.LITERAL, int(code):
+                return self._literal(code, caseless=caseless)
+            case op.NOT_LITERAL, int(code):
+                return charset.anything_but(code, caseless=caseless)
+            case op.ANY, _:
+                return Chars(frozenset(range(0x80)), high=True)
+            case op.IN, list(members):
+                return charset.one_of(members, caseless=caseless, ascii_only=bool(flags & re.ASCII))
+            case op.BRANCH, (_, list(branches)):
+                return Choice(tuple(map(inside, branches)))
+            case op.SUBPATTERN, (_, int(added), int(removed), tree):
+                return self.sequence(tree, flags & ~removed | added)
+            case op.ATOMIC_GROUP, tree:
+                return inside(tree)
+            case (
+                (op.MAX_REPEAT | op.MIN_REPEAT | op.POSSESSIVE_REPEAT),
+                (int(low), int(top), tree),
+            ):
+                return _repeated(inside(tree), low, top)
+            case op.GROUPREF, _:
+                return shape.ANYTHING
+            case op.GROUPREF_EXISTS, (_, yes, no):
+                return Choice((inside(yes), inside(no) if no else shape.NOTHING))
+            case kind, _ if kind in _DROPPED:
+                return shape.NOTHING
+        raise ValueError(f"an unknown part of a pattern: {kind}")
+
+    def _literal(self, code: int, *, caseless: bool) -> Shape:
+        character = chr(code)
+        if caseless or character.isascii():
+            return charset.literal(code, caseless=caseless)
+        unique = self._encoding is Layout.UTF8 and character != "\ufffd"
+        if unique and not 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004 - surrogates have no encoding
+            return Bytes(character.encode())
+        return charset.literal(code, caseless=False)
+
+
+def _repeated(item: Shape, low: int, top: int) -> Shape:
+    """Few copies of one character are kept, for they say much; all other bounds are dropped."""
+    if top == 0:
+        return shape.NOTHING
+    if low == 0:
+        return Repeat(item, "?" if top == 1 else "*")
+    if low == top == 1:
+        return item
+    if not isinstance(item, Chars | Bytes):
+        return Repeat(item, "+")
+    copies = [item] * min(low, _COPIES)
+    last: Shape = item if low == top <= _COPIES else Repeat(item, "+")
+    return Sequence((*copies[1:], last))

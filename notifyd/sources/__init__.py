@@ -1,0 +1,24 @@
+"""Where events come from: one module per kind of source, each behind the same small protocol."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from notifyd.model import Health, Reading
+
+Emit = Callable[[Reading], Awaitable[None]]
+"""Hands a reading over; returns once it is committed."""
+
+
+class Source(Protocol):
+    """One kind of source with all its triggers.
+
+    It is given its committed positions when it is made, and a wall clock for its events' times.
+    """
+
+    name: str
+
+    async def run(self, emit: Emit) -> None:
+        """Watch until cancelled; SourceError when it must be started anew."""
+        ...
+
+    def health(self) -> Health: ...

@@ -1,0 +1,99 @@
+"""Which paths the log triggers name, which of them exist, and which directories tell of more."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from notifyd.sources.gate import COMPRESSED
+from notifyd.sources.globs import Found, Glob
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a walk met. directories: to be watched. awaited: where missing ones will appear."""
+
+    paths: set[str] = field(default_factory=set)
+    directories: set[str] = field(default_factory=set)
+    awaited: set[str] = field(default_factory=set)
+    problems: set[str] = field(default_factory=set)
+
+    def joined(self, later: "Survey") -> "Survey":
+        """Add what a later walk over some of the patterns met; its problems are the newest."""
+        return Survey(
+            self.paths | later.paths,
+            self.directories | later.directories,
+            self.awaited | later.awaited,
+            later.problems,
+        )
+
+
+class Catalog:
+    """By trigger its path patterns. never: directories of our own, which are no source."""
+
+    def __init__(self, patterns: Mapping[str, Sequence[str]], never: tuple[Path, ...]) -> None:
+        self._globs: dict[str, Glob] = {}
+        self._triggers: dict[str, list[str]] = {}
+        for trigger, its_patterns in patterns.items():
+            for pattern in its_patterns:
+                self._globs.setdefault(pattern, Glob(pattern))
+                self._triggers.setdefault(pattern, []).append(trigger)
+        self._order = {trigger: number for number, trigger in enumerate(patterns)}
+        self._never = {form for path in never for form in (str(path), os.path.realpath(path))}
+
+    def patterns(self, path: str) -> list[tuple[str, str]]:
+        """List the triggers and their patterns that name this path."""
+        if self._skipped(path):
+            return []
+        return [
+            (trigger, pattern)
+            for pattern, glob in self._globs.items()
+            if glob.matches(path)
+            for trigger in self._triggers[pattern]
+        ]
+
+    def ordered(self, triggers: Iterable[str]) -> tuple[str, ...]:
+        """Bring triggers into the order of the configuration."""
+        return tuple(sorted(set(triggers), key=self._order.__getitem__))
+
+    def survey(self, near: Iterable[str] | None = None) -> Survey:
+        """Walk all patterns, or only those for which something may lie at or below these paths."""
+        result = Survey()
+        globs = list(self._globs.values())
+        if near is not None:
+            near = list(near)
+            globs = [glob for glob in globs if any(_related(str(glob.root), path) for path in near)]
+        for glob in globs:
+            root = str(glob.root)
+            if not os.path.isdir(root):  # noqa: PTH112 - strings throughout, as the walk has them
+                result.awaited.add(_nearest(root))
+            for found in glob.walk(self._skipped, lambda error: result.problems.add(_told(error))):
+                if found.entered:
+                    result.directories.add(found.path)
+                if found.matched and (found.path == glob.pattern or not _is_directory(found)):
+                    result.paths.add(found.path)
+        return result
+
+    def _skipped(self, path: str) -> bool:
+        if path.endswith(COMPRESSED):
+            return True
+        return any(path == own or path.startswith(own + "/") for own in self._never)
+
+
+def _is_directory(found: Found) -> bool:
+    return found.entered or os.path.isdir(found.path)  # noqa: PTH112
+
+
+def _related(root: str, path: str) -> bool:
+    return root == path or root.startswith(path + "/") or path.startswith(root.rstrip("/") + "/")
+
+
+def _nearest(directory: str) -> str:
+    """Find the lowest directory on the way that exists."""
+    while not os.path.isdir(directory):  # noqa: PTH112
+        directory = os.path.dirname(directory)  # noqa: PTH120
+    return directory
+
+
+def _told(error: OSError) -> str:
+    return f"{error.filename} cannot be listed: {error.strerror}; give notifyd's user r-x on it"

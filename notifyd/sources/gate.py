@@ -1,0 +1,82 @@
+"""What may be read as a log: regular files that nobody else can swap for a secret of ours."""
+
+import errno
+import os
+import stat
+
+from notifyd.errors import NotifydError
+
+COMPRESSED = (".gz", ".xz", ".zst", ".bz2")
+
+_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+class ClosedGateError(NotifydError):
+    """A path that cannot be read as a log; the message says why and what to do."""
+
+
+def examined(path: str) -> os.stat_result | None:
+    """Look at what a path leads to; None if there is nothing, ClosedGateError if it is no log."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - links are followed, errors are told apart
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ClosedGateError(_sentence(path, error)) from None
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no file")
+        raise ClosedGateError(
+            f"{path} is {kind}, not a regular file: name the log files themselves in paths"
+        )
+    if os.geteuid() == 0 and not _placed_by_owner(path, status):
+        raise ClosedGateError(
+            f"{path} is a link that another user made to a file of somebody else: "
+            "it is not read with root's rights, so name the file itself in paths"
+        )
+    return status
+
+
+def opened(path: str, status: os.stat_result) -> int:
+    """Open the file that was examined; ClosedGateError if it cannot be or is another by now."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+    try:
+        try:
+            descriptor = os.open(path, flags | os.O_NOATIME)
+        except PermissionError:  # O_NOATIME is for the file's owner only
+            descriptor = os.open(path, flags)
+    except OSError as error:
+        raise ClosedGateError(_sentence(path, error)) from None
+    if not os.path.samestat(os.fstat(descriptor), status):
+        os.close(descriptor)
+        raise ClosedGateError(f"{path} was replaced while it was opened; it is looked at again")
+    return descriptor
+
+
+def _placed_by_owner(path: str, status: os.stat_result) -> bool:
+    """Whether a link was made by root or by the owner of what it leads to."""
+    trusted = (0, status.st_uid)
+    try:
+        link = os.lstat(path)
+        folder = os.stat(os.path.dirname(path))  # noqa: PTH116, PTH120 - as above
+    except OSError:
+        return False
+    if stat.S_ISLNK(link.st_mode):
+        return link.st_uid in trusted
+    return status.st_nlink == 1 or folder.st_uid in trusted
+
+
+def _sentence(path: str, error: OSError) -> str:
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{path} cannot be opened, too many files are open: raise LimitNOFILE (ulimit -n)"
+    if isinstance(error, PermissionError):
+        return (
+            f"{path} cannot be read, permission denied: add notifyd's user to the group that may "
+            f"read it, or run setfacl -m u:USER:r {path}"
+        )
+    return f"{path} cannot be read: {error.strerror or error}"

@@ -1,0 +1,77 @@
+"""What is remembered of a log file between two runs, and by which keys."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
+from typing import NamedTuple, Self
+
+CHECKED = 64
+"""How many bytes before the offset tell whether the file is still the same."""
+
+PREFIX = "log:"
+_FILE = PREFIX + "file:"
+_ARMED = PREFIX + "armed:"
+
+
+class Key(NamedTuple):
+    """Which file. lane: empty, or the trigger that reads apart from the others to catch up."""
+
+    device: int
+    inode: int
+    lane: str = ""
+
+    def text(self) -> str:
+        return f"{_FILE}{self.device}:{self.inode}:{self.lane}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read what `text` wrote; None for any other key."""
+        device, _, rest = text.removeprefix(_FILE).partition(":")
+        inode, _, lane = rest.partition(":")
+        known = text.startswith(_FILE) and device.isdecimal() and inode.isdecimal()
+        return cls(int(device), int(inode), lane) if known else None
+
+
+def armed_key(trigger: str, pattern: str) -> str:
+    """Name the moment at which a trigger first looked for a path pattern."""
+    return f"{_ARMED}{trigger}:{pattern}"
+
+
+def digest(before: bytes) -> str:
+    """Boil down the bytes before an offset; empty for none, as before offset 0."""
+    return blake2b(before, digest_size=8).hexdigest() if before else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a file was read.
+
+    offset: the end of the bytes given away, at a line's start unless `skipping`.
+    check: the digest of the bytes before it, at most CHECKED; unknown (empty) if never read.
+    skipping: inside a line that is too long, or whose start was not wanted.
+    blank: nothing but NUL bytes lies before the offset.
+    since: by trigger, the offset from which on its lines count.
+    until: for a lane, where the others had been.
+    seen: wall-clock seconds when the file was last known to exist.
+    """
+
+    path: str
+    offset: int
+    check: str
+    skipping: bool = False
+    blank: bool = False
+    since: Mapping[str, int] = field(default_factory=dict)
+    until: int | None = None
+    seen: float = 0.0
+
+    def text(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read what `text` wrote; None for anything else."""
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError):
+            return None

@@ -1,0 +1,138 @@
+"""A process that is watched, how it is remembered, and how its start and end are told."""
+
+import json
+import signal
+from dataclasses import dataclass
+from sys import intern
+from typing import NamedTuple, Self
+
+from notifyd.config.units import spoken
+from notifyd.model import Event
+from notifyd.sources.census import Match
+
+_LINE_KEPT = 1000
+"""Characters of a command line that are remembered and told."""
+
+
+@dataclass(slots=True)
+class Watched:
+    """start: clock ticks after boot. started: wall-clock seconds. pidfd: -1 while there is none.
+
+    There may be thousands of one kind, so they share their texts.
+    """
+
+    pid: int
+    start: int
+    boot: str
+    name: str
+    cmdline: str
+    user: str
+    started: float
+    triggers: tuple[str, ...] = ()
+    pidfd: int = -1
+
+    @classmethod
+    def found(cls, match: Match, boot: str, started: float) -> Self:
+        process = match.process
+        name, line = intern(process.name), intern(process.command_line[:_LINE_KEPT])
+        return cls(process.pid, process.stat.start, boot, name, line, match.user, started)
+
+    @classmethod
+    def remembered(cls, value: str) -> Self:
+        kept = json.loads(value)
+        return cls(
+            kept["pid"],
+            kept["start"],
+            intern(kept["boot"]),
+            intern(kept["name"]),
+            intern(kept["cmdline"]),
+            intern(kept["user"]),
+            kept["started"],
+        )
+
+    @property
+    def identity(self) -> tuple[int, int, str]:
+        return self.pid, self.start, self.boot
+
+    def remember(self) -> str:
+        return json.dumps(
+            {
+                "pid": self.pid,
+                "start": self.start,
+                "boot": self.boot,
+                "name": self.name,
+                "cmdline": self.cmdline,
+                "user": self.user,
+                "started": self.started,
+            }
+        )
+
+
+class End(NamedTuple):
+    """How a process ended.
+
+    status: as wait(2) has it, None if it cannot be known. lasted: seconds, None likewise.
+    absent: it ended while nobody watched. rebooted: the machine was restarted under it.
+    """
+
+    status: int | None = None
+    lasted: float | None = None
+    absent: bool = False
+    rebooted: bool = False
+
+    @property
+    def code(self) -> int | None:
+        if self.status is None or self.signal:
+            return None
+        return self.status >> 8 & 0xFF
+
+    @property
+    def signal(self) -> str:
+        number = (self.status or 0) & 0x7F
+        if not number:
+            return ""
+        try:
+            return signal.Signals(number).name
+        except ValueError:
+            return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+
+    @property
+    def failed(self) -> bool:
+        """A status that is not known is no failure, but a restart of the machine is one."""
+        return bool(self.status) or self.rebooted
+
+    def sentence(self) -> str:
+        after = "" if self.lasted is None else f" after {spoken(self.lasted)}"
+        if self.rebooted:
+            return "ended when the machine was restarted, status unknown"
+        if self.absent:
+            return "ended while notifyd was not running, status unknown"
+        if self.signal:
+            return f"was ended by {self.signal}{after}"
+        if self.code is not None:
+            return f"exited with status {self.code}{after}"
+        return f"ended{after}, status unknown"
+
+
+def start_event(trigger: str, name: str, watched: Watched, wall: float) -> Event:
+    return _event(trigger, watched, wall, "started", {"event": "start", "name": name})
+
+
+def end_event(trigger: str, name: str, watched: Watched, wall: float, end: End) -> Event:
+    facts = {
+        "name": name,
+        "event": "failure" if end.failed else "exit",
+        "exit_code": "" if end.code is None else str(end.code),
+        "signal": end.signal,
+        "duration": "" if end.lasted is None else spoken(end.lasted),
+    }
+    return _event(trigger, watched, wall, end.sentence(), facts)
+
+
+def _event(
+    trigger: str, watched: Watched, wall: float, sentence: str, facts: dict[str, str]
+) -> Event:
+    name = facts["name"] or watched.name
+    common = {"pid": str(watched.pid), "cmdline": watched.cmdline, "user": watched.user}
+    line = f"{name} (pid {watched.pid}) {sentence}"
+    return Event(trigger, wall, line, facts=common | facts | {"name": name})

@@ -1,0 +1,211 @@
+"""What text may leave: within the limits, without control characters, without credentials."""
+
+import json
+import re
+from collections.abc import Mapping
+
+from notifyd.model import Json
+
+TITLE_LIMIT = 200
+"""Characters."""
+BODY_LIMIT = 2000
+"""Characters."""
+PAYLOAD_LIMIT = 3500
+"""Bytes of the whole JSON, which is what phones' push services take."""
+DATA_LIMIT = 3000
+"""Bytes of JSON that a caller's own data may have: the rest is for our entries and some text."""
+
+OURS = frozenset({"notification_id", "trigger", "priority", "count"})
+"""The entries of `data` that are ours: they are never left out."""
+LEFT_OUT = "left_out"
+"""The entry of `data` that names what `fit` had to leave out."""
+
+_ELLIPSIS = "…"
+_REPLACEMENT = "\ufffd"
+
+_BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
+_UNPRINTABLE = dict.fromkeys((*_CONTROLS, *_BIDI, *range(0xD800, 0xE000)), _REPLACEMENT)
+_IN_BODY = {key: value for key, value in _UNPRINTABLE.items() if key not in (0x09, 0x0A)}
+_IN_TITLE = _UNPRINTABLE | dict.fromkeys(b"\n\t", " ")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def encode(title: str, body: str, data: Mapping[str, object]) -> bytes:
+    """Write the request's JSON as it is sent."""
+    payload = {"title": title, "body": body, "data": data}
+    return json.dumps(payload, ensure_ascii=False, allow_nan=False).encode()
+
+
+def data_fits(data: Mapping[str, object]) -> bool:
+    """Whether a caller's data leaves room for our entries and some text."""
+    return _size(_well_formed(data)) <= DATA_LIMIT
+
+
+def clean(text: str) -> str:
+    """Replace what a phone must not interpret; newlines and tabs stay."""
+    return text.replace("\r\n", "\n").translate(_IN_BODY)
+
+
+def clean_title(text: str) -> str:
+    """Replace what a phone must not interpret, and make it one line."""
+    return " ".join(text.replace("\r\n", "\n").translate(_IN_TITLE).split())
+
+
+def fit(title: str, body: str, data: Json) -> tuple[str, str, Json]:
+    """Bring a notification within all limits, so that `encode` gives at most PAYLOAD_LIMIT bytes.
+
+    The body is cut first, then the title, each on a character and with `…`. Only when the data
+    leave no room for any text, its largest entries are left out, and `left_out` says which.
+    """
+    title = _cut(clean_title(title), TITLE_LIMIT)
+    body = _cut(clean(body).strip("\n"), BODY_LIMIT)
+    data = {str(_well_formed(key)): _well_formed(value) for key, value in data.items()}
+    if len(encode(title, body, data)) > PAYLOAD_LIMIT:
+        data = _lighten(data, PAYLOAD_LIMIT - _text_reserve(title))
+        body = _cut_bytes(body, PAYLOAD_LIMIT - len(encode(title, "", data)))
+        title = _cut_bytes(title, PAYLOAD_LIMIT - len(encode("", body, data)))
+    return title, body, data
+
+
+def _text_reserve(title: str) -> int:
+    """Bytes to keep free of data: the frame around it, and the title or its first part."""
+    return len(encode("", "", {})) + min(_size(title), 200)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + _ELLIPSIS
+
+
+def _cut_bytes(text: str, room: int) -> str:
+    """Cut to `room` bytes of JSON, not counting the quotes around it."""
+    if _size(text) - 2 <= room:
+        return text
+    room -= len(_ELLIPSIS.encode())
+    for end, character in enumerate(text):
+        room -= _size(character) - 2
+        if room < 0:
+            return text[:end].rstrip() + _ELLIPSIS if end else ""
+    return text
+
+
+def _size(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode())
+
+
+def _well_formed(value: object) -> object:
+    """Replace lone surrogates, which no UTF-8 can carry, at any depth."""
+    match value:
+        case str():
+            return _SURROGATE.sub(_REPLACEMENT, value)
+        case dict():
+            return {_well_formed(key): _well_formed(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_well_formed(item) for item in value]
+    return value
+
+
+def _lighten(data: Json, room: int) -> Json:
+    """Leave out the largest of the caller's entries until the rest has at most `room` bytes."""
+    if _size(data) <= room:
+        return data
+    kept, gone = dict(data), 0
+    for key in sorted(data.keys() - OURS, key=lambda key: _size({key: data[key]}), reverse=True):
+        del kept[key]
+        gone += 1
+        note = "1 entry too large" if gone == 1 else f"{gone} entries too large"
+        if _size(kept | {LEFT_OUT: note}) <= room:
+            break
+    return kept | {LEFT_OUT: note} if gone else kept
+
+
+# --- credentials
+
+_MASK = "***"
+_START = r"(?<![A-Za-z0-9])"
+_NAMED = (
+    r"(?:pass(?:word|wd|phrase)|pwd|api[_-]?key|secret[_-]?key(?:[_-]base)?|access[_-]?key"
+    r"|private[_-]?key|auth[_-]?key|client[_-]?secret|secret|credentials?)"
+)
+_VALUE = r"""(?:"[^"\n]{1,512}"?|'[^'\n]{1,512}'?|(?:\\["'])?[^\s"'`,;&<>\\]{1,4096})"""
+_QUOTE = r"""(?:\\?["'])?"""
+_SHAPES = (
+    r"gh[pousr]_[A-Za-z0-9]{20,}+",
+    r"github_pat_[A-Za-z0-9_]{20,}+",
+    r"glpat-[\w-]{16,}+",
+    r"xox[a-z]-[A-Za-z0-9-]{8,}+",
+    r"xapp-[A-Za-z0-9-]{8,}+",
+    r"[srp]k_(?:live|test)_[A-Za-z0-9]{8,}+",
+    r"sk-[A-Za-z0-9_-]{20,}+",
+    r"AIza[\w-]{30,}+",
+    r"ya29\.[\w-]{20,}+",
+    r"npm_[A-Za-z0-9]{30,}+",
+    r"pypi-[\w-]{40,}+",
+    r"hf_[A-Za-z0-9]{30,}+",
+    r"dop_v1_[a-f0-9]{32,}+",
+    r"shp(?:at|ss)_[a-fA-F0-9]{32}",
+    r"SG\.[\w-]{16,64}\.[\w-]{16,}+",
+    r"AGE-SECRET-KEY-1[A-Z0-9]{20,}+",
+    r"[0-9]{8,10}:AA[\w-]{30,}+",
+)
+
+
+def _rule(*parts: str, keep: str = "", then: str = "") -> tuple[re.Pattern[str], str]:
+    return re.compile("".join(parts)), f"{keep}{_MASK}{then}"
+
+
+# Every repeat is bounded, possessive or ends its pattern, so that no text makes this slow.
+_REDACTIONS = (
+    # A private key, up to its end or, if that is missing, to the end of the text.
+    _rule(
+        r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----)(?:[^-]|-(?!----))*+",
+        r"(?:-----END[A-Z0-9 ]{0,60}-----)?",
+        keep=r"\1",
+    ),
+    # scheme://user:password@host
+    _rule(
+        r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@?#\"'<>]{0,128}:)",
+        r"[^\s/@\"'<>]{1,256}@",
+        keep=r"\1",
+        then="@",
+    ),
+    _rule(
+        r"(?i)\b((?:proxy-)?authorization\b[\"']?\s{0,4}[=:]\s{0,4}[\"']?",
+        r"(?:(?:bearer|basic|token|digest)\s{1,4})?)[^\s\"',;]{3,}+",
+        keep=r"\1",
+    ),
+    # "the bearer certificates" is no credential
+    _rule(
+        r"(?i)\b(bearer\s{1,4})(?=[a-z._~+/=-]{0,64}[0-9]|[a-z._~+/=-]{16})",
+        r"[a-z0-9._~+/=-]{6,}+",
+        keep=r"\1",
+    ),
+    _rule(_START, r"onp_[A-Za-z0-9_-]{4,}+"),
+    # An AWS key id, and the secret that follows it.
+    _rule(
+        _START,
+        r"(?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA|ABIA|ACCA)[A-Z0-9]{16}",
+        r"(?:[^A-Za-z0-9]{1,8}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+]))?",
+    ),
+    _rule(_START, "(?:", "|".join(_SHAPES), ")"),
+    _rule(r"(https://hooks\.slack\.com/(?:services|workflows)/)[\w/-]{8,}+", keep=r"\1"),
+    # A JSON web token.
+    _rule(r"(?<![\w-])eyJ[\w-]{8,4096}+\.[\w-]{8,4096}+(?:\.[\w-]*+)?"),
+    # password=…, "api_key": "…", token=…
+    _rule(rf"(?i)({_NAMED}{_QUOTE}\s{{0,4}}(?:=>|:=|[=:])\s{{0,4}}){_VALUE}", keep=r"\1"),
+    _rule(rf"(?i)(token{_QUOTE}\s{{0,4}}(?:=>|:=|=)\s{{0,4}}){_VALUE}", keep=r"\1"),
+    # token: …, unless it reads like "invalid token: unexpected"
+    _rule(
+        rf"(?i)(token{_QUOTE}\s{{0,4}}:\s{{0,4}})(?=\\?[\"']|\S{{0,64}}[0-9]){_VALUE}", keep=r"\1"
+    ),
+    # --password …, curl -u user:…
+    _rule(rf"(?i)((?<!-)--[a-z-]{{0,20}}(?:{_NAMED}|token)\s{{1,4}}){_VALUE}", keep=r"\1"),
+    _rule(r"((?<!\S)(?:-u|--user)[ =]{1,4}[^\s:]{1,128}:)\S{1,256}", keep=r"\1"),
+)
+
+
+def redact(text: str) -> str:
+    """Mask what looks like a credential. Takes time in proportion to the text, whatever it says."""
+    for pattern, replacement in _REDACTIONS:
+        text = pattern.sub(replacement, text)
+    return text

@@ -1,0 +1,82 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BAD = '[log]\nlevle = "info"\n[budget]\nmax = 0\n'
+GOOD = """
+[triggers.a]
+type = "log"
+paths = "/x"
+patterns = ['x*', 'fine']
+"""
+
+
+def check(folder: Path, content: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    (folder / "config.toml").write_text(content)
+    return subprocess.run(
+        [sys.executable, "-m", "notifyd", "check", "--config", str(folder / "config.toml")],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], **environ},
+    )
+
+
+def test_a_good_config_is_0_and_warns(tmp_path: Path):
+    done = check(tmp_path, GOOD)
+    assert (done.returncode, done.stdout) == (0, f"ok: 1 trigger; {tmp_path}/config.toml\n")
+    assert done.stderr.splitlines() == [
+        (
+            "warning: config.toml: triggers.a.patterns[0]: can match the empty string, "
+            "so it may match every line (got 'x*')"
+        ),
+        (
+            "warning: triggers.a.patterns[0]: is tried on every line, which is slow: "
+            "it can match an empty piece of text"
+        ),
+    ]
+
+
+def test_a_bad_config_is_78_with_the_whole_report_and_no_traceback(tmp_path: Path):
+    done = check(tmp_path, BAD, NOTIFYD_FO="1")
+    assert (done.returncode, done.stdout) == (78, "")
+    lines = done.stderr.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [
+        "config.toml",
+        "config.toml",
+        "NOTIFYD_FO",
+    ]
+
+
+def test_a_missing_file_is_78(tmp_path: Path):
+    done = check(tmp_path, "", NOTIFYD_CONFIG=str(tmp_path / "gone"))
+    assert done.returncode == 0, "the file named on the command line counts"
+    (tmp_path / "config.toml").unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "notifyd", "check"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"NOTIFYD_CONFIG": str(tmp_path / "gone")},
+    )
+    assert (done.returncode, done.stderr) == (
+        78,
+        f"{tmp_path}/gone: there is no such file, but NOTIFYD_CONFIG names it\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "No such file or directory"), ("", "is empty"), ("a b", "spaces")]
+)
+def test_a_token_file_that_cannot_serve_is_warned_of(
+    tmp_path: Path, content: str | None, words: str
+):
+    if content is not None:
+        (tmp_path / "token").write_text(content)
+        (tmp_path / "token").chmod(0o600)
+    done = check(tmp_path, f'[api]\ntoken_file = "{tmp_path}/token"\n')
+    assert done.returncode == 0
+    assert words in done.stderr

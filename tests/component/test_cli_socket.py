@@ -1,0 +1,333 @@
+"""The commands that speak to the daemon, as processes: what they print and how they exit."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from notifyd.api.client import call
+from notifyd.cli import COMMANDS
+from notifyd.config.sections import Rate, Socket
+from notifyd.errors import StoreUnavailableError, UnreachableError
+from notifyd.model import Message
+from support.socket_api import PATIENCE, Daemon, daemon, identity, open_folder
+
+NOTIFYD = [sys.executable, "-m", "notifyd"]
+
+
+@dataclass(frozen=True)
+class Ran:
+    status: int
+    out: str
+    err: str
+
+
+async def run(*words: str, stdin: bytes = b"", **environ: str) -> Ran:
+    process = await asyncio.create_subprocess_exec(
+        *NOTIFYD,
+        *words,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TZ": "UTC", **environ},
+    )
+    out, err = await asyncio.wait_for(process.communicate(stdin), PATIENCE)
+    assert b"Traceback" not in err
+    return Ran(process.returncode, out.decode(), err.decode())
+
+
+@pytest.fixture
+async def served(tmp_path):
+    async with daemon(tmp_path / "s") as running:
+        yield running
+
+
+@pytest.fixture
+def notifyd(served: Daemon):
+    """Run a command against the served socket."""
+
+    async def against(*words: str, stdin: bytes = b"") -> Ran:
+        return await run(*words, stdin=stdin, NOTIFYD_SOCK=str(served.path))
+
+    return against
+
+
+# --- send
+
+
+async def test_send_prints_the_id(notifyd, served: Daemon):
+    ran = await notifyd(
+        *("send", "-t", "Hi", "-p", "high", "-d", "a=b=c", "-d", "x=", "-k", "key", "there", "you")
+    )
+    assert ran == Ran(0, "n1\n", "")
+    assert served.control.messages["n1"] == Message("Hi", "there you", {"a": "b=c", "x": ""})
+    assert (served.control.rows["n1"]["priority"], served.control.rows["n1"]["key"]) == (
+        "high",
+        "key",
+    )
+
+
+async def test_send_takes_a_body_of_dashes_after_two_of_them(notifyd, served: Daemon):
+    assert (await notifyd("send", "--json", "--delay=30s", "--", "--x", "-")).status == 0
+    assert served.control.messages["n1"].body == "--x -"
+    assert served.control.rows["n1"]["status"] == "held"
+
+
+async def test_send_keeps_the_beginning_of_a_long_stdin(notifyd, served: Daemon):
+    ran = await notifyd("send", "-", stdin="ä".encode() * 2_000_000 + b"\xff\n")
+    assert ran == Ran(0, "n1\n", "")
+    assert served.control.messages["n1"].body == "ä" * 8_000
+
+
+async def test_send_waits_and_prints_the_figures(notifyd, served: Daemon):
+    served.control.report = {"status": "delivered", "delivered": 2, "failed": 1, "devices": 3}
+    ran = await notifyd("send", "--wait", "hello")
+    assert ran == Ran(0, "n1\ndelivered 2, failed 1, devices 3\n", "")
+
+
+async def test_send_warns_when_there_is_no_device(notifyd, served: Daemon):
+    served.control.report = {"status": "no_device", "delivered": 0, "failed": 0, "devices": 0}
+    ran = await notifyd("send", "--wait=5s", "hello")
+    assert (ran.status, ran.out) == (0, "n1\ndelivered 0, failed 0, devices 0\n")
+    assert "no device" in ran.err
+
+
+async def test_send_says_why_it_was_not_delivered_in_time(notifyd, served: Daemon):
+    served.control.state = {"delivery": {"error": "the network is down"}, "token": {"state": "ok"}}
+    ran = await notifyd("send", "--wait=50ms", "hello")
+    assert (ran.status, ran.out) == (0, "n1\n")
+    assert ran.err.endswith("not delivered in time: the network is down\n")
+    served.control.state = {"token": {"state": "refused"}}
+    assert (await notifyd("send", "--wait=50ms", "hello")).status == 77
+
+
+async def test_send_fails_when_the_api_refused_the_notification(notifyd, served: Daemon):
+    served.control.report = {"status": "failed", "last_error": "the API answered 422"}
+    assert await notifyd("send", "--wait", "x") == Ran(
+        1, "", "Not delivered: the API answered 422.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["send"], "nothing to send"),
+        (["send", "-d", "novalue", "x"], "write it as k=v (got 'novalue')"),
+        (["send", "-p", "huge", "x"], "invalid choice: 'huge'"),
+        (["send", "--delay", "5", "x"], "delay is no duration"),
+        (["send", "--wait=a&b", "x"], "--wait: write it like"),
+        (["send", "--titel", "x"], "unrecognized arguments: --titel"),
+        (["send", "-t"], "expected one argument"),
+        (["history", "-n", "0"], "limit must be between 1 and 1000"),
+        (["cancel"], "required"),
+        (["snd"], "there is no command 'snd': perhaps send?"),
+        (["zzz"], "`notifyd --help` lists them"),
+        ([], "usage: notifyd COMMAND"),
+    ],
+)
+async def test_a_wrong_command_line_is_2(notifyd, words, said):
+    ran = await notifyd(*words)
+    assert (ran.status, ran.out) == (2, "")
+    assert said in ran.err
+
+
+async def test_try_again_later_is_75(tmp_path):
+    async with daemon(tmp_path / "s", Socket(rate=Rate(max=1, per="1m"))) as running:
+        sock = str(running.path)
+        assert (await run("send", "x", NOTIFYD_SOCK=sock)).status == 0
+        ran = await run("send", "x", NOTIFYD_SOCK=sock)
+        assert ran.status == 75
+        assert "sends too fast" in ran.err
+
+
+async def test_a_full_disk_is_75(notifyd, served: Daemon):
+    served.control.failure = StoreUnavailableError("The disk is full.")
+    assert await notifyd("send", "x") == Ran(75, "", "The disk is full.\n")
+
+
+# --- where the daemon is
+
+
+async def test_no_daemon_is_69_and_says_where_it_looked_and_how_to_start_one(tmp_path):
+    ran = await run("send", "x", XDG_RUNTIME_DIR=f"{tmp_path}/run", XDG_STATE_HOME=f"{tmp_path}/st")
+    assert (ran.status, ran.out) == (69, "")
+    places = [f"{tmp_path}/run/notifyd.sock", f"{tmp_path}/st/notifyd/notifyd.sock"]
+    assert all(place in ran.err for place in [*places, "/run/notifyd/notifyd.sock"])
+    assert "`notifyd run`" in ran.err
+
+
+async def test_the_first_place_where_somebody_answers_is_used(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "st" / "notifyd").mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(f"{tmp_path}/run/notifyd.sock")
+    environ = {"XDG_RUNTIME_DIR": f"{tmp_path}/run", "XDG_STATE_HOME": f"{tmp_path}/st"}
+    async with daemon(tmp_path / "st" / "notifyd" / "notifyd.sock") as running:
+        assert (await run("send", "x", **environ)).out == "n1\n"
+        assert running.control.rows
+        ran = await run("send", "--socket", f"{tmp_path}/run/notifyd.sock", "x", **environ)
+        assert ran.status == 69
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.parametrize("mode", ["0600", "0660"])
+async def test_a_socket_one_may_not_use_names_its_group(mode):
+    with open_folder() as folder:
+        async with daemon(folder / "s", Socket(mode=mode, group="adm")):
+            with identity(4001, 4001), pytest.raises(UnreachableError) as caught:
+                call("GET", "/healthz", socket_path=str(folder / "s"))
+    assert "it is for the group adm" in str(caught.value)
+
+
+async def test_what_is_no_notifyd_is_69(tmp_path):
+    async def babble(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"220 mail ready\r\n")
+        writer.close()
+
+    server = await asyncio.start_unix_server(babble, tmp_path / "s")
+    ran = await run("status", NOTIFYD_SOCK=str(tmp_path / "s"))
+    assert ran.status == 69
+    assert "is no notifyd" in ran.err
+    server.close()
+
+
+async def test_an_answer_in_chunks_is_understood(tmp_path):
+    async def chunked(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        body = b'{"success":true,"notifications":[]}'
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"8\r\n" + body[:8] + b"\r\n%x\r\n" % len(body[8:]) + body[8:] + b"\r\n")
+        writer.write(b"0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_unix_server(chunked, tmp_path / "s")
+    assert await run("history", "--socket", str(tmp_path / "s")) == Ran(0, "There are none.\n", "")
+    server.close()
+
+
+# --- the other commands
+
+
+async def test_history_is_a_line_each_and_safe_for_the_terminal(notifyd, served: Daemon):
+    await notifyd("send", "-t", "a\x1b[31mb\nc", "x")
+    served.control.rows["n1"] |= {"trigger": "disk", "count": 3, "last_error": "no\troute"}
+    line = "2023-11-14 22:13:20  queued  disk  3x  n1  a\ufffd[31mb c  (no route)\n"
+    assert await notifyd("history") == Ran(0, line, "")
+    assert (await notifyd("history", "--status", "failed")).out == "There are none.\n"
+    listed = json.loads((await notifyd("history", "--json")).out)
+    assert listed["notifications"][0]["title"] == "a\x1b[31mb\nc"
+
+
+async def test_cancel_by_id_and_by_key(notifyd):
+    await notifyd("send", "x")
+    await notifyd("send", "-k", "k&?", "x")
+    assert (await notifyd("cancel", "n1")).out == "n1 is cancelled.\n"
+    assert (await notifyd("cancel", "-k", "k&?")).out == "n2 is cancelled.\n"
+    assert await notifyd("cancel", "n/9") == Ran(1, "", "There is no such notification.\n")
+
+
+async def test_reload_tells_what_is_wrong_and_what_needs_a_restart(notifyd, served: Daemon):
+    served.control.reloaded = {"reloaded": True, "problems": [], "restart": ["socket.path"]}
+    ran = await notifyd("reload")
+    assert (ran.status, ran.out) == (0, "The new configuration is in force.\n")
+    assert "socket.path" in ran.err
+    served.control.reloaded = {"reloaded": False, "problems": ["a.toml: b: c"], "restart": []}
+    ran = await notifyd("reload")
+    assert (ran.status, ran.out) == (78, "")
+    assert "a.toml: b: c\n" in ran.err
+
+
+async def test_status_as_json_is_the_daemons_own(notifyd, served: Daemon):
+    ran = await notifyd("status", "--json")
+    assert json.loads(ran.out) == {"success": True, **served.control.state}
+
+
+async def test_status_shows_what_is_wrong(notifyd, served: Daemon):
+    served.control.state = {"token": {"state": "refused", "source": "NOTIFYD_SEND_TOKEN"}}
+    ran = await notifyd("status")
+    assert ran.status == 0
+    assert "the send token is refused" in ran.out
+
+
+# --- the dispatcher
+
+
+async def test_help_and_version_need_no_daemon():
+    ran = await run("--help")
+    assert ran.status == 0
+    for command in COMMANDS:
+        assert f"\n  {command} " in ran.out
+    assert (await run("--version")).out.startswith("notifyd ")
+    assert "--wait" in (await run("send", "--help")).out
+
+
+async def test_ctrl_c_is_130_and_quiet(tmp_path):
+    asked, over = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await over.wait()
+        writer.close()
+
+    server = await asyncio.start_unix_server(silent, tmp_path / "s")
+    process = await asyncio.create_subprocess_exec(
+        *[*NOTIFYD, "send", "--socket", tmp_path / "s", "x"], stderr=asyncio.subprocess.PIPE
+    )
+    await asyncio.wait_for(asked.wait(), PATIENCE)
+    process.send_signal(signal.SIGINT)
+    _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert (process.returncode, err) == (130, b"")
+    over.set()
+    server.close()
+
+
+@pytest.mark.parametrize(("words", "status"), [(["--help"], 1), (["history"], 1)])
+async def test_a_reader_that_went_away_is_no_reason_to_complain(served: Daemon, words, status):
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = await asyncio.create_subprocess_exec(
+        *[*NOTIFYD, *words],
+        stdout=writing,
+        stderr=asyncio.subprocess.PIPE,
+        env={"NOTIFYD_SOCK": str(served.path)},
+    )
+    os.close(writing)
+    _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert (process.returncode, err) == (status, b"")
+
+
+async def test_the_unexpected_is_one_sentence_unless_asked_for_more():
+    for words, lines in ((["--help"], 1), (["--debug", "--help"], None)):
+        with open("/dev/full", "wb") as full:  # noqa: ASYNC230, PTH123 - no file is read
+            process = await asyncio.create_subprocess_exec(
+                *[*NOTIFYD, *words], stdout=full, stderr=asyncio.subprocess.PIPE
+            )
+            _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+        assert b"No space left on device" in err
+        assert (b"Traceback" in err) is (lines is None)
+        assert lines is None or process.returncode == 1
+
+
+async def test_send_imports_next_to_nothing():
+    heavy = {"asyncio", "aiohttp", "pydantic", "structlog", "argparse", "typing", "pathlib"}
+    code = (
+        "import sys; from notifyd.cli import main; "
+        "main(['send', '-t', 'x', 'y', '--socket', '/nonexistent']); print(*sys.modules)"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-I", "-c", code],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    loaded = set(out.decode().split())
+    assert b"no notifyd answers" in err
+    assert "notifyd.api.client" in loaded
+    assert not loaded.intersection(heavy)

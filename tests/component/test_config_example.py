@@ -1,0 +1,58 @@
+"""The example passes, and shows every key that this version has."""
+
+import grp
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from notifyd.cli import main
+from notifyd.config.load import load
+from notifyd.config.sections import Section
+from notifyd.config.settings import Settings
+from notifyd.config.triggers import TYPES, Shaping
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+COMMENTED = re.compile(r"^# (\w+ = .*)$")
+GROUP = grp.getgrgid(os.getgid()).gr_name
+
+
+def commented() -> list[tuple[str, str]]:
+    """List each table with each of the settings that are commented out in it."""
+    table, found = "", []
+    for line in EXAMPLE.read_text().splitlines():
+        if line.startswith("["):
+            table = line
+        elif setting := COMMENTED.match(line):
+            found.append((table, setting[1]))
+    return found
+
+
+def keys() -> set[str]:
+    sections = [field.annotation for field in Settings.model_fields.values()]
+    models = [model for model in sections if isinstance(model, type) and issubclass(model, Section)]
+    return {key for model in (*models, *TYPES.values(), Shaping) for key in model.model_fields}
+
+
+def test_passes_check(capsys: pytest.CaptureFixture[str]):
+    assert main(["check", "--config", str(EXAMPLE)]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"ok: 3 triggers; {EXAMPLE}\n"
+    assert "line" not in err
+
+
+def test_shows_every_key():
+    shown = re.findall(r"^(?:# )?(\w+) = ", EXAMPLE.read_text(), re.MULTILINE)
+    assert keys() == set(shown)
+
+
+@pytest.mark.parametrize(("table", "setting"), commented(), ids=lambda value: str(value)[:30])
+def test_what_is_commented_out_is_right_too(table: str, setting: str, tmp_path: Path):
+    setting = re.sub(r'^(group|admin_group) = ".*"', rf'\1 = "{GROUP}"', setting)
+    needed = {
+        "[triggers.system-errors]": 'type = "log"\npaths = "/x"\npatterns = "x"\n',
+        "[triggers.training]": 'type = "process"\n' + ("name = 'x'\n" if "user" in setting else ""),
+    }.get(table, "")
+    (tmp_path / "config.toml").write_text(f"{table}\n{needed}{setting}\n")
+    assert load(tmp_path / "config.toml", {}).warnings == ()

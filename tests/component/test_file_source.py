@@ -1,0 +1,254 @@
+import asyncio
+import os
+import shutil
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+
+from notifyd.config.triggers import FileTrigger
+from notifyd.sources.file import FileSource
+from support.recorder import Recorder
+
+
+def source(recorder, never=(), **triggers):
+    built = {
+        name: FileTrigger.model_validate({"debounce": "0s"} | keys)
+        for name, keys in triggers.items()
+    }
+    return FileSource(built, dict(recorder.positions), wall=time.time, never=never)
+
+
+@asynccontextmanager
+async def running(recorder, never=(), **triggers):
+    watched = source(recorder, never, **triggers)
+    task = asyncio.create_task(watched.run(recorder.emit))
+    armed = {f"file:{name}": snapshot.terms for name, snapshot in watched._snapshots.items()}
+    try:
+        await recorder.until(lambda: armed.items() <= recorder.positions.items())
+        yield watched
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled(), task.exception()
+
+
+async def settled_after(recorder, folder):
+    """Make a file that is told last, so that what came before it has been told as well."""
+    marker = folder / f"marker-{len(recorder.events)}"
+    marker.touch()
+    await recorder.until(lambda: f"created {marker}" in recorder.lines)
+
+
+async def test_created_modified_and_deleted_are_told(tmp_path):
+    recorder = Recorder()
+    events = ["created", "modified", "deleted"]
+    async with running(recorder, up={"paths": [f"{tmp_path}/*"], "events": events}):
+        file = tmp_path / "report.csv"
+        file.touch()
+        await recorder.until(lambda: recorder.lines == [f"created {file}"])
+        file.write_text("more")
+        await recorder.until(lambda: f"modified {file}" in recorder.lines)
+        file.unlink()
+        await recorder.until(lambda: f"deleted {file}" in recorder.lines)
+    first = recorder.events[0]
+    assert (first.trigger, first.path, dict(first.facts)) == ("up", str(file), {"event": "created"})
+    assert not any(reading.rereadable for reading in recorder.readings)
+    assert set(recorder.positions) == {"file:up"}
+
+
+async def test_modified_is_told_only_where_it_is_wanted(tmp_path):
+    recorder = Recorder()
+    file = tmp_path / "a"
+    file.touch()
+    async with running(recorder, up={"paths": [f"{tmp_path}/*"]}):
+        file.write_text("more")
+        await settled_after(recorder, tmp_path)
+    assert f"modified {file}" not in recorder.lines
+
+
+async def test_what_is_there_when_a_trigger_is_armed_is_known(tmp_path):
+    (tmp_path / "old").touch()
+    recorder = Recorder()
+    async with running(recorder, up={"paths": [f"{tmp_path}/*"]}):
+        await settled_after(recorder, tmp_path)
+    assert not any("old" in line for line in recorder.lines)
+    assert f"file:up:{tmp_path}/old" in recorder.positions
+
+
+async def test_what_happened_while_nobody_watched_is_told_at_start(tmp_path):
+    recorder = Recorder()
+    keys = {"paths": [f"{tmp_path}/**"], "events": ["created", "modified", "deleted"]}
+    for name in ("kept", "changed", "removed"):
+        (tmp_path / name).touch()
+    async with running(recorder, up=keys):
+        pass
+    assert recorder.lines == []
+    (tmp_path / "changed").write_text("x")
+    (tmp_path / "removed").unlink()
+    (tmp_path / "new").touch()
+    async with running(recorder, up=keys):
+        await recorder.until(lambda: len(recorder.events) >= 3)
+    assert sorted(recorder.lines) == [
+        f"created {tmp_path}/new",
+        f"deleted {tmp_path}/removed",
+        f"modified {tmp_path}/changed",
+    ]
+
+
+async def test_under_other_paths_a_trigger_is_armed_anew(tmp_path):
+    for name in ("a.txt", "b.log"):
+        (tmp_path / name).touch()
+    recorder = Recorder()
+    async with running(recorder, up={"paths": [f"{tmp_path}/*.txt"]}):
+        pass
+    async with running(recorder, up={"paths": [f"{tmp_path}/*.log", f"{tmp_path}/marker-*"]}):
+        await settled_after(recorder, tmp_path)
+        await recorder.until(lambda: f"file:up:{tmp_path}/b.log" in recorder.positions)
+    assert recorder.lines == [f"created {tmp_path}/marker-0"]
+    assert f"file:up:{tmp_path}/a.txt" not in recorder.positions
+
+
+async def test_positions_of_triggers_that_are_no_more_are_forgotten(tmp_path):
+    recorder = Recorder({"file:old": "{}", "file:old:/x": "[0,0,0]"})
+    async with running(recorder, up={"paths": [f"{tmp_path}/*"]}):
+        pass
+    assert set(recorder.positions) == {"file:up"}
+
+
+async def test_a_file_replaced_by_a_rename_is_modified(tmp_path):
+    recorder = Recorder()
+    file = tmp_path / "config"
+    file.write_text("old")
+    keys = {"paths": [str(file)], "events": ["created", "modified", "deleted"]}
+    async with running(recorder, up=keys):
+        for text in ("new", "again"):
+            (tmp_path / "config.tmp").write_text(text)
+            (tmp_path / "config.tmp").replace(file)
+            count = len(recorder.events)
+            await recorder.until(lambda n=count: len(recorder.events) > n)
+    assert recorder.lines == [f"modified {file}"] * 2
+
+
+async def test_a_directory_that_comes_later_is_found_with_its_files(tmp_path):
+    recorder = Recorder()
+    deep = tmp_path / "not" / "yet" / "there"
+    async with running(recorder, up={"paths": [f"{deep}/**/*.log"]}):
+        for round_ in range(2):
+            (deep / "sub").mkdir(parents=True)
+            (deep / "sub" / f"{round_}.log").touch()
+            await recorder.until(lambda n=round_: f"created {deep}/sub/{n}.log" in recorder.lines)
+            shutil.rmtree(tmp_path / "not")
+            await recorder.until(lambda n=round_: f"deleted {deep}/sub/{n}.log" in recorder.lines)
+    assert len(recorder.lines) == 4
+
+
+async def test_a_directory_that_is_moved_in_and_out_brings_and_takes_its_files(tmp_path):
+    recorder = Recorder()
+    outside, inside = tmp_path / "outside", tmp_path / "in" / "side"
+    outside.mkdir()
+    inside.parent.mkdir()
+    (outside / "a").touch()
+    async with running(recorder, up={"paths": [f"{tmp_path}/in/**/a"]}):
+        outside.rename(inside)
+        await recorder.until(lambda: recorder.lines == [f"created {inside}/a"])
+        inside.rename(outside)
+        await recorder.until(lambda: f"deleted {inside}/a" in recorder.lines)
+
+
+async def test_a_file_that_comes_and_goes_at_once_is_told(tmp_path):
+    recorder = Recorder()
+    async with running(recorder, up={"paths": [f"{tmp_path}/*"]}):
+        await settled_after(recorder, tmp_path)
+        file = tmp_path / "brief"
+        file.touch()
+        file.unlink()
+        await recorder.until(lambda: f"deleted {file}" in recorder.lines)
+    assert recorder.lines[-2:] == [f"created {file}", f"deleted {file}"]
+
+
+async def test_what_is_ignored_or_a_place_of_our_own_is_never_told(tmp_path):
+    recorder = Recorder()
+    own = tmp_path / "state"
+    for folder in ("state", "node_modules", "src"):
+        (tmp_path / folder).mkdir()
+    keys = {"paths": [f"{tmp_path}/**"], "ignore": ["/**/*.swp", f"{tmp_path}/node_modules"]}
+    async with running(recorder, (own,), up=keys):
+        for name in ("state/db", "node_modules/x", "src/a.swp", "src/.hidden"):
+            (tmp_path / name).touch()
+        await settled_after(recorder, tmp_path)
+        await recorder.until(lambda: len(recorder.lines) >= 2)
+    assert f"created {tmp_path}/src/.hidden" in recorder.lines
+    assert len(recorder.lines) == 2
+
+
+async def test_settle_waits_until_a_file_is_whole(tmp_path):
+    recorder = Recorder()
+    file = tmp_path / "upload"
+    keys = {"paths": [f"{tmp_path}/*"], "settle": "200ms"}
+    async with running(recorder, up=keys):
+        started = time.monotonic()
+        with file.open("w") as writer:
+            for _ in range(10):
+                writer.write("x" * 100)
+                writer.flush()
+                await asyncio.sleep(0.04)
+        (tmp_path / "temporary").touch()
+        (tmp_path / "temporary").unlink()
+        await recorder.until(lambda: recorder.lines == [f"created {file}"])
+        assert time.monotonic() - started >= 0.55
+        file.write_text("new")
+        await recorder.until(lambda: f"modified {file}" in recorder.lines)
+        file.unlink()
+        await recorder.until(lambda: f"deleted {file}" in recorder.lines)
+    assert len(recorder.lines) == 3
+
+
+async def test_names_that_are_no_utf8_are_told_and_remembered(tmp_path):
+    recorder = Recorder()
+    keys = {"paths": [f"{tmp_path}/*"]}
+    name = os.fsencode(tmp_path) + b"/caf\xe9"
+    async with running(recorder, up=keys):
+        os.close(os.open(name, os.O_CREAT))
+        await recorder.until(lambda: recorder.lines == [f"created {tmp_path}/caf\\udce9"])
+        assert all(text.isprintable() for text in recorder.positions)
+        (tmp_path / "after").touch()
+        await recorder.until(lambda: f"created {tmp_path}/after" in recorder.lines)
+    async with running(recorder, up=keys):
+        os.remove(name)  # noqa: PTH107 - the name is bytes
+        await recorder.until(lambda: recorder.lines[-1] == f"deleted {tmp_path}/caf\\udce9")
+
+
+async def test_a_flood_is_told_in_full(tmp_path):
+    recorder = Recorder()
+    async with running(recorder, up={"paths": [f"{tmp_path}/*/*"]}):
+        for folder in range(10):
+            (tmp_path / str(folder)).mkdir()
+            for number in range(300):
+                (tmp_path / str(folder) / str(number)).touch()
+        await recorder.until(lambda: len(recorder.events) >= 3000)
+    assert len(set(recorder.lines)) == 3000 == len(recorder.lines)
+    assert max(len(reading.events) for reading in recorder.readings) <= 500
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may list everything")
+async def test_a_directory_that_may_not_be_read_is_named(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    recorder = Recorder()
+    async with running(recorder, up={"paths": [f"{tmp_path}/**"]}) as watched:
+        await settled_after(recorder, tmp_path)
+        assert watched.health().problems == (
+            f"{closed} cannot be listed: give notifyd's user the right to read it",
+        )
+
+
+async def test_two_triggers_share_one_directory(tmp_path):
+    recorder = Recorder()
+    async with running(
+        recorder, a={"paths": [f"{tmp_path}/*"]}, b={"paths": [f"{tmp_path}/*"]}
+    ) as watched:
+        (tmp_path / "x").touch()
+        await recorder.until(lambda: len(recorder.events) >= 2)
+        assert watched.health().watching == 2
+    assert sorted(event.trigger for event in recorder.events) == ["a", "b"]

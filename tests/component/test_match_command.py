@@ -1,0 +1,119 @@
+"""`notifyd match`: the same engine, over a file or standard input."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+CONFIG = r"""
+[triggers.errors]
+type = "log"
+paths = "/var/log/app.log"
+patterns = ['(?P<level>ERROR) (?P<what>.*)', 'Traceback']
+exclude = ['healthz']
+title = "{{ count }} x {{ fields.what }}"
+[triggers.files]
+type = "file"
+paths = "/tmp/x"
+"""
+COMMAND = [sys.executable, "-m", "notifyd", "match"]
+
+
+@pytest.fixture
+def match(tmp_path):
+    (tmp_path / "config.toml").write_text(CONFIG)
+
+    def run(*args, given=b""):
+        return subprocess.run(
+            [*COMMAND, "--config", str(tmp_path / "config.toml"), *map(str, args)],
+            check=False,
+            capture_output=True,
+            input=given,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+        )
+
+    return run
+
+
+def objects(done):
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_each_line_is_an_object_and_then_comes_the_notification(match, tmp_path):
+    log = tmp_path / "app.log"
+    log.write_bytes(
+        b"\xef\xbb\xbfERROR one\r\nfine\nERROR healthz\n\nTraceback\nERROR \xc3\xa9\xff"
+    )
+    done = match("errors", log)
+    assert (done.returncode, done.stderr) == (0, b"")
+    first, second, third, last = objects(done)
+    assert first == {
+        "number": 1,
+        "line": "ERROR one",
+        "pattern": "(?P<level>ERROR) (?P<what>.*)",
+        "fields": {"level": "ERROR", "what": "one"},
+    }
+    assert (second["number"], second["pattern"], second["fields"]) == (5, "Traceback", {})
+    assert (third["number"], third["line"]) == (6, "ERROR é\ufffd")
+    notification = last["notification"]
+    assert (notification["title"], notification["count"]) == ("3 x é\ufffd", 3)
+    assert "ERROR one" in notification["body"]
+
+
+def test_standard_input_and_only_the_number(match):
+    lines = b"ERROR x\nnothing\n" * 30_000
+    assert match("errors", "-", "--count", given=lines).stdout == b"30000\n"
+    assert match("errors", "--count", given=lines).stdout == b"30000\n"
+
+
+def test_numbers_stay_right_over_blocks_and_lines_that_are_too_long(match):
+    text = b"x" * (1 << 20) + b"ERROR\n" + b"y\n" * 1_000_000 + b"ERROR far\n" + b"ERROR " * 400_000
+    done = match("errors", given=text)
+    first, second, _ = objects(done)
+    assert (first["number"], first["line"]) == (1_000_002, "ERROR far")
+    assert second["number"] == 1_000_003
+    assert second["line"].endswith("… (cut)")
+
+
+def test_nothing_matched_is_1(match):
+    done = match("errors", given=b"fine\n")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert match("errors", "--count").stdout == b"0\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["erors"], "there is no trigger erors: perhaps errors?"),
+        (["files"], "files is a file trigger: only log triggers have patterns"),
+        (["errors", "/does/not/exist"], "/does/not/exist cannot be read: No such file"),
+        (["errors", "/"], "/ cannot be read: Is a directory"),
+    ],
+)
+def test_what_cannot_be_done_is_2_in_one_sentence(match, args, sentence):
+    done = match(*args)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().startswith(sentence)
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_reader_that_leaves_is_no_error_to_speak_of(match, tmp_path):
+    log = tmp_path / "app.log"
+    log.write_text("ERROR x\n" * 100_000)
+    with subprocess.Popen(
+        [*COMMAND, "--config", str(tmp_path / "config.toml"), "errors", str(log)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_lines_that_ran_out_of_time_are_said(match, tmp_path):
+    (tmp_path / "config.toml").write_text(CONFIG.replace("'Traceback'", "'(a|a)+$'"))
+    done = match("errors", given=b"a" * 40 + b"b\nERROR x\n")
+    assert done.returncode == 0
+    assert b"1 lines could not be decided in time" in done.stderr

@@ -1,0 +1,398 @@
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+
+from notifyd.config.triggers import ProcessTrigger
+from notifyd.sources.connector import Connector
+from notifyd.sources.process import ProcessSource
+from support.recorder import Recorder
+
+BOOT = "this-boot"
+
+FORK = """
+import os, sys
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execvp(sys.argv[1], sys.argv[1:])
+    os._exit(0)
+os.wait()
+"""
+"""Starts a command that is nobody's child but the reaper's."""
+
+SHUN = """
+import subprocess, sys, time
+subprocess.Popen(sys.argv[1:])
+time.sleep(60)
+"""
+"""Starts a command and never asks what became of it."""
+
+MANY = """
+import json, os, sys
+codes = {}
+for code in range(200):
+    script = f"read x; exit {code}"
+    pid = os.posix_spawn("/bin/sh", ["sh", "-c", script, sys.argv[1]], os.environ)
+    codes[pid] = str(code)
+for pid in codes:
+    os.waitpid(pid, 0)
+print(json.dumps(codes))
+"""
+"""Starts 200 commands that end with as many statuses, and prints which had which."""
+
+pytestmark = pytest.mark.parametrize("connector", [False, True], ids=["search", "connector"])
+
+
+@pytest.fixture
+def tag():
+    """Make a word for command lines by which only this test's processes are found."""
+    return f"tag-{uuid4().hex}"
+
+
+@pytest.fixture
+def spawn(request):
+    started = []
+
+    def spawn(script, tag, command=("sh", "-c"), **keys):
+        child = subprocess.Popen([*command, script, tag], stdin=subprocess.PIPE, **keys)
+        started.append(child)
+        return child
+
+    yield spawn
+    for child in started:
+        child.kill()
+        child.stdin.close()
+        if child.stdout:
+            child.stdout.close()
+        child.wait()
+
+
+@asynccontextmanager
+async def running(recorder, connector, boot=BOOT, **triggers):
+    options = {"every": 0.05, "descriptors": None}
+    options |= {key: triggers.pop(key) for key in options if key in triggers}
+    built = {name: ProcessTrigger.model_validate(each) for name, each in triggers.items()}
+    source = ProcessSource(
+        built,
+        dict(recorder.positions),
+        wall=time.time,
+        boot_id=boot,
+        connector=connector,
+        **options,
+    )
+    task = asyncio.create_task(source.run(recorder.emit))
+    terms = {f"process:{name}": s.terms for name, s in source._selectors.items()}
+    try:
+        await recorder.until(lambda: terms.items() <= recorder.positions.items())
+        yield source
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled(), task.exception()
+
+
+def watched(recorder):
+    return {key for key in recorder.positions if key.count(":") == 2}
+
+
+async def reaped(child):
+    await asyncio.get_running_loop().run_in_executor(None, child.wait)
+
+
+@pytest.mark.parametrize(
+    ("script", "facts", "words"),
+    [
+        ("read x; :", {"event": "exit", "exit_code": "0", "signal": ""}, "exited with status 0"),
+        ("read x; exit 3", {"event": "failure", "exit_code": "3"}, "exited with status 3"),
+        ("read x; kill -9 $$", {"exit_code": "", "signal": "SIGKILL"}, "was ended by SIGKILL"),
+        ("read x; kill -36 $$", {"signal": "SIGRTMIN+2"}, "was ended by SIGRTMIN+2"),
+    ],
+)
+async def test_the_end_of_a_process_is_told_with_its_status(
+    script, facts, words, *, connector, tag, spawn
+):
+    recorder = Recorder()
+    child = spawn(script, tag)
+    async with running(recorder, connector, job={"cmdline": tag}) as source:
+        await recorder.until(lambda: watched(recorder) == {f"process:job:{child.pid}"})
+        assert source.health().watching == 1
+        assert recorder.events == []
+        child.stdin.close()
+        await reaped(child)
+        await recorder.until(lambda: len(recorder.events) == 1)
+    (event,) = recorder.events
+    assert re.fullmatch(rf"sh \(pid {child.pid}\) {re.escape(words)} after \w+", event.line)
+    assert facts.items() <= event.facts.items()
+    assert event.facts["name"] == "sh"
+    assert tag in event.facts["cmdline"]
+    assert event.facts["pid"] == str(child.pid)
+    assert watched(recorder) == set()
+
+
+@pytest.mark.parametrize(
+    ("end", "told"), [("exit 0", ("0", "")), ("exit 3", ("3", "")), ("kill -9 $$", ("", "SIGKILL"))]
+)
+async def test_what_is_nobodys_child_is_told_with_its_status(end, told, *, connector, tag, spawn):
+    recorder = Recorder()
+    async with running(recorder, connector, job={"cmdline": f"^sh .*{tag}"}):
+        starter = spawn(f"read x; {end}", tag, [sys.executable, "-c", FORK, "sh", "-c"])
+        await recorder.until(lambda: len(watched(recorder)) == 1)
+        starter.stdin.close()
+        await recorder.until(lambda: len(recorder.events) == 1)
+    facts = recorder.events[0].facts
+    assert (facts["exit_code"], facts["signal"]) == told
+
+
+async def test_failure_alone_says_nothing_of_success(connector, tag, spawn):
+    recorder = Recorder()
+    async with running(recorder, connector, job={"cmdline": tag, "on": ["failure"]}):
+        good, bad = spawn("read x; :", tag), spawn("read x; exit 1", tag)
+        await recorder.until(lambda: len(watched(recorder)) == 2)
+        for child in (good, bad):
+            child.stdin.close()
+            await reaped(child)
+        await recorder.until(lambda: not watched(recorder))
+    assert [event.facts["pid"] for event in recorder.events] == [str(bad.pid)]
+
+
+async def test_starts_are_told_once_and_not_for_what_already_ran(connector, tag, spawn):
+    recorder = Recorder()
+    spawn("read x; :", tag)
+    for _ in range(2):
+        async with running(recorder, connector, job={"cmdline": tag, "on": ["start"]}):
+            child = spawn("read x; :", tag)
+            await recorder.until(
+                lambda p=child.pid: str(p) in {e.facts["pid"] for e in recorder.events}
+            )
+    assert len(recorder.events) == 2
+    assert recorder.lines[-1] == f"sh (pid {child.pid}) started"
+
+
+async def test_what_was_watched_before_is_watched_on_and_what_went_is_told(connector, tag, spawn):
+    recorder = Recorder()
+    keys = {"cmdline": tag, "on": ["exit", "start"]}
+    stays, goes = spawn("read x; :", tag), spawn("read x; :", tag)
+    async with running(recorder, connector, job=keys):
+        await recorder.until(lambda: len(watched(recorder)) == 2)
+    goes.stdin.close()
+    await reaped(goes)
+    async with running(recorder, connector, job=keys):
+        await recorder.until(lambda: len(recorder.events) == 1)
+        assert watched(recorder) == {f"process:job:{stays.pid}"}
+        stays.stdin.close()
+        await reaped(stays)
+        await recorder.until(lambda: len(recorder.events) == 2)
+    first, second = recorder.lines
+    assert first == (f"sh (pid {goes.pid}) ended while notifyd was not running, status unknown")
+    assert second.startswith(f"sh (pid {stays.pid}) exited with status 0 after ")
+
+
+async def test_a_restart_of_the_machine_under_a_process_is_a_failure(connector, tag, spawn):
+    recorder = Recorder()
+    child = spawn("read x; :", tag)
+    keys = {"cmdline": tag, "on": ["failure"]}
+    async with running(recorder, connector, job=keys):
+        await recorder.until(lambda: len(watched(recorder)) == 1)
+    async with running(recorder, connector, boot="the-next-boot", job=keys):
+        await recorder.until(lambda: len(recorder.events) == 1)
+    assert recorder.lines == [
+        f"sh (pid {child.pid}) ended when the machine was restarted, status unknown"
+    ]
+
+
+async def test_a_pid_that_was_given_out_again_is_another_process(connector, tag, spawn):
+    child = spawn("read x; :", tag)
+    recorder = Recorder()
+    async with running(recorder, connector, job={"cmdline": tag}):
+        await recorder.until(lambda: len(watched(recorder)) == 1)
+    (key,) = watched(recorder)
+    kept = json.loads(recorder.positions[key])
+    recorder.positions[key] = json.dumps(kept | {"start": kept["start"] - 1})
+    async with running(recorder, connector, job={"cmdline": tag}):
+        await recorder.until(lambda: len(recorder.events) == 1 and watched(recorder) == {key})
+    assert "ended while notifyd was not running" in recorder.lines[0]
+    assert json.loads(recorder.positions[key])["pid"] == child.pid
+
+
+async def test_a_zombie_that_nobody_reaps_is_told_with_its_status(connector, tag, spawn):
+    recorder = Recorder()
+    async with running(recorder, connector, job={"cmdline": f"^sh .*{tag}"}):
+        parent = spawn("read x; exit 7", tag, [sys.executable, "-c", SHUN, "sh", "-c"])
+        await recorder.until(lambda: len(watched(recorder)) == 1)
+        parent.stdin.close()
+        await recorder.until(lambda: len(recorder.events) == 1)
+        assert parent.poll() is None
+    assert recorder.events[0].facts["exit_code"] == "7"
+
+
+async def test_names_match_executable_argv0_and_a_scripts_own_name(connector, tag, spawn, tmp_path):
+    script = tmp_path / f"t{tag[-8:]}.sh"
+    script.write_text("#!/bin/sh\nread x\n")
+    script.chmod(0o700)
+    called = f"c{tag[-8:]}"
+    recorder = Recorder()
+    triggers = {"script": {"name": script.name}, "argv0": {"name": called}}
+    async with running(recorder, connector, **triggers):
+        children = [
+            spawn(str(script), tag, []),
+            spawn("read x; :", tag, [f"/x/{called}", "-c"], executable="/bin/sh"),
+        ]
+        await recorder.until(lambda: len(watched(recorder)) == 2)
+        for child in children:
+            child.stdin.close()
+            await reaped(child)
+        await recorder.until(lambda: len(recorder.events) == 2)
+    assert {(e.trigger, e.facts["name"]) for e in recorder.events} == {
+        ("script", script.name),
+        ("argv0", called),
+    }
+
+
+async def test_a_shell_that_execs_becomes_what_it_runs(connector, tag, spawn):
+    recorder = Recorder()
+    async with running(recorder, connector, job={"cmdline": f"^cat .*{tag}"}):
+        child = spawn(
+            f"read x; exec cat -- /dev/null - /{tag}-no", "first", stderr=subprocess.DEVNULL
+        )
+        child.stdin.write(b"go\n")
+        child.stdin.flush()
+        await recorder.until(lambda: watched(recorder) == {f"process:job:{child.pid}"})
+        child.stdin.close()
+        await reaped(child)
+        await recorder.until(lambda: len(recorder.events) == 1)
+    assert recorder.events[0].facts["exit_code"] == "1"
+
+
+async def test_a_copy_of_a_parent_that_execs_is_not_taken_for_it(connector, tag, spawn):
+    recorder = Recorder()
+    keys = {"cmdline": f"^sh -c .*{tag}", "on": ["exit", "start"]}
+    async with running(recorder, connector, job=keys):
+        loop = "read x; i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done"
+        child = spawn(loop, tag)
+        await recorder.until(lambda: len(recorder.events) == 1)
+        child.stdin.close()
+        await reaped(child)
+        await recorder.until(lambda: not watched(recorder))
+    assert {event.facts["pid"] for event in recorder.events} == {str(child.pid)}
+
+
+async def test_two_hundred_processes_each_end_with_their_own_status(connector, tag, spawn):
+    recorder = Recorder()
+    async with running(recorder, connector, job={"cmdline": f"^sh -c .*{tag}"}):
+        parent = spawn(MANY, tag, [sys.executable, "-c"], stdout=subprocess.PIPE)
+        await recorder.until(lambda: len(watched(recorder)) == 200)
+        parent.stdin.close()
+        await recorder.until(lambda: len(recorder.events) == 200)
+        codes = json.load(parent.stdout)
+    told = {event.facts["pid"]: event.facts["exit_code"] for event in recorder.events}
+    assert told == codes
+    assert watched(recorder) == set()
+
+
+async def test_a_pidfile_is_followed_as_it_changes(connector, tag, spawn, tmp_path):
+    recorder, pidfile = Recorder(), tmp_path / "app.pid"
+    children = [spawn("read x; :", tag) for _ in range(2)]
+    async with running(recorder, connector, job={"pidfile": str(pidfile)}):
+        for child in children:
+            pidfile.write_text(f"{child.pid}\n")
+            await recorder.until(lambda p=child.pid: watched(recorder) == {f"process:job:{p}"})
+            child.stdin.close()
+            await reaped(child)
+            await recorder.until(lambda: not watched(recorder))
+    assert [event.facts["pid"] for event in recorder.events] == [str(c.pid) for c in children]
+
+
+async def test_a_pidfile_left_over_from_long_ago_means_nobody(connector, tag, spawn, tmp_path):
+    recorder, pidfile = Recorder(), tmp_path / "app.pid"
+    child = spawn("read x; :", tag)
+    pidfile.write_text(str(child.pid))
+    os.utime(pidfile, (0, 0))
+    async with running(recorder, connector, job={"pidfile": str(pidfile)}) as source:
+        (problem,) = source.health().problems
+    assert f"{pidfile} names pid {child.pid}, which started after the file was written" in problem
+    assert watched(recorder) == set()
+
+
+async def test_a_pid_is_watched_and_one_that_is_not_there_is_named(connector, tag, spawn):
+    recorder, child = Recorder(), spawn("read x; :", tag)
+    gone = spawn("exit 0", tag)
+    await reaped(gone)
+    async with running(
+        recorder, connector, here={"pid": child.pid}, gone={"pid": gone.pid}
+    ) as source:
+        assert watched(recorder) == {f"process:here:{child.pid}"}
+        (problem,) = source.health().problems
+        assert f"pid {gone.pid} is not running" in problem
+        child.kill()
+        await reaped(child)
+        await recorder.until(lambda: len(recorder.events) == 1)
+    assert recorder.events[0].facts["signal"] == "SIGKILL"
+
+
+async def test_user_narrows_and_we_ourselves_are_never_watched(connector, tag, spawn):
+    recorder, child = Recorder(), spawn("read x; :", tag)
+    triggers = {
+        "mine": {"cmdline": tag, "user": str(os.getuid())},
+        "other": {"cmdline": tag, "user": "nobody"},
+        "all": {"cmdline": ".", "user": str(os.getuid())},
+    }
+    async with running(recorder, connector, **triggers):
+        assert f"process:mine:{child.pid}" in watched(recorder)
+    assert not any(key.startswith("process:other:") for key in watched(recorder))
+    assert f"process:all:{os.getpid()}" not in watched(recorder)
+
+
+async def test_without_descriptors_it_is_looked_at_and_health_says_so(connector, tag, spawn):
+    recorder, child = Recorder(), spawn("read x; :", tag)
+    async with running(recorder, connector, job={"cmdline": tag}, descriptors=0) as source:
+        (problem,) = source.health().problems
+        assert "LimitNOFILE=" in problem
+        child.stdin.close()
+        await reaped(child)
+        await recorder.until(lambda: len(recorder.events) == 1)
+    assert recorder.lines[0].startswith(f"sh (pid {child.pid}) e")
+
+
+async def test_the_kernels_news_are_enough(connector, tag, spawn):
+    try:
+        Connector.open().close()
+    except OSError as error:
+        pytest.skip(f"no process connector: {error}")
+    if not connector:
+        pytest.skip("nothing to show without it")
+    recorder = Recorder()
+    keys = {"cmdline": tag, "on": ["start", "exit"]}
+    async with running(recorder, connector, every=30.0, job=keys):
+        for code in ("5", "6"):
+            count = len(recorder.events)
+            await reaped(spawn(f"sleep 0.1; exit {code}", tag))
+            await recorder.until(lambda n=count: len(recorder.events) == n + 2)
+    codes = [event.facts.get("exit_code") for event in recorder.events]
+    assert codes == [None, "5", None, "6"]
+
+
+async def test_one_process_of_two_triggers_is_told_for_each(connector, tag, spawn):
+    recorder, child = Recorder(), spawn("read x; exit 4", tag)
+    async with running(recorder, connector, a={"cmdline": tag}, b={"cmdline": tag}):
+        child.stdin.close()
+        await reaped(child)
+        await recorder.until(lambda: len(recorder.events) == 2)
+    assert sorted(event.trigger for event in recorder.events) == ["a", "b"]
+    assert len([reading for reading in recorder.readings if reading.events]) == 1
+
+
+async def test_changed_terms_arm_anew_and_old_triggers_are_forgotten(connector, tag, spawn):
+    recorder, child = Recorder(), spawn("read x; :", tag)
+    async with running(recorder, connector, a={"cmdline": tag}, b={"cmdline": tag}):
+        pass
+    async with running(recorder, connector, a={"cmdline": f"sh.*{tag}", "on": ["start"]}):
+        assert set(recorder.positions) == {"process:a", f"process:a:{child.pid}"}
+    assert recorder.events == []

@@ -1,0 +1,342 @@
+"""Clients that mean harm or know no better: bounded, answered in JSON, no burden on others."""
+
+import asyncio
+import json
+import os
+import select
+import socket
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from notifyd.api.connection import Limits
+from notifyd.model import Message
+from support.socket_api import (
+    JSON,
+    PATIENCE,
+    Daemon,
+    ask,
+    daemon,
+    exchange,
+    exchange_blocking,
+    reply,
+    request,
+    send,
+)
+
+BRISK = Limits(head=0.2, body=0.2, linger=0.2, write=0.2, idle=0.2)
+POST = b"POST /notifications/send HTTP/1.1\r\nHost: x\r\n" + JSON.encode()
+
+
+@pytest.fixture
+async def served(tmp_path):
+    async with daemon(tmp_path / "s") as running:
+        yield running
+
+
+@pytest.fixture
+async def brisk(tmp_path):
+    async with daemon(tmp_path / "s", limits=BRISK) as running:
+        yield running
+
+
+# --- time
+
+
+@pytest.mark.parametrize("said", [b"", b"GE", b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: "])
+async def test_a_head_that_does_not_end_is_answered_408(brisk: Daemon, said):
+    answer = reply(await exchange(brisk.path, said))
+    assert answer.refusal == (408, "too_slow")
+
+
+async def test_a_head_that_trickles_wins_no_time(brisk: Daemon):
+    reader, writer = await asyncio.open_unix_connection(brisk.path)
+    answer = asyncio.create_task(reader.read())
+    async with asyncio.timeout(PATIENCE):
+        writer.write(b"GET /healthz HTTP/1.1\r\nA: ")
+        while not answer.done():
+            writer.write(b"x")
+            await asyncio.wait({answer}, timeout=0.02)
+    assert reply(answer.result()).refusal == (408, "too_slow")
+    writer.close()
+
+
+async def test_a_body_that_does_not_come_is_answered_408(brisk: Daemon):
+    answer = reply(await exchange(brisk.path, POST + b'Content-Length: 50\r\n\r\n{"title":'))
+    assert answer.refusal == (408, "too_slow")
+    assert not brisk.control.rows
+
+
+async def test_a_connection_without_a_next_request_is_closed_in_silence(brisk: Daemon):
+    raw = await exchange(brisk.path, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert reply(raw).status == 200
+
+
+async def test_a_second_head_that_does_not_end_is_answered_408(brisk: Daemon):
+    raw = await exchange(brisk.path, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET")
+    first, _, second = raw.partition(b'"ok"}')
+    assert first.startswith(b"HTTP/1.1 200")
+    assert second == b"" or reply(second).refusal == (408, "too_slow")
+
+
+async def test_a_slow_handler_is_not_taken_for_a_slow_client(brisk: Daemon):
+    answer = await ask(brisk.path, "POST", "/notifications/send?wait=500ms", {"title": "t"})
+    assert answer.status == 202
+
+
+@pytest.mark.parametrize("keep", [True, False])
+async def test_whoever_does_not_read_the_answer_is_dropped(brisk: Daemon, keep):
+    brisk.control.state = {"much": "x" * (8 << 20)}
+    asked = request("GET", "/v1/status")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(os.fspath(brisk.path))
+        sock.sendall(asked.replace(b"Connection: close\r\n", b"") if keep else asked)
+        hung_up = select.poll()
+        hung_up.register(sock, select.POLLHUP)
+        assert await asyncio.to_thread(hung_up.poll, PATIENCE * 1000)
+    assert (await ask(brisk.path, "GET", "/healthz")).status == 200
+
+
+async def test_many_who_do_not_read_are_dropped_at_once(tmp_path):
+    async with daemon(tmp_path / "s", limits=Limits(stalled=2)) as running:
+        running.control.state = {"much": "x" * (8 << 20)}
+        socks = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+        hung_up = select.poll()
+        for sock in socks:
+            sock.connect(os.fspath(running.path))
+            sock.sendall(request("GET", "/v1/status"))
+            hung_up.register(sock, select.POLLHUP)
+        dropped = await asyncio.to_thread(hung_up.poll, PATIENCE * 1000)
+        assert len(dropped) == 1
+        for sock in socks:
+            sock.close()
+
+
+async def test_what_came_before_a_client_closed_its_half_is_answered(served: Daemon):
+    one = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    raw = await asyncio.to_thread(exchange_blocking, served.path, one * 40)
+    assert raw.count(b"HTTP/1.1 200") == 40
+
+
+# --- size
+
+
+async def test_a_large_body_is_refused_by_its_length_alone(brisk: Daemon):
+    answer = reply(await exchange(brisk.path, POST + b"Content-Length: 20000000\r\n\r\n"))
+    assert answer.refusal == (413, "too_large")
+
+
+async def test_20_mib_that_come_all_the_same_are_refused(served: Daemon):
+    raw = await asyncio.to_thread(
+        exchange_blocking, served.path, request("POST", "/notifications/send", b"x" * (20 << 20))
+    )
+    assert reply(raw).refusal == (413, "too_large")
+
+
+async def test_a_chunked_body_is_counted(brisk: Daemon):
+    chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
+    head = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+    answer = reply(await exchange(brisk.path, head + chunk * 4))
+    assert answer.refusal == (413, "too_large")
+
+
+async def test_a_chunked_message_is_taken(served: Daemon):
+    chunks = b'8\r\n{"title"\r\n5\r\n:"t"}\r\n0\r\n\r\n'
+    head = POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert reply(await exchange(served.path, head + chunks)).status == 202
+    assert served.control.messages["n1"] == Message("t", "", {})
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nA: " + b"x" * 10_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"A: x\r\n" * 1000 + b"\r\n",
+        b"GET / HTTP/1.1\r\nA: " + b"x" * 1_000_000,
+    ],
+)
+async def test_huge_heads_are_refused(served: Daemon, head):
+    answer = reply(await asyncio.to_thread(exchange_blocking, served.path, head))
+    assert answer.refusal == (400, "bad_request")
+
+
+# --- form
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "refusal"),
+    [
+        (b"\r\n", b"", (411, "length_required")),
+        (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", b"", (400, "bad_request")),
+        (b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n", b"aaaaa", (400, "bad_request")),
+        (b"Content-Length: -5\r\n\r\n", b"", (400, "bad_request")),
+        (b"Content-Length: +5\r\n\r\n", b"aaaaa", (400, "bad_request")),
+        (b"Transfer-Encoding: chunked, identity\r\n\r\n", b"0\r\n\r\n", (400, "bad_request")),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"ZZ\r\n", (400, "bad_request")),
+        (
+            b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n",
+            b"{}",
+            (415, "wrong_content_encoding"),
+        ),
+    ],
+)
+async def test_what_a_body_may_not_be_announced_as(served: Daemon, headers, body, refusal):
+    raw = await asyncio.to_thread(exchange_blocking, served.path, POST + headers + body)
+    assert reply(raw).refusal == refusal
+    assert not served.control.rows
+
+
+async def test_a_chunk_that_breaks_later_is_refused(served: Daemon):
+    reader, writer = await asyncio.open_unix_connection(served.path)
+    writer.write(POST + b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")
+    async with asyncio.timeout(PATIENCE):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"ZZ\r\n\r\n")
+        assert reply(await reader.read()).refusal == (400, "bad_request")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03",
+        b"garbage\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET http://[::1/ HTTP/1.1\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_refused_in_json(served: Daemon, said):
+    answer = reply(await asyncio.to_thread(exchange_blocking, served.path, said))
+    assert answer.refusal == (400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    ["", "Content-Type: application/x-www-form-urlencoded\r\n", "Content-Type: text/json\r\n"],
+)
+async def test_another_content_type_is_told_the_right_one(served: Daemon, headers):
+    answer = await ask(served.path, "POST", "/notifications/send", {"title": "t"}, headers)
+    assert answer.refusal == (415, "wrong_content_type")
+    assert "Content-Type: application/json" in answer.body["error"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[" * 10_000,
+        b'{"data":' * 5_000 + b"1" + b"}" * 5_000,
+        b'{"title":"t","data":{"a":NaN}}',
+        b'{"title":"t","data":{"a":-Infinity}}',
+        b'{"title":"\xff"}',
+        b'{"title":"t","data":{"a":' + b"9" * 5_000 + b"}}",
+    ],
+)
+async def test_what_is_no_json_is_400(served: Daemon, body):
+    assert (await send(served.path, body)).refusal == (400, "bad_request")
+    assert not served.control.rows
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [(b"[" * 100 + b"]" * 100, "data_too_deep"), (b"1e999", "wrong_field")],
+)
+async def test_data_that_json_cannot_carry_on_is_422(served: Daemon, data, code):
+    body = b'{"title":"t","data":{"a":' + data + b"}}"
+    assert (await send(served.path, body)).refusal == (422, code)
+
+
+async def test_lone_surrogates_are_replaced(served: Daemon):
+    body = rb'{"title":"a\ud800b","body":"\ud83e\uddb6","key":"\udfff","data":{"\ud800":"\udc00"}}'
+    assert (await send(served.path, body)).status == 202
+    replaced = Message("a\ufffdb", "🦶", {"\ufffd": "\ufffd"})
+    assert served.control.messages["n1"] == replaced
+    assert served.control.rows["n1"]["key"] == "\ufffd"
+
+
+# --- number
+
+
+async def test_a_hundred_idle_connections_harm_nobody(served: Daemon):
+    idle = [await asyncio.open_unix_connection(served.path) for _ in range(100)]
+    for _, writer in idle[::2]:
+        writer.write(b"GET /healthz HTTP/1.1\r\nA: ")
+    replies = await asyncio.gather(*(send(served.path, {"title": "t"}) for _ in range(20)))
+    assert {answer.status for answer in replies} == {202}
+    for _, writer in idle:
+        writer.close()
+
+
+async def test_one_connection_too_many_is_refused_until_another_ends(tmp_path):
+    async with daemon(tmp_path / "s", limits=Limits(per_user=3)) as running:
+        held = [await asyncio.open_unix_connection(running.path) for _ in range(3)]
+        answer = reply(await exchange(running.path, b""))
+        assert answer.refusal == (503, "too_many_connections")
+        assert answer.headers["Retry-After"] == "1"
+        held[0][1].write(request("GET", "/healthz"))
+        assert reply(await held[0][0].read()).status == 200
+        assert (await ask(running.path, "GET", "/healthz")).status == 200
+        for _, writer in held:
+            writer.close()
+
+
+# --- anything at all
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+names = st.sampled_from(["title", "body", "message", "data", "priority", "key", "delay"])
+objects = st.dictionaries(names | st.text(max_size=8), values | st.text(max_size=50))
+bodies = st.binary(max_size=200) | objects.map(lambda value: json.dumps(value).encode())
+targets = st.sampled_from(["/notifications/send", "/v1/notifications", "/v1/notifications/n1"])
+methods = st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD!", "OPTIONS", "CONNECT"])
+queries = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=20)
+
+
+async def test_no_request_whatsoever_is_a_500_or_not_json(served: Daemon):
+    @settings(max_examples=150, deadline=None, database=None)
+    @given(method=methods | st.just("POST"), target=targets, query=queries, body=bodies)
+    @example(method="GET", target="//[", query="", body=b"")
+    @example(method="OPTIONS", target="*", query="", body=b"")
+    def check(method: str, target: str, query: str, body: bytes) -> None:
+        data = request(method, f"{target}?{query}" if query else target, body)
+        answer = reply(exchange_blocking(served.path, data))
+        assert answer.status in (200, 202, 400, 404, 405, 409, 422)
+        assert answer.body["success"] is (answer.status < 400)
+        assert answer.body["success"] or {"error", "code"} <= answer.body.keys()
+
+    await asyncio.to_thread(check)
+    assert (await ask(served.path, "GET", "/healthz")).status == 200
+
+
+async def test_no_bytes_whatsoever_are_answered_by_anything_but_json(brisk: Daemon):
+    lines = st.sampled_from(
+        [
+            b"GET / HTTP/1.1\r\n",
+            b"Host: x\r\n",
+            b"\r\n",
+            POST,
+            b"Content-Length: 9\r\n",
+            b"\n",
+            b"{}",
+        ]
+    )
+    pieces = st.lists(lines | st.binary(max_size=30), max_size=6)
+
+    @settings(max_examples=40, deadline=None, database=None)
+    @given(pieces.map(b"".join))
+    def check(data: bytes) -> None:
+        raw = exchange_blocking(brisk.path, data)
+        for part in raw.split(b"HTTP/1.")[1:]:
+            answer = reply(b"HTTP/1." + part)
+            assert 200 <= answer.status < 500
+
+    await asyncio.to_thread(check)
+    assert (await ask(brisk.path, "GET", "/healthz")).status == 200

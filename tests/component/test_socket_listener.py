@@ -1,0 +1,247 @@
+"""The socket's file: its rights from birth, whose it is, and when it goes."""
+
+import grp
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from notifyd.api.listener import Listener
+from notifyd.api.peers import Admins
+from notifyd.config.sections import Socket
+from notifyd.errors import ConfigError, InUseError
+
+PLAIN = Socket()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "s"
+
+
+def connected(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(os.fspath(path)) == 0
+
+
+# --- rights
+
+
+@pytest.mark.parametrize("mode", ["0660", "0600", "0666", "0620"])
+def test_the_file_never_has_another_mode_than_its_own(path, mode):
+    seen, done = set(), threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            with suppress(FileNotFoundError):
+                seen.add(stat.S_IMODE(path.lstat().st_mode))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    before = os.umask(0o077)
+    try:
+        for _ in range(60):
+            with Listener.open(path, Socket(mode=mode), {}):
+                seen.add(stat.S_IMODE(path.lstat().st_mode))
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)
+        done.set()
+        watcher.join()
+    assert seen == {int(mode, 8)}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to any group")
+def test_the_group_is_there_before_anybody_can_connect(path):
+    group = grp.getgrnam("adm")
+    seen, done = set(), threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            with suppress(FileNotFoundError):
+                if connected(path):
+                    seen.add(path.lstat().st_gid)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        for _ in range(30):
+            with Listener.open(path, Socket(group="adm"), {}):
+                assert path.lstat().st_gid == group.gr_gid
+                assert connected(path)
+    finally:
+        done.set()
+        watcher.join()
+    assert seen <= {group.gr_gid}
+
+
+@pytest.mark.parametrize(("mode", "folder"), [("0660", 0o755), ("0600", 0o700)])
+def test_a_missing_folder_is_made_as_wide_as_the_socket(tmp_path, mode, folder):
+    path = tmp_path / "new" / "s"
+    before = os.umask(0o022)
+    try:
+        with Listener.open(path, Socket(mode=mode), {}):
+            assert stat.S_IMODE(path.parent.stat().st_mode) == folder
+    finally:
+        os.umask(before)
+
+
+# --- whose it is
+
+
+def test_a_second_daemon_is_refused_and_told_the_firsts_pid(path):
+    with Listener.open(path, PLAIN, {}):
+        with pytest.raises(InUseError, match=f"process {os.getpid()} already listens on"):
+            Listener.open(path, PLAIN, {})
+        assert connected(path)
+
+
+def test_another_program_that_listens_there_is_respected(path):
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(os.fspath(path))
+        other.listen()
+        with pytest.raises(InUseError, match=f"process {os.getpid()} already listens on"):
+            Listener.open(path, PLAIN, {})
+        assert connected(path)
+
+
+def test_a_socket_of_another_kind_is_respected(path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(os.fspath(path))
+        with pytest.raises(InUseError):
+            Listener.open(path, PLAIN, {})
+        assert path.is_socket()
+
+
+def test_a_stale_socket_is_replaced_after_a_kill(path):
+    code = (
+        "import sys, time; from pathlib import Path; from notifyd.api.listener import Listener; "
+        "from notifyd.config.sections import Socket; "
+        "kept = Listener.open(Path(sys.argv[1]), Socket(), {}); print(flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE) as first:
+        first.stdout.readline()
+        with pytest.raises(InUseError, match=f"process {first.pid} "):
+            Listener.open(path, PLAIN, {})
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    assert path.is_socket()
+    assert not connected(path)
+    with Listener.open(path, PLAIN, {}):
+        assert connected(path)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_what_is_no_socket_is_never_deleted(path, tmp_path, kind):
+    if kind == "file":
+        path.write_text("mine")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InUseError, match="is no socket"):
+        Listener.open(path, PLAIN, {})
+    assert os.path.lexists(path)
+    assert kind != "file" or path.read_text() == "mine"
+
+
+# --- when it goes
+
+
+def test_the_file_is_removed_at_the_end(path):
+    with Listener.open(path, PLAIN, {}):
+        assert path.is_socket()
+    assert not path.exists()
+
+
+def test_a_file_that_is_no_longer_ours_stays(path):
+    with Listener.open(path, PLAIN, {}):
+        path.unlink()
+        path.write_text("somebody else's")
+    assert path.read_text() == "somebody else's"
+
+
+# --- what cannot be
+
+
+def test_a_group_that_has_gone_since_the_config_was_read_is_named(path):
+    settings = PLAIN.model_copy(update={"group": "no-such-group"})
+    with pytest.raises(ConfigError, match=r"socket\.group: there is no such group"):
+        Listener.open(path, settings, {})
+    with pytest.raises(ConfigError, match=r"socket\.admin_group: there is no such group"):
+        Admins("no-such-group")
+
+
+def test_a_path_that_is_too_long_is_one_sentence(tmp_path):
+    with pytest.raises(ConfigError, match=r"socket\.path: a socket's path may have 107 bytes"):
+        Listener.open(tmp_path / ("x" * 108), PLAIN, {})
+    exactly = tmp_path / ("x" * (107 - len(os.fsencode(tmp_path)) - 1))
+    with Listener.open(exactly, PLAIN, {}):
+        assert connected(exactly)
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"socket\.path: (File exists|Not a directory)"):
+        Listener.open(tmp_path / "file" / "s", PLAIN, {})
+
+
+# --- inherited
+
+INHERITS = """
+import os, sys
+from pathlib import Path
+from notifyd.api.listener import Listener
+from notifyd.api.peers import Admins
+from notifyd.config.sections import Socket
+from notifyd.errors import ConfigError
+try:
+    with Listener.open(Path(sys.argv[1]), Socket(), os.environ) as listener:
+        listener.socket.setblocking(True)
+        client, _ = listener.socket.accept()
+        client.sendall(f"{listener.path} {os.get_inheritable(listener.socket.fileno())}".encode())
+except ConfigError as error:
+    print(error)
+"""
+ACTIVATED = 'exec 3<&"$1"; LISTEN_FDS=1 LISTEN_PID=$$ exec "$2" -c "$3" "$4"'
+
+
+def activated(sock: socket.socket, unused: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        ["bash", "-c", ACTIVATED, "-", str(sock.fileno()), sys.executable, INHERITS, unused],
+        pass_fds=[sock.fileno()],
+        stdout=subprocess.PIPE,
+    )
+
+
+def test_an_inherited_socket_is_used_and_left_in_place(path, tmp_path):
+    with socket.socket(socket.AF_UNIX) as passed, socket.socket(socket.AF_UNIX) as client:
+        passed.bind(os.fspath(path))
+        passed.listen()
+        with activated(passed, tmp_path / "unused") as daemon:
+            client.settimeout(10)
+            client.connect(os.fspath(path))
+            assert client.recv(100) == b"None False"
+        assert daemon.returncode == 0
+    assert path.is_socket()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_inherited_socket_that_does_not_listen_is_refused(tmp_path):
+    with (
+        socket.socket(socket.AF_UNIX) as passed,
+        activated(passed, tmp_path / "unused") as daemon,
+    ):
+        assert b"LISTEN_FDS: none of the 1 inherited descriptors" in daemon.stdout.read()
+
+
+def test_activation_meant_for_another_process_is_ignored(path):
+    with Listener.open(path, PLAIN, {"LISTEN_PID": "1", "LISTEN_FDS": "1"}):
+        assert path.is_socket()

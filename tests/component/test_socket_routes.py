@@ -1,0 +1,327 @@
+"""What each path of the local API answers, on a real Unix socket."""
+
+import asyncio
+import grp
+import os
+from contextlib import AsyncExitStack
+
+import pytest
+
+from notifyd.config.sections import Rate, Socket
+from notifyd.errors import RefusedError, StoreUnavailableError
+from notifyd.model import Message, Peer
+from support.socket_api import (
+    GENEROUS,
+    Daemon,
+    ask,
+    ask_as,
+    daemon,
+    exchange,
+    open_folder,
+    reply,
+    request,
+    send,
+)
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+ALICE = (4001, 4001, ())
+BOB = (4002, 4002, ())
+
+
+@pytest.fixture
+async def served(tmp_path):
+    async with daemon(tmp_path / "s") as running:
+        yield running
+
+
+# --- sending
+
+
+async def test_a_message_is_queued_with_all_that_was_asked_for(served: Daemon):
+    body = {"title": "Hi", "body": "there", "data": {"a": [1]}, "priority": "high", "key": "k"}
+    answer = await send(served.path, body)
+    assert answer.status == 202
+    assert answer.body == {"success": True, "id": "n1", "status": "queued"}
+    assert served.control.messages["n1"] == Message("Hi", "there", {"a": [1]})
+    assert served.control.rows["n1"]["priority"] == "high"
+    assert served.control.rows["n1"]["key"] == "k"
+    assert served.control.peers["n1"] == Peer(os.geteuid(), os.getegid(), os.getpid())
+
+
+async def test_message_is_another_name_for_body_and_null_is_left_out(served: Daemon):
+    assert (await send(served.path, {"message": "m", "title": None, "data": None})).status == 202
+    assert served.control.messages["n1"] == Message("", "m", {})
+
+
+async def test_a_delayed_one_is_held(served: Daemon):
+    answer = await send(served.path, {"title": "later", "delay": "30s"})
+    assert (answer.status, answer.body["status"]) == (202, "held")
+    assert served.control.rows["n1"]["delay"] == 30.0
+
+
+async def test_waiting_tells_the_figures_of_the_api(served: Daemon):
+    served.control.report = {"status": "delivered", "delivered": 1, "failed": 0, "devices": 1}
+    answer = await ask(served.path, "POST", "/notifications/send?wait=5s", {"title": "t"})
+    assert answer.status == 200
+    assert answer.body == {"success": True, "id": "n1", **served.control.report}
+
+
+async def test_waiting_tells_a_failure_as_one(served: Daemon):
+    served.control.report = {"status": "failed", "last_error": "the API answered 422"}
+    answer = await ask(served.path, "POST", "/notifications/send?wait=5s", {"title": "t"})
+    assert answer.refusal == (200, "failed")
+    assert answer.body["error"] == "Not delivered: the API answered 422."
+
+
+async def test_waiting_ends_in_time_with_the_notification_queued(served: Daemon):
+    answer = await ask(served.path, "POST", "/notifications/send?wait=50ms", {"title": "t"})
+    assert (answer.status, answer.body["status"]) == (202, "queued")
+
+
+async def test_whoever_waits_is_answered_when_the_daemon_stops(tmp_path):
+    async with daemon(tmp_path / "s") as running:
+        waiting = asyncio.create_task(
+            ask(running.path, "POST", "/notifications/send?wait=60s", {"title": "t"})
+        )
+        await asyncio.wait_for(running.control.waited_for.wait(), 5)
+    assert (await waiting).body == {"success": True, "id": "n1", "status": "queued"}
+
+
+WRONG_FIELDS = [
+    ({}, "empty", "title"),
+    ({"title": " ", "body": "\n"}, "empty", "title"),
+    ({"titel": "x"}, "unknown_field", "perhaps title"),
+    ({"title": 5}, "wrong_field", "title must be a string, not a number"),
+    ({"title": "x", "body": ["y"]}, "wrong_field", "body must be a string, not a list"),
+    ({"body": "x", "message": "y"}, "wrong_field", "message"),
+    ({"title": "x", "priority": "huge"}, "wrong_field", "min, low, default, high, urgent"),
+    ({"title": "x", "priority": 5}, "wrong_field", "priority must be a string"),
+    ({"title": "x", "key": "k" * 201}, "wrong_field", "at most 200 characters"),
+    ({"title": "x", "delay": 30}, "wrong_field", "delay must be a string"),
+    ({"title": "x", "delay": "30"}, "wrong_field", "delay is no duration"),
+    ({"title": "x", "delay": "31d"}, "wrong_field", "delay may be at most"),
+    ({"title": "x", "data": "d"}, "wrong_field", "data must be an object, not a string"),
+    ({"title": "x", "data": {"a": "x" * 3000}}, "data_too_large", "3000 bytes"),
+    ([], "wrong_field", "must be a JSON object, not a list"),
+    ("text", "wrong_field", "must be a JSON object, not a string"),
+]
+
+
+@pytest.mark.parametrize(("body", "code", "said"), WRONG_FIELDS)
+async def test_a_wrong_field_is_named(served: Daemon, body, code, said):
+    answer = await send(served.path, body)
+    assert answer.refusal == (422, code)
+    assert said in answer.body["error"]
+    assert not served.control.rows
+
+
+@pytest.mark.parametrize("wait", ["61s", "5", "-1s", "soon"])
+async def test_a_wrong_wait_keeps_nothing(served: Daemon, wait):
+    answer = await ask(served.path, "POST", f"/notifications/send?wait={wait}", {"title": "t"})
+    assert answer.refusal == (422, "wrong_field")
+    assert not served.control.rows
+
+
+@pytest.mark.parametrize(
+    ("error", "refusal"),
+    [
+        (RefusedError("no_room", "The outbox is full."), (503, "no_room")),
+        (StoreUnavailableError("The disk is full."), (503, "store_unavailable")),
+        (ValueError("a secret of ours"), (503, "internal")),
+    ],
+)
+async def test_what_the_daemon_cannot_do_is_told_and_never_a_500(served: Daemon, error, refusal):
+    served.control.failure = error
+    answer = await send(served.path, {"title": "t"})
+    assert answer.refusal == refusal
+    assert "secret" not in answer.body["error"]
+
+
+async def test_a_user_who_sends_too_fast_is_told_when_to_come_again(tmp_path):
+    settings = Socket(rate=Rate(max=2, per="10s"))
+    async with daemon(tmp_path / "s", settings) as running:
+        replies = [await send(running.path, {"title": "t"}) for _ in range(3)]
+        assert [answer.status for answer in replies] == [202, 202, 429]
+        assert replies[2].refusal == (429, "too_many_requests")
+        assert replies[2].headers["Retry-After"] == "5"
+        assert (await ask(running.path, "GET", "/v1/status")).status == 200
+
+
+# --- paths and methods
+
+
+async def test_lists_newest_first_and_filters(served: Daemon):
+    for title in "abc":
+        await send(served.path, {"title": title, "delay": "1h" if title == "b" else None})
+    rows = (await ask(served.path, "GET", "/v1/notifications?limit=2")).body["notifications"]
+    assert [row["title"] for row in rows] == ["c", "b"]
+    rows = (await ask(served.path, "GET", "/v1/notifications?status=held")).body["notifications"]
+    assert [row["title"] for row in rows] == ["b"]
+    answer = await ask(served.path, "GET", "/v1/notifications/n1")
+    assert [row["title"] for row in answer.body["notifications"]] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("limit=0", "limit must be between 1 and 1000"),
+        ("limit=1001", "limit must be"),
+        ("limit=%EF%BC%91", "limit must be"),
+        ("limit=x", "limit must be"),
+        ("status=odd", "status must be one of held"),
+        ("limt=5", "perhaps limit"),
+    ],
+)
+async def test_a_wrong_query_is_named(served: Daemon, query, said):
+    answer = await ask(served.path, "GET", f"/v1/notifications?{query}")
+    assert answer.status == 422
+    assert said in answer.body["error"]
+
+
+async def test_cancels_by_id_and_by_key(served: Daemon):
+    await send(served.path, {"title": "a"})
+    await send(served.path, {"title": "b", "key": "k y"})
+    answer = await ask(served.path, "DELETE", "/v1/notifications/n1")
+    assert (answer.status, answer.body["notifications"][0]["status"]) == (200, "cancelled")
+    answer = await ask(served.path, "DELETE", "/v1/notifications?key=k%20y")
+    assert answer.body["notifications"][0]["id"] == "n2"
+
+
+async def test_refuses_to_cancel_what_is_unknown_or_on_its_way(served: Daemon):
+    await send(served.path, {"title": "a"})
+    served.control.rows["n1"]["status"] = "attempting"
+    refusals = [
+        (await ask(served.path, "DELETE", f"/v1/notifications{which}")).refusal
+        for which in ("/n1", "/n9", "?key=k", "", "?key=")
+    ]
+    assert refusals == [
+        (409, "in_flight"),
+        (404, "not_found"),
+        (404, "not_found"),
+        (422, "wrong_field"),
+        (422, "wrong_field"),
+    ]
+
+
+async def test_health_is_200_or_503_with_its_word(served: Daemon):
+    answer = await ask(served.path, "GET", "/healthz")
+    assert (answer.status, answer.body) == (200, {"success": True, "status": "ok"})
+    served.control.healthy = (False, "token_refused")
+    answer = await ask(served.path, "GET", "/healthz")
+    assert (answer.status, answer.body) == (503, {"success": False, "status": "token_refused"})
+
+
+async def test_status_is_the_daemons_own(served: Daemon):
+    answer = await ask(served.path, "GET", "/v1/status")
+    assert answer.body == {"success": True, **served.control.state}
+
+
+async def test_reload_tells_the_problems_of_a_wrong_configuration(served: Daemon):
+    assert (await ask(served.path, "POST", "/v1/reload")).body["reloaded"] is True
+    served.control.reloaded = {"reloaded": False, "problems": ["a: b"], "restart": []}
+    answer = await ask(served.path, "POST", "/v1/reload")
+    assert answer.refusal == (422, "bad_config")
+    assert answer.body["problems"] == ["a: b"]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/", "not_found"),
+        ("/v1/notification", "not_found"),
+        ("/v1/notifications/", "not_found"),
+        ("/notifications/send/", "not_found"),
+        ("/%ff%00", "not_found"),
+        ("/v1/events", "not_available"),
+        ("/metrics", "not_available"),
+    ],
+)
+async def test_an_unknown_path_is_404(served: Daemon, path, code):
+    assert (await ask(served.path, "GET", path)).refusal == (404, code)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/notifications/send", "POST"),
+        ("POST", "/v1/notifications", "GET, DELETE"),
+        ("PUT", "/v1/notifications/n1", "GET, DELETE"),
+        ("GET", "/v1/reload", "POST"),
+    ],
+)
+async def test_a_wrong_method_is_told_the_right_one(served: Daemon, method, path, allowed):
+    answer = await ask(served.path, method, path)
+    assert answer.refusal == (405, "method_not_allowed")
+    assert answer.headers["Allow"] == allowed
+
+
+async def test_head_answers_as_get_without_the_body(served: Daemon):
+    raw = await exchange(served.path, request("HEAD", "/healthz"))
+    assert raw.startswith(b"HTTP/1.1 200")
+    assert raw.endswith(b"\r\n\r\n")
+
+
+async def test_one_connection_serves_many_requests(served: Daemon):
+    reader, writer = await asyncio.open_unix_connection(served.path)
+    one = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    writer.write(one * 50 + request("GET", "/healthz"))
+    assert (await reader.read()).count(b'"status": "ok"') == 51
+    writer.close()
+
+
+# --- who asks
+
+
+@needs_root
+async def test_each_user_sees_and_cancels_only_their_own():
+    settings = Socket(mode="0666", rate=GENEROUS)
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(open_folder())
+        running = await stack.enter_async_context(daemon(folder / "s", settings))
+        path = running.path
+        await ask_as(ALICE, path, "POST", "/notifications/send", {"title": "a", "key": "k"})
+        assert running.control.peers["n1"].uid == 4001
+        listed = await ask_as(BOB, path, "GET", "/v1/notifications")
+        assert listed.body["notifications"] == []
+        refusals = [
+            (await ask_as(BOB, path, method, f"/v1/notifications{which}")).refusal
+            for method, which in (("GET", "/n1"), ("DELETE", "/n1"), ("DELETE", "?key=k"))
+        ]
+        assert refusals == [(404, "not_found")] * 3
+        assert (await ask_as(BOB, path, "POST", "/v1/reload")).refusal == (403, "forbidden")
+        assert len((await ask(path, "GET", "/v1/notifications")).body["notifications"]) == 1
+        cancelled = await ask_as(ALICE, path, "DELETE", "/v1/notifications?key=k")
+        assert cancelled.status == 200
+
+
+@needs_root
+async def test_the_admin_groups_members_may_do_what_root_may():
+    settings = Socket(mode="0666", admin_group="adm", rate=GENEROUS)
+    gid = grp.getgrnam("adm").gr_gid
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(open_folder())
+        running = await stack.enter_async_context(daemon(folder / "s", settings))
+        by_group = await ask_as((4001, gid, ()), running.path, "POST", "/v1/reload")
+        by_supplement = await ask_as((4001, 4001, (4009, gid)), running.path, "POST", "/v1/reload")
+        neither = await ask_as((4001, 4001, (4009,)), running.path, "POST", "/v1/reload")
+    assert [by_group.status, by_supplement.status, neither.status] == [200, 200, 403]
+
+
+@needs_root
+async def test_one_users_rate_is_not_anothers():
+    settings = Socket(mode="0666", rate=Rate(max=1, per="1m"))
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(open_folder())
+        running = await stack.enter_async_context(daemon(folder / "s", settings))
+        statuses = [
+            (await ask_as(who, running.path, "POST", "/notifications/send", {"title": "t"})).status
+            for who in (ALICE, ALICE, BOB)
+        ]
+    assert statuses == [202, 429, 202]
+
+
+async def test_an_answer_in_any_language_is_utf8(served: Daemon):
+    await send(served.path, {"title": "Füße 🦶"})
+    raw = await exchange(served.path, request("GET", "/v1/notifications"))
+    assert "Füße 🦶".encode() in raw
+    assert reply(raw).body["notifications"][0]["title"] == "Füße 🦶"

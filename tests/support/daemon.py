@@ -1,0 +1,125 @@
+"""A real daemon in a process of its own, with a scripted platform behind it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from notifyd.api.client import call
+from notifyd.errors import AnswerError, UnreachableError
+
+PLENTY = """
+[rate_limit]
+max = 100000
+[budget]
+max = 100000
+"""
+
+
+def wait_for(condition: Callable[[], object], within: float = 15.0, what: str = "") -> object:
+    """Look until the condition holds and return it; AssertionError when it does not in time."""
+    deadline = time.monotonic() + within
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s: {what or condition}")
+        time.sleep(0.01)
+    return found
+
+
+class Daemon:
+    """config: TOML; the API, the token, the state and the socket come by the environment."""
+
+    def __init__(self, folder: Path, platform: object, config: str, **environ: str) -> None:
+        self.folder, self.platform = folder, platform
+        self.socket = folder / "run" / "notifyd.sock"
+        self.config = folder / "config.toml"
+        self.log = folder / "daemon.log"
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "STATE_DIRECTORY": str(folder / "state"),
+            "RUNTIME_DIRECTORY": str(folder / "run"),
+            "NOTIFYD_SEND_TOKEN": platform.token,
+            "PYTHONWARNINGS": "error",
+            **platform.environment,
+            **environ,
+        }
+        self.write(config)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def write(self, config: str) -> None:
+        self.config.write_text(config)
+
+    def start(self) -> "Daemon":
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "notifyd", "run", "--config", str(self.config)],
+                env=self.environ,
+                stdout=log,
+                stderr=log,
+            )
+        wait_for(lambda: self.answers() or self.process.poll() is not None, what="a start")
+        assert self.process.poll() is None, self.log.read_text()
+        return self
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.ask("GET", "/v1/status"))
+        except (AnswerError, UnreachableError):
+            return False
+
+    def ask(self, method: str, target: str, body: object = None) -> dict[str, object]:
+        return call(method, target, body=body, socket_path=str(self.socket), within=20)[1]
+
+    def send(self, **message: object) -> str:
+        return str(self.ask("POST", "/notifications/send", message)["id"])
+
+    def command(self, *words: str, **options: object) -> subprocess.CompletedProcess[str]:
+        """Run a notifyd command against this daemon's socket."""
+        return subprocess.run(
+            [sys.executable, "-m", "notifyd", *words],
+            env=self.environ | {"NOTIFYD_SOCK": str(self.socket)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            **options,
+        )
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, within: float = 10.0) -> int:
+        """End it in order; returns its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(within)
+
+    def __enter__(self) -> "Daemon":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self.process and self.process.poll() is None:
+            self.kill()
+
+    def quiet(self) -> bool:
+        """Whether everything that was counted has been told and delivered."""
+        status = self.ask("GET", "/v1/status")
+        pending = sum(trigger["pending"] for trigger in status["triggers"].values())
+        return not pending and not status["outbox"]["waiting"] and not status["held_back"]
+
+
+def told(platform: object) -> Counter[str]:
+    """Add up what reached the platform, each id once; an id must always say the same."""
+    total: Counter[str] = Counter()
+    seen: dict[str, object] = {}
+    for received in platform.received:
+        if received.status == 200:
+            assert seen.setdefault(received.id, received.json) == received.json
+    for message in seen.values():
+        total[message["data"]["trigger"]] += int(message["data"]["count"])
+    return total

@@ -1,0 +1,97 @@
+"""A log source with real files, real matching, and a recorder where the driver stands."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+
+from notifyd.config.triggers import LogTrigger
+from notifyd.matching import Rule, Scanner
+from notifyd.sources.follower import Follower
+from notifyd.sources.log import LogSource
+from notifyd.sources.watch import Watch
+from support.recorder import Recorder
+
+
+def trigger(*paths, patterns=".", **keys):
+    given = {"type": "log", "paths": [str(path) for path in paths], "patterns": patterns} | keys
+    return LogTrigger.model_validate(given)
+
+
+def scanner_for(triggers):
+    def make(names):
+        rules = [
+            Rule(
+                name,
+                tuple(triggers[name].patterns),
+                tuple(triggers[name].exclude),
+                triggers[name].encoding,
+                triggers[name].max_line,
+            )
+            for name in names
+        ]
+        return Scanner(rules, cache=None)
+
+    return make
+
+
+def follower(triggers, positions, *, wall=time.time, never=()):
+    return Follower(
+        triggers, positions, scanner_for=scanner_for(triggers), wall=wall, never=tuple(never)
+    )
+
+
+class Counted(ThreadPoolExecutor):
+    """One thread that counts what it was given to do."""
+
+    turns = 0
+
+    def submit(self, *args, **kwargs):
+        self.turns += 1
+        return super().submit(*args, **kwargs)
+
+
+@asynccontextmanager
+async def running(triggers, *, positions=None, watch=Watch, sweep=300.0):
+    """Run a source over these triggers; gives a recorder once the first look was taken."""
+    if not isinstance(triggers, dict):
+        triggers = {"t": triggers}
+    recorder = Recorder(positions)
+    with Counted(1) as executor:
+        recorder.executor = executor
+        recorder.source = LogSource(
+            triggers,
+            recorder.positions,
+            scanner_for=scanner_for(triggers),
+            wall=time.time,
+            executor=executor,
+            sweep=sweep,
+            watch=watch,
+        )
+        unborn = recorder.source.health()
+        task = asyncio.create_task(recorder.source.run(recorder.emit))
+        try:
+            await until(lambda: recorder.source.health() is not unborn or task.done())
+            yield recorder
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
+
+
+async def until(condition, within=5.0):
+    """Wait for what no reading announces."""
+    async with asyncio.timeout(within):
+        while not condition():  # noqa: ASYNC110 - nobody sets an event for it
+            await asyncio.sleep(0.005)
+
+
+def append(path, *lines):
+    with path.open("ab") as file:
+        for line in lines:
+            file.write(line if isinstance(line, bytes) else f"{line}\n".encode())
+
+
+reading_from_start = partial(trigger, read_from="beginning")

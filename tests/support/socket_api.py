@@ -1,0 +1,149 @@
+"""The local API on a real Unix socket in front of a MemoryControl, and clients that speak bytes."""
+
+import asyncio
+import json
+import os
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from notifyd.api.connection import Limits
+from notifyd.api.listener import Listener
+from notifyd.api.server import serve
+from notifyd.config.sections import Rate, Socket
+from support.control import MemoryControl
+
+PATIENCE = 10.0
+GENEROUS = Rate(max=100_000, per="1s")
+JSON = "Content-Type: application/json\r\n"
+
+
+@dataclass(frozen=True)
+class Daemon:
+    path: Path
+    control: MemoryControl
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: dict
+
+    @property
+    def refusal(self) -> tuple[int, str]:
+        """The status and code of an answer that is an error as the contract wants it."""
+        assert self.body["success"] is False
+        assert self.body["error"].endswith(".")
+        return self.status, self.body["code"]
+
+
+@asynccontextmanager
+async def daemon(
+    path: Path, settings: Socket | None = None, limits: Limits | None = None
+) -> AsyncIterator[Daemon]:
+    settings = settings or Socket(rate=GENEROUS)
+    control = MemoryControl()
+    with Listener.open(path, settings, {}) as listener:
+        async with serve(control, settings, listener, limits=limits):
+            yield Daemon(path, control)
+
+
+def request(method: str, target: str, body: object = None, headers: str = JSON) -> bytes:
+    """Write a request that closes its connection; bytes are sent as they are."""
+    head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    if body is None:
+        return f"{head}\r\n".encode()
+    payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return f"{head}{headers}Content-Length: {len(payload)}\r\n\r\n".encode() + payload
+
+
+async def ask(
+    path: Path, method: str, target: str, body: object = None, headers: str = JSON
+) -> Reply:
+    return reply(await exchange(path, request(method, target, body, headers)))
+
+
+async def send(path: Path, body: object) -> Reply:
+    return await ask(path, "POST", "/notifications/send", body)
+
+
+async def exchange(path: Path, data: bytes) -> bytes:
+    """Write bytes, then read until the server closes."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            writer.write(data)
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+def exchange_blocking(path: Path, data: bytes) -> bytes:
+    """As `exchange`, for a thread of its own; says with an EOF that nothing more comes."""
+    answer = b""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(PATIENCE)
+        sock.connect(os.fspath(path))
+        try:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        try:
+            while chunk := sock.recv(1 << 16):
+                answer += chunk
+        except ConnectionResetError:
+            pass
+    return answer
+
+
+def reply(raw: bytes) -> Reply:
+    head, _, body = raw.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    assert headers["Content-Type"] in ("application/json", "application/json; charset=utf-8")
+    assert int(headers["Content-Length"]) == len(body)
+    return Reply(int(first.split(" ")[1]), headers, json.loads(body))
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """Make a folder that other users may enter, as pytest's own are not."""
+    with tempfile.TemporaryDirectory(prefix="nd-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@contextmanager
+def identity(uid: int, gid: int, groups: tuple[int, ...] = ()) -> Iterator[None]:
+    """Be somebody else for a moment: what the kernel will say of a connection made inside."""
+    before = os.getgroups()
+    os.setgroups(groups)
+    os.setegid(gid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(before)
+
+
+async def ask_as(
+    who: tuple[int, int, tuple[int, ...]], path: Path, method: str, target: str, body: object = None
+) -> Reply:
+    """Ask as another uid, gid and set of supplementary groups; only root can."""
+    sock = socket.socket(socket.AF_UNIX)
+    with identity(*who):
+        sock.connect(os.fspath(path))
+    reader, writer = await asyncio.open_unix_connection(sock=sock)
+    async with asyncio.timeout(PATIENCE):
+        writer.write(request(method, target, body))
+        raw = await reader.read()
+    writer.close()
+    return reply(raw)

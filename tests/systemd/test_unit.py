@@ -1,0 +1,88 @@
+"""The shipped unit under a real systemd."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "systemd" / "notifyd.service"
+HARNESS = os.environ.get("NOTIFYD_TEST_SYSTEMD", "")
+
+SCRIPT = r"""
+set -eu
+chmod 755 /root   # a private root: the interpreter may live below it
+cp {root}/systemd/notifyd.sysusers.conf /usr/lib/sysusers.d/notifyd.conf
+systemd-sysusers
+sed 's|^ExecStart=.*|ExecStart={python} -m notifyd run|' {root}/systemd/notifyd.service \
+  > /etc/systemd/system/notifyd.service
+mkdir -p /etc/notifyd /var/log/app
+(umask 077; echo onp_secret > /etc/notifyd/send-token)
+echo 'private' > /var/log/app/app.log; chmod 600 /var/log/app/app.log
+cat > /etc/notifyd/config.toml <<'EOF'
+[api]
+url = "http://127.0.0.1:9"
+[triggers.app]
+type = "log"
+paths = ["/var/log/app/app.log"]
+patterns = ['ALERT']
+debounce = "0s"
+EOF
+systemctl daemon-reload
+systemctl start notifyd
+systemctl show -p User,ActiveState,StatusText notifyd
+stat -c '%a %U' /run/notifyd/notifyd.sock /var/lib/notifyd
+echo 'ALERT root only' >> /var/log/app/app.log
+i=0
+until {python} -m notifyd history --socket /run/notifyd/notifyd.sock | grep 'app'; do
+  i=$((i + 1)); [ $i -lt 50 ]; sleep 0.1
+done
+systemctl reload notifyd
+echo reloaded: $(systemctl is-active notifyd)
+kill -9 $(systemctl show -p MainPID --value notifyd)
+i=0
+until {python} -m notifyd status --socket /run/notifyd/notifyd.sock >/dev/null; do
+  i=$((i + 1)); [ $i -lt 100 ]; sleep 0.1
+done
+echo restarted: $(systemctl show -p NRestarts --value notifyd)
+systemctl stop notifyd
+echo stopped: $(systemctl show -p Result,ExecMainStatus notifyd | tr '\n' ' ')
+if journalctl -u notifyd | grep onp_secret; then exit 9; fi
+"""
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_the_unit_is_hardened(tmp_path):
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text().replace("/usr/local/bin/notifyd", "/bin/true"))
+    for words in (["verify", unit], ["security", "--offline=yes", "--threshold=25", unit]):
+        done = subprocess.run(
+            ["systemd-analyze", *words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not HARNESS, reason="NOTIFYD_TEST_SYSTEMD names no program that boots systemd")
+def test_the_service_starts_reads_reloads_and_survives_a_kill():
+    script = SCRIPT.format(root=ROOT, python=sys.executable)
+    done = subprocess.run(
+        [HARNESS, "--timeout", "50", "--journal-on-failure", "--", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in (
+        "User=notifyd",
+        "ActiveState=active",
+        "StatusText=1 triggers",
+        "660 notifyd",
+        "700 notifyd",
+        "reloaded: active",
+        "restarted: 1",
+        "stopped: Result=success ExecMainStatus=0",
+    ):
+        assert said in done.stdout, done.stdout

@@ -1,0 +1,80 @@
+"""Whatever a table holds, it is either refused in plain lines or makes settings."""
+
+import copy
+import datetime as dt
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from notifyd.config.report import Origins, Report
+from notifyd.config.sections import Section
+from notifyd.config.settings import Settings
+from notifyd.config.triggers import TYPES
+from notifyd.config.validation import validate
+from notifyd.text import clean_title
+
+SECTIONS = {
+    name: field.annotation
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+VALUES = st.one_of(
+    st.sampled_from(["5m", "0s", "64KiB", "0660", "/x", "~/x", "x", "(", "{{ x }}", "", "path"]),
+    st.sampled_from(["(?P<a>x)", "{{ fields.a }}", "created", "exit", "high", "log", "utf-8"]),
+    st.sampled_from([[], {}, ["x"], ["x", "x"], [1], [["x"]], {"a": 1}, {"max": 1, "per": "1s"}]),
+    st.sampled_from([dt.date(2020, 1, 1), float("nan"), 1 << 70, True, 1.5]),
+    st.integers(-1, 100_001),
+    st.text(max_size=5),
+)
+
+
+def table(keys: list[str]) -> st.SearchStrategy[object]:
+    key = st.sampled_from([*keys, "mute", "stale", "unknown"])
+    return st.dictionaries(key, VALUES, max_size=8) | VALUES
+
+
+def trigger(kind: str) -> st.SearchStrategy[object]:
+    required = {"log": {"paths": ["/x"], "patterns": ["x"]}, "file": {"paths": ["/x"]}}
+    base = {"type": kind, **required.get(kind, {"name": "x"})}
+    return table([*TYPES[kind].model_fields]).map(
+        lambda own: base | own if isinstance(own, dict) else own
+    )
+
+
+TABLES = st.fixed_dictionaries(
+    {},
+    optional={
+        **{name: table([*model.model_fields]) for name, model in SECTIONS.items()},
+        "triggers": st.dictionaries(
+            st.sampled_from(["a", "b", "c"]) | st.text(max_size=3),
+            st.sampled_from([*TYPES]).flatmap(trigger),
+            max_size=3,
+        )
+        | VALUES,
+        "mute": VALUES,
+    },
+)
+
+
+@given(TABLES)
+@settings(max_examples=300, deadline=None)
+def test_it_is_refused_in_plain_lines_or_makes_settings(given_table: dict[str, object]):
+    merged = copy.deepcopy(given_table)
+    report = Report(Origins())
+    validate(merged, report)
+    if not report.problems:
+        Settings.model_validate(merged)
+    for line in (*report.problems, *report.warnings):
+        assert line == clean_title(line)
+        assert "input should" not in line.lower()
+        assert "value error" not in line.lower()
+
+
+def test_paths_are_expanded_in_the_settings():
+    file = {"type": "file", "paths": "~/a/**", "ignore": ["~/b"]}
+    loaded = Settings.model_validate({"triggers": {"a": file}, "state": {"dir": "~/s"}})
+    home = Path.home()
+    found = loaded.triggers["a"].model_dump(include={"paths", "ignore"})
+    assert found == {"paths": [f"{home}/a/**"], "ignore": [f"{home}/b"]}
+    assert loaded.state.dir == home / "s"

@@ -1,0 +1,160 @@
+"""Candidate lines, decisions within a time limit, bounds, and the cache of databases."""
+
+import os
+import time
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifyd.matching import Rule, Scanner
+from notifyd.matching.decide import text
+
+
+def hits(rules, block, **keys):
+    return Scanner(rules, cache=None, **keys).scan(bytearray(block), 0, len(block)).hits
+
+
+def test_a_hit_says_trigger_offset_line_pattern_and_fields():
+    rule = Rule("t", ("nothing", r"(?P<a>\d+)(?P<b>x)?"))
+    (hit,) = hits([rule], b"one\n22\r\n")
+    assert hit == ("t", 4, "22", 1, {"a": "22", "b": ""})
+
+
+def test_the_first_pattern_in_the_list_wins_and_a_line_counts_once():
+    found = hits([Rule("t", ("b", "a")), Rule("u", ("a", "b", r"\p{L}"))], b"ab\n")
+    assert [(hit.trigger, hit.pattern) for hit in found] == [("t", 0), ("u", 0)]
+
+
+def test_a_pattern_tried_on_every_line_takes_its_place_among_the_others():
+    found = hits([Rule("t", (r"\p{Lu}", "a")), Rule("u", ("a", ""))], b"a\nB\n")
+    assert [(hit.trigger, hit.offset, hit.pattern) for hit in found] == [
+        ("t", 0, 1),
+        ("u", 0, 0),
+        ("t", 2, 0),
+        ("u", 2, 1),
+    ]
+
+
+def test_exclude_drops_a_line():
+    assert [hit.line for hit in hits([Rule("t", ("a",), ("b", "^ac"))], b"a\nab\nac\nca\n")] == [
+        "a",
+        "ca",
+    ]
+
+
+def test_only_the_part_between_the_offsets_is_scanned():
+    block = bytearray(b"a1\na2\na3\na4")
+    scan = Scanner([Rule("t", ("a",))], cache=None).scan(block, 3, 9)
+    assert [(hit.offset, hit.line) for hit in scan.hits] == [(3, "a2"), (6, "a3")]
+    assert scan.end == 9
+
+
+def test_a_line_is_decided_by_its_first_bytes_and_the_cut_is_shown():
+    rules = [Rule("t", ("^x+$",), max_line=100), Rule("u", ("end",), max_line=100)]
+    found = hits(rules, b"x" * 100 + b"\n" + b"x" * 500 + b"end\n")
+    assert [(hit.trigger, hit.line) for hit in found] == [
+        ("t", "x" * 100),
+        ("t", "x" * 100 + "… (cut)"),
+    ]
+
+
+def test_a_cut_inside_a_character_leaves_no_broken_one():
+    assert text("é".encode() * 10, "utf-8", 5) == ("éé", True)
+    assert text(b"\xffabc", "utf-8", 2) == ("\ufffda", True)
+
+
+@given(
+    lines=st.lists(st.sampled_from([b"x", b"", b"yy", b"x" * 3000]), max_size=300),
+    limit=st.integers(1, 20),
+    room=st.sampled_from([100, 10_000, 1 << 30]),
+    every=st.booleans(),
+)
+def test_scans_are_bounded_and_together_find_everything(lines, limit, room, every):
+    block = bytearray(b"".join(line + b"\n" for line in lines))
+    scanner = Scanner([Rule("t", ("x", "") if every else ("x",))], cache=None)
+    found, at = [], 0
+    while at < len(block):
+        scan = scanner.scan(block, at, len(block), limit=limit, room=room)
+        assert len(scan.hits) <= limit
+        assert scan.end > at
+        found += scan.hits
+        at = scan.end
+    assert [hit.line for hit in found] == [line.decode() for line in lines if every or b"x" in line]
+    assert all(before.offset < after.offset for before, after in pairwise(found))
+
+
+def test_a_pattern_that_backtracks_without_end_is_given_up_and_others_go_on():
+    rules = [Rule("bad", (r"(a|a)+$", "late")), Rule("good", ("b",))]
+    scanner = Scanner(rules, cache=None, time_limit=0.02)
+    block = bytearray((b"a" * 40 + b"b late\n") + (b"a" * 40 + b"b\n") * 30)
+    began = time.monotonic()
+    found, at = [], 0
+    while at < len(block):
+        scan = scanner.scan(block, at, len(block), limit=100)
+        found += scan.hits
+        at = scan.end
+    assert time.monotonic() - began < 5
+    assert scanner.undecided == {"bad": 30, "good": 0}
+    assert [hit.trigger for hit in found if hit.offset == 0] == ["bad", "good"]
+    assert len([hit for hit in found if hit.trigger == "good"]) == 31
+
+
+def test_an_exclusion_that_cannot_be_decided_keeps_the_line_and_says_so():
+    scanner = Scanner([Rule("t", ("b",), (r"(a|a)+$",))], cache=None, time_limit=0.01)
+    block = bytearray(b"a" * 40 + b"b\n")
+    assert len(scanner.scan(block, 0, len(block)).hits) == 1
+    assert scanner.undecided == {"t": 1}
+
+
+def test_what_the_engine_refuses_is_tried_on_every_line(tmp_path):
+    too_large = "(" + "|".join(f"[a-z]{{8}}{n}" for n in range(3000)) + ")"
+    found = hits([Rule("t", (too_large, "plain"))], b"abcdefgh2999\nplain\n")
+    assert [hit.line for hit in found] == ["abcdefgh2999", "plain"]
+
+
+RULES = [Rule("t", (r"(?P<n>\d+) apples", "pears"))]
+
+
+def scans(directory):
+    block = bytearray(b"12 apples\nplums\n")
+    return [hit.line for hit in Scanner(RULES, cache=directory).scan(block, 0, len(block)).hits]
+
+
+def test_databases_are_kept_on_disk_and_taken_from_there(tmp_path):
+    directory = tmp_path / "a" / "b"
+    assert scans(directory) == ["12 apples"]
+    (file,) = directory.iterdir()
+    os.utime(file, (0, 0))
+    before = file.read_bytes()
+    assert scans(directory) == ["12 apples"]
+    assert file.read_bytes() == before
+    assert file.stat().st_mtime > 0
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("damage", [b"", b"x", b"half", b"flipped"])
+def test_a_damaged_database_is_made_anew(tmp_path, damage):
+    scans(tmp_path)
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    if damage == b"half":
+        damage = whole[: len(whole) // 2]
+    if damage == b"flipped":
+        damage = whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:]
+    file.write_bytes(damage)
+    assert scans(tmp_path) == ["12 apples"]
+    assert file.read_bytes() == whole
+
+
+def test_a_directory_that_cannot_be_written_only_costs_time(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert scans(blocked / "cache") == ["12 apples"]
+
+
+def test_old_databases_are_removed(tmp_path):
+    for number in range(70):
+        Scanner([Rule("t", (f"pattern {number}",))], cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 64

@@ -1,0 +1,125 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from notifyd.config.triggers import ProcessTrigger
+from notifyd.sources import procfs
+from notifyd.sources.procfs import Process, Stat
+from notifyd.sources.selector import Selector
+from notifyd.sources.watched import End, Watched, end_event, start_event
+
+
+def process(*arguments, command="", executable=""):
+    return Process(1, Stat(command, zombie=False, copy=False, start=0), executable, arguments)
+
+
+def selector(**keys):
+    return Selector(ProcessTrigger.model_validate(keys))
+
+
+@pytest.mark.parametrize(
+    ("found", "name", "shown"),
+    [
+        (process("/usr/bin/nginx", command="nginx"), "nginx", "nginx"),
+        (process("nginx: worker process", command="nginx"), "nginx", "nginx"),
+        (process("-bash", command="bash"), "bash", "bash"),
+        (process("python3", "./train.py", command="train.py"), "train.py", "train.py"),
+        (process("python3", "train.py", command="python3"), "python3", "python3"),
+        (process("x", executable="/opt/app/server"), "server", "x"),
+        (
+            process("a-name-longer-than-15", command="a-name-longer-"),
+            "a-name-longer-than-15",
+            "a-name-longer-than-15",
+        ),
+        (process("/srv/postgres: writer /x/y", command="postgres"), "postgres", "postgres"),
+    ],
+)
+def test_names(found, name, shown):
+    assert selector(name=name).wants(found)
+    assert not selector(name="another").wants(found)
+    assert not selector(name=name[:-1]).wants(found)
+    assert found.name == shown
+
+
+def test_a_command_line_is_searched_with_blanks_between_its_arguments():
+    found = process("python", "train.py", "--epochs", "3")
+    assert selector(cmdline=r"train\.py --epochs \d").wants(found)
+    assert not selector(cmdline=r"^train").wants(found)
+
+
+def test_a_pattern_without_end_is_given_up_and_named():
+    slow = selector(cmdline="(a|aa)+[bc][bc]$")
+    assert not slow.wants(process("a" * 40 + "b"))
+    assert "cannot backtrack without end" in slow.problem
+
+
+@pytest.mark.parametrize("content", ["", "\n", "not a number", "-1", "0"])
+def test_a_pidfile_without_a_pid_means_nobody(tmp_path, content):
+    file = tmp_path / "pid"
+    file.write_text(content)
+    assert selector(pidfile=str(file)).from_pidfile(0.0) is None
+
+
+def test_a_pipe_in_the_pidfiles_place_does_not_stop_us(tmp_path):
+    os.mkfifo(tmp_path / "pid")
+    assert selector(pidfile=str(tmp_path / "pid")).from_pidfile(0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("end", "failed", "code", "signal", "sentence"),
+    [
+        (End(0, 252.0), False, 0, "", "exited with status 0 after 4m12s"),
+        (End(3 << 8, 0.5), True, 3, "", "exited with status 3 after 500ms"),
+        (End(9, 60.0), True, None, "SIGKILL", "was ended by SIGKILL after 1m"),
+        (End(11 | 0x80, 60.0), True, None, "SIGSEGV", "was ended by SIGSEGV after 1m"),
+        (End(36), True, None, "SIGRTMIN+2", "was ended by SIGRTMIN+2"),
+        (End(None, 3.0), False, None, "", "ended after 3s, status unknown"),
+        (
+            End(absent=True),
+            False,
+            None,
+            "",
+            "ended while notifyd was not running, status unknown",
+        ),
+        (
+            End(absent=True, rebooted=True),
+            True,
+            None,
+            "",
+            "ended when the machine was restarted, status unknown",
+        ),
+    ],
+)
+def test_how_an_end_is_told(end, failed, code, signal, sentence):
+    assert (end.failed, end.code, end.signal, end.sentence()) == (failed, code, signal, sentence)
+    watched = Watched(7, 1, "boot", "app", "app --x", "me", 1.0)
+    event = end_event("job", "", watched, 5.0, end)
+    assert event.line == f"app (pid 7) {sentence}"
+    assert event.facts["exit_code"] == ("" if code is None else str(code))
+    assert event.facts["event"] == ("failure" if failed else "exit")
+
+
+def test_a_start_is_told_by_the_triggers_own_name():
+    watched = Watched(7, 1, "boot", "python3", "python3 train.py", "me", 1.0)
+    event = start_event("job", "train.py", watched, 5.0)
+    assert (event.line, event.facts["name"]) == ("train.py (pid 7) started", "train.py")
+
+
+def test_what_is_watched_is_remembered():
+    watched = Watched(7, 1, "boot", "app", "app --x", "me", 1.0)
+    assert Watched.remembered(watched.remember()) == watched
+
+
+def test_reading_our_own_process():
+    found = procfs.process(os.getpid())
+    assert found is not None
+    assert found.executable == str(Path("/proc/self/exe").readlink())
+    assert procfs.uid(os.getpid()) == os.geteuid()
+    assert found.stat.started < procfs.uptime()
+    assert os.getpid() in procfs.pids()
+
+
+def test_a_process_that_is_not_there_is_none():
+    beyond = (1 << 22) + 1
+    assert procfs.process(beyond) is procfs.stat(beyond) is procfs.uid(beyond) is None

@@ -1,0 +1,124 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifyd.text import redact
+
+KEY = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIE/abc+\nxyz=\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer S3CRET",
+        "'authorization': 'Basic S3CRETvalue=='",
+        "curl -H 'Authorization: token S3CRET'",
+        "bearer S3CRET.with-more_of~it",
+        "the token is onp_S3CRETabcdef.",
+        "onp_S3CRET-with_more",
+        "password=S3CRET",
+        "Passwd: S3CRET",
+        "pwd = S3CRET",
+        "PGPASSWORD=S3CRET psql",
+        "DB_PASSWORD='S3CRET with spaces'",
+        '{"password": "S3CRET", "user": "me"}',
+        r"{\"api_key\": \"S3CRET\"}",
+        "api-key: S3CRET",
+        "apikey=S3CRET",
+        "token=S3CRET",
+        "?access_token=S3CRET&page=2",
+        "auth_token: S3CRET99",
+        '"token": "S3CRET"',
+        "client_secret=S3CRET",
+        "secret: S3CRET",
+        "--password S3CRET",
+        "--api-token S3CRET --verbose",
+        "curl -u me:S3CRET https://example.com",
+        "postgres://me:S3CRET@db:5432/app",
+        "redis://:S3CRET@cache",
+        "https://S3CRETuser:S3CRET@host/".replace("S3CRETuser", "me"),
+        "aws_secret_access_key = S3CRET/abc+def",
+        "https://hooks.slack.com/services/S3CRET000/B000/abcdef",
+        f"{KEY}S3CRET\n-----END RSA PRIVATE KEY-----",
+        f"{KEY}S3CRET and no end",
+    ],
+)
+def test_a_secret_is_masked(text: str):
+    assert "S3CRET" not in redact(text)
+    assert "***" in redact(text)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "AKIAIOSFODNN7EXAMPLE",
+        "ASIAIOSFODNN7EXAMPLE wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+        "github_pat_11ABCDEFG0abcdefghij_klmnop",
+        "glpat-abcdefghij0123456789",
+        "xoxb-123456789012-abcdefghijkl",
+        "sk_live_abcdefghijklmnop",
+        "sk-ant-api03-abcdefghijklmnopqrstuvwxyz",
+        "AIzaSyA-abcdefghijklmnopqrstuvwxyz01234",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdefghijk_lmn-op",
+        "123456789:AAabcdefghijklmnopqrstuvwxyz0123456",
+    ],
+)
+def test_a_token_is_known_by_its_shape(secret: str):
+    assert redact(f"got {secret}, then") == "got ***, then"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "invalid token: unexpected '<' at line 1",
+        "max_tokens=4096 input_tokens: 12",
+        "password is wrong",
+        "Password for user me: ",
+        "the bearer certificates expired",
+        "token_file = /etc/notifyd/send-token",
+        "at 12:30:00 the task-runner-with-a-very-long-name ended",
+        "https://example.com:8080/path?page=2#top",
+        "ssh me@host and mail you@example.com",
+        "commit 3b18e512dba79e4c8300dd08aeb37f8e728b8dad",
+        "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
+        "éüñ 🦊 \ud800",
+    ],
+)
+def test_what_is_no_secret_stays(text: str):
+    assert redact(text) == text
+
+
+def test_what_stands_around_a_secret_stays():
+    assert redact("a password=x b") == "a password=*** b"
+    assert redact("see postgres://me:x@db/app now") == "see postgres://me:***@db/app now"
+    assert redact(f"before\n{KEY}-----END RSA PRIVATE KEY-----\nafter") == (
+        "before\n-----BEGIN RSA PRIVATE KEY-----***\nafter"
+    )
+
+
+@given(st.text(st.sampled_from("ab:=/@- \n\"'.\\token password")))
+def test_masking_twice_changes_nothing_more(text: str):
+    assert redact(redact(text)) == redact(text)
+
+
+PIECES = [
+    *("-----BEGIN PRIVATE KEY-----", "-----BEGIN ", "http://a:", "a://", "a", "A", "0", " ", "\n"),
+    *("bearer ", "bearer a", "eyJ", "eyJaaaaaaaa.", "token:", "token: ", 'password="', "password"),
+    *("--a", "--", "-", " -u a", "AKIA", "authorization:", '\\"', 'token\\"', "password:  ", "="),
+    *("xox-", "12345678:", "SG.aaaaaaaaaaaaaaaa", "sk-", "secret_key_", "https://hooks.slack.com/"),
+]
+
+
+def test_hostile_text_takes_no_longer_than_its_length_allows():
+    """A quadratic pattern takes 256 times as long for 16 times the text."""
+    for piece in PIECES:
+        times = []
+        for length in (4096, 65536):
+            text = (piece * length)[:length]
+            start = time.thread_time()
+            redact(text)
+            times.append(time.thread_time() - start)
+        assert times[1] < max(times[0], 0.002) * 64, piece

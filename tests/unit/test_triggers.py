@@ -1,0 +1,230 @@
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifyd.config.triggers import TYPES, Shaping
+from notifyd.model import Digest, Event, Tally
+from notifyd.triggers import Trigger, render_digest
+from notifyd.triggers.times import TIMES
+
+NOON = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
+LOG = {"paths": ["/x"], "patterns": [r"(?P<level>\w+) (?P<items>.*)"]}
+REQUIRED = {"log": LOG, "file": {"paths": ["/x"]}, "process": {"name": "python"}}
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def trigger(kind: str = "log", **keys: object) -> Trigger:
+    config = TYPES[kind].model_validate(REQUIRED[kind] | keys)
+    return Trigger("app", config, Shaping(), host="box", workspace="ws")
+
+
+def event(line: str = "ERROR disk full", **facts: str) -> Event:
+    fields = {"level": "ERROR", "items": "disk full"}
+    return Event("app", NOON, line, path="/var/log/app.log", fields=fields, facts=facts)
+
+
+def tally(*events: Event, count: int = 0) -> Tally:
+    events = events or (event(),)
+    return Tally(
+        count=count or len(events),
+        first=NOON - 60 * (len(events) - 1),
+        last=NOON,
+        first_line=events[0].line,
+        lines=tuple(event.line for event in events)[-20:],
+        paths=("/var/log/app.log",),
+        event=events[-1],
+    )
+
+
+class TestMatch:
+    def test_without_group_by_all_are_one_group(self):
+        assert trigger().match(event()) == ((), event())
+
+    def test_a_group_is_made_of_fields_and_facts(self):
+        found = trigger(group_by=["level", "path", "line", "pid", "unit"]).match(event(pid="7"))
+        assert found.group == ("ERROR", "/var/log/app.log", "ERROR disk full", "7", "")
+
+    def test_a_process_is_grouped_by_its_name(self):
+        assert trigger("process").match(event(name="python")).group == ("python",)
+
+    def test_a_field_comes_before_a_fact_of_the_same_name(self):
+        own = trigger(patterns="(?P<path>x)", group_by="path")
+        assert own.match(event()._replace(fields={"path": "own"})).group == ("own",)
+
+    def test_identity_is_name_type_and_grouping(self):
+        names = {trigger().identity, trigger("file").identity, trigger(group_by="level").identity}
+        assert len(names) == 3
+        assert trigger(title="x", cooldown="1s").identity == trigger().identity
+
+
+class TestTemplates:
+    @pytest.mark.parametrize(
+        ("source", "text"),
+        [
+            ("{{ trigger }} {{ type }} {{ host }} {{ workspace }}", "app log box ws"),
+            ("{{ count }} {{ first }} {{ last }}", "2 22:12:20 22:13:20"),
+            ("{{ path }} {{ paths | join(',') }}", "/var/log/app.log /var/log/app.log"),
+            ("{{ line }}|{{ first_line }}|{{ lines | join(',') }}", "two|one|one,two"),
+            ("{{ fields.level }} {{ fields['items'] }}", "ERROR disk full"),
+            ("{{ fields.items or line }} {{ fields.items | upper }}", "disk full DISK FULL"),
+            ("{{ pid + 1 }} {{ name }} {{ cmdline }} {{ unit }}|", "43 py py x.py |"),
+            ("{{ 'failed' if exit_code != 0 }} {{ signal }}|{{ duration }}", "failed |4m5s"),
+        ],
+    )
+    def test_every_name(self, source: str, text: str):
+        facts = {"pid": "42", "name": "py", "cmdline": "py x.py", "exit_code": "3"}
+        last = event("two", duration="245.2", **facts)
+        own = trigger(title=source, body=source)
+        assert own.render(tally(event("one"), last)) == (text, text)
+
+    def test_an_exit_status_of_nought_is_a_number(self):
+        own = trigger("process", title="{{ 'fine' if exit_code == 0 else 'bad' }}")
+        assert own.render(tally(event(exit_code="0")))[0] == "fine"
+
+    def test_what_this_event_lacks_is_empty(self):
+        own = trigger(
+            patterns=["(?P<a>x)", "(?P<b>y)"],
+            title="[{{ fields.b }}{{ pid }}{{ exit_code }}{{ duration }}]",
+        )
+        assert own.render(tally(event()._replace(fields={"a": "x"})))[0] == "[]"
+
+    def test_times_of_another_day_carry_their_date(self):
+        own = trigger(title="{{ first }} {{ last }}")
+        title, _ = own.render(tally(event("one"), event("two")), NOON + 86400)
+        assert title == "2023-11-14 22:12:20 2023-11-14 22:13:20"
+
+    def test_a_template_that_fails_says_so_and_the_news_arrives(self):
+        own = trigger(title="{{ count / 0 }}", body="{{ 'x' * 99999 }}")
+        title, body = own.render(tally())
+        assert title == "app"
+        assert "(The template" in own.render(tally(event("x" * 60_000)))[1][:2000]
+        assert body.startswith("ERROR disk full\n(The template for the title failed: division")
+        assert "(The template for the body failed: the repeated text is too long)" in body
+
+    def test_endless_output_is_stopped(self):
+        own = trigger(body="{% for i in range(9999) %}{{ line }}{% endfor %}")
+        assert len(own.render(tally(event("x" * 1000)))[1]) <= 8000
+
+    def test_a_title_may_be_left_empty_but_not_everything(self):
+        assert trigger(title="").render(tally()) == ("", "ERROR disk full")
+        assert trigger(title="", body=" ").render(tally()) == ("app", " ")
+
+    @given(
+        st.sampled_from(["{{", "}}", "{%", "%}", "{#", "%s", "{0}", "\x1b[0m", "{{ 7 * 7 }}"])
+        | st.text(st.characters())
+    )
+    def test_values_arrive_as_text_and_are_never_evaluated(self, hostile: str):
+        value = f"{hostile}{{{{ 7*7 }}}}{{% raw %}}{hostile}"
+        happened = Event(
+            "app", NOON, value, value, {"level": value, "items": value}, {"name": value}
+        )
+        for source in (
+            "{{ line }}",
+            "{{ fields.level }}",
+            "{{ path }}",
+            "{{ name }}",
+            "{{ lines[0] }}",
+        ):
+            own = trigger(title=source)
+            assert own.render(tally(happened)) == (value, value)
+
+
+class TestOwnWording:
+    def test_log(self):
+        assert trigger().render(tally()) == ("app", "ERROR disk full")
+        lines = [event(f"line {number}") for number in range(7)]
+        title, body = trigger(group_by="level").render(tally(*lines))
+        assert title == f"app (ERROR): 7 {TIMES}"
+        assert body.splitlines() == [
+            *(f"line {number}" for number in range(2, 7)),
+            f"7 {TIMES} from 22:07:20 to 22:13:20",
+        ]
+
+    def test_a_long_line_leaves_room_for_the_others(self):
+        _, body = trigger().render(tally(event("x" * 5000), event("last")))
+        assert f"{'x' * 350}…\nlast\n2 {TIMES} from" in body
+        assert trigger().render(tally(event("x" * 5000)))[1] == "x" * 5000
+
+    def test_file(self):
+        own = trigger("file")
+        created = event("created /srv/report.pdf", event="created")._replace(path="/srv/report.pdf")
+        assert own.render(tally(created)) == ("app: created report.pdf", "created /srv/report.pdf")
+        assert own.render(tally(created, created))[0] == "app: 2 changes"
+
+    @pytest.mark.parametrize(
+        ("facts", "title"),
+        [
+            ({"event": "exit", "exit_code": "0", "signal": ""}, "app: ended"),
+            ({"event": "exit", "exit_code": ""}, "app: ended"),
+            ({"event": "exit", "exit_code": "3"}, "app: failed"),
+            ({"event": "exit", "signal": "SIGKILL"}, "app: failed"),
+            ({"event": "failure"}, "app: failed"),
+            ({"event": "start"}, "app: started"),
+        ],
+    )
+    def test_process(self, facts: dict[str, str], title: str):
+        ended = event("python (pid 7) ended with exit status 3 after 4m", name="python", **facts)
+        assert trigger("process").render(tally(ended)) == (title, ended.line)
+
+
+COUNTS = {"builds": 2, "app-errors": 30, "uploads": 5}
+
+
+class TestDigest:
+    def digest(self, reason: str = "budget", counts: dict[str, int] | None = None) -> Digest:
+        lines = tuple(f"line {number}" for number in range(20))
+        return Digest(reason, counts or COUNTS, NOON - 3600, NOON, lines)
+
+    def test_counts_by_trigger_then_the_last_lines(self):
+        title, body = render_digest(self.digest())
+        assert title == "37 more from 3 triggers"
+        assert body.splitlines() == [
+            "Held back: the budget for this span of time was used up. From 21:13:20 to 22:13:20.",
+            *(f"30 {TIMES} app-errors", f"5 {TIMES} uploads", f"2 {TIMES} builds", ""),
+            *(f"line {number}" for number in range(15, 20)),
+        ]
+
+    @pytest.mark.parametrize(
+        ("reason", "title"),
+        [
+            ("budget", "4 more from app"),
+            ("storm", "4 more from app"),
+            ("full", "4 more from app"),
+            ("expired", "4 from app, too late"),
+            ("removed", "4 from app, changed or removed"),
+            ("what comes later", "4 more from app"),
+        ],
+    )
+    def test_each_reason_is_told(self, reason: str, title: str):
+        found, body = render_digest(self.digest(reason, {"app": 4}))
+        assert found == title
+        assert f"4 {TIMES} app" in body
+
+    def test_many_triggers_still_add_up(self):
+        counts = {f"t{number:02}": number + 1 for number in range(40)}
+        _, body = render_digest(self.digest(counts=counts))
+        told = [
+            int(line.split(f" {TIMES} ")[0]) for line in body.splitlines() if f" {TIMES} " in line
+        ]
+        assert (len(told), sum(told)) == (13, sum(counts.values()))
+
+    def test_messages_have_no_trigger(self):
+        assert f"2 {TIMES} messages" in render_digest(self.digest(counts={"": 2}))[1]
+
+
+def test_the_hosts_zone_is_used(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(os.environ, "TZ", "Asia/Tokyo")
+    time.tzset()
+    assert trigger(title="{{ last }}").render(tally())[0] == "07:13:20"
