@@ -70,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
         _print(notification=_notification(settings, args.trigger, config, tally))
     for late in filter(None, scanner.undecided.values()):
         print(
-            f"{late} lines could not be decided in time: a pattern backtracks without end",
+            f"{late} line{'s' * (late > 1)} could not be decided in time, "
+            "because a pattern backtracks without end",
             file=sys.stderr,
         )
     return _MATCHED if count else _NONE

@@ -107,6 +107,13 @@ def _set(codes: frozenset[int]) -> bytes:
             ranges[-1][1] = code
         else:
             ranges.append([code, code])
+    if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
+        return _code(ranges[0][0])
     return b"[%s]" % b"".join(
-        rb"\x%02x" % low if low == top else rb"\x%02x-\x%02x" % (low, top) for low, top in ranges
+        _code(low) if low == top else b"%s-%s" % (_code(low), _code(top)) for low, top in ranges
     )
+
+
+def _code(code: int) -> bytes:
+    """Write one byte; short, because the engine takes 16,000 bytes of expression at most."""
+    return b"%c" % code if chr(code).isascii() and chr(code).isalnum() else rb"\x%02x" % code

@@ -4,7 +4,8 @@ import os
 import pwd
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from sys import intern
+from typing import NamedTuple, Self
 
 from notifyd.sources import procfs
 from notifyd.sources.procfs import Process
@@ -13,12 +14,34 @@ from notifyd.sources.selector import Selector
 _RAREST = 64
 """A process may exec: it is looked at again after 1, 2, 4 … rounds, then once in so many."""
 _COPY_AGE = 0.5
+_LINE_KEPT = 1000
+"""Characters of a command line that are remembered and told."""
 
 
 class Match(NamedTuple):
-    process: Process
+    """A process and the triggers that mean it. start: clock ticks after boot.
+
+    There may be thousands of one kind, so they share their texts.
+    """
+
+    pid: int
+    start: int
+    name: str
+    cmdline: str
     user: str
     triggers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, process: Process, triggers: Iterable[str]) -> Self:
+        uid = procfs.uid(process.pid)
+        return cls(
+            process.pid,
+            process.stat.start,
+            intern(process.name),
+            intern(process.command_line[:_LINE_KEPT]),
+            "" if uid is None else _user_name(uid),
+            tuple(triggers),
+        )
 
 
 class Census:
@@ -91,7 +114,7 @@ class Census:
                 self._met[pid] = self._round
                 wanting = [name for name in wanting if name in arming]
             if wanting:
-                matches.append(Match(process, _user(pid), tuple(wanting)))
+                matches.append(Match.of(process, wanting))
         return matches
 
     def _named(self, arming: frozenset[str]) -> list[Match]:
@@ -108,13 +131,8 @@ class Census:
                         "which its trigger is first armed"
                     )
             if process is not None and process.pid != os.getpid():
-                matches.append(Match(process, _user(process.pid), (name,)))
+                matches.append(Match.of(process, [name]))
         return matches
-
-
-def _user(pid: int) -> str:
-    uid = procfs.uid(pid)
-    return "" if uid is None else _user_name(uid)
 
 
 def _is_due(age: int) -> bool:

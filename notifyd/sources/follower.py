@@ -10,6 +10,7 @@ from typing import Protocol
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event, Positions
 from notifyd.sources.catalog import Catalog, Survey
+from notifyd.sources.gate import unreadable
 from notifyd.sources.mounts import Mounts
 from notifyd.sources.roster import Roster
 from notifyd.sources.tail import Piece, Tail, buffer
@@ -67,9 +68,9 @@ class Batch:
     """What one turn brought.
 
     more: there is more to read at once. wake: monotonic time of the next turn, hint or no hint.
+    surveyed: everything was looked at. polled: why hints may be missing.
     watched: the directories to be watched, for all changes or for names that appear; None if they
     are the same as before.
-    polled: why hints may be missing.
     """
 
     events: tuple[Event, ...]
@@ -79,6 +80,7 @@ class Batch:
     watched: tuple[set[str], set[str]] | None
     watching: int
     problems: tuple[str, ...]
+    surveyed: bool
     polled: str
 
 
@@ -133,6 +135,7 @@ class Follower:
             watched=self._watched(hints),
             watching=len(roster.tails),
             problems=self._problems(),
+            surveyed=hints.all,
             polled=self._polled,
         )
 
@@ -176,7 +179,7 @@ class Follower:
             try:
                 piece = tail.read(self._buffer)
             except OSError as error:
-                self._roster.problems[tail.path] = f"{tail.path} cannot be read: {error.strerror}"
+                self._roster.problems[tail.path] = unreadable(tail.path, error)
                 piece = None
             if tail.restarted:
                 self._roster.note(tail, urgent=True)
@@ -224,8 +227,8 @@ class Follower:
         for scanner in self._scanners.values():
             late.update(scanner.undecided)
         told += [
-            f"{count} lines could not be decided in time for {trigger}: "
-            "one of its patterns backtracks without end"
+            f"{trigger}: {count} line{'s' * (count > 1)} could not be decided in time, "
+            "because a pattern backtracks without end"
             for trigger, count in late.items()
             if count
         ]

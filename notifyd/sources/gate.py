@@ -28,7 +28,7 @@ def examined(path: str) -> os.stat_result | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise ClosedGateError(_sentence(path, error)) from None
+        raise ClosedGateError(unreadable(path, error)) from None
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no file")
         raise ClosedGateError(
@@ -51,7 +51,7 @@ def opened(path: str, status: os.stat_result) -> int:
         except PermissionError:  # O_NOATIME is for the file's owner only
             descriptor = os.open(path, flags)
     except OSError as error:
-        raise ClosedGateError(_sentence(path, error)) from None
+        raise ClosedGateError(unreadable(path, error)) from None
     if not os.path.samestat(os.fstat(descriptor), status):
         os.close(descriptor)
         raise ClosedGateError(f"{path} was replaced while it was opened; it is looked at again")
@@ -71,7 +71,8 @@ def _placed_by_owner(path: str, status: os.stat_result) -> bool:
     return status.st_nlink == 1 or folder.st_uid in trusted
 
 
-def _sentence(path: str, error: OSError) -> str:
+def unreadable(path: str, error: OSError) -> str:
+    """Say why a file cannot be read, and the mend."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"{path} cannot be opened, too many files are open: raise LimitNOFILE (ulimit -n)"
     if isinstance(error, PermissionError):

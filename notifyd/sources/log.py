@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Health, Reading
@@ -13,6 +14,8 @@ from notifyd.sources.follower import Batch, Follower, ScannerFor
 from notifyd.sources.watch import Hints, Watch
 
 _POLL = 1.0
+
+T = TypeVar("T")
 
 
 class LogSource:
@@ -47,36 +50,31 @@ class LogSource:
 
     async def run(self, emit: Emit) -> None:
         loop = asyncio.get_running_loop()
-        follower = self._follower()
+        follower = await self._on_thread(self._follower)
         try:
             with self._watch() as watch:
-                hints, swept = Hints(all=True), loop.time()
+                hints, sweep_at = Hints(all=True), 0.0
                 while True:
-                    batch = await self._on_thread(partial(follower.turn, hints, loop.time()))
-                    fresh: set[str] = set()
-                    if batch.watched is not None:
-                        fresh = watch.cover(*batch.watched, again=hints.all)
+                    now = loop.time()
+                    hints.all = hints.all or now >= sweep_at
+                    batch, hints = await self._on_thread(
+                        partial(_turn, follower, watch, hints, now)
+                    )
+                    if batch.surveyed:
+                        every = _POLL if watch.problem or batch.polled else self._sweep
+                        sweep_at = now + every
                     self._health = self._told(batch, watch)
                     if batch.events or batch.positions:
                         await emit(Reading(batch.events, batch.positions, rereadable=True))
-                    every = _POLL if watch.problem or batch.polled else self._sweep
-                    if not (batch.more or fresh):
-                        wake = (
-                            swept + every if batch.wake is None else min(batch.wake, swept + every)
-                        )
+                    if not (batch.more or hints):
+                        wake = sweep_at if batch.wake is None else min(batch.wake, sweep_at)
                         await watch.wait(max(0.0, wake - loop.time()))
-                    hints = watch.take()
-                    hints.folders |= fresh
-                    if loop.time() >= swept + every:
-                        hints.all = True
-                    if hints.all:
-                        swept = loop.time()
         finally:
             follower.close()
 
-    async def _on_thread(self, turn: Callable[[], Batch]) -> Batch:
-        """Run a turn to its end, whatever happens: nobody else may use its files meanwhile."""
-        running = asyncio.get_running_loop().run_in_executor(self._executor, turn)
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        """Do a piece of work to its end, whatever happens: nobody may use its files meanwhile."""
+        running = asyncio.get_running_loop().run_in_executor(self._executor, work)
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -91,3 +89,13 @@ class LogSource:
             kind = f"some logs are on {batch.polled}, which does not tell of changes"
             problems += (f"{kind}: logs are looked at every second",)
         return Health(self.name, batch.watching, problems)
+
+
+def _turn(follower: Follower, watch: Watch, hints: Hints, now: float) -> tuple[Batch, Hints]:
+    """Follow old hints and new ones; returns where to look once more, since it is watched now."""
+    hints |= watch.take()
+    batch = follower.turn(hints, now)
+    fresh: set[str] = set()
+    if batch.watched is not None:
+        fresh = watch.cover(*batch.watched, again=batch.surveyed)
+    return batch, Hints(folders=fresh)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.sources.catalog import Catalog
-from notifyd.sources.gate import ClosedGateError, examined, opened
+from notifyd.sources.gate import ClosedGateError, examined, opened, unreadable
 from notifyd.sources.names import Identity, Names
 from notifyd.sources.position import PREFIX, Key, Position, armed_key
 from notifyd.sources.siblings import renamed
@@ -179,19 +179,23 @@ class Roster:
             if tail.offset < min(starts.values()):  # it was truncated in this very moment
                 starts = dict.fromkeys(starts, 0)
         for trigger, start in starts.items():
-            tail.since[trigger] = max(start, tail.offset)
-            if start < tail.offset:
-                self._branch(tail, trigger, start)
+            if start >= tail.offset or self._branched(tail, trigger, start):
+                tail.since[trigger] = max(start, tail.offset)
         self.note(tail, urgent=True)  # until then it could be renamed and never found again
 
-    def _branch(self, tail: Tail, trigger: str, start: int) -> None:
+    def _branched(self, tail: Tail, trigger: str, start: int) -> bool:
         """Give a trigger that came late a reading of its own, up to where the others are."""
-        key = Key(*tail.key[:2], trigger)
-        branch = self._add(Tail(os.dup(tail.descriptor), key, tail.path))
+        try:
+            descriptor = os.dup(tail.descriptor)
+        except OSError as error:
+            self.problems[tail.path] = unreadable(tail.path, error)
+            return False
+        branch = self._add(Tail(descriptor, Key(*tail.key[:2], trigger), tail.path))
         branch.go(start)
         branch.since, branch.until = {trigger: branch.offset}, tail.offset
         self.waiting[branch.key] = None
         self.note(branch)
+        return True
 
     def _reserve(self, path: str, key: Key, status: os.stat_result, patterns: Named) -> None:
         """Remember the end of a file that existed when it was first looked for, unreadable."""

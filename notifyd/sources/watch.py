@@ -41,12 +41,19 @@ class Hints:
     folders: set[str] = field(default_factory=set)
     all: bool = False
 
+    def __ior__(self, other: "Hints") -> Self:
+        self.written |= other.written
+        self.changed |= other.changed
+        self.folders |= other.folders
+        self.all |= other.all
+        return self
+
     def __bool__(self) -> bool:
         return bool(self.written or self.changed or self.folders or self.all)
 
 
 class Watch:
-    """Belongs to the event loop. A directory under two names is one for the kernel."""
+    """One call at a time, from any thread. A directory under two names is one for the kernel."""
 
     def __init__(self, connect: Callable[..., Inotify] = Inotify) -> None:
         self._handles: dict[str, tuple[Handle, Mask]] = {}

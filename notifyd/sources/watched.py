@@ -10,16 +10,10 @@ from notifyd.config.units import spoken
 from notifyd.model import Event
 from notifyd.sources.census import Match
 
-_LINE_KEPT = 1000
-"""Characters of a command line that are remembered and told."""
-
 
 @dataclass(slots=True)
 class Watched:
-    """start: clock ticks after boot. started: wall-clock seconds. pidfd: -1 while there is none.
-
-    There may be thousands of one kind, so they share their texts.
-    """
+    """start: clock ticks after boot. started: wall-clock seconds. pidfd: -1 while there is none."""
 
     pid: int
     start: int
@@ -33,9 +27,7 @@ class Watched:
 
     @classmethod
     def found(cls, match: Match, boot: str, started: float) -> Self:
-        process = match.process
-        name, line = intern(process.name), intern(process.command_line[:_LINE_KEPT])
-        return cls(process.pid, process.stat.start, boot, name, line, match.user, started)
+        return cls(match.pid, match.start, boot, match.name, match.cmdline, match.user, started)
 
     @classmethod
     def remembered(cls, value: str) -> Self:

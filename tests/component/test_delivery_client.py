@@ -6,6 +6,12 @@ import threading
 import tracemalloc
 
 import pytest
+
+from notifyd import __version__
+from notifyd.delivery.client import BODY_LIMIT, Client, EnvelopeError, envelope
+from notifyd.delivery.lookup import addresses
+from notifyd.delivery.retry import decide
+from notifyd.model import Now, Order, Parcel, Verdict
 from support.platform import PATH, Platform
 from support.post import TOKEN, ask, parcel
 from support.replies import (
@@ -22,12 +28,6 @@ from support.replies import (
     slow,
     status,
 )
-
-from notifyd import __version__
-from notifyd.delivery.client import BODY_LIMIT, Client, EnvelopeError, envelope
-from notifyd.delivery.lookup import addresses
-from notifyd.delivery.retry import decide
-from notifyd.model import Now, Order, Parcel, Verdict
 
 
 def verdict(answer) -> Verdict:

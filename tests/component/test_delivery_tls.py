@@ -1,12 +1,12 @@
 import asyncio
 
 import pytest
-from support.platform import Platform
-from support.post import ask
-from support.proxy import Proxy
 
 from notifyd.delivery.retry import decide
 from notifyd.model import Now, Order, Verdict
+from support.platform import Platform
+from support.post import ask
+from support.proxy import Proxy
 
 
 @pytest.fixture(autouse=True)

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from support.platform import Platform
-from support.post import parcel
-from support.replies import Reply, hang, ok, reset_before, slow, status
 
 from notifyd.delivery.client import Client
 from notifyd.delivery.worker import deliver
 from notifyd.errors import StoreUnavailableError, TokenError
 from notifyd.model import Now, Order, Outcome, Parcel, Verdict
+from support.platform import Platform
+from support.post import parcel
+from support.replies import Reply, hang, ok, reset_before, slow, status
 
 NEW = "onp_the-new-token"
 

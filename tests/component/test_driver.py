@@ -5,7 +5,6 @@ import sqlite3
 from contextlib import asynccontextmanager
 
 import pytest
-from support.histories import PEER, match
 
 from notifyd.clock import Clock
 from notifyd.driver import Driver
@@ -15,6 +14,7 @@ from notifyd.outbox.store import Store
 from notifyd.shaping.codec import restored
 from notifyd.shaping.inputs import Configured, Submitted
 from notifyd.shaping.rules import Limit, Rule, Rules
+from support.histories import PEER, match
 
 RULES = Rules(
     triggers={"app": Rule("app", debounce=0.0, cooldown=0.0)},

@@ -452,4 +452,4 @@ def test_a_line_that_cannot_be_decided_in_time_names_its_trigger(tmp_path):
     append(log, "a" * 40 + "b")
     daemon.turn()
     assert len(daemon.lines("t")) == 1
-    assert "1 lines could not be decided in time for slow" in daemon.batch.problems[0]
+    assert "slow: 1 line could not be decided in time" in daemon.batch.problems[0]

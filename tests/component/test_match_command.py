@@ -116,4 +116,4 @@ def test_lines_that_ran_out_of_time_are_said(match, tmp_path):
     (tmp_path / "config.toml").write_text(CONFIG.replace("'Traceback'", "'(a|a)+$'"))
     done = match("errors", given=b"a" * 40 + b"b\nERROR x\n")
     assert done.returncode == 0
-    assert b"1 lines could not be decided in time" in done.stderr
+    assert b"1 line could not be decided in time" in done.stderr

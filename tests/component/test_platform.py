@@ -4,11 +4,11 @@ import json
 import urllib.request
 
 import pytest
+
+from notifyd.delivery.client import Client, envelope
 from support.platform import PATH, Platform, in_thread
 from support.post import TOKEN, parcel
 from support.replies import ok, status
-
-from notifyd.delivery.client import Client, envelope
 
 
 def test_it_serves_a_test_that_is_not_async():

@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from notifyd.api.connection import Limits
-from notifyd.model import Message
 from support.socket_api import (
-    JSON,
+    BRISK,
     PATIENCE,
+    POST,
     Daemon,
     ask,
     daemon,
@@ -24,9 +24,6 @@ from support.socket_api import (
     request,
     send,
 )
-
-BRISK = Limits(head=0.2, body=0.2, linger=0.2, write=0.2, idle=0.2)
-POST = b"POST /notifications/send HTTP/1.1\r\nHost: x\r\n" + JSON.encode()
 
 
 @pytest.fixture
@@ -117,146 +114,6 @@ async def test_what_came_before_a_client_closed_its_half_is_answered(served: Dae
     one = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     raw = await asyncio.to_thread(exchange_blocking, served.path, one * 40)
     assert raw.count(b"HTTP/1.1 200") == 40
-
-
-# --- size
-
-
-async def test_a_large_body_is_refused_by_its_length_alone(brisk: Daemon):
-    answer = reply(await exchange(brisk.path, POST + b"Content-Length: 20000000\r\n\r\n"))
-    assert answer.refusal == (413, "too_large")
-
-
-async def test_20_mib_that_come_all_the_same_are_refused(served: Daemon):
-    raw = await asyncio.to_thread(
-        exchange_blocking, served.path, request("POST", "/notifications/send", b"x" * (20 << 20))
-    )
-    assert reply(raw).refusal == (413, "too_large")
-
-
-async def test_a_chunked_body_is_counted(brisk: Daemon):
-    chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
-    head = POST + b"Transfer-Encoding: chunked\r\n\r\n"
-    answer = reply(await exchange(brisk.path, head + chunk * 4))
-    assert answer.refusal == (413, "too_large")
-
-
-async def test_a_chunked_message_is_taken(served: Daemon):
-    chunks = b'8\r\n{"title"\r\n5\r\n:"t"}\r\n0\r\n\r\n'
-    head = POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-    assert reply(await exchange(served.path, head + chunks)).status == 202
-    assert served.control.messages["n1"] == Message("t", "", {})
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"GET / HTTP/1.1\r\nA: " + b"x" * 10_000 + b"\r\n\r\n",
-        b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + b"A: x\r\n" * 1000 + b"\r\n",
-        b"GET / HTTP/1.1\r\nA: " + b"x" * 1_000_000,
-    ],
-)
-async def test_huge_heads_are_refused(served: Daemon, head):
-    answer = reply(await asyncio.to_thread(exchange_blocking, served.path, head))
-    assert answer.refusal == (400, "bad_request")
-
-
-# --- form
-
-
-@pytest.mark.parametrize(
-    ("headers", "body", "refusal"),
-    [
-        (b"\r\n", b"", (411, "length_required")),
-        (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", b"", (400, "bad_request")),
-        (b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n", b"aaaaa", (400, "bad_request")),
-        (b"Content-Length: -5\r\n\r\n", b"", (400, "bad_request")),
-        (b"Content-Length: +5\r\n\r\n", b"aaaaa", (400, "bad_request")),
-        (b"Transfer-Encoding: chunked, identity\r\n\r\n", b"0\r\n\r\n", (400, "bad_request")),
-        (b"Transfer-Encoding: chunked\r\n\r\n", b"ZZ\r\n", (400, "bad_request")),
-        (
-            b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n",
-            b"{}",
-            (415, "wrong_content_encoding"),
-        ),
-    ],
-)
-async def test_what_a_body_may_not_be_announced_as(served: Daemon, headers, body, refusal):
-    raw = await asyncio.to_thread(exchange_blocking, served.path, POST + headers + body)
-    assert reply(raw).refusal == refusal
-    assert not served.control.rows
-
-
-async def test_a_chunk_that_breaks_later_is_refused(served: Daemon):
-    reader, writer = await asyncio.open_unix_connection(served.path)
-    writer.write(POST + b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")
-    async with asyncio.timeout(PATIENCE):
-        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-        writer.write(b"ZZ\r\n\r\n")
-        assert reply(await reader.read()).refusal == (400, "bad_request")
-    writer.close()
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03",
-        b"garbage\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
-        b"GET http://[::1/ HTTP/1.1\r\n\r\n",
-        b"GET /\xff HTTP/1.1\r\n\r\n",
-    ],
-)
-async def test_what_is_no_http_is_refused_in_json(served: Daemon, said):
-    answer = reply(await asyncio.to_thread(exchange_blocking, served.path, said))
-    assert answer.refusal == (400, "bad_request")
-
-
-@pytest.mark.parametrize(
-    "headers",
-    ["", "Content-Type: application/x-www-form-urlencoded\r\n", "Content-Type: text/json\r\n"],
-)
-async def test_another_content_type_is_told_the_right_one(served: Daemon, headers):
-    answer = await ask(served.path, "POST", "/notifications/send", {"title": "t"}, headers)
-    assert answer.refusal == (415, "wrong_content_type")
-    assert "Content-Type: application/json" in answer.body["error"]
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"[" * 10_000,
-        b'{"data":' * 5_000 + b"1" + b"}" * 5_000,
-        b'{"title":"t","data":{"a":NaN}}',
-        b'{"title":"t","data":{"a":-Infinity}}',
-        b'{"title":"\xff"}',
-        b'{"title":"t","data":{"a":' + b"9" * 5_000 + b"}}",
-    ],
-)
-async def test_what_is_no_json_is_400(served: Daemon, body):
-    assert (await send(served.path, body)).refusal == (400, "bad_request")
-    assert not served.control.rows
-
-
-@pytest.mark.parametrize(
-    ("data", "code"),
-    [(b"[" * 100 + b"]" * 100, "data_too_deep"), (b"1e999", "wrong_field")],
-)
-async def test_data_that_json_cannot_carry_on_is_422(served: Daemon, data, code):
-    body = b'{"title":"t","data":{"a":' + data + b"}}"
-    assert (await send(served.path, body)).refusal == (422, code)
-
-
-async def test_lone_surrogates_are_replaced(served: Daemon):
-    body = rb'{"title":"a\ud800b","body":"\ud83e\uddb6","key":"\udfff","data":{"\ud800":"\udc00"}}'
-    assert (await send(served.path, body)).status == 202
-    replaced = Message("a\ufffdb", "🦶", {"\ufffd": "\ufffd"})
-    assert served.control.messages["n1"] == replaced
-    assert served.control.rows["n1"]["key"] == "\ufffd"
 
 
 # --- number

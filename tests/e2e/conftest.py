@@ -1,4 +1,5 @@
 import pytest
+
 from support.daemon import Daemon
 from support.platform import Platform, in_thread
 

@@ -6,9 +6,9 @@ import time
 from collections import Counter
 
 import pytest
-from support.daemon import PLENTY, told, wait_for
 
 from notifyd.errors import NotifydError
+from support.daemon import PLENTY, told, wait_for
 
 CONFIG = (
     PLENTY

@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from support.daemon import PLENTY, wait_for
 
 from notifyd.api.client import call
+from support.daemon import PLENTY, wait_for
 
 CONFIG = """
 [triggers.alerts]

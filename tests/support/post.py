@@ -1,11 +1,11 @@
 """What the delivery tests send, and with which token."""
 
 from pydantic import SecretStr
-from support.platform import Platform
 
 from notifyd.delivery.answer import Answer
 from notifyd.delivery.client import Client, envelope
 from notifyd.model import Parcel
+from support.platform import Platform
 
 TOKEN = SecretStr(Platform.token)
 

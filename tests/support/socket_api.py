@@ -19,6 +19,8 @@ from support.control import MemoryControl
 PATIENCE = 10.0
 GENEROUS = Rate(max=100_000, per="1s")
 JSON = "Content-Type: application/json\r\n"
+POST = b"POST /notifications/send HTTP/1.1\r\nHost: x\r\n" + JSON.encode()
+BRISK = Limits(head=0.2, body=0.2, linger=0.2, write=0.2, idle=0.2)
 
 
 @dataclass(frozen=True)

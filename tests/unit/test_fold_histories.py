@@ -4,12 +4,12 @@ from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.histories import History, match
 
 from notifyd.model import Priority, Status, Verdict
 from notifyd.shaping.inputs import SendingAllowed
 from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.step import step
+from support.histories import History, match
 
 durations = st.sampled_from([0.0, 0.5, 1.0, 2.0, 5.0, 60.0, 300.0])
 

@@ -1,12 +1,12 @@
 """What is sent next and what an outcome means, in virtual time."""
 
 import pytest
-from support.histories import PEER, History, match
 
 from notifyd.model import Outcome, Peer, Priority, Status, Verdict
 from notifyd.shaping.gate import Sending, spread
 from notifyd.shaping.inputs import Cancelled, SendingAllowed, Settled
 from notifyd.shaping.rules import Limit, Rule, Rules
+from support.histories import PEER, History, match
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """The contract's one algorithm, in virtual time: threshold, debounce, cooldown, groups, budget."""
 
-from support.histories import History, match
-
 from notifyd.model import Digest, Priority, Status
 from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.step import step
+from support.histories import History, match
 
 
 def history(rule=None, **rules):

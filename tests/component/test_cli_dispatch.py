@@ -1,0 +1,93 @@
+"""The command itself: help, the unexpected, Ctrl-C, and what it imports."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import pytest
+
+from notifyd.cli import COMMANDS
+from support.command import NOTIFYD, run
+from support.socket_api import PATIENCE, Daemon, daemon
+
+
+@pytest.fixture
+async def served(tmp_path):
+    async with daemon(tmp_path / "s") as running:
+        yield running
+
+
+async def test_help_and_version_need_no_daemon():
+    ran = await run("--help")
+    assert ran.status == 0
+    for command in COMMANDS:
+        assert f"\n  {command} " in ran.out
+    assert (await run("--version")).out.startswith("notifyd ")
+    assert "--wait" in (await run("send", "--help")).out
+
+
+async def test_ctrl_c_is_130_and_quiet(tmp_path):
+    asked, over = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await over.wait()
+        writer.close()
+
+    server = await asyncio.start_unix_server(silent, tmp_path / "s")
+    process = await asyncio.create_subprocess_exec(
+        *[*NOTIFYD, "send", "--socket", tmp_path / "s", "x"], stderr=asyncio.subprocess.PIPE
+    )
+    await asyncio.wait_for(asked.wait(), PATIENCE)
+    process.send_signal(signal.SIGINT)
+    _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert (process.returncode, err) == (130, b"")
+    over.set()
+    server.close()
+
+
+@pytest.mark.parametrize(("words", "status"), [(["--help"], 1), (["history"], 1)])
+async def test_a_reader_that_went_away_is_no_reason_to_complain(served: Daemon, words, status):
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = await asyncio.create_subprocess_exec(
+        *[*NOTIFYD, *words],
+        stdout=writing,
+        stderr=asyncio.subprocess.PIPE,
+        env={"NOTIFYD_SOCK": str(served.path)},
+    )
+    os.close(writing)
+    _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert (process.returncode, err) == (status, b"")
+
+
+async def test_the_unexpected_is_one_sentence_unless_asked_for_more():
+    for words, lines in ((["--help"], 1), (["--debug", "--help"], None)):
+        with open("/dev/full", "wb") as full:  # noqa: ASYNC230, PTH123 - no file is read
+            process = await asyncio.create_subprocess_exec(
+                *[*NOTIFYD, *words], stdout=full, stderr=asyncio.subprocess.PIPE
+            )
+            _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+        assert b"No space left on device" in err
+        assert (b"Traceback" in err) is (lines is None)
+        assert lines is None or process.returncode == 1
+
+
+async def test_send_imports_next_to_nothing():
+    heavy = {"asyncio", "aiohttp", "pydantic", "structlog", "argparse", "typing", "pathlib"}
+    code = (
+        "import sys; from notifyd.cli import main; "
+        "main(['send', '-t', 'x', 'y', '--socket', '/nonexistent']); print(*sys.modules)"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-I", "-c", code],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    loaded = set(out.decode().split())
+    assert b"no notifyd answers" in err
+    assert "notifyd.api.client" in loaded
+    assert not loaded.intersection(heavy)
