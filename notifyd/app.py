@@ -32,6 +32,8 @@ from notifyd.shaping.codec import restored
 from notifyd.shaping.inputs import Configured, SendingAllowed
 from notifyd.status import describe, health
 
+_FIRST_LOOK = 5.0
+"""Seconds that sources get to look at what is there before the socket opens all the same."""
 _LAST_DELIVERY = 3.0
 """Seconds that delivery gets at the end; what is left waits in the outbox."""
 _LAST_COMMIT = 3.0
@@ -101,6 +103,7 @@ class App:
             cache=self._folder / "patterns",
             scanning=self._scanning,
             wall=time.time,
+            positions=self._store.positions,
         )
 
     async def _live(self, listener: Listener, ready: Callable[[Path | None], None]) -> None:
@@ -116,10 +119,14 @@ class App:
             await self._driver.offer([Configured(self._pipeline.rules)])
             self._delivering = self._group.create_task(self._deliver(), name="delivery")
             self._watching = self._group.create_task(self._watch(), name="sources")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FIRST_LOOK):
+                    await self._pipeline.armed()
             async with serve(reception, self._settings.socket, listener):
                 ready(listener.path)
                 await self._stop.wait()
-                await _ended(self._watching)
+                self._watching.cancel()
+                await asyncio.wait({self._watching}, timeout=_LAST_COMMIT)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_DELIVERY):
                     await self._driver.idle()
@@ -137,7 +144,7 @@ class App:
             )
 
     async def _watch(self) -> None:
-        await self._pipeline.run(self._driver, self._store.positions)
+        await self._pipeline.run(self._driver)
 
     async def reload(self) -> Json:
         """Read the configuration again; where it is wrong, all goes on as it was."""
@@ -150,7 +157,7 @@ class App:
             except NotifydError as error:
                 problems = error.problems if isinstance(error, ConfigError) else [str(error)]
                 self._reload_error = "\n".join(problems)
-                log.error("reload refused: the old configuration goes on", problems=problems)
+                log.warning("reload refused: the old configuration goes on", problems=problems)
                 return {"reloaded": False, "problems": problems, "restart": []}
             before, self._reload_error = self._settings, ""
             self._settings, self._token = loaded.settings, token

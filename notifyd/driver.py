@@ -60,6 +60,7 @@ class Driver:
         self._store, self._clock = store, clock
         self._ahead: deque[Offer] = deque()
         self._bulk: deque[Offer] = deque()
+        self._current: list[Offer] = []
         self._wake = asyncio.Event()
         self._orders: asyncio.Queue[Order] = asyncio.Queue()
         self._watchers: dict[str, list[asyncio.Future[Row]]] = {}
@@ -87,8 +88,14 @@ class Driver:
 
     async def run(self) -> None:
         """Fold and commit until `stop`; what was offered by then is committed still."""
-        while offers := await self._next():
-            await self._commit(offers)
+        try:
+            while offers := await self._next():
+                self._current = offers
+                await self._commit()
+        finally:
+            for offer in (*self._current, *self._ahead, *self._bulk):
+                if not offer.committed.done():
+                    offer.committed.set_exception(StoreUnavailableError("notifyd is ending"))
 
     def stop(self) -> None:
         self._stopping = True
@@ -120,10 +127,11 @@ class Driver:
                 size += len(offers[-1].inputs)
         return offers
 
-    async def _commit(self, offers: list[Offer]) -> None:
-        """Fold these offers into the state and store that, however often it must be tried."""
+    async def _commit(self) -> None:
+        """Fold the current offers and store that, however often it must be tried."""
         attempt = 0
         while True:
+            offers = self._current
             now = self._clock.now()
             inputs = [event for offer in offers for event in offer.inputs]
             decision = step(self.state, inputs, now)
@@ -137,7 +145,7 @@ class Driver:
                 if changes or positions or entries or self.trouble:
                     await self._store.commit(commit)
             except StoreUnavailableError as error:
-                offers = self._refused(offers, error)
+                self._current = self._refused(offers, error)
                 await asyncio.sleep(_RETRY[min(attempt, len(_RETRY) - 1)])
                 attempt += 1
                 continue

@@ -19,6 +19,7 @@ from notifyd.matching.decide import Rule as Patterns
 from notifyd.matching.scanner import Scanner
 from notifyd.model import Content, Digest, Health, Message, Parcel, Reading, Row
 from notifyd.shaping.rules import Limit, Rule, Rules
+from notifyd.shaping.state import Reply
 from notifyd.sources import Source
 from notifyd.sources.file import FileSource
 from notifyd.sources.log import LogSource
@@ -34,7 +35,10 @@ _REDACTED = 8000
 
 
 class Pipeline:
-    """settings: checked already. own: folders of the daemon itself, never a source."""
+    """settings: checked already. own: folders of the daemon itself, never a source.
+
+    positions: reads what is committed, for a source that starts.
+    """
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class Pipeline:
         cache: Path,
         scanning: ThreadPoolExecutor,
         wall: Callable[[], float],
+        positions: Callable[[], Awaitable[dict[str, str]]],
     ) -> None:
         self.settings = settings
         self._triggers = {
@@ -54,20 +59,27 @@ class Pipeline:
         }
         self.rules = rules_of(settings, self._triggers)
         self._own, self._cache, self._scanning, self._wall = own, cache, scanning, wall
-        self._sources: list[Supervised] = []
+        self._sources = [
+            Supervised(name, partial(_made, make, positions, f"{name}:"))
+            for name, make in self._kinds().items()
+        ]
 
-    async def run(self, driver: Driver, positions: Callable[[], Awaitable[dict[str, str]]]) -> None:
-        """Watch until cancelled; positions: reads what is committed, for a source that starts."""
+    async def run(self, driver: Driver) -> None:
+        """Watch until cancelled."""
 
         async def emit(reading: Reading) -> None:
             matches = [self._triggers[event.trigger].match(event) for event in reading.events]
-            await driver.offer(matches, reading.positions, rereadable=reading.rereadable)
+            offer = driver.offer(matches, reading.positions, rereadable=reading.rereadable)
+            await _to_the_end(asyncio.ensure_future(offer))
 
         async with asyncio.TaskGroup() as group:
-            for name, make in self._kinds().items():
-                source = Supervised(name, partial(_made, make, positions, f"{name}:"))
-                self._sources.append(source)
-                group.create_task(source.run(emit), name=f"{name} source")
+            for source in self._sources:
+                group.create_task(source.run(emit), name=f"{source.name} source")
+
+    async def armed(self) -> None:
+        """Wait until every source has looked at what is there, and hears of what comes."""
+        for source in self._sources:
+            await source.armed.wait()
 
     def health(self) -> list[Health]:
         return [source.health() for source in self._sources]
@@ -140,6 +152,16 @@ class Pipeline:
         }
         title, body, data = fit(title, body, data)
         return Parcel(row.id, title, body, data)
+
+
+async def _to_the_end(offer: asyncio.Future[list[Reply | None]]) -> None:
+    """Wait for a commit even when cancelled: who comes next goes on from the positions in it."""
+    try:
+        await asyncio.shield(offer)
+    except asyncio.CancelledError:
+        await asyncio.wait({offer})
+        offer.cancelled() or offer.exception()  # either way it is over
+        raise
 
 
 async def _made(

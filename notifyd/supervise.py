@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from notifyd.errors import NotifydError, StoreError
-from notifyd.model import Health
+from notifyd.model import Health, Reading
 from notifyd.sources import Emit, Source
 
 _BACKOFF = (1.0, 5.0, 30.0, 60.0)
@@ -28,9 +28,16 @@ class Supervised:
         self._build = build
         self._source: Source | None = None
         self._problem = ""
+        self.armed = asyncio.Event()
+        """Set by the first reading, maybe an empty one, which says that all is watched."""
 
     async def run(self, emit: Emit) -> None:
         """Run until cancelled."""
+
+        async def noted(reading: Reading) -> None:
+            await emit(reading)
+            self.armed.set()
+
         loop = asyncio.get_running_loop()
         failures = 0
         while True:
@@ -38,7 +45,7 @@ class Supervised:
             try:
                 self._source = await self._build()
                 self._problem = ""
-                await self._source.run(emit)
+                await self._source.run(noted)
                 self._problem = f"the {self.name} source ended by itself"
             except StoreError:
                 raise

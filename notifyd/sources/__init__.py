@@ -18,7 +18,10 @@ class Source(Protocol):
     name: str
 
     async def run(self, emit: Emit) -> None:
-        """Watch until cancelled; SourceError when it must be started anew."""
+        """Watch until cancelled; SourceError when it must be started anew.
+
+        The first reading, maybe an empty one, says that whatever happens from now on is heard.
+        """
         ...
 
     def health(self) -> Health: ...

@@ -49,22 +49,23 @@ class LogSource:
         return self._health
 
     async def run(self, emit: Emit) -> None:
+        """Follow until cancelled. A first reading, maybe empty, says that all is watched."""
         loop = asyncio.get_running_loop()
         follower = await self._on_thread(self._follower)
         try:
             with self._watch() as watch:
-                hints, sweep_at = Hints(all=True), 0.0
+                hints, sweep_at, begun = Hints(all=True), 0.0, False
                 while True:
                     now = loop.time()
                     hints.all = hints.all or now >= sweep_at
-                    batch, hints = await self._on_thread(
-                        partial(_turn, follower, watch, hints, now)
-                    )
+                    turn = partial(_turn, follower, watch, hints, now)
+                    batch, hints = await self._on_thread(turn)
                     if batch.surveyed:
                         every = _POLL if watch.problem or batch.polled else self._sweep
                         sweep_at = now + every
                     self._health = self._told(batch, watch)
-                    if batch.events or batch.positions:
+                    if batch.events or batch.positions or not begun:
+                        begun = True
                         await emit(Reading(batch.events, batch.positions, rereadable=True))
                     if not (batch.more or hints):
                         wake = sweep_at if batch.wake is None else min(batch.wake, sweep_at)
@@ -79,6 +80,7 @@ class LogSource:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             await asyncio.wait([running])
+            running.exception()  # it matters to nobody any more
             raise
 
     def _told(self, batch: Batch, watch: Watch) -> Health:

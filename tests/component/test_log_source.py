@@ -145,6 +145,16 @@ async def test_after_a_restart_it_goes_on_where_it_was_committed(tmp_path):
         await again.until(lambda: again.lines == ["two", "three"])
 
 
+async def test_the_first_reading_says_that_all_is_watched(tmp_path):
+    log = tmp_path / "app.log"
+    append(log)
+    async with running(trigger(log)) as seen:
+        await seen.until(lambda: seen.readings)
+    async with running(trigger(log), positions=seen.positions) as again:
+        await again.until(lambda: again.readings)
+    assert (again.readings[0].events, again.readings[0].positions) == ((), {})
+
+
 async def test_when_inotify_is_not_to_be_had_files_are_polled_and_the_sysctl_is_named(tmp_path):
     def refuse(**_):
         raise OSError(errno.EMFILE, "too many instances")

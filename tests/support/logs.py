@@ -69,10 +69,9 @@ async def running(triggers, *, positions=None, watch=Watch, sweep=300.0):
             sweep=sweep,
             watch=watch,
         )
-        unborn = recorder.source.health()
         task = asyncio.create_task(recorder.source.run(recorder.emit))
         try:
-            await until(lambda: recorder.source.health() is not unborn or task.done())
+            await until(lambda: recorder.readings or task.done())
             yield recorder
         finally:
             task.cancel()

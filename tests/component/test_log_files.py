@@ -1,0 +1,173 @@
+"""What may be read, what a name leads to, where the kernel is silent, what was remembered."""
+
+import os
+from pathlib import Path
+
+import pytest
+from asyncinotify import Inotify
+
+from notifyd.sources.gate import ClosedGateError, examined, opened
+from notifyd.sources.links import Links
+from notifyd.sources.mounts import Mounts
+from notifyd.sources.position import Key, Position, armed_key, digest
+from notifyd.sources.watch import Watch
+from support.logs import append
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to make other users' files")
+
+
+@as_root
+def test_a_file_that_may_not_be_read_is_said_with_the_mend(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, "line")
+    log.chmod(0o600)
+    for folder in [tmp_path, *tmp_path.parents][:-2]:
+        folder.chmod(folder.stat().st_mode | 0o011)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(ClosedGateError) as refusal:
+            opened(str(log), examined(str(log)))
+    finally:
+        os.seteuid(0)
+    assert "permission denied" in str(refusal.value)
+    assert f"setfacl -m u:USER:r {log}" in str(refusal.value)
+
+
+@as_root
+def test_a_link_by_another_user_to_somebody_elses_file_is_not_followed(tmp_path):
+    secret, own = tmp_path / "secret", tmp_path / "own"
+    append(secret, "root's")
+    append(own, "theirs")
+    os.chown(own, 12345, 12345)
+    for target in (secret, own):
+        link = tmp_path / f"{target.name}.log"
+        link.symlink_to(target)
+        os.lchown(link, 12345, 12345)
+    with pytest.raises(ClosedGateError, match="is a link that another user made"):
+        examined(str(tmp_path / "secret.log"))
+    assert examined(str(tmp_path / "own.log")) is not None
+    os.lchown(tmp_path / "secret.log", 0, 0)
+    assert examined(str(tmp_path / "secret.log")) is not None
+
+
+@as_root
+def test_a_hard_link_in_another_users_folder_is_not_read(tmp_path):
+    append(tmp_path / "secret", "root's")
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 12345, 12345)
+    (theirs / "app.log").hardlink_to(tmp_path / "secret")
+    with pytest.raises(ClosedGateError, match="is a link that another user made"):
+        examined(str(theirs / "app.log"))
+
+
+def test_what_was_replaced_while_it_was_opened_is_not_read(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, "one")
+    status = examined(str(log))
+    (tmp_path / "other").touch()
+    (tmp_path / "other").rename(log)
+    with pytest.raises(ClosedGateError, match="was replaced"):
+        opened(str(log), status)
+
+
+def test_nothing_there_is_no_refusal_and_a_circle_is(tmp_path):
+    assert examined(str(tmp_path / "nothing" / "here")) is None
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(ClosedGateError, match="cannot be read"):
+        examined(str(tmp_path / "circle"))
+
+
+def test_links_know_what_a_name_hangs_on(tmp_path):
+    (tmp_path / "v1" / "log").mkdir(parents=True)
+    (tmp_path / "v1" / "log" / "app.log").symlink_to("../../data/real.log")
+    (tmp_path / "now").symlink_to("v1")
+    name = str(tmp_path / "now" / "log" / "app.log")
+    links = Links()
+    links.learn(name)
+    for hung in ("now", "v1/log/app.log", "data/real.log"):
+        assert name in links.names(str(tmp_path / hung))
+    assert links.folders == {str(tmp_path), str(tmp_path / "v1/log"), str(tmp_path / "data")}
+    links.forget(name)
+    assert not links.folders
+    assert set(links.names(str(tmp_path / "now"))) == {str(tmp_path / "now")}
+
+
+def test_mounts_that_others_write_to_are_known(tmp_path):
+    table = tmp_path / "mountinfo"
+    table.write_text(
+        "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+        "30 22 0:40 / /srv/with\\040space rw shared:2 master:1 - nfs4 host:/x rw\n"
+        "31 22 0:41 / /host rw - fuse.sshfs host:/ rw\n"
+    )
+    mounts = Mounts(table)
+    assert mounts.shared("/srv/with space/logs") == "nfs4"
+    assert mounts.shared("/host") == "fuse.sshfs"
+    assert mounts.shared("/srv") == ""
+    assert Mounts(tmp_path / "missing").shared("/") == ""
+
+
+def test_positions_are_read_as_they_were_written():
+    position = Position("/x", 5, digest(b"12345"), skipping=True, since={"t": 3}, until=9, seen=1.5)
+    assert Position.parse(position.text()) == position
+    assert Key.parse(Key(1, 2, "a:b").text()) == Key(1, 2, "a:b")
+    for other in (armed_key("t", "/x"), "log:file:x:1:", "log:file:1", "file:1:2:"):
+        assert Key.parse(other) is None
+    for broken in ("", "{}", "[1]", '{"path": 1, "more": 2}', "1.5"):
+        assert Position.parse(broken) is None
+
+
+def test_a_lost_queue_asks_for_a_look_at_everything(tmp_path):
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if limit > 20_000:
+        pytest.skip("the kernel's queue is too long to fill here")
+    with Watch() as watch:
+        assert watch.cover([str(tmp_path)], []) == {str(tmp_path)}
+        first, second = tmp_path / "a", tmp_path / "b"
+        with first.open("wb", buffering=0) as one, second.open("wb", buffering=0) as two:
+            for _ in range(limit // 2 + 10):
+                one.write(b"x")
+                two.write(b"x")
+        hints = watch.take()
+        while more := watch.take():
+            hints |= more
+    assert hints.all
+    assert hints.written == {str(first), str(second)}
+
+
+def test_one_directory_under_two_names_tells_of_both(tmp_path):
+    real, alias = tmp_path / "real", tmp_path / "alias"
+    real.mkdir()
+    alias.symlink_to(real)
+    with Watch() as watch:
+        assert watch.cover([str(real), str(alias)], []) == {str(real), str(alias)}
+        append(real / "x", "line")
+        assert watch.take().written == {str(real / "x"), str(alias / "x")}
+        assert watch.cover([str(alias)], []) == set()
+        append(real / "x", "line")
+        assert watch.take().written == {str(alias / "x")}
+
+
+def test_a_directory_that_was_swapped_is_noticed_when_asked_again(tmp_path):
+    folder = tmp_path / "a" / "logs"
+    folder.mkdir(parents=True)
+    with Watch(Inotify) as watch:
+        watch.cover([str(folder)], [])
+        (tmp_path / "a").rename(tmp_path / "b")
+        folder.mkdir(parents=True)
+        assert watch.cover([str(folder)], []) == set()
+        assert watch.cover([str(folder)], [], again=True) == {str(folder)}
+        append(folder / "x", "line")
+        assert watch.take().written == {str(folder / "x")}
+
+
+def test_awaited_directories_tell_of_names_only(tmp_path):
+    with Watch() as watch:
+        watch.cover([], [str(tmp_path)])
+        append(tmp_path / "x", "line")
+        (tmp_path / "folder").mkdir()
+        hints = watch.take()
+        assert (hints.written, hints.folders) == (set(), {str(tmp_path / "folder")})
+        assert watch.cover([str(tmp_path)], []) == {str(tmp_path)}
+        append(tmp_path / "x", "line")
+        assert watch.take().written == {str(tmp_path / "x")}
