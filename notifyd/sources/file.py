@@ -51,7 +51,7 @@ class FileSource:
         self._wall = wall
         self._executor = executor
         waits = [debounce if t.debounce is None else t.debounce for t in triggers.values()]
-        self._step = min(max(min(waits, default=debounce) / 8, 0.01), 1.0)
+        self._step = min(max(min(waits, default=debounce) / 16, 0.01), 1.0)
         self._snapshots = {name: Snapshot(t, never) for name, t in triggers.items()}
         self._armed: set[str] = set()
         self._strangers: list[str] = []
@@ -77,13 +77,14 @@ class FileSource:
         for some in batched(self._strangers, POSITIONS_AT_ONCE):
             await emit(Reading((), dict.fromkeys(some)))
         self._strangers = []
+        mono, wall = loop.time(), self._wall()
         async with Hints(self._step) as hints:
             while True:
                 if loop.time() >= self._sweep_at:
                     await self._sweep(hints, emit)
-                mono, wall = loop.time(), self._wall()
                 heard = await self._listen(hints)
-                if self._wall() - wall > loop.time() - mono + GAP:
+                before, (mono, wall) = wall - mono, (loop.time(), self._wall())
+                if wall - mono > before + GAP:
                     self._ask_for_sweep()
                 await self._follow(heard, emit)
                 await self._settle(emit)

@@ -112,18 +112,18 @@ class Follower:
         roster = self._roster
         roster.now, roster.wall = now, self._wall()
         self._follow(hints)
+        roster.settle()
         if roster.lingering and now >= self._late:
             self._late = now + _LATE_WRITERS
             roster.waiting |= dict.fromkeys(roster.lingering)
         events = self._read()
         roster.expire()
-        if self._unsaved is None and roster.news:
+        if self._unsaved is None and roster.ledger.news:
             self._unsaved = now
         overdue = self._unsaved is not None and now >= self._unsaved + _FLUSH
         positions: Positions = {}
-        if events or roster.urgent or overdue:
-            positions, roster.news = roster.news, {}
-            roster.urgent, self._unsaved = False, None
+        if events or roster.ledger.urgent or overdue:
+            positions, self._unsaved = roster.ledger.take(), None
         times = [self._late] if roster.lingering else []
         if self._unsaved is not None:
             times.append(self._unsaved + _FLUSH)
@@ -181,8 +181,9 @@ class Follower:
             except OSError as error:
                 self._roster.problems[tail.path] = unreadable(tail.path, error)
                 piece = None
-            if tail.restarted:
-                self._roster.note(tail, urgent=True)
+            if tail.lost is not None:
+                self._roster.restarted(tail, tail.lost)
+                waiting = self._roster.waiting
             if piece is None:
                 del waiting[key]
                 if tail.finished:

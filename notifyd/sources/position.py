@@ -54,6 +54,7 @@ class Position:
     since: by trigger, the offset from which on its lines count.
     until: for a lane, where the others had been.
     seen: wall-clock seconds when the file was last known to exist.
+    modified: when it was last written to, in nanoseconds, as far as that was seen.
     """
 
     path: str
@@ -64,6 +65,7 @@ class Position:
     since: Mapping[str, int] = field(default_factory=dict)
     until: int | None = None
     seen: float = 0.0
+    modified: int = 0
 
     def text(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))

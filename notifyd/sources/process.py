@@ -180,7 +180,7 @@ class ProcessSource:
             remembered: dict[str, str | None] = {}
             taken: dict[int, tuple[Watched, tuple[str, ...]]] = {}
             for match in some:
-                watched, before = taken.get(match.process.pid) or (self._watching(match), ())
+                watched, before = taken.get(match.pid) or (self._watching(match), ())
                 if watched is None:
                     continue
                 known = watched.triggers + before
@@ -203,12 +203,11 @@ class ProcessSource:
 
     def _watching(self, match: Match) -> Watched | None:
         """Give the record of a match's process, a new one if need be; None if it is gone."""
-        pid, start = match.process.pid, match.process.stat.start
+        pid, start = match.pid, match.start
         known = self._watched.get(pid)
         if known is not None and known.start == start:
             return known
-        booted = self._wall() - self._uptime()
-        watched = Watched.found(match, self._boot, booted + match.process.stat.started)
+        watched = Watched.found(match, self._boot)
         if known is None and self._arm(watched):
             return watched
         self._census.forget(pid)

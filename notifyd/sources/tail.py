@@ -7,6 +7,7 @@ from notifyd.sources.position import CHECKED, Key, Position, digest
 
 BLOCK: Final = 1 << 20
 _PROBE = 64 << 10
+_HEAD = 4 << 10
 _BOM = b"\xef\xbb\xbf"
 _COMPRESSED = (
     b"\x1f\x8b\x08",
@@ -44,12 +45,14 @@ class Tail:
         self.since: dict[str, int] = {}
         self.until: int | None = None
         self.skipping = False
-        self.restarted = False
-        """Whether reading began anew and nobody took note of it yet."""
+        self.lost: Position | None = None
+        """Where reading stood when it had to begin anew, until somebody takes note of it."""
         self.stamp: tuple[int, int] | None = None
         """Size and time of change when somebody last looked at the name."""
         self.seen = 0.0
-        """Wall-clock seconds of the position that was noted last."""
+        """Wall-clock seconds of the position that was taken last."""
+        self.modified = 0
+        """When it had been written to by then, in nanoseconds."""
         self._check = b""
         self._blank = True
         self._searched = 0
@@ -59,6 +62,7 @@ class Tail:
         os.close(self.descriptor)
 
     def position(self, seen: float) -> Position:
+        self.seen, self.modified = seen, os.fstat(self.descriptor).st_mtime_ns
         return Position(
             self.path,
             self.offset,
@@ -68,6 +72,7 @@ class Tail:
             since=dict(self.since),
             until=self.until,
             seen=seen,
+            modified=self.modified,
         )
 
     def resume(self, position: Position) -> bool:
@@ -92,9 +97,10 @@ class Tail:
 
     def restart(self) -> None:
         """Begin anew: the file was truncated, or is another."""
+        self.lost = self.position(self.seen)
         self.offset = self._searched = 0
         self._check = b""
-        self.skipping, self._blank, self.restarted = False, True, True
+        self.skipping, self._blank = False, True
         self.since = dict.fromkeys(self.since, 0)
 
     def last_line(self, size: int) -> int:
@@ -104,6 +110,11 @@ class Tail:
         low = max(0, size - BLOCK)
         newline = os.pread(self.descriptor, size - low, low).rfind(b"\n")
         return low + newline + 1 if newline >= 0 or low == 0 else size
+
+    def begins_like(self, other: "Tail") -> bool:
+        """Whether one of the two may be a copy of the other."""
+        mine, others = (os.pread(tail.descriptor, _HEAD, 0) for tail in (self, other))
+        return bool(mine and others) and mine.startswith(others[: len(mine)])
 
     @property
     def deleted(self) -> bool:

@@ -13,7 +13,7 @@ from notifyd.sources.census import Match
 
 @dataclass(slots=True)
 class Watched:
-    """start: clock ticks after boot. started: wall-clock seconds. pidfd: -1 while there is none."""
+    """start: clock ticks after boot. pidfd: -1 while there is none."""
 
     pid: int
     start: int
@@ -21,13 +21,12 @@ class Watched:
     name: str
     cmdline: str
     user: str
-    started: float
     triggers: tuple[str, ...] = ()
     pidfd: int = -1
 
     @classmethod
-    def found(cls, match: Match, boot: str, started: float) -> Self:
-        return cls(match.pid, match.start, boot, match.name, match.cmdline, match.user, started)
+    def found(cls, match: Match, boot: str) -> Self:
+        return cls(match.pid, match.start, boot, match.name, match.cmdline, match.user)
 
     @classmethod
     def remembered(cls, value: str) -> Self:
@@ -39,7 +38,6 @@ class Watched:
             intern(kept["name"]),
             intern(kept["cmdline"]),
             intern(kept["user"]),
-            kept["started"],
         )
 
     @property
@@ -55,7 +53,6 @@ class Watched:
                 "name": self.name,
                 "cmdline": self.cmdline,
                 "user": self.user,
-                "started": self.started,
             }
         )
 

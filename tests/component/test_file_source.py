@@ -1,6 +1,8 @@
 import asyncio
 import os
 import shutil
+import subprocess
+import sys
 import time
 from contextlib import asynccontextmanager
 
@@ -252,3 +254,72 @@ async def test_two_triggers_share_one_directory(tmp_path):
         await recorder.until(lambda: len(recorder.events) >= 2)
         assert watched.health().watching == 2
     assert sorted(event.trigger for event in recorder.events) == ["a", "b"]
+
+
+WITHOUT_WATCHES = """
+import asyncio, pathlib, sys, time
+from notifyd.config.triggers import FileTrigger
+from notifyd.sources import file
+from notifyd.sources.file import FileSource
+
+file.POLL_EVERY = 0.1
+
+async def main(folder):
+    told = asyncio.Queue()
+    trigger = FileTrigger.model_validate({"paths": [f"{folder}/*"]})
+    source = FileSource({"up": trigger}, {}, wall=time.time)
+    task = asyncio.create_task(source.run(told.put))
+    while "file:up" not in (await told.get()).positions:
+        pass
+    (folder / "new").touch()
+    while not (events := (await told.get()).events):
+        pass
+    print(*source.health().problems, events[0].line, sep="\\n")
+    task.cancel()
+    await asyncio.wait([task])
+
+asyncio.run(asyncio.wait_for(main(pathlib.Path(sys.argv[1])), 20))
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "sysctl"),
+    [
+        ("max_inotify_watches", "fs.inotify.max_user_watches"),
+        ("max_inotify_instances", "fs.inotify.max_user_instances"),
+    ],
+)
+def test_without_inotify_files_are_looked_at_and_health_says_why(tmp_path, limit, sysctl):
+    # The limits of a user namespace of its own touch nobody else.
+    namespace = ["unshare", "--user", "--map-root-user"]
+    if subprocess.run([*namespace, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("user namespaces are not permitted here")
+    lower = f'echo 0 > /proc/sys/user/{limit} && exec "$@"'
+    command = [*namespace, "sh", "-c", lower, "sh", sys.executable, "-c", WITHOUT_WATCHES, tmp_path]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    problem, line = done.stdout.splitlines()
+    assert f"sysctl {sysctl}" in problem
+    assert line == f"created {tmp_path}/new"
+
+
+async def test_after_a_gap_in_time_everything_is_looked_at(tmp_path):
+    recorder, ahead = Recorder(), 0.0
+    keys = {"paths": [f"{tmp_path}/in/*"], "debounce": "0s"}
+    (tmp_path / "in").mkdir()
+    trigger = FileTrigger.model_validate(keys)
+    watched = FileSource({"up": trigger}, {}, wall=lambda: time.time() + ahead)
+    surveys = []
+    survey = watched._snapshots["up"].survey
+    watched._snapshots["up"].survey = lambda: surveys.append(1) or survey()
+    task = asyncio.create_task(watched.run(recorder.emit))
+    await recorder.until(lambda: "file:up" in recorder.positions)
+    (tmp_path / "in" / "a").touch()
+    await recorder.until(lambda: len(recorder.events) == 1)
+    before, ahead = len(surveys), 60.0
+    (tmp_path / "in" / "b").touch()
+    await recorder.until(lambda: len(recorder.events) == 2)
+    (tmp_path / "in" / "c").touch()
+    await recorder.until(lambda: len(recorder.events) == 3)
+    assert len(surveys) > before
+    task.cancel()
+    await asyncio.wait([task])

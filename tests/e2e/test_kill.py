@@ -2,7 +2,6 @@
 
 import random
 import threading
-import time
 from collections import Counter
 
 import pytest
@@ -23,6 +22,7 @@ patterns = ['request by (?P<user>\\w+) failed']
 group_by = ["user"]
 debounce = "50ms"
 cooldown = "150ms"
+cooldown_max = "600ms"
 
 [triggers.bursts]
 type = "log"
@@ -32,6 +32,7 @@ threshold = 3
 window = "1h"
 debounce = "0s"
 cooldown = "100ms"
+cooldown_max = "400ms"
 
 [triggers.each]
 type = "log"
@@ -51,6 +52,7 @@ class Writer(threading.Thread):
         self.folder, self.random = folder, random.Random(seed)
         self.written = Counter()
         self.done = threading.Event()
+        self.rotate = threading.Event()
 
     def run(self):
         path = self.folder / "app.log"
@@ -62,8 +64,9 @@ class Writer(threading.Thread):
                     cut = self.random.randrange(len(line))
                     file.write(line[:cut])
                     file.write(line[cut:])
-            time.sleep(self.random.random() * 0.01)
-            if self.random.random() < 0.02:
+            self.done.wait(self.random.random() * 0.01)
+            if self.rotate.is_set():
+                self.rotate.clear()
                 rotations += 1
                 path.rename(self.folder / f"app.log.{rotations}")
 
@@ -94,7 +97,7 @@ class Sender(threading.Thread):
             try:
                 self.acknowledged.append(self.daemon_process.send(title="hello"))
             except NotifydError:
-                time.sleep(0.02)
+                self.done.wait(0.02)
 
 
 def drill(daemon, platform, folder, kills, seed):
@@ -105,8 +108,13 @@ def drill(daemon, platform, folder, kills, seed):
     sender.start()
     try:
         for _ in range(kills):
-            time.sleep(writer.random.random() * 0.4)
+            writer.done.wait(writer.random.random() * 0.4)
+            rotate_when_down = writer.random.random() < 0.5
+            if not rotate_when_down:
+                writer.rotate.set()
             one.kill()
+            if rotate_when_down:
+                writer.rotate.set()
             one.start()
     finally:
         writer.done.set()
@@ -114,9 +122,7 @@ def drill(daemon, platform, folder, kills, seed):
         sender.done.set()
         sender.join()
     expected = writer.written
-    wait_for(
-        lambda: one.quiet() and +told(platform) >= expected, 30, f"{expected}, {told(platform)}"
-    )
+    wait_for(lambda: one.quiet() and told(platform) >= expected, 20, lambda: told(platform))
     counts = told(platform)
     requests = counts.pop("socket")
     assert counts == expected

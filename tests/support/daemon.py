@@ -20,12 +20,13 @@ max = 100000
 """
 
 
-def wait_for(condition: Callable[[], object], within: float = 15.0, what: str = "") -> object:
+def wait_for(condition: Callable[[], object], within: float = 15.0, what: object = "") -> object:
     """Look until the condition holds and return it; AssertionError when it does not in time."""
     deadline = time.monotonic() + within
     while not (found := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within} s: {what or condition}")
+            said = what() if callable(what) else what
+            raise AssertionError(f"not within {within} s: {said or condition}")
         time.sleep(0.01)
     return found
 

@@ -93,7 +93,7 @@ def test_a_pipe_in_the_pidfiles_place_does_not_stop_us(tmp_path):
 )
 def test_how_an_end_is_told(end, failed, code, signal, sentence):
     assert (end.failed, end.code, end.signal, end.sentence()) == (failed, code, signal, sentence)
-    watched = Watched(7, 1, "boot", "app", "app --x", "me", 1.0)
+    watched = Watched(7, 1, "boot", "app", "app --x", "me")
     event = end_event("job", "", watched, 5.0, end)
     assert event.line == f"app (pid 7) {sentence}"
     assert event.facts["exit_code"] == ("" if code is None else str(code))
@@ -101,13 +101,13 @@ def test_how_an_end_is_told(end, failed, code, signal, sentence):
 
 
 def test_a_start_is_told_by_the_triggers_own_name():
-    watched = Watched(7, 1, "boot", "python3", "python3 train.py", "me", 1.0)
+    watched = Watched(7, 1, "boot", "python3", "python3 train.py", "me")
     event = start_event("job", "train.py", watched, 5.0)
     assert (event.line, event.facts["name"]) == ("train.py (pid 7) started", "train.py")
 
 
 def test_what_is_watched_is_remembered():
-    watched = Watched(7, 1, "boot", "app", "app --x", "me", 1.0)
+    watched = Watched(7, 1, "boot", "app", "app --x", "me")
     assert Watched.remembered(watched.remember()) == watched
 
 

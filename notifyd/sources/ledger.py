@@ -1,0 +1,71 @@
+"""What is remembered of all log files, and what of it is still to be committed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from notifyd.sources.position import PREFIX, Key, Position, armed_key
+
+_KEPT = 30 * 86400.0
+"""Seconds for which the position of a file that vanished is kept."""
+
+
+class Ledger:
+    """By key the positions of files that are not open, and by text what changed.
+
+    armed: triggers with their path patterns. Whatever belongs to none of them is forgotten.
+    """
+
+    def __init__(self, armed: Iterable[tuple[str, str]], positions: Mapping[str, str]) -> None:
+        self.stored: dict[Key, Position] = {}
+        self.news: dict[str, str | None] = {}
+        """To be committed with the next reading; None forgets."""
+        self.urgent = False
+        """Whether that must not wait."""
+        pairs = list(armed)
+        markers = {armed_key(*pair): pair for pair in pairs}
+        triggers = {trigger for trigger, _ in pairs}
+        self.unarmed = {pair for marker, pair in markers.items() if marker not in positions}
+        """What is looked for for the first time."""
+        for text, value in positions.items():
+            if not self._restored(text, value, triggers) and text not in markers:
+                self.forget(text)
+
+    def _restored(self, text: str, value: str, triggers: set[str]) -> bool:
+        key, position = Key.parse(text), Position.parse(value)
+        if key is None or position is None or (key.lane and key.lane not in triggers):
+            return False
+        since = {name: at for name, at in position.since.items() if name in triggers}
+        if since:
+            self.stored[key] = replace(position, since=since)
+        return bool(since)
+
+    def note(self, key: Key, position: Position, *, urgent: bool = False) -> None:
+        self.news[key.text()] = position.text()
+        self.urgent |= urgent
+
+    def store(self, key: Key, position: Position) -> None:
+        """Keep the position of a file that is closed, or was never opened."""
+        self.stored[key] = position
+        self.note(key, position, urgent=True)
+
+    def forget(self, text: str) -> None:
+        if text.startswith(PREFIX):
+            self.news[text] = None
+
+    def arm(self, wall: float) -> None:
+        """Remember that everything was looked for once."""
+        self.urgent |= bool(self.unarmed)
+        self.news |= {armed_key(*pair): repr(wall) for pair in self.unarmed}
+        self.unarmed = set()
+
+    def expire(self, wall: float) -> None:
+        """Forget files that have been gone for long."""
+        for key, position in list(self.stored.items()):
+            if position.seen + _KEPT < wall:
+                self.forget(key.text())
+                del self.stored[key]
+
+    def take(self) -> dict[str, str | None]:
+        """Hand over what is to be committed."""
+        news, self.news, self.urgent = self.news, {}, False
+        return news
