@@ -74,11 +74,13 @@ class FileSource:
         loop = asyncio.get_running_loop()
         # Times of an earlier run may be those of another loop.
         self._folders, self._arm_at, self._sweep_at, self._rested_at = None, 0.0, 0.0, 0.0
-        for some in batched(self._strangers, POSITIONS_AT_ONCE):
-            await emit(Reading((), dict.fromkeys(some)))
-        self._strangers = []
         mono, wall = loop.time(), self._wall()
         async with Hints(self._step) as hints:
+            await self._sweep(hints, emit)
+            await emit(Reading((), {}))
+            for some in batched(self._strangers, POSITIONS_AT_ONCE):
+                await emit(Reading((), dict.fromkeys(some)))
+            self._strangers = []
             while True:
                 if loop.time() >= self._sweep_at:
                     await self._sweep(hints, emit)

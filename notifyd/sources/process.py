@@ -120,9 +120,6 @@ class ProcessSource:
 
     async def _resume(self, emit: Emit) -> None:
         """Go on with what was watched before, and tell what has ended since."""
-        if self._strangers:
-            await emit(Reading((), dict.fromkeys(self._strangers)))
-            self._strangers = []
         ended = []
         for identity, watched in list(self._remembered.items()):
             if watched.boot == self._boot and self._arm(watched):
@@ -137,12 +134,16 @@ class ProcessSource:
     async def _find(self, finder: Finder, emit: Emit) -> None:
         """Search for processes, again and again."""
         arming = frozenset(self._selectors.keys() - self._armed)
-        matches = await finder.all(arming)
+        matches, armed = await finder.all(arming), False
         while True:
             async with self._turn:
                 await self._tell_ends(emit)
                 await self._tell(await self._check_by_hand(), emit)
                 await self._take(matches, emit)
+                if not armed:
+                    armed = True
+                    await emit(Reading((), dict.fromkeys(self._strangers)))
+                    self._strangers = []
             hurried = len(self._watched) > len(self._by_pidfd)
             matches = await finder.next(self._watched, hurried=hurried)
 

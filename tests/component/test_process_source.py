@@ -394,5 +394,6 @@ async def test_changed_terms_arm_anew_and_old_triggers_are_forgotten(connector, 
     async with running(recorder, connector, a={"cmdline": tag}, b={"cmdline": tag}):
         pass
     async with running(recorder, connector, a={"cmdline": f"sh.*{tag}", "on": ["start"]}):
-        assert set(recorder.positions) == {"process:a", f"process:a:{child.pid}"}
+        left = {"process:a", f"process:a:{child.pid}"}
+        await recorder.until(lambda: set(recorder.positions) == left)
     assert recorder.events == []
