@@ -15,6 +15,7 @@ _LEVELS = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 
 def configure(level: str, form: Format, stream: TextIO = sys.stderr) -> None:
     """Set structlog up once per process. level: debug, info, warning or error."""
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of every batch
     if form == "auto":
         form = "journal" if "JOURNAL_STREAM" in os.environ else "console"
     processors: list[structlog.typing.Processor] = [structlog.processors.add_log_level]

@@ -97,8 +97,9 @@ class Pipeline:
                 never=self._own,
             )
         if files := self._of(FileTrigger):
+            usual = min(self._triggers[name].shaping.debounce for name in files)
             kinds["file"] = lambda positions: FileSource(
-                files, positions, wall=self._wall, never=self._own
+                files, positions, wall=self._wall, never=self._own, debounce=usual
             )
         if processes := self._of(ProcessTrigger):
             kinds["process"] = lambda positions: ProcessSource(

@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import os
+import resource
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -33,9 +35,17 @@ def run(args: argparse.Namespace) -> int:
     logbook.configure(loaded.settings.log.level, loaded.settings.log.format)
     for warning in filter(None, (*loaded.warnings, token.warning)):
         log.warning(warning)
+    _allow_descriptors()
     app = App(loaded.settings, token, config=args.config, environ=environ)
     asyncio.run(serve(app, loaded))
     return 0
+
+
+def _allow_descriptors() -> None:
+    """Use what the administrator allows: every watched process and log holds a descriptor."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # then the sources say so when they run out
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def serve(app: App, loaded: Loaded) -> None:
