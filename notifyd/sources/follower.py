@@ -11,9 +11,11 @@ from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event, Positions
 from notifyd.sources.catalog import Catalog, Survey
 from notifyd.sources.gate import unreadable
+from notifyd.sources.ledger import Ledger
 from notifyd.sources.mounts import Mounts
 from notifyd.sources.roster import Roster
 from notifyd.sources.tail import Piece, Tail, buffer
+from notifyd.sources.tails import Tails
 from notifyd.sources.watch import Hints
 
 _EVENTS = 500
@@ -98,7 +100,9 @@ class Follower:
     ) -> None:
         patterns = {name: trigger.paths for name, trigger in triggers.items()}
         self._catalog = Catalog(patterns, never)
-        self._roster = Roster(triggers, self._catalog, positions)
+        pairs = [(name, pattern) for name, paths in patterns.items() for pattern in paths]
+        self._tails = Tails(Ledger(pairs, positions), triggers)
+        self._roster = Roster(triggers, self._catalog, self._tails)
         self._scanner_for, self._wall = scanner_for, wall
         self._scanners: dict[tuple[str, ...], ScannerLike] = {}
         self._buffer = buffer()
@@ -109,38 +113,38 @@ class Follower:
 
     def turn(self, hints: Hints, now: float) -> Batch:
         """Follow the hints, then read for a bounded while. now: monotonic seconds."""
-        roster = self._roster
-        roster.now, roster.wall = now, self._wall()
+        tails = self._tails
+        tails.now, tails.wall = now, self._wall()
         self._follow(hints)
-        roster.settle()
-        if roster.lingering and now >= self._late:
+        self._roster.generations.settle()
+        if tails.lingering and now >= self._late:
             self._late = now + _LATE_WRITERS
-            roster.waiting |= dict.fromkeys(roster.lingering)
+            tails.waiting |= dict.fromkeys(tails.lingering)
         events = self._read()
-        roster.expire()
-        if self._unsaved is None and roster.ledger.news:
+        tails.expire()
+        if self._unsaved is None and tails.ledger.news:
             self._unsaved = now
         overdue = self._unsaved is not None and now >= self._unsaved + _FLUSH
         positions: Positions = {}
-        if events or roster.ledger.urgent or overdue:
-            positions, self._unsaved = roster.ledger.take(), None
-        times = [self._late] if roster.lingering else []
+        if events or tails.ledger.urgent or overdue:
+            positions, self._unsaved = tails.ledger.take(), None
+        times = [self._late] if tails.lingering else []
         if self._unsaved is not None:
             times.append(self._unsaved + _FLUSH)
         return Batch(
             tuple(events),
             positions,
-            more=bool(roster.waiting),
+            more=bool(tails.waiting),
             wake=min(times, default=None),
             watched=self._watched(hints),
-            watching=len(roster.tails),
+            watching=len(tails.by_key),
             problems=self._problems(),
             surveyed=hints.all,
             polled=self._polled,
         )
 
     def close(self) -> None:
-        self._roster.close()
+        self._tails.close()
 
     def _watched(self, hints: Hints) -> tuple[set[str], set[str]] | None:
         if not (hints.all or hints.folders or hints.changed):
@@ -170,33 +174,33 @@ class Follower:
 
     def _read(self) -> list[Event]:
         """Read block by block in turns; what has lost its name goes first and to its end."""
-        waiting, tails = self._roster.waiting, self._roster.tails
+        waiting = self._tails.waiting
         events: list[Event] = []
         room, blocks = _ROOM, _BLOCKS
         while waiting and blocks > 0 and room > 0 and len(events) < _EVENTS:
             key = next(iter(waiting))
-            tail = tails[key]
+            tail = self._tails.by_key[key]
             try:
                 piece = tail.read(self._buffer)
             except OSError as error:
                 self._roster.problems[tail.path] = unreadable(tail.path, error)
                 piece = None
             if tail.lost is not None:
-                self._roster.restarted(tail, tail.lost)
-                waiting = self._roster.waiting
+                self._roster.generations.truncated(tail, tail.lost)
+                waiting = self._tails.waiting
             if piece is None:
                 del waiting[key]
                 if tail.finished:
-                    self._roster.drop(tail)
+                    self._tails.drop(tail)
                 continue
             blocks -= 1
             new = self._scanned(tail, piece, limit=_EVENTS - len(events), room=room)
             events += new
             room -= sum(len(event.line) + _EVENT_OVERHEAD for event in new)
-            self._roster.note(tail)
-            if key in self._roster.lingering:
-                self._roster.linger(tail)
-                waiting = self._roster.waiting
+            self._tails.note(tail)
+            if key in self._tails.lingering:
+                self._tails.linger(tail)
+                waiting = self._tails.waiting
             else:
                 waiting[key] = waiting.pop(key)
         return events

@@ -40,11 +40,11 @@ def renamed(lost: Mapping[Key, Position]) -> Iterator[Sibling]:
                     yield found
 
 
-def rotations(path: str, known: Callable[[Key], bool]) -> list[Sibling]:
+def rotations(path: str, known: Callable[[Sibling], bool]) -> list[Sibling]:
     """List the rotated files of a log that nobody knows yet, the latest written first."""
     folder, base = os.path.split(path)
     named = (_sibling(folder, name) for name, _ in _listed(folder) if is_rotation(name, base))
-    found = [sibling for sibling in named if sibling and not known(sibling.key)]
+    found = [sibling for sibling in named if sibling and not known(sibling)]
     return sorted(found, key=lambda sibling: sibling.status.st_mtime_ns, reverse=True)
 
 

@@ -49,10 +49,8 @@ class Tail:
         """Where reading stood when it had to begin anew, until somebody takes note of it."""
         self.stamp: tuple[int, int] | None = None
         """Size and time of change when somebody last looked at the name."""
-        self.seen = 0.0
-        """Wall-clock seconds of the position that was taken last."""
-        self.modified = 0
-        """When it had been written to by then, in nanoseconds."""
+        self.last = Position(path, 0, "")
+        """The position that was taken last."""
         self._check = b""
         self._blank = True
         self._searched = 0
@@ -62,8 +60,7 @@ class Tail:
         os.close(self.descriptor)
 
     def position(self, seen: float) -> Position:
-        self.seen, self.modified = seen, os.fstat(self.descriptor).st_mtime_ns
-        return Position(
+        self.last = Position(
             self.path,
             self.offset,
             digest(self._check),
@@ -72,8 +69,9 @@ class Tail:
             since=dict(self.since),
             until=self.until,
             seen=seen,
-            modified=self.modified,
+            modified=os.fstat(self.descriptor).st_mtime_ns,
         )
+        return self.last
 
     def resume(self, position: Position) -> bool:
         """Go on where a position says, if this is still that file."""
@@ -97,7 +95,7 @@ class Tail:
 
     def restart(self) -> None:
         """Begin anew: the file was truncated, or is another."""
-        self.lost = self.position(self.seen)
+        self.lost = self.position(self.last.seen)
         self.offset = self._searched = 0
         self._check = b""
         self.skipping, self._blank = False, True
@@ -114,7 +112,7 @@ class Tail:
     def begins_like(self, other: "Tail") -> bool:
         """Whether one of the two may be a copy of the other."""
         mine, others = (os.pread(tail.descriptor, _HEAD, 0) for tail in (self, other))
-        return bool(mine and others) and mine.startswith(others[: len(mine)])
+        return min(len(mine), len(others)) >= CHECKED and mine.startswith(others[: len(mine)])
 
     @property
     def deleted(self) -> bool:

@@ -74,7 +74,6 @@ class Rotations(RuleBasedStateMachine):
         self.partial = b""
         self.writer = self.log.open("ab", buffering=0)
         self.late = None
-        self.unseen = True
         self.daemon.turn()
 
     def teardown(self):
@@ -115,7 +114,6 @@ class Rotations(RuleBasedStateMachine):
     @rule()
     def look(self):
         self.daemon.turn()
-        self.unseen = False
 
     @rule()
     def hear_of_writing(self):
@@ -124,44 +122,39 @@ class Rotations(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.5, 2.0, 70.0]))
     def wait(self, seconds):
         self.daemon.pass_time(seconds)
-        self.unseen = False
 
     @rule()
     def restart(self):
         self.daemon.restart()
-        self.unseen = False
 
     @rule()
     def lose_a_turn_and_restart(self):
         self.daemon.turn(commit=False)
         self.daemon.restart()
-        self.unseen = False
 
-    @precondition(lambda self: not self.unseen)
-    @rule(down=st.booleans(), announced=st.booleans())
-    def rename(self, down, announced):
+    @rule(down=st.booleans(), announced=st.booleans(), times=st.integers(1, 3))
+    def rename(self, down, announced, times):
         if down:
             self.daemon.kill()
-        for number in (3, 2, 1):
-            old = self.folder / f"app.log.{number}"
-            if old.exists():
-                old.rename(self.folder / f"app.log.{number + 1}")
-        self.log.rename(self.folder / "app.log.1")
-        if self.late is not None:
-            self.late.close()
-        self.late, self.writer = self.writer, self.log.open("ab", buffering=0)
-        if self.partial:
-            self.late.write(self.partial)
-            self.partial = b""
-        self.unseen = True
+        for _ in range(times):
+            for number in range(150, 0, -1):
+                old = self.folder / f"app.log.{number}"
+                if old.exists():
+                    old.rename(self.folder / f"app.log.{number + 1}")
+            self.log.rename(self.folder / "app.log.1")
+            if self.late is not None:
+                self.late.close()
+            self.late, self.writer = self.writer, self.log.open("ab", buffering=0)
+            if self.partial:
+                self.late.write(self.partial)
+                self.partial = b""
+            self.writer.write(self.line(1) + b"\n")
         if down:
             self.daemon.start()
-            self.unseen = False
         elif announced:
             self.daemon.turn(Hints(changed={str(self.log), str(self.folder / "app.log.1")}))
-            self.unseen = False
 
-    @precondition(lambda self: self.late is not None and not self.unseen)
+    @precondition(lambda self: self.late is not None)
     @rule()
     def write_late(self):
         self.late.write(self.line(3) + b"\n")
@@ -175,11 +168,25 @@ class Rotations(RuleBasedStateMachine):
         if before:
             self.daemon.turn()
         self.writer.write(b"".join(self.line(5) + b"\n" for _ in range(again)))
-        self.unseen = not before
 
-    @precondition(lambda self: not self.partial and not self.unseen)
+    @precondition(lambda self: not self.partial)
+    @rule(down=st.booleans(), missed=st.integers(0, 3), more=st.integers(0, 3))
+    def copy_and_truncate(self, down, missed, more):
+        self.writer.write(self.line(20) + b"\n")
+        self.daemon.turn()
+        if down:
+            self.daemon.kill()
+        self.writer.write(b"".join(self.line(20) + b"\n" for _ in range(missed)))
+        shutil.copyfile(self.log, self.folder / f"app.log-{self.number}")
+        os.truncate(self.log, 0)
+        self.writer.write(b"".join(self.line(20) + b"\n" for _ in range(more)))
+        if down:
+            self.daemon.start()
+
+    @precondition(lambda self: not self.partial)
     @rule()
     def delete_and_create(self):
+        self.daemon.turn()
         self.writer.write(self.line(1) + b"\n")
         self.log.unlink()
         self.writer.close()
@@ -442,6 +449,7 @@ def test_positions_of_vanished_files_are_kept_for_thirty_days(tmp_path):
     daemon.turn()
     daemon.pass_time(70)
     daemon.pass_time(31 * 86400)
+    daemon.pass_time(1)
     assert not [key for key in daemon.positions if key.startswith("log:file:")]
     away.unlink()
 

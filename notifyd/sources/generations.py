@@ -1,0 +1,73 @@
+"""Files that a name led to only while nobody looked: found by the names that rotation gives."""
+
+from notifyd.sources.catalog import Catalog
+from notifyd.sources.gate import ClosedGateError, opened
+from notifyd.sources.names import Names
+from notifyd.sources.position import Position
+from notifyd.sources.siblings import Sibling, renamed, rotations
+from notifyd.sources.tail import Tail
+from notifyd.sources.tails import Tails
+
+
+class Generations:
+    """`orphaned` are names that lead to another file than before, or to none."""
+
+    def __init__(self, tails: Tails, names: Names, catalog: Catalog) -> None:
+        stored = tails.ledger.stored
+        self.orphaned = {position.path for position in stored.values()}
+        self._tails, self._names, self._catalog = tails, names, catalog
+
+    def begin(self) -> None:
+        """Find what was renamed before the start."""
+        for found in renamed(dict(self._tails.ledger.stored)):
+            self._tails.resume(found)
+
+    def settle(self) -> None:
+        """Read what came and went under these names since the last file that we know of.
+
+        That is what was written to after it and is named like a rotated file.
+        """
+        for path in sorted(self.orphaned):
+            now = self._names.get(path)
+            known = [pair for pair in self._tails.generations(path) if not pair[0].lane]
+            earlier = [position for key, position in known if key[:2] != now]
+            if not earlier:
+                continue
+            last = max(earlier, key=lambda position: position.modified)
+            for found in rotations(path, self._tails.knows):
+                if found.status.st_mtime_ns >= last.modified:
+                    triggers = dict.fromkeys(last.since, 0)
+                    self._adopt(path, found, [position for _, position in known], triggers)
+        if self.orphaned:
+            self._tails.oldest_first()
+        self.orphaned = set()
+        self._tails.replaced.clear()
+
+    def truncated(self, tail: Tail, lost: Position) -> None:
+        """Read what was not read of a file before it was truncated, if there is a copy of it."""
+        for found in rotations(tail.path, self._tails.knows):
+            self._adopt(tail.path, found, [lost])
+        tail.lost = None
+        self._tails.note(tail, urgent=True)
+
+    def _adopt(
+        self,
+        path: str,
+        found: Sibling,
+        known: list[Position],
+        since: dict[str, int] | None = None,
+    ) -> None:
+        """Read a copy of a known file from where that was read to, any other since the start."""
+        if self._catalog.patterns(found.path):
+            return
+        try:
+            tail = Tail(opened(found.path, found.status), found.key, path)
+        except ClosedGateError:
+            return
+        if not any(position.check and tail.resume(position) for position in known):
+            others = (tail for tail in self._tails.by_key.values() if tail.path == path)
+            if since is None or any(map(tail.begins_like, others)):
+                tail.close()
+                return
+            tail.since = since
+        self._tails.adopt(tail)
