@@ -5,7 +5,7 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -23,7 +23,7 @@ from notifyd.config.token import TokenSource, find_token
 from notifyd.delivery.client import Client
 from notifyd.delivery.worker import deliver
 from notifyd.driver import Driver
-from notifyd.errors import ConfigError, NotifydError
+from notifyd.errors import ConfigError, NotifydError, StoreUnavailableError, TokenError
 from notifyd.model import Json
 from notifyd.outbox.store import Store
 from notifyd.pipeline import Pipeline
@@ -34,9 +34,11 @@ from notifyd.status import describe, health
 
 _FIRST_LOOK = 5.0
 """Seconds that sources get to look at what is there before the socket opens all the same."""
+_LAST_LOOK = 1.0
+"""Seconds that sources get at the end to commit what they have read."""
 _LAST_DELIVERY = 3.0
 """Seconds that delivery gets at the end; what is left waits in the outbox."""
-_LAST_COMMIT = 3.0
+_LAST_COMMIT = 2.0
 """Seconds that the driver gets at the end, where storing is in trouble."""
 _FIXED = ("socket", "state")
 """Sections of the configuration that a reload cannot change."""
@@ -64,6 +66,9 @@ class App:
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._reload_error = ""
+        self._up = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+        self._delivering: asyncio.Task[None] | None = None
         self._started = time.monotonic()
 
     def stop(self) -> None:
@@ -79,7 +84,9 @@ class App:
             async with AsyncExitStack() as stack:
                 listener = stack.enter_context(Listener.open(path, settings.socket, self._environ))
                 store = await stack.enter_async_context(Store(folder))
-                scanning = stack.enter_context(ThreadPoolExecutor(1, "scan"))
+                scanning = ThreadPoolExecutor(1, "scan")
+                stack.callback(scanning.shutdown, wait=False, cancel_futures=True)
+                self._own = (folder, path, path.with_name(path.name + ".lock"))
                 await self._compose(folder, store, scanning)
                 await self._live(listener, ready)
         except* NotifydError as errors:
@@ -99,7 +106,7 @@ class App:
             settings,
             host=socket.gethostname(),
             workspace=self._environ.get("OBLIEN_WORKSPACE_ID", ""),
-            own=(self._folder,),
+            own=self._own,
             cache=self._folder / "patterns",
             scanning=self._scanning,
             wall=time.time,
@@ -107,33 +114,52 @@ class App:
         )
 
     async def _live(self, listener: Listener, ready: Callable[[Path | None], None]) -> None:
-        reception = Reception(
+        async with asyncio.TaskGroup() as self._group:
+            driving = self._group.create_task(self._driver.run(), name="driver")
+            if await self._before_stop(self._start()):
+                async with serve(self._reception(), self._settings.socket, listener):
+                    ready(listener.path)
+                    self._up.set()
+                    await self._stop.wait()
+                    await _ended(self._watching, _LAST_LOOK)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LAST_DELIVERY):
+                        await self._driver.idle()
+            for task in (self._watching, self._delivering):
+                await _ended(task, 0)
+            self._driver.stop()
+            await _ended(driving, _LAST_COMMIT, cancel=False)
+            driving.cancel()
+
+    async def _start(self) -> None:
+        await self._driver.offer([Configured(self._pipeline.rules)])
+        self._delivering = self._group.create_task(self._deliver(), name="delivery")
+        self._watching = self._group.create_task(self._watch(), name="sources")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_LOOK):
+                await self._pipeline.armed()
+
+    async def _before_stop(self, work: Coroutine[None, None, None]) -> bool:
+        """Do some work unless the stop comes first; tells whether it was done."""
+        working = asyncio.create_task(work)
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            working.cancel()
+        if working.done():
+            working.result()
+        return working.done()
+
+    def _reception(self) -> Reception:
+        return Reception(
             self._driver,
             self._store,
             status=self.status,
             health=self.health,
             reload=self.reload,
         )
-        async with asyncio.TaskGroup() as self._group:
-            driving = self._group.create_task(self._driver.run(), name="driver")
-            await self._driver.offer([Configured(self._pipeline.rules)])
-            self._delivering = self._group.create_task(self._deliver(), name="delivery")
-            self._watching = self._group.create_task(self._watch(), name="sources")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_FIRST_LOOK):
-                    await self._pipeline.armed()
-            async with serve(reception, self._settings.socket, listener):
-                ready(listener.path)
-                await self._stop.wait()
-                self._watching.cancel()
-                await asyncio.wait({self._watching}, timeout=_LAST_COMMIT)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LAST_DELIVERY):
-                    await self._driver.idle()
-            await _ended(self._delivering)
-            self._driver.stop()
-            await asyncio.wait({driving}, timeout=_LAST_COMMIT)
-            driving.cancel()
 
     async def _deliver(self) -> None:
         api = self._settings.api
@@ -148,25 +174,29 @@ class App:
 
     async def reload(self) -> Json:
         """Read the configuration again; where it is wrong, all goes on as it was."""
+        await self._up.wait()
         async with self._reloading:
             try:
-                loaded = load(self._config, self._environ)
-                token = find_token(loaded.settings.api, self._environ)
-                token.read()
-                pipeline = self._built(loaded.settings)
+                settings, token, pipeline = await asyncio.to_thread(self._read_again)
+                if self._driver.trouble:
+                    raise StoreUnavailableError(self._driver.trouble)
             except NotifydError as error:
                 problems = error.problems if isinstance(error, ConfigError) else [str(error)]
                 self._reload_error = "\n".join(problems)
                 log.warning("reload refused: the old configuration goes on", problems=problems)
                 return {"reloaded": False, "problems": problems, "restart": []}
             before, self._reload_error = self._settings, ""
-            self._settings, self._token = loaded.settings, token
+            self._settings, self._token = settings, token
             await self._swap(pipeline, before)
-            restart = [
-                name for name in _FIXED if getattr(before, name) != getattr(loaded.settings, name)
-            ]
-            log.info("configuration reloaded", triggers=len(loaded.settings.triggers))
+            restart = [name for name in _FIXED if getattr(before, name) != getattr(settings, name)]
+            log.info("configuration reloaded", triggers=len(settings.triggers))
             return {"reloaded": True, "problems": [], "restart": restart}
+
+    def _read_again(self) -> tuple[Settings, TokenSource, Pipeline]:
+        settings = load(self._config, self._environ).settings
+        token = find_token(settings.api, self._environ)
+        token.read()
+        return settings, token, self._built(settings)
 
     async def _swap(self, pipeline: Pipeline, before: Settings) -> None:
         """Let the old sources end and commit, then start the new ones from there."""
@@ -174,9 +204,12 @@ class App:
         await _ended(self._watching)
         await self._driver.offer([Configured(pipeline.rules), SendingAllowed()])
         self._pipeline, self._driver.render = pipeline, pipeline.render
-        self._watching = self._group.create_task(self._watch(), name="sources")
         if self._settings.api != before.api:
             await _ended(self._delivering)
+        if self._stop.is_set():
+            return
+        self._watching = self._group.create_task(self._watch(), name="sources")
+        if self._delivering is None or self._delivering.done():
             self._delivering = self._group.create_task(self._deliver(), name="delivery")
 
     def status(self) -> Json:
@@ -187,6 +220,7 @@ class App:
             sources=self._pipeline.health(),
             triggers={name: trigger.type for name, trigger in self._settings.triggers.items()},
             token_source=self._token.name,
+            token_problem=_problem(self._token),
             url=self._settings.api.url,
             uptime=time.monotonic() - self._started,
             reload_error=self._reload_error,
@@ -197,7 +231,19 @@ class App:
         return health(gate, self._driver.trouble, self._pipeline.health())
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait for it; what it was doing has been committed or will be read again."""
-    task.cancel()
-    await asyncio.wait({task})
+def _problem(token: TokenSource) -> str:
+    try:
+        token.read()
+    except TokenError as error:
+        return str(error)
+    return token.warning
+
+
+async def _ended(
+    task: asyncio.Task[None] | None, within: float | None = None, *, cancel: bool = True
+) -> None:
+    """Wait for a task, `within` seconds at most; what it was doing is committed or read again."""
+    if task is not None:
+        if cancel:
+            task.cancel()
+        await asyncio.wait({task}, timeout=within)

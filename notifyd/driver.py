@@ -15,7 +15,7 @@ import structlog
 
 from notifyd.clock import Clock
 from notifyd.errors import StoreUnavailableError
-from notifyd.model import Content, Order, Outcome, Parcel, Positions, Row
+from notifyd.model import Content, Now, Order, Outcome, Parcel, Positions, Row
 from notifyd.outbox.queries import Entry
 from notifyd.outbox.store import Commit, Store
 from notifyd.shaping.codec import pieces
@@ -24,12 +24,13 @@ from notifyd.shaping.inputs import Input, SendingAllowed, Settled, WorkerStarted
 from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.step import step
 
-Render = Callable[[Row, Content], Parcel]
+Render = Callable[[Row, Content, Now], Parcel]
 
-_BATCH = 1000
+_BATCH = 200
 """Events folded at once: bounds the time for which the loop does nothing else."""
 _RETRY = (0.5, 1.0, 2.0)
 """Seconds between attempts to commit; the last goes on."""
+_ENDING = "notifyd is ending: send it again when it runs"
 
 log = structlog.get_logger()
 
@@ -65,7 +66,7 @@ class Driver:
         self._orders: asyncio.Queue[Order] = asyncio.Queue()
         self._watchers: dict[str, list[asyncio.Future[Row]]] = {}
         self._adopted = asyncio.Event()
-        self._stopping = False
+        self._stopping = self._ended = False
 
     async def offer(
         self,
@@ -79,6 +80,8 @@ class Driver:
 
         Raises StoreUnavailableError for a refusable offer while nothing can be stored.
         """
+        if self._ended:
+            raise StoreUnavailableError(_ENDING)
         if refusable and self.trouble:
             raise StoreUnavailableError(self.trouble)
         offer = Offer(inputs, positions or {}, refusable)
@@ -93,9 +96,10 @@ class Driver:
                 self._current = offers
                 await self._commit()
         finally:
+            self._ended = True
             for offer in (*self._current, *self._ahead, *self._bulk):
                 if not offer.committed.done():
-                    offer.committed.set_exception(StoreUnavailableError("notifyd is ending"))
+                    offer.committed.set_exception(StoreUnavailableError(_ENDING))
 
     def stop(self) -> None:
         self._stopping = True
@@ -107,7 +111,7 @@ class Driver:
             if self._stopping:
                 return None
             now = self._clock.now()
-            wait = self.state.deadline(now) - now.mono
+            wait = self.state.deadline() - now.mono
             if wait <= 0:
                 return [Offer((), {}, refusable=False)]
             self._wake.clear()
@@ -135,14 +139,14 @@ class Driver:
             now = self._clock.now()
             inputs = [event for offer in offers for event in offer.inputs]
             decision = step(self.state, inputs, now)
-            entries = self._entries(decision)
+            entries = self._entries(decision, now)
             positions = {key: value for offer in offers for key, value in offer.positions.items()}
             changes = pieces(decision, self.state.books)
             commit = Commit(
                 changes, positions, entries, self._clock.saved(now), now.wall, decision.forget
             )
             try:
-                if changes or positions or entries or self.trouble:
+                if changes or positions or entries or self.trouble or decision.forget is not None:
                     await self._store.commit(commit)
             except StoreUnavailableError as error:
                 self._current = self._refused(offers, error)
@@ -183,14 +187,14 @@ class Driver:
         else:
             log.warning("notifications wait", reason=after.error, state=after.sending.value)
 
-    def _entries(self, decision: Decision) -> list[Entry]:
+    def _entries(self, decision: Decision, now: Now) -> list[Entry]:
         """Make the texts; a row learns its title from them, for digests to name it by."""
         entries = []
         for row in list(decision.rows.values()):
             content = decision.contents.get(row.id)
             parcel = None
             if content is not None:
-                parcel = self.render(row, content)
+                parcel = self.render(row, content, now)
                 row = decision.rows[row.id] = replace(row, title=parcel.title)  # noqa: PLW2901
             entries.append(Entry(row, parcel))
         return entries
@@ -207,6 +211,8 @@ class Driver:
                 for watcher in self._watchers.pop(row.id, ()):
                     if not watcher.done():
                         watcher.set_result(row)
+        if any(isinstance(event, WorkerStarted) for offer in offers for event in offer.inputs):
+            self._orders = asyncio.Queue()  # what an earlier worker did not take is given anew
         if decision.order:
             self._orders.put_nowait(decision.order)
 
@@ -238,7 +244,6 @@ class Driver:
 
     async def start_worker(self) -> None:
         """Tell that a new worker waits for its first order; call it before `next_order`."""
-        self._orders = asyncio.Queue()
         await self.offer([WorkerStarted()])
 
     async def parcel(self, notification_id: str) -> Parcel:

@@ -29,6 +29,10 @@ class StoreUnavailableError(NotifydError):
     """A commit failed for a reason that may pass: the disk is full, read-only or locked."""
 
 
+class MissingError(NotifydError):
+    """A notification is not in the store any more."""
+
+
 class RefusedError(NotifydError):
     """A request to the fold was refused: `code` is the snake_case name of the reason."""
 

@@ -11,13 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import structlog
+
 from notifyd.clock import boot_id
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import FileTrigger, LogTrigger, ProcessTrigger
 from notifyd.driver import Driver
 from notifyd.matching.decide import Rule as Patterns
 from notifyd.matching.scanner import Scanner
-from notifyd.model import Content, Digest, Health, Message, Parcel, Reading, Row
+from notifyd.model import Content, Digest, Health, Json, Message, Now, Parcel, Reading, Row
 from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.state import Reply
 from notifyd.sources import Source
@@ -29,6 +31,7 @@ from notifyd.text import fit, redact
 from notifyd.triggers import Trigger, render_digest
 
 T = TypeVar("T")
+log = structlog.get_logger()
 
 _REDACTED = 8000
 """Characters looked at for credentials: what is beyond them is cut anyway."""
@@ -59,6 +62,7 @@ class Pipeline:
         }
         self.rules = rules_of(settings, self._triggers)
         self._own, self._cache, self._scanning, self._wall = own, cache, scanning, wall
+        self._positions = positions
         self._sources = [
             Supervised(name, partial(_made, make, positions, f"{name}:"))
             for name, make in self._kinds().items()
@@ -66,6 +70,7 @@ class Pipeline:
 
     async def run(self, driver: Driver) -> None:
         """Watch until cancelled."""
+        await self._forget_strangers(driver)
 
         async def emit(reading: Reading) -> None:
             matches = [self._triggers[event.trigger].match(event) for event in reading.events]
@@ -75,6 +80,13 @@ class Pipeline:
         async with asyncio.TaskGroup() as group:
             for source in self._sources:
                 group.create_task(source.run(emit), name=f"{source.name} source")
+
+    async def _forget_strangers(self, driver: Driver) -> None:
+        """Drop what sources remembered that nobody configures any more: it would mislead later."""
+        kinds = self._kinds()
+        strangers = [key for key in await self._positions() if key.partition(":")[0] not in kinds]
+        if strangers:
+            await driver.offer([], dict.fromkeys(strangers))
 
     async def armed(self) -> None:
         """Wait until every source has looked at what is there, and hears of what comes."""
@@ -131,28 +143,42 @@ class Pipeline:
             cache=self._cache,
         )
 
-    def render(self, row: Row, content: Content) -> Parcel:
-        """Make the text of a notification, within its limits and without secrets."""
-        data: dict[str, object] = {}
+    def render(self, row: Row, content: Content, now: Now) -> Parcel:
+        """Make the text of a notification, within its limits and without secrets.
+
+        Whatever happens here, the news must arrive: a fault of ours is told instead of the text.
+        """
+        try:
+            return self._rendered(row, content, now)
+        except Exception as error:
+            log.exception("a notification's text could not be made", trigger=row.trigger)
+            fault = f"(its text could not be made: {type(error).__name__})"
+            return Parcel(row.id, row.trigger, fault, _own_data(row))
+
+    def _rendered(self, row: Row, content: Content, now: Now) -> Parcel:
+        data: Json = {}
         match content:
             case Message():
                 title, body, data = content.title, content.body, dict(content.data)
             case Digest():
-                title, body = render_digest(content, self._wall())
+                title, body = render_digest(content, now.wall)
             case _:
                 trigger = self._triggers[row.trigger]
-                title, body = trigger.render(content, self._wall())
+                title, body = trigger.render(content, now.wall)
                 data = dict(trigger.config.data)
         if self.settings.text.redact:
             title, body = redact(title[:_REDACTED]), redact(body[:_REDACTED])
-        data |= {
-            "notification_id": row.id,
-            "trigger": row.trigger,
-            "priority": row.priority.value,
-            "count": str(row.count),
-        }
-        title, body, data = fit(title, body, data)
+        title, body, data = fit(title, body, data | _own_data(row))
         return Parcel(row.id, title, body, data)
+
+
+def _own_data(row: Row) -> Json:
+    return {
+        "notification_id": row.id,
+        "trigger": row.trigger,
+        "priority": row.priority.value,
+        "count": str(row.count),
+    }
 
 
 async def _to_the_end(offer: asyncio.Future[list[Reply | None]]) -> None:

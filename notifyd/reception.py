@@ -8,8 +8,6 @@ from notifyd.model import Json, Message, Peer, Priority, Status
 from notifyd.outbox.store import Store
 from notifyd.shaping.inputs import Cancelled, Submitted
 
-_ANSWERED = (Status.DELIVERED, Status.NO_DEVICE, Status.FAILED)
-
 
 class Reception:
     """Implements `api.control.Control`. status, health, reload: the app's own answers."""
@@ -39,11 +37,11 @@ class Reception:
         return reply.row.id, reply.row.status
 
     async def settled(self, notification_id: str, within: float) -> Json | None:
-        row = await self._driver.ended(notification_id, within)
+        await self._driver.ended(notification_id, within)
         known = await self._store.notification(notification_id)
-        if row is None and (known is None or Status(str(known["status"])).waiting):
+        if known is None or Status(str(known["status"])).waiting:
             return None
-        return known if known and known["status"] in _ANSWERED else None
+        return None if known["status"] == Status.MERGED else known  # its digest is still to come
 
     async def notifications(
         self, *, uid: int | None, status: Status | None, limit: int

@@ -17,11 +17,15 @@ def describe(
     sources: Iterable[Health],
     triggers: Mapping[str, str],
     token_source: str,
+    token_problem: str,
     url: str,
     uptime: float,
     reload_error: str,
 ) -> Json:
-    """Tell everything. trouble: why nothing can be stored. triggers: type by name."""
+    """Tell everything. trouble: why nothing can be stored. triggers: type by name.
+
+    token_problem: why the token cannot be read at the moment.
+    """
     gate = state.books.gate
     sources = list(sources)
     healthy, word = health(gate, trouble, sources)
@@ -33,8 +37,9 @@ def describe(
         "uptime": round(uptime, 1),
         "api": {"url": url},
         "token": {
-            "state": "refused" if gate.sending is Sending.REFUSED else "ok",
+            "state": _token(gate, token_problem),
             "source": token_source,
+            "problem": token_problem or (gate.error if gate.sending is Sending.REFUSED else ""),
         },
         "delivery": _delivery(gate, now),
         "outbox": _outbox(state.rows.values(), now) | {"store": trouble or "ok"},
@@ -45,6 +50,11 @@ def describe(
         "socket": _trigger("socket", state.ledgers.get("socket", Ledger()), 0),
         "held_back": {
             held.digest.reason: held.digest.count
+            for held in state.digests.values()
+            if not held.placed
+        },
+        "held_until": {
+            held.digest.reason: round(max(0.0, held.due - now.mono), 1)
             for held in state.digests.values()
             if not held.placed
         },
@@ -72,6 +82,12 @@ def health(gate: Gate, trouble: str, sources: Iterable[Health]) -> tuple[bool, s
     if any(source.dead for source in sources):
         return False, "source_dead"
     return True, "waiting" if gate.sending is Sending.WAITING else "ok"
+
+
+def _token(gate: Gate, problem: str) -> str:
+    if gate.sending is Sending.REFUSED:
+        return "refused"
+    return "unusable" if problem else "ok"
 
 
 def _delivery(gate: Gate, now: Now) -> Json:

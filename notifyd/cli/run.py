@@ -5,6 +5,7 @@ import asyncio
 import os
 import resource
 import signal
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +16,11 @@ from notifyd import __version__, logbook
 from notifyd.app import App
 from notifyd.config.load import Loaded, load
 from notifyd.config.token import find_token, forget
+from notifyd.errors import NotifydError
 from notifyd.readiness import tell_systemd
 
 HELP = "Run the daemon in the foreground: SIGTERM ends it in order, SIGHUP reads the config again."
+_LAST_WALK = 1.0
 
 log = structlog.get_logger()
 
@@ -66,6 +69,14 @@ async def serve(app: App, loaded: Loaded) -> None:
         await app.run(ready)
         reloading.cancel()
     log.info("notifyd ends: what was not delivered waits for the next start")
+    _leave_within(_LAST_WALK)
+
+
+def _leave_within(seconds: float) -> None:
+    """End without the threads that still walk a huge or hung file system: all is on disk."""
+    leaving = threading.Timer(seconds, os._exit, [0])
+    leaving.daemon = True
+    leaving.start()
 
 
 def _stop(app: App) -> None:
@@ -78,5 +89,8 @@ async def _reload_on(hangups: asyncio.Event, app: App) -> None:
         await hangups.wait()
         hangups.clear()
         tell_systemd("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
-        await app.reload()
+        try:
+            await app.reload()
+        except NotifydError as error:  # it ends while it reloads
+            log.warning("not reloaded", reason=str(error))
         tell_systemd("READY=1")

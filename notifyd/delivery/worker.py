@@ -8,7 +8,7 @@ from typing import NamedTuple, NoReturn, Protocol
 from notifyd.delivery.answer import Answer
 from notifyd.delivery.client import Client, EnvelopeError, Secret, envelope
 from notifyd.delivery.retry import decide
-from notifyd.errors import StoreUnavailableError, TokenError
+from notifyd.errors import MissingError, StoreUnavailableError, TokenError
 from notifyd.model import Now, Order, Outcome, Parcel, Verdict
 
 LOOK = 1.0
@@ -41,7 +41,10 @@ class Tokens(Protocol):
     def path(self) -> Path | None: ...
 
     def read(self) -> Secret:
-        """Read it anew; TokenError says in a sentence what is wrong."""
+        """Read it anew: printable ASCII without spaces, which a header can carry.
+
+        TokenError says in a sentence what is wrong.
+        """
         ...
 
 
@@ -86,24 +89,14 @@ async def deliver(
 
 
 async def _ask(desk: Desk, client: Client, tokens: Tokens, order: Order) -> Answer:
-    token = usable(tokens)
+    token = tokens.read()
     try:
         parcel = await desk.parcel(order.id)
+    except MissingError as error:
+        raise EnvelopeError(str(error)) from error
     except StoreUnavailableError as error:
         return Answer(fault=str(error))
     return await client.send(order.id, envelope(parcel), token, asked_with=tokens.name)
-
-
-def usable(tokens: Tokens) -> Secret:
-    """Read the token anew; TokenError also for one that no HTTP header could carry."""
-    token = tokens.read()
-    value = token.get_secret_value()
-    if not value or not value.isascii() or not value.isprintable() or " " in value:
-        raise TokenError(
-            f"the send token in {tokens.name} has characters that no token has"
-            " (a space, a line break, a letter beyond ASCII): write it there anew"
-        )
-    return token
 
 
 class TokenWatch:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
-from notifyd.errors import StoreError
+from notifyd.errors import MissingError
 from notifyd.model import Json, Parcel, Row, Status
 from notifyd.outbox import queries
 from notifyd.outbox.database import connect, open_database, translated
@@ -59,6 +59,7 @@ class Store:
         try:
             self._writer = open_database(self.path)
             self._reader = connect(self.path)
+            self._reader.execute("PRAGMA query_only = 1")
         except BaseException:
             os.close(self._lock)
             raise
@@ -84,10 +85,10 @@ class Store:
         await self._write(lambda writer: _commit(writer, commit))
 
     async def parcel(self, notification_id: str) -> Parcel:
-        """Read what is to be sent."""
+        """Read what is to be sent; MissingError when history has forgotten it."""
         record = await self._one(notification_id)
         if record is None:
-            raise StoreError(f"{self.path} has lost notification {notification_id}")
+            raise MissingError(f"{self.path} no longer holds it")
         return queries.parcel_of(record)
 
     async def notification(self, notification_id: str) -> Json | None:

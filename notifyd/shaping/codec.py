@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -55,7 +56,8 @@ def restored(stored: Mapping[str, str], rows: Iterable[Row], *, seed: str, now: 
             case "ledger":
                 state.ledgers[key] = value
             case "books":
-                state.books = value
+                # whoever waited for an order then is gone
+                state.books = replace(value, gate=replace(value.gate, worker_free=False))
     for row in rows:
         state.put_row(row, now)
     return state

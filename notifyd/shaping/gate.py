@@ -26,7 +26,8 @@ class Sending(StrEnum):
 class Gate:
     """resume: nothing leaves before this monotonic time. streak: failures in a row.
 
-    slots: when the last requests' outcomes were known, the latest last. refused_since: wall clock.
+    slots: when the last requests' outcomes were known, the latest last. refused_since: 0 if the
+    token is not refused, monotonic as all these times are.
     forbidden: the notification that got the last 403, while nothing else has been answered since.
     """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from notifyd.model import LINES_KEPT, Event, Now, Tally
-from notifyd.shaping.rules import Rule
+from notifyd.shaping.rules import Limit, Rule
 from notifyd.shaping.tally import joined, single
 
 
@@ -43,7 +43,7 @@ def added(group: Group, event: Event, now: Now, rule: Rule) -> tuple[Group, int]
     window: tuple[float, ...] = ()
     recent: tuple[Event, ...] = ()
     if rule.threshold > 1 or group.window:
-        window = tuple(at for at in group.window if at > now.mono - rule.window)
+        window = Limit(rule.threshold, rule.window).within(group.window, now.mono)
         below = len(group.window) - len(window)
         recent = (*group.recent, tally.event)[-min(LINES_KEPT, len(window) + 1) :]
         window = (*window, now.mono)

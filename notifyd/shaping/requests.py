@@ -13,12 +13,10 @@ SOCKET = "socket"
 
 
 def submit(draft: Draft, request: Submitted) -> Reply:
-    if (
-        draft.waiting() >= draft.rules.capacity
-        and sum(1 for _ in draft.rows()) >= draft.rules.capacity
-    ):
+    replaced = _bearing(draft, request.key, request.peer.uid) if request.key else []
+    if not replaced and not _has_room(draft, request.peer.uid):
         return Reply(None, "no_room")
-    for row in _bearing(draft, request.key, request.peer.uid) if request.key else []:
+    for row in replaced:
         _end(draft, row, Status.REPLACED)
     row = replace(
         new_row(draft, SOCKET, request.priority, 1),
@@ -39,9 +37,19 @@ def submit(draft: Draft, request: Submitted) -> Reply:
     return Reply(admit(draft, row, request.message))
 
 
+def _has_room(draft: Draft, uid: int) -> bool:
+    """Whether one more may wait; of one user a tenth less than of all, so that others can send."""
+    capacity = draft.rules.capacity
+    share = capacity - capacity // 10
+    if draft.waiting() < share:
+        return True
+    rows = list(draft.rows())
+    return len(rows) < capacity and sum(_owns(row, uid) for row in rows) < share
+
+
 def cancel(draft: Draft, wish: Cancelled) -> Reply:
     if wish.key:
-        found = _bearing(draft, wish.key, wish.peer.uid)
+        found = _bearing(draft, wish.key, wish.peer.uid, tried=True)
     else:
         row = draft.row(wish.id)
         found = [row] if row and (wish.everyone or _owns(row, wish.peer.uid)) else []
@@ -56,9 +64,10 @@ def _owns(row: Row, uid: int) -> bool:
     return row.peer is not None and row.peer.uid == uid
 
 
-def _bearing(draft: Draft, key: str, uid: int) -> list[Row]:
-    """Find the notification of this key that may still be replaced."""
-    return [row for row in draft.rows() if row.key == key and _owns(row, uid) and not row.tried]
+def _bearing(draft: Draft, key: str, uid: int, *, tried: bool = False) -> list[Row]:
+    """Find the user's notifications of this key, those first that may still be replaced."""
+    rows = [row for row in draft.rows() if row.key == key and _owns(row, uid)]
+    return sorted((row for row in rows if tried or not row.tried), key=lambda row: row.tried)
 
 
 def _end(draft: Draft, row: Row, status: Status) -> Row:

@@ -48,9 +48,10 @@ def _turn(row: Row) -> tuple[bool, int, float, str]:
 def settle(draft: Draft, outcome: Outcome) -> None:
     """Write an outcome down. One that nobody waits for (told twice) changes no row."""
     now, gate = draft.now, draft.gate
-    draft.gate = gate = replace(
-        gate, in_flight="", worker_free=True, slots=gate.with_slot(now, draft.rules.rate)
-    )
+    gate = replace(gate, slots=gate.with_slot(now, draft.rules.rate))
+    if outcome.id == gate.in_flight:  # else a worker tells it that has been replaced meanwhile
+        gate = replace(gate, in_flight="", worker_free=True)
+    draft.gate = gate
     row = draft.row(outcome.id)
     if row is None:
         return
@@ -58,10 +59,10 @@ def settle(draft: Draft, outcome: Outcome) -> None:
     match outcome.verdict:
         case Verdict.DELIVERED | Verdict.NO_DEVICE | Verdict.FAILED:
             draft.put_row(replace(row, status=_ENDED[outcome.verdict]))
-            draft.gate = replace(
-                gate, sending=Sending.OK, error="", streak=0, forbidden=None, resume=now.mono
-            )
             _unrefuse(draft)
+            draft.gate = replace(
+                draft.gate, sending=Sending.OK, error="", streak=0, forbidden=None, resume=now.mono
+            )
         case Verdict.FORBIDDEN:
             _forbidden(draft, row, outcome)
         case Verdict.REFUSED:
@@ -76,15 +77,12 @@ def _postpone(draft: Draft, row: Row, outcome: Outcome) -> None:
     failures = row.failures + 1
     release = now.mono + outcome.own_pause if failures >= _PATIENCE else row.release
     draft.put_row(replace(row, failures=failures, release=release))
-    endpoint = outcome.verdict is Verdict.ENDPOINT
-    draft.gate = replace(
-        gate,
-        sending=Sending.ENDPOINT if endpoint else Sending.WAITING,
-        error=outcome.reason,
-        streak=gate.streak + 1,
-        resume=now.mono + outcome.pause,
-    )
-    _unrefuse(draft)
+    draft.gate = replace(gate, streak=gate.streak + 1, resume=now.mono + outcome.pause)
+    if outcome.verdict is Verdict.ENDPOINT:
+        _unrefuse(draft)
+        draft.gate = replace(draft.gate, sending=Sending.ENDPOINT, error=outcome.reason)
+    elif gate.sending is not Sending.REFUSED:  # of a refused token this says nothing
+        draft.gate = replace(draft.gate, sending=Sending.WAITING, error=outcome.reason)
 
 
 def _forbidden(draft: Draft, row: Row, outcome: Outcome) -> None:
@@ -106,19 +104,19 @@ def _refuse(draft: Draft, reason: str) -> None:
         sending=Sending.REFUSED,
         error=reason,
         resume=draft.now.mono + draft.rules.probe,
-        refused_since=draft.gate.refused_since or draft.now.wall,
+        refused_since=draft.gate.refused_since or draft.now.mono,
         forbidden=None,
     )
 
 
 def _unrefuse(draft: Draft) -> None:
-    """Give back the time that passed while the token was refused: nothing expires by it."""
+    """Give each row the time back for which it sat out a refused token: nothing expires by it."""
     since = draft.gate.refused_since
     if not since:
         return
-    pause = max(0.0, draft.now.wall - since)
     for row in list(draft.rows()):
-        draft.put_row(replace(row, expires=row.expires + pause))
+        waited = max(0.0, min(draft.now.mono - since, draft.now.wall - row.created))
+        draft.put_row(replace(row, expires=row.expires + waited))
     draft.gate = replace(draft.gate, refused_since=0.0)
 
 

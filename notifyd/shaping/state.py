@@ -90,6 +90,8 @@ class State:
     census: Counter[str] = field(default_factory=Counter)
     timers: list[tuple[float, str]] = field(default_factory=list)
     prune_at: float = 0.0
+    stepped: float = 0.0
+    """When the last decision was made, monotonic: what opened since was seen by nobody yet."""
 
     def rule(self, trigger: str) -> Rule:
         return self.rules.triggers.get(trigger) or Rule(trigger)
@@ -98,6 +100,7 @@ class State:
         """Make a committed decision the state. now: the one the decision was made with."""
         retime = decision.rules is not self.rules or decision.prune_at != self.prune_at
         self.books, self.rules, self.prune_at = decision.books, decision.rules, decision.prune_at
+        self.stepped = now.mono
         while self.timers and self.timers[0][0] <= now.mono:
             heapq.heappop(self.timers)
         self.ledgers.update(decision.ledgers)
@@ -113,17 +116,15 @@ class State:
     def due(self, now: Now) -> bool:
         return (bool(self.timers) and self.timers[0][0] <= now.mono) or self.prune_at <= now.mono
 
-    def deadline(self, now: Now) -> float:
+    def deadline(self) -> float:
         """Tell the monotonic time at which the next step is due; infinite if nothing waits."""
         first = min(self.prune_at, self.timers[0][0] if self.timers else inf)
         opens = self.books.gate.opens(self.rules.rate)
-        if opens <= now.mono:
-            # the gate is open, yet nothing went: what is queued stands back for a while
-            opens = min(
-                (row.release for row in self._queued() if row.release > now.mono), default=inf
-            )
-        elif opens < inf and not any(self._queued()):
-            opens = inf
+        if opens == inf or not any(self._queued()):
+            return first
+        if opens <= self.stepped:
+            # it was open at the last step: what is left stands back for a while
+            opens = min((row.release for row in self._queued()), default=inf)
         return min(first, opens)
 
     def _queued(self) -> Iterable[Row]:

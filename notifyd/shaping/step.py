@@ -131,6 +131,9 @@ def _tend(draft: Draft) -> None:
     if draft.decision.prune_at <= now.mono:
         draft.decision.prune_at = now.mono + PRUNE_EVERY
         draft.decision.forget = now.wall - draft.rules.history
+        forbidden = draft.gate.forbidden
+        if forbidden and forbidden.created < draft.decision.forget:
+            draft.gate = replace(draft.gate, forbidden=None)  # its row is no longer there
     for key, held in draft.digests():
         place_due(draft, key, held)
     for key, group in draft.groups():

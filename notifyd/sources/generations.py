@@ -27,25 +27,28 @@ class Generations:
 
         That is what was written to after it and is named like a rotated file.
         """
-        for path in sorted(self.orphaned):
+        if not self.orphaned:
+            return
+        generations = self._tails.generations(self.orphaned)
+        latest: dict[str, Position] = {}
+        for path, known in generations.items():
             now = self._names.get(path)
-            known = [pair for pair in self._tails.generations(path) if not pair[0].lane]
             earlier = [position for key, position in known if key[:2] != now]
-            if not earlier:
-                continue
-            last = max(earlier, key=lambda position: position.modified)
-            for found in rotations(path, self._tails.knows):
+            if earlier:
+                latest[path] = max(earlier, key=lambda position: position.modified)
+        for path, siblings in sorted(rotations(latest.keys()).items()):
+            last, known = latest[path], generations[path]
+            for found in siblings:
                 if found.status.st_mtime_ns >= last.modified:
                     triggers = dict.fromkeys(last.since, 0)
                     self._adopt(path, found, [position for _, position in known], triggers)
-        if self.orphaned:
-            self._tails.oldest_first()
+        self._tails.oldest_first()
         self.orphaned = set()
         self._tails.replaced.clear()
 
     def truncated(self, tail: Tail, lost: Position) -> None:
         """Read what was not read of a file before it was truncated, if there is a copy of it."""
-        for found in rotations(tail.path, self._tails.knows):
+        for found in rotations({tail.path}).get(tail.path, ()):
             self._adopt(tail.path, found, [lost])
         tail.lost = None
         self._tails.note(tail, urgent=True)
@@ -58,7 +61,7 @@ class Generations:
         since: dict[str, int] | None = None,
     ) -> None:
         """Read a copy of a known file from where that was read to, any other since the start."""
-        if self._catalog.patterns(found.path):
+        if self._tails.knows(found) or self._catalog.patterns(found.path):
             return
         try:
             tail = Tail(opened(found.path, found.status), found.key, path)

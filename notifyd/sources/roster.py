@@ -39,10 +39,11 @@ class Roster:
         if not self._begun:
             self._begun = True
             self.generations.begin()
-            for path in self.names:
+            for path, siblings in rotations(set(self.names)).items():
                 if self._unarmed(patterns := self._catalog.patterns(path)):
-                    for found in rotations(path, self._tails.knows):
-                        self._reserve(path, found.key, found.status, patterns)
+                    for found in siblings:
+                        if not self._tails.knows(found):
+                            self._reserve(path, found.key, found.status, patterns)
             self._ledger.arm(self._tails.wall)
         self._tails.waiting.update(dict.fromkeys(self._tails.lingering))
         self._tails.note_alive()
@@ -156,7 +157,8 @@ class Roster:
             if status := examined(path):
                 key = Key(status.st_dev, status.st_ino)
                 self._tails.resume(Sibling(path, key, status))
-                if key in self._tails.by_key:
+                if tail := self._tails.by_key.get(key):
+                    self.look(tail.path)  # it was renamed, and another may be there
                     return key[:2]
         if len(self._strangers) >= _STRANGERS:
             self._strangers.clear()

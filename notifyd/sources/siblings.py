@@ -2,15 +2,14 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from functools import lru_cache
 from typing import NamedTuple
 
 from notifyd.sources.gate import COMPRESSED, ClosedGateError, examined
 from notifyd.sources.position import Key, Position
 
-_NUMBERED = r"[._-](?:\d[\d._:T+-]*|old|prev|bak)"
+_NUMBER = re.compile(r"\d[\d._:T+-]*|old|prev|bak")
 
 
 class Sibling(NamedTuple):
@@ -34,32 +33,41 @@ def renamed(lost: Mapping[Key, Position]) -> Iterator[Sibling]:
                 continue
             position = lost[keys[inode]]
             base = os.path.basename(position.path)  # noqa: PTH119
-            if position.check or name == base or is_rotation(name, base):
+            if position.check or name == base or base in originals(name):
                 found = _sibling(folder, name)
                 if found and found.key == keys[inode] and found.status.st_size != position.offset:
                     yield found
 
 
-def rotations(path: str, known: Callable[[Sibling], bool]) -> list[Sibling]:
-    """List the rotated files of a log that nobody knows yet, the latest written first."""
-    folder, base = os.path.split(path)
-    named = (_sibling(folder, name) for name, _ in _listed(folder) if is_rotation(name, base))
-    found = [sibling for sibling in named if sibling and not known(sibling)]
-    return sorted(found, key=lambda sibling: sibling.status.st_mtime_ns, reverse=True)
+def rotations(paths: Collection[str]) -> dict[str, list[Sibling]]:
+    """List by log the rotated files beside it, the latest written first; only where there are."""
+    found: dict[str, list[Sibling]] = {}
+    for folder in {os.path.dirname(path) for path in paths}:  # noqa: PTH120
+        for name, _ in _listed(folder):
+            for base in originals(name):
+                path = os.path.join(folder, base)  # noqa: PTH118
+                if path in paths and (sibling := _sibling(folder, name)):
+                    found.setdefault(path, []).append(sibling)
+    for siblings in found.values():
+        siblings.sort(key=lambda sibling: sibling.status.st_mtime_ns, reverse=True)
+    return found
 
 
-def is_rotation(name: str, base: str) -> bool:
-    """Whether a name is made from a log's name as rotating tools make it: app.log.1, app-3.log."""
-    return _form(base).fullmatch(name) is not None and not name.endswith(COMPRESSED)
+def originals(name: str) -> set[str]:
+    """List what a log may be called that rotating tools would rename so.
+
+    app.log.1, app.log-20240131 and app-20240131.log all come of app.log.
+    """
+    if name.endswith(COMPRESSED):
+        return set()
+    stem, dot, ending = name.rpartition(".")
+    return {*_unnumbered(name), *(base + dot + ending for base in _unnumbered(stem))}
 
 
-@lru_cache(maxsize=1024)
-def _form(base: str) -> re.Pattern[str]:
-    stem, dot, ending = base.rpartition(".")
-    forms = [re.escape(base) + _NUMBERED]
-    if stem and dot:
-        forms.append(rf"{re.escape(stem)}{_NUMBERED}\.{re.escape(ending)}")
-    return re.compile("|".join(forms))
+def _unnumbered(name: str) -> Iterator[str]:
+    for place, sign in enumerate(name):
+        if place and sign in "._-" and _NUMBER.fullmatch(name, place + 1):
+            yield name[:place]
 
 
 def _sibling(folder: str, name: str) -> Sibling | None:

@@ -1,7 +1,7 @@
 """The open files: which are to be read, which only linger, and what is remembered of each."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from notifyd.sources.gate import ClosedGateError, opened
@@ -39,11 +39,14 @@ class Tails:
         """List the readings of one file: the common one and its lanes."""
         return [self.by_key[key] for key in self._keys.get(identity, ())]
 
-    def generations(self, path: str) -> list[tuple[Key, Position]]:
-        """List all files that this path has named, as far as they are remembered."""
+    def generations(self, paths: Collection[str]) -> dict[str, list[tuple[Key, Position]]]:
+        """List by path all files that it has named, as far as they are remembered."""
+        found: dict[str, list[tuple[Key, Position]]] = {path: [] for path in paths}
         current = [(key, tail.last) for key, tail in self.by_key.items()]
-        every = [*current, *self.ledger.stored.items(), *self.replaced]
-        return [(key, position) for key, position in every if position.path == path]
+        for key, position in (*current, *self.ledger.stored.items(), *self.replaced):
+            if not key.lane and position.path in found:
+                found[position.path].append((key, position))
+        return found
 
     def open(self, path: str, key: Key, status: os.stat_result) -> Tail:
         """Open a file and go on where it was left, with every lane; ClosedGateError if it fails."""

@@ -23,7 +23,7 @@ RULES = Rules(
 )
 
 
-def render(row, content):
+def render(row, content, now):
     return Parcel(row.id, getattr(content, "title", row.trigger), "body", {"count": str(row.count)})
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from notifyd.api.client import call
 from support.daemon import PLENTY, wait_for
+from support.replies import hang, status
 
 CONFIG = """
 [triggers.alerts]
@@ -195,6 +196,57 @@ def test_the_token_is_nowhere_but_in_the_header(running, platform, tmp_path):
 
 def test_the_socket_has_its_mode_and_group(running):
     assert oct(running.socket.stat().st_mode)[-3:] == "660"
+
+
+def test_a_failed_attempt_is_made_again_by_itself(running, platform):
+    platform.plan(status(503), status(500))
+    notification = running.send(title="patience")
+    wait_for(lambda: notification in platform.delivered, what="the third attempt")
+    assert [received.id for received in platform.received] == [notification] * 3
+
+
+def test_the_rate_paces_and_does_not_stall(daemon, platform, tmp_path):
+    paced = daemon('rate_limit = { max = 2, per = "1s" }').start()
+    for number in range(5):
+        paced.send(title=str(number))
+    times = [received.time for received in platform.waited(5)]
+    assert all(later - first >= 1.0 for first, later in zip(times, times[2:], strict=False))
+
+
+def test_stopping_while_nothing_can_be_sent_is_quick(running, platform):
+    platform.plan(hang())
+    running.send(title="stuck")
+    platform.waited(1)
+    assert running.stop() == 0
+
+
+def test_hangups_while_it_starts_do_not_end_it(daemon, platform):
+    one = daemon(PLENTY)
+    log = one.log.open("ab")
+    one.process = subprocess.Popen(
+        [sys.executable, "-m", "notifyd", "run", "--config", one.config],
+        env=one.environ,
+        stdout=log,
+        stderr=log,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    log.close()
+    while not one.answers():
+        one.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "configuration reloaded" in one.log.read_text())
+    assert one.stop() == 0
+
+
+def test_a_token_file_that_vanishes_is_told(daemon, tmp_path):
+    secret = tmp_path / "token"
+    secret.write_text("onp_one")
+    secret.chmod(0o600)
+    one = daemon(f'api.token_file = "{secret}"').start()
+    assert one.ask("GET", "/v1/status")["token"]["state"] == "ok"
+    secret.unlink()
+    token = one.ask("GET", "/v1/status")["token"]
+    assert token["state"] == "unusable"
+    assert str(secret) in token["problem"]
 
 
 def test_waiting_answers_come_with_the_platforms_own_figures(running):

@@ -32,7 +32,10 @@ def match(trigger: str, *group: str, line: str = "a line", wall: float = 0.0) ->
 
 @dataclass
 class History:
-    """A daemon without its edges: `at` moves time, `feed` folds, `restart` kills and restores."""
+    """A daemon without its edges: `sleep` moves time, `feed` folds, `restart` kills and restores.
+
+    lag: how long each commit takes.
+    """
 
     rules: Rules
     now: Now = field(default_factory=lambda: Now(1000.0, 1_700_000_000.0))
@@ -43,6 +46,8 @@ class History:
     sent: list[tuple[float, str]] = field(default_factory=list)
     state: State = field(default_factory=State)
     rules_since: int = 0
+    lag: float = 0.0
+    acknowledged: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.restart()
@@ -51,7 +56,12 @@ class History:
         """Lose all that is not on disk, and come back."""
         waiting = [row for row in self.rows.values() if row.status.waiting]
         self.state = restored(self.pieces, waiting, seed="seed", now=self.now)
-        self.feed(Configured(self.rules), WorkerStarted())
+        self.feed(Configured(self.rules))
+        self.start_worker()
+
+    def start_worker(self) -> None:
+        """Begin with a worker that knows nothing of what another one was given."""
+        self.feed(WorkerStarted())
 
     def configure(self, rules: Rules) -> None:
         self.rules, self.rules_since = rules, len(self.sent)
@@ -70,6 +80,10 @@ class History:
         self.state.adopt(decision, self.now)
         if decision.order:
             self.sent.append((self.now.mono, decision.order.id))
+        for reply in decision.replies.values():
+            if reply.row is not None:
+                self.acknowledged.add(reply.row.id)
+        self._move(self.now.mono + self.lag)
         return decision
 
     def _write(self, row: Row, content: object) -> None:
@@ -114,7 +128,7 @@ class History:
         drift = (wall - seconds) if wall is not None else 0.0
         self.now = Now(self.now.mono, self.now.wall + drift)
         idle = 0
-        while (due := self.state.deadline(self.now)) <= end:
+        while (due := self.state.deadline()) <= end:
             idle = 0 if due > self.now.mono else idle + 1
             assert idle < 100, "a deadline is due again and again"
             self._move(max(due, self.now.mono))
@@ -135,7 +149,7 @@ class History:
                 self.answer()
             if not self.pending():
                 return
-            self.sleep(max(0.001, min(self.state.deadline(self.now) - self.now.mono, 1e6)))
+            self.sleep(max(0.001, min(self.state.deadline() - self.now.mono, 1e6)))
         raise AssertionError(f"still pending: {self.pending()}")
 
     def pending(self) -> int:

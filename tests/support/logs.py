@@ -10,7 +10,7 @@ from notifyd.config.triggers import LogTrigger
 from notifyd.matching import Rule, Scanner
 from notifyd.sources.follower import Follower
 from notifyd.sources.log import LogSource
-from notifyd.sources.watch import Watch
+from notifyd.sources.watch import Hints, Watch
 from support.recorder import Recorder
 
 
@@ -94,3 +94,51 @@ def append(path, *lines):
 
 
 reading_from_start = partial(trigger, read_from="beginning")
+
+
+class Daemon:
+    """A follower whose positions are committed with its events, and that can be killed."""
+
+    def __init__(self, triggers):
+        self.triggers = triggers
+        self.positions = {}
+        self.events = []
+        self.now = 0.0
+        self.wall = 1_000_000.0
+        self.batch = None
+        self.start()
+
+    def start(self):
+        self.follower = follower(self.triggers, dict(self.positions), wall=lambda: self.wall)
+        self.turn()
+
+    def kill(self):
+        self.follower.close()
+
+    def restart(self):
+        self.kill()
+        self.start()
+
+    def turn(self, hints=None, *, commit=True):
+        """Run turns until nothing is left to read; without `commit` their results are lost."""
+        hints = hints or Hints(all=True)
+        while True:
+            self.batch = self.follower.turn(hints, self.now)
+            if commit:
+                self.events += self.batch.events
+                for key, value in self.batch.positions.items():
+                    if value is None:
+                        self.positions.pop(key, None)
+                    else:
+                        self.positions[key] = value
+            if not self.batch.more:
+                return
+            hints = Hints()
+
+    def pass_time(self, seconds):
+        self.now += seconds
+        self.wall += seconds
+        self.turn()
+
+    def lines(self, name="t"):
+        return [event.line for event in self.events if event.trigger == name]

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifyd.model import Priority, Status, Verdict
-from notifyd.shaping.inputs import SendingAllowed
+from notifyd.shaping.inputs import Cancelled, SendingAllowed
 from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.step import step
-from support.histories import History, match
+from support.histories import PEER, History, match
 
 durations = st.sampled_from([0.0, 0.5, 1.0, 2.0, 5.0, 60.0, 300.0])
 
@@ -58,6 +58,8 @@ actions = st.one_of(
     st.tuples(st.just("answer"), st.sampled_from(list(Verdict))),
     st.tuples(st.just("lost commit")),
     st.tuples(st.just("submit"), st.sampled_from(["", "k"]), st.sampled_from([0.0, 10.0])),
+    st.tuples(st.just("cancel"), st.integers(0, 20)),
+    st.tuples(st.just("worker restarts")),
     st.tuples(st.just("allow")),
     st.tuples(st.just("reload"), rulebooks()),
 )
@@ -80,6 +82,16 @@ def play(history, action, fed):
                 history.answer(verdict, pause=1.0, own_pause=5.0)
         case ("lost commit",):
             step(history.state, [match("app", "a")] * 3, history.now)
+            history.sleep(1.0)
+            history.feed(*[match("app", "a")] * 3)
+            fed["app"] += 3
+        case ("cancel", number):
+            waiting = sorted(history.state.rows)
+            if waiting:
+                wish = Cancelled(PEER, id=waiting[number % len(waiting)])
+                history.feed(wish)
+        case ("worker restarts",):
+            history.start_worker()
         case ("submit", key, delay):
             history.submit_if_room(key=key, delay=delay)
         case ("allow",):
@@ -89,14 +101,15 @@ def play(history, action, fed):
 
 
 @settings(max_examples=2000, deadline=None)
-@given(rulebooks(), st.lists(actions, max_size=30))
-def test_every_match_is_in_exactly_one_count(rules, history_of_actions):
-    history, fed = History(rules), Counter()
+@given(rulebooks(), st.lists(actions, max_size=30), st.sampled_from([0.0, 0.7]))
+def test_every_match_and_every_request_is_in_exactly_one_count(rules, history_of_actions, lag):
+    history, fed = History(rules, lag=lag), Counter()
     for action in history_of_actions:
         play(history, action, fed)
     history.drain()
     told = history.told(Status.DELIVERED, Status.FAILED, Status.NO_DEVICE)
-    told.pop("socket", None)
+    withdrawn = history.told(Status.CANCELLED, Status.REPLACED)
+    assert told.pop("socket", 0) + withdrawn["socket"] == len(history.acknowledged)
     assert told + history.below() == +fed
     assert_rate(history)
 
