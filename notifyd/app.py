@@ -99,7 +99,8 @@ class App:
         self._clock = Clock(saved.clock, boot=boot_id())
         now = self._clock.now()
         state = restored(saved.pieces, saved.rows, seed=secrets.token_hex(16), now=now)
-        self._driver = Driver(store, state, self._clock, self._pipeline.render)
+        pipeline = self._pipeline
+        self._driver = Driver(store, state, self._clock, pipeline.rules, pipeline.render)
 
     def _built(self, settings: Settings) -> Pipeline:
         return Pipeline(
@@ -132,7 +133,6 @@ class App:
             driving.cancel()
 
     async def _start(self) -> None:
-        await self._driver.offer([Configured(self._pipeline.rules)])
         self._delivering = self._group.create_task(self._deliver(), name="delivery")
         self._watching = self._group.create_task(self._watch(), name="sources")
         with suppress(TimeoutError):

@@ -20,7 +20,8 @@ from notifyd.outbox.queries import Entry
 from notifyd.outbox.store import Commit, Store
 from notifyd.shaping.codec import pieces
 from notifyd.shaping.gate import Sending
-from notifyd.shaping.inputs import Input, SendingAllowed, Settled, WorkerStarted
+from notifyd.shaping.inputs import Configured, Input, SendingAllowed, Settled, WorkerStarted
+from notifyd.shaping.rules import Rules
 from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.step import step
 
@@ -51,14 +52,16 @@ class Offer:
 
 
 class Driver:
-    """render: makes a row's text; replaced when the configuration is."""
+    """rules: those to start with. render: makes a row's text; replaced at a reload."""
 
-    def __init__(self, store: Store, state: State, clock: Clock, render: Render) -> None:
+    def __init__(
+        self, store: Store, state: State, clock: Clock, rules: Rules, render: Render
+    ) -> None:
         self.state = state
         self.render = render
         self.trouble = ""
         """Why nothing can be stored at the moment; empty when all is well."""
-        self._store, self._clock = store, clock
+        self._store, self._clock, self._rules = store, clock, rules
         self._ahead: deque[Offer] = deque()
         self._bulk: deque[Offer] = deque()
         self._current: list[Offer] = []
@@ -91,7 +94,10 @@ class Driver:
 
     async def run(self) -> None:
         """Fold and commit until `stop`; what was offered by then is committed still."""
+        # First of all, for what became due meanwhile must not be told by other rules.
+        self._current = [Offer([Configured(self._rules)], {}, refusable=False)]
         try:
+            await self._commit()
             while offers := await self._next():
                 self._current = offers
                 await self._commit()

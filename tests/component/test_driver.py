@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -12,8 +13,9 @@ from notifyd.errors import StoreUnavailableError
 from notifyd.model import Message, Outcome, Parcel, Priority, Status, Verdict
 from notifyd.outbox.store import Store
 from notifyd.shaping.codec import restored
-from notifyd.shaping.inputs import Configured, Submitted
+from notifyd.shaping.inputs import Submitted
 from notifyd.shaping.rules import Limit, Rule, Rules
+from support.daemon import wait_for
 from support.histories import PEER, match
 
 RULES = Rules(
@@ -37,10 +39,9 @@ async def running(folder, rules=RULES):
         saved = await store.saved()
         clock = Clock(saved.clock, boot="boot")
         state = restored(saved.pieces, saved.rows, seed="seed", now=clock.now())
-        driver = Driver(store, state, clock, render)
+        driver = Driver(store, state, clock, rules, render)
         async with asyncio.TaskGroup() as group:
             group.create_task(driver.run())
-            await driver.offer([Configured(rules)])
             try:
                 yield driver, store
             finally:
@@ -113,16 +114,18 @@ async def test_an_order_is_on_disk_as_attempting_before_it_is_given(tmp_path):
 
 
 async def test_a_debounce_ends_by_itself_and_survives_a_restart(tmp_path):
-    rules = Rules(triggers={"app": Rule("app", debounce=0.2)})
+    rules = Rules(triggers={"app": Rule("app", debounce=0.2, cooldown=7.0)})
+    started = time.monotonic()
     async with running(tmp_path, rules) as (driver, _):
         await driver.offer([match("app")])
         assert on_disk(tmp_path, "SELECT * FROM notifications") == []
+    await asyncio.to_thread(wait_for, lambda: time.monotonic() > started + 0.3)
     async with running(tmp_path, rules) as (driver, _):
-        while not driver.state.rows:
-            await driver.offer([])
-            await asyncio.sleep(0)
+        await driver.offer([])  # what became due is told first, and by the configured rule
         (row,) = driver.state.rows.values()
         assert row.count == 1
+        (group,) = driver.state.groups.values()
+        assert group.cooldown == 7.0
 
 
 async def test_stopping_commits_what_was_offered(tmp_path):
