@@ -19,7 +19,7 @@ from notifyd.config.triggers import FileTrigger, LogTrigger, ProcessTrigger
 from notifyd.driver import Driver
 from notifyd.matching.decide import Rule as Patterns
 from notifyd.matching.scanner import Scanner
-from notifyd.model import Content, Digest, Health, Json, Message, Now, Parcel, Reading, Row
+from notifyd.model import Content, Digest, Event, Health, Json, Message, Now, Parcel, Reading, Row
 from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.state import Reply
 from notifyd.sources import Source
@@ -27,14 +27,11 @@ from notifyd.sources.file import FileSource
 from notifyd.sources.log import LogSource
 from notifyd.sources.process import ProcessSource
 from notifyd.supervise import Supervised
-from notifyd.text import fit, redact
+from notifyd.text import fit, redact, redact_data, well_formed
 from notifyd.triggers import Trigger, render_digest
 
 T = TypeVar("T")
 log = structlog.get_logger()
-
-_REDACTED = 8000
-"""Characters looked at for credentials: what is beyond them is cut anyway."""
 
 
 class Pipeline:
@@ -56,8 +53,16 @@ class Pipeline:
         positions: Callable[[], Awaitable[dict[str, str]]],
     ) -> None:
         self.settings = settings
+        self._mask: Callable[[str], str] = redact if settings.text.redact else str
         self._triggers = {
-            name: Trigger(name, config, settings.defaults, host=host, workspace=workspace)
+            name: Trigger(
+                name,
+                config,
+                settings.defaults,
+                host=host,
+                workspace=workspace,
+                redact=self._mask,
+            )
             for name, config in settings.triggers.items()
         }
         self.rules = rules_of(settings, self._triggers)
@@ -73,7 +78,9 @@ class Pipeline:
         await self._forget_strangers(driver)
 
         async def emit(reading: Reading) -> None:
-            matches = [self._triggers[event.trigger].match(event) for event in reading.events]
+            matches = [
+                self._triggers[event.trigger].match(_well_formed(event)) for event in reading.events
+            ]
             offer = driver.offer(matches, reading.positions, rereadable=reading.rereadable)
             await _to_the_end(asyncio.ensure_future(offer))
 
@@ -161,15 +168,25 @@ class Pipeline:
             case Message():
                 title, body, data = content.title, content.body, dict(content.data)
             case Digest():
-                title, body = render_digest(content, now.wall)
+                title, body = render_digest(content, now.wall, self._mask)
             case _:
                 trigger = self._triggers[row.trigger]
                 title, body = trigger.render(content, now.wall)
                 data = dict(trigger.config.data)
         if self.settings.text.redact:
-            title, body = redact(title[:_REDACTED]), redact(body[:_REDACTED])
+            title, body, data = redact(title), redact(body), redact_data(data)
         title, body, data = fit(title, body, data | _own_data(row))
         return Parcel(row.id, title, body, data)
+
+
+def _well_formed(event: Event) -> Event:
+    """Replace what no text can hold: names of files and commands may be any bytes."""
+    return event._replace(
+        line=well_formed(event.line),
+        path=well_formed(event.path),
+        fields=well_formed(event.fields),
+        facts=well_formed(event.facts),
+    )
 
 
 def _own_data(row: Row) -> Json:

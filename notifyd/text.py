@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from typing import TypeVar, cast
 
 from notifyd.model import Json
 
@@ -30,16 +31,30 @@ _IN_BODY = {key: value for key, value in _UNPRINTABLE.items() if key not in (0x0
 _IN_TITLE = _UNPRINTABLE | dict.fromkeys(b"\n\t", " ")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+T = TypeVar("T")
+
 
 def encode(title: str, body: str, data: Mapping[str, object]) -> bytes:
-    """Write the request's JSON as it is sent."""
-    payload = {"title": title, "body": body, "data": data}
-    return json.dumps(payload, ensure_ascii=False, allow_nan=False).encode()
+    """Write the request's JSON as it is sent: UTF-8, and an empty title or body left out.
+
+    TypeError or ValueError for data that no JSON can hold.
+    """
+    text = {name: value for name, value in (("title", title), ("body", body)) if value}
+    payload = json.dumps({**text, "data": data}, ensure_ascii=False, allow_nan=False)
+    return payload.encode("utf-8", "replace")
 
 
-def data_fits(data: Mapping[str, object]) -> bool:
-    """Whether a caller's data leaves room for our entries and some text."""
-    return _size(_well_formed(data)) <= DATA_LIMIT
+def data_size(data: Mapping[str, object]) -> int:
+    """Count the bytes of a caller's data as JSON; ValueError for a number that JSON cannot write.
+
+    Up to DATA_LIMIT they leave room for our entries and some text.
+    """
+    return len(json.dumps(well_formed(data), ensure_ascii=False, allow_nan=False).encode())
+
+
+def well_formed(value: T) -> T:
+    """Replace lone surrogates, which no UTF-8 can carry, in text and in JSON at any depth."""
+    return cast("T", _well_formed(value))
 
 
 def clean(text: str) -> str:
@@ -60,17 +75,17 @@ def fit(title: str, body: str, data: Json) -> tuple[str, str, Json]:
     """
     title = _cut(clean_title(title), TITLE_LIMIT)
     body = _cut(clean(body).strip("\n"), BODY_LIMIT)
-    data = {str(_well_formed(key)): _well_formed(value) for key, value in data.items()}
+    data = well_formed(data)
     if len(encode(title, body, data)) > PAYLOAD_LIMIT:
         data = _lighten(data, PAYLOAD_LIMIT - _text_reserve(title))
-        body = _cut_bytes(body, PAYLOAD_LIMIT - len(encode(title, "", data)))
-        title = _cut_bytes(title, PAYLOAD_LIMIT - len(encode("", body, data)))
+        body = _cut_bytes(body, PAYLOAD_LIMIT - len(encode(title, "x", data)) + 1)
+        title = _cut_bytes(title, PAYLOAD_LIMIT - len(encode("x", body, data)) + 1)
     return title, body, data
 
 
 def _text_reserve(title: str) -> int:
     """Bytes to keep free of data: the frame around it, and the title or its first part."""
-    return len(encode("", "", {})) + min(_size(title), 200)
+    return len(encode("x", "x", {})) + min(_size(title), 200)
 
 
 def _cut(text: str, limit: int) -> str:
@@ -94,7 +109,6 @@ def _size(value: object) -> int:
 
 
 def _well_formed(value: object) -> object:
-    """Replace lone surrogates, which no UTF-8 can carry, at any depth."""
     match value:
         case str():
             return _SURROGATE.sub(_REPLACEMENT, value)
@@ -122,6 +136,11 @@ def _lighten(data: Json, room: int) -> Json:
 # --- credentials
 
 _MASK = "***"
+_SHOWN = 8000
+"""Characters looked at: far more than can be shown."""
+_DEEPEST = 64
+_CUT_OFF = r"(?=…[ (cut)…]{0,7}\Z)"
+"""What stands at the end of a text that was cut, perhaps twice."""
 _START = r"(?<![A-Za-z0-9])"
 _NAMED = (
     r"(?:pass(?:word|wd|phrase)|pwd|api[_-]?key|secret[_-]?key(?:[_-]base)?|access[_-]?key"
@@ -129,6 +148,8 @@ _NAMED = (
 )
 _VALUE = r"""(?:"[^"\n]{1,512}"?|'[^'\n]{1,512}'?|(?:\\["'])?[^\s"'`,;&<>\\]{1,4096})"""
 _QUOTE = r"""(?:\\?["'])?"""
+_AWS = r"(?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA|ABIA|ACCA)[A-Z0-9]{16}"
+_USER = r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@?#\"'<>]{0,128}:)"
 _SHAPES = (
     r"gh[pousr]_[A-Za-z0-9]{20,}+",
     r"github_pat_[A-Za-z0-9_]{20,}+",
@@ -164,7 +185,7 @@ _REDACTIONS = (
     ),
     # scheme://user:password@host
     _rule(
-        r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@?#\"'<>]{0,128}:)",
+        _USER,
         r"[^\s/@\"'<>]{1,256}@",
         keep=r"\1",
         then="@",
@@ -184,7 +205,7 @@ _REDACTIONS = (
     # An AWS key id, and the secret that follows it.
     _rule(
         _START,
-        r"(?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA|ABIA|ACCA)[A-Z0-9]{16}",
+        _AWS,
         r"(?:[^A-Za-z0-9]{1,8}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+]))?",
     ),
     _rule(_START, "(?:", "|".join(_SHAPES), ")"),
@@ -204,8 +225,58 @@ _REDACTIONS = (
 )
 
 
+# What the rules above do not know because its end is cut off. Text that is whole never ends in `…`.
+_UNFINISHED = (
+    _rule(_USER, r"[^\s/@\"'<>…]{1,256}+", _CUT_OFF, keep=r"\1"),
+    _rule(_START, _AWS, r"[^A-Za-z0-9…]{1,8}[A-Za-z0-9/+]{1,39}+", _CUT_OFF),
+    _rule(
+        _START,
+        r"(?:gh[pousr]_|github_pat_|glpat-|xox[a-z]-|xapp-|[srp]k_(?:live|test)_|sk-|AIza|ya29\.",
+        r"|npm_|pypi-|hf_|dop_v1_|shp(?:at|ss)_|SG\.|AGE-SECRET-KEY-1|[0-9]{8,10}:AA|onp_)",
+        r"[\w.-]{0,128}+",
+        _CUT_OFF,
+    ),
+    _rule(r"(?<![\w-])eyJ[\w-]{0,4096}+(?:\.[\w-]{0,7})?", _CUT_OFF),
+    _rule(r"(?i)\b(bearer\s{1,4})[a-z0-9._~+/=-]{1,64}+", _CUT_OFF, keep=r"\1"),
+    _rule(
+        rf"(?i)(token{_QUOTE}\s{{0,4}}:\s{{0,4}}{_QUOTE})[^\s\"'…]{{1,128}}+", _CUT_OFF, keep=r"\1"
+    ),
+    _rule(r"(https://hooks\.slack\.com/(?:services|workflows)/)[\w/-]{1,8}+", _CUT_OFF, keep=r"\1"),
+)
+_SECRET_KEY = re.compile(rf"(?i)(?:{_NAMED}|token)\Z")
+
+
 def redact(text: str) -> str:
-    """Mask what looks like a credential. Takes time in proportion to the text, whatever it says."""
-    for pattern, replacement in _REDACTIONS:
+    """Mask what looks like a credential, in as much of a text as can ever be shown.
+
+    A text that ends with `…` counts as cut: a credential that the cut goes through is masked too.
+    Takes time in proportion to the text, whatever it says.
+    """
+    if len(text) > _SHOWN:
+        text = text[:_SHOWN] + _ELLIPSIS
+    rules = _REDACTIONS if _ELLIPSIS not in text[-8:] else (*_UNFINISHED, *_REDACTIONS)
+    for pattern, replacement in rules:
         text = pattern.sub(replacement, text)
     return text
+
+
+def redact_data(data: Json) -> Json:
+    """Mask credentials in a caller's data, and whatever text stands below a key like `password`."""
+    return {redact(key): _masked(value, key, 1) for key, value in data.items()}
+
+
+def _masked(value: object, key: str, depth: int, *, secret: bool = False) -> object:
+    secret = secret or bool(_SECRET_KEY.search(key))
+    match value:
+        case str():
+            return _MASK if secret and value else redact(value)
+        case dict() | list() if depth == _DEEPEST:
+            return _MASK
+        case dict():
+            return {
+                redact(name): _masked(item, name, depth + 1, secret=secret)
+                for name, item in value.items()
+            }
+        case list():
+            return [_masked(item, "", depth + 1, secret=secret) for item in value]
+    return value

@@ -1,6 +1,5 @@
 """Mistakes that no key has alone: keys that contradict each other, names that nothing has."""
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from notifyd.config import patterns, templates
@@ -8,6 +7,7 @@ from notifyd.config.report import Place, Report
 from notifyd.config.triggers import AnyTrigger, LogTrigger, ProcessTrigger, Shaping
 from notifyd.config.units import spoken
 from notifyd.model import Json
+from notifyd.nearest import hint
 from notifyd.text import OURS
 
 _GROUPING = ("path", "line", "pid", "name", "unit")
@@ -119,9 +119,8 @@ def _check_names(place: Place, trigger: AnyTrigger, raw: Json, report: Report) -
     for key in ("title", "body"):
         for name in dict.fromkeys(templates.groups(str(raw.get(key, "")))):
             if name not in groups:
-                near = difflib.get_close_matches(name, groups, n=1)
-                hint = f"; did you mean 'fields.{near[0]}'?" if near else ""
-                report.wrong((*place, key), f"no pattern has a group named '{name}'{hint}", name)
+                meant = hint(name, groups, prefix="fields.")
+                report.wrong((*place, key), f"no pattern has a group named '{name}'{meant}", name)
 
 
 def _items(place: Place, raw: Json, key: str, values: Sequence[str]) -> Iterator[tuple[Place, str]]:
@@ -131,8 +130,5 @@ def _items(place: Place, raw: Json, key: str, values: Sequence[str]) -> Iterator
 
 
 def _no_group(place: Place, name: str, known: Iterable[str], report: Report) -> None:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    report.wrong(
-        place, f"names no group of a pattern, and none of {', '.join(_GROUPING)}{hint}", name
-    )
+    why = f"names no group of a pattern, and none of {', '.join(_GROUPING)}{hint(name, known)}"
+    report.wrong(place, why, name)

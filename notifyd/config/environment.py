@@ -16,15 +16,12 @@ from notifyd.model import Json
 
 BASE_URL = "OBLIEN_BASE_URL"
 _NO_SETTINGS = frozenset({"NOTIFYD_CONFIG", "NOTIFYD_SEND_TOKEN", "NOTIFYD_SOCK"})
-_OF_TESTS = "NOTIFYD_TEST_"
 
 
 def lay_over(base: Json, environ: Mapping[str, str], origins: Origins) -> None:
     """Merge what the environment sets into the table from the files: it beats them."""
     names = [name for name in environ if name.startswith(PREFIX) and name not in _NO_SETTINGS]
     for name in sorted(names, key=lambda name: (name.count(DELIMITER), name)):
-        if name.startswith(_OF_TESTS):
-            continue
         keys = name.removeprefix(PREFIX).lower().split(DELIMITER)
         if len(keys) > 1 and keys[0] == "triggers":
             keys[1] = _trigger_meant(keys[1], base.get("triggers"))

@@ -1,7 +1,9 @@
 """Finding the configuration's files, reading them, and laying them over each other."""
 
+import ast
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +18,10 @@ NAME = "config.toml"
 DROP_INS = "config.d"
 _LARGEST = 8 << 20
 _AT = re.compile(r"(?s)(.*) \(at (?:line (\d+), column (\d+)|end of document)\)")
+_TABLE = re.compile(
+    r"Cannot (declare|redefine namespace|mutate immutable namespace) (\(.*\))(?: twice)?"
+)
+"""How the parser names a table: as a tuple of its keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,12 @@ def label(file: Path, main: Path) -> str:
 def read(file: Path, name: str, report: Report) -> Document | None:
     """Read one file; what keeps it from being read goes into the report."""
     try:
-        with file.open("rb") as stream:
+        with open(file, "rb", opener=without_waiting) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                report.file(
+                    f"{name}: is no regular file: write the configuration into one ({file})"
+                )
+                return None
             content = stream.read(_LARGEST + 1)
         if len(content) > _LARGEST:
             report.file(f"{name}: is too large for a configuration: {_LARGEST >> 20} MiB at most")
@@ -84,6 +95,11 @@ def read(file: Path, name: str, report: Report) -> Document | None:
     return None
 
 
+def without_waiting(path: str, flags: int) -> int:
+    """Open as `open` does, but do not wait until somebody writes into a FIFO."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _syntax(message: str, text: str) -> str:
     """Put the parser's place first: line and column, also where it says "end of document"."""
     found = _AT.fullmatch(message)
@@ -92,7 +108,12 @@ def _syntax(message: str, text: str) -> str:
     lines = text.split("\n")
     line, column = found[2] or len(lines), found[3] or len(lines[-1]) + 1
     reason = found[1][:1].lower() + found[1][1:]
-    if reason in ("cannot overwrite a value", "cannot declare twice"):
+    if table := _TABLE.fullmatch(found[1]):
+        spoken = spoken_place(ast.literal_eval(table[2]))
+        reason = f"[{spoken}] is defined twice"
+        if table[1].startswith("mutate"):
+            reason = f"nothing can be added to [{spoken}] here: write it in one place"
+    if reason == "cannot overwrite a value":
         reason = "this key stands here a second time"
     if reason == r"illegal character '\n'":
         reason = "this text has no closing quote"

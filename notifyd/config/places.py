@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from notifyd.config.folders import first_folder, user_state
 from notifyd.config.settings import Settings
 
 SOCKET_NAME = "notifyd.sock"
@@ -12,11 +13,9 @@ def state_dir(settings: Settings, environ: Mapping[str, str]) -> Path:
     """Give the folder of the database: [state] dir, systemd's, or the user's own."""
     if settings.state.dir:
         return settings.state.dir
-    if given := _first_folder(environ, "STATE_DIRECTORY"):
+    if given := first_folder(environ, "STATE_DIRECTORY"):
         return given
-    if given := _first_folder(environ, "XDG_STATE_HOME"):
-        return given / "notifyd"
-    return (_first_folder(environ, "HOME") or Path.home()) / ".local/state/notifyd"
+    return user_state(environ)
 
 
 def socket_path(settings: Settings, environ: Mapping[str, str]) -> Path:
@@ -24,12 +23,6 @@ def socket_path(settings: Settings, environ: Mapping[str, str]) -> Path:
     if settings.socket.path:
         return settings.socket.path
     for name in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"):
-        if given := _first_folder(environ, name):
+        if given := first_folder(environ, name):
             return given / SOCKET_NAME
     return state_dir(settings, environ) / SOCKET_NAME
-
-
-def _first_folder(environ: Mapping[str, str], name: str) -> Path | None:
-    """Read a folder from a variable: systemd may list several; a relative one does not count."""
-    folder = environ.get(name, "").partition(":")[0]
-    return Path(folder) if folder.startswith("/") else None

@@ -1,12 +1,15 @@
 """The sandbox that titles and bodies are written in, and what can be known wrong of a template."""
 
-import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from jinja2 import ChainableUndefined, TemplateSyntaxError, meta, nodes
 from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import pass_context
+
+from notifyd.nearest import hint
 
 NAMES = frozenset(
     {
@@ -19,12 +22,49 @@ NAMES = frozenset(
 
 _LONGEST_RANGE = 10_000
 _LONGEST_REPEAT = 10_000
+_MOST_STEPS = 10_000
+"""Turns of loops and calls, all nested ones counted, in one rendering."""
+_COUNTED = "(counted)"
+"""The filter behind every loop: no template can write this name."""
+
+
+class _Context(Context):
+    """One rendering: it knows how many steps it has made, also in blocks."""
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self.steps = [0]
+
+    def derived(self, locals: dict[str, Any] | None = None) -> Context:  # noqa: A002 - Jinja's name
+        context = super().derived(locals)
+        if isinstance(context, _Context):
+            context.steps = self.steps
+        return context
+
+    def step(self) -> None:
+        self.steps[0] += 1
+        if self.steps[0] > _MOST_STEPS:
+            raise SecurityError(f"it takes more than {_MOST_STEPS} turns of loops and calls")
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
     """No access to internals, and no arithmetic that takes all memory or time."""
 
     intercepted_binops = frozenset({"*", "**"})
+    context_class = _Context
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        for loop in tree.find_all(nodes.For):
+            counted = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno)
+            loop.iter = counted.set_environment(self)
+        return tree
+
+    def call(self, context: Any, called: Any, /, *args: Any, **keywords: Any) -> Any:
+        context.step()
+        if isinstance(called, LoopContext):  # a recursive loop goes on with what it is given
+            args = tuple(_counted(context, items) for items in args)
+        return super().call(context, called, *args, **keywords)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
@@ -33,6 +73,13 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         if not numbers and max(_length(left), 1) * max(_length(right), 1) > _LONGEST_REPEAT:
             raise SecurityError("the repeated text is too long")
         return super().call_binop(context, operator, left, right)
+
+
+@pass_context
+def _counted(context: _Context, items: Iterable[Any]) -> Iterator[Any]:
+    for item in items:
+        context.step()
+        yield item
 
 
 def _length(value: object) -> int:
@@ -54,6 +101,7 @@ def _sandbox() -> _Sandbox:
         undefined=ChainableUndefined,
         finalize=lambda value: "" if value is None else value,
     )
+    sandbox.filters[_COUNTED] = _counted
     sandbox.globals = {"range": _range, "namespace": sandbox.globals["namespace"]}
     return sandbox
 
@@ -79,9 +127,9 @@ def mistake(source: str) -> str | None:
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, NAMES, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(sorted(NAMES))}"
-    return f"unknown name '{name}': {hint}"
+    return f"unknown name '{name}'" + (
+        hint(name, NAMES) or f": there are {', '.join(sorted(NAMES))}"
+    )
 
 
 def groups(source: str) -> Iterator[str]:

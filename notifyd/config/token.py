@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from notifyd.config.files import without_waiting
 from notifyd.config.sections import Api
 from notifyd.errors import TokenError
 
@@ -84,9 +85,8 @@ def forget(environ: MutableMapping[str, str]) -> None:
 
 def _content(path: Path, name: str) -> str:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor has no Path
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        with open(path, "rb", opener=without_waiting) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise TokenError(f"the send token cannot be read: {name} is no regular file")
             content = stream.read(_LONGEST + 1)
     except OSError as error:

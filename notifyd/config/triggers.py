@@ -14,8 +14,8 @@ from notifyd.config.values import (
     AbsolutePath,
     Data,
     Encoding,
+    IgnorePatterns,
     Names,
-    PathPatterns,
     Pattern,
     Patterns,
     PriorityName,
@@ -105,7 +105,7 @@ class FileTrigger(Trigger):
     type: Literal["file"] = "file"
     paths: SomePathPatterns
     events: Annotated[list[Change], SOME, DISTINCT, LISTED] | None = None
-    ignore: PathPatterns = Field(default_factory=list)
+    ignore: IgnorePatterns = Field(default_factory=list)
     settle: Duration | None = None
 
 

@@ -1,6 +1,5 @@
 """Checking the merged table part by part, so that no mistake hides another."""
 
-import difflib
 import re
 from collections.abc import Collection, Iterable
 from typing import TypeVar
@@ -15,6 +14,7 @@ from notifyd.config.sections import Section
 from notifyd.config.settings import NAME, Settings
 from notifyd.config.triggers import TYPES, AnyTrigger, Shaping
 from notifyd.model import Json
+from notifyd.nearest import hint, nearest
 
 _STAND_INS = {"paths": ["/"], "patterns": ["x"], "max": 1, "per": "1s"}
 """What takes the place of a required key that is wrong, so that the others can be checked."""
@@ -82,10 +82,9 @@ def _type(place: Place, trigger: Json, report: Report) -> str | None:
     if kind is None:
         report.wrong((*place, "type"), f"is missing: it must be one of: {choices}")
     else:
-        hint = _nearest(str(kind), TYPES)
-        report.wrong((*place, "type"), f"must be one of: {choices}{hint}", kind)
-        if near := difflib.get_close_matches(str(kind), TYPES, n=1):
-            return near[0]
+        report.wrong((*place, "type"), f"must be one of: {choices}{hint(str(kind), TYPES)}", kind)
+        if near := nearest(str(kind), TYPES):
+            return near
     if "patterns" in trigger:
         return "log"
     if trigger.keys() & {"cmdline", "pidfile", "pid", "on"}:
@@ -147,7 +146,7 @@ def _tell(
         case kind:
             why = reason(error, raw)
             if kind in ("literal_error", "enum") and isinstance(raw, str):
-                why += _nearest(raw, re.findall(r"[a-z]+", why.partition(":")[2]))
+                why += hint(raw, re.findall(r"[a-z]+", why.partition(":")[2]))
             report.wrong(tuple(where), why, raw)
 
 
@@ -166,11 +165,4 @@ def unknown(key: str, known: Iterable[str]) -> str:
     owners = [name for name, model in TYPES.items() if key in model.model_fields]
     if "title" in known and owners:
         return f"unknown key here: it belongs to {' and '.join(owners)} triggers"
-    if hint := _nearest(key, known):
-        return f"unknown key{hint}"
-    return f"unknown key; there are {', '.join(known)}"
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word.lower(), known, n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    return "unknown key" + (hint(key, known) or f"; there are {', '.join(known)}")

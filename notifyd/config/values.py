@@ -1,9 +1,7 @@
 """The kinds of values that the config's keys take, beyond durations and sizes."""
 
 import codecs
-import difflib
 import grp
-import ipaddress
 import math
 import os
 import pwd
@@ -15,12 +13,17 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from notifyd.config import patterns, templates
+from notifyd.config.hosts import is_loopback
 from notifyd.config.later import not_yet
 from notifyd.model import Json, Priority
-from notifyd.text import DATA_LIMIT, data_fits
+from notifyd.nearest import hint
+from notifyd.text import DATA_LIMIT, data_size
 
 SOCKET_PATH_LIMIT = 107
 """Bytes that the kernel has for a socket's path."""
+
+_ESCAPING = frozenset({"unicode-escape", "raw-unicode-escape", "utf-7", "punycode", "idna"})
+"""Codecs that write other characters with ASCII ones, some of them lone surrogates."""
 
 
 def expanded(value: str) -> str:
@@ -34,6 +37,15 @@ def expanded(value: str) -> str:
         meant = f"/{value}" if value.startswith("**/") else os.path.normpath(Path.cwd() / value)
         raise ValueError(f"must be absolute or begin with ~; perhaps {meant}")
     return path
+
+
+def _ignored(value: str) -> str:
+    """Take a pattern without a slash as it is: it stands for names in any folder."""
+    if "/" in value or value == "~":
+        return expanded(value)
+    if value in ("", ".", "..") or "\0" in value:
+        raise ValueError("is no path and no name")
+    return value
 
 
 def _path(value: object) -> object:
@@ -79,16 +91,9 @@ def _url(value: str) -> str:
         raise ValueError("is no URL: write one like https://api.oblien.com")
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("must be only a base URL: no user, password, query or fragment")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("would send the token unencrypted: http:// is for this machine only")
     return value.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _known(kind: str, lookup: Callable[[str], object]) -> Callable[[str], str]:
@@ -136,11 +141,15 @@ def _template(value: str) -> str:
 
 
 def _encoding(value: str) -> str:
-    """Accept what writes ASCII as ASCII, so that a newline is one byte wherever it stands."""
-    ascii_text = bytes(range(128)).decode("ascii")
+    """Accept what has ASCII as ASCII, so that a newline is one byte wherever it stands."""
     try:
         name = codecs.lookup(value).name
-        plain = ascii_text.encode(name) == ascii_text.encode()
+        plain = name not in _ESCAPING and all(
+            bytes([code]).decode(name) == chr(code) and chr(code).encode(name) == bytes([code])
+            for code in range(0x80)
+        )
+    except UnicodeDecodeError:
+        plain = False
     except (LookupError, UnicodeError, TypeError, ValueError):
         raise ValueError('is no text encoding known here: write one like "utf-8"') from None
     if name.startswith(("utf-16", "utf-32")):
@@ -148,14 +157,14 @@ def _encoding(value: str) -> str:
     if name == "utf-8-sig":
         raise ValueError('is not needed: with "utf-8" a byte order mark is skipped as well')
     if not plain:
-        raise ValueError("does not write a newline as one plain byte and cannot be followed")
+        raise ValueError("does not write ASCII as plain single bytes and cannot be followed")
     return name
 
 
 def _jsonable(value: Json) -> Json:
     if wrong := _not_json(value):
         raise ValueError(f"{wrong} cannot be sent as JSON: write text or a number")
-    if not data_fits(value):
+    if data_size(value) > DATA_LIMIT:
         raise ValueError(f"is too large: a notification's data may have {DATA_LIMIT} bytes of JSON")
     return value
 
@@ -175,9 +184,7 @@ def _not_json(value: object) -> str | None:
 def _priority(value: object) -> object:
     if isinstance(value, str) and value in list(Priority):
         return Priority(value)
-    near = difflib.get_close_matches(str(value), list(Priority), n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    raise ValueError(f"must be one of: {', '.join(Priority)}{hint}")
+    raise ValueError(f"must be one of: {', '.join(Priority)}{hint(str(value), Priority)}")
 
 
 AbsolutePath = Annotated[Path, BeforeValidator(_path)]
@@ -199,7 +206,8 @@ LISTED = BeforeValidator(_listed)
 DISTINCT = AfterValidator(_distinct)
 SOME = Field(min_length=1)
 Names = Annotated[list[str], DISTINCT, LISTED]
-PathPatterns = Annotated[list[PathPattern], DISTINCT, LISTED]
+IgnorePattern = Annotated[str, AfterValidator(_ignored)]
+IgnorePatterns = Annotated[list[IgnorePattern], DISTINCT, LISTED]
 SomePathPatterns = Annotated[list[PathPattern], SOME, DISTINCT, LISTED]
 Patterns = Annotated[list[Pattern], DISTINCT, LISTED]
 SomePatterns = Annotated[list[Pattern], SOME, DISTINCT, LISTED]

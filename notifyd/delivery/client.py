@@ -1,7 +1,6 @@
 """The platform's API over HTTPS: one request, one bounded answer, and every fault in words."""
 
 import asyncio
-import json
 import os
 import socket
 import ssl
@@ -21,6 +20,7 @@ from notifyd.delivery.answer import Answer
 from notifyd.delivery.lookup import addresses
 from notifyd.errors import NotifydError
 from notifyd.model import Parcel
+from notifyd.text import encode
 
 BODY_LIMIT = 64 << 10
 """Bytes read of an answer; one that is longer is judged by its status."""
@@ -53,13 +53,10 @@ class Secret(Protocol):
 
 def envelope(parcel: Parcel) -> bytes:
     """Write the request's JSON in UTF-8; EnvelopeError when its data is none."""
-    fields = {"title": parcel.title, "body": parcel.body, "data": parcel.data}
-    present = {name: value for name, value in fields.items() if value or name == "data"}
     try:
-        text = json.dumps(present, ensure_ascii=False, allow_nan=False)
+        return encode(parcel.title, parcel.body, parcel.data)
     except (TypeError, ValueError, RecursionError):
         raise EnvelopeError("its data cannot be written as JSON") from None
-    return text.encode("utf-8", "replace")
 
 
 class Client:

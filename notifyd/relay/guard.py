@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from notifyd.config.hosts import is_address
 from notifyd.relay.refusal import Handler, RequestError
 
 _OURS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -32,7 +33,7 @@ class Guard:
             raise RequestError(403, "origin_refused", f"pages of {origin!r} may not use this relay")
 
     def _knows(self, hostname: str) -> bool:
-        return hostname in self._names or (self._any_address and _is_address(hostname))
+        return hostname in self._names or (self._any_address and is_address(hostname))
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -41,19 +42,7 @@ class Guard:
 
 
 def is_wildcard(host: str) -> bool:
-    return _is_address(host) and ip_address(host).is_unspecified
-
-
-def is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return is_address(host) and ip_address(host).is_unspecified
 
 
 def _hostname(host: str) -> str:

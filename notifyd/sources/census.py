@@ -18,6 +18,10 @@ _LINE_KEPT = 1000
 """Characters of a command line that are remembered and told."""
 
 
+def _shortened(line: str) -> str:
+    return line if len(line) <= _LINE_KEPT else line[: _LINE_KEPT - 1] + "…"
+
+
 class Match(NamedTuple):
     """A process and the triggers that mean it. start: clock ticks after boot.
 
@@ -38,7 +42,7 @@ class Match(NamedTuple):
             process.pid,
             process.stat.start,
             intern(process.name),
-            intern(process.command_line[:_LINE_KEPT]),
+            intern(_shortened(process.command_line)),
             "" if uid is None else _user_name(uid),
             tuple(triggers),
         )

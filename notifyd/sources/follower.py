@@ -18,7 +18,7 @@ from notifyd.sources.tail import Piece, Tail, buffer
 from notifyd.sources.tails import Tails
 from notifyd.sources.watch import Hints
 
-_EVENTS = 500
+_EVENTS = 200
 _ROOM = 16 << 20
 _EVENT_OVERHEAD = 200
 _BLOCKS = 16

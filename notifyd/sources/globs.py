@@ -131,6 +131,11 @@ class Glob:
         return frozenset(states | beyond)
 
 
+def name_test(pattern: str) -> Callable[[str], bool]:
+    """Make a test of a file's own name, whatever folder it lies in, for a pattern without `/`."""
+    return _component(pattern)
+
+
 def _is_directory(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from notifyd.config.triggers import FileTrigger
-from notifyd.sources.globs import Glob
+from notifyd.sources.globs import Glob, name_test
 
 Kind = Literal["created", "modified", "deleted"]
 
@@ -105,7 +105,8 @@ class Snapshot:
         """Where a match could appear, by the last survey."""
         self.terms = json.dumps({"paths": trigger.paths, "ignore": trigger.ignore})
         """What was asked for when the trigger was armed; under other terms it is armed anew."""
-        self._ignored = [Glob(path) for path in trigger.ignore]
+        self._ignored = [Glob(path) for path in trigger.ignore if "/" in path]
+        self._ignored_names = [name_test(name) for name in trigger.ignore if "/" not in name]
         self._never = frozenset(map(str, never))
         self._unsettled: dict[str, tuple[Mark | None, float]] = {}
 
@@ -210,10 +211,16 @@ class Snapshot:
             differences[path] = mark
 
     def _skip(self) -> Callable[[str], bool] | None:
-        return self._left_out if self._ignored or self._never else None
+        some = self._ignored or self._ignored_names or self._never
+        return self._left_out if some else None
 
     def _left_out(self, path: str) -> bool:
-        return path in self._never or any(glob.matches(path) for glob in self._ignored)
+        name = path.rpartition("/")[2]
+        return (
+            path in self._never
+            or any(fits(name) for fits in self._ignored_names)
+            or any(glob.matches(path) for glob in self._ignored)
+        )
 
 
 def record(name: str, changes: list[Change]) -> Mapping[str, str | None]:

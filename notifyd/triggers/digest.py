@@ -1,5 +1,7 @@
 """What a digest says: how many were held back, why, and by which triggers."""
 
+from collections.abc import Callable
+
 from notifyd.model import Digest
 from notifyd.triggers.times import TIMES, span
 
@@ -21,8 +23,13 @@ _LONGEST = 200
 """Characters of each line, so that several fit below the counts."""
 
 
-def render_digest(digest: Digest, wall: float | None = None) -> tuple[str, str]:
-    """Write title and body. `wall` is now; left out, times are told as on the last one's day."""
+def render_digest(
+    digest: Digest, wall: float | None = None, redact: Callable[[str], str] = str
+) -> tuple[str, str]:
+    """Write title and body. `wall` is now; left out, times are told as on the last one's day.
+
+    redact: masks credentials in what was seen, before it is cut.
+    """
     now = digest.last if wall is None else wall
     title, why = _REASONS.get(digest.reason, ("{} more from {}", ""))
     named = sorted(digest.counts.items(), key=lambda item: (-item[1], item[0]))
@@ -33,7 +40,7 @@ def render_digest(digest: Digest, wall: float | None = None) -> tuple[str, str]:
         rest = sum(count for _, count in named[_NAMED:])
         body.append(f"{rest} {TIMES} {len(named) - _NAMED} others")
     if digest.lines:
-        body += ["", *(line[:_LONGEST] for line in digest.lines[-_LINES:])]
+        body += ["", *(redact(line)[:_LONGEST] for line in digest.lines[-_LINES:])]
     return title.format(digest.count, source), "\n".join(body)
 
 

@@ -9,6 +9,7 @@ from notifyd.config.triggers import AnyTrigger, Resolved, Shaping
 from notifyd.config.units import spoken
 from notifyd.model import Event, Match, Tally
 from notifyd.triggers import wording
+from notifyd.triggers.mask import masked
 from notifyd.triggers.times import moment
 
 _OUTPUT_LIMIT = 8_000
@@ -41,7 +42,10 @@ class Fields:
 
 
 class Trigger:
-    """`host` and `workspace` are what templates show under these names."""
+    """`host` and `workspace` are what templates show under these names.
+
+    redact: masks credentials in what was seen, before templates see it or anything is cut.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class Trigger:
         *,
         host: str = "",
         workspace: str = "",
+        redact: Callable[[str], str] = str,
     ) -> None:
         self.name = name
         self.config = config
@@ -61,6 +66,7 @@ class Trigger:
             "host": host,
             "workspace": workspace,
         }
+        self._redact = redact
         self._title = _compiled(config.title)
         self._body = _compiled(config.body)
 
@@ -79,6 +85,7 @@ class Trigger:
         A template that fails is replaced by the default text, and the body says so.
         """
         now = tally.last if wall is None else wall
+        tally = masked(tally, self._redact)
         names = self._names(tally, now)
         group = self.match(tally.event).group
 

@@ -133,10 +133,11 @@ def test_names_that_are_no_settings(config: Path):
         NOTIFYD_CONFIG=str(config),
         NOTIFYD_SEND_TOKEN="onp_x",
         NOTIFYD_SOCK="/x",
-        NOTIFYD_TEST_SYSTEMD="/x",
         PATH="/bin",
     )
     assert loaded.budget.max == 5
+    (line,) = problems(config, NOTIFYD_TEST_SOMETHING="x")
+    assert line.startswith("NOTIFYD_TEST_SOMETHING: test_something: unknown key")
 
 
 def test_an_unknown_name_that_holds_a_secret_does_not_show_it(config: Path):

@@ -1,3 +1,5 @@
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,27 @@ class TestDropIns:
 
 
 class TestReading:
+    @pytest.mark.parametrize(
+        ("content", "sentence"),
+        [
+            ("[api]\n[log]\n[api]\n", "line 3, column 5: [api] is defined twice"),
+            (
+                '[triggers."a b"]\n[triggers."a b"]\n',
+                'line 2, column 16: [triggers."a b"] is defined twice',
+            ),
+            ("[[api]]\n[api]\n", "line 2, column 5: [api] is defined twice"),
+            ("[api.a]\n[api]\na.b = 1\n", "line 3, column 8: [api.a] is defined twice"),
+            (
+                "api = {}\napi.x = 1\n",
+                "line 2, column 10: nothing can be added to [api] here: write it in one place",
+            ),
+        ],
+    )
+    def test_a_table_twice_is_named_as_it_is_written(self, tmp_path, content, sentence):
+        (tmp_path / "config.toml").write_text(content)
+        (line,) = problems(tmp_path / "config.toml", {})
+        assert line == f"config.toml: {sentence}"
+
     def test_a_byte_order_mark_is_skipped(self, tmp_path: Path):
         (tmp_path / "config.toml").write_bytes(b'\xef\xbb\xbf[log]\r\nlevel = "debug"\r\n')
         assert load(tmp_path / "config.toml", {}).settings.log.level == "debug"
@@ -138,6 +161,23 @@ class TestReading:
         (tmp_path / "config.toml").mkdir()
         (line,) = problems(tmp_path / "config.toml", {})
         assert line.startswith("config.toml: cannot be read: Is a directory")
+
+    def test_a_fifo_is_refused_and_not_waited_for(self, tmp_path: Path):
+        os.mkfifo(tmp_path / "config.toml")
+        (tmp_path / "config.d").mkdir()
+        os.mkfifo(tmp_path / "config.d/10.toml")
+        assert problems(tmp_path / "config.toml", {}) == [
+            f"{name}: is no regular file: write the configuration into one ({tmp_path / name})"
+            for name in ("config.toml", "config.d/10.toml")
+        ]
+
+    def test_so_are_devices_and_sockets(self, tmp_path: Path):
+        (line,) = problems(Path("/dev/null"), {})
+        assert line.startswith("null: is no regular file")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{tmp_path}/config.toml")
+            (line,) = problems(tmp_path / "config.toml", {})
+        assert line.startswith("config.toml: cannot be read: No such device or address")
 
     def test_a_dangling_link(self, tmp_path: Path):
         (tmp_path / "config.toml").symlink_to(tmp_path / "gone")

@@ -4,11 +4,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
+from notifyd.config.token import TokenSource
 from notifyd.delivery.client import Client
 from notifyd.delivery.worker import deliver
-from notifyd.errors import StoreUnavailableError, TokenError
+from notifyd.errors import StoreUnavailableError
 from notifyd.model import Now, Order, Outcome, Parcel, Verdict
 from support.platform import Platform
 from support.post import parcel
@@ -58,15 +58,8 @@ class Desk:
         return outcome.verdict
 
 
-class TokenFile:
-    def __init__(self, path: Path) -> None:
-        self.path, self.name = path, str(path)
-
-    def read(self) -> SecretStr:
-        try:
-            return SecretStr(self.path.read_text().strip("\n"))
-        except OSError:
-            raise TokenError(f"no send token: {self.path} is not there") from None
+def token_file(path: Path) -> TokenSource:
+    return TokenSource(str(path), path=path)
 
 
 class LookedAt(type(Path())):
@@ -83,7 +76,7 @@ class LookedAt(type(Path())):
 def tokens(tmp_path):
     path = tmp_path / "token"
     path.write_text(f"{Platform.token}\n")
-    return TokenFile(path)
+    return token_file(path)
 
 
 @asynccontextmanager
@@ -196,7 +189,7 @@ async def test_a_new_token_is_told_only_once_the_refusal_is_on_disk(tokens):
 
 async def test_the_token_file_is_left_alone_while_all_is_well(tmp_path, tokens):
     LookedAt.looks = 0
-    watched = TokenFile(LookedAt(tokens.path))
+    watched = token_file(LookedAt(tokens.path))
     desk = Desk("a", "b")
     async with Platform() as platform, working(desk, platform, watched, look=0.001):
         platform.plan(slow(0.05), slow(0.05))
@@ -207,7 +200,7 @@ async def test_the_token_file_is_left_alone_while_all_is_well(tmp_path, tokens):
 
 async def test_a_delivery_ends_the_looking(tokens):
     LookedAt.looks = 0
-    watched = TokenFile(LookedAt(tokens.path))
+    watched = token_file(LookedAt(tokens.path))
     desk = Desk("a")
     async with Platform() as platform, working(desk, platform, watched, look=0.001):
         platform.plan(status(403))
@@ -224,11 +217,11 @@ async def test_a_delivery_ends_the_looking(tokens):
 
 
 async def test_a_missing_token_is_a_refusal_that_ends_when_the_file_comes(tmp_path):
-    tokens, desk = TokenFile(tmp_path / "token"), Desk("a")
+    tokens, desk = token_file(tmp_path / "token"), Desk("a")
     async with Platform() as platform, working(desk, platform, tokens):
         outcome = await desk.hears()
         assert (outcome.verdict, outcome.pause) == (Verdict.REFUSED, 0)
-        assert outcome.reason == f"no send token: {tokens.path} is not there"
+        assert f"cannot be read from {tokens.path}: No such file" in outcome.reason
         assert platform.received == []
         tokens.path.write_text(Platform.token)
         assert await desk.hears() == "token changed"

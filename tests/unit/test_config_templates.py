@@ -29,7 +29,7 @@ def test_what_jinja_offers_is_there(source: str):
         ("{{ line }", "bad template, line 1: unexpected '}'"),
         ("\n\n{% if %}", "bad template, line 3: "),
         ("{{ line | shout }}", "No filter named 'shout'"),
-        ("{{ cuont }}", "unknown name 'cuont': did you mean 'count'?"),
+        ("{{ cuont }}", "unknown name 'cuont'; did you mean 'count'?"),
         ("{{ xyzzy }} {{ cuont }}", "unknown name 'xyzzy': there are cmdline, count"),
         ("{{ lipsum() }} {{ cycler }}", "unknown name 'lipsum'"),
         ("{% import 'x' as y %}", "include, import and extends are not available"),
@@ -66,6 +66,60 @@ def test_work_without_bounds_is_refused(source: str):
 )
 def test_internals_are_out_of_reach(source: str):
     assert not SANDBOX.from_string(source).render(line="x")
+
+
+NESTED = """\
+{% for a in range(1000) %}{% for b in range(1000) %}{% for c in range(1000) %}\
+{% endfor %}{% endfor %}{% endfor %}"""
+CALLS = """\
+{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}"""
+RECURSIVE = """\
+{% for a in range(10) recursive %}{% if loop.depth < 4 %}{{ loop(range(100)) }}{% endif %}\
+{% endfor %}"""
+BLOCKS = "{% block b0 %}{% endblock %}" + "".join(
+    f"{{% block b{n + 1} %}}{{{{ self.b{n}() }}}}{{{{ self.b{n}() }}}}{{% endblock %}}"
+    for n in range(30)
+)
+MACRO = """\
+{% macro m(a) %}{% for b in a %}{% endfor %}{% endmacro %}\
+{% for a in range(100) %}{{ m(range(1000)) }}{% endfor %}"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        NESTED,
+        CALLS,
+        RECURSIVE,
+        BLOCKS,
+        "{% for a in 'x' * 9999 %}{% for b in 'x' * 9999 %}{% endfor %}{% endfor %}",
+        "{% for a in range(9999) if a > 0 %}{% for b in [1] %}{% endfor %}{% endfor %}",
+        MACRO,
+    ],
+)
+def test_work_that_multiplies_is_stopped(source: str):
+    assert mistake(source) is None
+    with pytest.raises(SecurityError, match="more than 10000 turns of loops and calls"):
+        SANDBOX.from_string(source).render()
+
+
+def test_each_rendering_has_its_own_turns():
+    template = SANDBOX.from_string("{% for a in range(9000) %}{% endfor %}{{ count }}")
+    assert [template.render(count=number) for number in range(3)] == ["0", "1", "2"]
+
+
+def test_loops_know_where_they_are():
+    source = (
+        "{% for a in lines %}{{ loop.index }}/{{ loop.length }}{{ a }}"
+        "{{ ',' if not loop.last }}{% endfor %}{% for a in missing %}{% else %}!{% endfor %}"
+    )
+    assert SANDBOX.from_string(source).render(lines=["x", "y"]) == "1/2x,2/2y!"
+
+
+def test_a_recursive_loop_still_works():
+    source = "{% for a in tree recursive %}{{ a.n }}{{ loop(a.c) }}{% endfor %}"
+    tree = [{"n": 1, "c": [{"n": 2, "c": []}]}, {"n": 3, "c": []}]
+    assert SANDBOX.from_string(source).render(tree=tree) == "123"
 
 
 def test_plain_sums_still_work():

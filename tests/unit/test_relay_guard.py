@@ -1,6 +1,7 @@
 import pytest
 
-from notifyd.relay.guard import Guard, is_loopback
+from notifyd.config.hosts import is_loopback
+from notifyd.relay.guard import Guard
 from notifyd.relay.refusal import RequestError
 
 

@@ -113,3 +113,22 @@ def test_what_is_remembered_is_read_again(name, mark):
         again.load(printable(path), value)
         assert again.known == {path: mark}
         assert json.loads(value) == [*mark]
+
+
+def test_a_name_is_ignored_wherever_it_lies(tmp_path):
+    for name in ("a.txt", "b.swp", "~$c.txt", "node_modules/d.txt", "sub/e.swp", "sub/f.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    ignore = ["*.swp", "~$*", "node_modules", f"{tmp_path}/sub/f*"]
+    found = Snapshot(
+        FileTrigger.model_validate({"paths": [f"{tmp_path}/**"], "ignore": ignore})
+    ).survey()
+    assert {path for path, _ in found.differences} == {f"{tmp_path}/a.txt", f"{tmp_path}/sub"}
+    assert f"{tmp_path}/node_modules" not in found.folders
+
+
+def test_a_name_is_matched_as_written_or_as_a_pattern():
+    known = snapshot(ignore=["[a]b", "c?"])
+    ours = [path for path in ("/x/[a]b", "/x/ab", "/x/cd", "/x/c", "/x/dcd") if known.matches(path)]
+    assert ours == ["/x/c", "/x/dcd"]

@@ -13,7 +13,7 @@ from notifyd.text import (
     TITLE_LIMIT,
     clean,
     clean_title,
-    data_fits,
+    data_size,
     encode,
     fit,
 )
@@ -50,7 +50,7 @@ def test_what_fits_once_is_not_changed_again(title: str, body: str, data: dict[s
     assert fit(*once) == once
 
 
-@given(ANYTHING, ANYTHING, DATA.filter(data_fits))
+@given(ANYTHING, ANYTHING, DATA.filter(lambda data: data_size(data) <= DATA_LIMIT))
 def test_data_that_fits_is_sent_whole(title: str, body: str, data: dict[str, object]):
     sent = fit(title, body, {**data, **OUR_DATA})[2]
     assert sent.keys() >= OUR_DATA.keys()
@@ -110,13 +110,19 @@ def test_data_too_large_for_any_text_lose_their_largest_entries():
     assert kept == OUR_DATA | {"small": "s", LEFT_OUT: "2 entries too large"}
 
 
+def test_what_is_empty_is_not_sent():
+    assert json.loads(encode("", "x", {})) == {"body": "x", "data": {}}
+    assert json.loads(encode("x", "", {"a": 1})) == {"title": "x", "data": {"a": 1}}
+
+
 def test_surrogates_in_data_are_replaced_at_any_depth():
     _, _, data = fit("", "x", {"a": ["\ud800", {"\udfff": "b"}]})
     assert data == {"a": ["\ufffd", {"\ufffd": "b"}]}
 
 
 def test_what_a_caller_may_give():
-    assert data_fits({"a": "x" * (DATA_LIMIT - 10)})
-    assert not data_fits({"a": "x" * DATA_LIMIT})
-    assert data_fits({"a": "\ud800"})
+    assert data_size({"a": "x" * (DATA_LIMIT - 9)}) == DATA_LIMIT
+    assert data_size({"a": "é\ud800"}) == len('{"a": "é\ufffd"}'.encode())
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        data_size({"a": float("nan")})
     assert {"notification_id", "trigger", "priority", "count"} == OURS

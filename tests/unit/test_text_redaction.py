@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.text import redact
+from notifyd.text import redact, redact_data
 
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIE/abc+\nxyz=\n"
 
@@ -117,8 +117,42 @@ def test_hostile_text_takes_no_longer_than_its_length_allows():
     for piece in PIECES:
         times = []
         for length in (4096, 65536):
-            text = (piece * length)[:length]
+            text = (piece * length)[: length - 1] + "…"
             start = time.thread_time()
             redact(text)
             times.append(time.thread_time() - start)
         assert times[1] < max(times[0], 0.002) * 64, piece
+
+
+@pytest.mark.parametrize(
+    ("data", "masked"),
+    [
+        ({"url": "postgres://me:x@db/app"}, {"url": "postgres://me:***@db/app"}),
+        ({"DB_PASSWORD": "abc", "user": "me"}, {"DB_PASSWORD": "***", "user": "me"}),
+        (
+            {"apiKey": "abc", "access_token": "", "token": 7},
+            {"apiKey": "***", "access_token": "", "token": 7},
+        ),
+        ({"token_count": "12", "tokens_used": "3"}, {"token_count": "12", "tokens_used": "3"}),
+        (
+            {"credentials": {"user": "me", "ids": ["a", 1]}},
+            {"credentials": {"user": "***", "ids": ["***", 1]}},
+        ),
+        (
+            {"a": [{"secret": "b"}, "password=c", None]},
+            {"a": [{"secret": "***"}, "password=***", None]},
+        ),
+        ({"password=x": 1}, {"password=***": 1}),
+    ],
+)
+def test_data_are_masked_by_what_they_say_and_by_their_keys(data: object, masked: object):
+    assert redact_data(data) == masked
+
+
+def test_data_nested_without_end_end_in_a_mask():
+    deep: dict[str, object] = {"a": "b"}
+    for _ in range(10_000):
+        deep = {"a": [deep]}
+    text = str(redact_data(deep))
+    assert text.count("***") == 1
+    assert text.count("{") == 32

@@ -113,6 +113,12 @@ class TestTemplates:
         assert body.startswith("ERROR disk full\n(The template for the title failed: division")
         assert "(The template for the body failed: the repeated text is too long)" in body
 
+    def test_a_template_that_works_too_long_says_so(self):
+        nested = "{% for a in range(999) %}{% for b in range(999) %}{% endfor %}{% endfor %}"
+        title, body = trigger(title=nested, body="{{ line }}").render(tally())
+        assert title == "app"
+        assert body.startswith("ERROR disk full\n(The template for the title failed: it takes")
+
     def test_endless_output_is_stopped(self):
         own = trigger(body="{% for i in range(9999) %}{{ line }}{% endfor %}")
         assert len(own.render(tally(event("x" * 1000)))[1]) <= 8000
