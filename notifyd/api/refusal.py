@@ -37,7 +37,12 @@ def bad_request(sentence: str) -> ApiError:
 
 
 def wrong_field(name: str, reason: str, code: str = "wrong_field") -> ApiError:
-    return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, code, f"{name} {reason}.")
+    return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, code, ended(f"{name} {reason}"))
+
+
+def ended(words: str) -> str:
+    """End with a full stop what does not end by asking."""
+    return words if words.endswith("?") else f"{words}."
 
 
 def translated(error: NotifydError) -> ApiError:

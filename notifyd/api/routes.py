@@ -10,10 +10,11 @@ from aiohttp import web
 from notifyd.api.control import Control
 from notifyd.api.peers import Caller
 from notifyd.api.rate import Rates
-from notifyd.api.refusal import ApiError, printable, wrong_field
+from notifyd.api.refusal import ApiError, ended, printable, wrong_field
 from notifyd.api.request import json_body
-from notifyd.api.submission import duration, nearest, submission
+from notifyd.api.submission import duration, submission
 from notifyd.model import Json, Status
+from notifyd.nearest import hint
 
 LONGEST_WAIT = 60.0
 DEFAULT_LISTED = 100
@@ -48,7 +49,7 @@ class Call(NamedTuple):
         given = dict(self.request.query)
         for name in given:
             if name not in known:
-                reason = "is no parameter here" + nearest(name, known)
+                reason = "is no parameter here" + hint(name, known)
                 raise wrong_field(printable(name), reason, "unknown_field")
         return given
 
@@ -105,7 +106,7 @@ class Routes:
         return ApiError(
             HTTPStatus.NOT_FOUND,
             "not_found",
-            f"There is nothing at {printable(path)}{nearest(path, tuple(self._paths))}.",
+            ended(f"There is nothing at {printable(path)}{hint(path, self._paths)}"),
         )
 
     # --- sending

@@ -1,23 +1,21 @@
 """From the JSON of a send request to the message it asks for, or to the field that is wrong."""
 
-import difflib
 import json
-import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import cast
 
 from notifyd.api.refusal import ApiError, bad_request, printable, wrong_field
-from notifyd.config.units import seconds
+from notifyd.config.units import seconds, spoken
 from notifyd.model import Json, Message, Priority
-from notifyd.text import DATA_LIMIT
+from notifyd.nearest import hint
+from notifyd.text import DATA_LIMIT, data_size, well_formed
 
 LONGEST_DELAY = 30 * 86_400.0
 LONGEST_KEY = 200
 DEEPEST_DATA = 32
 
 _FIELDS = ("title", "body", "message", "data", "priority", "key", "delay")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _TYPE_NAMES = {
     bool: "true or false",
     int: "a number",
@@ -33,7 +31,6 @@ def _no_constant(name: str) -> object:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +77,9 @@ def duration(name: str, text: str, longest: float) -> float:
     except ValueError as error:
         raise wrong_field(name, f"{error} (got {printable(text)!r})") from None
     if value > longest:
-        raise wrong_field(name, f"may be at most {longest:g} s (got {printable(text)!r})")
+        limit = spoken(longest)
+        raise wrong_field(name, f"may be at most {limit} (got {printable(text)!r})")
     return value
-
-
-def nearest(name: str, known: tuple[str, ...]) -> str:
-    """Name the known one that was perhaps meant, to go on a sentence with; else nothing."""
-    found = difflib.get_close_matches(name[:64], known, n=1)
-    return f": perhaps {found[0]} was meant" if found else ""
 
 
 def _object(raw: bytes) -> Json:
@@ -101,7 +93,7 @@ def _object(raw: bytes) -> Json:
         raise bad_request(f"The body is no JSON: {printable(str(error))}.") from None
     if not isinstance(value, dict):
         raise wrong_field("The body", f"must be a JSON object, not {_type_name(value)}")
-    return cast(Json, value)
+    return cast("Json", value)
 
 
 def _type_name(value: object) -> str:
@@ -110,18 +102,17 @@ def _type_name(value: object) -> str:
 
 def _unknown(name: str) -> str:
     return "is no field of a notification" + (
-        nearest(name, _FIELDS) or f" (known are {', '.join(_FIELDS)})"
+        hint(name, _FIELDS) or f" (known are {', '.join(_FIELDS)})"
     )
 
 
 def _string(fields: Json, name: str) -> str:
-    """Take a field's text; a lone surrogate has no UTF-8 and becomes U+FFFD."""
     value = fields.get(name)
     if value is None:
         return ""
     if not isinstance(value, str):
         raise wrong_field(name, f"must be a string, not {_type_name(value)}")
-    return _SURROGATE.sub("\ufffd", value)
+    return well_formed(value)
 
 
 def _priority(text: str) -> Priority:
@@ -143,20 +134,17 @@ def _data(fields: Json) -> Json:
             "data", f"may be nested at most {DEEPEST_DATA} levels deep", "data_too_deep"
         )
     try:
-        text = _ENCODER.encode(data)
+        size = data_size(data)
     except ValueError:
         raise wrong_field("data", "holds a number that JSON cannot write") from None
-    if _SURROGATE.search(text):
-        text = _SURROGATE.sub("\ufffd", text)
-        data = json.loads(text)
-    if (size := len(text.encode())) > DATA_LIMIT:
+    if size > DATA_LIMIT:
         raise ApiError(
             HTTPStatus.UNPROCESSABLE_ENTITY,
             "data_too_large",
             f"data may take at most {DATA_LIMIT} bytes as JSON, "
             f"which is what phones' push services take (got {size}).",
         )
-    return cast(Json, data)
+    return well_formed(cast("Json", data))
 
 
 def _depth(value: object) -> int:

@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 
@@ -30,34 +31,62 @@ COMMANDS = {
     "reload": "make the daemon read its configuration again",
     "relay": "serve the Notifications API from this machine, with an inbox page",
 }
+LATER = {
+    *("api", "doctor", "exec", "explain", "hook", "mcp"),
+    *("mute", "ping", "retry", "service", "tail", "token"),
+}
+"""Commands of later versions: who types one has read of it, and made no typing mistake."""
 
 _BY_STATUS = {401: REFUSED, 408: TRY_LATER, 422: USAGE, 429: TRY_LATER, 503: TRY_LATER}
+_ERRORS = {"match": USAGE}
+"""What a failure is where 1 has a meaning of its own; elsewhere it is FAILED."""
 
 
 class UsageError(NotifydError):
     """The command line asks for something that cannot be."""
 
 
+class OutputError(NotifydError):
+    """What a command had to say could not be written."""
+
+
+def say(text: str, end: str = "\n", *, flush: bool = False) -> None:
+    """Print; an OutputError says what kept it from being written, but for a reader that left."""
+    try:
+        print(text, end=end, flush=flush)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"the output could not be written: {error.strerror}") from None
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     words = sys.argv[1:] if argv is None else argv
     debug = words[:1] == ["--debug"]
+    words = words[1:] if debug else words
+    failed = _ERRORS.get(words[0], FAILED) if words else FAILED
     try:
-        status = _dispatched(words[1:] if debug else words)
-        print(end="", flush=True)  # here, where a full disk or a closed pipe can still be told
+        status = _dispatched(words)
+        say("", end="", flush=True)  # here, where a full disk or a closed pipe can still be told
         return status  # noqa: TRY300 - what follows are the other ends
     except SystemExit as leaving:  # argparse, after --help or a usage error
-        return leaving.code if isinstance(leaving.code, int) else FAILED
+        return leaving.code if isinstance(leaving.code, int) else failed
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Nobody reads on: keep the interpreter from failing over it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        _let_go()
+        return failed
     except Exception as error:
         if debug:
             raise
-        return _told(innermost(error), words)
+        status = _told(innermost(error), words)
+        return failed if status == FAILED else status
+
+
+def _let_go() -> None:
+    """Keep the interpreter from failing at exit over what it still has to write."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def innermost(error: Exception) -> Exception:
@@ -68,15 +97,17 @@ def innermost(error: Exception) -> Exception:
 
 
 def _told(error: Exception, words: list[str]) -> int:
-    if isinstance(error, NotifydError):
-        print(error, file=sys.stderr)
-        return exit_status(error)
-    print(
-        f"notifyd failed unexpectedly: {type(error).__name__}: {error} "
-        f"(run `notifyd --debug {' '.join(words[:1])} …` to see where)",
-        file=sys.stderr,
+    if isinstance(error, OutputError):
+        _let_go()
+    sentence = (
+        str(error)
+        if isinstance(error, NotifydError)
+        else f"notifyd failed unexpectedly: {type(error).__name__}: {error} "
+        f"(run `notifyd --debug {' '.join(words[:1])} …` to see where)"
     )
-    return FAILED
+    with suppress(OSError):  # where it cannot be told, the exit status still says it
+        print(sentence, file=sys.stderr)
+    return exit_status(error) if isinstance(error, NotifydError) else FAILED
 
 
 def exit_status(error: NotifydError) -> int:
@@ -119,7 +150,11 @@ def _parsed(name: str, module: ModuleType, words: list[str]) -> object:
         prog=f"notifyd {name}", description=module.HELP, allow_abbrev=False
     )
     module.add_arguments(parser)
-    return parser.parse_args(words)
+    try:
+        return parser.parse_args(words)
+    except SystemExit:
+        say("", end="", flush=True)  # as after a command: this was its help
+        raise
 
 
 def _overview() -> str:
@@ -139,8 +174,10 @@ def _overview() -> str:
 
 
 def _unknown(name: str) -> str:
-    import difflib  # noqa: PLC0415 - only for a mistyped command
+    if name in LATER:
+        return f"notifyd {name} is not available in this version yet."
+    from notifyd.nearest import hint  # noqa: PLC0415 - only for a mistyped command
 
-    near = difflib.get_close_matches(name, COMMANDS, n=1)
-    guess = f"perhaps {near[0]}?" if near else "`notifyd --help` lists them."
-    return f"notifyd: there is no command {name!r}: {guess}"
+    return f"notifyd: there is no command {name!r}" + (
+        hint(name, COMMANDS) or ": `notifyd --help` lists them."
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from notifyd.config.load import Loaded, load
+from notifyd.config.patterns import doubts
 from notifyd.config.token import find_token
 from notifyd.config.triggers import LogTrigger
 from notifyd.errors import TokenError
@@ -41,7 +42,7 @@ def _doubts(loaded: Loaded) -> Iterator[str]:
             continue
         for index, pattern in enumerate(trigger.patterns):
             reason = widen(pattern, trigger.encoding).reason
-            if reason:
+            if reason and not _may_match_all(pattern):
                 place = f"triggers.{name}.patterns[{index}]"
                 yield f"{place}: is tried on every line, which is slow: {reason}"
     token = find_token(loaded.settings.api, os.environ)
@@ -52,3 +53,8 @@ def _doubts(loaded: Loaded) -> Iterator[str]:
             yield str(error)
     if token.warning:
         yield token.warning
+
+
+def _may_match_all(pattern: str) -> bool:
+    """Whether loading has warned already that every line may match: then each is tried, too."""
+    return any("empty string" in doubt for doubt in doubts(pattern))

@@ -3,6 +3,7 @@
 import argparse
 
 from notifyd.api.client import call
+from notifyd.cli import say
 from notifyd.cli.terminal import as_json, clock, shown, table
 
 HELP = "List your notifications, newest first, with what became of them; everyone's for admins."
@@ -33,11 +34,11 @@ def run(args: argparse.Namespace) -> int:
     query = f"?limit={args.limit}" + (f"&status={args.status}" if args.status else "")
     _, answer = call("GET", f"/v1/notifications{query}", socket_path=args.socket)
     if args.json:
-        print(as_json(answer))
+        say(as_json(answer))
         return 0
     rows = answer.get("notifications")
     lines = [_line(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    print(table(lines) if lines else "There are none.")
+    say(table(lines) if lines else "There are none.")
     return 0
 
 
@@ -45,6 +46,8 @@ def _line(row: dict[str, object]) -> list[str]:
     text = shown(row.get("title") or row.get("body") or "")
     if error := row.get("last_error"):
         text += f"  ({shown(error)})"
+    if digest := row.get("merged_into"):
+        text += f"  (into {shown(digest)})"
     count = row.get("count")
     return [
         clock(row.get("created")),

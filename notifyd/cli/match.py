@@ -1,7 +1,6 @@
 """`notifyd match`: run a trigger's patterns over a file with the daemon's own engine."""
 
 import argparse
-import difflib
 import io
 import json
 import os
@@ -13,20 +12,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from notifyd.cli import UsageError
+from notifyd.cli import UsageError, say
 from notifyd.config.load import load
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import LogTrigger
 from notifyd.matching import Rule, Scanner
 from notifyd.model import Event, Tally
+from notifyd.nearest import hint
+from notifyd.shaping.step import OTHERS
 from notifyd.shaping.tally import joined, single
 from notifyd.text import fit, redact
 from notifyd.triggers import Trigger
 
 HELP = (
     "Run a log trigger's patterns over a file and print each matching line as JSON, then the "
-    "notification that they would make. Sends nothing. Exit status: 0 matched, 1 none, "
-    "2 or more an error."
+    "notification that each group of them would make. Sends nothing. Exit status: 0 matched, "
+    "1 none, 2 or more an error, also when the reader of the output left early."
 )
 
 _MATCHED, _NONE = 0, 1
@@ -34,6 +35,7 @@ _BLOCK = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _AT_ONCE = 10_000
 _ID = "0" * 36
+_GROUPS_TOLD = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,18 +58,24 @@ def run(args: argparse.Namespace) -> int:
     scanner = Scanner([rule], cache=None)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # which JSON is, in every locale
-    count, tally = 0, None
+    count, groups = 0, _Groups(_trigger(settings, args.trigger, config))
     with closing(_opened(args.file)) as file:
         for number, event in _events(file, scanner, "" if args.file == "-" else args.file):
             count += 1
             if not args.count:
-                tally = joined(tally, single(event))
+                groups.count(event)
                 pattern = config.patterns[int(event.facts["pattern"])]
                 _print(number=number, line=event.line, pattern=pattern, fields=event.fields)
     if args.count:
-        print(count)
-    elif tally is not None:
-        _print(notification=_notification(settings, args.trigger, config, tally))
+        say(str(count))
+    for tally in groups.told.values():
+        _print(notification=_notification(settings, groups.trigger, tally))
+    if more := len(groups.more):
+        print(
+            f"{more} more group{'s' * (more > 1)} would each make a notification of "
+            f"{'their' if more > 1 else 'its'} own",
+            file=sys.stderr,
+        )
     for late in filter(None, scanner.undecided.values()):
         print(
             f"{late} line{'s' * (late > 1)} could not be decided in time, "
@@ -80,10 +88,9 @@ def run(args: argparse.Namespace) -> int:
 def _log_trigger(settings: Settings, name: str) -> LogTrigger:
     config = settings.triggers.get(name)
     if config is None:
-        near = difflib.get_close_matches(name, settings.triggers, n=1)
         known = ", ".join(settings.triggers) or "none"
-        hint = f"perhaps {near[0]}?" if near else f"there are: {known}"
-        raise UsageError(f"there is no trigger {name}: {hint}")
+        meant = hint(name, settings.triggers) or f": there are: {known}"
+        raise UsageError(f"there is no trigger {name}{meant}")
     if not isinstance(config, LogTrigger):
         raise UsageError(f"{name} is a {config.type} trigger: only log triggers have patterns")
     return config
@@ -156,28 +163,52 @@ def _read(file: io.RawIOBase, into: memoryview) -> int:
         raise UsageError(f"reading failed: {error.strerror}") from None
 
 
-def _notification(
-    settings: Settings, name: str, config: LogTrigger, tally: Tally
-) -> dict[str, object]:
-    trigger = Trigger(
+class _Groups:
+    """Counts matches by group as the daemon does: beyond max_groups, the others share one.
+
+    told: the first groups, in the order of their first match. more: the rest, only by name.
+    """
+
+    def __init__(self, trigger: Trigger) -> None:
+        self.trigger = trigger
+        self.told: dict[tuple[str, ...], Tally] = {}
+        self.more: set[tuple[str, ...]] = set()
+
+    def count(self, event: Event) -> None:
+        group = self.trigger.match(event).group
+        known = group in self.told or group in self.more
+        if not known and len(self.told) + len(self.more) >= self.trigger.shaping.max_groups:
+            group = (OTHERS,) * len(group)
+        if group in self.told or (len(self.told) < _GROUPS_TOLD and group not in self.more):
+            self.told[group] = joined(self.told.get(group), single(event))
+        else:
+            self.more.add(group)
+
+
+def _trigger(settings: Settings, name: str, config: LogTrigger) -> Trigger:
+    return Trigger(
         name,
         config,
         settings.defaults,
         host=socket.gethostname(),
         workspace=os.environ.get("OBLIEN_WORKSPACE_ID", ""),
+        redact=redact if settings.text.redact else str,
     )
+
+
+def _notification(settings: Settings, trigger: Trigger, tally: Tally) -> dict[str, object]:
     title, body = trigger.render(tally)
     if settings.text.redact:
         title, body = redact(title), redact(body)
     ours = {
         "notification_id": _ID,
-        "trigger": name,
-        "priority": config.priority.value,
+        "trigger": trigger.name,
+        "priority": trigger.config.priority.value,
         "count": str(tally.count),
     }
-    title, body, _ = fit(title, body, config.data | ours)
+    title, body, _ = fit(title, body, trigger.config.data | ours)
     return {"title": title, "body": body, "count": tally.count}
 
 
 def _print(**values: object) -> None:
-    print(json.dumps(values, ensure_ascii=False))
+    say(json.dumps(values, ensure_ascii=False))

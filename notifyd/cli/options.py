@@ -35,6 +35,9 @@ class Option:
         self.bare = bare
 
     def describe(self, parser: "argparse.ArgumentParser") -> None:
+        if self.bare:
+            self._describe_bare(parser)
+            return
         parser.add_argument(
             *self.flags,
             help=self.about,
@@ -43,6 +46,20 @@ class Option:
             action="append" if self.many else "store",
             default=[] if self.many else None,
         )
+
+    def _describe_bare(self, parser: "argparse.ArgumentParser") -> None:
+        """Show --name[=D], for which argparse has no form: it would write --name [D].
+
+        Who types just that gets it as the value, and it is refused as one.
+        """
+        from argparse import SUPPRESS  # noqa: PLC0415 - here it is imported already
+
+        form = f"[={self.metavar}]"
+        shown = f"--{self.name}{form}"
+        parser.add_argument(
+            shown, dest=self.name, action="store_const", const=form, help=self.about
+        )
+        parser.add_argument(*self.flags, nargs="?", const=self.bare, help=SUPPRESS)
 
 
 class Flag(Option):

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from notifyd.config.folders import user_state
+from notifyd.config.hosts import is_loopback
 from notifyd.errors import NotifydError
 from notifyd.relay.credentials import Client
-from notifyd.relay.guard import is_loopback
 from notifyd.relay.rate import Rate
 from notifyd.relay.server import RATE, Relay
 
@@ -70,7 +71,7 @@ async def _serve(args: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     address: Address = args.listen
     async with Relay(
-        args.database or _default_database(),
+        args.database or user_state(os.environ) / "relay.db",
         address.host,
         address.port,
         rate=Rate(args.rate, 60.0),
@@ -102,11 +103,6 @@ def _client() -> Client | None:
         missing = "OBLIEN_CLIENT_SECRET" if client_id else "OBLIEN_CLIENT_ID"
         raise NotifydError(f"{missing} is not set: give both parts of the credentials, or neither")
     return None
-
-
-def _default_database() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state).expanduser() / "notifyd" / "relay.db"
 
 
 def _address(value: str) -> Address:

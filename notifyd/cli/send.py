@@ -1,11 +1,12 @@
 """`notifyd send`: one message, through the daemon's socket."""
 
 import json
+import re
 import sys
 from types import SimpleNamespace
 
 from notifyd.api.client import call
-from notifyd.cli import REFUSED, UsageError
+from notifyd.cli import REFUSED, UsageError, say
 from notifyd.cli.options import Flag, Option, plain
 
 TYPE_CHECKING = False
@@ -19,6 +20,9 @@ _ANSWER_TIME = 10.0
 _LONGEST_WAIT = 60.0
 _MOST_CHARACTERS = 8_000  # the daemon shortens far below; so a piped log stays within max_body
 _CHUNK = 1 << 16
+_MOST_READ = 8 << 20  # bytes of stdin, so that a writer of that much need not fail
+_OURS = ("notification_id", "trigger", "priority", "count")
+_DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ms|[smhdw]))+")
 _ACCEPTED = 202
 _FIGURES = ("delivered", "failed", "devices")
 
@@ -33,7 +37,7 @@ _OPTIONS = (
         "--wait",
         metavar="D",
         bare="30s",
-        about="wait for the delivery, 30s or --wait=D, and print its figures",
+        about="wait for the delivery, 30s unless D is given, and print its figures",
     ),
     Option("--socket", metavar="PATH", about="the daemon's socket"),
     Flag("--json", about="print the daemon's answer as it is"),
@@ -47,7 +51,16 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
 
 
 def read(words: list[str]) -> SimpleNamespace | None:
-    return plain(words, _OPTIONS)
+    found = plain(words, _OPTIONS)
+    if found and len(found.words) == 1 and "--wait" in words:
+        (body,) = found.words
+        after = words[words.index("--wait") + 1 :]
+        if after[:1] == [body] and _DURATION.fullmatch(body):
+            raise UsageError(
+                f"--wait takes its duration after a sign: --wait={body}, "
+                f"and then the BODY (for the text {body!r} itself: --wait -- {body})"
+            )
+    return found
 
 
 def run(args: "SimpleNamespace | argparse.Namespace") -> int:
@@ -62,20 +75,28 @@ def run(args: "SimpleNamespace | argparse.Namespace") -> int:
         socket_path=args.socket,
         within=_ANSWER_TIME + (_LONGEST_WAIT if wait else 0),
     )
-    print(json.dumps(answer, ensure_ascii=False) if args.json else answer.get("id"))
+    if ours := [name for name in _OURS if any(entry.startswith(f"{name}=") for entry in args.data)]:
+        _warn(f"-d {', '.join(ours)}: notifyd's own names, so what you gave there was replaced")
+    say(json.dumps(answer, ensure_ascii=False) if args.json else str(answer.get("id")))
     if not wait:
         return 0
     if status == _ACCEPTED:
-        return _not_in_time(args.socket)
+        return _not_in_time(str(answer.get("id")), args.socket)
     if not args.json:
-        print(", ".join(f"{name} {answer.get(name, 0)}" for name in _FIGURES))
+        say(", ".join(f"{name} {answer.get(name, 0)}" for name in _FIGURES))
     if not answer.get("devices"):
         _warn("it was accepted, but no device is there to show it")
     return 0
 
 
-def _not_in_time(socket_path: str | None) -> int:
-    """Say why it still waits, as far as the daemon knows; it stays queued in any case."""
+def _not_in_time(notification_id: str, socket_path: str | None) -> int:
+    """Say why it still waits, as far as the daemon knows; it will be told in any case."""
+    target = f"/v1/notifications/{notification_id}"
+    _, found = call("GET", target, socket_path=socket_path, within=_ANSWER_TIME)
+    rows = found.get("notifications")
+    if isinstance(rows, list) and rows and (digest := rows[0].get("merged_into")):
+        _warn(f"it was held back, and the digest {digest} will tell it")
+        return 0
     _, status = call("GET", "/v1/status", socket_path=socket_path, within=_ANSWER_TIME)
     delivery, token = status.get("delivery"), status.get("token")
     reason = str(delivery.get("error") or "") if isinstance(delivery, dict) else ""
@@ -111,9 +132,13 @@ def _message(args: "SimpleNamespace | argparse.Namespace") -> dict[str, object]:
 
 
 def _stdin() -> str:
-    """Keep the beginning, and read the rest all the same: the writer is not to fail."""
-    kept = bytearray()
-    while chunk := sys.stdin.buffer.read(_CHUNK):
+    """Keep the beginning; read on for a while, for a writer that ends is not to fail."""
+    if sys.stdin is None:
+        raise UsageError("- stands for stdin, but that is closed")
+    kept, left = bytearray(), _MOST_READ
+    while left > 0 and (chunk := sys.stdin.buffer.read(_CHUNK)):
+        left -= len(chunk)
         if len(kept) < _MOST_CHARACTERS * 4:
             kept += chunk
+    sys.stdin.close()
     return kept.decode("utf-8", "replace").rstrip("\n")

@@ -3,6 +3,7 @@
 import argparse
 
 from notifyd.api.client import call
+from notifyd.cli import say
 from notifyd.cli.terminal import as_json, lasting, shown, table
 
 HELP = "Show what the daemon does, what is wrong and how to mend it."
@@ -10,7 +11,14 @@ HELP = "Show what the daemon does, what is wrong and how to mend it."
 _COLUMNS = ("type", "matches", "notifications", "below_threshold", "pending")
 _MENDS = {
     "refused": "give it a valid one, in [api] token_file or by a restart; it goes on by itself",
-    "missing": "give it one, in [api] token_file or NOTIFYD_SEND_TOKEN",
+    "unusable": "give it one, in [api] token_file or NOTIFYD_SEND_TOKEN",
+}
+_HELD_BACK = {
+    "budget": "held back by the budget",
+    "storm": "held back because too many waited at once",
+    "full": "held back because the outbox was full",
+    "expired": "not delivered in time",
+    "removed": "of triggers that were changed or removed",
 }
 
 Answer = dict[str, object]
@@ -23,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     _, status = call("GET", "/v1/status", socket_path=args.socket)
-    print(as_json(status) if args.json else described(status))
+    say(as_json(status) if args.json else described(status))
     return 0
 
 
@@ -44,6 +52,7 @@ def _summary(status: Answer) -> str:
         ["token", f"{shown(token.get('state', '?'))}, from {shown(token.get('source', '?'))}"],
         ["delivery", _delivery(delivery)],
         ["outbox", _outbox(outbox)],
+        *(["digest", sentence] for sentence in _held_back(status)),
         ["watching", _watching(status)],
     ]
     return table(rows)
@@ -62,7 +71,20 @@ def _outbox(outbox: Answer) -> str:
         return "empty"
     oldest = outbox.get("oldest_age")
     age = f", the oldest for {lasting(oldest)}" if oldest is not None else ""
-    return f"{shown(waiting)} waiting, {shown(held)} held back{age}"
+    return f"{shown(waiting)} waiting, {shown(held)} held by a delay{age}"
+
+
+def _held_back(status: Answer) -> list[str]:
+    """Say what the next digests will tell, and when."""
+    until = _part(status, "held_until")
+    sentences = []
+    for reason, count in _part(status, "held_back").items():
+        left = until.get(reason)
+        soon = not isinstance(left, (int, float)) or left < 1
+        when = "soon" if soon else f"in {lasting(left)}"
+        why = _HELD_BACK.get(reason) or f"held back ({shown(reason)})"
+        sentences.append(f"{shown(count)} {why}, told in one digest {when}")
+    return sentences
 
 
 def _watching(status: Answer) -> str:
@@ -78,10 +100,9 @@ def _watching(status: Answer) -> str:
 def _problems(status: Answer) -> str:
     """List what is wrong, each with its mend; or say that nothing is."""
     token, delivery = _part(status, "token"), _part(status, "delivery")
-    found = []
-    if mend := _MENDS.get(str(token.get("state"))):
-        found.append(f"the send token is {token.get('state')}: {mend}")
-    if error := delivery.get("error"):
+    found = [_token_problem(token)] if token.get("state") in _MENDS else []
+    error = delivery.get("error")
+    if error and not (found and error == token.get("problem")):
         found.append(f"delivery: {shown(error)}")
     if (store := _part(status, "outbox").get("store", "ok")) != "ok":
         found.append(f"storing: {shown(store)}")
@@ -97,6 +118,15 @@ def _problems(status: Answer) -> str:
     if not found:
         return "All is well."
     return "\n".join(["What is wrong:", *(f"  - {line}" for line in found)])
+
+
+def _token_problem(token: Answer) -> str:
+    """Tell the daemon's own sentence, with what is missing in it: that it is about the token."""
+    state, problem = str(token.get("state")), shown(token.get("problem") or "")
+    if "send token" in problem:
+        return problem
+    because = f"{problem}; " if problem else ""
+    return f"the send token is {state}: {because}{_MENDS[state]}"
 
 
 def _triggers(triggers: Answer) -> str:

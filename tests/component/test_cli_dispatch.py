@@ -24,7 +24,10 @@ async def test_help_and_version_need_no_daemon():
     for command in COMMANDS:
         assert f"\n  {command} " in ran.out
     assert (await run("--version")).out.startswith("notifyd ")
-    assert "--wait" in (await run("send", "--help")).out
+    shown = (await run("send", "--help")).out
+    assert "[--wait[=D]]" in shown
+    assert "\n  --wait[=D] " in shown
+    assert shown.count("--wait") == 2
 
 
 async def test_ctrl_c_is_130_and_quiet(tmp_path):
@@ -48,7 +51,9 @@ async def test_ctrl_c_is_130_and_quiet(tmp_path):
     server.close()
 
 
-@pytest.mark.parametrize(("words", "status"), [(["--help"], 1), (["history"], 1)])
+@pytest.mark.parametrize(
+    ("words", "status"), [(["--help"], 1), (["history"], 1), (["match", "--help"], 2)]
+)
 async def test_a_reader_that_went_away_is_no_reason_to_complain(served: Daemon, words, status):
     reading, writing = os.pipe()
     os.close(reading)
@@ -63,16 +68,37 @@ async def test_a_reader_that_went_away_is_no_reason_to_complain(served: Daemon, 
     assert (process.returncode, err) == (status, b"")
 
 
-async def test_the_unexpected_is_one_sentence_unless_asked_for_more():
-    for words, lines in ((["--help"], 1), (["--debug", "--help"], None)):
-        with open("/dev/full", "wb") as full:  # noqa: ASYNC230, PTH123 - no file is read
-            process = await asyncio.create_subprocess_exec(
-                *[*NOTIFYD, *words], stdout=full, stderr=asyncio.subprocess.PIPE
-            )
-            _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
-        assert b"No space left on device" in err
-        assert (b"Traceback" in err) is (lines is None)
-        assert lines is None or process.returncode == 1
+@pytest.mark.parametrize(
+    ("words", "status"), [(["--help"], 1), (["history"], 1), (["match", "--help"], 2)]
+)
+async def test_what_cannot_be_written_is_one_sentence(served: Daemon, words, status):
+    with open("/dev/full", "wb") as full:  # noqa: ASYNC230, PTH123 - no file is read
+        process = await asyncio.create_subprocess_exec(
+            *[*NOTIFYD, *words],
+            stdout=full,
+            stderr=asyncio.subprocess.PIPE,
+            env={"NOTIFYD_SOCK": str(served.path)},
+        )
+        _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert err == b"the output could not be written: No space left on device\n"
+    assert process.returncode == status
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [(["check"], 1), (["match", "x"], 2), (["--debug", "check"], 1)]
+)
+async def test_the_unexpected_is_one_sentence_unless_asked_for_more(tmp_path, words, status):
+    (tmp_path / "gone").mkdir()
+    process = await asyncio.create_subprocess_exec(
+        *["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', tmp_path / "gone", *NOTIFYD, *words],
+        stderr=asyncio.subprocess.PIPE,
+        env={"NOTIFYD_CONFIG": "relative.toml"},
+    )
+    _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert process.returncode == status
+    assert (b"Traceback" in err) is (words[0] == "--debug")
+    assert b"FileNotFoundError" in err
+    assert words[0] == "--debug" or err.count(b"\n") == 1
 
 
 async def test_send_imports_next_to_nothing():

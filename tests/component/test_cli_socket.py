@@ -11,7 +11,7 @@ from notifyd.api.client import call
 from notifyd.config.sections import Rate, Socket
 from notifyd.errors import StoreUnavailableError, UnreachableError
 from notifyd.model import Message
-from support.command import Ran, run
+from support.command import NOTIFYD, PATIENCE, Ran, run
 from support.socket_api import Daemon, daemon, identity, open_folder
 
 
@@ -80,6 +80,48 @@ async def test_send_says_why_it_was_not_delivered_in_time(notifyd, served: Daemo
     assert (await notifyd("send", "--wait=50ms", "hello")).status == 77
 
 
+async def test_send_says_that_a_digest_will_tell_it(notifyd, served: Daemon):
+    served.control.rows["n1"] = {"key": ""}
+
+    async def held_back(notification_id, within):
+        served.control.rows[notification_id] |= {"status": "merged", "merged_into": "n9"}
+
+    served.control.settled = held_back
+    ran = await notifyd("send", "--wait=50ms", "hello")
+    assert (ran.status, ran.out) == (0, "n1\n")
+    assert ran.err == "notifyd send: it was held back, and the digest n9 will tell it\n"
+
+
+async def test_send_warns_of_data_that_notifyd_replaces(notifyd, served: Daemon):
+    ran = await notifyd("send", "-d", "trigger=mine", "-d", "a=trigger", "-d", "count=3", "x")
+    assert (ran.status, ran.out) == (0, "n1\n")
+    assert ran.err.startswith("notifyd send: -d trigger, count: notifyd's own names")
+    assert ran.err.count("\n") == 1
+    assert served.control.messages["n1"].data["a"] == "trigger"
+
+
+async def test_send_stops_reading_what_has_no_end(notifyd, served: Daemon):
+    with open("/dev/zero", "rb") as zero:  # noqa: ASYNC230, PTH123 - never read here
+        process = await asyncio.create_subprocess_exec(
+            *[*NOTIFYD, "send", "-t", "x", "-"],
+            stdin=zero,
+            stdout=asyncio.subprocess.PIPE,
+            env={"NOTIFYD_SOCK": str(served.path)},
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert (process.returncode, out) == (0, b"n1\n")
+
+
+async def test_send_says_that_stdin_is_closed(served: Daemon):
+    process = await asyncio.create_subprocess_exec(
+        *["sh", "-c", 'exec "$@" <&-', "sh", *NOTIFYD, "send", "-"],
+        stderr=asyncio.subprocess.PIPE,
+        env={"NOTIFYD_SOCK": str(served.path)},
+    )
+    _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert (process.returncode, err) == (2, b"- stands for stdin, but that is closed\n")
+
+
 async def test_send_fails_when_the_api_refused_the_notification(notifyd, served: Daemon):
     served.control.report = {"status": "failed", "last_error": "the API answered 422"}
     assert await notifyd("send", "--wait", "x") == Ran(
@@ -94,13 +136,19 @@ async def test_send_fails_when_the_api_refused_the_notification(notifyd, served:
         (["send", "-d", "novalue", "x"], "write it as k=v (got 'novalue')"),
         (["send", "-p", "huge", "x"], "invalid choice: 'huge'"),
         (["send", "--delay", "5", "x"], "delay is no duration"),
+        (["send", "--delay", "9999d", "x"], "delay may be at most 30d (got '9999d')"),
+        (["send", "--wait=2m", "x"], "wait may be at most 1m (got '2m')"),
+        (["send", "--wait", "5s", "-t", "w"], "--wait=5s"),
+        (["send", "--wait[=D]", "x"], "--wait: write it like"),
         (["send", "--wait=a&b", "x"], "--wait: write it like"),
         (["send", "--titel", "x"], "unrecognized arguments: --titel"),
         (["send", "-t"], "expected one argument"),
         (["history", "-n", "0"], "limit must be between 1 and 1000"),
         (["cancel"], "required"),
-        (["snd"], "there is no command 'snd': perhaps send?"),
+        (["snd"], "there is no command 'snd'; did you mean 'send'?"),
         (["zzz"], "`notifyd --help` lists them"),
+        (["mute", "1h"], "notifyd mute is not available in this version yet."),
+        (["tail", "--help"], "notifyd tail is not available in this version yet."),
         ([], "usage: notifyd COMMAND"),
     ],
 )
@@ -194,6 +242,10 @@ async def test_history_is_a_line_each_and_safe_for_the_terminal(notifyd, served:
     line = "2023-11-14 22:13:20  queued  disk  3x  n1  a\ufffd[31mb c  (no route)\n"
     assert await notifyd("history") == Ran(0, line, "")
     assert (await notifyd("history", "--status", "failed")).out == "There are none.\n"
+    served.control.rows["n1"] |= {"status": "merged", "last_error": "", "merged_into": "n7"}
+    assert (await notifyd("history")).out.endswith(
+        "  merged  disk  3x  n1  a\ufffd[31mb c  (into n7)\n"
+    )
     listed = json.loads((await notifyd("history", "--json")).out)
     assert listed["notifications"][0]["title"] == "a\x1b[31mb\nc"
 

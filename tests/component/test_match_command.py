@@ -25,11 +25,12 @@ COMMAND = [sys.executable, "-m", "notifyd", "match"]
 def match(tmp_path):
     (tmp_path / "config.toml").write_text(CONFIG)
 
-    def run(*args, given=b""):
+    def run(*args, given=b"", stdout=subprocess.PIPE):
         return subprocess.run(
             [*COMMAND, "--config", str(tmp_path / "config.toml"), *map(str, args)],
             check=False,
-            capture_output=True,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             input=given,
             env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
         )
@@ -86,7 +87,7 @@ def test_nothing_matched_is_1(match):
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (["erors"], "there is no trigger erors: perhaps errors?"),
+        (["erors"], "there is no trigger erors; did you mean 'errors'?"),
         (["files"], "files is a file trigger: only log triggers have patterns"),
         (["errors", "/does/not/exist"], "/does/not/exist cannot be read: No such file"),
         (["errors", "/"], "/ cannot be read: Is a directory"),
@@ -97,6 +98,42 @@ def test_what_cannot_be_done_is_2_in_one_sentence(match, args, sentence):
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.decode().startswith(sentence)
     assert done.stderr.count(b"\n") == 1
+
+
+def test_each_group_has_a_notification_of_its_own(match, tmp_path):
+    config = CONFIG.replace("[triggers.files]", 'group_by = ["what"]\n[triggers.files]')
+    (tmp_path / "config.toml").write_text(config)
+    done = match("errors", given=b"ERROR b\nERROR a\nERROR b\nTraceback\n")
+    told = [line["notification"] for line in objects(done)[4:]]
+    assert [(one["title"], one["count"]) for one in told] == [
+        ("2 x b", 2),
+        ("1 x a", 1),
+        ("1 x", 1),
+    ]
+    assert done.stderr == b""
+    many = b"".join(b"ERROR %d\n" % number for number in range(1500))
+    done = match("errors", given=many * 2)
+    told = [line["notification"] for line in objects(done)[3000:]]
+    assert [one["title"] for one in told] == [f"2 x {number}" for number in range(20)]
+    assert done.stderr.startswith(b"981 more groups would each")  # 1000 groups, and one for others
+
+
+def test_beyond_max_groups_the_others_share_one(match, tmp_path):
+    config = CONFIG.replace(
+        "[triggers.files]", 'group_by = ["what"]\nmax_groups = 2\n[triggers.files]'
+    )
+    (tmp_path / "config.toml").write_text(config)
+    done = match("errors", given=b"ERROR a\nERROR b\nERROR c\nERROR d\nERROR a\n")
+    told = [line["notification"]["count"] for line in objects(done)[5:]]
+    assert told == [2, 1, 2]
+
+
+@pytest.mark.parametrize("times", [1, 100_000])
+def test_output_that_cannot_be_written_is_2_in_one_sentence(match, tmp_path, times):
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - the device itself
+        done = match("errors", given=b"ERROR x\n" * times, stdout=full)
+    assert done.returncode == 2
+    assert done.stderr == b"the output could not be written: No space left on device\n"
 
 
 def test_a_reader_that_leaves_is_no_error_to_speak_of(match, tmp_path):
@@ -110,6 +147,7 @@ def test_a_reader_that_leaves_is_no_error_to_speak_of(match, tmp_path):
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
+    assert process.returncode == 2, "1 would say that nothing matched"
 
 
 def test_lines_that_ran_out_of_time_are_said(match, tmp_path):

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 from notifyd.api.client import call
 from notifyd.errors import AnswerError, UnreachableError
@@ -55,14 +56,19 @@ class Daemon:
     def write(self, config: str) -> None:
         self.config.write_text(config)
 
-    def start(self) -> "Daemon":
+    def launch(self, **options: object) -> None:
+        """Start the process, and do not wait for it."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "notifyd", "run", "--config", str(self.config)],
                 env=self.environ,
                 stdout=log,
                 stderr=log,
+                **options,
             )
+
+    def start(self) -> Self:
+        self.launch()
         wait_for(lambda: self.answers() or self.process.poll() is not None, what="a start")
         assert self.process.poll() is None, self.log.read_text()
         return self
@@ -100,7 +106,7 @@ class Daemon:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(within)
 
-    def __enter__(self) -> "Daemon":
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:

@@ -39,7 +39,7 @@ class Reply:
     def refusal(self) -> tuple[int, str]:
         """The status and code of an answer that is an error as the contract wants it."""
         assert self.body["success"] is False
-        assert self.body["error"].endswith(".")
+        assert self.body["error"].endswith((".", "?"))
         return self.status, self.body["code"]
 
 

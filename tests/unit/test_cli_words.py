@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.cli import exit_status, innermost, send
+from notifyd.cli import UsageError, exit_status, innermost, send
 from notifyd.cli.status import described
 from notifyd.cli.terminal import clock, lasting, shown, table
 from notifyd.errors import (
@@ -20,6 +20,7 @@ from notifyd.errors import (
     TokenError,
     UnreachableError,
 )
+from notifyd.text import OURS
 
 values = ["high", "huge", "5s", "body", "", "a b", "-", "--", "-5"]
 flags = ["-t", "-tHi", "-t=x", "--title", "--title=a=b", "-p", "-d", "-da=b", "--data=c=d"]
@@ -45,6 +46,30 @@ def test_a_bare_wait_leaves_the_body_alone():
     assert send.read(["--wait", "hello"]).words == ["hello"]
     assert send.read(["--wait", "hello"]).wait == "30s"
     assert send.read(["hello", "--wait"]).wait == "30s"
+
+
+@pytest.mark.parametrize("line", [["--wait", "5s"], ["--wait", "1h30m", "-t", "w"]])
+def test_a_duration_after_a_bare_wait_is_no_body(line):
+    with pytest.raises(UsageError, match=f"--wait={line[1]}"):
+        send.read(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (["--wait", "--", "5s"], ["5s"]),
+        (["--wait=9s", "5s"], ["5s"]),
+        (["--wait", "5 s"], ["5 s"]),
+        (["--wait", "5s", "to", "go"], ["5s", "to", "go"]),
+        (["5s", "--wait"], ["5s"]),
+    ],
+)
+def test_a_duration_may_be_the_body_where_nothing_else_was_meant(line, words):
+    assert send.read(line).words == words
+
+
+def test_the_names_that_send_knows_as_notifyds_own_are_those():
+    assert set(send._OURS) == OURS
 
 
 @pytest.mark.parametrize("line", [["-t"], ["-t", "-x"], ["-h"], ["--nope"], ["-p", "huge", "x"]])
@@ -107,7 +132,7 @@ def test_a_status_says_what_is_wrong_and_how_to_mend_it():
     text = described(FULL)
     assert "1.2.3, running for 1d 2h" in text
     assert "refused, from /etc/notifyd/send-token" in text
-    assert "3 waiting, 1 held back, the oldest for 1m 1s" in text
+    assert "3 waiting, 1 held by a delay, the oldest for 1m 1s" in text
     assert "waiting for another 1m 1s" in text
     wrong = text.partition("What is wrong:\n")[2].partition("\n\n")[0].splitlines()
     assert [line.strip(" -").partition(":")[0] for line in wrong] == [
@@ -122,8 +147,50 @@ def test_a_status_says_what_is_wrong_and_how_to_mend_it():
     assert row == ["disk", "log", "7", "2", "0", "1", "paused"]
 
 
+REFUSAL = "the send token was refused (401: revoked): give a new one in /etc/token"
+
+
+@pytest.mark.parametrize(
+    ("token", "error", "lines"),
+    [
+        ({"state": "refused", "problem": REFUSAL}, REFUSAL, [REFUSAL]),
+        (
+            {"state": "unusable", "problem": "there is no send token: set it"},
+            "the API answered 503",
+            ["there is no send token: set it", "delivery: the API answered 503"],
+        ),
+        (
+            {"state": "refused", "problem": "the API forbids it (403)"},
+            "the API forbids it (403)",
+            ["the send token is refused: the API forbids it (403); give it a valid one"],
+        ),
+        ({"state": "ok", "problem": ""}, "no route", ["delivery: no route"]),
+    ],
+)
+def test_what_is_wrong_with_the_token_is_said_once(token, error, lines):
+    text = described({"token": token, "delivery": {"error": error}})
+    wrong = text.partition("What is wrong:\n")[2].splitlines()
+    assert len(wrong) == len(lines)
+    for said, line in zip(wrong, lines, strict=True):
+        assert said.startswith(f"  - {line}")
+
+
+def test_what_was_held_back_is_shown_with_when_it_is_told():
+    text = described(
+        {
+            "held_back": {"budget": 133, "storm": 2, "new": 1},
+            "held_until": {"budget": 2460.0, "storm": 0.2},
+        }
+    )
+    assert "133 held back by the budget, told in one digest in 41m" in text
+    assert "2 held back because too many waited at once, told in one digest soon" in text
+    assert "1 held back (new), told in one digest soon" in text
+    assert "held back" not in described({"held_back": {}, "held_until": {}})
+
+
 parts = st.none() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
-states = st.dictionaries(st.sampled_from([*FULL]), parts | st.dictionaries(st.text(), parts))
+names = [*FULL, "held_back", "held_until"]
+states = st.dictionaries(st.sampled_from(names), parts | st.dictionaries(st.text(), parts))
 
 
 @given(states)
