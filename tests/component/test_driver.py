@@ -1,4 +1,4 @@
-"""The driver over a real database: what it acknowledges is on disk, and a full disk loses nothing."""
+"""The driver over a real database: what is acknowledged is on disk; a full disk loses nothing."""
 
 import asyncio
 import sqlite3
@@ -34,10 +34,10 @@ def request(title="hi"):
 
 
 @asynccontextmanager
-async def running(folder, rules=RULES):
+async def running(folder, rules=RULES, clock=lambda saved: Clock(saved, boot="boot")):
     async with Store(folder) as store:
         saved = await store.saved()
-        clock = Clock(saved.clock, boot="boot")
+        clock = clock(saved.clock)
         state = restored(saved.pieces, saved.rows, seed="seed", now=clock.now())
         driver = Driver(store, state, clock, rules, render)
         async with asyncio.TaskGroup() as group:
@@ -46,6 +46,11 @@ async def running(folder, rules=RULES):
                 yield driver, store
             finally:
                 driver.stop()
+
+
+async def fill(driver):
+    while True:
+        await driver.offer([request("y" * 4000)], refusable=True)
 
 
 def on_disk(folder, query):
@@ -84,8 +89,7 @@ async def test_a_full_disk_refuses_requests_and_keeps_what_cannot_be_asked_again
         large = {"log:a": "x" * 100_000}
         waiting = asyncio.ensure_future(driver.offer([match("app")] * 3, large, rereadable=True))
         with pytest.raises(StoreUnavailableError, match="the disk is full: free some space"):
-            while True:
-                await driver.offer([request("y" * 4000)], refusable=True)
+            await fill(driver)
         assert driver.trouble
         with pytest.raises(StoreUnavailableError):
             await driver.offer([request()], refusable=True)
@@ -126,6 +130,29 @@ async def test_a_debounce_ends_by_itself_and_survives_a_restart(tmp_path):
         assert row.count == 1
         (group,) = driver.state.groups.values()
         assert group.cooldown == 7.0
+
+
+async def test_history_is_pruned_when_nothing_else_happens(tmp_path):
+    machine = {"monotonic": 0.0, "wall": 1e9}
+
+    def clock(saved):
+        return Clock(
+            saved,
+            boot="boot",
+            monotonic=lambda: machine["monotonic"],
+            wall=lambda: machine["wall"],
+        )
+
+    rules = Rules(history=86400.0)
+    async with running(tmp_path, rules, clock) as (driver, _):
+        await driver.start_worker()
+        await driver.offer([request()])
+        await driver.report(Outcome((await driver.next_order()).id, Verdict.DELIVERED))
+        for _ in range(2):
+            machine["monotonic"] += 90_000
+            machine["wall"] += 90_000
+            await driver.offer([])
+        assert on_disk(tmp_path, "SELECT id FROM notifications") == []
 
 
 async def test_stopping_commits_what_was_offered(tmp_path):

@@ -81,7 +81,7 @@ async def test_whoever_waits_is_answered_when_the_daemon_stops(tmp_path):
 WRONG_FIELDS = [
     ({}, "empty", "title"),
     ({"title": " ", "body": "\n"}, "empty", "title"),
-    ({"titel": "x"}, "unknown_field", "perhaps title"),
+    ({"titel": "x"}, "unknown_field", "did you mean 'title'?"),
     ({"title": 5}, "wrong_field", "title must be a string, not a number"),
     ({"title": "x", "body": ["y"]}, "wrong_field", "body must be a string, not a list"),
     ({"body": "x", "message": "y"}, "wrong_field", "message"),
@@ -160,7 +160,7 @@ async def test_lists_newest_first_and_filters(served: Daemon):
         ("limit=%EF%BC%91", "limit must be"),
         ("limit=x", "limit must be"),
         ("status=odd", "status must be one of held"),
-        ("limt=5", "perhaps limit"),
+        ("limt=5", "did you mean 'limit'?"),
     ],
 )
 async def test_a_wrong_query_is_named(served: Daemon, query, said):

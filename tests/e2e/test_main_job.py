@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -107,8 +108,12 @@ def test_notifyd_send_with_wait_prints_the_platforms_figures(running, platform):
 
 def test_curl_over_the_socket(running, platform):
     done = subprocess.run(
-        ["curl", "-sS", "--unix-socket", running.socket, "http://localhost/notifications/send"]
-        + ["-H", "Content-Type: application/json", "-d", '{"title":"Build","body":"green"}'],
+        [
+            *("curl", "-sS", "--unix-socket", running.socket),
+            "http://localhost/notifications/send",
+            *("-H", "Content-Type: application/json"),
+            *("-d", '{"title":"Build","body":"green"}'),
+        ],
         capture_output=True,
         check=True,
         text=True,
@@ -120,7 +125,7 @@ def test_curl_over_the_socket(running, platform):
 def test_what_was_written_while_the_daemon_was_down_is_read(running, platform, tmp_path):
     assert running.stop() == 0
     append(tmp_path / "app.log", "ALERT one\n")
-    os.rename(tmp_path / "app.log", tmp_path / "app.log.1")
+    (tmp_path / "app.log").rename(tmp_path / "app.log.1")
     append(tmp_path / "app.log", "ALERT two\n")
     (tmp_path / "reports" / "while-down.csv").touch()
     running.start()
@@ -222,19 +227,30 @@ def test_stopping_while_nothing_can_be_sent_is_quick(running, platform):
 
 def test_hangups_while_it_starts_do_not_end_it(daemon, platform):
     one = daemon(PLENTY)
-    log = one.log.open("ab")
-    one.process = subprocess.Popen(
-        [sys.executable, "-m", "notifyd", "run", "--config", one.config],
-        env=one.environ,
-        stdout=log,
-        stderr=log,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
-    )
-    log.close()
+    one.launch(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     while not one.answers():
         one.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "configuration reloaded" in one.log.read_text())
     assert one.stop() == 0
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.01, 0.03, 0.1])
+def test_a_stop_in_the_middle_of_a_reload_is_a_stop(running, pause):
+    running.write(running.config.read_text().replace("ALERT", "PANIC"))
+    running.process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.process.wait(pause)
+    assert running.stop() == 0
+
+
+def test_a_start_that_cannot_store_anything_can_be_stopped(running):
+    running.send(title="so that there is a database")
+    assert running.stop() == 0
+    other = sqlite3.connect(running.folder / "state" / "notifyd.db")
+    other.execute("BEGIN IMMEDIATE")
+    running.launch()
+    wait_for(lambda: "nothing can be stored" in running.log.read_text())
+    assert running.stop() == 0
+    other.close()
 
 
 def test_a_token_file_that_vanishes_is_told(daemon, tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from notifyd.cli import COMMANDS
 from notifyd.config.load import load
 
 ROOT = Path(__file__).parents[2]
@@ -61,8 +62,6 @@ def test_the_shown_match_is_what_match_prints(tmp_path):
 
 
 def test_every_command_is_in_the_table():
-    from notifyd.cli import COMMANDS
-
     table = README.partition("## Commands")[2].partition("Exit status")[0]
     missing = [name for name in COMMANDS if f"`{name}`" not in table and f" {name}" not in table]
     assert missing == []

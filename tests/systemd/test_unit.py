@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd" / "notifyd.service"
-HARNESS = os.environ.get("NOTIFYD_TEST_SYSTEMD", "")
+HARNESS = os.environ.get("SYSTEMD_HARNESS", "")
 
 SCRIPT = r"""
 set -eu
@@ -65,7 +65,7 @@ def test_the_unit_is_hardened(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.skipif(not HARNESS, reason="NOTIFYD_TEST_SYSTEMD names no program that boots systemd")
+@pytest.mark.skipif(not HARNESS, reason="SYSTEMD_HARNESS names no program that boots systemd")
 def test_the_service_starts_reads_reloads_and_survives_a_kill():
     script = SCRIPT.format(root=ROOT, python=sys.executable)
     done = subprocess.run(

@@ -65,7 +65,7 @@ actions = st.one_of(
 )
 
 
-def play(history, action, fed):
+def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the actions
     match action:
         case ("match", trigger, group, number):
             history.feed(*[match(trigger, group) for _ in range(number)])

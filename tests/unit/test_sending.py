@@ -139,6 +139,54 @@ def test_a_success_between_two_403_acquits_the_token(run):
     assert sorted(row.status for row in run.rows.values()) == ["delivered", "failed", "failed"]
 
 
+def test_a_network_error_does_not_acquit_a_refused_token(run):
+    run.submit("a")
+    run.answer(Verdict.REFUSED)
+    run.sleep(1000)
+    run.answer(Verdict.RETRY, pause=1.0)
+    assert run.state.books.gate.sending is Sending.REFUSED
+
+
+def test_a_refusal_gives_each_row_only_what_it_sat_out(run):
+    run.configure(run.with_rules(expire=100.0, probe=1000.0))
+    run.submit("old")
+    run.answer(Verdict.REFUSED)
+    run.sleep(500)
+    late = run.submit("late")
+    run.sleep(10, wall=1e7)
+    run.feed(SendingAllowed())
+    run.answer(Verdict.RETRY, pause=1.0)
+    run.sleep(2)
+    run.answer(Verdict.ENDPOINT, pause=1e6)
+    assert run.rows[late.id].expires <= late.expires + 600
+
+
+def test_a_403_older_than_history_is_forgotten(run):
+    run.configure(run.with_rules(history=3600.0, probe=10.0))
+    run.submit("a")
+    run.answer(Verdict.FORBIDDEN)
+    run.sleep(20_000)
+    run.submit("b")
+    run.answer(Verdict.FORBIDDEN)
+    assert run.state.books.gate.sending is not Sending.REFUSED
+
+
+def test_a_gate_that_opens_during_a_commit_is_not_forgotten():
+    run = History(Rules(rate=Limit(10, 60.0)), lag=0.7)
+    run.submit("a")
+    run.answer(Verdict.RETRY, pause=0.5)
+    run.sleep(1)
+    assert run.in_flight
+
+
+def test_an_order_goes_to_nobody_before_there_is_a_worker(run):
+    run.submit("a")
+    run.answer(Verdict.RETRY, pause=10.0)
+    run.pause(60)
+    run.restart()
+    assert [row.attempts for row in run.rows.values()] == [2]
+
+
 def test_a_wrong_endpoint_fails_nothing_and_is_tried_again_on_reload(run):
     run.submit("a")
     run.answer(Verdict.ENDPOINT, pause=300.0)
@@ -214,6 +262,18 @@ class TestRequests:
     def test_what_is_under_way_cannot_be_cancelled(self, run):
         reply = run.feed(Cancelled(PEER, id=run.in_flight)).replies[0]
         assert reply.refusal == "in_flight"
+
+    def test_what_bears_a_key_and_is_under_way_cannot_be_cancelled(self, run):
+        row = run.submit("x", key="build")
+        run.answer()
+        assert run.in_flight == row.id
+        assert run.feed(Cancelled(PEER, key="build")).replies[0].refusal == "in_flight"
+
+    def test_one_user_cannot_take_all_the_room(self, run):
+        run.configure(run.with_rules(capacity=20, digest=False))
+        refused = [run.submit_if_room(delay=1e6).refusal for _ in range(30)]
+        assert refused.count("") == 17  # nine tenths, less the one that is busy
+        assert run.submit_if_room(peer=Peer(2000, 2000, 1)).refusal == ""
 
     def test_cancelling_by_key(self, run):
         row = run.submit("x", key="build")
