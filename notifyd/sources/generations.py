@@ -37,11 +37,17 @@ class Generations:
             if earlier:
                 latest[path] = max(earlier, key=lambda position: position.modified)
         for path, siblings in sorted(rotations(latest.keys()).items()):
-            last, known = latest[path], generations[path]
+            last = latest[path]
+            # What was copied was truncated then: a file that is whole still has no copy.
+            by_key = {found.key: found for found in siblings}
+            copied = [
+                position
+                for key, position in generations[path]
+                if key not in by_key or not _is_whole(by_key[key], path, position)
+            ]
             for found in siblings:
                 if found.status.st_mtime_ns >= last.modified:
-                    triggers = dict.fromkeys(last.since, 0)
-                    self._adopt(path, found, [position for _, position in known], triggers)
+                    self._adopt(path, found, copied, dict.fromkeys(last.since, 0))
         self._tails.oldest_first()
         self.orphaned = set()
         self._tails.replaced.clear()
@@ -74,3 +80,15 @@ class Generations:
                 return
             tail.since = since
         self._tails.adopt(tail)
+
+
+def _is_whole(found: Sibling, path: str, position: Position) -> bool:
+    """Whether a file still holds what was read of it."""
+    try:
+        tail = Tail(opened(found.path, found.status), found.key, path)
+    except ClosedGateError:
+        return False
+    try:
+        return tail.resume(position)
+    finally:
+        tail.close()
