@@ -91,6 +91,10 @@ def _check_patterns(place: Place, trigger: LogTrigger, raw: Json, report: Report
         for item, pattern in _items(place, raw, key, values):
             for doubt in patterns.doubts(pattern):
                 report.doubtful(item, doubt, pattern)
+    for doubt in patterns.doubts(trigger.multiline) if trigger.multiline is not None else ():
+        report.doubtful((*place, "multiline"), doubt, trigger.multiline)
+    if trigger.stale_match and trigger.stale is None:
+        report.doubtful((*place, "stale_match"), "has no effect without stale")
 
 
 def _check_process(

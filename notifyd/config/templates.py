@@ -11,7 +11,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 NAMES = frozenset(
     {
         *("trigger", "type", "count", "first", "last", "host", "workspace"),
-        *("path", "paths", "line", "first_line", "lines", "fields"),
+        *("path", "paths", "line", "first_line", "lines", "fields", "before", "after"),
         *("pid", "name", "cmdline", "exit_code", "signal", "duration", "unit"),
     }
 )
