@@ -17,6 +17,10 @@ class Judge:
         """By trigger, how many records ran out of time. May be read from any thread."""
         return self._decider.undecided
 
+    def relax(self) -> None:
+        """Restore the time limits of patterns that ran out of them."""
+        self._decider.relax()
+
     def judge(self, record: bytes) -> Hit | None:
         """Decide one record, its last LF off. In it every line ends with LF alone."""
         hits = self._decider.hits(record.replace(b"\r\n", b"\n"), 0, self._candidates)

@@ -70,6 +70,10 @@ class Carries:
         """List the triggers of a file whose hits go through `feed`."""
         return [name for name in tail.since if name in self._wanted] if self._wanted else []
 
+    def relax(self) -> None:
+        for judge in self._judges.values():
+            judge.relax()
+
     def judge(self, trigger: str, record: bytes) -> HitLike | None:
         if trigger not in self._judges:
             self._judges[trigger] = self._judge_for(trigger)
@@ -189,7 +193,7 @@ class Carries:
         before = self._tails.by_key.get(other.key)
         if before is not None and before.offset == 0:  # truncated: its rest is in this copy
             return True
-        return tail.offset == 0 and other.key not in self._tails.waiting
+        return tail.offset == 0 and (before is None or before.caught_up)
 
     def _flushed(self, held: Held) -> list[Event]:
         carry, trigger = self._carries[held], held.trigger

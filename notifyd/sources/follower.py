@@ -156,6 +156,8 @@ class Follower:
         waiting = self._tails.waiting
         events: list[Event] = []
         room, blocks = _ROOM, _BLOCKS
+        self._carries.relax()
+        late = self._carries.undecided
         while waiting and blocks > 0 and room > 0 and len(events) < _EVENTS:
             key = next(iter(waiting))
             tail = self._tails.by_key[key]
@@ -175,7 +177,7 @@ class Follower:
                     events += self._carries.finish(tail)
                     self._tails.drop(tail)
                 continue
-            blocks -= 1
+            blocks -= 1 if self._carries.undecided == late else _BLOCKS
             new = self._scanned(tail, piece, limit=_EVENTS - len(events), room=room)
             events += new
             room -= sum(len(event.line) + _EVENT_OVERHEAD for event in new)

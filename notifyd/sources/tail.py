@@ -119,6 +119,11 @@ class Tail:
         return os.fstat(self.descriptor).st_nlink == 0
 
     @property
+    def caught_up(self) -> bool:
+        """Whether all whole lines that are in the file were given away."""
+        return os.fstat(self.descriptor).st_size <= self.offset + self._searched
+
+    @property
     def finished(self) -> bool:
         """Whether this was a lane and has caught up."""
         return self.until is not None and self.offset >= self.until

@@ -1,10 +1,13 @@
 """Lines around a match, records, unfinished lines, silence: real files, no waiting."""
 
 import os
+import random
 from itertools import count
 
+import pytest
+
 from notifyd.sources.watch import Hints
-from support.logs import Daemon, append, trigger
+from support.logs import Daemon, append, running, trigger, until
 
 TRACE = ["ERROR one", "  at a", "  at b"]
 
@@ -270,3 +273,82 @@ def test_a_turn_that_is_not_committed_is_done_again_as_a_whole(tmp_path):
     daemon.restart()
     turned(daemon)
     assert daemon.lines() == ["\n".join(TRACE)]
+
+
+async def test_a_source_that_is_killed_in_the_middle_of_a_record_tells_it_once(tmp_path):
+    log = tmp_path / "app.log"
+    triggers = {"t": records(log, before=1, after=1), "l": trigger(log)}
+    async with running(triggers) as first:
+        append(log, "INFO", *TRACE[:2])
+        await first.until(lambda: len(first.events) == 3)
+    append(log, TRACE[2])
+    async with running(triggers, positions=first.positions) as second:
+        await second.until(lambda: len(second.events) == 2)
+        await until(lambda: not any('"open"' in text for text in second.positions.values()))
+    told = [event for event in first.events + second.events if event.trigger == "t"]
+    assert [event.line for event in told] == ["\n".join(TRACE)]
+    assert told[0].facts == {"pattern": "0", "before": "INFO"}
+
+
+def test_a_pattern_without_end_holds_up_a_turn_only_for_a_while(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = Daemon({"t": trigger(log, patterns=r"(a|aa)+$", multiline="^#")})
+    append(log, *(line for _ in range(3) for line in ("# " + "a" * 60, "!")))
+    turned(daemon)
+    (problem,) = daemon.batch.problems
+    assert problem.startswith("t: 3 lines could not be decided in time")
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_whatever_happens_every_record_is_told_once(tmp_path, seed):
+    """Writes in pieces, rotations of both kinds in the middle of records, restarts and kills."""
+    chance = random.Random(seed)
+    log = tmp_path / "app.log"
+    stream = [
+        f"{'  at' if chance.random() < 0.6 else 'x'} {number}" + "." * chance.randrange(200)
+        for number in range(100)
+    ]
+    stream[0] = "x first"
+    daemon = Daemon({"t": trigger(log, multiline="^x", before=2), "l": trigger(log)})
+    for number, line in enumerate(stream):
+        cut = chance.randrange(len(line))
+        append(log, line[:cut].encode())
+        step(daemon, chance)
+        append(log, f"{line[cut:]}\n".encode())
+        if number == 0:
+            daemon.turn()
+        if chance.random() < 0.1:
+            if chance.random() < 0.5:
+                log.rename(tmp_path / f"app.log.{number}")
+            else:
+                daemon.turn()
+                (tmp_path / f"app.log.{number}").write_bytes(log.read_bytes())
+                os.truncate(log, 0)
+        step(daemon, chance)
+    daemon.turn()
+    turned(daemon)
+    assert daemon.lines("l") == stream
+    starts = [at for at, line in enumerate(stream) if line.startswith("x")]
+    ends = [*starts[1:], len(stream)]
+    told = [
+        (event.facts.get("before", ""), event.line)
+        for event in daemon.events
+        if event.trigger == "t"
+    ]
+    assert told == [
+        ("\n".join(stream[max(0, start - 2) : start]), "\n".join(stream[start:end]))
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def step(daemon, chance):
+    match chance.randrange(8):
+        case 0:
+            daemon.turn(commit=False)
+            daemon.restart()
+        case 1:
+            daemon.restart()
+        case 2:
+            daemon.pass_time(0.2)
+        case 3 | 4:
+            daemon.turn()
