@@ -44,6 +44,9 @@ def check(
     _check_times(place, trigger, broken, defaults, report)
     if isinstance(trigger, LogTrigger):
         _check_patterns(place, trigger, raw, report)
+        alone = trigger.stale is not None and not trigger.stale_match
+        if "patterns" not in raw and not alone:
+            report.wrong((*place, "patterns"), "is missing")
     if isinstance(trigger, ProcessTrigger):
         _check_process(place, trigger, broken, report)
     _check_names(place, trigger, raw, report)

@@ -94,7 +94,7 @@ class Trigger(Shaping):
 class LogTrigger(Trigger):
     type: Literal["log"] = "log"
     paths: SomePathPatterns
-    patterns: SomePatterns
+    patterns: SomePatterns = Field(default_factory=list)
     exclude: Patterns = Field(default_factory=list)
     read_from: Literal["end", "beginning"] = "end"
     catch_up: Size = 64 << 20

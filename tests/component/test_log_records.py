@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 
+from notifyd.config.triggers import LogTrigger
 from notifyd.sources.watch import Hints
 from support.logs import Daemon, append, running, trigger, until
 
@@ -247,6 +248,18 @@ def test_silence_is_told_once_and_begins_anew_with_the_next_line(tmp_path):
     for _ in range(4):
         daemon.pass_time(15.0)
     assert len(daemon.lines("m")) == len(daemon.lines()) == 3
+
+
+def test_silence_needs_no_patterns(tmp_path):
+    log = tmp_path / "app.log"
+    config = {"type": "log", "paths": [str(log)], "stale": "20s", "multiline": "^x"}
+    daemon = Daemon({"t": LogTrigger.model_validate(config)})
+    append(log, "x", "x")
+    daemon.pass_time(15.0)
+    daemon.pass_time(15.0)
+    assert daemon.lines() == []
+    daemon.pass_time(5.0)
+    assert daemon.lines() == [f"no line in {log} for 20s"]
 
 
 def test_silence_begins_anew_after_a_gap_and_a_restart(tmp_path):
