@@ -18,6 +18,7 @@ from notifyd.config.settings import Settings
 from notifyd.config.triggers import FileTrigger, LogTrigger, ProcessTrigger
 from notifyd.driver import Driver
 from notifyd.matching.decide import Rule as Patterns
+from notifyd.matching.judge import Judge
 from notifyd.matching.scanner import Scanner
 from notifyd.model import Content, Digest, Event, Health, Json, Message, Now, Parcel, Reading, Row
 from notifyd.shaping.rules import Limit, Rule, Rules
@@ -111,6 +112,7 @@ class Pipeline:
                 logs,
                 positions,
                 scanner_for=self._scanner,
+                judge_for=self._judge,
                 wall=self._wall,
                 executor=self._scanning,
                 never=self._own,
@@ -136,19 +138,10 @@ class Pipeline:
     def _scanner(self, names: tuple[str, ...]) -> Scanner:
         """Compile the patterns of these triggers into one scanner: on the scanning thread."""
         logs = self._of(LogTrigger)
-        return Scanner(
-            [
-                Patterns(
-                    trigger=name,
-                    patterns=tuple(logs[name].patterns),
-                    exclude=tuple(logs[name].exclude),
-                    encoding=logs[name].encoding,
-                    max_line=logs[name].max_line,
-                )
-                for name in names
-            ],
-            cache=self._cache,
-        )
+        return Scanner([patterns_of(name, logs[name]) for name in names], cache=self._cache)
+
+    def _judge(self, name: str) -> Judge:
+        return Judge(patterns_of(name, self._of(LogTrigger)[name], records=True))
 
     def render(self, row: Row, content: Content, now: Now) -> Parcel:
         """Make the text of a notification, within its limits and without secrets.
@@ -196,6 +189,18 @@ def _own_data(row: Row) -> Json:
         "priority": row.priority.value,
         "count": str(row.count),
     }
+
+
+def patterns_of(name: str, trigger: LogTrigger, *, records: bool = False) -> Patterns:
+    """Say what is looked for: in lines, or in `records` whose first lines `multiline` finds."""
+    lines = trigger.multiline is None or records
+    return Patterns(
+        trigger=name,
+        patterns=tuple(trigger.patterns) if lines else (str(trigger.multiline),),
+        exclude=tuple(trigger.exclude) if lines else (),
+        encoding=trigger.encoding,
+        max_line=trigger.max_line,
+    )
 
 
 async def _to_the_end(offer: asyncio.Future[list[Reply | None]]) -> None:

@@ -151,7 +151,7 @@ def _parsed(name: str, module: ModuleType, words: list[str]) -> object:
     )
     module.add_arguments(parser)
     try:
-        return parser.parse_args(words)
+        return parser.parse_intermixed_args(words)
     except SystemExit:
         say("", end="", flush=True)  # as after a command: this was its help
         raise

@@ -6,17 +6,16 @@ import json
 import os
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 from notifyd.cli import UsageError, say
+from notifyd.cli.findings import Findings
 from notifyd.config.load import load
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import LogTrigger
-from notifyd.matching import Rule, Scanner
 from notifyd.model import Event, Tally
 from notifyd.nearest import hint
 from notifyd.shaping.step import OTHERS
@@ -33,7 +32,6 @@ HELP = (
 _MATCHED, _NONE = 0, 1
 _BLOCK = 1 << 20
 _BOM = b"\xef\xbb\xbf"
-_AT_ONCE = 10_000
 _ID = "0" * 36
 _GROUPS_TOLD = 20
 
@@ -48,19 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = load(args.config, os.environ).settings
     config = _log_trigger(settings, args.trigger)
-    rule = Rule(
-        trigger=args.trigger,
-        patterns=tuple(config.patterns),
-        exclude=tuple(config.exclude),
-        encoding=config.encoding,
-        max_line=config.max_line,
-    )
-    scanner = Scanner([rule], cache=None)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # which JSON is, in every locale
+    path = "" if args.file == "-" else args.file
+    findings = Findings(args.trigger, config, path)
     count, groups = 0, _Groups(_trigger(settings, args.trigger, config))
     with closing(_opened(args.file)) as file:
-        for number, event in _events(file, scanner, "" if args.file == "-" else args.file):
+        for number, event in _events(file, findings):
             count += 1
             if not args.count:
                 groups.count(event)
@@ -76,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
             f"{'their' if more > 1 else 'its'} own",
             file=sys.stderr,
         )
-    for late in filter(None, scanner.undecided.values()):
+    for late in filter(None, findings.undecided.values()):
         print(
             f"{late} line{'s' * (late > 1)} could not be decided in time, "
             "because a pattern backtracks without end",
@@ -103,18 +95,11 @@ def _opened(name: str) -> io.RawIOBase:
         raise UsageError(f"{name} cannot be read: {error.strerror}") from None
 
 
-def _events(file: io.RawIOBase, scanner: Scanner, path: str) -> Iterator[tuple[int, Event]]:
-    """Yield each matching line with its number in the file, from 1."""
-    for block, start, end, first in _pieces(file):
-        number, counted, done = first, start, start
-        while done < end:
-            scan = scanner.scan(block, done, end, limit=_AT_ONCE)
-            for hit in scan.hits:
-                number += block.count(b"\n", counted, hit.offset)
-                counted = hit.offset
-                facts = {"pattern": str(hit.pattern)}
-                yield number, Event(hit.trigger, time.time(), hit.line, path, hit.fields, facts)
-            done = scan.end
+def _events(file: io.RawIOBase, findings: Findings) -> Iterator[tuple[int, Event]]:
+    """Yield each matching line or record with its number in the file, from 1."""
+    for piece in _pieces(file):
+        yield from findings.of(*piece)
+    yield from findings.rest()
 
 
 class _Piece(NamedTuple):

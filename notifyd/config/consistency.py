@@ -44,6 +44,9 @@ def check(
     _check_times(place, trigger, broken, defaults, report)
     if isinstance(trigger, LogTrigger):
         _check_patterns(place, trigger, raw, report)
+        alone = trigger.stale is not None and not trigger.stale_match
+        if "patterns" not in raw and not alone:
+            report.wrong((*place, "patterns"), "is missing")
     if isinstance(trigger, ProcessTrigger):
         _check_process(place, trigger, broken, report)
     _check_names(place, trigger, raw, report)
@@ -91,6 +94,10 @@ def _check_patterns(place: Place, trigger: LogTrigger, raw: Json, report: Report
         for item, pattern in _items(place, raw, key, values):
             for doubt in patterns.doubts(pattern):
                 report.doubtful(item, doubt, pattern)
+    for doubt in patterns.doubts(trigger.multiline) if trigger.multiline is not None else ():
+        report.doubtful((*place, "multiline"), doubt, trigger.multiline)
+    if trigger.stale_match and trigger.stale is None:
+        report.doubtful((*place, "stale_match"), "has no effect without stale")
 
 
 def _check_process(

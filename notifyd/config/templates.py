@@ -14,7 +14,7 @@ from notifyd.nearest import hint
 NAMES = frozenset(
     {
         *("trigger", "type", "count", "first", "last", "host", "workspace"),
-        *("path", "paths", "line", "first_line", "lines", "fields"),
+        *("path", "paths", "line", "first_line", "lines", "fields", "before", "after"),
         *("pid", "name", "cmdline", "exit_code", "signal", "duration", "unit"),
     }
 )

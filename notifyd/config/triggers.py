@@ -29,6 +29,7 @@ from notifyd.model import Priority
 
 Change = Literal["created", "modified", "deleted"]
 Moment = Literal["exit", "failure", "start"]
+Lines = Annotated[int, Field(ge=0, le=50)]
 T = TypeVar("T")
 
 
@@ -93,12 +94,18 @@ class Trigger(Shaping):
 class LogTrigger(Trigger):
     type: Literal["log"] = "log"
     paths: SomePathPatterns
-    patterns: SomePatterns
+    patterns: SomePatterns = Field(default_factory=list)
     exclude: Patterns = Field(default_factory=list)
     read_from: Literal["end", "beginning"] = "end"
     catch_up: Size = 64 << 20
     max_line: Annotated[Size, Field(ge=80, le=256 << 10)] = 64 << 10
     encoding: Encoding = "utf-8"
+    before: Lines = 0
+    after: Lines = 0
+    multiline: Pattern | None = None
+    flush_partial: Positive | None = None
+    stale: Positive | None = None
+    stale_match: bool = False
 
 
 class FileTrigger(Trigger):

@@ -1,19 +1,21 @@
 """Reads what is to be read, block by block, and gathers the events: on the scanning thread."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os.path import isdir
 from pathlib import Path
-from typing import Protocol
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event, Positions
+from notifyd.sources.carries import Carries, event
 from notifyd.sources.catalog import Catalog, Survey
 from notifyd.sources.gate import unreadable
 from notifyd.sources.ledger import Ledger
 from notifyd.sources.mounts import Mounts
+from notifyd.sources.partials import Partials
 from notifyd.sources.roster import Roster
+from notifyd.sources.scanning import JudgeFor, ScannerFor, ScannerLike
+from notifyd.sources.silence import Silence
 from notifyd.sources.tail import Piece, Tail, buffer
 from notifyd.sources.tails import Tails
 from notifyd.sources.watch import Hints
@@ -25,44 +27,6 @@ _BLOCKS = 16
 _FLUSH = 1.0
 _LATE_WRITERS = 1.0
 _PROBLEMS = 20
-
-
-class HitLike(Protocol):
-    """offset: where the line begins in the block. pattern: the number of the one that matched."""
-
-    @property
-    def trigger(self) -> str: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def line(self) -> str: ...
-    @property
-    def pattern(self) -> int: ...
-    @property
-    def fields(self) -> Mapping[str, str]: ...
-
-
-class ScanLike(Protocol):
-    """end: how far the block was scanned, behind a whole line."""
-
-    @property
-    def hits(self) -> Sequence[HitLike]: ...
-    @property
-    def end(self) -> int: ...
-
-
-class ScannerLike(Protocol):
-    """What finds the matching lines of whole blocks, until `limit` hits or `room` bytes of text."""
-
-    @property
-    def undecided(self) -> Mapping[str, int]: ...
-    def scan(
-        self, block: bytearray, start: int, end: int, *, limit: int, room: int
-    ) -> ScanLike: ...
-
-
-ScannerFor = Callable[[tuple[str, ...]], ScannerLike]
-"""Makes the scanner for these triggers together; may take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +59,7 @@ class Follower:
         positions: Mapping[str, str],
         *,
         scanner_for: ScannerFor,
+        judge_for: JudgeFor,
         wall: Callable[[], float],
         never: tuple[Path, ...],
     ) -> None:
@@ -103,6 +68,8 @@ class Follower:
         pairs = [(name, pattern) for name, paths in patterns.items() for pattern in paths]
         self._tails = Tails(Ledger(pairs, positions), triggers)
         self._roster = Roster(triggers, self._catalog, self._tails)
+        self._carries = Carries(triggers, positions, judge_for=judge_for, tails=self._tails)
+        self._partials, self._silence = Partials(triggers), Silence(triggers)
         self._scanner_for, self._wall = scanner_for, wall
         self._scanners: dict[tuple[str, ...], ScannerLike] = {}
         self._buffer = buffer()
@@ -115,27 +82,28 @@ class Follower:
         """Follow the hints, then read for a bounded while. now: monotonic seconds."""
         tails = self._tails
         tails.now, tails.wall = now, self._wall()
+        self._silence.turn(now)
         self._follow(hints)
         self._roster.generations.settle()
         if tails.lingering and now >= self._late:
             self._late = now + _LATE_WRITERS
             tails.waiting |= dict.fromkeys(tails.lingering)
+        self._carries.look(now)
         events = self._read()
+        events += self._carries.flush(now) + self._unfinished()
+        events += self._silence.overdue(events, now, tails.wall, more=bool(tails.waiting))
         tails.expire()
-        if self._unsaved is None and tails.ledger.news:
+        if self._unsaved is None and (tails.ledger.news or self._carries.dirty):
             self._unsaved = now
         overdue = self._unsaved is not None and now >= self._unsaved + _FLUSH
         positions: Positions = {}
         if events or tails.ledger.urgent or overdue:
-            positions, self._unsaved = tails.ledger.take(), None
-        times = [self._late] if tails.lingering else []
-        if self._unsaved is not None:
-            times.append(self._unsaved + _FLUSH)
+            positions, self._unsaved = tails.ledger.take() | self._carries.take(), None
         return Batch(
             tuple(events),
             positions,
             more=bool(tails.waiting),
-            wake=min(times, default=None),
+            wake=self._wake(),
             watched=self._watched(hints),
             watching=len(tails.by_key),
             problems=self._problems(),
@@ -145,6 +113,16 @@ class Follower:
 
     def close(self) -> None:
         self._tails.close()
+
+    def _wake(self) -> float | None:
+        tails = self._tails
+        times = [self._carries.wake(), self._silence.wake()]
+        times += [self._partials.wake(tail) for tail in self._partials.tails(tails.by_key)]
+        if tails.lingering:
+            times.append(self._late)
+        if self._unsaved is not None:
+            times.append(self._unsaved + _FLUSH)
+        return min((time for time in times if time is not None), default=None)
 
     def _watched(self, hints: Hints) -> tuple[set[str], set[str]] | None:
         if not (hints.all or hints.folders or hints.changed):
@@ -156,6 +134,7 @@ class Follower:
         if hints.all:
             self._found = self._catalog.survey()
             roster.survey(self._found.paths)
+            self._carries.tidy()
             mounts = Mounts()
             self._polled = next(filter(None, map(mounts.shared, self._found.directories)), "")
             return
@@ -177,6 +156,8 @@ class Follower:
         waiting = self._tails.waiting
         events: list[Event] = []
         room, blocks = _ROOM, _BLOCKS
+        self._carries.relax()
+        late = self._carries.undecided
         while waiting and blocks > 0 and room > 0 and len(events) < _EVENTS:
             key = next(iter(waiting))
             tail = self._tails.by_key[key]
@@ -188,12 +169,15 @@ class Follower:
             if tail.lost is not None:
                 self._roster.generations.truncated(tail, tail.lost)
                 waiting = self._tails.waiting
+                continue  # what a copy holds comes before what was written since
             if piece is None:
                 del waiting[key]
+                self._partials.note(tail, self._tails.now)
                 if tail.finished:
+                    events += self._carries.finish(tail)
                     self._tails.drop(tail)
                 continue
-            blocks -= 1
+            blocks -= 1 if self._carries.undecided == late else _BLOCKS
             new = self._scanned(tail, piece, limit=_EVENTS - len(events), room=room)
             events += new
             room -= sum(len(event.line) + _EVENT_OVERHEAD for event in new)
@@ -206,29 +190,66 @@ class Follower:
         return events
 
     def _scanned(self, tail: Tail, piece: Piece, *, limit: int, room: int) -> list[Event]:
-        triggers = self._catalog.ordered(tail.since)
-        scanner = self._scanners.get(triggers)
-        if scanner is None:
-            scanner = self._scanners[triggers] = self._scanner_for(triggers)
-        scan = scanner.scan(self._buffer, piece.start, piece.end, limit=limit, room=room)
-        tail.advance(self._buffer, piece, scan.end)
+        scan = self._scanner(tail).scan(
+            self._buffer, piece.start, piece.end, limit=limit, room=room
+        )
         wall = self._wall()
-        return [
-            Event(
-                hit.trigger,
-                wall,
-                hit.line,
-                path=tail.path,
-                fields=hit.fields,
-                facts={"pattern": str(hit.pattern)},
-            )
+        carried = self._carries.wanted(tail)
+        events = [
+            event(hit, wall, tail.path)
             for hit in scan.hits
-            if piece.base + hit.offset >= tail.since[hit.trigger]
+            if hit.trigger not in carried and piece.base + hit.offset >= tail.since[hit.trigger]
         ]
+        for trigger in carried:
+            hits = [hit for hit in scan.hits if hit.trigger == trigger]
+            done = piece._replace(end=scan.end)
+            events += self._carries.feed(trigger, tail, self._buffer, done, hits)
+        tail.advance(self._buffer, piece, scan.end)
+        for trigger in self._silence.triggers & tail.since.keys():
+            self._silence.line(trigger, self._tails.now)
+        return events
+
+    def _scanner(self, tail: Tail) -> ScannerLike:
+        triggers = self._catalog.ordered(tail.since)
+        if triggers not in self._scanners:
+            self._scanners[triggers] = self._scanner_for(triggers)
+        return self._scanners[triggers]
+
+    def _unfinished(self) -> list[Event]:
+        """Match last lines that lack their newline for too long."""
+        events: list[Event] = []
+        for tail in self._partials.tails(self._tails.by_key):
+            if tail.key in self._tails.waiting:
+                continue
+            if due := self._partials.due(tail, self._tails.now):
+                events += self._counted(tail, due)
+        return events
+
+    def _counted(self, tail: Tail, due: set[str]) -> list[Event]:
+        """Match an unfinished line; for whom it matches, it does not count again once it ends."""
+        if (piece := tail.partial(self._buffer)) is None:
+            return []
+        scan = self._scanner(tail).scan(
+            self._buffer, piece.start, piece.end, limit=_EVENTS, room=_ROOM
+        )
+        hits = {hit.trigger: hit for hit in scan.hits}
+        carried = self._carries.wanted(tail)
+        events = []
+        for trigger in self._catalog.ordered(due):
+            hit = hits.get(trigger)
+            if trigger in carried:
+                new = self._carries.alone(trigger, tail, self._buffer, piece, hit)
+            else:
+                new = [event(hit, self._wall(), tail.path)] if hit else []
+            if new:
+                tail.since[trigger] = piece.base + piece.end
+                self._tails.note(tail, urgent=True)
+            events += new
+        return events
 
     def _problems(self) -> tuple[str, ...]:
         told = sorted({*self._found.problems, *self._roster.problems.values()})
-        late: Counter[str] = Counter()
+        late = self._carries.undecided
         for scanner in self._scanners.values():
             late.update(scanner.undecided)
         told += [

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from notifyd.sources.position import PREFIX, Key, Position, armed_key
+from notifyd.sources.position import PREFIX, Key, Position, armed_key, carry_of
 
 _KEPT = 30 * 86400.0
 """Seconds for which the position of a file that vanished is kept."""
@@ -27,7 +27,8 @@ class Ledger:
         self.unarmed = {pair for marker, pair in markers.items() if marker not in positions}
         """What is looked for for the first time."""
         for text, value in positions.items():
-            if not self._restored(text, value, triggers) and text not in markers:
+            known = text in markers or carry_of(text) is not None  # carries look after themselves
+            if not self._restored(text, value, triggers) and not known:
                 self.forget(text)
 
     def _restored(self, text: str, value: str, triggers: set[str]) -> bool:

@@ -10,7 +10,8 @@ from typing import TypeVar
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Health, Reading
 from notifyd.sources import Emit
-from notifyd.sources.follower import Batch, Follower, ScannerFor
+from notifyd.sources.follower import Batch, Follower
+from notifyd.sources.scanning import JudgeFor, ScannerFor
 from notifyd.sources.watch import Hints, Watch
 
 _POLL = 1.0
@@ -33,6 +34,7 @@ class LogSource:
         positions: Mapping[str, str],
         *,
         scanner_for: ScannerFor,
+        judge_for: JudgeFor,
         wall: Callable[[], float],
         executor: Executor,
         never: tuple[Path, ...] = (),
@@ -40,7 +42,13 @@ class LogSource:
         watch: Callable[[], Watch] = Watch,
     ) -> None:
         self._follower = partial(
-            Follower, triggers, positions, scanner_for=scanner_for, wall=wall, never=never
+            Follower,
+            triggers,
+            positions,
+            scanner_for=scanner_for,
+            judge_for=judge_for,
+            wall=wall,
+            never=never,
         )
         self._executor, self._sweep, self._watch = executor, sweep, watch
         self._health = Health(self.name, 0)

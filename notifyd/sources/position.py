@@ -12,6 +12,7 @@ CHECKED = 64
 PREFIX = "log:"
 _FILE = PREFIX + "file:"
 _ARMED = PREFIX + "armed:"
+_CARRY = PREFIX + "carry:"
 
 
 class Key(NamedTuple):
@@ -36,6 +37,24 @@ class Key(NamedTuple):
 def armed_key(trigger: str, pattern: str) -> str:
     """Name the moment at which a trigger first looked for a path pattern."""
     return f"{_ARMED}{trigger}:{pattern}"
+
+
+def carry_key(trigger: str, key: Key) -> str:
+    """Name what a trigger holds of a file's earlier bytes."""
+    lane = "lane" if key.lane else ""
+    return f"{_CARRY}{key.device}:{key.inode}:{lane}:{trigger}"
+
+
+def carry_of(text: str) -> tuple[str, Key] | None:
+    """Read what `carry_key` wrote; None for any other key."""
+    if not text.startswith(_CARRY):
+        return None
+    device, _, rest = text.removeprefix(_CARRY).partition(":")
+    inode, _, rest = rest.partition(":")
+    lane, _, trigger = rest.partition(":")
+    if not (device.isdecimal() and inode.isdecimal()):
+        return None
+    return trigger, Key(int(device), int(inode), trigger if lane else "")
 
 
 def digest(before: bytes) -> str:

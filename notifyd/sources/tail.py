@@ -119,6 +119,11 @@ class Tail:
         return os.fstat(self.descriptor).st_nlink == 0
 
     @property
+    def caught_up(self) -> bool:
+        """Whether all whole lines that are in the file were given away."""
+        return os.fstat(self.descriptor).st_size <= self.offset + self._searched
+
+    @property
     def finished(self) -> bool:
         """Whether this was a lane and has caught up."""
         return self.until is not None and self.offset >= self.until
@@ -163,6 +168,22 @@ class Tail:
             self._searched = got
             return None
         return None
+
+    @property
+    def unfinished(self) -> int:
+        """How many bytes of an unfinished line `read` met last, when it gave None."""
+        return 0 if self.skipping else self._searched
+
+    def partial(self, buffer: bytearray) -> Piece | None:
+        """Read the unfinished line at the offset, without going on behind it."""
+        if self.skipping or self.until is not None:
+            return None
+        got = os.preadv(self.descriptor, [memoryview(buffer)[CHECKED:]], self.offset)
+        if got <= 0 or buffer.find(b"\n", CHECKED, CHECKED + got) >= 0:
+            return None
+        bom = self.offset == 0 and buffer.startswith(_BOM, CHECKED, CHECKED + got)
+        start = CHECKED + bom * len(_BOM)
+        return Piece(start, CHECKED + got, self.offset - CHECKED, head=True)
 
     def advance(self, buffer: bytearray, piece: Piece, end: int) -> None:
         """Take note that the piece was given away up to an index of the buffer."""

@@ -17,7 +17,7 @@ _OUTPUT_LIMIT = 8_000
 _WITH_FAULTS = 1_500
 """Characters of the body that leave room for what went wrong."""
 _NUMBERS = ("pid", "exit_code")
-_FACTS = ("name", "cmdline", "signal", "unit")
+_FACTS = ("name", "cmdline", "signal", "unit", "before", "after")
 
 
 class Fields:

@@ -25,10 +25,13 @@ def title(trigger: str, kind: str, group: Sequence[str], tally: Tally) -> str:
 
 
 def body(tally: Tally, now: float) -> str:
-    """Write the last lines, and how many there were since when."""
+    """Write the last lines, the latest with those around it, and how many there were since when."""
     lines = list(tally.lines[-_LINES:]) or [tally.event.line]
     if len(lines) > 1:
         lines = [line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…" for line in lines]
+    facts = tally.event.facts
+    around = [facts.get("before", ""), lines.pop(), facts.get("after", "")]
+    lines += [text for text in around if text]
     if tally.count > 1:
         lines.append(f"{tally.count} {TIMES} {span(tally.first, tally.last, now)}")
     return "\n".join(lines)

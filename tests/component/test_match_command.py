@@ -14,6 +14,17 @@ paths = "/var/log/app.log"
 patterns = ['(?P<level>ERROR) (?P<what>.*)', 'Traceback']
 exclude = ['healthz']
 title = "{{ count }} x {{ fields.what }}"
+[triggers.around]
+type = "log"
+paths = "/var/log/app.log"
+patterns = 'ERROR'
+before = 1
+after = 2
+[triggers.records]
+type = "log"
+paths = "/var/log/app.log"
+patterns = '(?s)ERROR.*at (?P<where>\w+)$'
+multiline = '^\S'
 [triggers.files]
 type = "file"
 paths = "/tmp/x"
@@ -101,7 +112,7 @@ def test_what_cannot_be_done_is_2_in_one_sentence(match, args, sentence):
 
 
 def test_each_group_has_a_notification_of_its_own(match, tmp_path):
-    config = CONFIG.replace("[triggers.files]", 'group_by = ["what"]\n[triggers.files]')
+    config = CONFIG.replace("[triggers.around]", 'group_by = ["what"]\n[triggers.around]')
     (tmp_path / "config.toml").write_text(config)
     done = match("errors", given=b"ERROR b\nERROR a\nERROR b\nTraceback\n")
     told = [line["notification"] for line in objects(done)[4:]]
@@ -120,7 +131,7 @@ def test_each_group_has_a_notification_of_its_own(match, tmp_path):
 
 def test_beyond_max_groups_the_others_share_one(match, tmp_path):
     config = CONFIG.replace(
-        "[triggers.files]", 'group_by = ["what"]\nmax_groups = 2\n[triggers.files]'
+        "[triggers.around]", 'group_by = ["what"]\nmax_groups = 2\n[triggers.around]'
     )
     (tmp_path / "config.toml").write_text(config)
     done = match("errors", given=b"ERROR a\nERROR b\nERROR c\nERROR d\nERROR a\n")
@@ -155,3 +166,26 @@ def test_lines_that_ran_out_of_time_are_said(match, tmp_path):
     done = match("errors", given=b"a" * 40 + b"b\nERROR x\n")
     assert done.returncode == 0
     assert b"1 line could not be decided in time" in done.stderr
+
+
+def test_lines_around_a_match_are_in_the_notification(match):
+    done = match("around", given=b"one\ntwo\nERROR\nthree\nfour\nERROR\n")
+    first, second, last = objects(done)
+    assert (first["number"], first["line"], second["number"]) == (3, "ERROR", 6)
+    assert last["notification"]["body"].startswith("ERROR\nfour\nERROR\n2 ")
+
+
+def test_a_record_has_the_number_of_its_first_line(match):
+    given = b" at start\nERROR one\n at a\r\n at b\nINFO\n at c\nERROR two\n at d"
+    done = match("records", given=given)
+    first, second, last = objects(done)
+    assert (first["number"], first["line"]) == (2, "ERROR one\n at a\n at b")
+    assert (second["number"], second["fields"]) == (7, {"where": "d"})
+    assert last["notification"]["count"] == 2
+    assert match("records", "--count", given=given).stdout == b"2\n"
+
+
+def test_options_may_stand_between_trigger_and_file(match, tmp_path):
+    (tmp_path / "app.log").write_bytes(b"ERROR a\nfine\n")
+    done = match("errors", "--count", tmp_path / "app.log")
+    assert (done.stdout, done.returncode) == (b"1\n", 0)

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from notifyd.config.triggers import LogTrigger
-from notifyd.matching import Rule, Scanner
+from notifyd.matching import Judge, Scanner
+from notifyd.pipeline import patterns_of
 from notifyd.sources.follower import Follower
 from notifyd.sources.log import LogSource
 from notifyd.sources.watch import Hints, Watch
@@ -20,25 +21,21 @@ def trigger(*paths, patterns=".", **keys):
 
 
 def scanner_for(triggers):
-    def make(names):
-        rules = [
-            Rule(
-                name,
-                tuple(triggers[name].patterns),
-                tuple(triggers[name].exclude),
-                triggers[name].encoding,
-                triggers[name].max_line,
-            )
-            for name in names
-        ]
-        return Scanner(rules, cache=None)
+    return lambda names: Scanner([patterns_of(name, triggers[name]) for name in names], cache=None)
 
-    return make
+
+def judge_for(triggers):
+    return lambda name: Judge(patterns_of(name, triggers[name], records=True))
 
 
 def follower(triggers, positions, *, wall=time.time, never=()):
     return Follower(
-        triggers, positions, scanner_for=scanner_for(triggers), wall=wall, never=tuple(never)
+        triggers,
+        positions,
+        scanner_for=scanner_for(triggers),
+        judge_for=judge_for(triggers),
+        wall=wall,
+        never=tuple(never),
     )
 
 
@@ -64,6 +61,7 @@ async def running(triggers, *, positions=None, watch=Watch, sweep=300.0):
             triggers,
             recorder.positions,
             scanner_for=scanner_for(triggers),
+            judge_for=judge_for(triggers),
             wall=time.time,
             executor=executor,
             sweep=sweep,

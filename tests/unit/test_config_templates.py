@@ -30,7 +30,10 @@ def test_what_jinja_offers_is_there(source: str):
         ("\n\n{% if %}", "bad template, line 3: "),
         ("{{ line | shout }}", "No filter named 'shout'"),
         ("{{ cuont }}", "unknown name 'cuont'; did you mean 'count'?"),
-        ("{{ xyzzy }} {{ cuont }}", "unknown name 'xyzzy': there are cmdline, count"),
+        (
+            "{{ xyzzy }} {{ cuont }}",
+            "unknown name 'xyzzy': there are after, before, cmdline, count",
+        ),
         ("{{ lipsum() }} {{ cycler }}", "unknown name 'lipsum'"),
         ("{% import 'x' as y %}", "include, import and extends are not available"),
         ("{{" + "(" * 900 + "1" + ")" * 900 + "}}", "nested too deeply"),

@@ -48,6 +48,18 @@ def tally(*events: Event, count: int = 0) -> Tally:
     )
 
 
+def test_the_default_body_shows_the_lines_around_the_latest_match():
+    around = {"before": "one\ntwo", "after": "three"}
+    assert trigger().render(tally(event("hit", **around)))[1] == "one\ntwo\nhit\nthree"
+    body = trigger().render(tally(event("a", before="gone"), event("b", **around)))[1]
+    assert body.splitlines()[:-1] == ["a", "one", "two", "b", "three"]
+
+
+def test_templates_have_the_lines_around_a_match():
+    made = trigger(body="{{ before }}|{{ line }}|{{ after }}")
+    assert made.render(tally(event("hit", before="one")))[1] == "one|hit|"
+
+
 class TestMatch:
     def test_without_group_by_all_are_one_group(self):
         assert trigger().match(event()) == ((), event())

@@ -1,0 +1,71 @@
+"""What a log trigger finds in blocks of lines: the daemon's own fold, with the lines' numbers."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+
+from notifyd.config.triggers import LogTrigger
+from notifyd.matching import Hit, Judge, Scanner
+from notifyd.model import Event
+from notifyd.pipeline import patterns_of
+from notifyd.sources.carry import Carry
+from notifyd.sources.scanning import HitLike
+
+_AT_ONCE = 10_000
+
+
+class Findings:
+    """Each event with the number, from 1, of the line or of the first line of the record."""
+
+    def __init__(self, name: str, config: LogTrigger, path: str) -> None:
+        self._scanner = Scanner([patterns_of(name, config)], cache=None)
+        self._records = Judge(patterns_of(name, config, records=True))
+        self._carry = Carry(config, path)
+        self._multiline = config.multiline is not None
+        self._numbers: deque[int] = deque()
+        """Of records that were not judged yet, and of matching lines that make no event yet."""
+        self._number = 0
+
+    @property
+    def undecided(self) -> Counter[str]:
+        """Count the lines and records that ran out of time."""
+        return Counter(self._scanner.undecided) + Counter(self._records.undecided)
+
+    def of(
+        self, block: bytearray, start: int, end: int, number: int
+    ) -> Iterator[tuple[int, Event]]:
+        """Fold whole lines, of which the first has this number."""
+        while start < end:
+            scan = self._scanner.scan(block, start, end, limit=_AT_ONCE)
+            if self._multiline and not self._numbers:
+                self._numbers += [number] if not scan.hits or scan.hits[0].offset > start else []
+            counted = start
+            for hit in scan.hits:
+                number += block.count(b"\n", counted, hit.offset)
+                counted = hit.offset
+                self._numbers.append(number)
+            number += block.count(b"\n", counted, scan.end)
+            yield from map(
+                _numbered,
+                self._carry.feed(
+                    block, start, scan.end, scan.hits, judge=self._judge, make=self._made
+                ),
+            )
+            start = scan.end
+
+    def rest(self) -> Iterator[tuple[int, Event]]:
+        """Give what is still held, at the end."""
+        return map(_numbered, self._carry.flush(self._judge, self._made))
+
+    def _judge(self, record: bytes) -> Hit | None:
+        self._number = self._numbers.popleft()
+        return self._records.judge(record)
+
+    def _made(self, hit: HitLike) -> Event:
+        number = self._number if self._multiline else self._numbers.popleft()
+        facts = {"pattern": str(hit.pattern), "number": str(number)}
+        return Event(hit.trigger, time.time(), hit.line, self._carry.path, hit.fields, facts)
+
+
+def _numbered(event: Event) -> tuple[int, Event]:
+    return int(event.facts["number"]), event

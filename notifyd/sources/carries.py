@@ -1,0 +1,229 @@
+"""What all triggers hold of all files' earlier bytes, and when it is told though nothing comes."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from notifyd.config.triggers import LogTrigger
+from notifyd.model import Event
+from notifyd.sources.carry import Carry
+from notifyd.sources.position import Key, carry_key, carry_of
+from notifyd.sources.scanning import HitLike, JudgeFor, JudgeLike
+from notifyd.sources.tail import Piece, Tail
+from notifyd.sources.tails import Tails
+
+QUIET: Final = 1.0
+"""Seconds without a line after which an open record ends and owed lines are not waited for."""
+
+
+class Held(NamedTuple):
+    trigger: str
+    key: Key
+
+
+class Carries:
+    """One carry for each trigger and file; only those of triggers that look beyond a line."""
+
+    def __init__(
+        self,
+        triggers: Mapping[str, LogTrigger],
+        positions: Mapping[str, str],
+        *,
+        judge_for: JudgeFor,
+        tails: Tails,
+    ) -> None:
+        self._triggers, self._tails, self._judge_for = triggers, tails, judge_for
+        self._wanted = {
+            name
+            for name, trigger in triggers.items()
+            if trigger.multiline is not None or trigger.before or trigger.after
+        }
+        self._judges: dict[str, JudgeLike] = {}
+        self._carries: dict[Held, Carry] = {}
+        self._fed: dict[Held, float] = {}
+        """When something came last for a carry that is pending, or that was so at the start."""
+        self._dirty: set[Held] = set()
+        for text, value in positions.items():
+            if (found := carry_of(text)) is not None:
+                self._restore(Held(*found), value)
+
+    def _restore(self, held: Held, value: str) -> None:
+        config = self._triggers.get(held.trigger)
+        carry = None if config is None else Carry.resume(config, held.trigger, value)
+        self._dirty.add(held)
+        if carry is not None:
+            self._carries[held] = carry
+
+    @property
+    def undecided(self) -> Counter[str]:
+        """Count by trigger the records that ran out of time."""
+        late: Counter[str] = Counter()
+        for judge in self._judges.values():
+            late.update(judge.undecided)
+        return late
+
+    @property
+    def dirty(self) -> bool:
+        return bool(self._dirty)
+
+    def wanted(self, tail: Tail) -> list[str]:
+        """List the triggers of a file whose hits go through `feed`."""
+        return [name for name in tail.since if name in self._wanted] if self._wanted else []
+
+    def relax(self) -> None:
+        for judge in self._judges.values():
+            judge.relax()
+
+    def judge(self, trigger: str, record: bytes) -> HitLike | None:
+        if trigger not in self._judges:
+            self._judges[trigger] = self._judge_for(trigger)
+        return self._judges[trigger].judge(record)
+
+    def feed(
+        self,
+        trigger: str,
+        tail: Tail,
+        block: bytearray,
+        piece: Piece,
+        hits: Sequence[HitLike],
+    ) -> list[Event]:
+        """Fold what a trigger is given of a file next, up to `piece.end`."""
+        held = Held(trigger, tail.key)
+        since = tail.since[trigger]
+        records = self._triggers[trigger].multiline is not None
+        start = _first(block, piece, since, whole=records)
+        if start >= piece.end:
+            return []
+        carry = self._of(held, tail)
+        events = carry.feed(
+            block,
+            start,
+            piece.end,
+            [hit for hit in hits if piece.base + hit.offset >= since],
+            judge=lambda record: self.judge(trigger, record),
+            make=lambda hit: event(hit, self._tails.wall, tail.path),
+        )
+        self._note(held)
+        return events
+
+    def alone(
+        self, trigger: str, tail: Tail, block: bytearray, piece: Piece, hit: HitLike | None
+    ) -> list[Event]:
+        """Match an unfinished line, which is not folded: it comes again when it is whole."""
+        held = Held(trigger, tail.key)
+        events = self._of(held, tail).alone(
+            block,
+            piece.start,
+            piece.end,
+            hit,
+            judge=lambda record: self.judge(trigger, record),
+            make=lambda hit: event(hit, self._tails.wall, tail.path),
+        )
+        if events:
+            self._note(held)
+        return events
+
+    def flush(self, now: float) -> list[Event]:
+        """Give what is held of files of which nothing has come for a while."""
+        events = []
+        for held in self.due(now):
+            if held.key not in self._tails.waiting:
+                events += self._flushed(held)
+        return events
+
+    def finish(self, tail: Tail) -> list[Event]:
+        """Give what is held of a file that is not read any more, and forget it."""
+        events = []
+        for held in [held for held in self._carries if held.key == tail.key]:
+            events += self._flushed(held)
+            del self._carries[held]
+        return events
+
+    def due(self, now: float) -> list[Held]:
+        """List whose quiet while is over; of what was restored it begins now."""
+        for held, carry in self._carries.items():
+            if carry.pending:
+                self._fed.setdefault(held, now)
+        return [held for held, fed in self._fed.items() if fed + QUIET <= now]
+
+    def look(self, now: float) -> None:
+        """Have files read once more before what is held of them is told."""
+        for held in self.due(now):
+            if held.key in self._tails.by_key:
+                self._tails.waiting[held.key] = None
+
+    def wake(self) -> float | None:
+        """Tell when the next quiet while is over."""
+        return min(self._fed.values()) + QUIET if self._fed else None
+
+    def tidy(self) -> None:
+        """Forget what belongs to files that nobody remembers."""
+        stored = self._tails.ledger.stored
+        for held, carry in list(self._carries.items()):
+            if not (carry.pending or held.key in self._tails.by_key or held.key in stored):
+                del self._carries[held]
+                self._dirty.add(held)
+
+    def take(self) -> dict[str, str | None]:
+        """Hand over what is to be committed with the positions."""
+        texts: dict[str, str | None] = {}
+        for held in self._dirty:
+            carry = self._carries.get(held)
+            texts[carry_key(*held)] = None if carry is None or carry.empty else carry.text()
+        self._dirty.clear()
+        return texts
+
+    def _of(self, held: Held, tail: Tail) -> Carry:
+        """Find a file's carry; a file that goes on where another ended takes over that one's."""
+        if held not in self._carries:
+            carry = Carry(self._triggers[held.trigger], tail.path)
+            for other, known in self._carries.items():
+                if known.path == tail.path and self._goes_on(held, tail, other):
+                    carry = self._carries.pop(other)
+                    self._fed.pop(other, None)
+                    self._dirty.add(other)
+                    break
+            self._carries[held] = carry
+        return self._carries[held]
+
+    def _goes_on(self, held: Held, tail: Tail, other: Held) -> bool:
+        """Whether a file begins where one of the same name was read to its end, or copies it."""
+        if other.trigger != held.trigger or other.key.lane or held.key.lane:
+            return False
+        before = self._tails.by_key.get(other.key)
+        if before is not None and before.offset == 0:  # truncated: its rest is in this copy
+            return True
+        return tail.offset == 0 and (before is None or before.caught_up)
+
+    def _flushed(self, held: Held) -> list[Event]:
+        carry, trigger = self._carries[held], held.trigger
+        events = carry.flush(
+            lambda record: self.judge(trigger, record),
+            lambda hit: event(hit, self._tails.wall, carry.path),
+        )
+        self._note(held)
+        return events
+
+    def _note(self, held: Held) -> None:
+        self._dirty.add(held)
+        if self._carries[held].pending:
+            self._fed[held] = self._tails.now
+        else:
+            self._fed.pop(held, None)
+
+
+def event(hit: HitLike, wall: float, path: str) -> Event:
+    facts = {"pattern": str(hit.pattern)}
+    return Event(hit.trigger, wall, hit.line, path=path, fields=hit.fields, facts=facts)
+
+
+def _first(block: bytearray, piece: Piece, since: int, *, whole: bool) -> int:
+    """Find the first line that ends after an offset of the file; if `whole`, that begins there."""
+    at = since - piece.base
+    if at <= piece.start:
+        return piece.start
+    if at >= piece.end:
+        return piece.end
+    if whole:
+        return block.find(b"\n", at - 1, piece.end) + 1 or piece.end
+    return block.rfind(b"\n", piece.start, at) + 1 or piece.start
