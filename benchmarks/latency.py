@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import aiohttp
+
 from support.daemon import PLENTY, Daemon
 from support.platform import Platform, in_thread
 
