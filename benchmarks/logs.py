@@ -58,7 +58,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="MiB of corpus")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--patterns", type=int, nargs="*", choices=COUNTS, default=COUNTS)
-    parser.add_argument("--only", nargs="*", help="programs to measure beside notifyd")
+    programs = [peer.program for peer in PEERS]
+    parser.add_argument("--only", nargs="*", choices=programs, help="measured beside notifyd")
     args = parser.parse_args()
     wanted = [peer for peer in PEERS if args.only is None or peer.program in args.only]
     peers = [peer for peer in wanted if shutil.which(peer.program)]
