@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types layers format unit soak lock clean system-packages
+.PHONY: help run test lint types layers format unit soak bench bench-latency bench-logs lock clean system-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -44,6 +44,14 @@ soak: $(READY) ## the long drills: hundreds of kills and rotations
 format: $(READY) ## write the style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: bench-latency bench-logs ## how fast it is, beside what else is installed
+
+bench-latency: $(READY)
+	PYTHONPATH=tests $(BIN)/python benchmarks/latency.py
+
+bench-logs: $(READY)
+	PYTHONPATH=tests $(BIN)/python benchmarks/logs.py
 
 lock: $(READY) ## resolve the dependencies anew
 	$(BIN)/python -m pip install --quiet uv
