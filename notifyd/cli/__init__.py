@@ -150,8 +150,10 @@ def _parsed(name: str, module: ModuleType, words: list[str]) -> object:
         prog=f"notifyd {name}", description=module.HELP, allow_abbrev=False
     )
     module.add_arguments(parser)
+    # an optional FILE may stand behind options: `match TRIGGER --count FILE`
+    parse = parser.parse_intermixed_args if name == "match" else parser.parse_args
     try:
-        return parser.parse_intermixed_args(words)
+        return parse(words)
     except SystemExit:
         say("", end="", flush=True)  # as after a command: this was its help
         raise
