@@ -24,9 +24,9 @@ from notifyd.model import Content, Digest, Event, Health, Json, Message, Now, Pa
 from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.state import Reply
 from notifyd.sources import Source
-from notifyd.sources.file import FileSource
-from notifyd.sources.log import LogSource
-from notifyd.sources.process import ProcessSource
+from notifyd.sources.file.source import FileSource
+from notifyd.sources.log.source import LogSource
+from notifyd.sources.process.source import ProcessSource
 from notifyd.supervise import Supervised
 from notifyd.text import fit, redact, redact_data, well_formed
 from notifyd.triggers import Trigger, render_digest

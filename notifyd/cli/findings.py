@@ -8,8 +8,8 @@ from notifyd.config.triggers import LogTrigger
 from notifyd.matching import Hit, Judge, Scanner
 from notifyd.model import Event
 from notifyd.pipeline import patterns_of
-from notifyd.sources.carry import Carry
-from notifyd.sources.scanning import HitLike
+from notifyd.sources.log.carry import Carry
+from notifyd.sources.log.scanning import HitLike
 
 _AT_ONCE = 10_000
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from notifyd.config.triggers import FileTrigger
-from notifyd.sources.file import FileSource
+from notifyd.sources.file.source import FileSource
 from support.recorder import Recorder
 
 
@@ -258,8 +258,8 @@ async def test_two_triggers_share_one_directory(tmp_path):
 WITHOUT_WATCHES = """
 import asyncio, pathlib, sys, time
 from notifyd.config.triggers import FileTrigger
-from notifyd.sources import file
-from notifyd.sources.file import FileSource
+from notifyd.sources.file import source as file
+from notifyd.sources.file.source import FileSource
 
 file.POLL_EVERY = 0.1
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from asyncinotify import Inotify
 
-from notifyd.sources.gate import ClosedGateError, examined, opened
-from notifyd.sources.links import Links
-from notifyd.sources.mounts import Mounts
-from notifyd.sources.position import Key, Position, armed_key, digest
-from notifyd.sources.watch import Watch
+from notifyd.sources.log.links import Links
+from notifyd.sources.log.mounts import Mounts
+from notifyd.sources.log.permission import ClosedGateError, examined, opened
+from notifyd.sources.log.position import Key, Position, armed_key, digest
+from notifyd.sources.log.watch import Watch
 from support.logs import append
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to make other users' files")

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from notifyd.config.triggers import LogTrigger
-from notifyd.sources.watch import Hints
+from notifyd.sources.log.watch import Hints
 from support.logs import Daemon, append, running, trigger, until
 
 TRACE = ["ERROR one", "  at a", "  at b"]

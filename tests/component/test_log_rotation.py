@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from notifyd.sources.siblings import originals
-from notifyd.sources.watch import Hints
+from notifyd.sources.log.siblings import originals
+from notifyd.sources.log.watch import Hints
 from support.logs import Daemon, append, reading_from_start, trigger
 
 

@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from notifyd.config.triggers import ProcessTrigger
-from notifyd.sources.connector import Connector
-from notifyd.sources.process import ProcessSource
+from notifyd.sources.process.connector import Connector
+from notifyd.sources.process.source import ProcessSource
 from support.recorder import Recorder
 
 BOOT = "this-boot"

@@ -9,9 +9,9 @@ from functools import partial
 from notifyd.config.triggers import LogTrigger
 from notifyd.matching import Judge, Scanner
 from notifyd.pipeline import patterns_of
-from notifyd.sources.follower import Follower
-from notifyd.sources.log import LogSource
-from notifyd.sources.watch import Hints, Watch
+from notifyd.sources.log.follower import Follower
+from notifyd.sources.log.source import LogSource
+from notifyd.sources.log.watch import Hints, Watch
 from support.recorder import Recorder
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from notifyd.config.triggers import ProcessTrigger
-from notifyd.sources import procfs
-from notifyd.sources.procfs import Process, Stat
-from notifyd.sources.selector import Selector
-from notifyd.sources.watched import End, Watched, end_event, start_event
+from notifyd.sources.process import procfs
+from notifyd.sources.process.procfs import Process, Stat
+from notifyd.sources.process.selector import Selector
+from notifyd.sources.process.watched import End, Watched, end_event, start_event
 
 
 def process(*arguments, command="", executable=""):

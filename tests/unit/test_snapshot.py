@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.config.triggers import FileTrigger
-from notifyd.sources.snapshot import Change, Mark, Snapshot, look, printable, record
+from notifyd.sources.file.snapshot import Change, Mark, Snapshot, look, printable, record
 
 MARKS = st.one_of(st.none(), st.builds(Mark, *[st.integers(0, 1)] * 3))
 

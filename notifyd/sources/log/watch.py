@@ -10,7 +10,7 @@ from typing import Self
 from asyncinotify import Event, Inotify, Mask
 from asyncinotify import Watch as Handle
 
-from notifyd.sources.readiness import readable
+from notifyd.sources.readable import readable
 
 _APPEARING = Mask.CREATE | Mask.MOVED_FROM | Mask.MOVED_TO | Mask.DELETE
 _GONE = Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.UNMOUNT

@@ -7,18 +7,18 @@ from pathlib import Path
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event, Positions
-from notifyd.sources.carries import Carries, event
-from notifyd.sources.catalog import Catalog, Survey
-from notifyd.sources.gate import unreadable
-from notifyd.sources.ledger import Ledger
-from notifyd.sources.mounts import Mounts
-from notifyd.sources.partials import Partials
-from notifyd.sources.roster import Roster
-from notifyd.sources.scanning import JudgeFor, ScannerFor, ScannerLike
-from notifyd.sources.silence import Silence
-from notifyd.sources.tail import Piece, Tail, buffer
-from notifyd.sources.tails import Tails
-from notifyd.sources.watch import Hints
+from notifyd.sources.log.carries import Carries, event
+from notifyd.sources.log.catalog import Catalog, Survey
+from notifyd.sources.log.mounts import Mounts
+from notifyd.sources.log.partials import Partials
+from notifyd.sources.log.permission import unreadable
+from notifyd.sources.log.positions import Ledger
+from notifyd.sources.log.roster import Roster
+from notifyd.sources.log.scanning import JudgeFor, ScannerFor, ScannerLike
+from notifyd.sources.log.silence import Silence
+from notifyd.sources.log.tail import Piece, Tail, buffer
+from notifyd.sources.log.tails import Tails
+from notifyd.sources.log.watch import Hints
 
 _EVENTS = 200
 _ROOM = 16 << 20

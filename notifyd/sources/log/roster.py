@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from notifyd.config.triggers import LogTrigger
-from notifyd.sources.catalog import Catalog
-from notifyd.sources.gate import ClosedGateError, examined, unreadable
-from notifyd.sources.generations import Generations
-from notifyd.sources.names import Identity, Names
-from notifyd.sources.position import Key, Position
-from notifyd.sources.siblings import Sibling, rotations
-from notifyd.sources.tail import Tail
-from notifyd.sources.tails import Tails
+from notifyd.sources.log.catalog import Catalog
+from notifyd.sources.log.generations import Generations
+from notifyd.sources.log.names import Identity, Names
+from notifyd.sources.log.permission import ClosedGateError, examined, unreadable
+from notifyd.sources.log.position import Key, Position
+from notifyd.sources.log.siblings import Sibling, rotations
+from notifyd.sources.log.tail import Tail
+from notifyd.sources.log.tails import Tails
 
 _STRANGERS = 10_000
 

@@ -8,8 +8,8 @@ import stat
 import regex
 
 from notifyd.config.triggers import ProcessTrigger
-from notifyd.sources import procfs
-from notifyd.sources.procfs import Process
+from notifyd.sources.process import procfs
+from notifyd.sources.process.procfs import Process
 
 _PATIENCE = 0.1
 """Seconds that a pattern may take over one command line."""

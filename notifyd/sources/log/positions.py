@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from notifyd.sources.position import PREFIX, Key, Position, armed_key, carry_of
+from notifyd.sources.log.position import PREFIX, Key, Position, armed_key, carry_of
 
 _KEPT = 30 * 86400.0
 """Seconds for which the position of a file that vanished is kept."""

@@ -8,14 +8,15 @@ from concurrent.futures import Executor
 
 from notifyd.config.triggers import ProcessTrigger
 from notifyd.model import Event, Health, Reading
-from notifyd.sources import Emit, procfs
+from notifyd.sources import Emit
 from notifyd.sources.batches import batched
-from notifyd.sources.census import Census, Match
-from notifyd.sources.finder import Finder
-from notifyd.sources.pidfd import Vigil
-from notifyd.sources.readiness import readable
-from notifyd.sources.selector import Selector
-from notifyd.sources.watched import End, Watched, end_event, start_event
+from notifyd.sources.process import procfs
+from notifyd.sources.process.census import Census, Match
+from notifyd.sources.process.finder import Finder
+from notifyd.sources.process.pidfd import Vigil
+from notifyd.sources.process.selector import Selector
+from notifyd.sources.process.watched import End, Watched, end_event, start_event
+from notifyd.sources.readable import readable
 
 AT_ONCE = 500
 """Processes in one reading."""

@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event
-from notifyd.sources.carry import Carry
-from notifyd.sources.position import Key, carry_key, carry_of
-from notifyd.sources.scanning import HitLike, JudgeFor, JudgeLike
-from notifyd.sources.tail import Piece, Tail
-from notifyd.sources.tails import Tails
+from notifyd.sources.log.carry import Carry
+from notifyd.sources.log.position import Key, carry_key, carry_of
+from notifyd.sources.log.scanning import HitLike, JudgeFor, JudgeLike
+from notifyd.sources.log.tail import Piece, Tail
+from notifyd.sources.log.tails import Tails
 
 QUIET: Final = 1.0
 """Seconds without a line after which an open record ends and owed lines are not waited for."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from notifyd.config.triggers import LogTrigger
-from notifyd.sources.position import Key
-from notifyd.sources.tail import Tail
+from notifyd.sources.log.position import Key
+from notifyd.sources.log.tail import Tail
 
 
 @dataclass(slots=True)

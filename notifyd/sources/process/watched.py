@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 from notifyd.config.units import spoken
 from notifyd.model import Event
-from notifyd.sources.census import Match
+from notifyd.sources.process.census import Match
 
 
 @dataclass(slots=True)

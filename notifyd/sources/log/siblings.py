@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from notifyd.sources.gate import COMPRESSED, ClosedGateError, examined
-from notifyd.sources.position import Key, Position
+from notifyd.sources.log.permission import COMPRESSED, ClosedGateError, examined
+from notifyd.sources.log.position import Key, Position
 
 _NUMBER = re.compile(r"\d[\d._:T+-]*|old|prev|bak")
 

@@ -5,7 +5,7 @@ import select
 import struct
 from typing import NamedTuple
 
-from notifyd.sources import procfs
+from notifyd.sources.process import procfs
 
 GRACE = 0.05
 """Seconds that a zombie may wait for its parent before its end is told as it is seen."""

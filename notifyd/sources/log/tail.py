@@ -3,7 +3,7 @@
 import os
 from typing import Final, NamedTuple
 
-from notifyd.sources.position import CHECKED, Key, Position, digest
+from notifyd.sources.log.position import CHECKED, Key, Position, digest
 
 BLOCK: Final = 1 << 20
 _PROBE = 64 << 10

@@ -7,9 +7,9 @@ from functools import lru_cache
 from sys import intern
 from typing import NamedTuple, Self
 
-from notifyd.sources import procfs
-from notifyd.sources.procfs import Process
-from notifyd.sources.selector import Selector
+from notifyd.sources.process import procfs
+from notifyd.sources.process.procfs import Process
+from notifyd.sources.process.selector import Selector
 
 _RAREST = 64
 """A process may exec: it is looked at again after 1, 2, 4 … rounds, then once in so many."""

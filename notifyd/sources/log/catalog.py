@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notifyd.sources.gate import COMPRESSED
 from notifyd.sources.globs import Found, Glob
+from notifyd.sources.log.permission import COMPRESSED
 
 
 @dataclass(frozen=True, slots=True)

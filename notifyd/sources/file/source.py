@@ -11,8 +11,8 @@ from notifyd.config.triggers import FileTrigger
 from notifyd.model import Event, Health, Reading
 from notifyd.sources import Emit
 from notifyd.sources.batches import batched
-from notifyd.sources.hints import DeafError, Hint, Hints
-from notifyd.sources.snapshot import Change, Look, Snapshot, looks, printable, record
+from notifyd.sources.file.hints import DeafError, Hint, Hints
+from notifyd.sources.file.snapshot import Change, Look, Snapshot, looks, printable, record
 
 EVENTS_AT_ONCE = 500
 POSITIONS_AT_ONCE = 5000

@@ -4,12 +4,12 @@ import os
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 
-from notifyd.sources.gate import ClosedGateError, opened
-from notifyd.sources.ledger import Ledger
-from notifyd.sources.names import Identity
-from notifyd.sources.position import Key, Position
-from notifyd.sources.siblings import Sibling
-from notifyd.sources.tail import Tail
+from notifyd.sources.log.names import Identity
+from notifyd.sources.log.permission import ClosedGateError, opened
+from notifyd.sources.log.position import Key, Position
+from notifyd.sources.log.positions import Ledger
+from notifyd.sources.log.siblings import Sibling
+from notifyd.sources.log.tail import Tail
 
 LINGER = 60.0
 """Seconds for which a file without a name of ours is read on after its last late line."""

@@ -5,9 +5,9 @@ from collections.abc import Callable, Container
 from concurrent.futures import Executor
 from typing import Self, TypeVar
 
-from notifyd.sources.census import Census, Match
-from notifyd.sources.connector import Connector
-from notifyd.sources.readiness import readable
+from notifyd.sources.process.census import Census, Match
+from notifyd.sources.process.connector import Connector
+from notifyd.sources.readable import readable
 
 SELDOM = 60.0
 """Seconds between two searches where the kernel tells of new processes."""

@@ -1,12 +1,12 @@
 """Files that a name led to only while nobody looked: found by the names that rotation gives."""
 
-from notifyd.sources.catalog import Catalog
-from notifyd.sources.gate import ClosedGateError, opened
-from notifyd.sources.names import Names
-from notifyd.sources.position import Position
-from notifyd.sources.siblings import Sibling, renamed, rotations
-from notifyd.sources.tail import Tail
-from notifyd.sources.tails import Tails
+from notifyd.sources.log.catalog import Catalog
+from notifyd.sources.log.names import Names
+from notifyd.sources.log.permission import ClosedGateError, opened
+from notifyd.sources.log.position import Position
+from notifyd.sources.log.siblings import Sibling, renamed, rotations
+from notifyd.sources.log.tail import Tail
+from notifyd.sources.log.tails import Tails
 
 
 class Generations:

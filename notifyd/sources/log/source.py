@@ -10,9 +10,9 @@ from typing import TypeVar
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Health, Reading
 from notifyd.sources import Emit
-from notifyd.sources.follower import Batch, Follower
-from notifyd.sources.scanning import JudgeFor, ScannerFor
-from notifyd.sources.watch import Hints, Watch
+from notifyd.sources.log.follower import Batch, Follower
+from notifyd.sources.log.scanning import JudgeFor, ScannerFor
+from notifyd.sources.log.watch import Hints, Watch
 
 _POLL = 1.0
 

@@ -1,0 +1,1 @@
+"""Files that come, change and go."""

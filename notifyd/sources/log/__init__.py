@@ -1,0 +1,1 @@
+"""Lines written to files: followed over every rotation, matched, folded into records."""

@@ -1,0 +1,1 @@
+"""Processes that start and end, none of them our children."""
