@@ -11,8 +11,6 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from notifyd import logbook
 from notifyd.app import App
 from notifyd.cli.run import serve
@@ -114,7 +112,7 @@ async def _demo(folder: Path, port: int) -> None:
 def _keep_token(path: Path, token: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        file.write(SecretStr(token).get_secret_value())
+        file.write(token)
 
 
 def _explain(folder: Path, page: str) -> None:

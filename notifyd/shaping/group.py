@@ -4,6 +4,7 @@ All times are monotonic seconds, but for those inside tallies.
 """
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from math import inf
 
 from notifyd.model import LINES_KEPT, Event, Now, Tally
@@ -82,11 +83,7 @@ def _due(group: Group, since: float, now: Now, rule: Rule) -> float:
 
 
 def _fired(window: tuple[float, ...], recent: tuple[Event, ...], now: Now) -> Tally:
-    tally = None
-    for event in recent:
-        tally = joined(tally, single(event))
-    if tally is None:  # pragma: no cover - a firing has at least the match that fired it
-        raise AssertionError("a threshold fired without a match")
+    tally = reduce(joined, map(single, recent))
     return replace(tally, count=len(window), first=now.wall - (now.mono - window[0]))
 
 
