@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from notifyd.api.connection import Limits
 from support.socket_api import (
-    BRISK,
     PATIENCE,
     POST,
     Daemon,
@@ -24,19 +23,6 @@ from support.socket_api import (
     request,
     send,
 )
-
-
-@pytest.fixture
-async def served(tmp_path):
-    async with daemon(tmp_path / "s") as running:
-        yield running
-
-
-@pytest.fixture
-async def brisk(tmp_path):
-    async with daemon(tmp_path / "s", limits=BRISK) as running:
-        yield running
-
 
 # --- time
 

@@ -6,31 +6,16 @@ import pytest
 
 from notifyd.model import Message
 from support.socket_api import (
-    BRISK,
     PATIENCE,
     POST,
     Daemon,
     ask,
-    daemon,
     exchange,
     exchange_blocking,
     reply,
     request,
     send,
 )
-
-
-@pytest.fixture
-async def served(tmp_path):
-    async with daemon(tmp_path / "s") as running:
-        yield running
-
-
-@pytest.fixture
-async def brisk(tmp_path):
-    async with daemon(tmp_path / "s", limits=BRISK) as running:
-        yield running
-
 
 # --- size
 

@@ -18,13 +18,6 @@ from support.socket_api import (
     send,
 )
 
-
-@pytest.fixture
-async def served(tmp_path):
-    async with daemon(tmp_path / "s") as running:
-        yield running
-
-
 # --- sending
 
 
