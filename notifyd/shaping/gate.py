@@ -50,7 +50,7 @@ class Gate:
 
     def with_slot(self, now: Now, rate: Limit) -> tuple[float, ...]:
         """Take a slot; those that no window can hold any more are forgotten."""
-        return (*rate.within(self.slots, now.mono), now.mono)[-rate.max :]
+        return (*rate.within(self.slots, now.mono), now.mono)
 
 
 def spread(streak: int) -> int:

@@ -63,10 +63,6 @@ class Glob:
                 return False
         return matched
 
-    def expand(self) -> Iterator[str]:
-        """List what matches now; what is missing or may not be read is passed over."""
-        return (found.path for found in self.walk() if found.matched)
-
     def walk(
         self,
         skip: Callable[[str], bool] | None = None,
