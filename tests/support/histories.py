@@ -133,7 +133,7 @@ class History:
             assert idle < 100, "a deadline is due again and again"
             self._move(max(due, self.now.mono))
             self.feed()
-        self._move(end)
+        self._move(max(end, self.now.mono))  # commits may have taken longer than that
 
     def _move(self, mono: float) -> None:
         self.now = Now(mono, self.now.wall + mono - self.now.mono)
