@@ -29,7 +29,7 @@ from notifyd.outbox.store import Store
 from notifyd.pipeline import Pipeline
 from notifyd.reception import Reception
 from notifyd.shaping.codec import restored
-from notifyd.shaping.inputs import Configured, SendingAllowed
+from notifyd.shaping.inputs import SOCKET, Configured, SendingAllowed
 from notifyd.status import describe, health
 
 _FIRST_LOOK = 5.0
@@ -156,6 +156,7 @@ class App:
         return Reception(
             self._driver,
             self._store,
+            kinds=self._kinds,
             status=self.status,
             health=self.health,
             reload=self.reload,
@@ -211,6 +212,10 @@ class App:
         self._watching = self._group.create_task(self._watch(), name="sources")
         if self._delivering is None or self._delivering.done():
             self._delivering = self._group.create_task(self._deliver(), name="delivery")
+
+    def _kinds(self) -> dict[str, str]:
+        triggers = {name: trigger.type for name, trigger in self._settings.triggers.items()}
+        return {**triggers, SOCKET: SOCKET}
 
     def status(self) -> Json:
         return describe(

@@ -71,6 +71,9 @@ class Driver:
         self._adopted = asyncio.Event()
         self._stopping = self._ended = False
 
+    def now(self) -> Now:
+        return self._clock.now()
+
     async def offer(
         self,
         inputs: Sequence[Input],

@@ -68,11 +68,20 @@ _WAITING = frozenset({Status.HELD, Status.QUEUED, Status.ATTEMPTING})
 # --- sources → triggers
 
 
+class Phase(StrEnum):
+    """What an event says of a condition that lasts, such as silence; most say nothing."""
+
+    NONE = ""
+    BEGAN = "began"
+    ENDED = "ended"
+
+
 class Event(NamedTuple):
     """One thing a source saw, addressed to the trigger that asked for it.
 
     wall: when it was seen. line: how a person would read it. fields: the pattern's named groups.
     facts: what else is known, by the names that templates use (pid, name, exit_code, …).
+    phase: both may be said more often than they happen; what is known already changes nothing.
     """
 
     trigger: str
@@ -81,6 +90,7 @@ class Event(NamedTuple):
     path: str = ""
     fields: Mapping[str, str] = NOTHING
     facts: Mapping[str, str] = NOTHING
+    phase: Phase = Phase.NONE
 
 
 Positions = Mapping[str, str | None]
@@ -123,9 +133,22 @@ class Match(NamedTuple):
 # --- shaping → outbox
 
 
+class Course(StrEnum):
+    """How a condition went, as one notification tells it."""
+
+    NONE = ""
+    BEGAN = "began"
+    STILL = "still"
+    ENDED = "ended"
+    CAME_AND_WENT = "came and went"
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Matches counted together, as one notification tells them. Times are wall-clock seconds."""
+    """Matches counted together, as one notification tells them. Times are wall-clock seconds.
+
+    reminder: which one it is, from 1, of a condition that still lasts; it counts nothing anew.
+    """
 
     count: int
     first: float
@@ -135,6 +158,8 @@ class Tally:
     paths: tuple[str, ...]
     event: Event
     """The latest match."""
+    course: Course = Course.NONE
+    reminder: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import structlog
 
 from notifyd.clock import boot_id
 from notifyd.config.settings import Settings
-from notifyd.config.triggers import FileTrigger, LogTrigger, ProcessTrigger
+from notifyd.config.triggers import FileTrigger, LogTrigger, ProcessTrigger, ScheduleTrigger
 from notifyd.driver import Driver
 from notifyd.matching.decide import Rule as Patterns
 from notifyd.matching.judge import Judge
@@ -27,6 +27,7 @@ from notifyd.sources import Source
 from notifyd.sources.file.source import FileSource
 from notifyd.sources.log.source import LogSource
 from notifyd.sources.process.source import ProcessSource
+from notifyd.sources.schedule.source import ScheduleSource
 from notifyd.supervise import Supervised
 from notifyd.text import fit, redact, redact_data, well_formed
 from notifyd.triggers import Trigger, render_digest
@@ -125,6 +126,10 @@ class Pipeline:
         if processes := self._of(ProcessTrigger):
             kinds["process"] = lambda positions: ProcessSource(
                 processes, positions, wall=self._wall, boot_id=boot_id()
+            )
+        if schedules := self._of(ScheduleTrigger):
+            kinds["schedule"] = lambda positions: ScheduleSource(
+                schedules, positions, wall=self._wall
             )
         return kinds
 
@@ -238,6 +243,10 @@ def rules_of(settings: Settings, compiled: Mapping[str, Trigger]) -> Rules:
             max_wait=shaping.max_wait,
             cooldown=shaping.cooldown,
             cooldown_max=shaping.cooldown_max,
+            mute=tuple(settings.mute[mute].window(mute) for mute in shaping.mute),
+            lasting=trigger.config.lasting,
+            repeat=shaping.repeat,
+            resolve=shaping.resolve,
         )
     delivery = settings.delivery
     return Rules(

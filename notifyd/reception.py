@@ -1,27 +1,34 @@
 """What the local API may ask, answered from the driver and the store."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from notifyd.driver import Driver
 from notifyd.errors import RefusedError
+from notifyd.explanation import explained
 from notifyd.model import Json, Message, Peer, Priority, Status
+from notifyd.nearest import hint
 from notifyd.outbox.store import Store
-from notifyd.shaping.inputs import Cancelled, Submitted
+from notifyd.shaping.inputs import Cancelled, Muted, Submitted
+from notifyd.shaping.mutes import mute_end
 
 
 class Reception:
-    """Implements `api.control.Control`. status, health, reload: the app's own answers."""
+    """Implements `api.control.Control`. status, health, reload: the app's own answers.
+
+    kinds: the types of all triggers by name, the socket among them.
+    """
 
     def __init__(
         self,
         driver: Driver,
         store: Store,
         *,
+        kinds: Callable[[], Mapping[str, str]],
         status: Callable[[], Json],
         health: Callable[[], tuple[bool, str]],
         reload: Callable[[], Awaitable[Json]],
     ) -> None:
-        self._driver, self._store = driver, store
+        self._driver, self._store, self._kinds = driver, store, kinds
         self._status, self.health, self._reload = status, health, reload
 
     async def submit(
@@ -72,6 +79,37 @@ class Reception:
         if known is None:
             return RefusedError("not_found", "there is no such notification of yours that waits")
         return RefusedError("finished", f"it is {known['status']}: there is nothing to cancel")
+
+    async def explain(self, trigger: str) -> list[Json]:
+        names = [trigger] if trigger else list(self._kinds())
+        explanations = [self._explained(self._known(name)) for name in names]
+        for explanation in explanations:
+            await self._add_endings(explanation["trail"])
+        return explanations
+
+    def _explained(self, trigger: str) -> Json:
+        return explained(self._driver.state, self._driver.now(), trigger, self._kinds()[trigger])
+
+    async def _add_endings(self, trail: object) -> None:
+        """Say of each notification in a trail what became of it."""
+        for step in trail if isinstance(trail, list) else ():
+            known = await self._store.notification(step["id"]) if "id" in step else None
+            if known is not None:
+                step |= {name: known[name] for name in ("status", "title", "last_error")}
+
+    async def mute(self, trigger: str, seconds: float) -> Json:
+        name = self._known(trigger) if trigger else ""
+        await self._driver.offer([Muted(name, seconds)], refusable=True)
+        state, wall = self._driver.state, self._driver.now().wall
+        return {"trigger": name, "until": mute_end(state.rule(name), state.books.mutes, wall)}
+
+    def _known(self, trigger: str) -> str:
+        kinds = self._kinds()
+        if trigger in kinds:
+            return trigger
+        raise RefusedError(
+            "unknown_trigger", f"there is no trigger {trigger!r} here{hint(trigger, kinds)}"
+        )
 
     async def status(self) -> Json:
         return self._status()

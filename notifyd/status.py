@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from notifyd import __version__
 from notifyd.model import Health, Json, Now, Row, Status
 from notifyd.shaping.gate import Gate, Sending
+from notifyd.shaping.mutes import mute_end
 from notifyd.shaping.state import Ledger, State
 
 
@@ -45,19 +46,12 @@ def describe(
         "outbox": _outbox(state.rows.values(), now) | {"store": trouble or "ok"},
         "triggers": {
             name: _trigger(kind, state.ledgers.get(name, Ledger()), _pending(state, name))
+            | _muted(state, name, now)
             for name, kind in triggers.items()
         },
         "socket": _trigger("socket", state.ledgers.get("socket", Ledger()), 0),
-        "held_back": {
-            held.digest.reason: held.digest.count
-            for held in state.digests.values()
-            if not held.placed
-        },
-        "held_until": {
-            held.digest.reason: round(max(0.0, held.due - now.mono), 1)
-            for held in state.digests.values()
-            if not held.placed
-        },
+        "muted": {name: until for name, until in state.books.mutes.items() if until > now.wall},
+        **_held_back(state, now),
         "sources": [
             {
                 "name": source.name,
@@ -112,6 +106,24 @@ def _outbox(rows: Iterable[Row], now: Now) -> Json:
     }
 
 
+def _held_back(state: State, now: Now) -> Json:
+    """Tell what the next digests will tell, by reason, and in how many seconds the first will."""
+    counts: Counter[str] = Counter()
+    left: dict[str, float] = {}
+    for held in state.digests.values():
+        if not held.placed:
+            reason = held.digest.reason
+            counts[reason] += held.digest.count
+            seconds = round(max(0.0, held.due - now.mono), 1)
+            left[reason] = min(seconds, left.get(reason, seconds))
+    return {"held_back": dict(counts), "held_until": left}
+
+
+def _muted(state: State, trigger: str, now: Now) -> Json:
+    until = mute_end(state.rule(trigger), state.books.mutes, now.wall)
+    return {"muted_until": until} if until else {}
+
+
 def _pending(state: State, trigger: str) -> int:
     """Count the matches that fired and wait for a debounce or a cooldown to end."""
     return sum(
@@ -128,5 +140,6 @@ def _trigger(kind: str, ledger: Ledger, pending: int) -> Json:
         "notifications": ledger.notifications,
         "below_threshold": ledger.below_threshold,
         "pending": pending,
+        "ended_while_muted": ledger.quiet,
         "reason": ledger.reason,
     }

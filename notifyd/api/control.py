@@ -32,6 +32,17 @@ class Control(Protocol):
 
     async def status(self) -> Json: ...
 
+    async def explain(self, trigger: str) -> list[Json]:
+        """Say why there was or was no push; of every trigger where none is named."""
+        ...
+
+    async def mute(self, trigger: str, seconds: float) -> Json:
+        """Hold back what a trigger tells, or everything: {"trigger": …, "until": epoch seconds}.
+
+        For no seconds: no longer. Code: unknown_trigger.
+        """
+        ...
+
     def health(self) -> tuple[bool, str]:
         """Whether all is well, and "ok" or the one word for what is not."""
         ...

@@ -10,6 +10,7 @@ _STATUS = {
     "forbidden": HTTPStatus.FORBIDDEN,
     "in_flight": HTTPStatus.CONFLICT,
     "finished": HTTPStatus.CONFLICT,
+    "unknown_trigger": HTTPStatus.UNPROCESSABLE_ENTITY,
     "no_room": HTTPStatus.SERVICE_UNAVAILABLE,
     "stopping": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -12,7 +12,7 @@ from notifyd.api.peers import Caller
 from notifyd.api.rate import Rates
 from notifyd.api.refusal import ApiError, ended, printable, wrong_field
 from notifyd.api.request import json_body
-from notifyd.api.submission import duration, submission
+from notifyd.api.submission import duration, mute_wish, submission
 from notifyd.model import Json, Status
 from notifyd.nearest import hint
 
@@ -23,7 +23,7 @@ MOST_LISTED = 1000
 _NOTIFICATION = "/v1/notifications/"
 _SETTLED_BADLY = frozenset({Status.FAILED, Status.EXPIRED, Status.CANCELLED, Status.REPLACED})
 _FIGURES = ("status", "delivered", "failed", "devices", "errors", "skipped", "reason", "detail")
-_LATER = ("/v1/events", "/v1/heartbeats/", "/v1/mute", "/v1/triggers/", "/metrics")
+_LATER = ("/v1/events", "/v1/heartbeats/", "/v1/triggers/", "/metrics")
 _SAFE = {"HEAD": "GET"}
 
 
@@ -53,6 +53,12 @@ class Call(NamedTuple):
                 raise wrong_field(printable(name), reason, "unknown_field")
         return given
 
+    def require_admin(self, deed: str) -> None:
+        """Refuse whoever may not do this; `deed` is what, in words."""
+        if not self.caller.admin:
+            who = "root, the daemon's own user and members of [socket] admin_group"
+            raise ApiError(HTTPStatus.FORBIDDEN, "forbidden", f"Only {who} may {deed}.")
+
 
 class Routes:
     """Answers requests through the daemon's Control. max_body: bytes. body_time: seconds."""
@@ -68,6 +74,8 @@ class Routes:
             "/v1/notifications": {"GET": self._list, "DELETE": self._cancel_by_key},
             _NOTIFICATION: {"GET": self._show, "DELETE": self._cancel},
             "/v1/status": {"GET": self._status},
+            "/v1/explain": {"GET": self._explain},
+            "/v1/mute": {"POST": self._mute},
             "/v1/reload": {"POST": self._reload},
             "/healthz": {"GET": self._health},
         }
@@ -189,14 +197,23 @@ class Routes:
         status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
         return Answer(status, {"success": well, "status": word})
 
+    async def _explain(self, call: Call) -> Answer:
+        trigger = call.query("trigger").get("trigger", "")
+        call.require_admin("see what triggers matched")
+        explanations = await self._control.explain(trigger)
+        return Answer(HTTPStatus.OK, {"success": True, "triggers": explanations})
+
+    async def _mute(self, call: Call) -> Answer:
+        call.query()
+        call.require_admin("mute")
+        raw = await json_body(call.request, largest=self._max_body, within=self._body_time)
+        trigger, seconds = mute_wish(raw)
+        result = await self._control.mute(trigger, seconds)
+        return Answer(HTTPStatus.OK, {"success": True, **result})
+
     async def _reload(self, call: Call) -> Answer:
         call.query()
-        if not call.caller.admin:
-            raise ApiError(
-                HTTPStatus.FORBIDDEN,
-                "forbidden",
-                "Only root, the daemon's own user and members of [socket] admin_group may reload.",
-            )
+        call.require_admin("reload")
         result = await self._control.reload()
         if result.get("reloaded"):
             return Answer(HTTPStatus.OK, {"success": True, **result})

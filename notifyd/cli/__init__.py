@@ -27,13 +27,15 @@ COMMANDS = {
     "send": "send a notification through the daemon",
     "status": "show what the daemon does, what is wrong and how to mend it",
     "history": "list notifications and what became of them",
+    "explain": "say why there was or was no push: the last matches, step by step",
+    "mute": "hold back a trigger's notifications, or all but urgent ones, for a while",
     "cancel": "cancel a notification that was not sent yet",
     "reload": "make the daemon read its configuration again",
     "relay": "serve the Notifications API from this machine, with an inbox page",
 }
 LATER = {
-    *("api", "doctor", "exec", "explain", "hook", "mcp"),
-    *("mute", "ping", "retry", "service", "tail", "token"),
+    *("api", "doctor", "exec", "hook", "mcp"),
+    *("ping", "retry", "service", "tail", "token"),
 }
 """Commands of later versions: who types one has read of it, and made no typing mistake."""
 

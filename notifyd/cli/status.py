@@ -4,7 +4,7 @@ import argparse
 
 from notifyd.api.client import call
 from notifyd.cli import say
-from notifyd.cli.terminal import as_json, lasting, shown, table
+from notifyd.cli.terminal import as_json, clock, lasting, shown, table
 
 HELP = "Show what the daemon does, what is wrong and how to mend it."
 
@@ -18,6 +18,7 @@ _HELD_BACK = {
     "storm": "held back because too many waited at once",
     "full": "held back because the outbox was full",
     "expired": "not delivered in time",
+    "mute": "held back by a mute",
     "removed": "of triggers that were changed or removed",
 }
 
@@ -52,6 +53,7 @@ def _summary(status: Answer) -> str:
         ["token", f"{shown(token.get('state', '?'))}, from {shown(token.get('source', '?'))}"],
         ["delivery", _delivery(delivery)],
         ["outbox", _outbox(outbox)],
+        *(["muted", sentence] for sentence in _muted(status)),
         *(["digest", sentence] for sentence in _held_back(status)),
         ["watching", _watching(status)],
     ]
@@ -84,6 +86,18 @@ def _held_back(status: Answer) -> list[str]:
         when = "soon" if soon else f"in {lasting(left)}"
         why = _HELD_BACK.get(reason) or f"held back ({shown(reason)})"
         sentences.append(f"{shown(count)} {why}, told in one digest {when}")
+    return sentences
+
+
+def _muted(status: Answer) -> list[str]:
+    """Say what is muted now, by a window or on demand, and until when."""
+    sentences = []
+    if until := _part(status, "muted").get(""):
+        sentences.append(f"everything but urgent, until {clock(until)}")
+    for name, trigger in _part(status, "triggers").items():
+        until = trigger.get("muted_until") if isinstance(trigger, dict) else None
+        if until:
+            sentences.append(f"{shown(name)}, until {clock(until)}")
     return sentences
 
 

@@ -10,11 +10,13 @@ from pydantic import TypeAdapter
 from notifyd.model import Now, Row
 from notifyd.shaping.group import Group
 from notifyd.shaping.state import Books, Decision, Held, Ledger, State
+from notifyd.shaping.trail import Trace
 
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {
     "group": TypeAdapter(Group),
     "digest": TypeAdapter(Held),
     "ledger": TypeAdapter(Ledger),
+    "trail": TypeAdapter(list[Trace]),
     "books": TypeAdapter(Books),
 }
 
@@ -30,6 +32,7 @@ def pieces(decision: Decision, before: Books) -> dict[str, str | None]:
         ("group", decision.groups),
         ("digest", decision.digests),
         ("ledger", decision.ledgers),
+        ("trail", decision.trails),
     ):
         for key, value in changed.items():
             written[f"{kind}:{key}"] = None if value is None else _text(kind, value)
@@ -55,6 +58,8 @@ def restored(stored: Mapping[str, str], rows: Iterable[Row], *, seed: str, now: 
                 state.put_digest(key, value)
             case "ledger":
                 state.ledgers[key] = value
+            case "trail":
+                state.trails[key] = value
             case "books":
                 # whoever waited for an order then is gone
                 state.books = replace(value, gate=replace(value.gate, worker_free=False))

@@ -10,6 +10,7 @@ from notifyd.shaping.group import Group
 from notifyd.shaping.ids import uuid7
 from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.state import Books, Decision, Held, Ledger, State
+from notifyd.shaping.trail import Did, Trace, extended
 
 
 class Draft:
@@ -115,7 +116,14 @@ class Draft:
         return uuid7(self.now.wall, self.books.seed, self.books.serial)
 
     def note(
-        self, trigger: str, *, matches: int = 0, sent: int = 0, below: int = 0, reason: str = ""
+        self,
+        trigger: str,
+        *,
+        matches: int = 0,
+        sent: int = 0,
+        below: int = 0,
+        quiet: int = 0,
+        reason: str = "",
     ) -> None:
         """Add to a trigger's ledger."""
         ledger = self.decision.ledgers.get(trigger) or self._state.ledgers.get(trigger) or Ledger()
@@ -124,4 +132,33 @@ class Draft:
             ledger.notifications + sent,
             ledger.below_threshold + below,
             reason,
+            ledger.quiet + quiet,
         )
+
+    def trace(
+        self,
+        trigger: str,
+        did: Did,
+        count: int,
+        *,
+        line: str = "",
+        group: tuple[str, ...] = (),
+        until: float = 0.0,
+        known: str = "",
+        detail: str = "",
+    ) -> None:
+        """Add to a trigger's trail. known: the id of the notification that tells these matches."""
+        trail = self.decision.trails.get(trigger) or self._state.trails.get(trigger) or []
+        wall = self.now.wall
+        trace = Trace(did, wall, wall, count, line, group, until, known, detail)
+        self.decision.trails[trigger] = extended(trail, trace)
+
+    # time
+
+    def mono(self, wall: float) -> float:
+        """Say a wall-clock time on the monotonic line."""
+        return self.now.mono + wall - self.now.wall
+
+    def wall(self, mono: float) -> float:
+        """Say a monotonic time by the wall clock."""
+        return self.now.wall + mono - self.now.mono

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from notifyd.model import Match, Message, Outcome, Peer, Priority
 from notifyd.shaping.rules import Rules
 
+SOCKET = "socket"
+"""The trigger's name of what came through the socket."""
+
 
 @dataclass(frozen=True, slots=True)
 class Configured:
@@ -51,4 +54,14 @@ class SendingAllowed:
     """There is a new token, or somebody asked to try again: wait no longer."""
 
 
-Input = Match | Configured | Submitted | Cancelled | WorkerStarted | Settled | SendingAllowed
+@dataclass(frozen=True, slots=True)
+class Muted:
+    """A wish to hear nothing of a trigger for so many seconds; of no name: of everything."""
+
+    trigger: str
+    seconds: float
+
+
+Input = (
+    Match | Configured | Submitted | Cancelled | Muted | WorkerStarted | Settled | SendingAllowed
+)

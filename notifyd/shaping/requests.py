@@ -3,13 +3,18 @@
 from dataclasses import replace
 
 from notifyd.model import Row, Status
-from notifyd.shaping.admission import admit, new_row, release_group
+from notifyd.shaping.admission import (
+    admit,
+    affordable,
+    new_row,
+    over_budget,
+    release_group,
+)
 from notifyd.shaping.draft import Draft
-from notifyd.shaping.inputs import Cancelled, Submitted
+from notifyd.shaping.inputs import SOCKET, Cancelled, Submitted
+from notifyd.shaping.mutes import hold_back
 from notifyd.shaping.state import Reply
-
-SOCKET = "socket"
-"""The trigger's name of what came through the socket."""
+from notifyd.shaping.trail import Did
 
 
 def submit(draft: Draft, request: Submitted) -> Reply:
@@ -33,8 +38,22 @@ def submit(draft: Draft, request: Submitted) -> Reply:
             expires=row.expires + request.delay,
         )
         draft.put_row(row, request.message)
+        draft.trace(SOCKET, Did.HELD, 1, until=draft.now.wall + request.delay, known=row.id)
         return Reply(row)
-    return Reply(admit(draft, row, request.message))
+    muted = hold_back(draft, row, request.message)
+    return Reply(muted or admit(draft, row, request.message))
+
+
+def release(draft: Draft, row: Row) -> None:
+    """Let a held request in, its delay being over."""
+    if hold_back(draft, row, None):
+        return
+    if not affordable(draft, row):
+        over_budget(draft, row, None)
+        return
+    draft.put_row(replace(row, status=Status.QUEUED))
+    draft.note(row.trigger, sent=1)
+    draft.trace(row.trigger, Did.QUEUED, row.count, known=row.id)
 
 
 def _has_room(draft: Draft, uid: int) -> bool:

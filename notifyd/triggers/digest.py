@@ -10,6 +10,7 @@ _REASONS = {
     "storm": ("{} more from {}", "Held back: too many notifications were waiting at once."),
     "full": ("{} more from {}", "Held back: the outbox was full."),
     "expired": ("{} from {}, too late", "Could not be delivered in time."),
+    "mute": ("{} from {} while muted", "Held back while muted."),
     "removed": (
         "{} from {}, changed or removed",
         "Still being counted when their trigger was changed or removed.",

@@ -18,6 +18,7 @@ class MemoryControl:
         self.healthy: tuple[bool, str] = (True, "ok")
         self.state: Json = {"version": "0.0.0", "triggers": {}}
         self.reloaded: Json = {"reloaded": True, "problems": [], "restart": []}
+        self.muted: dict[str, float] = {}
         self.waited_for = asyncio.Event()
         self.report: Json | None = None
         self._numbers = itertools.count(1)
@@ -76,6 +77,15 @@ class MemoryControl:
                 row["status"] = str(Status.CANCELLED)
                 return row
         raise RefusedError("not_found", "There is no such notification.")
+
+    async def explain(self, trigger: str) -> list[Json]:
+        return [{"trigger": trigger or "app", "type": "log", "trail": [], "groups": []}]
+
+    async def mute(self, trigger: str, seconds: float) -> Json:
+        if trigger not in ("", "app"):
+            raise RefusedError("unknown_trigger", f"there is no trigger {trigger!r} here")
+        self.muted[trigger] = seconds
+        return {"trigger": trigger, "until": 1_700_000_000.0 + seconds if seconds else 0.0}
 
     async def status(self) -> Json:
         return self.state
