@@ -24,12 +24,12 @@ from notifyd.delivery.client import Client
 from notifyd.delivery.worker import deliver
 from notifyd.driver import Driver
 from notifyd.errors import ConfigError, NotifydError, StoreUnavailableError, TokenError
-from notifyd.model import Json
+from notifyd.model import SOCKET, Json
 from notifyd.outbox.store import Store
 from notifyd.pipeline import Pipeline
 from notifyd.reception import Reception
 from notifyd.shaping.codec import restored
-from notifyd.shaping.inputs import SOCKET, Configured, SendingAllowed
+from notifyd.shaping.inputs import Configured, SendingAllowed
 from notifyd.status import describe, health
 
 _FIRST_LOOK = 5.0

@@ -8,6 +8,9 @@ from typing import NamedTuple
 LINES_KEPT = 20
 """How many lines and paths a notification remembers of its matches."""
 
+SOCKET = "socket"
+"""The trigger's name of what came through the socket."""
+
 NOTHING: Mapping[str, str] = {}
 """Shared, and read-only by its type: a plain dict, for the codec knows no other mapping."""
 

@@ -56,7 +56,7 @@ class Pipeline:
     ) -> None:
         self.settings = settings
         self._mask: Callable[[str], str] = redact if settings.text.redact else str
-        self._triggers = {
+        self.triggers = {
             name: Trigger(
                 name,
                 config,
@@ -67,7 +67,7 @@ class Pipeline:
             )
             for name, config in settings.triggers.items()
         }
-        self.rules = rules_of(settings, self._triggers)
+        self.rules = rules_of(settings, self.triggers)
         self._own, self._cache, self._scanning, self._wall = own, cache, scanning, wall
         self._positions = positions
         self._sources = [
@@ -81,7 +81,7 @@ class Pipeline:
 
         async def emit(reading: Reading) -> None:
             matches = [
-                self._triggers[event.trigger].match(_well_formed(event)) for event in reading.events
+                self.triggers[event.trigger].match(_well_formed(event)) for event in reading.events
             ]
             offer = driver.offer(matches, reading.positions, rereadable=reading.rereadable)
             await _to_the_end(asyncio.ensure_future(offer))
@@ -119,7 +119,7 @@ class Pipeline:
                 never=self._own,
             )
         if files := self._of(FileTrigger):
-            usual = min(self._triggers[name].shaping.debounce for name in files)
+            usual = min(self.triggers[name].shaping.debounce for name in files)
             kinds["file"] = lambda positions: FileSource(
                 files, positions, wall=self._wall, never=self._own, debounce=usual
             )
@@ -168,7 +168,7 @@ class Pipeline:
             case Digest():
                 title, body = render_digest(content, now.wall, self._mask)
             case _:
-                trigger = self._triggers[row.trigger]
+                trigger = self.triggers[row.trigger]
                 title, body = trigger.render(content, now.wall)
                 data = dict(trigger.config.data)
         if self.settings.text.redact:

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from notifyd.model import Match, Message, Outcome, Peer, Priority
 from notifyd.shaping.rules import Rules
 
-SOCKET = "socket"
-"""The trigger's name of what came through the socket."""
-
 
 @dataclass(frozen=True, slots=True)
 class Configured:

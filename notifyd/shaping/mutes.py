@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from notifyd.model import Content, Digest, Priority, Row
+from notifyd.model import SOCKET, Content, Digest, Priority, Row
 from notifyd.shaping.admission import merge, place
 from notifyd.shaping.draft import Draft
-from notifyd.shaping.inputs import SOCKET, Muted
+from notifyd.shaping.inputs import Muted
 from notifyd.shaping.rules import Rule
 from notifyd.shaping.state import Held
 from notifyd.shaping.trail import Did

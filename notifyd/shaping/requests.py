@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from notifyd.model import Row, Status
+from notifyd.model import SOCKET, Row, Status
 from notifyd.shaping.admission import (
     admit,
     affordable,
@@ -11,7 +11,7 @@ from notifyd.shaping.admission import (
     release_group,
 )
 from notifyd.shaping.draft import Draft
-from notifyd.shaping.inputs import SOCKET, Cancelled, Submitted
+from notifyd.shaping.inputs import Cancelled, Submitted
 from notifyd.shaping.mutes import hold_back
 from notifyd.shaping.state import Reply
 from notifyd.shaping.trail import Did

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from notifyd.model import Digest
+from notifyd.model import SOCKET, Digest
 from notifyd.triggers.times import TIMES, span
 
 _REASONS = {
@@ -46,4 +46,4 @@ def render_digest(
 
 
 def _name(trigger: str) -> str:
-    return trigger or "messages"
+    return "messages" if trigger in ("", SOCKET) else trigger

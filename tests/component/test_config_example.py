@@ -32,7 +32,9 @@ def commented() -> list[tuple[str, str]]:
 def keys() -> set[str]:
     sections = [field.annotation for field in Settings.model_fields.values()]
     models = [model for model in sections if isinstance(model, type) and issubclass(model, Section)]
-    return {key for model in (*models, *TYPES.values(), Shaping, Mute) for key in model.model_fields}
+    return {
+        key for model in (*models, *TYPES.values(), Shaping, Mute) for key in model.model_fields
+    }
 
 
 def test_passes_check(capsys: pytest.CaptureFixture[str]):
