@@ -1,12 +1,11 @@
 """Conditions that last: told when they begin, again while they last, and when they end."""
 
 from dataclasses import replace
-from math import inf
 
 from notifyd.model import Course, Match, Phase, Priority, Tally
 from notifyd.shaping.admission import admit, affordable
 from notifyd.shaping.draft import Draft
-from notifyd.shaping.group import Alarm, Group
+from notifyd.shaping.group import NEVER, Alarm, Group
 from notifyd.shaping.matches import count, join, opened, row_of
 from notifyd.shaping.mutes import held_back, hold_back, muted_until, take_back
 from notifyd.shaping.tally import single
@@ -55,7 +54,7 @@ def remind(draft: Draft, key: str, group: Group) -> None:
     if alarm is None or alarm.due > draft.now.mono:
         return
     number = alarm.reminders + 1
-    step = rule.repeat[min(number, len(rule.repeat) - 1)] if rule.repeat else inf
+    step = rule.repeat[min(number, len(rule.repeat) - 1)] if rule.repeat else NEVER
     unheard = group.tally is not None or draft.row(group.open) or draft.row(alarm.row)
     muted = rule.priority is not Priority.URGENT and muted_until(draft, group.trigger)
     alarm = replace(alarm, due=draft.now.mono + step, reminders=number)
@@ -84,7 +83,7 @@ def settle_in(draft: Draft) -> None:
         if not rule.lasting:
             draft.put_group(key, replace(group, alarm=None))
         elif not rule.repeat:
-            draft.put_group(key, replace(group, alarm=replace(group.alarm, due=inf)))
+            draft.put_group(key, replace(group, alarm=replace(group.alarm, due=NEVER)))
         elif group.alarm.due < draft.now.mono + _GRACE:
             alarm = replace(group.alarm, due=draft.now.mono + _GRACE)
             draft.put_group(key, replace(group, alarm=alarm))

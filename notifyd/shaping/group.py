@@ -11,6 +11,9 @@ from notifyd.model import LINES_KEPT, Event, Now, Phase, Tally
 from notifyd.shaping.rules import Limit, Rule
 from notifyd.shaping.tally import joined, single
 
+NEVER = 1e15
+"""A monotonic time that does not come; JSON has no infinity."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
@@ -21,7 +24,7 @@ class Alarm:
     """
 
     event: Event
-    due: float = inf
+    due: float = NEVER
     reminders: int = 0
     hold: str = ""
     row: str = ""

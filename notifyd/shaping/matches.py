@@ -1,13 +1,12 @@
 """What a match does to its group, and what becomes of a group that fired."""
 
 from dataclasses import replace
-from math import inf
 
 from notifyd.model import Course, Match, Now, Phase, Row, Status, Tally
 from notifyd.shaping.admission import admit, new_row
 from notifyd.shaping.codec import group_key
 from notifyd.shaping.draft import Draft
-from notifyd.shaping.group import Group, added, emitted, ripe
+from notifyd.shaping.group import NEVER, Group, added, emitted, ripe
 from notifyd.shaping.mutes import hold_back
 from notifyd.shaping.rules import Rule
 from notifyd.shaping.tally import joined
@@ -117,6 +116,6 @@ def opened(draft: Draft, key: str, group: Group, row: Row, tally: Tally) -> None
 def _armed(group: Group, rule: Rule, now: Now) -> Group:
     """Set the time of the first reminder of a condition that is being told."""
     alarm = group.alarm
-    if alarm is None or alarm.due < inf or not rule.repeat:
+    if alarm is None or alarm.due < NEVER or not rule.repeat:
         return group
     return replace(group, alarm=replace(alarm, due=now.mono + rule.repeat[0]))

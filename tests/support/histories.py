@@ -191,5 +191,8 @@ class History:
             {name: ledger.below_threshold for name, ledger in self.state.ledgers.items()}
         )
 
+    def quiet(self) -> Counter[str]:
+        return Counter({name: ledger.quiet for name, ledger in self.state.ledgers.items()})
+
     def with_rules(self, **changes: object) -> Rules:
         return replace(self.rules, **changes)
