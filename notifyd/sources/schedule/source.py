@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from notifyd.sources import Emit
 
 _LOOK: Final = 60.0
 """Seconds after which the clock is read again: it may have been set, or the machine suspended."""
+_MOMENT: Final = 1e-4
 _LATE: Final = 120.0
 """Seconds after which a time counts as missed, and is told as such."""
 
@@ -85,7 +86,7 @@ def next_time(trigger: ScheduleTrigger, wall: float) -> float:
 
 def last_time(trigger: ScheduleTrigger, wall: float) -> float:
     """Tell the last time up to this one."""
-    just_after = datetime.fromtimestamp(wall, _zone(trigger)) + timedelta(microseconds=1)
+    just_after = datetime.fromtimestamp(wall + _MOMENT, _zone(trigger))
     return next(CronSim(trigger.cron, just_after, reverse=True)).timestamp()
 
 
