@@ -158,6 +158,7 @@ class App:
             self._store,
             status=self.status,
             health=self.health,
+            metrics=self.metrics,
             reload=self.reload,
         )
 
@@ -224,7 +225,13 @@ class App:
             url=self._settings.api.url,
             uptime=time.monotonic() - self._started,
             reload_error=self._reload_error,
+            herald=self._driver.herald.described(),
         )
+
+    def metrics(self) -> bytes:
+        from notifyd.metrics import exposition  # noqa: PLC0415 - paid for by who asks for it
+
+        return exposition(self.status())
 
     def health(self) -> tuple[bool, str]:
         gate = self._driver.state.books.gate

@@ -10,6 +10,8 @@ _STATUS = {
     "forbidden": HTTPStatus.FORBIDDEN,
     "in_flight": HTTPStatus.CONFLICT,
     "finished": HTTPStatus.CONFLICT,
+    "held": HTTPStatus.CONFLICT,
+    "changed": HTTPStatus.CONFLICT,
     "no_room": HTTPStatus.SERVICE_UNAVAILABLE,
     "stopping": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -28,12 +28,13 @@ COMMANDS = {
     "status": "show what the daemon does, what is wrong and how to mend it",
     "history": "list notifications and what became of them",
     "cancel": "cancel a notification that was not sent yet",
+    "retry": "send again what failed, and what waits at once",
     "reload": "make the daemon read its configuration again",
     "relay": "serve the Notifications API from this machine, with an inbox page",
 }
 LATER = {
     *("api", "doctor", "exec", "explain", "hook", "mcp"),
-    *("mute", "ping", "retry", "service", "tail", "token"),
+    *("mute", "ping", "service", "tail", "token"),
 }
 """Commands of later versions: who types one has read of it, and made no typing mistake."""
 

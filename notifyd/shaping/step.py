@@ -22,15 +22,17 @@ from notifyd.shaping.inputs import (
     Cancelled,
     Configured,
     Input,
+    Retried,
     SendingAllowed,
     Settled,
     Submitted,
     WorkerStarted,
 )
 from notifyd.shaping.requests import cancel, submit
+from notifyd.shaping.revival import retry
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.sending import allow, dispatch, recover, settle
-from notifyd.shaping.state import Decision, State
+from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.tally import joined
 
 PRUNE_EVERY = 3600.0
@@ -53,26 +55,34 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
     if state.due(now):
         _tend(draft)
     for index, event in enumerate(events):
-        match event:
-            case Match():
-                _count(draft, event)
-            case Submitted():
-                draft.decision.replies[index] = submit(draft, event)
-            case Settled():
-                settle(draft, event.outcome)
-            case Cancelled():
-                draft.decision.replies[index] = cancel(draft, event)
-            case WorkerStarted():
-                recover(draft)
-            case SendingAllowed():
-                allow(draft)
-            case Configured():
-                pass  # done above: nothing may be told by rules that are gone
-            case _:
-                assert_never(event)
+        if reply := _folded(draft, event):
+            draft.decision.replies[index] = reply
     calm_storm(draft)
     dispatch(draft)
     return draft.decision
+
+
+def _folded(draft: Draft, event: Input) -> Reply | None:
+    match event:
+        case Match():
+            _count(draft, event)
+        case Submitted():
+            return submit(draft, event)
+        case Settled():
+            settle(draft, event.outcome)
+        case Cancelled():
+            return cancel(draft, event)
+        case Retried():
+            return retry(draft, event)
+        case WorkerStarted():
+            recover(draft)
+        case SendingAllowed():
+            allow(draft)
+        case Configured():
+            pass  # done before: nothing may be told by rules that are gone
+        case _:
+            assert_never(event)
+    return None
 
 
 def _count(draft: Draft, match: Match) -> None:
