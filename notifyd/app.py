@@ -159,6 +159,7 @@ class App:
             kinds=self._kinds,
             status=self.status,
             health=self.health,
+            metrics=self.metrics,
             reload=self.reload,
         )
 
@@ -229,7 +230,13 @@ class App:
             url=self._settings.api.url,
             uptime=time.monotonic() - self._started,
             reload_error=self._reload_error,
+            herald=self._driver.herald.described(),
         )
+
+    def metrics(self) -> bytes:
+        from notifyd.metrics import exposition  # noqa: PLC0415 - paid for by who asks for it
+
+        return exposition(self.status())
 
     def health(self) -> tuple[bool, str]:
         gate = self._driver.state.books.gate

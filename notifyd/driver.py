@@ -14,13 +14,20 @@ from math import inf
 import structlog
 
 from notifyd.clock import Clock
-from notifyd.errors import StoreUnavailableError
+from notifyd.errors import StaleError, StoreUnavailableError
+from notifyd.herald import Herald
 from notifyd.model import Content, Now, Order, Outcome, Parcel, Positions, Row
 from notifyd.outbox.queries import Entry
 from notifyd.outbox.store import Commit, Store
 from notifyd.shaping.codec import pieces
-from notifyd.shaping.gate import Sending
-from notifyd.shaping.inputs import Configured, Input, SendingAllowed, Settled, WorkerStarted
+from notifyd.shaping.inputs import (
+    Configured,
+    Input,
+    Retried,
+    SendingAllowed,
+    Settled,
+    WorkerStarted,
+)
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.step import step
@@ -61,6 +68,7 @@ class Driver:
         self.render = render
         self.trouble = ""
         """Why nothing can be stored at the moment; empty when all is well."""
+        self.herald = Herald()
         self._store, self._clock, self._rules = store, clock, rules
         self._ahead: deque[Offer] = deque()
         self._bulk: deque[Offer] = deque()
@@ -70,9 +78,6 @@ class Driver:
         self._watchers: dict[str, list[asyncio.Future[Row]]] = {}
         self._adopted = asyncio.Event()
         self._stopping = self._ended = False
-
-    def now(self) -> Now:
-        return self._clock.now()
 
     async def offer(
         self,
@@ -109,6 +114,9 @@ class Driver:
             for offer in (*self._current, *self._ahead, *self._bulk):
                 if not offer.committed.done():
                     offer.committed.set_exception(StoreUnavailableError(_ENDING))
+
+    def now(self) -> Now:
+        return self._clock.now()
 
     def stop(self) -> None:
         self._stopping = True
@@ -152,19 +160,28 @@ class Driver:
             positions = {key: value for offer in offers for key, value in offer.positions.items()}
             changes = pieces(decision, self.state.books)
             commit = Commit(
-                changes, positions, entries, self._clock.saved(now), now.wall, decision.forget
+                changes,
+                positions,
+                entries,
+                self._clock.saved(now),
+                now.wall,
+                decision.forget,
+                decision.revived,
             )
             try:
                 if changes or positions or entries or self.trouble or decision.forget is not None:
                     await self._store.commit(commit)
+            except StaleError as error:
+                self._current = _without(offers, error)
+                continue
             except StoreUnavailableError as error:
                 self._current = self._refused(offers, error)
                 await asyncio.sleep(_RETRY[min(attempt, len(_RETRY) - 1)])
                 attempt += 1
                 continue
             self._recovered()
-            self._tell_changes(decision)
             self.state.adopt(decision, now)
+            self.herald.sending(decision.books.gate, now.mono)
             self._adopted.set()
             self._answer(offers, decision)
             return
@@ -185,16 +202,6 @@ class Driver:
         if self.trouble:
             log.info("storing works again")
             self.trouble = ""
-
-    def _tell_changes(self, decision: Decision) -> None:
-        """Log how sending is when that changes, not at every try."""
-        before, after = self.state.books.gate, decision.books.gate
-        if before.sending is after.sending:
-            return
-        if after.sending is Sending.OK:
-            log.info("notifications are delivered again")
-        else:
-            log.warning("notifications wait", reason=after.error, state=after.sending.value)
 
     def _entries(self, decision: Decision, now: Now) -> list[Entry]:
         """Make the texts; a row learns its title from them, for digests to name it by."""
@@ -223,6 +230,7 @@ class Driver:
         if any(isinstance(event, WorkerStarted) for offer in offers for event in offer.inputs):
             self._orders = asyncio.Queue()  # what an earlier worker did not take is given anew
         if decision.order:
+            self.herald.attempts += 1
             self._orders.put_nowait(decision.order)
 
     async def ended(self, notification_id: str, within: float) -> Row | None:
@@ -260,6 +268,18 @@ class Driver:
 
     async def report(self, outcome: Outcome) -> None:
         await self.offer([Settled(outcome)])
+        self.herald.settled(outcome, self._clock.now().mono)
 
     async def token_changed(self) -> None:
         await self.offer([SendingAllowed()])
+
+
+def _without(offers: list[Offer], error: StaleError) -> list[Offer]:
+    """Refuse the offers that relied on a row as it no longer is; the others are folded anew."""
+    kept = []
+    for offer in offers:
+        if any(isinstance(event, Retried) and event.row.id == error.id for event in offer.inputs):
+            offer.committed.set_exception(error)
+        else:
+            kept.append(offer)
+    return kept

@@ -29,6 +29,14 @@ class StoreUnavailableError(NotifydError):
     """A commit failed for a reason that may pass: the disk is full, read-only or locked."""
 
 
+class StaleError(NotifydError):
+    """A commit relied on a row as it no longer is; `id` is the notification's."""
+
+    def __init__(self, notification_id: str) -> None:
+        super().__init__(f"the notification {notification_id} changed meanwhile: look at it again")
+        self.id = notification_id
+
+
 class MissingError(NotifydError):
     """A notification is not in the store any more."""
 

@@ -115,12 +115,16 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How one source is: `problems` are sentences; `dead` means that it no longer watches."""
+    """How one source is: `problems` are sentences; `dead` means that it no longer watches.
+
+    undecided: lines that no pattern could decide in time, by trigger.
+    """
 
     name: str
     watching: int
     problems: tuple[str, ...] = ()
     dead: bool = False
+    undecided: Mapping[str, int] = field(default_factory=dict)
 
 
 # --- triggers → shaping
@@ -277,7 +281,9 @@ class Verdict(StrEnum):
 class Outcome:
     """What became of an attempt.
 
-    reason: in plain words, empty when it arrived. pause: seconds for which nothing is sent.
+    reason: in plain words, empty when it arrived. cause: the same as one word out of a few hundred
+    at most, for metrics and for telling two reasons apart. pause: seconds for which nothing is
+    sent. asked: seconds of them that the API itself asked for, which nothing may cut short.
     own_pause: seconds for which this one stands back when others may go first.
     report: the API's own figures.
     """
@@ -288,3 +294,5 @@ class Outcome:
     pause: float = 0.0
     own_pause: float = 0.0
     report: Json | None = None
+    cause: str = ""
+    asked: float = 0.0

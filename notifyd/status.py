@@ -22,10 +22,11 @@ def describe(
     url: str,
     uptime: float,
     reload_error: str,
+    herald: Json,
 ) -> Json:
     """Tell everything. trouble: why nothing can be stored. triggers: type by name.
 
-    token_problem: why the token cannot be read at the moment.
+    token_problem: why the token cannot be read at the moment. herald: what delivery counted.
     """
     gate = state.books.gate
     sources = list(sources)
@@ -42,7 +43,7 @@ def describe(
             "source": token_source,
             "problem": token_problem or (gate.error if gate.sending is Sending.REFUSED else ""),
         },
-        "delivery": _delivery(gate, now),
+        "delivery": _delivery(gate, now) | herald,
         "outbox": _outbox(state.rows.values(), now) | {"store": trouble or "ok"},
         "triggers": {
             name: _trigger(kind, state.ledgers.get(name, Ledger()), _pending(state, name))
@@ -58,6 +59,7 @@ def describe(
                 "watching": source.watching,
                 "problems": list(source.problems),
                 "dead": source.dead,
+                "undecided": dict(source.undecided),
             }
             for source in sources
         ],
@@ -88,8 +90,10 @@ def _delivery(gate: Gate, now: Now) -> Json:
     return {
         "state": gate.sending.value,
         "error": gate.error,
+        "cause": gate.cause,
+        "warning": gate.nobody,
         "failures": gate.streak,
-        "paused_for": round(max(0.0, gate.resume - now.mono), 1) if gate.streak else 0.0,
+        "paused_for": round(max(0.0, gate.pauses_until - now.mono), 1),
     }
 
 
@@ -101,6 +105,7 @@ def _outbox(rows: Iterable[Row], now: Now) -> Json:
         oldest = min(oldest, row.created)
     return {
         "waiting": counts[Status.QUEUED] + counts[Status.ATTEMPTING],
+        "attempting": counts[Status.ATTEMPTING],
         "held": counts[Status.HELD],
         "oldest_age": round(max(0.0, now.wall - oldest), 1),
     }

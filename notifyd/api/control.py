@@ -30,6 +30,18 @@ class Control(Protocol):
         """Cancel by id, or by key among the peer's own; codes: not_found, in_flight, finished."""
         ...
 
+    async def retry(self, *, notification_id: str, peer: Peer, everyone: bool) -> Json:
+        """Send one again; codes: not_found, in_flight, held, finished, changed, no_room."""
+        ...
+
+    async def retry_all(self, *, status: Status | None, peer: Peer, everyone: bool) -> Json:
+        """End a pause, and send those again that ended so (None: none of them).
+
+        {"retried": how many, "more": whether there are more of them, "waiting": how many wait,
+        "paused_for": seconds for which the API asked to wait}
+        """
+        ...
+
     async def status(self) -> Json: ...
 
     async def explain(self, trigger: str) -> list[Json]:
@@ -45,6 +57,10 @@ class Control(Protocol):
 
     def health(self) -> tuple[bool, str]:
         """Whether all is well, and "ok" or the one word for what is not."""
+        ...
+
+    def metrics(self) -> bytes:
+        """Write what Prometheus reads, in its text format."""
         ...
 
     async def reload(self) -> Json:

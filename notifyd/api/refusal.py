@@ -11,6 +11,8 @@ _STATUS = {
     "in_flight": HTTPStatus.CONFLICT,
     "finished": HTTPStatus.CONFLICT,
     "unknown_trigger": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "held": HTTPStatus.CONFLICT,
+    "changed": HTTPStatus.CONFLICT,
     "no_room": HTTPStatus.SERVICE_UNAVAILABLE,
     "stopping": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,

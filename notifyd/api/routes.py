@@ -21,15 +21,19 @@ DEFAULT_LISTED = 100
 MOST_LISTED = 1000
 
 _NOTIFICATION = "/v1/notifications/"
+_RETRY = "/v1/notifications/ID/retry"
+_RETRIED = (Status.FAILED, Status.EXPIRED, Status.NO_DEVICE)
 _SETTLED_BADLY = frozenset({Status.FAILED, Status.EXPIRED, Status.CANCELLED, Status.REPLACED})
 _FIGURES = ("status", "delivered", "failed", "devices", "errors", "skipped", "reason", "detail")
-_LATER = ("/v1/events", "/v1/heartbeats/", "/v1/triggers/", "/metrics")
+_LATER = ("/v1/events", "/v1/heartbeats/", "/v1/triggers/")
 _SAFE = {"HEAD": "GET"}
 
 
 class Answer(NamedTuple):
+    """body: JSON, or Prometheus' text."""
+
     status: HTTPStatus
-    body: Json
+    body: Json | bytes
 
 
 class Call(NamedTuple):
@@ -73,20 +77,24 @@ class Routes:
             "/notifications/send": {"POST": self._send},
             "/v1/notifications": {"GET": self._list, "DELETE": self._cancel_by_key},
             _NOTIFICATION: {"GET": self._show, "DELETE": self._cancel},
+            _RETRY: {"POST": self._retry},
+            "/v1/retry": {"POST": self._retry_all},
             "/v1/status": {"GET": self._status},
             "/v1/explain": {"GET": self._explain},
             "/v1/mute": {"POST": self._mute},
             "/v1/reload": {"POST": self._reload},
             "/healthz": {"GET": self._health},
+            "/metrics": {"GET": self._metrics},
         }
 
     async def __call__(self, request: web.BaseRequest, caller: Caller) -> Answer:
         """Answer a request; every other outcome is a NotifydError."""
         path, wanted = request.path, ""
         if path.startswith(_NOTIFICATION) and path != _NOTIFICATION:
-            path, wanted = _NOTIFICATION, path.removeprefix(_NOTIFICATION)
+            wanted, verb = _parted(path.removeprefix(_NOTIFICATION))
+            path = _RETRY if verb else _NOTIFICATION
         methods = self._paths.get(path)
-        if methods is None or (path == _NOTIFICATION and not wanted):
+        if methods is None or (path in (_NOTIFICATION, _RETRY) and not wanted):
             raise self._unknown(request.path)
         handler = methods.get(_SAFE.get(request.method, request.method))
         if handler is None:
@@ -185,6 +193,28 @@ class Routes:
         )
         return _notifications([row])
 
+    # --- sending again
+
+    async def _retry(self, call: Call) -> Answer:
+        call.query()
+        await self._rates.take(call.caller.peer.uid)
+        row = await self._control.retry(
+            notification_id=call.id, peer=call.caller.peer, everyone=call.caller.admin
+        )
+        return _notifications([row])
+
+    async def _retry_all(self, call: Call) -> Answer:
+        asked = call.query("status").get("status")
+        status = _status(asked)
+        if status not in (None, *_RETRIED):
+            known = ", ".join(_RETRIED)
+            raise wrong_field("status", f"must be one of {known} (got {printable(asked or '')!r})")
+        await self._rates.take(call.caller.peer.uid)
+        result = await self._control.retry_all(
+            status=status, peer=call.caller.peer, everyone=call.caller.admin
+        )
+        return Answer(HTTPStatus.OK, {"success": True, **result})
+
     # --- the daemon itself
 
     async def _status(self, call: Call) -> Answer:
@@ -211,6 +241,10 @@ class Routes:
         result = await self._control.mute(trigger, seconds)
         return Answer(HTTPStatus.OK, {"success": True, **result})
 
+    async def _metrics(self, call: Call) -> Answer:
+        call.query()
+        return Answer(HTTPStatus.OK, self._control.metrics())
+
     async def _reload(self, call: Call) -> Answer:
         call.query()
         call.require_admin("reload")
@@ -223,6 +257,12 @@ class Routes:
             "code": "bad_config",
         }
         return Answer(HTTPStatus.UNPROCESSABLE_ENTITY, {**wrong, **result})
+
+
+def _parted(rest: str) -> tuple[str, bool]:
+    """Part ID/retry into the id and whether to retry it."""
+    notification_id, found, last = rest.rpartition("/")
+    return (notification_id, True) if found and last == "retry" else (rest, False)
 
 
 def _told(notification_id: str, row: Json) -> Json:

@@ -30,12 +30,13 @@ COMMANDS = {
     "explain": "say why there was or was no push: the last matches, step by step",
     "mute": "hold back a trigger's notifications, or all but urgent ones, for a while",
     "cancel": "cancel a notification that was not sent yet",
+    "retry": "send again what failed, and what waits at once",
     "reload": "make the daemon read its configuration again",
     "relay": "serve the Notifications API from this machine, with an inbox page",
 }
 LATER = {
     *("api", "doctor", "exec", "hook", "mcp"),
-    *("ping", "retry", "service", "tail", "token"),
+    *("ping", "service", "tail", "token"),
 }
 """Commands of later versions: who types one has read of it, and made no typing mistake."""
 

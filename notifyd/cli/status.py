@@ -64,7 +64,7 @@ def _delivery(delivery: Answer) -> str:
     text = shown(delivery.get("state", "?"))
     pause = delivery.get("paused_for")
     paused = isinstance(pause, (int, float)) and pause >= 1
-    return f"{text} for another {lasting(pause)}" if paused else text
+    return f"{text}, tries again in {lasting(pause)}" if paused else text
 
 
 def _outbox(outbox: Answer) -> str:
@@ -118,6 +118,12 @@ def _problems(status: Answer) -> str:
     error = delivery.get("error")
     if error and not (found and error == token.get("problem")):
         found.append(f"delivery: {shown(error)}")
+    if warning := delivery.get("warning"):
+        found.append(f"the last notification reached nobody: {shown(warning)}")
+    if failed := _part(delivery, "last_failed"):
+        name = shown(failed.get("id"))
+        why = shown(failed.get("reason"))
+        found.append(f"{name} failed: {why}; `notifyd retry {name}` sends it again")
     if (store := _part(status, "outbox").get("store", "ok")) != "ok":
         found.append(f"storing: {shown(store)}")
     for source in _sources(status):

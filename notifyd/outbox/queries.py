@@ -33,6 +33,11 @@ NEWEST: Final = (
     "WHERE (:uid IS NULL OR uid = :uid) AND (:status IS NULL OR status = :status) "
     "ORDER BY created DESC, id DESC LIMIT :limit"
 )
+OVER: Final = (
+    f"SELECT {_COLUMNS} FROM notifications "  # noqa: S608
+    "WHERE status = :status AND (:uid IS NULL OR uid = :uid) ORDER BY created, id LIMIT :limit"
+)
+STILL: Final = "SELECT 1 FROM notifications WHERE id = ? AND status = ? AND attempts = ?"
 FORGET: Final = (
     "DELETE FROM notifications WHERE changed < ? AND status NOT IN ('held', 'queued', 'attempting')"
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
-from notifyd.errors import MissingError
+from notifyd.errors import MissingError, StaleError
 from notifyd.model import Json, Parcel, Row, Status
 from notifyd.outbox import queries
 from notifyd.outbox.database import connect, open_database, translated
@@ -24,7 +24,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """All that one step changes. clock: the reading to go on from. wall: when, for history."""
+    """All that one step changes. clock: the reading to go on from. wall: when, for history.
+
+    revived: rows that were over, as they must still be.
+    """
 
     pieces: Mapping[str, str | None]
     positions: Mapping[str, str | None]
@@ -32,6 +35,7 @@ class Commit:
     clock: str
     wall: float
     forget: float | None = None
+    revived: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,10 @@ class Store:
         return await self._read(_positions)
 
     async def commit(self, commit: Commit) -> None:
-        """Write all of it or nothing; StoreUnavailableError when it may succeed later."""
+        """Write all of it or nothing; StoreUnavailableError when it may succeed later.
+
+        StaleError when a revived row is no longer as it was.
+        """
         await self._write(lambda writer: _commit(writer, commit))
 
     async def parcel(self, notification_id: str) -> Parcel:
@@ -90,6 +97,16 @@ class Store:
         if record is None:
             raise MissingError(f"{self.path} no longer holds it")
         return queries.parcel_of(record)
+
+    async def row(self, notification_id: str) -> Row | None:
+        record = await self._one(notification_id)
+        return None if record is None else queries.row_of(record)
+
+    async def over(self, *, uid: int | None, status: Status, limit: int) -> list[Row]:
+        """List those that ended so, the oldest first; uid None means everyone's."""
+        wanted = {"uid": uid, "status": status.value, "limit": limit}
+        found = await self._read(lambda reader: reader.execute(queries.OVER, wanted).fetchall())
+        return [queries.row_of(record) for record in found]
 
     async def notification(self, notification_id: str) -> Json | None:
         record = await self._one(notification_id)
@@ -124,6 +141,7 @@ class Store:
 def _commit(writer: sqlite3.Connection, commit: Commit) -> None:
     writer.execute("BEGIN IMMEDIATE")
     try:
+        _check(writer, commit.revived)
         _put(writer, "pieces", "name", {**commit.pieces, "clock": commit.clock})
         _put(writer, "positions", "key", commit.positions)
         inserts = [(entry.row, entry.parcel) for entry in commit.entries if entry.parcel]
@@ -141,6 +159,13 @@ def _commit(writer: sqlite3.Connection, commit: Commit) -> None:
         if writer.in_transaction:
             writer.execute("ROLLBACK")
         raise
+
+
+def _check(writer: sqlite3.Connection, revived: Sequence[Row]) -> None:
+    for row in revived:
+        as_known = (row.id, row.status.value, row.attempts)
+        if writer.execute(queries.STILL, as_known).fetchone() is None:
+            raise StaleError(row.id)
 
 
 def _put(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from notifyd.model import Match, Message, Outcome, Peer, Priority
+from notifyd.model import Match, Message, Outcome, Peer, Priority, Row
 from notifyd.shaping.rules import Rules
 
 
@@ -59,6 +59,14 @@ class Muted:
     seconds: float
 
 
-Input = (
-    Match | Configured | Submitted | Cancelled | Muted | WorkerStarted | Settled | SendingAllowed
-)
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A wish to send a notification again. row: as the store has it; `everyone`: as above."""
+
+    peer: Peer
+    row: Row
+    everyone: bool = False
+
+
+Wish = Submitted | Cancelled | Retried | Muted
+Input = Match | Configured | Wish | WorkerStarted | Settled | SendingAllowed

@@ -61,7 +61,7 @@ class Books:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a submission or a cancellation; `refusal` names why there is no row."""
+    """The answer to somebody's wish; `refusal` names why it is not granted."""
 
     row: Row | None
     refusal: str = ""
@@ -73,6 +73,7 @@ class Decision:
 
     rows are those that changed; contents what their text is to be made of, where that changed.
     replies: by the index of the event they answer. forget: history before this wall time may go.
+    revived: rows that were over, as they must still be on disk.
     """
 
     books: Books
@@ -85,6 +86,7 @@ class Decision:
     rows: dict[str, Row] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
     replies: dict[int, Reply] = field(default_factory=dict)
+    revived: list[Row] = field(default_factory=list)
     order: Order | None = None
     forget: float | None = None
 

@@ -15,12 +15,14 @@ from notifyd.shaping.inputs import (
     Configured,
     Input,
     Muted,
+    Retried,
     SendingAllowed,
     Settled,
     Submitted,
     WorkerStarted,
 )
 from notifyd.shaping.requests import cancel, release, submit
+from notifyd.shaping.revival import retry
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.sending import allow, dispatch, recover, settle
 from notifyd.shaping.state import Decision, Reply, State
@@ -61,6 +63,8 @@ def _take(draft: Draft, event: Input) -> Reply | None:
             return submit(draft, event)
         case Cancelled():
             return cancel(draft, event)
+        case Retried():
+            return retry(draft, event)
         case Muted():
             mutes.set_mute(draft, event)
         case Settled():

@@ -87,11 +87,30 @@ class MemoryControl:
         self.muted[trigger] = seconds
         return {"trigger": trigger, "until": 1_700_000_000.0 + seconds if seconds else 0.0}
 
+    async def retry(self, *, notification_id: str, peer: Peer, everyone: bool) -> Json:
+        row = await self.notification(notification_id, uid=None if everyone else peer.uid)
+        if row is None:
+            raise RefusedError("not_found", "there is no such notification of yours")
+        if row["status"] != Status.FAILED:
+            raise RefusedError("finished", "it was delivered")
+        row["status"] = str(Status.QUEUED)
+        return {"id": notification_id, "status": "queued"}
+
+    async def retry_all(self, *, status: Status | None, peer: Peer, everyone: bool) -> Json:
+        uid = None if everyone else peer.uid
+        rows = await self.notifications(uid=uid, status=status, limit=1000) if status else []
+        for row in rows:
+            row["status"] = str(Status.QUEUED)
+        return {"retried": len(rows), "more": False, "waiting": len(rows), "paused_for": 0.0}
+
     async def status(self) -> Json:
         return self.state
 
     def health(self) -> tuple[bool, str]:
         return self.healthy
+
+    def metrics(self) -> bytes:
+        return b"# a metric\n"
 
     async def reload(self) -> Json:
         return self.reloaded
