@@ -38,7 +38,7 @@ layers: $(READY) ## who may import whom
 unit: $(READY) ## the tests alone
 	$(BIN)/pytest -n $(JOBS) -m "not soak" -q
 
-soak: $(READY) ## the long drills: hundreds of kills and rotations
+soak: $(READY) ## the long drills: kills, outages, full disks, then the books (SOAK_SECONDS)
 	$(BIN)/pytest -n $(JOBS) -m soak -q --timeout 3600
 
 format: $(READY) ## write the style

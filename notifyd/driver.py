@@ -278,8 +278,9 @@ def _without(offers: list[Offer], error: StaleError) -> list[Offer]:
     """Refuse the offers that relied on a row as it no longer is; the others are folded anew."""
     kept = []
     for offer in offers:
-        if any(isinstance(event, Retried) and event.row.id == error.id for event in offer.inputs):
-            offer.committed.set_exception(error)
-        else:
+        wishes = [event.row for event in offer.inputs if isinstance(event, Retried)]
+        if all((row.id, row.attempts) != error.row for row in wishes):
             kept.append(offer)
+        elif not offer.committed.done():
+            offer.committed.set_exception(error)
     return kept

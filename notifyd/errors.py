@@ -30,11 +30,11 @@ class StoreUnavailableError(NotifydError):
 
 
 class StaleError(NotifydError):
-    """A commit relied on a row as it no longer is; `id` is the notification's."""
+    """A commit relied on a row as it no longer is: by its notification's id, and its attempts."""
 
-    def __init__(self, notification_id: str) -> None:
+    def __init__(self, notification_id: str, attempts: int) -> None:
         super().__init__(f"the notification {notification_id} changed meanwhile: look at it again")
-        self.id = notification_id
+        self.row = notification_id, attempts
 
 
 class MissingError(NotifydError):

@@ -165,7 +165,7 @@ def _check(writer: sqlite3.Connection, revived: Sequence[Row]) -> None:
     for row in revived:
         as_known = (row.id, row.status.value, row.attempts)
         if writer.execute(queries.STILL, as_known).fetchone() is None:
-            raise StaleError(row.id)
+            raise StaleError(row.id, row.attempts)
 
 
 def _put(

@@ -279,6 +279,19 @@ async def test_explain_names_the_trigger_asked_for(notifyd):
     )
 
 
+async def test_retry_by_id_all_that_failed_and_what_waits(notifyd, served: Daemon):
+    for _ in range(3):
+        await notifyd("send", "x")
+        list(served.control.rows.values())[-1]["status"] = "failed"
+    assert await notifyd("retry", "n1") == Ran(0, "n1 is queued.\n", "")
+    assert await notifyd("retry", "n1") == Ran(1, "", "It was delivered.\n")
+    assert await notifyd("retry", "--all") == Ran(0, "2 sent again; 2 waiting.\n", "")
+    assert await notifyd("retry") == Ran(0, "Nothing waits.\n", "")
+    assert json.loads((await notifyd("retry", "--json")).out)["retried"] == 0
+    ran = await notifyd("retry", "n1", "--status", "expired")
+    assert (ran.status, ran.err) == (2, "--status goes with --all: it says which ones\n")
+
+
 async def test_reload_tells_what_is_wrong_and_what_needs_a_restart(notifyd, served: Daemon):
     served.control.reloaded = {"reloaded": True, "problems": [], "restart": ["socket.path"]}
     ran = await notifyd("reload")

@@ -4,16 +4,17 @@ import asyncio
 import sqlite3
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from notifyd.clock import Clock
 from notifyd.driver import Driver
-from notifyd.errors import StoreUnavailableError
+from notifyd.errors import StaleError, StoreUnavailableError
 from notifyd.model import Message, Outcome, Parcel, Priority, Status, Verdict
 from notifyd.outbox.store import Store
 from notifyd.shaping.codec import restored
-from notifyd.shaping.inputs import Submitted
+from notifyd.shaping.inputs import Retried, Submitted
 from notifyd.shaping.rules import Limit, Rule, Rules
 from support.daemon import wait_for
 from support.histories import PEER, match
@@ -153,6 +154,27 @@ async def test_history_is_pruned_when_nothing_else_happens(tmp_path):
             machine["wall"] += 90_000
             await driver.offer([])
         assert on_disk(tmp_path, "SELECT id FROM notifications") == []
+
+
+async def test_a_row_that_is_retried_must_still_be_as_it_was_in_that_very_commit(tmp_path):
+    async with running(tmp_path) as (driver, store):
+        await driver.start_worker()
+        (reply,) = await driver.offer([request("text")])
+        await driver.report(Outcome(reply.row.id, Verdict.FAILED, "too long"))
+        known = await store.row(reply.row.id)
+        wish = Retried(PEER, known)
+        stale = Retried(PEER, replace(known, attempts=7))
+        both = asyncio.gather(driver.offer([wish]), driver.offer([request("other")]))
+        with pytest.raises(StaleError):
+            await driver.offer([stale])
+        await both
+        assert (await store.parcel(known.id)).title == "text"
+        while (order := await driver.next_order()).id != known.id or order.attempts == 1:
+            await driver.report(Outcome(order.id, Verdict.DELIVERED))
+        await driver.report(Outcome(known.id, Verdict.DELIVERED))
+        with pytest.raises(StaleError):
+            await driver.offer([wish])
+        assert (await store.row(known.id)).status is Status.DELIVERED
 
 
 async def test_stopping_commits_what_was_offered(tmp_path):

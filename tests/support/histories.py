@@ -93,8 +93,8 @@ class History:
         if decision.order:
             self.sent.append((self.now.mono, decision.order.id))
             self.orders.append(decision.order)
-        for reply in decision.replies.values():
-            if reply.row is not None:
+        for index, reply in decision.replies.items():
+            if isinstance(events[index], Submitted) and reply.row is not None:
                 self.acknowledged.add(reply.row.id)
         self._move(self.now.mono + self.lag)
         return decision

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifyd.model import Phase, Priority, Status, Verdict
-from notifyd.shaping.inputs import Cancelled, Muted, SendingAllowed
+from notifyd.shaping.inputs import Cancelled, Muted, Retried, SendingAllowed
 from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.state import Ledger
 from notifyd.shaping.step import step
@@ -67,6 +67,7 @@ actions = st.one_of(
     st.tuples(st.just("lost commit")),
     st.tuples(st.just("submit"), st.sampled_from(["", "k"]), st.sampled_from([0.0, 10.0])),
     st.tuples(st.just("cancel"), st.integers(0, 20)),
+    st.tuples(st.just("retry"), st.integers(0, 20)),
     st.tuples(st.just("worker restarts")),
     st.tuples(st.just("allow")),
     st.tuples(
@@ -118,6 +119,11 @@ def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the ac
             if waiting:
                 wish = Cancelled(PEER, id=waiting[number % len(waiting)])
                 history.feed(wish)
+        case ("retry", number):
+            # not of those that expired: they are in a digest's count already
+            over = (Status.FAILED, Status.NO_DEVICE)
+            if rows := [row for row in history.rows.values() if row.status in over]:
+                history.feed(Retried(PEER, rows[number % len(rows)], everyone=True))
         case ("worker restarts",):
             history.start_worker()
         case ("submit", key, delay):
