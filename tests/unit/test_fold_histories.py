@@ -1,12 +1,13 @@
 """Whatever happens in whatever order, each match is told exactly once."""
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifyd.model import Phase, Priority, Status, Verdict
-from notifyd.shaping.inputs import Cancelled, Muted, Retried, SendingAllowed
+from notifyd.shaping.inputs import Cancelled, Configured, Muted, Retried, SendingAllowed
 from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.state import Ledger
 from notifyd.shaping.step import step
@@ -148,6 +149,11 @@ def test_every_match_and_every_request_is_in_exactly_one_count(rules, history_of
     history, fed = History(rules, lag=lag), Counter()
     for action in history_of_actions:
         play(history, action, fed)
+    over = {
+        name: replace(rule, lasting=False, repeat=())
+        for name, rule in history.rules.triggers.items()
+    }
+    history.feed(Configured(replace(history.rules, triggers=over)))  # else it reminds for ever
     history.drain()
     told = history.told(Status.DELIVERED, Status.FAILED, Status.NO_DEVICE)
     withdrawn = history.told(Status.CANCELLED, Status.REPLACED)
