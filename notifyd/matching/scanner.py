@@ -1,27 +1,18 @@
 """Blocks of bytes in, matching lines out: one pass of the engine for all patterns at once."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
-import hyperscan
-
-from notifyd.matching import database
 from notifyd.matching.decide import Candidate, Decider, Hit, Rule
+from notifyd.matching.proposer import Expression, Proposer
 from notifyd.matching.widen import widen
 
 _LF = 0x0A
-_TO_LINE_END = rb"[^\n]*\n"
-"""Ends every expression, so that the engine reports once per line and never once per byte."""
-
 _SLICE = 256 << 10
 _LEAST_SLICE = 4 << 10
 _COST_OF_UNDECIDED = 10
 _COST_OF_HIT = 200
-
-Proposers = dict[bytes, list[Candidate]]
-"""By widened expression, the patterns that it stands for."""
-
 
 class Scan(NamedTuple):
     """end: how far the block was scanned, always behind a whole line."""
@@ -42,33 +33,24 @@ class Scanner:
         self._decider = Decider(rules, time_limit)
         self._slice = _SLICE
         self._every_line: list[Candidate] = []
-        proposers: Proposers = {}
+        stands_for: dict[Expression, list[Candidate]] = {}
         for number, rule in enumerate(rules):
             for index, pattern in enumerate(rule.patterns):
-                expression = widen(pattern, rule.encoding).expression
+                expression, _, parts = widen(pattern, rule.encoding)
                 if expression is None:
                     self._every_line.append((number, index))
                 else:
-                    proposers.setdefault(expression, []).append((number, index))
-        self._database = self._built(proposers, cache)
-        self._proposers = list(proposers.values())
+                    known = Expression(expression, parts)
+                    stands_for.setdefault(known, []).append((number, index))
+        self._stands_for = list(stands_for.values())
+        self._proposer = Proposer(list(stands_for), cache)
+        for refused in self._proposer.refused:
+            self._every_line += self._stands_for[refused]
 
     @property
     def undecided(self) -> Mapping[str, int]:
         """By trigger, how many lines ran out of time. May be read from any thread."""
         return self._decider.undecided
-
-    def _built(self, proposers: Proposers, cache: Path | None) -> hyperscan.Database | None:
-        """Compile all at once; what the engine refuses is moved to those tried on every line."""
-        try:
-            return _compiled(proposers, cache)
-        except hyperscan.error:
-            for expression in list(proposers):
-                try:
-                    _compiled([expression], None)
-                except hyperscan.error:
-                    self._every_line += proposers.pop(expression)
-            return _compiled(proposers, cache)
 
     def scan(
         self, block: bytearray, start: int, end: int, *, limit: int = 500, room: int = 16 << 20
@@ -113,13 +95,7 @@ class Scanner:
         self, block: bytearray, start: int, end: int
     ) -> Iterator[tuple[int, int, list[Candidate]]]:
         """Yield each candidate line's begin, the offset behind it, and the patterns to decide."""
-        found: dict[int, list[int]] = {}
-        if self._database is not None:
-            with memoryview(block)[start:end] as data:
-                whole = data if data[-1] == _LF else bytes(data) + b"\n"
-                # The engine's types name only bytes and str; it takes any buffer.
-                self._database.scan(cast("bytes", whole), _note, context=found)
-        proposed = {min(start + length, end): found[length] for length in sorted(found)}
+        proposed = self._proposer.proposed(block, start, end)
         if not self._every_line:
             for after, numbers in proposed.items():
                 yield block.rfind(b"\n", start, after - 1) + 1 or start, after, self._named(numbers)
@@ -130,17 +106,4 @@ class Scanner:
             start = after
 
     def _named(self, numbers: Iterable[int]) -> list[Candidate]:
-        return [candidate for number in numbers for candidate in self._proposers[number]]
-
-
-def _compiled(expressions: Collection[bytes], cache: Path | None) -> hyperscan.Database | None:
-    if not expressions:
-        return None
-    return database.load([expression + _TO_LINE_END for expression in expressions], cache)
-
-
-def _note(number: int, _start: int, end: int, _flags: int, found: Any) -> None:
-    try:
-        found[end].append(number)
-    except KeyError:
-        found[end] = [number]
+        return [candidate for number in numbers for candidate in self._stands_for[number]]
