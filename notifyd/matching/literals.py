@@ -34,7 +34,9 @@ def parts(whole: Shape) -> tuple[Part, ...]:
     reader.read(whole)
     reader.cut()
     useful = {part for part in reader.found if shortest(part) >= SHORTEST}
-    return tuple(sorted(useful, key=lambda part: (-shortest(part), len(part), sorted(part)))[:_PARTS])
+    return tuple(
+        sorted(useful, key=lambda part: (-shortest(part), len(part), sorted(part)))[:_PARTS]
+    )
 
 
 def shortest(part: Part) -> int:

@@ -59,7 +59,7 @@ class Proposer:
             return {}
         with memoryview(block)[start:end] as data:
             if end - start >= _LARGE and self._ready(data):
-                found = self._sieved(block, start, end, data)
+                found = self._sieved(self._whole, block, start, end)
             else:
                 found = _scanned(self._whole, data)
         return {min(start + length, end): found[length] for length in sorted(found)}
@@ -75,23 +75,25 @@ class Proposer:
                 self._wait, self._patience = self._patience, 2 * self._patience
         return self._sieving
 
-    def _sieved(self, block: bytearray, start: int, end: int, data: memoryview) -> Found:
+    def _sieved(self, whole: hyperscan.Database, block: bytearray, start: int, end: int) -> Found:
         """Look at the lines that hold rare text, and for what has none at all lines."""
-        found = {} if self._rest is None else _scanned(self._rest, data)
-        lines: list[memoryview] = []
+        with memoryview(block)[start:end] as data:
+            found = {} if self._rest is None else _scanned(self._rest, data)
+            ends = self._sieve.ends(data)
+        lines: list[bytearray] = []
         behind: dict[int, int] = {}
         size, last = 0, start
-        for length in self._sieve.ends(data):
+        for length in ends:
             at = start + length
             if at > last:
                 first = block.rfind(b"\n", last, at) + 1 or last
                 last = block.find(b"\n", at, end) + 1 or end
-                lines.append(data[first - start : last - start])
+                lines.append(block[first:last])
                 size += last - first
                 behind[size] = last - start
         if lines:
             self._sieving = not self._sieve.too_many(len(lines), end - start)
-            for length, numbers in _scanned(self._whole, memoryview(b"".join(lines))).items():
+            for length, numbers in _scanned(whole, memoryview(b"".join(lines))).items():
                 place = behind[min(length, size)]
                 found[place] = [*found.get(place, ()), *numbers]
         return found

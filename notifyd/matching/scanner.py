@@ -14,6 +14,7 @@ _LEAST_SLICE = 4 << 10
 _COST_OF_UNDECIDED = 10
 _COST_OF_HIT = 200
 
+
 class Scan(NamedTuple):
     """end: how far the block was scanned, always behind a whole line."""
 
