@@ -65,13 +65,13 @@ class Scanner:
         while start < end:
             stop = self._stop(block, start, end)
             for at, after, candidates in self._proposals(block, start, stop):
-                undecided = sum(self.undecided.values())
+                late = self._decider.late
                 raw = bytes(memoryview(block)[at : after - (block[after - 1] == _LF)])
-                found = self._decider.hits(raw, at, candidates)
-                hits += found
-                undecided -= sum(self.undecided.values())
-                limit -= len(found) - undecided * _COST_OF_UNDECIDED
-                room -= sum(len(hit.line) + _COST_OF_HIT for hit in found)
+                for hit in self._decider.hits(raw, at, candidates):
+                    hits.append(hit)
+                    limit -= 1
+                    room -= len(hit.line) + _COST_OF_HIT
+                limit -= (self._decider.late - late) * _COST_OF_UNDECIDED
                 if limit <= 0 or room <= 0:
                     self._slice = max(_LEAST_SLICE, 2 * (after - start))
                     return Scan(hits, after)
