@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import regex
 
 CUT: Final = "… (cut)"
+NONE: Final = -1
 _LEAST_LIMIT = 0.002
 
 Candidate = tuple[int, int]
@@ -16,19 +17,26 @@ Candidate = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One trigger's patterns. max_line: how many bytes of a line they see."""
+    """One trigger's patterns. max_line: how many bytes of a line they see.
+
+    first: what matches the first line of a record, if the patterns are for whole records.
+    """
 
     trigger: str
     patterns: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     encoding: str = "utf-8"
     max_line: int = 64 << 10
+    first: str | None = None
 
 
 class Hit(NamedTuple):
     """A line that counts for a trigger.
 
     offset: where it begins in the block. pattern: the number of the first that matches.
+
+    For a rule with records it is the first line of one: `pattern` is NONE if neither it nor those
+    up to the next hit can match, and the line is not read.
     """
 
     trigger: str

@@ -1,12 +1,14 @@
 """Blocks of bytes in, matching lines out: one pass of the engine for all patterns at once."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from notifyd.matching.decide import Candidate, Decider, Hit, Rule
+from notifyd.matching.decide import NONE, Candidate, Decider, Hit, Rule
 from notifyd.matching.proposer import Expression, Proposer
-from notifyd.matching.widen import widen
+from notifyd.matching.records import Records
+from notifyd.matching.widen import widen, widen_in_records
 
 _LF = 0x0A
 _SLICE = 256 << 10
@@ -31,53 +33,94 @@ class Scanner:
     def __init__(
         self, rules: Sequence[Rule], *, cache: Path | None, time_limit: float = 0.1
     ) -> None:
+        self._rules = tuple(rules)
         self._decider = Decider(rules, time_limit)
         self._slice = _SLICE
-        self._every_line: list[Candidate] = []
+        self._records = {
+            number: Records(rule, rule.first, cache=cache, time_limit=time_limit)
+            for number, rule in enumerate(rules)
+            if rule.first is not None
+        }
+        unsure: list[Candidate] = []
         stands_for: dict[Expression, list[Candidate]] = {}
         for number, rule in enumerate(rules):
+            find = widen if rule.first is None else widen_in_records
             for index, pattern in enumerate(rule.patterns):
-                expression, _, parts = widen(pattern, rule.encoding)
+                expression, _, parts = find(pattern, rule.encoding)
                 if expression is None:
-                    self._every_line.append((number, index))
+                    unsure.append((number, index))
                 else:
                     known = Expression(expression, parts)
                     stands_for.setdefault(known, []).append((number, index))
         self._stands_for = list(stands_for.values())
         self._proposer = Proposer(list(stands_for), cache)
         for refused in self._proposer.refused:
-            self._every_line += self._stands_for[refused]
+            unsure += self._stands_for[refused]
+        self._every_line = [one for one in unsure if one[0] not in self._records]
+        self._every_record = {number for number, _ in unsure} & self._records.keys()
 
     @property
     def undecided(self) -> Mapping[str, int]:
         """By trigger, how many lines ran out of time. May be read from any thread."""
-        return self._decider.undecided
+        if not self._records:
+            return self._decider.undecided
+        late = Counter(self._decider.undecided)
+        for records in self._records.values():
+            late.update(records.decider.undecided)
+        return late
 
     def scan(
         self, block: bytearray, start: int, end: int, *, limit: int = 500, room: int = 16 << 20
     ) -> Scan:
         """Find the matching lines between two offsets, until `limit` hits or `room` bytes of text.
 
-        Both may be passed by what the last line brings. The last line may lack its LF.
+        Both may be passed by what the last line brings. The last line may lack its LF. Of rules
+        with records the first lines are found: of each that may match, of the one after it, of
+        the first that begins between the offsets, and of the last.
         """
         self._decider.relax()
         hits: list[Hit] = []
-        while start < end:
-            stop = self._stop(block, start, end)
-            for at, after, candidates in self._proposals(block, start, stop):
+        near: dict[int, list[int]] = {number: [] for number in self._records}
+        at, stop, most = start, start, limit
+        while stop < end and limit > 0 and room > 0:
+            at, stop = stop, self._stop(block, stop, end)
+            for begin, after, candidates in self._proposals(block, at, stop):
                 late = self._decider.late
-                raw = bytes(memoryview(block)[at : after - (block[after - 1] == _LF)])
-                for hit in self._decider.hits(raw, at, candidates):
-                    hits.append(hit)
-                    limit -= 1
-                    room -= len(hit.line) + _COST_OF_HIT
+                if near:
+                    for number in {number for number, _ in candidates} & near.keys():
+                        near[number].append(begin)
+                        limit -= 1
+                    candidates = [one for one in candidates if one[0] not in near]  # noqa: PLW2901
+                if candidates:
+                    raw = bytes(memoryview(block)[begin : after - (block[after - 1] == _LF)])
+                    for hit in self._decider.hits(raw, begin, candidates):
+                        hits.append(hit)
+                        limit -= 1
+                        room -= len(hit.line) + _COST_OF_HIT
                 limit -= (self._decider.late - late) * _COST_OF_UNDECIDED
                 if limit <= 0 or room <= 0:
-                    self._slice = max(_LEAST_SLICE, 2 * (after - start))
-                    return Scan(hits, after)
-            start = stop
-            self._slice = min(_SLICE, 2 * self._slice)
-        return Scan(hits, end)
+                    self._slice = max(_LEAST_SLICE, 2 * (after - at))
+                    stop = after
+                    break
+            else:
+                self._slice = min(_SLICE, 2 * self._slice)
+        return self._with_records(block, start, Scan(hits, stop), near, most)
+
+    def _with_records(
+        self, block: bytearray, start: int, scan: Scan, near: Mapping[int, list[int]], limit: int
+    ) -> Scan:
+        """Add where records begin, given the lines that say which of them may match."""
+        if not near or scan.end == start:
+            return scan
+        hits, end = scan
+        for number, lines in near.items():
+            records, trigger = self._records[number], self._rules[number].trigger
+            if number in self._every_record:
+                found, end = records.every(block, start, end, limit=limit)
+            else:
+                found, end = records.of(block, start, end, lines)
+            hits += [Hit(trigger, at, "", 0 if matters else NONE, {}) for at, matters in found]
+        return Scan(sorted((hit for hit in hits if hit.offset < end), key=_offset), end)
 
     def _stop(self, block: bytearray, start: int, end: int) -> int:
         """Where the next slice ends: behind a line's end, with at least one line in it.
@@ -108,3 +151,7 @@ class Scanner:
 
     def _named(self, numbers: Iterable[int]) -> list[Candidate]:
         return [candidate for number in numbers for candidate in self._stands_for[number]]
+
+
+def _offset(hit: Hit) -> int:
+    return hit.offset
