@@ -6,6 +6,7 @@ The peer in the same run is the same daemon asked while nothing is written.
 """
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
@@ -47,7 +48,7 @@ def main() -> None:
         ready, log = folder / "ready", folder / "app.log"
         planted = corpus.write(ready, args.lines * LINE, samples, args.every)
         log.touch()
-        patterns = [sample.pattern for sample in samples]
+        patterns = json.dumps([sample.pattern for sample in samples])  # JSON's strings are TOML's
         with Daemon(folder, platform, CONFIG.format(folder=folder, patterns=patterns)) as daemon:
             warm = corpus.write(folder / "warm", 20_000 * LINE, samples, args.every)
             append(folder / "warm", log)
