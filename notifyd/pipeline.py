@@ -197,14 +197,14 @@ def _own_data(row: Row) -> Json:
 
 
 def patterns_of(name: str, trigger: LogTrigger, *, records: bool = False) -> Patterns:
-    """Say what is looked for: in lines, or in `records` whose first lines `multiline` finds."""
-    lines = trigger.multiline is None or records
+    """Say what is looked for: in a file's lines, or in one of its `records` that is whole."""
     return Patterns(
         trigger=name,
-        patterns=tuple(trigger.patterns) if lines else (str(trigger.multiline),),
-        exclude=tuple(trigger.exclude) if lines else (),
+        patterns=tuple(trigger.patterns),
+        exclude=tuple(trigger.exclude),
         encoding=trigger.encoding,
         max_line=trigger.max_line,
+        first=None if records else trigger.multiline,
     )
 
 

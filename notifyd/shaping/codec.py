@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -21,6 +22,7 @@ _ADAPTERS: dict[str, TypeAdapter[Any]] = {
 }
 
 
+@lru_cache(maxsize=10_000)
 def group_key(trigger: str, values: tuple[str, ...]) -> str:
     return json.dumps([trigger, *values], ensure_ascii=False)
 
