@@ -9,12 +9,12 @@ from notifyd.errors import UnreachableError
 from support.daemon import wait_for
 
 
-def matched(socket):
+def told(socket):
     try:
-        _, status = call("GET", "/v1/status", socket_path=str(socket))
+        _, answer = call("GET", "/v1/notifications", socket_path=str(socket))
     except UnreachableError:
-        return 0
-    return status["triggers"]["alerts"]["matches"]
+        return False
+    return any(row["title"] == "disk full" for row in answer["notifications"])
 
 
 def test_a_line_written_as_soon_as_the_demo_asks_for_it_is_told(tmp_path):
@@ -29,7 +29,7 @@ def test_a_line_written_as_soon_as_the_demo_asks_for_it_is_told(tmp_path):
             assert demo.poll() is None
         with (tmp_path / "app.log").open("a") as log:
             log.write("ALERT disk full\n")
-        wait_for(lambda: matched(tmp_path / "notifyd.sock"))
+        wait_for(lambda: told(tmp_path / "notifyd.sock"))
     finally:
         demo.send_signal(signal.SIGINT)
         demo.communicate(timeout=15)
