@@ -29,6 +29,10 @@ class StoreUnavailableError(NotifydError):
     """A commit failed for a reason that may pass: the disk is full, read-only or locked."""
 
 
+class DamagedError(StoreUnavailableError):
+    """The database is damaged: it has to be salvaged before anything can be stored."""
+
+
 class MissingError(NotifydError):
     """A notification is not in the store any more."""
 

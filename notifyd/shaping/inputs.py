@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from notifyd.model import Match, Message, Outcome, Peer, Priority
+from notifyd.model import Incident, Match, Message, Outcome, Peer, Priority
 from notifyd.shaping.rules import Rules
 
 
@@ -51,4 +51,13 @@ class SendingAllowed:
     """There is a new token, or somebody asked to try again: wait no longer."""
 
 
-Input = Match | Configured | Submitted | Cancelled | WorkerStarted | Settled | SendingAllowed
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something befell the store."""
+
+    incident: Incident
+
+
+Input = (
+    Match | Configured | Submitted | Cancelled | WorkerStarted | Settled | SendingAllowed | Happened
+)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
 
-from notifyd.model import Content, Digest, Now, Order, Row, Status
+from notifyd.model import Content, Digest, Incident, Now, Order, Row, Status
 from notifyd.shaping.gate import Gate
 from notifyd.shaping.group import Group, deadline
 from notifyd.shaping.rules import Rule, Rules
@@ -58,7 +58,8 @@ class Decision:
     """What one step wants: to be written in one commit, and only then adopted.
 
     rows are those that changed; contents what their text is to be made of, where that changed.
-    replies: by the index of the event they answer. forget: history before this wall time may go.
+    replies: by the index of the event they answer. strays: pieces on disk that nobody could read,
+    to be deleted. forget: history before this wall time may go.
     """
 
     books: Books
@@ -67,6 +68,8 @@ class Decision:
     groups: dict[str, Group | None] = field(default_factory=dict)
     digests: dict[str, Held | None] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
+    incidents: dict[str, Incident | None] = field(default_factory=dict)
+    strays: tuple[str, ...] = ()
     rows: dict[str, Row] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
     replies: dict[int, Reply] = field(default_factory=dict)
@@ -78,7 +81,8 @@ class Decision:
 class State:
     """Changed by `adopt` alone, and only once a decision is on disk.
 
-    rows: those that still wait. timers: (monotonic time, what), some of them out of date.
+    rows: those that still wait. incidents: what befell the store lately. strays: the names of
+    pieces on disk that could not be read. timers: (monotonic time, what), some of them out of date.
     """
 
     books: Books = field(default_factory=Books)
@@ -86,6 +90,8 @@ class State:
     groups: dict[str, Group] = field(default_factory=dict)
     digests: dict[str, Held] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    strays: tuple[str, ...] = ()
     rows: dict[str, Row] = field(default_factory=dict)
     census: Counter[str] = field(default_factory=Counter)
     timers: list[tuple[float, str]] = field(default_factory=list)
@@ -108,6 +114,13 @@ class State:
             self.put_group(key, group)
         for key, held in decision.digests.items():
             self.put_digest(key, held)
+        for key, incident in decision.incidents.items():
+            if incident is None:
+                self.incidents.pop(key, None)
+            else:
+                self.incidents[key] = incident
+        if decision.strays:
+            self.strays = ()
         for row in decision.rows.values():
             self.put_row(row, now)
         if retime or len(self.timers) > 64 + 4 * (len(self.groups) + len(self.rows)):

@@ -18,9 +18,11 @@ from notifyd.shaping.codec import group_key
 from notifyd.shaping.draft import Draft
 from notifyd.shaping.gate import Sending
 from notifyd.shaping.group import Group, added, deadline, emitted, idle, ripe
+from notifyd.shaping.incidents import announce, forget_old
 from notifyd.shaping.inputs import (
     Cancelled,
     Configured,
+    Happened,
     Input,
     SendingAllowed,
     Settled,
@@ -47,9 +49,7 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
     deadline is the state's own, once it has adopted the decision.
     """
     draft = Draft(state, now)
-    for event in events:
-        if isinstance(event, Configured):
-            _configure(draft, event.rules)
+    _prepare(draft, events)
     if state.due(now):
         _tend(draft)
     for index, event in enumerate(events):
@@ -66,10 +66,11 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
                 recover(draft)
             case SendingAllowed():
                 allow(draft)
-            case Configured():
+            case Configured() | Happened():
                 pass  # done above: nothing may be told by rules that are gone
             case _:
                 assert_never(event)
+    announce(draft)
     calm_storm(draft)
     dispatch(draft)
     return draft.decision
@@ -131,6 +132,7 @@ def _tend(draft: Draft) -> None:
     if draft.decision.prune_at <= now.mono:
         draft.decision.prune_at = now.mono + PRUNE_EVERY
         draft.decision.forget = now.wall - draft.rules.history
+        forget_old(draft, draft.decision.forget)
         forbidden = draft.gate.forbidden
         if forbidden and forbidden.created < draft.decision.forget:
             draft.gate = replace(draft.gate, forbidden=None)  # its row is no longer there
@@ -151,6 +153,15 @@ def _tend(draft: Draft) -> None:
             release(draft, row)
         elif row.status is Status.QUEUED and row.expires <= now.wall and not refused:
             expire(draft, row)
+
+
+def _prepare(draft: Draft, events: Sequence[Input]) -> None:
+    for event in events:
+        if isinstance(event, Configured):
+            _configure(draft, event.rules)
+            draft.drop_strays()
+        elif isinstance(event, Happened):
+            draft.put_incident(event.incident)
 
 
 def _configure(draft: Draft, rules: Rules) -> None:

@@ -10,7 +10,8 @@ import pytest
 from notifyd.errors import InUseError, StoreError, StoreUnavailableError
 from notifyd.model import Parcel, Peer, Priority, Row, Status
 from notifyd.outbox.queries import Entry
-from notifyd.outbox.store import Commit, Store
+from notifyd.outbox.commit import Commit
+from notifyd.outbox.store import Store
 
 
 def row(name, status=Status.QUEUED, **more):
