@@ -134,7 +134,7 @@ def row_of(record: Record) -> Row:
         title=record["title"],
         last_error=record["last_error"],
         merged_into=record["merged_into"],
-        report=json.loads(record["report"]) if record["report"] else None,
+        report=_object(record["report"]),
     )
 
 
@@ -146,7 +146,19 @@ def _check(record: Record) -> None:
 
 
 def parcel_of(record: Record) -> Parcel:
-    return Parcel(record["id"], record["title"], record["body"], json.loads(record["data"]))
+    data = _object(record["data"])
+    if data is None:
+        data = {"notification_id": record["id"], "trigger": record["trigger"]}
+    return Parcel(record["id"], record["title"], record["body"], data)
+
+
+def _object(text: str | None) -> Json | None:
+    """Read a JSON object; None where there is none, or a damaged one."""
+    try:
+        found = json.loads(text or "null")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def shown(record: Record) -> Json:
@@ -167,10 +179,8 @@ def shown(record: Record) -> Json:
             "changed",
         )
     }
-    view["data"] = json.loads(record["data"])
+    view["data"] = _object(record["data"]) or {}
     for name in ("key", "merged_into", "uid", "gid", "pid"):
         if record[name] not in ("", None):
             view[name] = record[name]
-    if record["report"]:
-        view |= json.loads(record["report"])
-    return view
+    return view | (_object(record["report"]) or {})

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from notifyd.errors import StoreUnavailableError
 from notifyd.model import Incident
-from notifyd.outbox import queries
+from notifyd.outbox import queries, wal
 from notifyd.outbox.aside import aside, ready, synced
 from notifyd.outbox.database import connect, open_database, translated
 from notifyd.outbox.migration import first_tables
@@ -49,6 +49,7 @@ def salvage(path: Path, wall: float | None = None) -> Incident:
         for tail in ("", "-wal"):
             with suppress(FileNotFoundError):
                 shutil.copyfile(path.with_name(path.name + tail), work / f"damaged.db{tail}")
+        wal.rescue(copy)
         incident = translated(lambda: _moved(copy, new, aside(path, wall), wall), path)
         synced(new)
         os.utime(new, (wall, wall))
@@ -134,12 +135,11 @@ def _keep(
 def _sound(table: str, values: tuple[object, ...]) -> bool:
     if table != "notifications":
         return all(isinstance(value, str) for value in values)
-    record = dict(zip(_COLUMNS, values, strict=True))
     try:
-        queries.row_of(record)
-        return isinstance(queries.parcel_of(record).data, dict)
+        queries.row_of(dict(zip(_COLUMNS, values, strict=True)))
     except (ValueError, TypeError):
         return False
+    return True
 
 
 def _graft(copy: Path) -> None:
