@@ -27,7 +27,7 @@ class Place:
         """Whether our database no longer stands at its path; what is open of it is still whole."""
         try:
             return _identity(self.path) != self._database
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError:
             return False  # it cannot be looked at, which says nothing of what is open
@@ -39,7 +39,7 @@ class Place:
             held = os.fstat(self._lock)
             if _identity(lock) == (held.st_dev, held.st_ino):
                 return
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
         except OSError:
             return
