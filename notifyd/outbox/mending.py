@@ -97,12 +97,13 @@ def put_back(writer: sqlite3.Connection, path: Path) -> Incident:
     """
     wall = float(int(time.time()))
     new = path.with_name(path.name + ".new")
-    foreign = path.exists()
+    incident = _taken(path, wall)
     try:
         new.unlink(missing_ok=True)
         os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         with closing(connect(new)) as target:
             writer.backup(target)
+            note(target, incident)
         synced(new)
         os.utime(new, (wall, wall))
         new.rename(ready(path))
@@ -111,15 +112,21 @@ def put_back(writer: sqlite3.Connection, path: Path) -> Incident:
             f"{path} was taken away and cannot be written again: {error.strerror}; "
             f"see that {path.parent} exists and this user may write it"
         ) from error
-    if foreign:
-        sentence = (
+    return incident
+
+
+def _taken(path: Path, wall: float) -> Incident:
+    if path.exists():
+        return Incident(
+            wall,
+            "notifyd's database was replaced",
             f"Another file took the place of the database {path} while notifyd ran; that one is "
             f"set aside as {aside(path, wall)}, and notifyd goes on with its own. "
-            "Stop notifyd first to put a database back."
+            "Stop notifyd first to put a database back.",
         )
-        return Incident(wall, "notifyd's database was replaced", sentence)
-    sentence = (
+    return Incident(
+        wall,
+        "notifyd's database was deleted",
         f"The database {path} was deleted while notifyd ran; it was written again, and nothing "
-        "of it is lost. See what deletes files there."
+        "of it is lost. See what deletes files there.",
     )
-    return Incident(wall, "notifyd's database was deleted", sentence)

@@ -215,6 +215,8 @@ class Store:
         try:
             reader = connect(self.path)
             reader.execute("PRAGMA query_only = 1")
+            # it holds all its files from now on, so that it reads on where they are deleted
+            reader.execute("SELECT count(*) FROM notifications WHERE id = ''").fetchall()
         except BaseException:
             writer.close()
             raise

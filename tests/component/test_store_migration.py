@@ -1,6 +1,5 @@
 """Databases of earlier versions are brought up to date; one of a later version is left alone."""
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -74,7 +73,7 @@ def test_a_newer_schema_is_left_alone_to_the_byte(tmp_path):
     subprocess.run([sys.executable, "-c", _KILLED, str(path)], check=True)
     (tmp_path / "notifyd.db-shm").unlink()
     files = [path, tmp_path / "notifyd.db-wal"]
-    before = [(file.read_bytes(), os.stat(file).st_mtime_ns) for file in files]
+    before = [(file.read_bytes(), file.stat().st_mtime_ns) for file in files]
     with pytest.raises(StoreError, match=r"written by a newer notifyd \(schema 99"):
         Store(tmp_path)
-    assert [(file.read_bytes(), os.stat(file).st_mtime_ns) for file in files] == before
+    assert [(file.read_bytes(), file.stat().st_mtime_ns) for file in files] == before

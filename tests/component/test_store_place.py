@@ -87,7 +87,7 @@ async def test_another_daemon_that_took_the_folder_meanwhile_keeps_it(folder):
             lock.write("4242\n")
             lock.flush()
             fcntl.flock(lock, fcntl.LOCK_EX)
-            with pytest.raises(StoreUnavailableError, match="already runs .*pid 4242"):
+            with pytest.raises(StoreUnavailableError, match=r"already runs .*pid 4242"):
                 await store.commit(commit(entry("ours")))
         await store.commit(commit(entry("ours")))
     assert waiting_ids(folder) == {"ours"}

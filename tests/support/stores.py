@@ -17,7 +17,7 @@ NOW = Now(1000.0, 1_700_000_000.0)
 
 def row(name, status=Status.QUEUED, **more):
     facts = {"trigger": "app", "priority": Priority.HIGH, "count": 3, "created": 5.0}
-    return Row(id=name, status=status, expires=4e12, **(facts | more))
+    return Row(id=name, status=status, expires=99.0, **(facts | more))
 
 
 def parcel(name, title="Title", body="Body"):
@@ -74,8 +74,7 @@ def restore_dump(dump, folder):
     """Make the database of a dump, as it was left two hours ago."""
     with closing(sqlite3.connect(folder / "notifyd.db")) as fresh:
         fresh.executescript(dump.read_text())
-        then = time.time() - 7200
-        fresh.execute(
-            "UPDATE pieces SET value = json_set(value, '$.wall', ?) WHERE name = 'clock'", (then,)
-        )
+        clock = "json_set(value, '$.wall', ?, '$.boot', 'an earlier one')"
+        then = (time.time() - 7200,)
+        fresh.execute(f"UPDATE pieces SET value = {clock} WHERE name = 'clock'", then)
         fresh.commit()
