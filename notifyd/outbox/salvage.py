@@ -49,7 +49,6 @@ def salvage(path: Path, wall: float | None = None) -> Incident:
         for tail in ("", "-wal"):
             with suppress(FileNotFoundError):
                 shutil.copyfile(path.with_name(path.name + tail), work / f"damaged.db{tail}")
-        wal.rescue(copy)
         incident = translated(lambda: _moved(copy, new, aside(path, wall), wall), path)
         synced(new)
         os.utime(new, (wall, wall))
@@ -68,7 +67,9 @@ def salvage(path: Path, wall: float | None = None) -> Incident:
 def _moved(copy: Path, new: Path, place: Path, wall: float) -> Incident:
     with closing(open_database(new)) as writer:
         writer.execute("BEGIN")
+        hole = wal.rescue(copy)
         reading = _walked(copy, writer)
+        reading.whole = reading.whole and not hole
         if not reading.known:
             _graft(copy)
             _walked(copy, writer)
@@ -166,7 +167,9 @@ def _told(writer: sqlite3.Connection, place: Path, reading: _Reading) -> str:
         )
     ]
     saved = "{} waiting and {} earlier notifications, {} counters and {} positions".format(*counts)
-    missing = "the rest could not be read" if not reading.whole else "all of it could be read"
+    missing = (
+        "what else there was could not be read" if not reading.whole else "all of it could be read"
+    )
     return (
         f"The database was damaged and is set aside as {place}; saved of it were {saved}: "
         f"{missing}. Look at the disk, and delete that file when nobody wants to look into it."

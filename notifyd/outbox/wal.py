@@ -47,10 +47,13 @@ def broken(path: Path) -> bool:
     return commits > 1  # the first may be the end of a transaction that was never whole
 
 
-def rescue(path: Path) -> None:
-    """Write all sound frames of a broken log into its database, and drop the log."""
+def rescue(path: Path) -> bool:
+    """Write all sound frames of a broken log into its database, and drop the log.
+
+    Tells whether it was broken.
+    """
     if not broken(path):
-        return
+        return False
     log = _beside(path)
     written: dict[int, bytes] = {}
     pending: dict[int, bytes] = {}
@@ -65,6 +68,7 @@ def rescue(path: Path) -> None:
             file.seek((page - 1) * len(data))
             file.write(data)
     log.unlink()
+    return True
 
 
 def _beside(path: Path) -> Path:

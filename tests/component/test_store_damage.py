@@ -104,7 +104,7 @@ async def test_commits_behind_a_hole_in_the_log_are_kept(tmp_path):
     async with Store(killed) as store:
         kept = {row.id for row in (await store.saved()).rows}
     assert kept == {str(number) for number in range(30)}
-    assert {path.name.partition("-")[2][15:] for path in killed.glob("*.damaged-*")} == {"", "-wal"}
+    assert {path.name.partition("-")[2][15:] for path in killed.glob("*.damaged-*")} >= {"", "-wal"}
 
 
 async def test_a_torn_last_commit_is_no_damage(tmp_path):
