@@ -14,14 +14,17 @@ from math import inf
 import structlog
 
 from notifyd.clock import Clock
-from notifyd.errors import StaleError, StoreUnavailableError
+from notifyd.errors import DamagedError, StaleError, StoreUnavailableError
 from notifyd.herald import Herald
-from notifyd.model import Content, Now, Order, Outcome, Parcel, Positions, Row
+from notifyd.model import Content, Message, Now, Order, Outcome, Parcel, Positions, Row
+from notifyd.outbox.commit import Commit
+from notifyd.outbox.mending import Known
 from notifyd.outbox.queries import Entry
-from notifyd.outbox.store import Commit, Store
-from notifyd.shaping.codec import pieces
+from notifyd.outbox.store import Store
+from notifyd.shaping.codec import pieces, whole
 from notifyd.shaping.inputs import (
     Configured,
+    Happened,
     Input,
     Retried,
     SendingAllowed,
@@ -38,6 +41,7 @@ _BATCH = 200
 """Events folded at once: bounds the time for which the loop does nothing else."""
 _RETRY = (0.5, 1.0, 2.0)
 """Seconds between attempts to commit; the last goes on."""
+_LOST = "(its text was lost when the database was damaged)"
 _ENDING = "notifyd is ending: send it again when it runs"
 
 log = structlog.get_logger()
@@ -168,11 +172,15 @@ class Driver:
                 decision.forget,
                 decision.revived,
             )
+            needed = bool(changes or positions or entries or decision.forget is not None)
             try:
-                if changes or positions or entries or self.trouble or decision.forget is not None:
+                if needed or self.trouble or self._store.lost():
                     await self._store.commit(commit)
             except StaleError as error:
                 self._current = _without(offers, error)
+                continue
+            except DamagedError:
+                self._current = await self._mend(offers)
                 continue
             except StoreUnavailableError as error:
                 self._current = self._refused(offers, error)
@@ -184,7 +192,35 @@ class Driver:
             self.herald.sending(decision.books.gate, now.mono)
             self._adopted.set()
             self._answer(offers, decision)
+            self._tell_incidents()
             return
+
+    async def _mend(self, offers: list[Offer]) -> list[Offer]:
+        """Have the database salvaged; what is known here was acknowledged and goes over that."""
+        known = Known(whole(self.state), self.state.rows, self._without_text)
+        try:
+            await self._store.mend(known)
+        except StoreUnavailableError as worse:
+            offers = self._refused(offers, worse)
+            await asyncio.sleep(_RETRY[-1])
+        return offers
+
+    def _without_text(self, row: Row) -> Parcel:
+        return self.render(row, Message(row.title or row.trigger, _LOST), self._clock.now())
+
+    def _tell_incidents(self) -> None:
+        for incident in self._store.incidents():
+            self._ahead.append(Offer([Happened(incident)], {}, refusable=False))
+
+    async def look_after_store(self, every: float) -> None:
+        """See every so many seconds that the database is where it belongs, until cancelled.
+
+        While commits come, each of them sees to that; this is for the quiet hours.
+        """
+        while True:
+            await asyncio.sleep(every)
+            if self._store.lost():
+                await self.offer([])
 
     def _refused(self, offers: list[Offer], error: StoreUnavailableError) -> list[Offer]:
         if self.trouble != str(error):

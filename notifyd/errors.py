@@ -37,6 +37,10 @@ class StaleError(NotifydError):
         self.row = notification_id, attempts
 
 
+class DamagedError(StoreUnavailableError):
+    """The database is damaged: it has to be salvaged before anything can be stored."""
+
+
 class MissingError(NotifydError):
     """A notification is not in the store any more."""
 

@@ -238,6 +238,23 @@ class Row:
         return self.attempts > 0
 
 
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that happened to the store and that a person must hear of, once.
+
+    wall: when; it also tells incidents apart. told: a notification of it is in the outbox.
+    """
+
+    wall: float
+    title: str
+    sentence: str
+    told: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.wall:.3f}"
+
+
 # --- outbox → delivery and back
 
 

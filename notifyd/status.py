@@ -63,6 +63,10 @@ def describe(
             }
             for source in sources
         ],
+        "incidents": [
+            {"at": incident.wall, "what": incident.sentence}
+            for incident in state.incidents.values()
+        ],
         "reload": {"error": reload_error},
     }
 

@@ -13,6 +13,7 @@ from notifyd.errors import (
     ConfigError,
     NotifydError,
     StoreError,
+    StoreUnavailableError,
     TokenError,
     UnreachableError,
 )
@@ -121,6 +122,8 @@ def exit_status(error: NotifydError) -> int:
         return USAGE
     if isinstance(error, UnreachableError):
         return UNREACHABLE
+    if isinstance(error, StoreUnavailableError):
+        return TRY_LATER
     if isinstance(error, AnswerError):
         return _BY_STATUS.get(error.status, FAILED)
     return FAILED

@@ -133,6 +133,10 @@ def _problems(status: Answer) -> str:
         found += [f"{name}: {shown(problem)}" for problem in listed]
         if source.get("dead") and not listed:
             found.append(f"{name}: no longer watches; the daemon's log says why")
+    incidents = status.get("incidents")
+    for incident in incidents if isinstance(incidents, list) else []:
+        if isinstance(incident, dict):
+            found.append(f"{clock(incident.get('at'))}: {shown(incident.get('what') or '')}")
     if error := _part(status, "reload").get("error"):
         found.append(f"the last reload was refused, the old configuration goes on: {shown(error)}")
     if not found:

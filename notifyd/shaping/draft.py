@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from notifyd.model import Content, Now, Row, Status
+from notifyd.model import Content, Incident, Now, Row, Status
 from notifyd.shaping.gate import Gate
 from notifyd.shaping.group import Group
 from notifyd.shaping.ids import uuid7
@@ -109,7 +109,23 @@ class Draft:
     def queued(self) -> list[Row]:
         return [row for row in self.rows() if row.status is Status.QUEUED]
 
+    # incidents
+
+    def incidents(self) -> list[Incident]:
+        merged = self._state.incidents | self.decision.incidents
+        return [incident for incident in merged.values() if incident is not None]
+
+    def put_incident(self, incident: Incident) -> None:
+        self.decision.incidents[incident.key] = incident
+
+    def forget_incident(self, incident: Incident) -> None:
+        self.decision.incidents[incident.key] = None
+
     # books
+
+    def drop_strays(self) -> None:
+        """Delete the pieces on disk that could not be read; they were told as an incident."""
+        self.decision.strays = self._state.strays
 
     def new_id(self) -> str:
         self.books = replace(self.books, serial=self.books.serial + 1)

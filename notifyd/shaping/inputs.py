@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from notifyd.model import Match, Message, Outcome, Peer, Priority, Row
+from notifyd.model import Incident, Match, Message, Outcome, Peer, Priority, Row
 from notifyd.shaping.rules import Rules
 
 
@@ -68,5 +68,12 @@ class Retried:
     everyone: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something befell the store."""
+
+    incident: Incident
+
+
 Wish = Submitted | Cancelled | Retried | Muted
-Input = Match | Configured | Wish | WorkerStarted | Settled | SendingAllowed
+Input = Match | Configured | Wish | WorkerStarted | Settled | SendingAllowed | Happened

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 
-from notifyd.model import Content, Digest, Now, Order, Priority, Row, Status
+from notifyd.model import Content, Digest, Incident, Now, Order, Priority, Row, Status
 from notifyd.shaping.gate import Gate
 from notifyd.shaping.group import Group, deadline
 from notifyd.shaping.rules import Rule, Rules
@@ -73,7 +73,8 @@ class Decision:
 
     rows are those that changed; contents what their text is to be made of, where that changed.
     replies: by the index of the event they answer. forget: history before this wall time may go.
-    revived: rows that were over, as they must still be on disk.
+    revived: rows that were over, as they must still be on disk. strays: pieces on disk that nobody
+    could read, to be deleted.
     """
 
     books: Books
@@ -83,6 +84,8 @@ class Decision:
     digests: dict[str, Held | None] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     trails: dict[str, list[Trace]] = field(default_factory=dict)
+    incidents: dict[str, Incident | None] = field(default_factory=dict)
+    strays: tuple[str, ...] = ()
     rows: dict[str, Row] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
     replies: dict[int, Reply] = field(default_factory=dict)
@@ -95,7 +98,8 @@ class Decision:
 class State:
     """Changed by `adopt` alone, and only once a decision is on disk.
 
-    rows: those that still wait. timers: (monotonic time, what), some of them out of date.
+    rows: those that still wait. incidents: what befell the store lately. strays: the names of
+    pieces on disk that could not be read. timers: (monotonic time, what), some of them out of date.
     """
 
     books: Books = field(default_factory=Books)
@@ -104,6 +108,8 @@ class State:
     digests: dict[str, Held] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     trails: dict[str, list[Trace]] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    strays: tuple[str, ...] = ()
     rows: dict[str, Row] = field(default_factory=dict)
     census: Counter[str] = field(default_factory=Counter)
     timers: list[tuple[float, str]] = field(default_factory=list)
@@ -130,6 +136,13 @@ class State:
             self.put_group(key, group)
         for key, held in decision.digests.items():
             self.put_digest(key, held)
+        for key, incident in decision.incidents.items():
+            if incident is None:
+                self.incidents.pop(key, None)
+            else:
+                self.incidents[key] = incident
+        if decision.strays:
+            self.strays = ()
         for row in decision.rows.values():
             self.put_row(row, now)
         if retime or len(self.timers) > 64 + 4 * (len(self.groups) + len(self.rows)):

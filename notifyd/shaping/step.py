@@ -10,9 +10,11 @@ from notifyd.shaping.admission import calm_storm, count_into, expire, place_due
 from notifyd.shaping.draft import Draft
 from notifyd.shaping.gate import Sending
 from notifyd.shaping.group import Group, idle, lapse, ripe
+from notifyd.shaping.incidents import announce, forget_old
 from notifyd.shaping.inputs import (
     Cancelled,
     Configured,
+    Happened,
     Input,
     Muted,
     Retried,
@@ -39,9 +41,7 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
     deadline is the state's own, once it has adopted the decision.
     """
     draft = Draft(state, now)
-    for event in events:
-        if isinstance(event, Configured):
-            _configure(draft, event.rules)
+    _prepare(draft, events)
     if state.clock_moved(now):
         mutes.retime(draft)
     if state.due(now):
@@ -49,6 +49,7 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
     for index, event in enumerate(events):
         if reply := _take(draft, event):
             draft.decision.replies[index] = reply
+    announce(draft)
     calm_storm(draft)
     dispatch(draft)
     return draft.decision
@@ -73,8 +74,8 @@ def _take(draft: Draft, event: Input) -> Reply | None:
             recover(draft)
         case SendingAllowed():
             allow(draft)
-        case Configured():
-            pass  # done before all others: nothing may be told by rules that are gone
+        case Configured() | Happened():
+            pass  # `_prepare` took them in
         case _:
             assert_never(event)
     return None
@@ -94,6 +95,7 @@ def _tend(draft: Draft) -> None:
     if draft.decision.prune_at <= now.mono:
         draft.decision.prune_at = now.mono + PRUNE_EVERY
         draft.decision.forget = now.wall - draft.rules.history
+        forget_old(draft, draft.decision.forget)
         forbidden = draft.gate.forbidden
         if forbidden and forbidden.created < draft.decision.forget:
             draft.gate = replace(draft.gate, forbidden=None)  # its row is no longer there
@@ -124,6 +126,16 @@ def _tend_group(draft: Draft, key: str, group: Group) -> None:
         alarms.remind(draft, key, left)
     if (left := draft.group(key)) and idle(left, now, rule):
         draft.put_group(key, None)
+
+
+def _prepare(draft: Draft, events: Sequence[Input]) -> None:
+    """Take in what comes before all else: nothing may be told by rules that are gone."""
+    for event in events:
+        if isinstance(event, Configured):
+            _configure(draft, event.rules)
+            draft.drop_strays()
+        elif isinstance(event, Happened):
+            draft.put_incident(event.incident)
 
 
 def _configure(draft: Draft, rules: Rules) -> None:

@@ -1,6 +1,7 @@
 """The driver over a real database: what is acknowledged is on disk; a full disk loses nothing."""
 
 import asyncio
+import shutil
 import sqlite3
 import time
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from notifyd.clock import Clock
 from notifyd.driver import Driver
 from notifyd.errors import StaleError, StoreUnavailableError
 from notifyd.model import Message, Outcome, Parcel, Priority, Status, Verdict
+from notifyd.outbox.queries import COLUMNS
 from notifyd.outbox.store import Store
 from notifyd.shaping.codec import restored
 from notifyd.shaping.inputs import Retried, Submitted
@@ -184,3 +186,47 @@ async def test_stopping_commits_what_was_offered(tmp_path):
         driver.stop()
         await asyncio.gather(*offered)
     assert on_disk(tmp_path, "SELECT count(*) FROM notifications") == [(50,)]
+
+
+async def test_a_database_that_is_deleted_in_a_quiet_hour_is_written_again(tmp_path):
+    folder = tmp_path / "state"
+    async with running(folder) as (driver, _):
+        await driver.offer([request("hello")])
+        looking = asyncio.create_task(driver.look_after_store(0.01))
+        shutil.rmtree(folder)
+        incidents = "SELECT title FROM notifications ORDER BY id"
+        async with asyncio.timeout(10):
+            while not driver.state.incidents:  # noqa: ASYNC110 - the state tells nobody
+                await asyncio.sleep(0.01)
+        looking.cancel()
+        assert on_disk(folder, incidents) == [("hello",), ("notifyd's database was deleted",)]
+
+
+async def test_what_is_known_goes_over_what_a_damaged_database_still_says(tmp_path):
+    async with running(tmp_path) as (driver, store):
+        await driver.start_worker()
+        replies = await driver.offer([request("one"), request("two"), request("three")])
+        one, two, three = (reply.row.id for reply in replies)
+        (order,) = [await driver.next_order()]
+        assert order.id == one
+        for change in (
+            f"DELETE FROM notifications WHERE id = '{two}'",
+            f"UPDATE notifications SET status = 'queued', attempts = 0 WHERE id = '{one}'",
+            (
+                f"INSERT INTO notifications SELECT 'z', {COLUMNS.partition(', ')[2]} "
+                f"FROM notifications WHERE id = '{three}'"
+            ),
+            "DELETE FROM pieces",
+        ):
+            store._writer.execute(change)
+        store._damage = "what a read would have said"
+        await driver.offer([match("app")])
+        rows = "SELECT id, status, title FROM notifications WHERE trigger = 'socket'"
+        assert set(on_disk(tmp_path, rows)) == {
+            (one, "attempting", "one"),
+            (two, "queued", "two"),
+            (three, "queued", "three"),
+            ("z", "failed", "three"),
+        }
+        assert on_disk(tmp_path, "SELECT count(*) FROM pieces WHERE name = 'books:'") == [(1,)]
+        assert driver.trouble == ""
