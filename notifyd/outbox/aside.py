@@ -25,6 +25,14 @@ def aside(path: Path, wall: float) -> Path:
     return path.with_name(f"{path.name}.damaged-{stamp}")
 
 
+def free_second(path: Path, wall: float) -> float:
+    """Find the first whole second, from this one on, under which nothing is set aside yet."""
+    second = float(int(wall))
+    while aside(path, second).exists():
+        second += 1
+    return second
+
+
 def install(path: Path) -> None:
     """Set aside what stands at `path` and put there what is ready; does nothing if nothing is."""
     new = ready(path)

@@ -12,7 +12,7 @@ from pathlib import Path
 from notifyd.errors import StoreUnavailableError
 from notifyd.model import Incident, Parcel, Row
 from notifyd.outbox import queries
-from notifyd.outbox.aside import aside, ready, synced
+from notifyd.outbox.aside import aside, free_second, ready, synced
 from notifyd.outbox.commit import put, transaction
 from notifyd.outbox.database import connect
 
@@ -95,7 +95,7 @@ def put_back(writer: sqlite3.Connection, path: Path) -> Incident:
 
     Makes it `ready`, for `aside.install`. Raises StoreUnavailableError where that is impossible.
     """
-    wall = float(int(time.time()))
+    wall = free_second(path, time.time())
     new = path.with_name(path.name + ".new")
     incident = _taken(path, wall)
     try:

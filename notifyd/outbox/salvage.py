@@ -17,7 +17,7 @@ from pathlib import Path
 from notifyd.errors import StoreUnavailableError
 from notifyd.model import Incident
 from notifyd.outbox import queries, wal
-from notifyd.outbox.aside import aside, ready, synced
+from notifyd.outbox.aside import aside, free_second, ready, synced
 from notifyd.outbox.database import connect, open_database, translated
 from notifyd.outbox.migration import first_tables
 from notifyd.outbox.pages import Pages
@@ -40,7 +40,7 @@ def salvage(path: Path, wall: float | None = None) -> Incident:
     Nobody may have the damaged one open. wall: seconds, now. Returns what to tell about it, which
     is in the new database too. StoreUnavailableError where there is no room for all that.
     """
-    wall = float(int(time.time() if wall is None else wall))
+    wall = free_second(path, time.time() if wall is None else wall)
     work = path.with_name(path.name + ".salvage")
     shutil.rmtree(work, ignore_errors=True)
     try:

@@ -143,6 +143,16 @@ async def test_a_kill_while_the_salvaged_one_is_put_in_place_is_made_good(sound,
     ]
 
 
+async def test_what_is_set_aside_in_one_second_is_not_overwritten(sound, tmp_path):
+    database, wall = tmp_path / "notifyd.db", 1_700_000_000.0
+    for harm in (b"one", b"two"):
+        database.write_bytes(harm * 5000)
+        salvage(database, wall)
+        install(database)
+    assert aside(database, wall).read_bytes() == b"one" * 5000
+    assert aside(database, wall + 1).read_bytes() == b"two" * 5000
+
+
 async def test_only_the_last_few_that_were_set_aside_are_kept(sound, tmp_path):
     for number in range(KEPT + 2):
         crash_image(sound, tmp_path)
