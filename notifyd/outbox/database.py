@@ -18,6 +18,7 @@ T = TypeVar("T")
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _PASSING = {
     "SQLITE_FULL": "the disk is full: free some space",
+    "SQLITE_IOERR_SHMSIZE": "the disk is full: free some space",  # there is no room for the -shm
     "SQLITE_READONLY": "it cannot be written: make its file system writable for this user",
     "SQLITE_IOERR": "the disk reports errors: look at the kernel's log",
     "SQLITE_BUSY": "another program has locked it: end that program",

@@ -247,6 +247,29 @@ def test_a_locked_database_at_the_start_is_waited_for(daemon, platform, tmp_path
     wait_for(lambda: sent in platform.delivered)
 
 
+def test_a_start_on_a_full_disk_names_the_full_disk_and_keeps_what_waits(
+    daemon, platform, tmp_path
+):
+    (tmp_path / "app.log").touch()
+    platform.default = status(503)
+    with small_disk(tmp_path / "state", "8m") as filler:
+        one = daemon(LOGS.format(folder=tmp_path)).start()
+        sent = one.send(title="waits")
+        one.stop()
+        fill(filler)
+        one.launch()
+        assert one.process.wait(15) == 75
+        assert one.log.read_text().splitlines()[-1] == (
+            f"cannot store anything in {tmp_path}/state/notifyd.db: "
+            "the disk is full: free some space"
+        )
+        filler.unlink()
+        platform.default = ok()
+        one.start()
+        wait_for(lambda: sent in platform.delivered)
+        one.stop()
+
+
 def test_a_state_directory_that_cannot_be_written_is_refused_in_a_sentence(daemon, tmp_path):
     one = daemon(LOGS.format(folder=tmp_path))
     with small_disk(tmp_path / "state", "1m"):

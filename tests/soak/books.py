@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 
+from notifyd.model import SOCKET
 from notifyd.triggers.times import TIMES
 from support.platform import Received
 
 _COUNTED = re.compile(rf"^(\d+) {TIMES} (\w+)$", re.MULTILINE)
+_TRIGGERS = {"messages": SOCKET}
+"""What digests call a trigger by another name than it has."""
 _SAME = 0.7
 """Seconds within which an answer may have been lost by a kill: it was not on disk yet."""
 
@@ -31,7 +34,7 @@ def told(delivered: dict[str, dict]) -> Counter[str]:
         counts = Counter({data["trigger"]: int(data["count"])})
         if not data["trigger"]:
             found = _COUNTED.findall(message["body"])
-            counts = Counter({name: int(count) for count, name in found})
+            counts = Counter({_TRIGGERS.get(name, name): int(count) for count, name in found})
         assert counts.total() == int(data["count"]), message
         total += counts
     return total
