@@ -10,7 +10,7 @@ DAY = 86_400.0
 MATCHES = 100_000
 
 
-def test_of_a_day_without_the_api_and_100_000_matches_a_handful_of_digests_counts_all():
+def test_of_a_day_without_the_api_and_100_000_matches_few_notifications_count_all():
     names = [f"app{number}" for number in range(5)]
     rules = Rules(triggers={name: Rule(name) for name in names})
     run = History(rules, now=Now(1000.0, 1_700_000_000.0))
@@ -27,6 +27,5 @@ def test_of_a_day_without_the_api_and_100_000_matches_a_handful_of_digests_count
     run.drain()
     arrived = [row for row in run.rows.values() if row.status is Status.DELIVERED]
     assert sum(run.told().values()) == MATCHES
-    assert len(arrived) <= 40
-    digests = [row for row in arrived if isinstance(run.contents[row.id], Digest)]
-    assert 1 <= len(digests) <= 10
+    assert len(arrived) <= 20
+    assert any(isinstance(run.contents[row.id], Digest) for row in arrived)  # what had expired
