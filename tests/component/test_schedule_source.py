@@ -45,6 +45,20 @@ class Kept:
         self.read.set()
 
 
+async def test_a_clock_that_is_put_right_while_it_runs_is_noticed():
+    kept, clock, daily = Kept(), Clock("2031-01-01 10:00"), trigger("0 9 * * *")
+    source = ScheduleSource({"daily": daily}, {}, wall=clock, look=0.01)
+    task = asyncio.create_task(source.run(kept.emit))
+    for text in ("2026-06-01 08:00", "2026-06-01 09:00:01"):
+        await asyncio.wait_for(kept.read.wait(), 5)
+        kept.read.clear()
+        clock.wall = at(text)
+    await asyncio.wait_for(kept.read.wait(), 5)
+    task.cancel()
+    await asyncio.wait({task})
+    assert [event.wall for event in kept.events] == [at("2026-06-01 09:00")]
+
+
 async def run_once(kept, clock, **triggers):
     """Start a source, let it tell what is due by this clock, and end it."""
     kept.read.clear()
@@ -115,3 +129,13 @@ def test_the_next_time_is_later_and_the_last_is_not(cron, day, zone):
         assert next_time(asked, wall) > wall
         assert last_time(asked, wall) <= wall
         assert last_time(asked, next_time(asked, wall)) == next_time(asked, wall)
+
+
+async def test_a_clock_that_was_far_ahead_does_not_silence_a_schedule_once_it_is_put_right():
+    kept, clock, daily = Kept(), Clock("2031-01-01 10:00"), trigger("0 9 * * *")
+    await run_once(kept, clock, daily=daily)
+    clock.wall = at("2026-06-01 08:00")
+    await run_once(kept, clock, daily=daily)
+    clock.wall = at("2026-06-01 09:00:01")
+    await run_once(kept, clock, daily=daily)
+    assert [event.wall for event in kept.events] == [at("2026-06-01 09:00")]

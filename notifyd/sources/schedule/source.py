@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from math import inf
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -12,9 +13,11 @@ from notifyd.config.triggers import ScheduleTrigger
 from notifyd.model import Event, Health, Reading
 from notifyd.sources import Emit
 
-_LOOK: Final = 60.0
+LOOK: Final = 60.0
 """Seconds after which the clock is read again: it may have been set, or the machine suspended."""
 _MOMENT: Final = 1e-4
+_SET_BACK: Final = 86_400.0
+"""Seconds: a time told further ahead than this was told by a clock that was wrong."""
 _LATE: Final = 120.0
 """Seconds after which a time counts as missed, and is told as such."""
 
@@ -33,8 +36,9 @@ class ScheduleSource:
         positions: Mapping[str, str],
         *,
         wall: Callable[[], float],
+        look: float = LOOK,
     ) -> None:
-        self._triggers, self._wall = triggers, wall
+        self._triggers, self._wall, self._look = triggers, wall, look
         self._keys = {name: _key(name, trigger) for name, trigger in triggers.items()}
         self._told = {
             name: float(positions[key]) for name, key in self._keys.items() if key in positions
@@ -46,19 +50,27 @@ class ScheduleSource:
 
     async def run(self, emit: Emit) -> None:
         """Tell each time when it comes; a first reading says from when on they count."""
-        now = self._wall()
-        fresh = {name: now for name in self._triggers if name not in self._told}
-        self._told |= fresh
-        await emit(Reading((), dict.fromkeys(self._strangers) | self._positions(fresh)))
+        begun = False
         while True:
             now = self._wall()
+            fresh = self._begun(now)
             due = {name: last for name in self._triggers if (last := self._passed(name, now))}
-            if due:
+            self._told |= due
+            if fresh or due or not begun:
+                begun = True
                 events = tuple(self._event(name, at, now) for name, at in due.items())
-                self._told |= due
-                await emit(Reading(events, self._positions(due)))
+                gone = dict.fromkeys(self._strangers)
+                await emit(Reading(events, gone | self._positions(fresh | due)))
             following = [next_time(each, now) for each in self._triggers.values()]
-            await asyncio.sleep(min(_LOOK, max(0.0, min(following) - self._wall())))
+            await asyncio.sleep(min(self._look, max(0.0, min(following) - self._wall())))
+
+    def _begun(self, now: float) -> dict[str, float]:
+        """Count from now on for what was never told, or only by a clock that was far ahead."""
+        fresh = {
+            name: now for name in self._triggers if self._told.get(name, inf) > now + _SET_BACK
+        }
+        self._told |= fresh
+        return fresh
 
     def _positions(self, told: Mapping[str, float]) -> dict[str, str | None]:
         return {self._keys[name]: repr(at) for name, at in told.items()}
