@@ -12,14 +12,14 @@ HELP = "Say why there was or was no push: the last matches and what each step di
 _STEPS = {
     "below_threshold": "below the threshold",
     "lapsed": "stayed below the threshold",
-    "waiting": "waits for the matches to pause",
-    "cooling": "cooling down",
-    "muted": "muted: told in one digest",
-    "over_budget": "over the budget: told in a digest",
+    "waiting": "waits{until} for the matches to pause",
+    "cooling": "cooling down{until}",
+    "muted": "muted{until}, then told in one digest",
+    "over_budget": "over the budget{until}, then told in a digest",
     "outbox_full": "the outbox was full: told in a digest",
     "joined": "joined a notification that waits",
     "queued": "made a notification",
-    "held": "held, as its sender asked",
+    "held": "held{until}, as its sender asked",
     "ended_while_muted": "came and went while muted: not told",
     "reminded": "told once more: it still lasts",
     "not_told": "no reminder: muted, over the budget, or the last one still waits",
@@ -61,11 +61,11 @@ def _step(step: Answer) -> list[str]:
     number, group = step.get("matches", 0), step.get("group")
     many = f"{shown(number)} times " if isinstance(number, int) and number > 1 else ""
     whose = f"[{', '.join(map(shown, group))}] " if isinstance(group, list) else ""
-    what = _STEPS.get(str(step.get("did")), shown(step.get("did")))
+    until = f" until {clock(step['until'])}" if step.get("until") else ""
+    did = str(step.get("did"))
+    what = _STEPS[did].format(until=until) if did in _STEPS else shown(did)
     if detail := step.get("detail"):
         what += f" ({shown(detail)})"
-    if until := step.get("until"):
-        what += f" until {clock(until)}"
     lines = [f"  {clock(step.get('last'))}  {whose}{many}{what}"]
     if line := step.get("line"):
         lines.append(f"      {shown(line)}")

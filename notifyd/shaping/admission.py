@@ -26,11 +26,11 @@ def admit(draft: Draft, row: Row, content: Content) -> Row:
     if not affordable(draft, row):
         return over_budget(draft, row, content)
     if draft.waiting() >= draft.rules.capacity and len(draft.queued()) >= draft.rules.capacity:
-        draft.trace(row.trigger, Did.FULL, row.count)
+        trace(draft, Did.FULL, row, content)
         return merge(draft, row, content, "full", "full", due=draft.now.mono)
     draft.put_row(row, content)
     draft.note(row.trigger, sent=1)
-    draft.trace(row.trigger, Did.QUEUED, row.count, known=row.id)
+    trace(draft, Did.QUEUED, row, content, known=row.id)
     return row
 
 
@@ -75,7 +75,7 @@ def _next_room(draft: Draft) -> float:
 
 def over_budget(draft: Draft, row: Row, content: Content | None) -> Row:
     due = _next_room(draft)
-    draft.trace(row.trigger, Did.BUDGET, row.count, until=draft.wall(due))
+    trace(draft, Did.BUDGET, row, content, until=draft.wall(due))
     return merge(draft, row, content, "budget", "budget", due=due)
 
 
@@ -95,8 +95,30 @@ def merge(
     return merged
 
 
-def _headline(row: Row, message: Message | None) -> str:
-    return row.title or (message.body if message else "")
+def trace(
+    draft: Draft,
+    did: Did,
+    row: Row,
+    content: Content | None,
+    *,
+    until: float = 0.0,
+    known: str = "",
+) -> None:
+    """Write down what became of a notification, beside its last line or its headline."""
+    group = draft.group(row.group)
+    draft.trace(
+        row.trigger,
+        did,
+        row.count,
+        line=content.event.line if isinstance(content, Tally) else _headline(row, content),
+        group=group.values if group else (),
+        until=until,
+        known=known,
+    )
+
+
+def _headline(row: Row, content: Content | None) -> str:
+    return row.title or (content.body if isinstance(content, Message) else "")
 
 
 def count_into(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from notifyd.model import SOCKET, Content, Digest, Priority, Row
-from notifyd.shaping.admission import merge, place
+from notifyd.shaping.admission import merge, place, trace
 from notifyd.shaping.draft import Draft
 from notifyd.shaping.inputs import Muted
 from notifyd.shaping.rules import Rule
@@ -57,7 +57,7 @@ def hold_back(draft: Draft, row: Row, content: Content | None) -> Row | None:
     held = draft.digest(key)
     if held and row.priority.rank > held.priority.rank:
         draft.put_digest(key, replace(held, priority=row.priority))
-    draft.trace(row.trigger, Did.MUTED, row.count, until=until)
+    trace(draft, Did.MUTED, row, content, until=until)
     return merged
 
 

@@ -9,6 +9,7 @@ from notifyd.shaping.admission import (
     new_row,
     over_budget,
     release_group,
+    trace,
 )
 from notifyd.shaping.draft import Draft
 from notifyd.shaping.inputs import Cancelled, Submitted
@@ -38,7 +39,8 @@ def submit(draft: Draft, request: Submitted) -> Reply:
             expires=row.expires + request.delay,
         )
         draft.put_row(row, request.message)
-        draft.trace(SOCKET, Did.HELD, 1, until=draft.now.wall + request.delay, known=row.id)
+        until = draft.now.wall + request.delay
+        trace(draft, Did.HELD, row, request.message, until=until, known=row.id)
         return Reply(row)
     muted = hold_back(draft, row, request.message)
     return Reply(muted or admit(draft, row, request.message))
@@ -53,7 +55,7 @@ def release(draft: Draft, row: Row) -> None:
         return
     draft.put_row(replace(row, status=Status.QUEUED))
     draft.note(row.trigger, sent=1)
-    draft.trace(row.trigger, Did.QUEUED, row.count, known=row.id)
+    trace(draft, Did.QUEUED, row, None, known=row.id)
 
 
 def _has_room(draft: Draft, uid: int) -> bool:
