@@ -3,7 +3,6 @@
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -39,8 +38,11 @@ class Known:
     text: Callable[[Row], Parcel]
 
 
-def saved(writer: sqlite3.Connection) -> Saved:
-    """Read all; rows that make no sense are given up, and that is told as an incident."""
+def saved(writer: sqlite3.Connection, wall: float) -> Saved:
+    """Read all; rows that make no sense are given up, and that is told as an incident.
+
+    wall: seconds, now.
+    """
     rows, unreadable = [], []
     for record in writer.execute(queries.WAITING).fetchall():
         try:
@@ -48,7 +50,7 @@ def saved(writer: sqlite3.Connection) -> Saved:
         except (ValueError, TypeError):
             unreadable.append(record["id"])
     if unreadable:
-        transaction(writer, _give_up, unreadable)
+        transaction(writer, _give_up, unreadable, wall)
     pieces = dict(map(tuple, writer.execute("SELECT name, value FROM pieces").fetchall()))
     return Saved(pieces, positions(writer), rows, pieces.pop("clock", None))
 
@@ -57,12 +59,12 @@ def positions(reader: sqlite3.Connection) -> dict[str, str]:
     return dict(map(tuple, reader.execute("SELECT key, value FROM positions").fetchall()))
 
 
-def _give_up(writer: sqlite3.Connection, ids: list[object]) -> None:
+def _give_up(writer: sqlite3.Connection, ids: list[object], wall: float) -> None:
     writer.executemany(queries.GIVE_UP, [(_UNREADABLE, name) for name in ids])
     note(
         writer,
         Incident(
-            time.time(),
+            wall,
             "notifyd could not read some notifications",
             f"{len(ids)} waiting notifications could not be read back and were given up: "
             "`notifyd history` lists them as failed.",
@@ -75,9 +77,8 @@ def note(writer: sqlite3.Connection, incident: Incident) -> None:
     put(writer, "pieces", "name", {f"incident:{incident.key}": json.dumps(asdict(incident))})
 
 
-def reconcile(writer: sqlite3.Connection, known: Known) -> None:
+def reconcile(writer: sqlite3.Connection, known: Known, wall: float) -> None:
     """Write what is known over what was salvaged: nothing that was acknowledged goes missing."""
-    wall = time.time()
     put(writer, "pieces", "name", known.pieces)
     there = {name for (name,) in map(tuple, writer.execute("SELECT id FROM notifications"))}
     for row in known.rows.values():
@@ -90,12 +91,12 @@ def reconcile(writer: sqlite3.Connection, known: Known) -> None:
             writer.execute(queries.GIVE_UP, (_UNKNOWN, record["id"]))
 
 
-def put_back(writer: sqlite3.Connection, path: Path) -> Incident:
+def put_back(writer: sqlite3.Connection, path: Path, wall: float) -> Incident:
     """Write all that is in an open database, whose file was taken away, down at its path again.
 
     Makes it `ready`, for `aside.install`. Raises StoreUnavailableError where that is impossible.
     """
-    wall = free_second(path, time.time())
+    wall = free_second(path, wall)
     new = path.with_name(path.name + ".new")
     incident = _taken(path, wall)
     try:

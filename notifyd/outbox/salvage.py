@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
@@ -34,13 +33,13 @@ class _Reading:
     whole: bool = True
 
 
-def salvage(path: Path, wall: float | None = None) -> Incident:
+def salvage(path: Path, wall: float) -> Incident:
     """Make a new database of what is readable of this one; `aside.install` puts it in its place.
 
     Nobody may have the damaged one open. wall: seconds, now. Returns what to tell about it, which
     is in the new database too. StoreUnavailableError where there is no room for all that.
     """
-    wall = free_second(path, time.time() if wall is None else wall)
+    wall = free_second(path, wall)
     work = path.with_name(path.name + ".salvage")
     shutil.rmtree(work, ignore_errors=True)
     try:

@@ -7,6 +7,7 @@ damaged database is salvaged, at the start or while running; one that was taken 
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -36,12 +37,12 @@ class Store:
     full: an open one would keep the write-ahead log from shrinking.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Open, salvage or create it.
+    def __init__(self, folder: Path, wall: Callable[[], float] = time.time) -> None:
+        """Open, salvage or create it. wall: the clock by which incidents are told.
 
         Raises InUseError, StoreError or StoreUnavailableError where none of it can be done.
         """
-        self._place = Place(folder)
+        self._place, self._wall = Place(folder), wall
         self.path = self._place.path
         self._writer_thread = ThreadPoolExecutor(1, "store")
         self._reader_thread = ThreadPoolExecutor(1, "store-reader")
@@ -73,7 +74,7 @@ class Store:
         self._place.close()
 
     async def saved(self) -> Saved:
-        return await self._write(mending.saved)
+        return await self._write(lambda writer: mending.saved(writer, self._wall()))
 
     async def positions(self) -> dict[str, str]:
         return await self._read(mending.positions)
@@ -182,7 +183,7 @@ class Store:
 
     def _put_back(self, writer: sqlite3.Connection) -> None:
         self._place.hold()
-        incident = mending.put_back(writer, self.path)
+        incident = mending.put_back(writer, self.path, self._wall())
         with self._reading:
             install(self.path)
             self._close_both()
@@ -198,15 +199,15 @@ class Store:
         try:
             if self._writer is None:
                 self._open()
-            writer = _opened(self._writer, self.path)
-            translated(lambda: transaction(writer, mending.reconcile, known), self.path)
+            writer, wall = _opened(self._writer, self.path), self._wall()
+            translated(lambda: transaction(writer, mending.reconcile, known, wall), self.path)
         except DamagedError:
             self._salvaged = False
             raise
         self._damage, self._salvaged = "", False
 
     def _salvage(self) -> None:
-        incident = salvage(self.path)
+        incident = salvage(self.path, self._wall())
         install(self.path)
         log.error(incident.title, what=incident.sentence)
         self._incidents.append(incident)
