@@ -40,8 +40,8 @@ _LAST_DELIVERY = 3.0
 """Seconds that delivery gets at the end; what is left waits in the outbox."""
 _LAST_COMMIT = 2.0
 """Seconds that the driver gets at the end, where storing is in trouble."""
-_STORE_LOOK = 30.0
-"""Seconds between two looks, in quiet hours, at whether the database is where it belongs."""
+_LOOK_AROUND = 30.0
+"""Seconds between two looks, in quiet hours, at the database's place and the wall clock."""
 _FIXED = ("socket", "state")
 """Sections of the configuration that a reload cannot change."""
 
@@ -123,7 +123,7 @@ class App:
         async with asyncio.TaskGroup() as self._group:
             driving = self._group.create_task(self._driver.run(), name="driver")
             looking = self._group.create_task(
-                self._driver.look_after_store(_STORE_LOOK), name="store watch"
+                self._driver.look_around(_LOOK_AROUND), name="look around"
             )
             if await self._before_stop(self._start()):
                 async with serve(self._reception(), self._settings.socket, listener):

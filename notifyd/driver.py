@@ -212,14 +212,15 @@ class Driver:
         for incident in self._store.incidents():
             self._ahead.append(Offer([Happened(incident)], {}, refusable=False))
 
-    async def look_after_store(self, every: float) -> None:
-        """See every so many seconds that the database is where it belongs, until cancelled.
+    async def look_around(self, every: float) -> None:
+        """See every so many seconds, until cancelled, to what wakes nobody.
 
-        While commits come, each of them sees to that; this is for the quiet hours.
+        The database may have been taken away, the wall clock set. While commits come, each of them
+        sees to that; this is for the quiet hours.
         """
         while True:
             await asyncio.sleep(every)
-            if self._store.lost():
+            if self._store.lost() or self.state.clock_moved(self._clock.now()):
                 await self.offer([])
 
     def _refused(self, offers: list[Offer], error: StoreUnavailableError) -> list[Offer]:

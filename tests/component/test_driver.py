@@ -192,7 +192,7 @@ async def test_a_database_that_is_deleted_in_a_quiet_hour_is_written_again(tmp_p
     folder = tmp_path / "state"
     async with running(folder) as (driver, _):
         await driver.offer([request("hello")])
-        looking = asyncio.create_task(driver.look_after_store(0.01))
+        looking = asyncio.create_task(driver.look_around(0.01))
         shutil.rmtree(folder)
         incidents = "SELECT title FROM notifications ORDER BY id"
         async with asyncio.timeout(10):
@@ -230,3 +230,18 @@ async def test_what_is_known_goes_over_what_a_damaged_database_still_says(tmp_pa
         }
         assert on_disk(tmp_path, "SELECT count(*) FROM pieces WHERE name = 'books:'") == [(1,)]
         assert driver.trouble == ""
+
+
+async def test_a_clock_that_is_set_in_a_quiet_hour_is_noticed(tmp_path):
+    ahead = [0.0]
+
+    def clock(saved):
+        return Clock(saved, boot="boot", wall=lambda: time.time() + ahead[0])
+
+    async with running(tmp_path, clock=clock) as (driver, store):
+        (reply,) = await driver.offer([request("too late by then")])
+        looking = asyncio.create_task(driver.look_around(0.01))
+        ahead[0] = 2 * RULES.expire
+        await driver.ended(reply.row.id, 10)
+        looking.cancel()
+        assert (await store.row(reply.row.id)).status is Status.EXPIRED
