@@ -1,14 +1,12 @@
 """The driver: events in, one step, one commit, and only then the new state and the answers.
 
-There is one of it, and nothing else writes to the store. Two lanes lead here: what cannot be read
-again (requests, exits, outcomes) goes ahead of what can (log lines). What is offered while a
-commit is under way is committed together by the next one.
+There is one of it, and nothing else writes to the store. What is offered, in two
+lanes (`offers.py`), while a commit is under way is committed together by the next one.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import inf
 
 import structlog
@@ -17,6 +15,7 @@ from notifyd.clock import Clock
 from notifyd.errors import DamagedError, StaleError, StoreUnavailableError
 from notifyd.herald import Herald
 from notifyd.model import Content, Message, Now, Order, Outcome, Parcel, Positions, Row
+from notifyd.offers import Lanes, Offer, refused
 from notifyd.outbox.commit import Commit
 from notifyd.outbox.mending import Known
 from notifyd.outbox.queries import Entry
@@ -37,29 +36,12 @@ from notifyd.shaping.step import step
 
 Render = Callable[[Row, Content, Now], Parcel]
 
-_BATCH = 200
-"""Events folded at once: bounds the time for which the loop does nothing else."""
 _RETRY = (0.5, 1.0, 2.0)
 """Seconds between attempts to commit; the last goes on."""
 _LOST = "(its text was lost when the database was damaged)"
 _ENDING = "notifyd is ending: send it again when it runs"
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True, eq=False)
-class Offer:
-    """Events and positions that belong into one commit, and who waits for it.
-
-    refusable: the asker can be told that there is no room on the disk, and asks again.
-    """
-
-    inputs: Sequence[Input]
-    positions: Positions
-    refusable: bool
-    committed: asyncio.Future[list[Reply | None]] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
 
 
 class Driver:
@@ -74,8 +56,7 @@ class Driver:
         """Why nothing can be stored at the moment; empty when all is well."""
         self.herald = Herald()
         self._store, self._clock, self._rules = store, clock, rules
-        self._ahead: deque[Offer] = deque()
-        self._bulk: deque[Offer] = deque()
+        self._lanes = Lanes()
         self._current: list[Offer] = []
         self._wake = asyncio.Event()
         self._orders: asyncio.Queue[Order] = asyncio.Queue()
@@ -100,7 +81,7 @@ class Driver:
         if refusable and self.trouble:
             raise StoreUnavailableError(self.trouble)
         offer = Offer(inputs, positions or {}, refusable)
-        (self._bulk if rereadable else self._ahead).append(offer)
+        self._lanes.put(offer, rereadable=rereadable)
         self._wake.set()
         return await offer.committed
 
@@ -115,9 +96,9 @@ class Driver:
                 await self._commit()
         finally:
             self._ended = True
-            for offer in (*self._current, *self._ahead, *self._bulk):
-                if not offer.committed.done():
-                    offer.committed.set_exception(StoreUnavailableError(_ENDING))
+            for offer in self._current:
+                offer.refuse(StoreUnavailableError(_ENDING))
+            self._lanes.end(_ENDING)
 
     def now(self) -> Now:
         return self._clock.now()
@@ -128,7 +109,7 @@ class Driver:
 
     async def _next(self) -> list[Offer] | None:
         """Wait for offers or a deadline; none at all when it is time to end."""
-        while not (self._ahead or self._bulk):
+        while not self._lanes:
             if self._stopping:
                 return None
             now = self._clock.now()
@@ -141,16 +122,7 @@ class Driver:
                     await self._wake.wait()
             except TimeoutError:
                 continue
-        return self._taken()
-
-    def _taken(self) -> list[Offer]:
-        offers: list[Offer] = []
-        size = 0
-        for lane in (self._ahead, self._bulk):
-            while lane and (not offers or size + len(lane[0].inputs) <= _BATCH):
-                offers.append(lane.popleft())
-                size += len(offers[-1].inputs)
-        return offers
+        return self._lanes.take()
 
     async def _commit(self) -> None:
         """Fold the current offers and store that, however often it must be tried."""
@@ -210,7 +182,7 @@ class Driver:
 
     def _tell_incidents(self) -> None:
         for incident in self._store.incidents():
-            self._ahead.append(Offer([Happened(incident)], {}, refusable=False))
+            self._lanes.put(Offer([Happened(incident)], {}, refusable=False))
 
     async def look_around(self, every: float) -> None:
         """See every so many seconds, until cancelled, to what wakes nobody.
@@ -229,11 +201,8 @@ class Driver:
             log.error(
                 "nothing can be stored: sources wait, requests are refused", reason=str(error)
             )
-        for offer in (*offers, *self._ahead):
-            if offer.refusable and not offer.committed.done():
-                offer.committed.set_exception(StoreUnavailableError(self.trouble))
-        self._ahead = deque(offer for offer in self._ahead if not offer.refusable)
-        return [offer for offer in offers if not offer.refusable]
+        self._lanes.refuse(self.trouble)
+        return refused(offers, self.trouble)
 
     def _recovered(self) -> None:
         if self.trouble:
@@ -318,6 +287,6 @@ def _without(offers: list[Offer], error: StaleError) -> list[Offer]:
         wishes = [event.row for event in offer.inputs if isinstance(event, Retried)]
         if all((row.id, row.attempts) != error.row for row in wishes):
             kept.append(offer)
-        elif not offer.committed.done():
-            offer.committed.set_exception(error)
+        else:
+            offer.refuse(error)
     return kept
