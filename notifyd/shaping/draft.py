@@ -10,7 +10,7 @@ from notifyd.shaping.group import Group
 from notifyd.shaping.ids import uuid7
 from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.state import Books, Decision, Held, Ledger, State
-from notifyd.shaping.trail import Did, Trace, extended
+from notifyd.shaping.trail import CLIP, Did, Trace, extend
 
 
 class Draft:
@@ -164,10 +164,11 @@ class Draft:
         detail: str = "",
     ) -> None:
         """Add to a trigger's trail. known: the id of the notification that tells these matches."""
-        trail = self.decision.trails.get(trigger) or self._state.trails.get(trigger) or []
+        trail = self.decision.trails.get(trigger)
+        if trail is None:  # a copy for this step: every match of a burst comes by here
+            trail = self.decision.trails[trigger] = [*self._state.trails.get(trigger, ())]
         wall = self.now.wall
-        trace = Trace(did, wall, wall, count, line, group, until, known, detail)
-        self.decision.trails[trigger] = extended(trail, trace)
+        extend(trail, Trace(did, wall, wall, count, line[:CLIP], group, until, known, detail))
 
     # time
 

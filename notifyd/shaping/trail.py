@@ -1,12 +1,12 @@
 """What each step of the shaping did with a trigger's last matches, for whoever asks why."""
 
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 KEPT = 20
 """Entries of each trigger; what happens again and again is one entry."""
-_CLIP = 200
+CLIP = 200
+"""Characters kept of a line."""
 
 
 class Did(StrEnum):
@@ -45,11 +45,14 @@ class Trace(NamedTuple):
     detail: str = ""
 
 
-def extended(trail: Sequence[Trace], trace: Trace) -> list[Trace]:
+def extend(trail: list[Trace], trace: Trace) -> None:
     """Add a step; one that is like the last is counted there."""
-    trace = trace._replace(line=trace.line[:_CLIP])
-    before = trail[-1] if trail else None
-    if before and (before.did, before.group, before.id) == (trace.did, trace.group, trace.id):
-        merged = trace._replace(first=before.first, number=before.number + trace.number)
-        return [*trail[:-1], merged]
-    return [*trail[-KEPT + 1 :], trace]
+    if trail:
+        before = trail[-1]
+        if before.did is trace.did and before.group == trace.group and before.id == trace.id:
+            trail[-1] = Trace(
+                trace.did, before.first, trace.last, before.number + trace.number, *trace[4:]
+            )
+            return
+    trail.append(trace)
+    del trail[:-KEPT]
