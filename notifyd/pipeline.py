@@ -29,7 +29,7 @@ from notifyd.sources.log.source import LogSource
 from notifyd.sources.process.source import ProcessSource
 from notifyd.sources.schedule.source import ScheduleSource
 from notifyd.supervise import Supervised
-from notifyd.text import fit, redact, redact_data, well_formed
+from notifyd.text import fit, is_well_formed, redact, redact_data, well_formed
 from notifyd.triggers import Trigger, render_digest
 
 T = TypeVar("T")
@@ -179,6 +179,9 @@ class Pipeline:
 
 def _well_formed(event: Event) -> Event:
     """Replace what no text can hold: names of files and commands may be any bytes."""
+    texts = (event.line, event.path, *event.fields.values(), *event.facts.values())
+    if is_well_formed("".join(texts)):
+        return event
     return event._replace(
         line=well_formed(event.line),
         path=well_formed(event.path),

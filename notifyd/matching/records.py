@@ -127,7 +127,7 @@ class Records:
         if self.decider.late >= self._most:
             raise TooLateError
         after = _line_end(block, at, end)
-        raw = bytes(memoryview(block)[at : after - (block[after - 1] == _LF)])
+        raw = block[at : after - (block[after - 1] == _LF)]
         return bool(self.decider.hits(raw, at, [(0, 0)]))
 
 

@@ -92,7 +92,7 @@ class Scanner:
                         limit -= 1
                     candidates = [one for one in candidates if one[0] not in near]  # noqa: PLW2901
                 if candidates:
-                    raw = bytes(memoryview(block)[begin : after - (block[after - 1] == _LF)])
+                    raw = block[begin : after - (block[after - 1] == _LF)]
                     for hit in self._decider.hits(raw, begin, candidates):
                         hits.append(hit)
                         limit -= 1

@@ -17,8 +17,6 @@ from notifyd.matching.literals import Part, any_of, parts
 from notifyd.matching.shape import Bytes, Chars, Choice, Repeat, Sequence, Shape
 
 _COPIES = 8
-_DROPPED = frozenset({op.AT, op.ASSERT, op.ASSERT_NOT, op.FAILURE})
-_REPEATS = frozenset({op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT})
 _FUZZY = re.compile(r"\{[\s\d<=]*[deis]\s*[<}+,:\d]")
 """What `regex` may take for approximate matching, and `re` for plain text."""
 
@@ -39,20 +37,37 @@ def widen(pattern: str, encoding: str = "utf-8") -> Widened:
     found = layout(encoding)
     if found is Layout.OTHER:
         return Widened(None, f"{encoding} does not keep ASCII apart from other characters")
+    try:
+        whole = read(pattern, found).shape
+    except ValueError as error:
+        return Widened(None, str(error))
+    if shape.nullable(whole):
+        return Widened(None, "it can match an empty piece of text")
+    return Widened(shape.rendered(shape.trimmed(whole)), parts=parts(whole))
+
+
+class Read(NamedTuple):
+    """exact: only anchors were dropped, so that matching it takes no longer than the shape says."""
+
+    shape: Shape
+    exact: bool
+
+
+def read(pattern: str, encoding: Layout) -> Read:
+    """Read a pattern as a shape; ValueError says why that cannot be done: a clause."""
     if _FUZZY.search(pattern):
-        return Widened(None, "it uses approximate matching")
+        raise ValueError("it uses approximate matching")
     try:
         with warnings.catch_warnings(action="error", category=FutureWarning):
             tree = parser.parse(pattern)
         flags = tree.state.flags
-        if flags & re.VERBOSE and "{" in pattern:
-            return Widened(None, "it is verbose and has braces")
-        whole = _Widener(found).sequence(tree, flags)
+        widener = _Widener(encoding)
+        whole = widener.sequence(tree, flags)
     except (re.error, FutureWarning, OverflowError, RecursionError, ValueError):
-        return Widened(None, "it uses syntax that only the deciding engine knows")
-    if shape.nullable(whole):
-        return Widened(None, "it can match an empty piece of text")
-    return Widened(shape.rendered(shape.trimmed(whole)), parts=parts(whole))
+        raise ValueError("it uses syntax that only the deciding engine knows") from None
+    if flags & re.VERBOSE and "{" in pattern:
+        raise ValueError("it is verbose and has braces")
+    return Read(whole, widener.exact)
 
 
 def widen_in_records(pattern: str, encoding: str = "utf-8") -> Widened:
@@ -71,6 +86,7 @@ class _Widener:
 
     def __init__(self, encoding: Layout) -> None:
         self._encoding = encoding
+        self.exact = True
 
     def sequence(self, tree: object, flags: int) -> Shape:
         items = tuple(self._item(kind, value, flags) for kind, value in tree)  # type: ignore[attr-defined] # no stubs
@@ -99,11 +115,15 @@ class _Widener:
                 (int(low), int(top), tree),
             ):
                 return _repeated(inside(tree), low, top)
+            case op.AT | op.FAILURE, _:
+                return shape.NOTHING
+        self.exact = False
+        match kind, value:
             case op.GROUPREF, _:
                 return shape.ANYTHING
             case op.GROUPREF_EXISTS, (_, yes, no):
                 return Choice((inside(yes), inside(no) if no else shape.NOTHING))
-            case kind, _ if kind in _DROPPED:
+            case op.ASSERT | op.ASSERT_NOT, _:
                 return shape.NOTHING
         raise ValueError(f"an unknown part of a pattern: {kind}")
 
