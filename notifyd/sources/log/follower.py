@@ -20,7 +20,7 @@ from notifyd.sources.log.tail import Piece, Tail, buffer
 from notifyd.sources.log.tails import Tails
 from notifyd.sources.log.watch import Hints
 
-_EVENTS = 200
+_EVENTS = 500
 _ROOM = 16 << 20
 _EVENT_OVERHEAD = 200
 _BLOCKS = 16
