@@ -6,6 +6,7 @@ lose their bounds, and whatever can match beyond ASCII accepts every byte from 0
 
 import re
 import warnings
+from collections.abc import Callable
 from functools import partial
 from re import _constants as op  # type: ignore[attr-defined] # the parse tree is not public
 from re import _parser as parser  # type: ignore[attr-defined]
@@ -118,6 +119,10 @@ class _Widener:
             case op.AT | op.FAILURE, _:
                 return shape.NOTHING
         self.exact = False
+        return self._inexact(kind, value, inside)
+
+    def _inexact(self, kind: object, value: object, inside: Callable[[object], Shape]) -> Shape:
+        """Widen what says less, or takes longer, than what is left of it."""
         match kind, value:
             case op.GROUPREF, _:
                 return shape.ANYTHING

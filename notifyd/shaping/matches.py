@@ -29,9 +29,7 @@ def find(draft: Draft, trigger: str, values: tuple[str, ...]) -> tuple[str, Grou
     return key, group or Group(trigger, values, rule.identity)
 
 
-def count(
-    draft: Draft, trigger: str, values: tuple[str, ...], events: Sequence[Event]
-) -> None:
+def count(draft: Draft, trigger: str, values: tuple[str, ...], events: Sequence[Event]) -> None:
     """Count matches of one group that came at once, and tell what fires with each of them.
 
     Those after which the group only waits are counted together: of a burst that is nearly all.
