@@ -39,7 +39,7 @@ def check_mutes(table: Json, report: Report) -> None:
         names = raw.get("mute", [])
         listed = names if isinstance(names, list) else [names]
         wanted = [name for name in listed if isinstance(name, str)]
-        for item, name in _items(place, raw, "mute", wanted):
+        for item, name in items(place, raw, "mute", wanted):
             if name not in known:
                 report.wrong(item, f"there is no [mute.{name}]{hint(name, known)}", name)
 
@@ -111,7 +111,7 @@ def _check_cooldown(shaping: Shaping, place: Place, report: Report) -> None:
 
 def _check_patterns(place: Place, trigger: LogTrigger, raw: Json, report: Report) -> None:
     for key, values in (("patterns", trigger.patterns), ("exclude", trigger.exclude)):
-        for item, pattern in _items(place, raw, key, values):
+        for item, pattern in items(place, raw, key, values):
             for doubt in patterns.doubts(pattern):
                 report.doubtful(item, doubt, pattern)
     for doubt in patterns.doubts(trigger.multiline) if trigger.multiline is not None else ():
@@ -140,7 +140,7 @@ def _check_names(place: Place, trigger: AnyTrigger, raw: Json, report: Report) -
         return
     groups = patterns.named_groups(pattern for pattern in written if isinstance(pattern, str))
     known = groups.union(_GROUPING)
-    for item, name in _items(place, raw, "group_by", trigger.group_by or []):
+    for item, name in items(place, raw, "group_by", trigger.group_by or []):
         if name not in known:
             _no_group(item, name, known, report)
     for key in ("title", "body"):
@@ -150,7 +150,7 @@ def _check_names(place: Place, trigger: AnyTrigger, raw: Json, report: Report) -
                 report.wrong((*place, key), f"no pattern has a group named '{name}'{meant}", name)
 
 
-def _items(place: Place, raw: Json, key: str, values: Sequence[str]) -> Iterator[tuple[Place, str]]:
+def items(place: Place, raw: Json, key: str, values: Sequence[str]) -> Iterator[tuple[Place, str]]:
     """Say where each item stands: one string in place of a list has no [0]."""
     for index, value in enumerate(values):
         yield (*place, key, index) if isinstance(raw.get(key), list) else (*place, key), value
