@@ -128,6 +128,15 @@ class Decider:
         each = (self._hit(self._courts[one], raw, offset, by_rule[one]) for one in by_rule)
         return [hit for hit in each if hit is not None]
 
+    def matches(self, raw: Raw) -> bool:
+        """Decide one line by the one pattern that there is, if it is the only one."""
+        ((rule, (pattern,), _),) = self._courts
+        try:
+            return pattern.search(text(raw, rule.encoding, rule.max_line)[0]) is not None
+        except TimeoutError:
+            self._give_up(rule)
+            return False
+
     def _hit(self, court: _Court, raw: Raw, offset: int, indexes: Iterable[int]) -> Hit | None:
         rule = court.rule
         line, cut = text(raw, rule.encoding, rule.max_line)

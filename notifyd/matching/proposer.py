@@ -64,6 +64,14 @@ class Proposer:
                 found = _scanned(self._whole, data)
         return {min(start + length, end): found[length] for length in sorted(found)}
 
+    def begins(self, block: bytearray, start: int, end: int) -> list[int]:
+        """List where the lines begin that may match, between two offsets close to each other."""
+        if self._whole is None:
+            return []
+        with memoryview(block)[start:end] as data:
+            behind = sorted(_scanned(self._whole, data))
+        return [block.rfind(b"\n", start, start + length - 1) + 1 or start for length in behind]
+
     def _ready(self, data: memoryview) -> bool:
         """Whether a first look is worth while; learns what it has to look for."""
         if not self._sieving:
