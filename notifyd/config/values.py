@@ -14,7 +14,6 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from notifyd.config import patterns, templates
 from notifyd.config.hosts import is_loopback
-from notifyd.config.later import not_yet
 from notifyd.model import Json, Priority
 from notifyd.nearest import hint
 from notifyd.text import DATA_LIMIT, data_size
@@ -153,7 +152,10 @@ def _encoding(value: str) -> str:
     except (LookupError, UnicodeError, TypeError, ValueError):
         raise ValueError('is no text encoding known here: write one like "utf-8"') from None
     if name.startswith(("utf-16", "utf-32")):
-        raise ValueError(not_yet(f'encoding = "{value}"'))
+        raise ValueError(
+            "cannot be followed, because a line's end is more than one byte there: have the log "
+            'written anew as UTF-8 and watch that (README, "Logs in UTF-16")'
+        )
     if name == "utf-8-sig":
         raise ValueError('is not needed: with "utf-8" a byte order mark is skipped as well')
     if not plain:

@@ -13,11 +13,12 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import NamedTuple
 
 from notifyd.matching import charset, shape
-from notifyd.matching.encoding import Layout, layout
+from notifyd.matching.encoding import FIRST_TRAIL, Layout, layout
 from notifyd.matching.literals import Part, any_of, parts
 from notifyd.matching.shape import Bytes, Chars, Choice, Repeat, Sequence, Shape
 
 _COPIES = 8
+_TRAIL = frozenset(range(FIRST_TRAIL, 0x80))
 _FUZZY = re.compile(r"\{[\s\d<=]*[deis]\s*[<}+,:\d]")
 """What `regex` may take for approximate matching, and `re` for plain text."""
 
@@ -44,7 +45,8 @@ def widen(pattern: str, encoding: str = "utf-8") -> Widened:
         return Widened(None, str(error))
     if shape.nullable(whole):
         return Widened(None, "it can match an empty piece of text")
-    return Widened(shape.rendered(shape.trimmed(whole)), parts=parts(whole))
+    trail = _TRAIL if found is Layout.MIXED else frozenset()
+    return Widened(shape.rendered(shape.trimmed(whole), trail), parts=parts(whole))
 
 
 class Read(NamedTuple):
@@ -104,7 +106,7 @@ class _Widener:
             case op.ANY, _:
                 return Chars(frozenset(range(0x80)), high=True)
             case op.IN, list(members):
-                return charset.one_of(members, caseless=caseless, ascii_only=bool(flags & re.ASCII))
+                return charset.one_of(members, caseless=caseless)
             case op.BRANCH, (_, list(branches)):
                 return Choice(tuple(map(inside, branches)))
             case op.SUBPATTERN, (_, int(added), int(removed), tree):
