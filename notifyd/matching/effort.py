@@ -64,13 +64,11 @@ def easy_length(pattern: str) -> int:
     """Give the length in characters up to which a search ends soon, whatever the line; maybe 0."""
     try:
         whole, exact = read(pattern, Layout.UTF8)
-    except ValueError:
+        anywhere = shape.Sequence((ANYTHING, whole))
+        fits = bisect_right(_LENGTHS, _STEPS, key=lambda n: _work(anywhere, _NOTHING, n).steps)
+    except (ValueError, RecursionError):
         return 0
-    if not exact:
-        return 0
-    anywhere = shape.Sequence((ANYTHING, whole))
-    index = bisect_right(_LENGTHS, _STEPS, key=lambda n: _work(anywhere, _NOTHING, n).steps)
-    return _LENGTHS[index - 1] if index else 0
+    return _LENGTHS[fits - 1] if exact and fits else 0
 
 
 def _work(item: Shape, behind: _Next, length: int) -> _Work:
