@@ -3,7 +3,6 @@
 import codecs
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final, NamedTuple
 
 import regex
@@ -63,13 +62,8 @@ class Pattern:
     def __init__(self, source: str, limit: float) -> None:
         self._compiled = regex.compile(source)
         self._named = bool(self._compiled.groupindex)
-        self._source = source
+        self._easy = easy_length(source)
         self._limit = self._left = limit
-
-    @cached_property
-    def _easy(self) -> int:
-        """Found out when it is needed: most patterns never meet a line that they may match."""
-        return easy_length(self._source)
 
     def relax(self) -> None:
         self._left = self._limit

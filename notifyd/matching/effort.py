@@ -19,7 +19,7 @@ from notifyd.matching.widen import read
 
 _STEPS: Final = 1 << 23
 """As many take far less than the time limit."""
-_LENGTHS: Final = tuple(factor << power for power in range(5, 13) for factor in (2, 3))
+_LENGTHS: Final = tuple(1 << power for power in range(7, 14))
 
 
 class _Next(NamedTuple):
@@ -56,6 +56,7 @@ class _Work(NamedTuple):
     steps: int
 
 
+_ONE: Final = _Work(1, 1)
 _NOTHING: Final = _Next(end=True)
 _ENDLESS: Final = _Work(1 << 40, 1 << 40)
 
@@ -86,7 +87,7 @@ def _work(item: Shape, behind: _Next, length: int) -> _Work:
                 return _ENDLESS
             ways = 1 if _stops(inner, behind) else length + 1
             return _Work(ways, (length + 1) * (once.steps + behind.looks))
-    return _Work(1, 1)
+    return _ONE
 
 
 def _flat(item: Shape) -> Iterator[Shape]:
@@ -100,7 +101,7 @@ def _flat(item: Shape) -> Iterator[Shape]:
 def _in_turn(items: Sequence[Shape], behind: _Next, length: int) -> _Work:
     each: list[_Work] = []
     for item in reversed(items):
-        each.append(_work(item, behind, length))
+        each.append(_ONE if _is_character(item) else _work(item, behind, length))
         behind = _first(item).before(behind)
     ways, steps, text = 1, 0, 0
     for index, work in enumerate(reversed(each)):

@@ -8,9 +8,9 @@ import hyperscan
 
 from notifyd.matching import database
 from notifyd.matching.literals import Part
+from notifyd.matching.shape import LF
 from notifyd.matching.sieve import Sieve
 
-_LF = 0x0A
 _TO_LINE_END = rb"[^\n]*\n"
 """Ends every expression, so that the engine reports once per line and never once per byte."""
 
@@ -123,7 +123,7 @@ class Proposer:
 def _scanned(engine: hyperscan.Database, data: memoryview) -> Found:
     """Find, by the offset behind each line, what the engine proposes; adds an LF that lacks."""
     found: Found = {}
-    whole = data if data[-1] == _LF else bytes(data) + b"\n"
+    whole = data if data[-1] == LF else bytes(data) + b"\n"
     # The engine's types name only bytes and str; it takes any buffer.
     engine.scan(cast("bytes", whole), _note, context=found)
     return found

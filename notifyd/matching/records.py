@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 
 from notifyd.matching.decide import Decider, Rule
 from notifyd.matching.proposer import Expression, Proposer
+from notifyd.matching.shape import LF
 from notifyd.matching.widen import widen
 
-_LF = 0x0A
 _WINDOW: Final = 256
 _WIDER: Final = 4
 """How many times larger each window is than the one before."""
@@ -129,7 +129,7 @@ class Records:
         if self.decider.late >= self._most:
             raise TooLateError
         after = _line_end(block, at, end)
-        return self.decider.matches(block[at : after - (block[after - 1] == _LF)])
+        return self.decider.matches(block[at : after - (block[after - 1] == LF)])
 
 
 def _line_end(block: bytearray, at: int, end: int) -> int:

@@ -7,7 +7,7 @@ lose their bounds, and whatever can match beyond ASCII accepts every byte from 0
 import re
 import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from re import _constants as op  # type: ignore[attr-defined] # the parse tree is not public
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import NamedTuple
@@ -56,6 +56,7 @@ class Read(NamedTuple):
     exact: bool
 
 
+@lru_cache(maxsize=1024)
 def read(pattern: str, encoding: Layout) -> Read:
     """Read a pattern as a shape; ValueError says why that cannot be done: a clause."""
     if _FUZZY.search(pattern):
