@@ -25,6 +25,7 @@ from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.state import Reply
 from notifyd.sources import Source
 from notifyd.sources.file.source import FileSource
+from notifyd.sources.journal.source import JournalSource
 from notifyd.sources.log.source import LogSource
 from notifyd.sources.process.source import ProcessSource
 from notifyd.supervise import Supervised
@@ -107,7 +108,8 @@ class Pipeline:
     def _kinds(self) -> dict[str, Callable[[Mapping[str, str]], Source]]:
         """Tell how each kind of source that has triggers is made from its positions."""
         kinds: dict[str, Callable[[Mapping[str, str]], Source]] = {}
-        if logs := self._of(LogTrigger):
+        lines = self._of(LogTrigger)
+        if logs := {name: trigger for name, trigger in lines.items() if trigger.paths}:
             kinds["log"] = lambda positions: LogSource(
                 logs,
                 positions,
@@ -116,6 +118,15 @@ class Pipeline:
                 wall=self._wall,
                 executor=self._scanning,
                 never=self._own,
+            )
+        if journals := {name: trigger for name, trigger in lines.items() if trigger.journal}:
+            kinds["journal"] = lambda positions: JournalSource(
+                journals,
+                positions,
+                scanner_for=self._scanner,
+                judge_for=self._judge,
+                wall=self._wall,
+                executor=self._scanning,
             )
         if files := self._of(FileTrigger):
             usual = min(self._triggers[name].shaping.debounce for name in files)

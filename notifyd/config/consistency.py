@@ -12,6 +12,7 @@ from notifyd.text import OURS
 
 _GROUPING = ("path", "line", "pid", "name", "unit")
 """What `group_by` may name besides the patterns' groups."""
+_FILES_ONLY = frozenset({"catch_up", "flush_partial"})
 _WHICH = ("name", "cmdline", "pidfile", "pid")
 
 
@@ -44,6 +45,7 @@ def check(
     _check_times(place, trigger, broken, defaults, report)
     if isinstance(trigger, LogTrigger):
         _check_patterns(place, trigger, raw, report)
+        _check_journal(place, trigger, raw, report)
         alone = trigger.stale is not None and not trigger.stale_match
         if "patterns" not in raw and not alone:
             report.wrong((*place, "patterns"), "is missing")
@@ -98,6 +100,21 @@ def _check_patterns(place: Place, trigger: LogTrigger, raw: Json, report: Report
         report.doubtful((*place, "multiline"), doubt, trigger.multiline)
     if trigger.stale_match and trigger.stale is None:
         report.doubtful((*place, "stale_match"), "has no effect without stale")
+
+
+def _check_journal(place: Place, trigger: LogTrigger, raw: Json, report: Report) -> None:
+    if "paths" in raw and "journal" in raw:
+        report.wrong((*place, "journal"), "cannot stand beside paths: give only one of them")
+    elif "journal" not in raw:
+        if "paths" not in raw:
+            report.wrong(place, "needs paths or journal, to say which lines are meant")
+        return
+    for key in _FILES_ONLY & raw.keys():
+        report.doubtful((*place, key), "has no effect on a journal: it is for files")
+    for item, unit in _items(place, raw, "journal", trigger.journal):
+        if "@." in unit:
+            named = unit.replace("@.", "@*.")
+            report.doubtful(item, f"is a template, and no unit: its units are {named}", unit)
 
 
 def _check_process(

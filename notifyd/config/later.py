@@ -9,7 +9,7 @@ _TABLES = frozenset({"mute", "listen"})
 _SHAPING = frozenset({"mute", "repeat", "resolve"})
 _BY_TABLE = {"socket": frozenset({"compat"}), "defaults": _SHAPING}
 _BY_TYPE = {
-    "log": frozenset({"journal"}),
+    "log": frozenset[str](),
     "file": frozenset({"gitignore", "stale"}),
     "process": frozenset[str](),
 }

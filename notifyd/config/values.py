@@ -7,6 +7,7 @@ import os
 import pwd
 from collections.abc import Callable
 from pathlib import Path
+from string import ascii_letters, digits
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -21,6 +22,13 @@ from notifyd.text import DATA_LIMIT, data_size
 
 SOCKET_PATH_LIMIT = 107
 """Bytes that the kernel has for a socket's path."""
+
+UNIT_NAME_LIMIT = 255
+_UNIT_CHARACTERS = frozenset(f"{ascii_letters}{digits}:-_.\\@*?[]!")
+_UNIT_KINDS = (
+    *("service", "socket", "timer", "scope", "slice", "path", "mount", "automount"),
+    *("target", "device", "swap"),
+)
 
 _ESCAPING = frozenset({"unicode-escape", "raw-unicode-escape", "utf-7", "punycode", "idna"})
 """Codecs that write other characters with ASCII ones, some of them lone surrogates."""
@@ -94,6 +102,20 @@ def _url(value: str) -> str:
     if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("would send the token unencrypted: http:// is for this machine only")
     return value.rstrip("/")
+
+
+def _unit(value: str) -> str:
+    """Accept a unit's name or a glob of them; without a suffix a service is meant, as systemctl."""
+    if not value or set(value) - _UNIT_CHARACTERS or len(value) > UNIT_NAME_LIMIT:
+        raise ValueError('is no name of a systemd unit: write one like "nginx.service", or "*"')
+    if set(value) & set("*?["):
+        return value
+    suffix = value.rpartition(".")[2]
+    if suffix in _UNIT_KINDS:
+        return value
+    if "." in value and (meant := hint(suffix, _UNIT_KINDS)):
+        raise ValueError(f"has no kind of unit behind its last dot{meant}")
+    return f"{value}.service"
 
 
 def _known(kind: str, lookup: Callable[[str], object]) -> Callable[[str], str]:
@@ -197,6 +219,7 @@ Group = Annotated[str, AfterValidator(_known("group", grp.getgrnam))]
 ProcessName = Annotated[str, AfterValidator(_process_name)]
 User = Annotated[str, AfterValidator(_known("user", _find_user))]
 Pattern = Annotated[str, AfterValidator(_pattern)]
+UnitPattern = Annotated[str, AfterValidator(_unit)]
 Template = Annotated[str, AfterValidator(_template)]
 Encoding = Annotated[str, AfterValidator(_encoding)]
 Data = Annotated[Json, AfterValidator(_jsonable)]
@@ -209,5 +232,6 @@ Names = Annotated[list[str], DISTINCT, LISTED]
 IgnorePattern = Annotated[str, AfterValidator(_ignored)]
 IgnorePatterns = Annotated[list[IgnorePattern], DISTINCT, LISTED]
 SomePathPatterns = Annotated[list[PathPattern], SOME, DISTINCT, LISTED]
+SomeUnitPatterns = Annotated[list[UnitPattern], SOME, DISTINCT, LISTED]
 Patterns = Annotated[list[Pattern], DISTINCT, LISTED]
 SomePatterns = Annotated[list[Pattern], SOME, DISTINCT, LISTED]

@@ -64,7 +64,7 @@ class Silence:
     def _told(self, name: str, wall: float) -> Event:
         trigger, stale = self._triggers[name]
         what = "matching line" if trigger.stale_match else "line"
-        where = ", ".join(trigger.paths)
+        where = ", ".join(trigger.paths or trigger.journal)
         line = f"no {what} in {where} for {spoken(stale)}"
         path = trigger.paths[0] if len(trigger.paths) == 1 else ""
         return Event(name, wall, line, path=path, facts={"event": "stale"})
