@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types layers format unit soak bench bench-latency bench-logs lock clean system-packages
+.PHONY: help run test lint types layers format unit soak bench bench-burst bench-compiling bench-idle bench-latency bench-logs lock clean system-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -38,17 +38,26 @@ layers: $(READY) ## who may import whom
 unit: $(READY) ## the tests alone
 	$(BIN)/pytest -n $(JOBS) -m "not soak" -q
 
-soak: $(READY) ## the long drills: hundreds of kills and rotations
+soak: $(READY) ## the long drills: kills, outages, full disks, then the books (SOAK_SECONDS)
 	$(BIN)/pytest -n $(JOBS) -m soak -q --timeout 3600
 
 format: $(READY) ## write the style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-latency bench-logs ## how fast it is, beside what else is installed
+bench: bench-latency bench-burst bench-idle bench-compiling bench-logs ## how fast it is, beside what else is installed
 
 bench-latency: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/latency.py
+
+bench-burst: $(READY)
+	PYTHONPATH=tests $(BIN)/python benchmarks/burst.py
+
+bench-compiling: $(READY)
+	PYTHONPATH=tests $(BIN)/python benchmarks/compiling.py
+
+bench-idle: $(READY)
+	PYTHONPATH=tests $(BIN)/python benchmarks/idle.py
 
 bench-logs: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/logs.py

@@ -12,11 +12,12 @@ import socket
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 
-from support.daemon import PLENTY, Daemon
+from support.daemon import PLENTY, Daemon, wait_for
 from support.platform import Platform, in_thread
 
 CONFIG = (
@@ -44,8 +45,8 @@ def main() -> None:
         log = folder / "app.log"
         log.touch()
         with Daemon(folder, platform, CONFIG.format(folder=folder)) as daemon:
-            lines = [line_to_request(platform, log) for _ in range(runs)]
-            sends = [send_to_request(platform, daemon) for _ in range(runs)]
+            lines = [line_to_request(platform, log) for _ in idle(daemon, runs)]
+            sends = [send_to_request(platform, daemon) for _ in idle(daemon, runs)]
         bare = asyncio.run(requests(platform, runs))
     print(f"{'':24}p50 ms   p99 ms   p50 to the peer's")
     floor = statistics.median(bare)
@@ -56,6 +57,14 @@ def main() -> None:
     ):
         p50, p99 = statistics.median(times), statistics.quantiles(times, n=100)[98]
         print(f"{what:22}{p50 * 1000:8.2f} {p99 * 1000:8.2f} {p50 / floor:8.1f} x")
+
+
+def idle(daemon: Daemon, runs: int) -> Iterator[int]:
+    """Count runs, each beginning when nothing is left to do of the one before."""
+    for number in range(runs):
+        wait_for(daemon.quiet, what="calm")
+        time.sleep(0.02)  # what the platform answered is on disk by now
+        yield number
 
 
 def line_to_request(platform: Platform, log: Path) -> float:

@@ -24,11 +24,11 @@ from notifyd.delivery.client import Client
 from notifyd.delivery.worker import deliver
 from notifyd.driver import Driver
 from notifyd.errors import ConfigError, NotifydError, StoreUnavailableError, TokenError
-from notifyd.model import Json
+from notifyd.model import SOCKET, Json
 from notifyd.outbox.store import Store
 from notifyd.pipeline import Pipeline
 from notifyd.reception import Reception
-from notifyd.shaping.codec import restored
+from notifyd.shaping.codec import latest, restored
 from notifyd.shaping.inputs import Configured, SendingAllowed
 from notifyd.status import describe, health
 
@@ -40,6 +40,8 @@ _LAST_DELIVERY = 3.0
 """Seconds that delivery gets at the end; what is left waits in the outbox."""
 _LAST_COMMIT = 2.0
 """Seconds that the driver gets at the end, where storing is in trouble."""
+_LOOK_AROUND = 30.0
+"""Seconds between two looks, in quiet hours, at the database's place and the wall clock."""
 _FIXED = ("socket", "state")
 """Sections of the configuration that a reload cannot change."""
 
@@ -97,8 +99,11 @@ class App:
         self._pipeline = self._built(self._settings)
         saved = await store.saved()
         self._clock = Clock(saved.clock, boot=boot_id())
-        now = self._clock.now()
-        state = restored(saved.pieces, saved.rows, seed=secrets.token_hex(16), now=now)
+        seed = secrets.token_hex(16)
+        state = restored(saved.pieces, saved.rows, seed=seed, now=self._clock.now())
+        if latest(state) > self._clock.now().mono:  # a damaged store may have lost the reading
+            self._clock.forward(latest(state))
+            state = restored(saved.pieces, saved.rows, seed=seed, now=self._clock.now())
         pipeline = self._pipeline
         self._driver = Driver(store, state, self._clock, pipeline.rules, pipeline.render)
 
@@ -117,6 +122,9 @@ class App:
     async def _live(self, listener: Listener, ready: Callable[[Path | None], None]) -> None:
         async with asyncio.TaskGroup() as self._group:
             driving = self._group.create_task(self._driver.run(), name="driver")
+            looking = self._group.create_task(
+                self._driver.look_around(_LOOK_AROUND), name="look around"
+            )
             if await self._before_stop(self._start()):
                 async with serve(self._reception(), self._settings.socket, listener):
                     ready(listener.path)
@@ -126,7 +134,7 @@ class App:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_LAST_DELIVERY):
                         await self._driver.idle()
-            for task in (self._watching, self._delivering):
+            for task in (self._watching, self._delivering, looking):
                 await _ended(task, 0)
             self._driver.stop()
             await _ended(driving, _LAST_COMMIT, cancel=False)
@@ -156,8 +164,10 @@ class App:
         return Reception(
             self._driver,
             self._store,
+            kinds=self._kinds,
             status=self.status,
             health=self.health,
+            metrics=self.metrics,
             reload=self.reload,
         )
 
@@ -212,6 +222,10 @@ class App:
         if self._delivering is None or self._delivering.done():
             self._delivering = self._group.create_task(self._deliver(), name="delivery")
 
+    def _kinds(self) -> dict[str, str]:
+        triggers = {name: trigger.type for name, trigger in self._settings.triggers.items()}
+        return {**triggers, SOCKET: SOCKET}
+
     def status(self) -> Json:
         return describe(
             self._driver.state,
@@ -224,7 +238,13 @@ class App:
             url=self._settings.api.url,
             uptime=time.monotonic() - self._started,
             reload_error=self._reload_error,
+            herald=self._driver.herald.described(),
         )
+
+    def metrics(self) -> bytes:
+        from notifyd.metrics import exposition  # noqa: PLC0415 - paid for by who asks for it
+
+        return exposition(self.status())
 
     def health(self) -> tuple[bool, str]:
         gate = self._driver.state.books.gate

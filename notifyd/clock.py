@@ -3,7 +3,9 @@
 import json
 import time
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from notifyd.model import Now
 
@@ -31,14 +33,18 @@ class Clock:
     ) -> None:
         self._boot, self._monotonic, self._wall = boot, monotonic, wall
         self._offset = 0.0
-        if saved is None:
+        before = _reading(saved)
+        if before is None:
             return
-        before = json.loads(saved)
         if before["boot"] == boot and before["monotonic"] <= monotonic():
             self._offset = before["mono"] - before["monotonic"]
         else:
             elapsed = max(0.0, wall() - before["wall"])
             self._offset = before["mono"] + elapsed - monotonic()
+
+    def forward(self, mono: float) -> None:
+        """Go on from this time at the earliest, where the reading that was saved is lost."""
+        self._offset += max(0.0, mono - self.now().mono)
 
     def now(self) -> Now:
         return Now(self._monotonic() + self._offset, self._wall())
@@ -53,3 +59,13 @@ class Clock:
                 "wall": now.wall,
             }
         )
+
+
+def _reading(saved: str | None) -> dict[str, Any] | None:
+    """Read it back; None where there is none, or a damaged one: then time begins anew."""
+    try:
+        before = json.loads(saved or "")
+        sound = all(isfinite(before[name]) for name in ("monotonic", "mono", "wall"))
+        return before if sound and before["boot"] else None
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -1,54 +1,47 @@
 """The driver: events in, one step, one commit, and only then the new state and the answers.
 
-There is one of it, and nothing else writes to the store. Two lanes lead here: what cannot be read
-again (requests, exits, outcomes) goes ahead of what can (log lines). What is offered while a
-commit is under way is committed together by the next one.
+There is one of it, and nothing else writes to the store. What is offered, in two
+lanes (`offers.py`), while a commit is under way is committed together by the next one.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import inf
 
 import structlog
 
 from notifyd.clock import Clock
-from notifyd.errors import StoreUnavailableError
-from notifyd.model import Content, Now, Order, Outcome, Parcel, Positions, Row
+from notifyd.errors import DamagedError, StaleError, StoreUnavailableError
+from notifyd.herald import Herald
+from notifyd.model import Content, Message, Now, Order, Outcome, Parcel, Positions, Row
+from notifyd.offers import Lanes, Offer, refused
+from notifyd.outbox.commit import Commit
+from notifyd.outbox.mending import Known
 from notifyd.outbox.queries import Entry
-from notifyd.outbox.store import Commit, Store
-from notifyd.shaping.codec import pieces
-from notifyd.shaping.gate import Sending
-from notifyd.shaping.inputs import Configured, Input, SendingAllowed, Settled, WorkerStarted
+from notifyd.outbox.store import Store
+from notifyd.shaping.codec import pieces, whole
+from notifyd.shaping.inputs import (
+    Configured,
+    Happened,
+    Input,
+    Retried,
+    SendingAllowed,
+    Settled,
+    WorkerStarted,
+)
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.step import step
 
 Render = Callable[[Row, Content, Now], Parcel]
 
-_BATCH = 200
-"""Events folded at once: bounds the time for which the loop does nothing else."""
 _RETRY = (0.5, 1.0, 2.0)
 """Seconds between attempts to commit; the last goes on."""
+_LOST = "(its text was lost when the database was damaged)"
 _ENDING = "notifyd is ending: send it again when it runs"
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True, eq=False)
-class Offer:
-    """Events and positions that belong into one commit, and who waits for it.
-
-    refusable: the asker can be told that there is no room on the disk, and asks again.
-    """
-
-    inputs: Sequence[Input]
-    positions: Positions
-    refusable: bool
-    committed: asyncio.Future[list[Reply | None]] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
 
 
 class Driver:
@@ -61,9 +54,9 @@ class Driver:
         self.render = render
         self.trouble = ""
         """Why nothing can be stored at the moment; empty when all is well."""
+        self.herald = Herald()
         self._store, self._clock, self._rules = store, clock, rules
-        self._ahead: deque[Offer] = deque()
-        self._bulk: deque[Offer] = deque()
+        self._lanes = Lanes()
         self._current: list[Offer] = []
         self._wake = asyncio.Event()
         self._orders: asyncio.Queue[Order] = asyncio.Queue()
@@ -88,7 +81,7 @@ class Driver:
         if refusable and self.trouble:
             raise StoreUnavailableError(self.trouble)
         offer = Offer(inputs, positions or {}, refusable)
-        (self._bulk if rereadable else self._ahead).append(offer)
+        self._lanes.put(offer, rereadable=rereadable)
         self._wake.set()
         return await offer.committed
 
@@ -103,9 +96,12 @@ class Driver:
                 await self._commit()
         finally:
             self._ended = True
-            for offer in (*self._current, *self._ahead, *self._bulk):
-                if not offer.committed.done():
-                    offer.committed.set_exception(StoreUnavailableError(_ENDING))
+            for offer in self._current:
+                offer.refuse(StoreUnavailableError(_ENDING))
+            self._lanes.end(_ENDING)
+
+    def now(self) -> Now:
+        return self._clock.now()
 
     def stop(self) -> None:
         self._stopping = True
@@ -113,7 +109,7 @@ class Driver:
 
     async def _next(self) -> list[Offer] | None:
         """Wait for offers or a deadline; none at all when it is time to end."""
-        while not (self._ahead or self._bulk):
+        while not self._lanes:
             if self._stopping:
                 return None
             now = self._clock.now()
@@ -126,16 +122,7 @@ class Driver:
                     await self._wake.wait()
             except TimeoutError:
                 continue
-        return self._taken()
-
-    def _taken(self) -> list[Offer]:
-        offers: list[Offer] = []
-        size = 0
-        for lane in (self._ahead, self._bulk):
-            while lane and (not offers or size + len(lane[0].inputs) <= _BATCH):
-                offers.append(lane.popleft())
-                size += len(offers[-1].inputs)
-        return offers
+        return self._lanes.take()
 
     async def _commit(self) -> None:
         """Fold the current offers and store that, however often it must be tried."""
@@ -149,22 +136,64 @@ class Driver:
             positions = {key: value for offer in offers for key, value in offer.positions.items()}
             changes = pieces(decision, self.state.books)
             commit = Commit(
-                changes, positions, entries, self._clock.saved(now), now.wall, decision.forget
+                changes,
+                positions,
+                entries,
+                self._clock.saved(now),
+                now.wall,
+                decision.forget,
+                decision.revived,
             )
+            needed = bool(changes or positions or entries or decision.forget is not None)
             try:
-                if changes or positions or entries or self.trouble or decision.forget is not None:
+                if needed or self.trouble or self._store.lost():
                     await self._store.commit(commit)
+            except StaleError as error:
+                self._current = _without(offers, error)
+                continue
+            except DamagedError:
+                self._current = await self._mend(offers)
+                continue
             except StoreUnavailableError as error:
                 self._current = self._refused(offers, error)
                 await asyncio.sleep(_RETRY[min(attempt, len(_RETRY) - 1)])
                 attempt += 1
                 continue
             self._recovered()
-            self._tell_changes(decision)
             self.state.adopt(decision, now)
+            self.herald.sending(decision.books.gate, now.mono)
             self._adopted.set()
             self._answer(offers, decision)
+            self._tell_incidents()
             return
+
+    async def _mend(self, offers: list[Offer]) -> list[Offer]:
+        """Have the database salvaged; what is known here was acknowledged and goes over that."""
+        known = Known(whole(self.state), self.state.rows, self._without_text)
+        try:
+            await self._store.mend(known)
+        except StoreUnavailableError as worse:
+            offers = self._refused(offers, worse)
+            await asyncio.sleep(_RETRY[-1])
+        return offers
+
+    def _without_text(self, row: Row) -> Parcel:
+        return self.render(row, Message(row.title or row.trigger, _LOST), self._clock.now())
+
+    def _tell_incidents(self) -> None:
+        for incident in self._store.incidents():
+            self._lanes.put(Offer([Happened(incident)], {}, refusable=False))
+
+    async def look_around(self, every: float) -> None:
+        """See every so many seconds, until cancelled, to what wakes nobody.
+
+        The database may have been taken away, the wall clock set. While commits come, each of them
+        sees to that; this is for the quiet hours.
+        """
+        while True:
+            await asyncio.sleep(every)
+            if self._store.lost() or self.state.clock_moved(self._clock.now()):
+                await self.offer([])
 
     def _refused(self, offers: list[Offer], error: StoreUnavailableError) -> list[Offer]:
         if self.trouble != str(error):
@@ -172,26 +201,13 @@ class Driver:
             log.error(
                 "nothing can be stored: sources wait, requests are refused", reason=str(error)
             )
-        for offer in (*offers, *self._ahead):
-            if offer.refusable and not offer.committed.done():
-                offer.committed.set_exception(StoreUnavailableError(self.trouble))
-        self._ahead = deque(offer for offer in self._ahead if not offer.refusable)
-        return [offer for offer in offers if not offer.refusable]
+        self._lanes.refuse(self.trouble)
+        return refused(offers, self.trouble)
 
     def _recovered(self) -> None:
         if self.trouble:
             log.info("storing works again")
             self.trouble = ""
-
-    def _tell_changes(self, decision: Decision) -> None:
-        """Log how sending is when that changes, not at every try."""
-        before, after = self.state.books.gate, decision.books.gate
-        if before.sending is after.sending:
-            return
-        if after.sending is Sending.OK:
-            log.info("notifications are delivered again")
-        else:
-            log.warning("notifications wait", reason=after.error, state=after.sending.value)
 
     def _entries(self, decision: Decision, now: Now) -> list[Entry]:
         """Make the texts; a row learns its title from them, for digests to name it by."""
@@ -220,6 +236,7 @@ class Driver:
         if any(isinstance(event, WorkerStarted) for offer in offers for event in offer.inputs):
             self._orders = asyncio.Queue()  # what an earlier worker did not take is given anew
         if decision.order:
+            self.herald.attempts += 1
             self._orders.put_nowait(decision.order)
 
     async def ended(self, notification_id: str, within: float) -> Row | None:
@@ -257,6 +274,19 @@ class Driver:
 
     async def report(self, outcome: Outcome) -> None:
         await self.offer([Settled(outcome)])
+        self.herald.settled(outcome, self._clock.now().mono)
 
     async def token_changed(self) -> None:
         await self.offer([SendingAllowed()])
+
+
+def _without(offers: list[Offer], error: StaleError) -> list[Offer]:
+    """Refuse the offers that relied on a row as it no longer is; the others are folded anew."""
+    kept = []
+    for offer in offers:
+        wishes = [event.row for event in offer.inputs if isinstance(event, Retried)]
+        if all((row.id, row.attempts) != error.row for row in wishes):
+            kept.append(offer)
+        else:
+            offer.refuse(error)
+    return kept

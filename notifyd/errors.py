@@ -29,6 +29,18 @@ class StoreUnavailableError(NotifydError):
     """A commit failed for a reason that may pass: the disk is full, read-only or locked."""
 
 
+class StaleError(NotifydError):
+    """A commit relied on a row as it no longer is: by its notification's id, and its attempts."""
+
+    def __init__(self, notification_id: str, attempts: int) -> None:
+        super().__init__(f"the notification {notification_id} changed meanwhile: look at it again")
+        self.row = notification_id, attempts
+
+
+class DamagedError(StoreUnavailableError):
+    """The database is damaged: it has to be salvaged before anything can be stored."""
+
+
 class MissingError(NotifydError):
     """A notification is not in the store any more."""
 

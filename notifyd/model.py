@@ -8,6 +8,9 @@ from typing import NamedTuple
 LINES_KEPT = 20
 """How many lines and paths a notification remembers of its matches."""
 
+SOCKET = "socket"
+"""The trigger's name of what came through the socket."""
+
 NOTHING: Mapping[str, str] = {}
 """Shared, and read-only by its type: a plain dict, for the codec knows no other mapping."""
 
@@ -68,11 +71,20 @@ _WAITING = frozenset({Status.HELD, Status.QUEUED, Status.ATTEMPTING})
 # --- sources → triggers
 
 
+class Phase(StrEnum):
+    """What an event says of a condition that lasts, such as silence; most say nothing."""
+
+    NONE = ""
+    BEGAN = "began"
+    ENDED = "ended"
+
+
 class Event(NamedTuple):
     """One thing a source saw, addressed to the trigger that asked for it.
 
     wall: when it was seen. line: how a person would read it. fields: the pattern's named groups.
     facts: what else is known, by the names that templates use (pid, name, exit_code, …).
+    phase: both may be said more often than they happen; what is known already changes nothing.
     """
 
     trigger: str
@@ -81,6 +93,7 @@ class Event(NamedTuple):
     path: str = ""
     fields: Mapping[str, str] = NOTHING
     facts: Mapping[str, str] = NOTHING
+    phase: Phase = Phase.NONE
 
 
 Positions = Mapping[str, str | None]
@@ -102,12 +115,16 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How one source is: `problems` are sentences; `dead` means that it no longer watches."""
+    """How one source is: `problems` are sentences; `dead` means that it no longer watches.
+
+    undecided: lines that no pattern could decide in time, by trigger.
+    """
 
     name: str
     watching: int
     problems: tuple[str, ...] = ()
     dead: bool = False
+    undecided: Mapping[str, int] = field(default_factory=dict)
 
 
 # --- triggers → shaping
@@ -123,9 +140,22 @@ class Match(NamedTuple):
 # --- shaping → outbox
 
 
+class Course(StrEnum):
+    """How a condition went, as one notification tells it."""
+
+    NONE = ""
+    BEGAN = "began"
+    STILL = "still"
+    ENDED = "ended"
+    CAME_AND_WENT = "came and went"
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Matches counted together, as one notification tells them. Times are wall-clock seconds."""
+    """Matches counted together, as one notification tells them. Times are wall-clock seconds.
+
+    reminder: which one it is, from 1, of a condition that still lasts; it counts nothing anew.
+    """
 
     count: int
     first: float
@@ -135,6 +165,8 @@ class Tally:
     paths: tuple[str, ...]
     event: Event
     """The latest match."""
+    course: Course = Course.NONE
+    reminder: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +238,23 @@ class Row:
         return self.attempts > 0
 
 
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that happened to the store and that a person must hear of, once.
+
+    wall: when; it also tells incidents apart. told: a notification of it is in the outbox.
+    """
+
+    wall: float
+    title: str
+    sentence: str
+    told: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.wall:.3f}"
+
+
 # --- outbox → delivery and back
 
 
@@ -249,7 +298,9 @@ class Verdict(StrEnum):
 class Outcome:
     """What became of an attempt.
 
-    reason: in plain words, empty when it arrived. pause: seconds for which nothing is sent.
+    reason: in plain words, empty when it arrived. cause: the same as one word out of a few hundred
+    at most, for metrics and for telling two reasons apart. pause: seconds for which nothing is
+    sent. asked: seconds of them that the API itself asked for, which nothing may cut short.
     own_pause: seconds for which this one stands back when others may go first.
     report: the API's own figures.
     """
@@ -260,3 +311,5 @@ class Outcome:
     pause: float = 0.0
     own_pause: float = 0.0
     report: Json | None = None
+    cause: str = ""
+    asked: float = 0.0

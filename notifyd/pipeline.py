@@ -15,7 +15,7 @@ import structlog
 
 from notifyd.clock import boot_id
 from notifyd.config.settings import Settings
-from notifyd.config.triggers import FileTrigger, LogTrigger, ProcessTrigger
+from notifyd.config.triggers import FileTrigger, LogTrigger, ProcessTrigger, ScheduleTrigger
 from notifyd.driver import Driver
 from notifyd.matching.decide import Rule as Patterns
 from notifyd.matching.judge import Judge
@@ -28,6 +28,7 @@ from notifyd.sources.file.source import FileSource
 from notifyd.sources.journal.source import JournalSource
 from notifyd.sources.log.source import LogSource
 from notifyd.sources.process.source import ProcessSource
+from notifyd.sources.schedule.source import ScheduleSource
 from notifyd.supervise import Supervised
 from notifyd.text import fit, redact, redact_data, well_formed
 from notifyd.triggers import Trigger, render_digest
@@ -56,7 +57,7 @@ class Pipeline:
     ) -> None:
         self.settings = settings
         self._mask: Callable[[str], str] = redact if settings.text.redact else str
-        self._triggers = {
+        self.triggers = {
             name: Trigger(
                 name,
                 config,
@@ -67,7 +68,7 @@ class Pipeline:
             )
             for name, config in settings.triggers.items()
         }
-        self.rules = rules_of(settings, self._triggers)
+        self.rules = rules_of(settings, self.triggers)
         self._own, self._cache, self._scanning, self._wall = own, cache, scanning, wall
         self._positions = positions
         self._sources = [
@@ -81,7 +82,7 @@ class Pipeline:
 
         async def emit(reading: Reading) -> None:
             matches = [
-                self._triggers[event.trigger].match(_well_formed(event)) for event in reading.events
+                self.triggers[event.trigger].match(_well_formed(event)) for event in reading.events
             ]
             offer = driver.offer(matches, reading.positions, rereadable=reading.rereadable)
             await _to_the_end(asyncio.ensure_future(offer))
@@ -129,13 +130,17 @@ class Pipeline:
                 executor=self._scanning,
             )
         if files := self._of(FileTrigger):
-            usual = min(self._triggers[name].shaping.debounce for name in files)
+            usual = min(self.triggers[name].shaping.debounce for name in files)
             kinds["file"] = lambda positions: FileSource(
                 files, positions, wall=self._wall, never=self._own, debounce=usual
             )
         if processes := self._of(ProcessTrigger):
             kinds["process"] = lambda positions: ProcessSource(
                 processes, positions, wall=self._wall, boot_id=boot_id()
+            )
+        if schedules := self._of(ScheduleTrigger):
+            kinds["schedule"] = lambda positions: ScheduleSource(
+                schedules, positions, wall=self._wall
             )
         return kinds
 
@@ -174,7 +179,7 @@ class Pipeline:
             case Digest():
                 title, body = render_digest(content, now.wall, self._mask)
             case _:
-                trigger = self._triggers[row.trigger]
+                trigger = self.triggers[row.trigger]
                 title, body = trigger.render(content, now.wall)
                 data = dict(trigger.config.data)
         if self.settings.text.redact:
@@ -203,14 +208,14 @@ def _own_data(row: Row) -> Json:
 
 
 def patterns_of(name: str, trigger: LogTrigger, *, records: bool = False) -> Patterns:
-    """Say what is looked for: in lines, or in `records` whose first lines `multiline` finds."""
-    lines = trigger.multiline is None or records
+    """Say what is looked for: in a file's lines, or in one of its `records` that is whole."""
     return Patterns(
         trigger=name,
-        patterns=tuple(trigger.patterns) if lines else (str(trigger.multiline),),
-        exclude=tuple(trigger.exclude) if lines else (),
+        patterns=tuple(trigger.patterns),
+        exclude=tuple(trigger.exclude),
         encoding=trigger.encoding,
         max_line=trigger.max_line,
+        first=None if records else trigger.multiline,
     )
 
 
@@ -249,6 +254,10 @@ def rules_of(settings: Settings, compiled: Mapping[str, Trigger]) -> Rules:
             max_wait=shaping.max_wait,
             cooldown=shaping.cooldown,
             cooldown_max=shaping.cooldown_max,
+            mute=tuple(settings.mute[mute].window(mute) for mute in shaping.mute),
+            lasting=trigger.config.lasting,
+            repeat=shaping.repeat,
+            resolve=shaping.resolve,
         )
     delivery = settings.delivery
     return Rules(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from notifyd import __version__
 from notifyd.model import Health, Json, Now, Row, Status
 from notifyd.shaping.gate import Gate, Sending
+from notifyd.shaping.mutes import mute_end
 from notifyd.shaping.state import Ledger, State
 
 
@@ -21,10 +22,11 @@ def describe(
     url: str,
     uptime: float,
     reload_error: str,
+    herald: Json,
 ) -> Json:
     """Tell everything. trouble: why nothing can be stored. triggers: type by name.
 
-    token_problem: why the token cannot be read at the moment.
+    token_problem: why the token cannot be read at the moment. herald: what delivery counted.
     """
     gate = state.books.gate
     sources = list(sources)
@@ -41,31 +43,29 @@ def describe(
             "source": token_source,
             "problem": token_problem or (gate.error if gate.sending is Sending.REFUSED else ""),
         },
-        "delivery": _delivery(gate, now),
+        "delivery": _delivery(gate, now) | herald,
         "outbox": _outbox(state.rows.values(), now) | {"store": trouble or "ok"},
         "triggers": {
             name: _trigger(kind, state.ledgers.get(name, Ledger()), _pending(state, name))
+            | _muted(state, name, now)
             for name, kind in triggers.items()
         },
         "socket": _trigger("socket", state.ledgers.get("socket", Ledger()), 0),
-        "held_back": {
-            held.digest.reason: held.digest.count
-            for held in state.digests.values()
-            if not held.placed
-        },
-        "held_until": {
-            held.digest.reason: round(max(0.0, held.due - now.mono), 1)
-            for held in state.digests.values()
-            if not held.placed
-        },
+        "muted": {name: until for name, until in state.books.mutes.items() if until > now.wall},
+        **_held_back(state, now),
         "sources": [
             {
                 "name": source.name,
                 "watching": source.watching,
                 "problems": list(source.problems),
                 "dead": source.dead,
+                "undecided": dict(source.undecided),
             }
             for source in sources
+        ],
+        "incidents": [
+            {"at": incident.wall, "what": incident.sentence}
+            for incident in state.incidents.values()
         ],
         "reload": {"error": reload_error},
     }
@@ -94,8 +94,10 @@ def _delivery(gate: Gate, now: Now) -> Json:
     return {
         "state": gate.sending.value,
         "error": gate.error,
+        "cause": gate.cause,
+        "warning": gate.nobody,
         "failures": gate.streak,
-        "paused_for": round(max(0.0, gate.resume - now.mono), 1) if gate.streak else 0.0,
+        "paused_for": round(max(0.0, gate.pauses_until - now.mono), 1),
     }
 
 
@@ -107,9 +109,28 @@ def _outbox(rows: Iterable[Row], now: Now) -> Json:
         oldest = min(oldest, row.created)
     return {
         "waiting": counts[Status.QUEUED] + counts[Status.ATTEMPTING],
+        "attempting": counts[Status.ATTEMPTING],
         "held": counts[Status.HELD],
         "oldest_age": round(max(0.0, now.wall - oldest), 1),
     }
+
+
+def _held_back(state: State, now: Now) -> Json:
+    """Tell what the next digests will tell, by reason, and in how many seconds the first will."""
+    counts: Counter[str] = Counter()
+    left: dict[str, float] = {}
+    for held in state.digests.values():
+        if not held.placed:
+            reason = held.digest.reason
+            counts[reason] += held.digest.count
+            seconds = round(max(0.0, held.due - now.mono), 1)
+            left[reason] = min(seconds, left.get(reason, seconds))
+    return {"held_back": dict(counts), "held_until": left}
+
+
+def _muted(state: State, trigger: str, now: Now) -> Json:
+    until = mute_end(state.rule(trigger), state.books.mutes, now.wall)
+    return {"muted_until": until} if until else {}
 
 
 def _pending(state: State, trigger: str) -> int:
@@ -128,5 +149,6 @@ def _trigger(kind: str, ledger: Ledger, pending: int) -> Json:
         "notifications": ledger.notifications,
         "below_threshold": ledger.below_threshold,
         "pending": pending,
+        "ended_while_muted": ledger.quiet,
         "reason": ledger.reason,
     }

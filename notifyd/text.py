@@ -111,7 +111,7 @@ def _size(value: object) -> int:
 def _well_formed(value: object) -> object:
     match value:
         case str():
-            return _SURROGATE.sub(_REPLACEMENT, value)
+            return value if value.isascii() else _SURROGATE.sub(_REPLACEMENT, value)
         case dict():
             return {_well_formed(key): _well_formed(item) for key, item in value.items()}
         case list() | tuple():

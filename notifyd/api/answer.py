@@ -1,4 +1,4 @@
-"""Answers as bytes: always JSON, always UTF-8."""
+"""Answers as bytes: JSON but for the metrics, always UTF-8."""
 
 import json
 
@@ -8,6 +8,7 @@ from notifyd.api.refusal import ApiError
 from notifyd.model import Json
 
 _HEADERS = {"Server": "notifyd", "Content-Type": "application/json"}
+_METRICS = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
@@ -23,6 +24,12 @@ def json_response(status: int, body: Json, headers: dict[str, str] | None = None
         body=text,
         headers={**_HEADERS, **(headers or {})},
     )
+
+
+def response(status: int, body: Json | bytes) -> web.Response:
+    if isinstance(body, bytes):
+        return web.Response(status=status, body=body, headers={**_HEADERS, **_METRICS})
+    return json_response(status, body)
 
 
 def raw(refusal: ApiError) -> bytes:

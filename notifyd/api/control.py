@@ -30,10 +30,37 @@ class Control(Protocol):
         """Cancel by id, or by key among the peer's own; codes: not_found, in_flight, finished."""
         ...
 
+    async def retry(self, *, notification_id: str, peer: Peer, everyone: bool) -> Json:
+        """Send one again; codes: not_found, in_flight, held, finished, changed, no_room."""
+        ...
+
+    async def retry_all(self, *, status: Status | None, peer: Peer, everyone: bool) -> Json:
+        """End a pause, and send those again that ended so (None: none of them).
+
+        {"retried": how many, "more": whether there are more of them, "waiting": how many wait,
+        "paused_for": seconds for which the API asked to wait}
+        """
+        ...
+
     async def status(self) -> Json: ...
+
+    async def explain(self, trigger: str) -> list[Json]:
+        """Say why there was or was no push; of every trigger where none is named."""
+        ...
+
+    async def mute(self, trigger: str, seconds: float) -> Json:
+        """Hold back what a trigger tells, or everything: {"trigger": …, "until": epoch seconds}.
+
+        For no seconds: no longer. Code: unknown_trigger.
+        """
+        ...
 
     def health(self) -> tuple[bool, str]:
         """Whether all is well, and "ok" or the one word for what is not."""
+        ...
+
+    def metrics(self) -> bytes:
+        """Write what Prometheus reads, in its text format."""
         ...
 
     async def reload(self) -> Json:

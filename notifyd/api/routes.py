@@ -12,7 +12,7 @@ from notifyd.api.peers import Caller
 from notifyd.api.rate import Rates
 from notifyd.api.refusal import ApiError, ended, printable, wrong_field
 from notifyd.api.request import json_body
-from notifyd.api.submission import duration, submission
+from notifyd.api.submission import duration, mute_wish, submission
 from notifyd.model import Json, Status
 from notifyd.nearest import hint
 
@@ -21,15 +21,19 @@ DEFAULT_LISTED = 100
 MOST_LISTED = 1000
 
 _NOTIFICATION = "/v1/notifications/"
+_RETRY = "/v1/notifications/ID/retry"
+_RETRIED = (Status.FAILED, Status.EXPIRED, Status.NO_DEVICE)
 _SETTLED_BADLY = frozenset({Status.FAILED, Status.EXPIRED, Status.CANCELLED, Status.REPLACED})
 _FIGURES = ("status", "delivered", "failed", "devices", "errors", "skipped", "reason", "detail")
-_LATER = ("/v1/events", "/v1/heartbeats/", "/v1/mute", "/v1/triggers/", "/metrics")
+_LATER = ("/v1/events", "/v1/heartbeats/", "/v1/triggers/")
 _SAFE = {"HEAD": "GET"}
 
 
 class Answer(NamedTuple):
+    """body: JSON, or Prometheus' text."""
+
     status: HTTPStatus
-    body: Json
+    body: Json | bytes
 
 
 class Call(NamedTuple):
@@ -53,6 +57,12 @@ class Call(NamedTuple):
                 raise wrong_field(printable(name), reason, "unknown_field")
         return given
 
+    def require_admin(self, deed: str) -> None:
+        """Refuse whoever may not do this; `deed` is what, in words."""
+        if not self.caller.admin:
+            who = "root, the daemon's own user and members of [socket] admin_group"
+            raise ApiError(HTTPStatus.FORBIDDEN, "forbidden", f"Only {who} may {deed}.")
+
 
 class Routes:
     """Answers requests through the daemon's Control. max_body: bytes. body_time: seconds."""
@@ -67,18 +77,24 @@ class Routes:
             "/notifications/send": {"POST": self._send},
             "/v1/notifications": {"GET": self._list, "DELETE": self._cancel_by_key},
             _NOTIFICATION: {"GET": self._show, "DELETE": self._cancel},
+            _RETRY: {"POST": self._retry},
+            "/v1/retry": {"POST": self._retry_all},
             "/v1/status": {"GET": self._status},
+            "/v1/explain": {"GET": self._explain},
+            "/v1/mute": {"POST": self._mute},
             "/v1/reload": {"POST": self._reload},
             "/healthz": {"GET": self._health},
+            "/metrics": {"GET": self._metrics},
         }
 
     async def __call__(self, request: web.BaseRequest, caller: Caller) -> Answer:
         """Answer a request; every other outcome is a NotifydError."""
         path, wanted = request.path, ""
         if path.startswith(_NOTIFICATION) and path != _NOTIFICATION:
-            path, wanted = _NOTIFICATION, path.removeprefix(_NOTIFICATION)
+            wanted, verb = _parted(path.removeprefix(_NOTIFICATION))
+            path = _RETRY if verb else _NOTIFICATION
         methods = self._paths.get(path)
-        if methods is None or (path == _NOTIFICATION and not wanted):
+        if methods is None or (path in (_NOTIFICATION, _RETRY) and not wanted):
             raise self._unknown(request.path)
         handler = methods.get(_SAFE.get(request.method, request.method))
         if handler is None:
@@ -177,6 +193,28 @@ class Routes:
         )
         return _notifications([row])
 
+    # --- sending again
+
+    async def _retry(self, call: Call) -> Answer:
+        call.query()
+        await self._rates.take(call.caller.peer.uid)
+        row = await self._control.retry(
+            notification_id=call.id, peer=call.caller.peer, everyone=call.caller.admin
+        )
+        return _notifications([row])
+
+    async def _retry_all(self, call: Call) -> Answer:
+        asked = call.query("status").get("status")
+        status = _status(asked)
+        if status not in (None, *_RETRIED):
+            known = ", ".join(_RETRIED)
+            raise wrong_field("status", f"must be one of {known} (got {printable(asked or '')!r})")
+        await self._rates.take(call.caller.peer.uid)
+        result = await self._control.retry_all(
+            status=status, peer=call.caller.peer, everyone=call.caller.admin
+        )
+        return Answer(HTTPStatus.OK, {"success": True, **result})
+
     # --- the daemon itself
 
     async def _status(self, call: Call) -> Answer:
@@ -189,14 +227,27 @@ class Routes:
         status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
         return Answer(status, {"success": well, "status": word})
 
+    async def _explain(self, call: Call) -> Answer:
+        trigger = call.query("trigger").get("trigger", "")
+        call.require_admin("see what triggers matched")
+        explanations = await self._control.explain(trigger)
+        return Answer(HTTPStatus.OK, {"success": True, "triggers": explanations})
+
+    async def _mute(self, call: Call) -> Answer:
+        call.query()
+        call.require_admin("mute")
+        raw = await json_body(call.request, largest=self._max_body, within=self._body_time)
+        trigger, seconds = mute_wish(raw)
+        result = await self._control.mute(trigger, seconds)
+        return Answer(HTTPStatus.OK, {"success": True, **result})
+
+    async def _metrics(self, call: Call) -> Answer:
+        call.query()
+        return Answer(HTTPStatus.OK, self._control.metrics())
+
     async def _reload(self, call: Call) -> Answer:
         call.query()
-        if not call.caller.admin:
-            raise ApiError(
-                HTTPStatus.FORBIDDEN,
-                "forbidden",
-                "Only root, the daemon's own user and members of [socket] admin_group may reload.",
-            )
+        call.require_admin("reload")
         result = await self._control.reload()
         if result.get("reloaded"):
             return Answer(HTTPStatus.OK, {"success": True, **result})
@@ -206,6 +257,12 @@ class Routes:
             "code": "bad_config",
         }
         return Answer(HTTPStatus.UNPROCESSABLE_ENTITY, {**wrong, **result})
+
+
+def _parted(rest: str) -> tuple[str, bool]:
+    """Part ID/retry into the id and whether to retry it."""
+    notification_id, found, last = rest.rpartition("/")
+    return (notification_id, True) if found and last == "retry" else (rest, False)
 
 
 def _told(notification_id: str, row: Json) -> Json:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from notifyd.api.answer import answered, json_response
+from notifyd.api.answer import answered, response
 from notifyd.api.connection import Connection, Connections, Limits
 from notifyd.api.control import Control
 from notifyd.api.listener import BACKLOG, Listener
@@ -56,6 +56,6 @@ class _Front:
         connection.busy()
         try:
             answer = await self._routes(request, connection.caller)
-            return json_response(answer.status, answer.body)
+            return response(answer.status, answer.body)
         except NotifydError as error:
             return answered(translated(error))

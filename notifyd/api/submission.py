@@ -12,10 +12,12 @@ from notifyd.nearest import hint
 from notifyd.text import DATA_LIMIT, data_size, well_formed
 
 LONGEST_DELAY = 30 * 86_400.0
+LONGEST_MUTE = 366 * 86_400.0
 LONGEST_KEY = 200
 DEEPEST_DATA = 32
 
 _FIELDS = ("title", "body", "message", "data", "priority", "key", "delay")
+_MUTE_FIELDS = ("trigger", "for")
 _TYPE_NAMES = {
     bool: "true or false",
     int: "a number",
@@ -66,6 +68,18 @@ def submission(raw: bytes) -> Submission:
         key,
         duration("delay", _string(fields, "delay"), LONGEST_DELAY),
     )
+
+
+def mute_wish(raw: bytes) -> tuple[str, float]:
+    """Read which trigger is to be muted, empty for everything, and for how many seconds."""
+    fields = _object(raw)
+    for name in fields:
+        if name not in _MUTE_FIELDS:
+            reason = "is no field of a mute" + hint(name, _MUTE_FIELDS)
+            raise wrong_field(printable(name), reason, "unknown_field")
+    if not fields.get("for"):
+        raise wrong_field("for", 'is missing: say how long, such as "30m"; "0s" ends a mute')
+    return _string(fields, "trigger"), duration("for", _string(fields, "for"), LONGEST_MUTE)
 
 
 def duration(name: str, text: str, longest: float) -> float:

@@ -13,6 +13,7 @@ from notifyd.errors import (
     ConfigError,
     NotifydError,
     StoreError,
+    StoreUnavailableError,
     TokenError,
     UnreachableError,
 )
@@ -27,13 +28,16 @@ COMMANDS = {
     "send": "send a notification through the daemon",
     "status": "show what the daemon does, what is wrong and how to mend it",
     "history": "list notifications and what became of them",
+    "explain": "say why there was or was no push: the last matches, step by step",
+    "mute": "hold back a trigger's notifications, or all but urgent ones, for a while",
     "cancel": "cancel a notification that was not sent yet",
+    "retry": "send again what failed, and what waits at once",
     "reload": "make the daemon read its configuration again",
     "relay": "serve the Notifications API from this machine, with an inbox page",
 }
 LATER = {
-    *("api", "doctor", "exec", "explain", "hook", "mcp"),
-    *("mute", "ping", "retry", "service", "tail", "token"),
+    *("api", "doctor", "exec", "hook", "mcp"),
+    *("ping", "service", "tail", "token"),
 }
 """Commands of later versions: who types one has read of it, and made no typing mistake."""
 
@@ -118,6 +122,8 @@ def exit_status(error: NotifydError) -> int:
         return USAGE
     if isinstance(error, UnreachableError):
         return UNREACHABLE
+    if isinstance(error, StoreUnavailableError):
+        return TRY_LATER
     if isinstance(error, AnswerError):
         return _BY_STATUS.get(error.status, FAILED)
     return FAILED

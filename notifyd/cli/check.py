@@ -11,7 +11,7 @@ from notifyd.config.patterns import doubts
 from notifyd.config.token import find_token
 from notifyd.config.triggers import LogTrigger
 from notifyd.errors import TokenError
-from notifyd.matching.widen import widen
+from notifyd.matching.widen import widen, widen_in_records
 from notifyd.triggers import Trigger
 
 HELP = "Read the configuration and report every mistake in it; starts nothing."
@@ -40,11 +40,15 @@ def _doubts(loaded: Loaded) -> Iterator[str]:
     for name, trigger in loaded.settings.triggers.items():
         if not isinstance(trigger, LogTrigger):
             continue
+        first = trigger.multiline
+        find, what = (widen, "line") if first is None else (widen_in_records, "record")
         for index, pattern in enumerate(trigger.patterns):
-            reason = widen(pattern, trigger.encoding).reason
+            reason = find(pattern, trigger.encoding).reason
             if reason and not _may_match_all(pattern):
                 place = f"triggers.{name}.patterns[{index}]"
-                yield f"{place}: is tried on every line, which is slow: {reason}"
+                yield f"{place}: is tried on every {what}, which is slow: {reason}"
+        if first is not None and (reason := widen(first, trigger.encoding).reason):
+            yield f"triggers.{name}.multiline: is tried on many lines, which is slow: {reason}"
     token = find_token(loaded.settings.api, os.environ)
     if loaded.settings.api.token_file:
         try:

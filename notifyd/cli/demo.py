@@ -41,6 +41,7 @@ path = "{folder}/notifyd.sock"
 [triggers.alerts]
 type = "log"
 paths = ["{folder}/app.log"]
+read_from = "beginning"
 patterns = ['ALERT (?P<what>.*)', 'Traceback']
 title = "{{{{ fields.what or 'Something broke' }}}}"
 priority = "high"

@@ -43,7 +43,8 @@ class Findings:
             for hit in scan.hits:
                 number += block.count(b"\n", counted, hit.offset)
                 counted = hit.offset
-                self._numbers.append(number)
+                if hit.pattern >= 0 or hit is scan.hits[-1]:  # only those are judged
+                    self._numbers.append(number)
             number += block.count(b"\n", counted, scan.end)
             yield from map(
                 _numbered,

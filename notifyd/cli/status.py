@@ -4,7 +4,7 @@ import argparse
 
 from notifyd.api.client import call
 from notifyd.cli import say
-from notifyd.cli.terminal import as_json, lasting, shown, table
+from notifyd.cli.terminal import as_json, clock, lasting, shown, table
 
 HELP = "Show what the daemon does, what is wrong and how to mend it."
 
@@ -18,6 +18,7 @@ _HELD_BACK = {
     "storm": "held back because too many waited at once",
     "full": "held back because the outbox was full",
     "expired": "not delivered in time",
+    "mute": "held back by a mute",
     "removed": "of triggers that were changed or removed",
 }
 
@@ -52,6 +53,7 @@ def _summary(status: Answer) -> str:
         ["token", f"{shown(token.get('state', '?'))}, from {shown(token.get('source', '?'))}"],
         ["delivery", _delivery(delivery)],
         ["outbox", _outbox(outbox)],
+        *(["muted", sentence] for sentence in _muted(status)),
         *(["digest", sentence] for sentence in _held_back(status)),
         ["watching", _watching(status)],
     ]
@@ -62,7 +64,7 @@ def _delivery(delivery: Answer) -> str:
     text = shown(delivery.get("state", "?"))
     pause = delivery.get("paused_for")
     paused = isinstance(pause, (int, float)) and pause >= 1
-    return f"{text} for another {lasting(pause)}" if paused else text
+    return f"{text}, tries again in {lasting(pause)}" if paused else text
 
 
 def _outbox(outbox: Answer) -> str:
@@ -87,6 +89,18 @@ def _held_back(status: Answer) -> list[str]:
     return sentences
 
 
+def _muted(status: Answer) -> list[str]:
+    """Say what is muted now, by a window or on demand, and until when."""
+    sentences = []
+    if until := _part(status, "muted").get(""):
+        sentences.append(f"everything but urgent, until {clock(until)}")
+    for name, trigger in _part(status, "triggers").items():
+        until = trigger.get("muted_until") if isinstance(trigger, dict) else None
+        if until:
+            sentences.append(f"{shown(name)}, until {clock(until)}")
+    return sentences
+
+
 def _watching(status: Answer) -> str:
     sources = _sources(status)
     if not sources:
@@ -104,6 +118,12 @@ def _problems(status: Answer) -> str:
     error = delivery.get("error")
     if error and not (found and error == token.get("problem")):
         found.append(f"delivery: {shown(error)}")
+    if warning := delivery.get("warning"):
+        found.append(f"the last notification reached nobody: {shown(warning)}")
+    if failed := _part(delivery, "last_failed"):
+        name = shown(failed.get("id"))
+        why = shown(failed.get("reason"))
+        found.append(f"{name} failed: {why}; `notifyd retry {name}` sends it again")
     if (store := _part(status, "outbox").get("store", "ok")) != "ok":
         found.append(f"storing: {shown(store)}")
     for source in _sources(status):
@@ -113,6 +133,10 @@ def _problems(status: Answer) -> str:
         found += [f"{name}: {shown(problem)}" for problem in listed]
         if source.get("dead") and not listed:
             found.append(f"{name}: no longer watches; the daemon's log says why")
+    incidents = status.get("incidents")
+    for incident in incidents if isinstance(incidents, list) else []:
+        if isinstance(incident, dict):
+            found.append(f"{clock(incident.get('at'))}: {shown(incident.get('what') or '')}")
     if error := _part(status, "reload").get("error"):
         found.append(f"the last reload was refused, the old configuration goes on: {shown(error)}")
     if not found:

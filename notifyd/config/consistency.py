@@ -28,6 +28,23 @@ def check_defaults(defaults: Shaping, triggers: Sequence[AnyTrigger], report: Re
             _no_group(("defaults", "group_by", index), name, known, report)
 
 
+def check_mutes(table: Json, report: Report) -> None:
+    """Check that each mute that [defaults] or a trigger names is there."""
+    mutes, triggers = table.get("mute"), table.get("triggers")
+    known = mutes.keys() if isinstance(mutes, dict) else ()
+    places: dict[Place, object] = {("defaults",): table.get("defaults")}
+    if isinstance(triggers, dict):
+        places |= {("triggers", name): trigger for name, trigger in triggers.items()}
+    for place, shaping in places.items():
+        raw = shaping if isinstance(shaping, dict) else {}
+        names = raw.get("mute", [])
+        listed = names if isinstance(names, list) else [names]
+        wanted = [name for name in listed if isinstance(name, str)]
+        for item, name in _items(place, raw, "mute", wanted):
+            if name not in known:
+                report.wrong(item, f"there is no [mute.{name}]{hint(name, known)}", name)
+
+
 def check(
     name: str,
     trigger: AnyTrigger,
@@ -54,6 +71,9 @@ def check(
     _check_names(place, trigger, raw, report)
     if trigger.window is not None and trigger.shaping(defaults).threshold == 1:
         report.doubtful((*place, "window"), "has no effect without a threshold")
+    for key in ("repeat", "resolve") if not trigger.lasting else ():
+        if getattr(trigger, key) is not None:
+            report.doubtful((*place, key), "has no effect: nothing lasts here, as with stale")
     for key in OURS & trigger.data.keys():
         report.doubtful((*place, "data", key), "is replaced by notifyd's own entry of this name")
 

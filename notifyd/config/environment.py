@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from notifyd.config.files import merge
 from notifyd.config.report import Origins
+from notifyd.config.sections import Mute
 from notifyd.config.settings import DELIMITER, PREFIX, Settings
 from notifyd.config.triggers import TYPES
 from notifyd.model import Json
@@ -56,9 +57,9 @@ def _field(keys: list[str]) -> FieldInfo | None:
         key = rest.pop(0)
         field = next((m.model_fields[key] for m in models if key in m.model_fields), None)
         kind = field.annotation if field else None
-        if key == "triggers" and rest:
+        if key in ("triggers", "mute") and rest:
             rest.pop(0)
-            models, field = list(TYPES.values()), None
+            models, field = list(TYPES.values()) if key == "triggers" else [Mute], None
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
             models = [kind]
         else:

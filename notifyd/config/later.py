@@ -5,15 +5,14 @@ from collections.abc import Iterator
 from notifyd.config.report import Place
 from notifyd.model import Json
 
-_TABLES = frozenset({"mute", "listen"})
-_SHAPING = frozenset({"mute", "repeat", "resolve"})
-_BY_TABLE = {"socket": frozenset({"compat"}), "defaults": _SHAPING}
+_TABLES = frozenset({"listen"})
+_BY_TABLE = {"socket": frozenset({"compat"})}
 _BY_TYPE = {
     "log": frozenset[str](),
     "file": frozenset({"gitignore", "stale"}),
     "process": frozenset[str](),
 }
-TYPES = frozenset({"unit", "heartbeat", "schedule", "oblien"})
+TYPES = frozenset({"unit", "heartbeat", "oblien"})
 
 
 def not_yet(what: str) -> str:
@@ -37,7 +36,7 @@ def withdraw(table: Json) -> Iterator[tuple[Place, str]]:
             yield ("triggers", name, "type"), not_yet(f'type = "{kind}"')
         else:
             own = _BY_TYPE.get(str(kind), frozenset().union(*_BY_TYPE.values()))
-            yield from _withdraw_keys(("triggers", name), trigger, _SHAPING | own)
+            yield from _withdraw_keys(("triggers", name), trigger, own)
 
 
 def _withdraw_keys(

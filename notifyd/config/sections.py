@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from notifyd.config.times import Days, Spans, Zone
 from notifyd.config.units import Duration, Size
 from notifyd.config.values import AbsolutePath, Group, Mode, SecretPath, SocketPath, Url
+from notifyd.timetable import DAYS, Window
 
 Positive = Annotated[Duration, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
@@ -67,3 +69,17 @@ class Log(Section):
 
 class Text(Section):
     redact: bool = True
+
+
+class Mute(Section):
+    """A window in which notifications are held back. Spans are minutes of the day."""
+
+    times: Spans
+    days: Days | None = None
+    timezone: Zone | None = None
+
+    def window(self, name: str) -> Window:
+        days = self.days or DAYS
+        return Window(
+            name, tuple(self.times), frozenset(map(DAYS.index, days)), self.timezone or ""
+        )

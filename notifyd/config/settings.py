@@ -10,6 +10,7 @@ from notifyd.config.sections import (
     Budget,
     Delivery,
     Log,
+    Mute,
     RateLimit,
     Socket,
     State,
@@ -21,7 +22,7 @@ PREFIX = "NOTIFYD_"
 DELIMITER = "__"
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
-"""What a trigger may be called."""
+"""What a trigger or a mute may be called."""
 
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 
@@ -43,6 +44,7 @@ class Settings(BaseSettings):
     state: State = State()
     log: Log = Log()
     text: Text = Text()
+    mute: dict[Name, Mute] = Field(default_factory=dict)
     defaults: Shaping = Shaping()
     triggers: dict[Name, AnyTrigger] = Field(default_factory=dict)
 

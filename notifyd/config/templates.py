@@ -15,6 +15,7 @@ NAMES = frozenset(
     {
         *("trigger", "type", "count", "first", "last", "host", "workspace"),
         *("path", "paths", "line", "first_line", "lines", "fields", "before", "after"),
+        *("state", "reminder"),
         *("pid", "name", "cmdline", "exit_code", "signal", "duration", "unit"),
     }
 )

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 from pydantic import Field
 
 from notifyd.config.sections import Count, Positive, Section
+from notifyd.config.times import Cron, Zone
 from notifyd.config.units import Duration, Size
 from notifyd.config.values import (
     DISTINCT,
@@ -50,6 +51,9 @@ class Resolved:
     max_wait: float
     cooldown: float
     cooldown_max: float
+    mute: tuple[str, ...]
+    repeat: tuple[float, ...]
+    resolve: bool
 
 
 class Shaping(Section):
@@ -63,10 +67,14 @@ class Shaping(Section):
     max_wait: Duration | None = None
     cooldown: Duration | None = None
     cooldown_max: Duration | None = None
+    mute: Names | None = None
+    repeat: Annotated[list[Positive], LISTED] | None = None
+    resolve: bool | None = None
 
 
 class Trigger(Shaping):
     own_debounce: ClassVar[float] = 2.0
+    own_cooldown: ClassVar[float] = 300.0
     own_group_by: ClassVar[tuple[str, ...]] = ()
 
     title: Template | None = None
@@ -77,7 +85,7 @@ class Trigger(Shaping):
     def shaping(self, defaults: Shaping) -> Resolved:
         """Apply [defaults], then the type's own."""
         debounce = _first(self.debounce, defaults.debounce, own=self.own_debounce)
-        cooldown = _first(self.cooldown, defaults.cooldown, own=300.0)
+        cooldown = _first(self.cooldown, defaults.cooldown, own=self.own_cooldown)
         own_max_wait = max(30.0, 4 * debounce)
         cooldown_max = _first(self.cooldown_max, defaults.cooldown_max, own=3600.0)
         return Resolved(
@@ -89,7 +97,15 @@ class Trigger(Shaping):
             max_wait=_first(self.max_wait, defaults.max_wait, own=own_max_wait),
             cooldown=cooldown,
             cooldown_max=max(cooldown, cooldown_max),
+            mute=tuple(_first(self.mute, defaults.mute, own=[])),
+            repeat=tuple(_first(self.repeat, defaults.repeat, own=[])),
+            resolve=_first(self.resolve, defaults.resolve, own=True),
         )
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it tells of what lasts, so that `repeat` and `resolve` mean something."""
+        return False
 
 
 class LogTrigger(Trigger):
@@ -108,6 +124,10 @@ class LogTrigger(Trigger):
     flush_partial: Positive | None = None
     stale: Positive | None = None
     stale_match: bool = False
+
+    @property
+    def lasting(self) -> bool:
+        return self.stale is not None
 
 
 class FileTrigger(Trigger):
@@ -131,12 +151,24 @@ class ProcessTrigger(Trigger):
     on: Annotated[list[Moment], SOME, DISTINCT, LISTED] = Field(default_factory=_on_exit)
 
 
-AnyTrigger = Annotated[LogTrigger | FileTrigger | ProcessTrigger, Field(discriminator="type")]
+class ScheduleTrigger(Trigger):
+    own_debounce: ClassVar[float] = 0.0
+    own_cooldown: ClassVar[float] = 0.0
 
-TYPES: dict[str, type[LogTrigger | FileTrigger | ProcessTrigger]] = {
+    type: Literal["schedule"] = "schedule"
+    cron: Cron
+    timezone: Zone | None = None
+
+
+AnyTrigger = Annotated[
+    LogTrigger | FileTrigger | ProcessTrigger | ScheduleTrigger, Field(discriminator="type")
+]
+
+TYPES: dict[str, type[LogTrigger | FileTrigger | ProcessTrigger | ScheduleTrigger]] = {
     "log": LogTrigger,
     "file": FileTrigger,
     "process": ProcessTrigger,
+    "schedule": ScheduleTrigger,
 }
 
 

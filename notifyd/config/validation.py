@@ -10,14 +10,23 @@ from pydantic_core import ErrorDetails
 from notifyd.config import consistency
 from notifyd.config.later import withdraw
 from notifyd.config.report import NO_VALUE, Place, Report, reason
-from notifyd.config.sections import Section
+from notifyd.config.sections import Mute, Section
 from notifyd.config.settings import NAME, Settings
 from notifyd.config.triggers import TYPES, AnyTrigger, Shaping
 from notifyd.model import Json
 from notifyd.nearest import hint, nearest
 
-_STAND_INS = {"paths": ["/"], "patterns": ["x"], "max": 1, "per": "1s"}
+_STAND_INS = {
+    "paths": ["/"],
+    "patterns": ["x"],
+    "max": 1,
+    "per": "1s",
+    "times": ["00:00-01:00"],
+    "cron": "0 0 * * *",
+}
 """What takes the place of a required key that is wrong, so that the others can be checked."""
+
+_NO_NAME = "is no {}: up to 64 letters, digits, '-', '_' and '.', a letter or digit first"
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -33,6 +42,8 @@ def validate(table: Json, report: Report) -> None:
         elif key == "defaults":
             section, _ = _section(Shaping, (key,), value, report)
             defaults = section or defaults
+        elif key == "mute":
+            _mutes(value, report)
         elif key != "triggers":
             model = Settings.model_fields[key].annotation
             assert isinstance(model, type)  # noqa: S101 - every other field is a section
@@ -47,14 +58,23 @@ def validate(table: Json, report: Report) -> None:
         if (trigger := _trigger(name, value, defaults, report))
     ]
     consistency.check_defaults(defaults, checked, report)
+    consistency.check_mutes(table, report)
+
+
+def _mutes(mutes: object, report: Report) -> None:
+    if not isinstance(mutes, dict):
+        report.wrong(("mute",), "must hold tables, such as [mute.night]", mutes)
+        return
+    for name, value in mutes.items():
+        if not re.fullmatch(NAME, name):
+            report.wrong(("mute", name), _NO_NAME.format("name for a mute"))
+        _section(Mute, ("mute", name), value, report)
 
 
 def _trigger(name: str, value: object, defaults: Shaping, report: Report) -> AnyTrigger | None:
     place = ("triggers", name)
     if not re.fullmatch(NAME, name):
-        report.wrong(
-            place, "is no trigger name: up to 64 letters, digits, '-', '_' and '.', a letter first"
-        )
+        report.wrong(place, _NO_NAME.format("trigger name"))
     if not isinstance(value, dict):
         report.wrong(place, "must be a table", value)
         return None
@@ -84,6 +104,8 @@ def _type(place: Place, trigger: Json, report: Report) -> str | None:
         return "log"
     if trigger.keys() & {"cmdline", "pidfile", "pid", "on"}:
         return "process"
+    if "cron" in trigger:
+        return "schedule"
     return "file" if trigger.keys() & {"events", "settle"} else None
 
 

@@ -19,9 +19,10 @@ _HIDDEN = "[token]"
 class Answer:
     """status: None when no answer came, or broke off; `fault` is then the sentence that says why.
 
-    success: what the JSON said, None when it was no JSON object. said: the API's own error text.
-    report: its figures, on success. retry_after: the header as it came. elsewhere: the host that a
-    redirect points to. asked_with: where the token stands that was used, for a person to mend it.
+    cause: the fault as one word. success: what the JSON said, None when it was no JSON object.
+    said: the API's own error text. report: its figures, on success. retry_after, date: the headers
+    as they came. elsewhere: the host that a redirect points to. asked_with: where the token stands
+    that was used, for a person to mend it.
     """
 
     status: int | None = None
@@ -29,8 +30,10 @@ class Answer:
     said: str = ""
     report: Json | None = None
     retry_after: str = ""
+    date: str = ""
     elsewhere: str = ""
     fault: str = ""
+    cause: str = ""
     asked_with: str = ""
 
 
@@ -46,6 +49,7 @@ def read(
         said="" if fields is None else _said(fields, secret),
         report=_report(fields, secret) if fields is not None and good else None,
         retry_after=headers.get("Retry-After", ""),
+        date=headers.get("Date", ""),
         elsewhere=clean(_host(headers.get("Location", "")), secret),
         asked_with=asked_with,
     )

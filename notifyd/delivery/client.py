@@ -31,6 +31,8 @@ _GOOD = 2
 _IDLE = 4.0
 """Seconds for which an unused connection is kept: less than common servers keep theirs (5 s)."""
 
+_URL = "check [api] url"
+
 _CERTIFICATE = {
     9: "is not valid yet: is this machine's clock right?",
     10: "has expired",
@@ -115,8 +117,9 @@ class Client:
                 said = await _bounded(response)
         except Exception as error:  # noqa: BLE001 - the fold waits for an outcome, whatever happens
             if head is None or head[0] // 100 == _GOOD:
-                fault = answers.clean(self._fault(error), secret)
-                return Answer(fault=fault, asked_with=asked_with)
+                cause, fault = self._fault(error)
+                fault = answers.clean(fault, secret)
+                return Answer(fault=fault, cause=cause, asked_with=asked_with)
         status, headers = head
         return answers.read(status, headers, said, secret=secret, asked_with=asked_with)
 
@@ -139,32 +142,37 @@ class Client:
             proxy_headers=proxy_headers,
         )
 
-    def _fault(self, error: Exception) -> str:
-        """Say what went wrong on the way, by name of host or proxy, without the error's own URL."""
+    def _fault(self, error: Exception) -> tuple[str, str]:
+        """Say what went wrong on the way, by name of host or proxy, without the error's own URL.
+
+        Returns the cause as one word, and the sentence.
+        """
         match error:
             case aiohttp.ClientConnectorDNSError():
-                return f"cannot resolve {error.host}"
+                return "dns", f"cannot resolve {error.host}"
             case aiohttp.ClientConnectorCertificateError():
-                return _certificate_fault(error.certificate_error, error.host)
+                return "certificate", _certificate_fault(error.certificate_error, error.host)
             case aiohttp.ClientConnectorSSLError():
-                return f"TLS with {self._host} failed ({_plain(error.os_error)})"
+                return "tls", f"TLS with {self._host} failed ({_plain(error.os_error)})"
             case aiohttp.ClientProxyConnectionError():
-                return f"cannot connect to the proxy {error.host} ({_plain(error.os_error)})"
+                why = _plain(error.os_error)
+                return "proxy", f"cannot connect to the proxy {error.host} ({why})"
             case aiohttp.ClientConnectorError():
-                return f"cannot connect to {error.host}:{error.port} ({_plain(error.os_error)})"
+                why = _plain(error.os_error)
+                return "connect", f"cannot connect to {error.host}:{error.port} ({why})"
             case aiohttp.ClientHttpProxyError():
-                return f"the proxy refused with {error.status} ({error.message})"
+                return "proxy", f"the proxy refused with {error.status} ({error.message})"
             case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
-                return f"the connection to {self._host} broke off before the answer"
+                return "reset", f"the connection to {self._host} broke off before the answer"
             case aiohttp.ClientPayloadError():
-                return f"the connection to {self._host} broke off in mid-answer"
+                return "reset", f"the connection to {self._host} broke off in mid-answer"
             case aiohttp.ClientResponseError():
-                return f"what answers at {self._host} does not speak HTTP: check [api] url"
+                return "no_http", f"what answers at {self._host} does not speak HTTP: {_URL}"
             case NotifydError():
-                return str(error)
+                return "proxy", str(error)
             case TimeoutError():
-                return f"no answer from {self._host} within {self._timeout:g} s"
-        return f"sending to {self._host} failed ({type(error).__name__})"
+                return "timeout", f"no answer from {self._host} within {self._timeout:g} s"
+        return "other", f"sending to {self._host} failed ({type(error).__name__})"
 
 
 class _Resolver(AbstractResolver):

@@ -16,6 +16,8 @@ LONGEST = 300.0
 LONGEST_ASKED = 3600.0
 """Seconds: what a Retry-After is cut to."""
 
+_GOOD = 2
+_LOWEST, _HIGHEST = 100, 599
 _FIRST = 1.0
 _DOUBLINGS = 9
 _SECONDS = re.compile(r"\d{1,20}(?:\.\d{1,20})?", re.ASCII)
@@ -30,9 +32,10 @@ _MENDS = {
 def decide(answer: Answer, order: Order, now: Now, jitter: float) -> Outcome:
     """Say what an answer means. `jitter` is a random number from 0 up to 1."""
     verdict, reason = _judge(answer)
+    cause = _cause(answer)
     if verdict not in (Verdict.RETRY, Verdict.ENDPOINT):
-        return Outcome(order.id, verdict, reason, report=answer.report)
-    asked = asked_pause(answer.retry_after, now.wall)
+        return Outcome(order.id, verdict, reason, report=answer.report, cause=cause)
+    asked = asked_pause(answer.retry_after, now.wall, answer.date)
     if asked:
         reason = f"{reason}, and asks to wait for {asked:.0f} s"
     return Outcome(
@@ -41,6 +44,8 @@ def decide(answer: Answer, order: Order, now: Now, jitter: float) -> Outcome:
         reason,
         pause=max(backoff(order.streak, jitter), asked),
         own_pause=backoff(order.failures, jitter) if verdict is Verdict.RETRY else 0.0,
+        cause=cause,
+        asked=asked,
     )
 
 
@@ -50,18 +55,30 @@ def backoff(failures: int, jitter: float) -> float:
     return max(SHORTEST, jitter * most)
 
 
-def asked_pause(header: str, wall: float) -> float:
-    """Seconds that a Retry-After asks for, in either of its forms; 0 for none, past or nonsense."""
+def asked_pause(header: str, wall: float, date: str = "") -> float:
+    """Seconds that a Retry-After asks for, in either of its forms; 0 for none, past or nonsense.
+
+    date: the answer's own Date, from which a time is counted where it is one: this machine's
+    clock may be wrong.
+    """
     text = header.strip()
     if _SECONDS.fullmatch(text):
         return min(float(text), LONGEST_ASKED)
+    until = _moment(text)
+    if until is None:
+        return 0.0
+    since = _moment(date)
+    return min(max(until - (wall if since is None else since), 0.0), LONGEST_ASKED)
+
+
+def _moment(text: str) -> float | None:
+    """Read an HTTP date, in any of its forms, as seconds since the epoch."""
     try:
         when = parsedate_to_datetime(text)
         when = when if when.tzinfo else when.replace(tzinfo=UTC)
-        seconds: float = when.timestamp() - wall
+        return when.timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
-        return 0.0
-    return min(max(seconds, 0.0), LONGEST_ASKED)
+        return None
 
 
 def _judge(answer: Answer) -> tuple[Verdict, str]:
@@ -112,6 +129,16 @@ def _first_error(report: Json) -> str:
     first = errors[0] if isinstance(errors, list) and errors else {}
     said = (first.get("message") or first.get("code")) if isinstance(first, dict) else ""
     return f" ({said})" if said else ""
+
+
+def _cause(answer: Answer) -> str:
+    """Say an answer as one word; there are a few hundred."""
+    if answer.status is None:
+        return answer.cause or "other"
+    if answer.status // 100 == _GOOD:
+        return {True: "", False: "unsuccessful", None: "not_json"}[answer.success]
+    known = _LOWEST <= answer.status <= _HIGHEST
+    return f"http_{answer.status}" if known else "http_other"
 
 
 def _because(answer: Answer) -> str:

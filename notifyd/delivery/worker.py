@@ -70,46 +70,53 @@ async def deliver(
     random: a number from 0 up to 1 at each call. look: seconds between two looks at the token
     file, which happen only while the token is in doubt.
     """
-    watch = TokenWatch(tokens.path)
+    watch = TokenWatch(tokens)
     async with asyncio.TaskGroup() as group:
         group.create_task(watch.run(desk.token_changed, look), name="token watch")
         while True:
             order = await desk.next_order()
-            watch.mark()  # before reading: a token that comes while this one is tried counts as new
             try:
-                answer = await _ask(desk, client, tokens, order)
+                answer = await _ask(desk, client, watch.take(), order, tokens.name)
             except TokenError as error:
-                outcome = Outcome(order.id, Verdict.REFUSED, str(error))
+                outcome = Outcome(order.id, Verdict.REFUSED, str(error), cause="token")
             except EnvelopeError as error:
-                outcome = Outcome(order.id, Verdict.FAILED, str(error))
+                outcome = Outcome(order.id, Verdict.FAILED, str(error), cause="envelope")
             else:
                 outcome = decide(answer, order, now(), random())
             await desk.report(outcome)
             watch.judge(outcome.verdict)  # only now: the fold knows what a new token would mend
 
 
-async def _ask(desk: Desk, client: Client, tokens: Tokens, order: Order) -> Answer:
-    token = tokens.read()
+async def _ask(desk: Desk, client: Client, token: Secret, order: Order, place: str) -> Answer:
     try:
         parcel = await desk.parcel(order.id)
     except MissingError as error:
         raise EnvelopeError(str(error)) from error
     except StoreUnavailableError as error:
-        return Answer(fault=str(error))
-    return await client.send(order.id, envelope(parcel), token, asked_with=tokens.name)
+        return Answer(fault=str(error), cause="store")
+    return await client.send(order.id, envelope(parcel), token, asked_with=place)
 
 
 class TokenWatch:
-    """Tells when a token's file was written since a refusal, and looks at it only then."""
+    """Tells when there is another token than the one that was tried, and looks only in doubt.
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._tried: Stamp | None = None
+    A file that was touched counts as well: whoever did that wants it tried. One that is gone or
+    cannot be read does not, for there is nothing to try.
+    """
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._tried: tuple[Stamp | None, str] = (None, "")
         self._doubted = asyncio.Event()
 
-    def mark(self) -> None:
-        """Remember the file as it is now, when its token is about to be tried."""
-        self._tried = _stamp(self._path)
+    def take(self) -> Secret:
+        """Read the token for an attempt; TokenError says what is wrong with it."""
+        # The stamp comes first: what is written from here on counts as new.
+        stamp = _stamp(self._tokens.path)
+        self._tried = (stamp, "")
+        token = self._tokens.read()
+        self._tried = (stamp, token.get_secret_value())
+        return token
 
     def judge(self, verdict: Verdict) -> None:
         """Take note of what an answer says about the token; some say nothing."""
@@ -120,13 +127,21 @@ class TokenWatch:
 
     async def run(self, changed: Callable[[], Awaitable[None]], look: float) -> None:
         """Call `changed` after each change; ends at once for a token that is in no file."""
-        while self._path is not None:
+        while self._tokens.path is not None:
             await self._doubted.wait()
-            if _stamp(self._path) == self._tried:
+            if not self._renewed():
                 await asyncio.sleep(look)
                 continue
             self._doubted.clear()
             await changed()
+
+    def _renewed(self) -> bool:
+        # The content is compared too: a file may be rewritten within one tick of its clock.
+        stamp = _stamp(self._tokens.path)
+        try:
+            return (stamp, self._tokens.read().get_secret_value()) != self._tried
+        except TokenError:
+            return False
 
 
 def _stamp(path: Path | None) -> Stamp | None:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import regex
 
 CUT: Final = "… (cut)"
+NONE: Final = -1
 _LEAST_LIMIT = 0.002
 
 Candidate = tuple[int, int]
@@ -16,19 +17,26 @@ Candidate = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One trigger's patterns. max_line: how many bytes of a line they see."""
+    """One trigger's patterns. max_line: how many bytes of a line they see.
+
+    first: what matches the first line of a record, if the patterns are for whole records.
+    """
 
     trigger: str
     patterns: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     encoding: str = "utf-8"
     max_line: int = 64 << 10
+    first: str | None = None
 
 
 class Hit(NamedTuple):
     """A line that counts for a trigger.
 
     offset: where it begins in the block. pattern: the number of the first that matches.
+
+    For a rule with records it is the first line of one: `pattern` is NONE if neither it nor those
+    up to the next hit can match, and the line is not read.
     """
 
     trigger: str
@@ -71,6 +79,8 @@ class Decider:
         self._exclude = [[Pattern(p, limit) for p in rule.exclude] for rule in rules]
         self.undecided = {rule.trigger: 0 for rule in rules}
         """By trigger, how many lines ran out of time. Its keys never change."""
+        self.late = 0
+        """How many in all."""
 
     def relax(self) -> None:
         for patterns in (*self._patterns, *self._exclude):
@@ -82,25 +92,30 @@ class Decider:
         by_rule: dict[int, list[int]] = {}
         for number, index in sorted(set(candidates)):
             by_rule.setdefault(number, []).append(index)
-        found = []
-        for number, indexes in by_rule.items():
-            rule = self._rules[number]
-            line, cut = text(raw, rule.encoding, rule.max_line)
-            late = False
-            for index in indexes:
-                try:
-                    fields = self._patterns[number][index].search(line)
-                except TimeoutError:
-                    late = True
-                    continue
-                if fields is not None:
-                    if not self._excluded(number, line):
-                        shown = line + CUT if cut else line
-                        found.append(Hit(rule.trigger, offset, shown, index, fields))
-                    break
-            else:
-                self.undecided[rule.trigger] += late
-        return found
+        each = (self._hit(number, raw, offset, indexes) for number, indexes in by_rule.items())
+        return [hit for hit in each if hit is not None]
+
+    def _hit(self, number: int, raw: bytes, offset: int, indexes: Iterable[int]) -> Hit | None:
+        rule, patterns = self._rules[number], self._patterns[number]
+        line, cut = text(raw, rule.encoding, rule.max_line)
+        late = False
+        for index in indexes:
+            try:
+                fields = patterns[index].search(line)
+            except TimeoutError:
+                late = True
+                continue
+            if fields is not None:
+                if self._exclude[number] and self._excluded(number, line):
+                    return None
+                return Hit(rule.trigger, offset, line + CUT if cut else line, index, fields)
+        if late:
+            self._give_up(rule)
+        return None
+
+    def _give_up(self, rule: Rule) -> None:
+        self.undecided[rule.trigger] += 1
+        self.late += 1
 
     def _excluded(self, number: int, line: str) -> bool:
         """Say whether an exclusion matches; if none can be decided the line is told, not lost."""
@@ -111,7 +126,8 @@ class Decider:
                     return True
             except TimeoutError:
                 late = True
-        self.undecided[self._rules[number].trigger] += late
+        if late:
+            self._give_up(self._rules[number])
         return False
 
 

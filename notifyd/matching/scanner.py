@@ -1,26 +1,20 @@
 """Blocks of bytes in, matching lines out: one pass of the engine for all patterns at once."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
-import hyperscan
-
-from notifyd.matching import database
-from notifyd.matching.decide import Candidate, Decider, Hit, Rule
-from notifyd.matching.widen import widen
+from notifyd.matching.decide import NONE, Candidate, Decider, Hit, Rule
+from notifyd.matching.proposer import Expression, Proposer
+from notifyd.matching.records import Records
+from notifyd.matching.widen import widen, widen_in_records
 
 _LF = 0x0A
-_TO_LINE_END = rb"[^\n]*\n"
-"""Ends every expression, so that the engine reports once per line and never once per byte."""
-
 _SLICE = 256 << 10
 _LEAST_SLICE = 4 << 10
 _COST_OF_UNDECIDED = 10
 _COST_OF_HIT = 200
-
-Proposers = dict[bytes, list[Candidate]]
-"""By widened expression, the patterns that it stands for."""
 
 
 class Scan(NamedTuple):
@@ -39,62 +33,94 @@ class Scanner:
     def __init__(
         self, rules: Sequence[Rule], *, cache: Path | None, time_limit: float = 0.1
     ) -> None:
+        self._rules = tuple(rules)
         self._decider = Decider(rules, time_limit)
         self._slice = _SLICE
-        self._every_line: list[Candidate] = []
-        proposers: Proposers = {}
+        self._records = {
+            number: Records(rule, rule.first, cache=cache, time_limit=time_limit)
+            for number, rule in enumerate(rules)
+            if rule.first is not None
+        }
+        unsure: list[Candidate] = []
+        stands_for: dict[Expression, list[Candidate]] = {}
         for number, rule in enumerate(rules):
+            find = widen if rule.first is None else widen_in_records
             for index, pattern in enumerate(rule.patterns):
-                expression = widen(pattern, rule.encoding).expression
+                expression, _, parts = find(pattern, rule.encoding)
                 if expression is None:
-                    self._every_line.append((number, index))
+                    unsure.append((number, index))
                 else:
-                    proposers.setdefault(expression, []).append((number, index))
-        self._database = self._built(proposers, cache)
-        self._proposers = list(proposers.values())
+                    known = Expression(expression, parts)
+                    stands_for.setdefault(known, []).append((number, index))
+        self._stands_for = list(stands_for.values())
+        self._proposer = Proposer(list(stands_for), cache)
+        for refused in self._proposer.refused:
+            unsure += self._stands_for[refused]
+        self._every_line = [one for one in unsure if one[0] not in self._records]
+        self._every_record = {number for number, _ in unsure} & self._records.keys()
 
     @property
     def undecided(self) -> Mapping[str, int]:
         """By trigger, how many lines ran out of time. May be read from any thread."""
-        return self._decider.undecided
-
-    def _built(self, proposers: Proposers, cache: Path | None) -> hyperscan.Database | None:
-        """Compile all at once; what the engine refuses is moved to those tried on every line."""
-        try:
-            return _compiled(proposers, cache)
-        except hyperscan.error:
-            for expression in list(proposers):
-                try:
-                    _compiled([expression], None)
-                except hyperscan.error:
-                    self._every_line += proposers.pop(expression)
-            return _compiled(proposers, cache)
+        if not self._records:
+            return self._decider.undecided
+        late = Counter(self._decider.undecided)
+        for records in self._records.values():
+            late.update(records.decider.undecided)
+        return late
 
     def scan(
         self, block: bytearray, start: int, end: int, *, limit: int = 500, room: int = 16 << 20
     ) -> Scan:
         """Find the matching lines between two offsets, until `limit` hits or `room` bytes of text.
 
-        Both may be passed by what the last line brings. The last line may lack its LF.
+        Both may be passed by what the last line brings. The last line may lack its LF. Of rules
+        with records the first lines are found: of each that may match, of the one after it, of
+        the first that begins between the offsets, and of the last.
         """
         self._decider.relax()
         hits: list[Hit] = []
-        while start < end:
-            stop = self._stop(block, start, end)
-            for at, after, candidates in self._proposals(block, start, stop):
-                undecided = sum(self.undecided.values())
-                raw = bytes(memoryview(block)[at : after - (block[after - 1] == _LF)])
-                found = self._decider.hits(raw, at, candidates)
-                hits += found
-                undecided -= sum(self.undecided.values())
-                limit -= len(found) - undecided * _COST_OF_UNDECIDED
-                room -= sum(len(hit.line) + _COST_OF_HIT for hit in found)
+        near: dict[int, list[int]] = {number: [] for number in self._records}
+        at, stop, most = start, start, limit
+        while stop < end and limit > 0 and room > 0:
+            at, stop = stop, self._stop(block, stop, end)
+            for begin, after, candidates in self._proposals(block, at, stop):
+                late = self._decider.late
+                if near:
+                    for number in {number for number, _ in candidates} & near.keys():
+                        near[number].append(begin)
+                        limit -= 1
+                    candidates = [one for one in candidates if one[0] not in near]  # noqa: PLW2901
+                if candidates:
+                    raw = bytes(memoryview(block)[begin : after - (block[after - 1] == _LF)])
+                    for hit in self._decider.hits(raw, begin, candidates):
+                        hits.append(hit)
+                        limit -= 1
+                        room -= len(hit.line) + _COST_OF_HIT
+                limit -= (self._decider.late - late) * _COST_OF_UNDECIDED
                 if limit <= 0 or room <= 0:
-                    self._slice = max(_LEAST_SLICE, 2 * (after - start))
-                    return Scan(hits, after)
-            start = stop
-            self._slice = min(_SLICE, 2 * self._slice)
-        return Scan(hits, end)
+                    self._slice = max(_LEAST_SLICE, 2 * (after - at))
+                    stop = after
+                    break
+            else:
+                self._slice = min(_SLICE, 2 * self._slice)
+        return self._with_records(block, start, Scan(hits, stop), near, most)
+
+    def _with_records(
+        self, block: bytearray, start: int, scan: Scan, near: Mapping[int, list[int]], limit: int
+    ) -> Scan:
+        """Add where records begin, given the lines that say which of them may match."""
+        if not near or scan.end == start:
+            return scan
+        hits, end = scan
+        for number, lines in near.items():
+            records, trigger = self._records[number], self._rules[number].trigger
+            if number in self._every_record:
+                found, end = records.every(block, start, end, limit=limit)
+            else:
+                found, end = records.of(block, start, end, lines)
+            hits += [Hit(trigger, at, "", 0 if matters else NONE, {}) for at, matters in found]
+        return Scan(sorted((hit for hit in hits if hit.offset < end), key=_offset), end)
 
     def _stop(self, block: bytearray, start: int, end: int) -> int:
         """Where the next slice ends: behind a line's end, with at least one line in it.
@@ -113,13 +139,7 @@ class Scanner:
         self, block: bytearray, start: int, end: int
     ) -> Iterator[tuple[int, int, list[Candidate]]]:
         """Yield each candidate line's begin, the offset behind it, and the patterns to decide."""
-        found: dict[int, list[int]] = {}
-        if self._database is not None:
-            with memoryview(block)[start:end] as data:
-                whole = data if data[-1] == _LF else bytes(data) + b"\n"
-                # The engine's types name only bytes and str; it takes any buffer.
-                self._database.scan(cast("bytes", whole), _note, context=found)
-        proposed = {min(start + length, end): found[length] for length in sorted(found)}
+        proposed = self._proposer.proposed(block, start, end)
         if not self._every_line:
             for after, numbers in proposed.items():
                 yield block.rfind(b"\n", start, after - 1) + 1 or start, after, self._named(numbers)
@@ -130,17 +150,8 @@ class Scanner:
             start = after
 
     def _named(self, numbers: Iterable[int]) -> list[Candidate]:
-        return [candidate for number in numbers for candidate in self._proposers[number]]
+        return [candidate for number in numbers for candidate in self._stands_for[number]]
 
 
-def _compiled(expressions: Collection[bytes], cache: Path | None) -> hyperscan.Database | None:
-    if not expressions:
-        return None
-    return database.load([expression + _TO_LINE_END for expression in expressions], cache)
-
-
-def _note(number: int, _start: int, end: int, _flags: int, found: Any) -> None:
-    try:
-        found[end].append(number)
-    except KeyError:
-        found[end] = [number]
+def _offset(hit: Hit) -> int:
+    return hit.offset

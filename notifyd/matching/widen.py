@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from notifyd.matching import charset, shape
 from notifyd.matching.encoding import Layout, layout
+from notifyd.matching.literals import Part, any_of, parts
 from notifyd.matching.shape import Bytes, Chars, Choice, Repeat, Sequence, Shape
 
 _COPIES = 8
@@ -23,10 +24,14 @@ _FUZZY = re.compile(r"\{[\s\d<=]*[deis]\s*[<}+,:\d]")
 
 
 class Widened(NamedTuple):
-    """Either an expression for the scanning engine, or why there is none: a clause."""
+    """Either an expression for the scanning engine, or why there is none: a clause.
+
+    parts: text that is in every line which the expression finds.
+    """
 
     expression: bytes | None
     reason: str = ""
+    parts: tuple[Part, ...] = ()
 
 
 def widen(pattern: str, encoding: str = "utf-8") -> Widened:
@@ -47,7 +52,18 @@ def widen(pattern: str, encoding: str = "utf-8") -> Widened:
         return Widened(None, "it uses syntax that only the deciding engine knows")
     if shape.nullable(whole):
         return Widened(None, "it can match an empty piece of text")
-    return Widened(shape.rendered(shape.trimmed(whole)))
+    return Widened(shape.rendered(shape.trimmed(whole)), parts=parts(whole))
+
+
+def widen_in_records(pattern: str, encoding: str = "utf-8") -> Widened:
+    """Give what finds at least one line of each record that the pattern matches."""
+    widened = widen(pattern, encoding)
+    if widened.expression is None:
+        return widened
+    if not widened.parts:
+        return Widened(None, "there is no text that it surely needs")
+    part = widened.parts[0]
+    return Widened(shape.rendered(any_of(part)), parts=(part,))
 
 
 class _Widener:

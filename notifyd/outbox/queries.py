@@ -1,22 +1,37 @@
 """The statements of the store, and how a row of the table becomes a value."""
 
 import json
-import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Protocol
 
 from notifyd.model import Json, Parcel, Peer, Priority, Row, Status
 
-_COLUMNS: Final = (
+
+class Record(Protocol):
+    """A row of the table, by column: a sqlite3.Row or a dictionary."""
+
+    def __getitem__(self, key: str, /) -> Any: ...
+
+
+COLUMNS: Final = (
     "id, status, trigger, priority, count, created, expires, release, attempts, failures, "
     '"group", key, uid, gid, pid, last_error, merged_into, report, title, body, data, changed'
 )
 _KEPT: Final = ("id", "trigger", "created", "key", "uid", "gid", "pid")
 
+_TYPES: Final[Mapping[Any, tuple[str, ...]]] = {
+    str: ("id", "trigger", "group", "key", "last_error", "merged_into", "title", "body", "data"),
+    int: ("count", "attempts", "failures"),
+    int | float: ("created", "expires", "release", "changed"),
+    int | None: ("uid", "gid", "pid"),
+    str | None: ("report",),
+}
+
 INSERT: Final = (
-    f"INSERT INTO notifications ({_COLUMNS}) VALUES ({', '.join('?' * 22)}) "  # noqa: S608
+    f"INSERT INTO notifications ({COLUMNS}) VALUES ({', '.join('?' * 22)}) "  # noqa: S608
     "ON CONFLICT (id) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ") if name not in _KEPT)
+    + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS.split(", ") if name not in _KEPT)
 )
 UPDATE: Final = (
     "UPDATE notifications SET status = ?, count = ?, expires = ?, release = ?, attempts = ?, "
@@ -24,22 +39,26 @@ UPDATE: Final = (
     "WHERE id = ?"
 )
 WAITING: Final = (
-    f"SELECT {_COLUMNS} FROM notifications "  # noqa: S608
+    f"SELECT {COLUMNS} FROM notifications "  # noqa: S608
     "WHERE status IN ('held', 'queued', 'attempting') ORDER BY created, id"
 )
-ONE: Final = f"SELECT {_COLUMNS} FROM notifications WHERE id = ?"  # noqa: S608
-NEWEST: Final = (
-    f"SELECT {_COLUMNS} FROM notifications "  # noqa: S608
-    "WHERE (:uid IS NULL OR uid = :uid) AND (:status IS NULL OR status = :status) "
-    "ORDER BY created DESC, id DESC LIMIT :limit"
+ONE: Final = f"SELECT {COLUMNS} FROM notifications WHERE id = ?"  # noqa: S608
+OVER: Final = (
+    f"SELECT {COLUMNS} FROM notifications "  # noqa: S608
+    "WHERE status = :status AND (:uid IS NULL OR uid = :uid) ORDER BY created, id LIMIT :limit"
 )
-FORGET: Final = (
-    "DELETE FROM notifications WHERE changed < ? AND status NOT IN ('held', 'queued', 'attempting')"
-)
-CROWD: Final = (
-    "DELETE FROM notifications WHERE status NOT IN ('held', 'queued', 'attempting') "
-    "AND created < (SELECT created FROM notifications ORDER BY created DESC LIMIT 1 OFFSET ?)"
-)
+STILL: Final = "SELECT 1 FROM notifications WHERE id = ? AND status = ? AND attempts = ?"
+GIVE_UP: Final = "UPDATE notifications SET status = 'failed', last_error = ? WHERE id = ?"
+
+
+def newest(*, uid: bool, status: bool) -> str:
+    """List the newest, of one uid and in one status where these are given: by the index for it."""
+    wanted = [name for name, given in (("uid", uid), ("status", status)) if given]
+    where = " AND ".join(f"{name} = :{name}" for name in wanted) or "true"
+    return (
+        f"SELECT {COLUMNS} FROM notifications WHERE {where} "  # noqa: S608
+        "ORDER BY created DESC, id DESC LIMIT :limit"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +118,9 @@ def _dumped(report: Json | None) -> str | None:
     return None if report is None else json.dumps(report, ensure_ascii=False)
 
 
-def row_of(record: sqlite3.Row) -> Row:
+def row_of(record: Record) -> Row:
+    """Read a row back; ValueError or TypeError where it was damaged."""
+    _check(record)
     peer = None if record["uid"] is None else Peer(record["uid"], record["gid"], record["pid"])
     return Row(
         id=record["id"],
@@ -118,15 +139,34 @@ def row_of(record: sqlite3.Row) -> Row:
         title=record["title"],
         last_error=record["last_error"],
         merged_into=record["merged_into"],
-        report=json.loads(record["report"]) if record["report"] else None,
+        report=_object(record["report"]),
     )
 
 
-def parcel_of(record: sqlite3.Row) -> Parcel:
-    return Parcel(record["id"], record["title"], record["body"], json.loads(record["data"]))
+def _check(record: Record) -> None:
+    for kind, names in _TYPES.items():
+        for name in names:
+            if not isinstance(record[name], kind):
+                raise TypeError(name)
 
 
-def shown(record: sqlite3.Row) -> Json:
+def parcel_of(record: Record) -> Parcel:
+    data = _object(record["data"])
+    if data is None:
+        data = {"notification_id": record["id"], "trigger": record["trigger"]}
+    return Parcel(record["id"], record["title"], record["body"], data)
+
+
+def _object(text: str | None) -> Json | None:
+    """Read a JSON object; None where there is none, or a damaged one."""
+    try:
+        found = json.loads(text or "null")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def shown(record: Record) -> Json:
     """Write a notification as the local API shows it."""
     view: Json = {
         name: record[name]
@@ -144,10 +184,8 @@ def shown(record: sqlite3.Row) -> Json:
             "changed",
         )
     }
-    view["data"] = json.loads(record["data"])
+    view["data"] = _object(record["data"]) or {}
     for name in ("key", "merged_into", "uid", "gid", "pid"):
         if record[name] not in ("", None):
             view[name] = record[name]
-    if record["report"]:
-        view |= json.loads(record["report"])
-    return view
+    return view | (_object(record["report"]) or {})

@@ -1,88 +1,105 @@
-"""The one database and its one writer. A commit is durable when it returns (WAL, full sync)."""
+"""The one database and its one writer. A commit is durable when it returns (WAL, full sync).
+
+Power may fail at any moment: the database is consistent, and holds every commit that returned. A
+damaged database is salvaged, at the start or while running; one that was taken away is put back.
+"""
 
 import asyncio
-import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
-from notifyd.errors import MissingError
-from notifyd.model import Json, Parcel, Row, Status
-from notifyd.outbox import queries
-from notifyd.outbox.database import connect, open_database, translated
-from notifyd.outbox.lock import lock_folder
-from notifyd.outbox.queries import Entry
+import structlog
 
-HISTORY_KEPT = 50_000
-"""How many notifications are kept at most, whatever their age."""
+from notifyd.errors import DamagedError, MissingError, StoreError, StoreUnavailableError
+from notifyd.model import Incident, Json, Parcel, Row, Status
+from notifyd.outbox import history, mending, queries
+from notifyd.outbox.aside import install
+from notifyd.outbox.commit import Commit, transaction, write
+from notifyd.outbox.database import connect, open_database, translated
+from notifyd.outbox.mending import Known, Saved
+from notifyd.outbox.place import Place
+from notifyd.outbox.salvage import salvage
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """All that one step changes. clock: the reading to go on from. wall: when, for history."""
-
-    pieces: Mapping[str, str | None]
-    positions: Mapping[str, str | None]
-    entries: Sequence[Entry]
-    clock: str
-    wall: float
-    forget: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What the last process left."""
-
-    pieces: dict[str, str]
-    positions: dict[str, str]
-    rows: list[Row]
-    clock: str | None
+log = structlog.get_logger()
 
 
 class Store:
     """Opened once per process; the folder is locked against a second one.
 
-    Every call runs on a thread of its own: one for writing, one for reading.
+    Every call runs on a thread of its own: one for writing, one for reading. Reads are fetched in
+    full: an open one would keep the write-ahead log from shrinking.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Open or create it: InUseError, StoreError or StoreUnavailableError where that fails."""
-        self._lock = lock_folder(folder)
-        self.path = folder / "notifyd.db"
+    def __init__(self, folder: Path, wall: Callable[[], float] = time.time) -> None:
+        """Open, salvage or create it. wall: the clock by which incidents are told.
+
+        Raises InUseError, StoreError or StoreUnavailableError where none of it can be done.
+        """
+        self._place, self._wall = Place(folder), wall
+        self.path = self._place.path
         self._writer_thread = ThreadPoolExecutor(1, "store")
         self._reader_thread = ThreadPoolExecutor(1, "store-reader")
+        self._reading = threading.Lock()
+        """Held by a read, and while the connections are replaced."""
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._damage = ""
+        """Why it must be mended before anything else; salvaged: that part of it is done."""
+        self._salvaged = False
+        self._incidents: list[Incident] = []
+        self._forgetting: asyncio.Task[None] | None = None
         try:
-            self._writer = open_database(self.path)
-            self._reader = connect(self.path)
-            self._reader.execute("PRAGMA query_only = 1")
+            self._open_or_salvage()
         except BaseException:
-            os.close(self._lock)
+            self._place.close()
             raise
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._read(lambda reader: reader.close())
-        await self._write(lambda writer: writer.close())
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+            await asyncio.wait({self._forgetting})
+        await self._on(self._writer_thread, self._close)
         self._reader_thread.shutdown()
         self._writer_thread.shutdown()
-        os.close(self._lock)
+        self._place.close()
 
     async def saved(self) -> Saved:
-        return await self._read(_saved)
+        return await self._write(lambda writer: mending.saved(writer, self._wall()))
 
     async def positions(self) -> dict[str, str]:
-        return await self._read(_positions)
+        return await self._read(mending.positions)
 
     async def commit(self, commit: Commit) -> None:
-        """Write all of it or nothing; StoreUnavailableError when it may succeed later."""
-        await self._write(lambda writer: _commit(writer, commit))
+        """Write all of it or nothing; StoreUnavailableError when it may succeed later.
+
+        StaleError when a revived row is no longer as it was; DamagedError asks for `mend` first.
+        """
+        more = await self._write(lambda writer: write(writer, commit))
+        if more and (self._forgetting is None or self._forgetting.done()):
+            self._forgetting = asyncio.create_task(self._forget(commit.forget or 0.0))
+
+    async def mend(self, known: Known) -> None:
+        """Salvage the damaged database in its place; what is known of it here goes over that."""
+        await self._on(self._writer_thread, lambda: self._mend(known))
+
+    def incidents(self) -> list[Incident]:
+        """Take what befell the store since this was asked last."""
+        taken, self._incidents = self._incidents, []
+        return taken
+
+    def lost(self) -> bool:
+        """Whether the database was taken away: then the next commit puts it back."""
+        return self._place.lost()
 
     async def parcel(self, notification_id: str) -> Parcel:
         """Read what is to be sent; MissingError when history has forgotten it."""
@@ -90,6 +107,16 @@ class Store:
         if record is None:
             raise MissingError(f"{self.path} no longer holds it")
         return queries.parcel_of(record)
+
+    async def row(self, notification_id: str) -> Row | None:
+        record = await self._one(notification_id)
+        return None if record is None else queries.row_of(record)
+
+    async def over(self, *, uid: int | None, status: Status, limit: int) -> list[Row]:
+        """List those that ended so, the oldest first; uid None means everyone's."""
+        wanted = {"uid": uid, "status": status.value, "limit": limit}
+        found = await self._read(lambda reader: reader.execute(queries.OVER, wanted).fetchall())
+        return [queries.row_of(record) for record in found]
 
     async def notification(self, notification_id: str) -> Json | None:
         record = await self._one(notification_id)
@@ -99,8 +126,9 @@ class Store:
         self, *, uid: int | None, status: Status | None, limit: int
     ) -> list[Json]:
         """List the newest; uid None means everyone's."""
+        query = queries.newest(uid=uid is not None, status=status is not None)
         wanted = {"uid": uid, "status": status and status.value, "limit": limit}
-        found = await self._read(lambda reader: reader.execute(queries.NEWEST, wanted).fetchall())
+        found = await self._read(lambda reader: reader.execute(query, wanted).fetchall())
         return [queries.shown(record) for record in found]
 
     async def _one(self, notification_id: str) -> sqlite3.Row | None:
@@ -110,53 +138,115 @@ class Store:
 
         return await self._read(read)
 
+    async def _forget(self, before: float) -> None:
+        """Delete the rest of what history need not keep, commits going between."""
+        with suppress(StoreUnavailableError):  # the next look at it goes on
+            while await self._write(lambda writer: transaction(writer, history.forget, before)):
+                pass
+
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._on(self._reader_thread, lambda: work(self._reader))
+        def read() -> T:
+            with self._reading:
+                return work(_opened(self._reader, self.path))
+
+        return await self._on(self._reader_thread, read)
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._on(self._writer_thread, lambda: work(self._writer))
+        def attended() -> T:
+            self._attend()
+            return work(_opened(self._writer, self.path))
+
+        return await self._on(self._writer_thread, attended)
 
     async def _on(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(thread, translated, work, self.path)
+        try:
+            return await loop.run_in_executor(thread, translated, work, self.path)
+        except DamagedError as error:
+            self._damage = self._damage or str(error)
+            raise
+        except StoreError as error:  # while it runs, whatever it is may pass
+            raise StoreUnavailableError(str(error)) from error
+
+    # on the writer's thread
+
+    def _attend(self) -> None:
+        """See before a commit that it will be where the next process looks for it."""
+        if self._damage:
+            raise DamagedError(self._damage)
+        if self._writer is None:
+            self._open()
+        elif self._place.lost():
+            self._put_back(self._writer)
+        else:
+            self._place.hold()
+
+    def _put_back(self, writer: sqlite3.Connection) -> None:
+        self._place.hold()
+        incident = mending.put_back(writer, self.path, self._wall())
+        with self._reading:
+            install(self.path)
+            self._close_both()
+            self._open()
+        log.error(incident.title, what=incident.sentence)
+        self._incidents.append(incident)
+
+    def _mend(self, known: Known) -> None:
+        if not self._salvaged:
+            self._close()
+            self._salvage()
+            self._salvaged = True
+        try:
+            if self._writer is None:
+                self._open()
+            writer, wall = _opened(self._writer, self.path), self._wall()
+            translated(lambda: transaction(writer, mending.reconcile, known, wall), self.path)
+        except DamagedError:
+            self._salvaged = False
+            raise
+        self._damage, self._salvaged = "", False
+
+    def _salvage(self) -> None:
+        incident = salvage(self.path, self._wall())
+        install(self.path)
+        log.error(incident.title, what=incident.sentence)
+        self._incidents.append(incident)
+
+    def _open_or_salvage(self) -> None:
+        try:
+            install(self.path)  # where a kill came between
+            self._open()
+        except DamagedError:
+            self._salvage()
+            self._incidents.clear()  # the new database tells of it, even if we are killed now
+            self._open()
+
+    def _open(self) -> None:
+        writer = open_database(self.path)
+        try:
+            reader = connect(self.path)
+            reader.execute("PRAGMA query_only = 1")
+            # it holds all its files from now on, so that it reads on where they are deleted
+            reader.execute("SELECT count(*) FROM notifications WHERE id = ''").fetchall()
+        except BaseException:
+            writer.close()
+            raise
+        self._writer, self._reader = writer, reader
+        self._place.remember()
+
+    def _close(self) -> None:
+        with self._reading:
+            self._close_both()
+
+    def _close_both(self) -> None:
+        """Close the reader first: the last to close tidies the write-ahead log away."""
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                connection.close()
+        self._reader = self._writer = None
 
 
-def _commit(writer: sqlite3.Connection, commit: Commit) -> None:
-    writer.execute("BEGIN IMMEDIATE")
-    try:
-        _put(writer, "pieces", "name", {**commit.pieces, "clock": commit.clock})
-        _put(writer, "positions", "key", commit.positions)
-        inserts = [(entry.row, entry.parcel) for entry in commit.entries if entry.parcel]
-        updates = [entry.row for entry in commit.entries if not entry.parcel]
-        writer.executemany(
-            queries.INSERT,
-            [queries.inserted(row, parcel, commit.wall) for row, parcel in inserts],
-        )
-        writer.executemany(queries.UPDATE, [queries.updated(row, commit.wall) for row in updates])
-        if commit.forget is not None:
-            writer.execute(queries.FORGET, (commit.forget,))
-            writer.execute(queries.CROWD, (HISTORY_KEPT,))
-        writer.execute("COMMIT")
-    except BaseException:
-        if writer.in_transaction:
-            writer.execute("ROLLBACK")
-        raise
-
-
-def _put(
-    writer: sqlite3.Connection, table: str, key: str, values: Mapping[str, str | None]
-) -> None:
-    kept = [(name, value) for name, value in values.items() if value is not None]
-    gone = [(name,) for name, value in values.items() if value is None]
-    writer.executemany(f"INSERT OR REPLACE INTO {table} ({key}, value) VALUES (?, ?)", kept)  # noqa: S608
-    writer.executemany(f"DELETE FROM {table} WHERE {key} = ?", gone)  # noqa: S608
-
-
-def _saved(reader: sqlite3.Connection) -> Saved:
-    pieces = dict(map(tuple, reader.execute("SELECT name, value FROM pieces")))
-    rows = [queries.row_of(record) for record in reader.execute(queries.WAITING)]
-    return Saved(pieces, _positions(reader), rows, pieces.pop("clock", None))
-
-
-def _positions(reader: sqlite3.Connection) -> dict[str, str]:
-    return dict(map(tuple, reader.execute("SELECT key, value FROM positions")))
+def _opened(connection: sqlite3.Connection | None, path: Path) -> sqlite3.Connection:
+    if connection is None:
+        raise StoreUnavailableError(f"{path} is not open at the moment: look at the log for why")
+    return connection

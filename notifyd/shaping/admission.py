@@ -6,9 +6,16 @@ from notifyd.model import Content, Digest, Message, Priority, Row, Status, Tally
 from notifyd.shaping.draft import Draft
 from notifyd.shaping.state import Held
 from notifyd.shaping.tally import counted, digest_of
+from notifyd.shaping.trail import Did
 
 NEVER = 4e12
 """A wall-clock time that does not come: digests of what was lost must not be lost themselves."""
+
+_REASONS = {
+    "budget": "over the budget: told in the next digest",
+    "full": "the outbox is full: told in the next digest",
+    "mute": "muted: told in one digest when that ends",
+}
 
 DIGEST = "digest:"
 """Marks a row's group as a digest that more may be counted into."""
@@ -16,12 +23,14 @@ DIGEST = "digest:"
 
 def admit(draft: Draft, row: Row, content: Content) -> Row:
     """Let a notification in, or count it into a digest; returns the row as it was written."""
-    if _budgeted(draft, row) and not _spend(draft):
-        return _merge(draft, row, content, "budget", _next_room(draft))
+    if not affordable(draft, row):
+        return over_budget(draft, row, content)
     if draft.waiting() >= draft.rules.capacity and len(draft.queued()) >= draft.rules.capacity:
-        return _merge(draft, row, content, "full", draft.now.mono)
+        trace(draft, Did.FULL, row, content)
+        return merge(draft, row, content, "full", "full", due=draft.now.mono)
     draft.put_row(row, content)
     draft.note(row.trigger, sent=1)
+    trace(draft, Did.QUEUED, row, content, known=row.id)
     return row
 
 
@@ -45,6 +54,11 @@ def _budgeted(draft: Draft, row: Row) -> bool:
     return draft.rules.digest and row.priority.rank <= Priority.DEFAULT.rank
 
 
+def affordable(draft: Draft, row: Row) -> bool:
+    """Pay for a notification from the budget, if it needs to; tells whether it may be sent."""
+    return not _budgeted(draft, row) or _spend(draft)
+
+
 def _spend(draft: Draft) -> bool:
     """Take one notification from the budget, if it has room."""
     limit, now = draft.rules.budget, draft.now.mono
@@ -59,19 +73,52 @@ def _next_room(draft: Draft) -> float:
     return spent[-limit.max] + limit.per if len(spent) >= limit.max else draft.now.mono
 
 
-def _merge(draft: Draft, row: Row, content: Content, reason: str, due: float) -> Row:
-    lines = content.lines if isinstance(content, (Tally, Digest)) else (_headline(content),)
-    held = count_into(draft, reason, reason, {row.trigger: row.count}, lines, due=due)
+def over_budget(draft: Draft, row: Row, content: Content | None) -> Row:
+    due = _next_room(draft)
+    trace(draft, Did.BUDGET, row, content, until=draft.wall(due))
+    return merge(draft, row, content, "budget", "budget", due=due)
+
+
+def merge(
+    draft: Draft, row: Row, content: Content | None, key: str, reason: str, *, due: float
+) -> Row:
+    """Count a notification into a digest instead; returns its row as it ended.
+
+    content: None for a request whose text is written already.
+    """
+    lines = content.lines if isinstance(content, (Tally, Digest)) else (_headline(row, content),)
+    held = count_into(draft, key, reason, {row.trigger: row.count}, lines, due=due)
     merged = replace(row, status=Status.MERGED, merged_into=held.id, group="")
-    if isinstance(content, Message):  # somebody was told its id and may ask what became of it
+    if not isinstance(content, (Tally, Digest)):  # somebody knows its id and may ask about it
         draft.put_row(merged, content)
-    sentence = "over the budget" if reason == "budget" else "the outbox is full"
-    draft.note(row.trigger, reason=f"{sentence}: told in the next digest")
+    draft.note(row.trigger, reason=_REASONS[reason])
     return merged
 
 
-def _headline(message: Message) -> str:
-    return message.title or message.body
+def trace(
+    draft: Draft,
+    did: Did,
+    row: Row,
+    content: Content | None,
+    *,
+    until: float = 0.0,
+    known: str = "",
+) -> None:
+    """Write down what became of a notification, beside its last line or its headline."""
+    group = draft.group(row.group)
+    draft.trace(
+        row.trigger,
+        did,
+        row.count,
+        line=content.event.line if isinstance(content, Tally) else _headline(row, content),
+        group=group.values if group else (),
+        until=until,
+        known=known,
+    )
+
+
+def _headline(row: Row, content: Content | None) -> str:
+    return row.title or (content.body if isinstance(content, Message) else "")
 
 
 def count_into(
@@ -103,7 +150,7 @@ def place(draft: Draft, key: str, held: Held) -> None:
     row = new_row(
         draft,
         triggers[0] if len(triggers) == 1 else "",
-        Priority.DEFAULT,
+        held.priority,
         held.digest.count,
         group=DIGEST + key,
         known=held.id,
@@ -120,17 +167,6 @@ def place_due(draft: Draft, key: str, held: Held) -> None:
         draft.put_digest(key, replace(held, due=_next_room(draft)))
         return
     place(draft, key, held)
-
-
-def release(draft: Draft, row: Row) -> None:
-    """Let a held request in, its delay being over."""
-    if not _budgeted(draft, row) or _spend(draft):
-        draft.put_row(replace(row, status=Status.QUEUED))
-        draft.note(row.trigger, sent=1)
-        return
-    counts = {row.trigger: row.count}
-    held = count_into(draft, "budget", "budget", counts, (row.title,), due=_next_room(draft))
-    draft.put_row(replace(row, status=Status.MERGED, merged_into=held.id))
 
 
 def release_group(draft: Draft, row: Row) -> None:
@@ -160,6 +196,8 @@ def calm_storm(draft: Draft) -> None:
         if alone:
             continue
         counts = {trigger: sum(row.count for row in rows)}
+        if not counts[trigger]:  # reminders only
+            continue
         titles = tuple(row.title for row in rows if row.title)
         held = count_into(draft, key, "storm", counts, titles, due=draft.now.mono)
         for row in rows:
@@ -170,6 +208,8 @@ def calm_storm(draft: Draft) -> None:
 def expire(draft: Draft, row: Row) -> None:
     release_group(draft, row)
     draft.put_row(replace(row, status=Status.EXPIRED, group=""))
+    if not row.count:
+        return
     lines = (row.title,) if row.title else ()
     counts = {row.trigger: row.count}
     count_into(draft, "expired", "expired", counts, lines, due=draft.now.mono)

@@ -3,33 +3,44 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from notifyd.model import Now, Row
+from notifyd.model import Incident, Now, Row
 from notifyd.shaping.group import Group
 from notifyd.shaping.state import Books, Decision, Held, Ledger, State
+from notifyd.shaping.tally import joined
+from notifyd.shaping.trail import Trace
 
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {
     "group": TypeAdapter(Group),
     "digest": TypeAdapter(Held),
     "ledger": TypeAdapter(Ledger),
+    "trail": TypeAdapter(list[Trace]),
     "books": TypeAdapter(Books),
+    "incident": TypeAdapter(Incident),
 }
 
+_NAMED = 5
+"""How many unreadable pieces are named."""
 
+
+@lru_cache(maxsize=10_000)
 def group_key(trigger: str, values: tuple[str, ...]) -> str:
     return json.dumps([trigger, *values], ensure_ascii=False)
 
 
 def pieces(decision: Decision, before: Books) -> dict[str, str | None]:
     """Tell what to write by name; None is to be deleted. before: the books as they are on disk."""
-    written: dict[str, str | None] = {}
+    written: dict[str, str | None] = dict.fromkeys(decision.strays)
     for kind, changed in (
         ("group", decision.groups),
         ("digest", decision.digests),
         ("ledger", decision.ledgers),
+        ("trail", decision.trails),
+        ("incident", decision.incidents),
     ):
         for key, value in changed.items():
             written[f"{kind}:{key}"] = None if value is None else _text(kind, value)
@@ -42,12 +53,30 @@ def _text(kind: str, value: object) -> str:
     return _ADAPTERS[kind].dump_json(value).decode()
 
 
+def whole(state: State) -> dict[str, str | None]:
+    """Write all of the state down, for a store that may have lost some of it."""
+    decision = Decision(state.books, state.rules, state.prune_at)
+    decision.groups.update(state.groups)
+    decision.digests.update(state.digests)
+    decision.ledgers.update(state.ledgers)
+    decision.trails.update(state.trails)
+    decision.incidents.update(state.incidents)
+    return pieces(decision, Books())
+
+
 def restored(stored: Mapping[str, str], rows: Iterable[Row], *, seed: str, now: Now) -> State:
-    """Read the pieces back. seed: for the ids of a store that has none yet."""
+    """Read the pieces back. seed: for the ids of a store that has none yet.
+
+    What cannot be read is dropped, and told as an incident: it must not keep us from starting.
+    """
     state = State(books=Books(seed=seed))
     for name, text in stored.items():
         kind, _, key = name.partition(":")
-        value = _ADAPTERS[kind].validate_json(text)
+        try:
+            value = _ADAPTERS[kind].validate_json(text)
+        except (KeyError, ValidationError):
+            state.strays += (name,)
+            continue
         match kind:
             case "group":
                 state.put_group(key, value)
@@ -55,9 +84,47 @@ def restored(stored: Mapping[str, str], rows: Iterable[Row], *, seed: str, now: 
                 state.put_digest(key, value)
             case "ledger":
                 state.ledgers[key] = value
+            case "trail":
+                state.trails[key] = value
+            case "incident":
+                state.incidents[value.key] = value
             case "books":
                 # whoever waited for an order then is gone
                 state.books = replace(value, gate=replace(value.gate, worker_free=False))
     for row in rows:
         state.put_row(row, now)
+    _tell_again(state, now)
+    if state.strays:
+        incident = _unreadable(state.strays, now)
+        state.incidents[incident.key] = incident
     return state
+
+
+def latest(state: State) -> float:
+    """Find the last monotonic time at which anything is known to have happened; 0 if never."""
+    seen = (group.seen for group in state.groups.values())
+    return max((0.0, *seen, *state.books.spent, *state.books.gate.slots))
+
+
+def _tell_again(state: State, now: Now) -> None:
+    """Take up what a row was to tell that nobody tried and that a damaged store has lost."""
+    for key, group in list(state.groups.items()):
+        if group.open and group.open not in state.rows:
+            lost = group.told
+            tally = joined(lost, group.tally) if group.tally else lost
+            due = group.due if group.tally else now.mono
+            state.put_group(key, replace(group, open="", told=None, tally=tally, due=due))
+    for key, held in list(state.digests.items()):
+        if held.placed and held.id not in state.rows:
+            state.put_digest(key, replace(held, placed=False))
+
+
+def _unreadable(names: tuple[str, ...], now: Now) -> Incident:
+    named = ", ".join(name[:80] for name in names[:_NAMED])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return Incident(
+        now.wall,
+        "notifyd could not read some of its state",
+        f"{len(names)} stored pieces could not be read and were dropped, with what they had "
+        f"counted: {named}{more}. Everything else goes on.",
+    )

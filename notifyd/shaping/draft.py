@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from notifyd.model import Content, Now, Row, Status
+from notifyd.model import Content, Incident, Now, Row, Status
 from notifyd.shaping.gate import Gate
 from notifyd.shaping.group import Group
 from notifyd.shaping.ids import uuid7
 from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.state import Books, Decision, Held, Ledger, State
+from notifyd.shaping.trail import CLIP, Did, Trace, extend
 
 
 class Draft:
@@ -108,14 +109,37 @@ class Draft:
     def queued(self) -> list[Row]:
         return [row for row in self.rows() if row.status is Status.QUEUED]
 
+    # incidents
+
+    def incidents(self) -> list[Incident]:
+        merged = self._state.incidents | self.decision.incidents
+        return [incident for incident in merged.values() if incident is not None]
+
+    def put_incident(self, incident: Incident) -> None:
+        self.decision.incidents[incident.key] = incident
+
+    def forget_incident(self, incident: Incident) -> None:
+        self.decision.incidents[incident.key] = None
+
     # books
+
+    def drop_strays(self) -> None:
+        """Delete the pieces on disk that could not be read; they were told as an incident."""
+        self.decision.strays = self._state.strays
 
     def new_id(self) -> str:
         self.books = replace(self.books, serial=self.books.serial + 1)
         return uuid7(self.now.wall, self.books.seed, self.books.serial)
 
     def note(
-        self, trigger: str, *, matches: int = 0, sent: int = 0, below: int = 0, reason: str = ""
+        self,
+        trigger: str,
+        *,
+        matches: int = 0,
+        sent: int = 0,
+        below: int = 0,
+        quiet: int = 0,
+        reason: str = "",
     ) -> None:
         """Add to a trigger's ledger."""
         ledger = self.decision.ledgers.get(trigger) or self._state.ledgers.get(trigger) or Ledger()
@@ -124,4 +148,34 @@ class Draft:
             ledger.notifications + sent,
             ledger.below_threshold + below,
             reason,
+            ledger.quiet + quiet,
         )
+
+    def trace(
+        self,
+        trigger: str,
+        did: Did,
+        count: int,
+        *,
+        line: str = "",
+        group: tuple[str, ...] = (),
+        until: float = 0.0,
+        known: str = "",
+        detail: str = "",
+    ) -> None:
+        """Add to a trigger's trail. known: the id of the notification that tells these matches."""
+        trail = self.decision.trails.get(trigger)
+        if trail is None:  # a copy for this step: every match of a burst comes by here
+            trail = self.decision.trails[trigger] = [*self._state.trails.get(trigger, ())]
+        wall = self.now.wall
+        extend(trail, Trace(did, wall, wall, count, line[:CLIP], group, until, known, detail))
+
+    # time
+
+    def mono(self, wall: float) -> float:
+        """Say a wall-clock time on the monotonic line."""
+        return self.now.mono + wall - self.now.wall
+
+    def wall(self, mono: float) -> float:
+        """Say a monotonic time by the wall clock."""
+        return self.now.wall + mono - self.now.mono

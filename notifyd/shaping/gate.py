@@ -26,6 +26,9 @@ class Sending(StrEnum):
 class Gate:
     """resume: nothing leaves before this monotonic time. streak: failures in a row.
 
+    hold: nor before this one, which the API itself asked for: nothing cuts it short.
+    error: why it is not ok, as a sentence; cause: the same as one word.
+    nobody: why the last notification that the API took reached no device; empty if it did.
     slots: when the last requests' outcomes were known, the latest last. refused_since: 0 if the
     token is not refused, monotonic as all these times are.
     forbidden: the notification that got the last 403, while nothing else has been answered since.
@@ -33,7 +36,10 @@ class Gate:
 
     sending: Sending = Sending.OK
     error: str = ""
+    cause: str = ""
+    nobody: str = ""
     resume: float = 0.0
+    hold: float = 0.0
     streak: int = 0
     slots: tuple[float, ...] = ()
     refused_since: float = 0.0
@@ -46,7 +52,12 @@ class Gate:
         if self.in_flight or not self.worker_free:
             return inf
         taken = len(self.slots) - rate.max
-        return max(self.resume, self.slots[taken] + rate.per if taken >= 0 else 0.0)
+        room = self.slots[taken] + rate.per if taken >= 0 else 0.0
+        return max(self.pauses_until, room)
+
+    @property
+    def pauses_until(self) -> float:
+        return max(self.resume, self.hold)
 
     def with_slot(self, now: Now, rate: Limit) -> tuple[float, ...]:
         """Take a slot; those that no window can hold any more are forgotten."""

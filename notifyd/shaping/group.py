@@ -7,9 +7,27 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from math import inf
 
-from notifyd.model import LINES_KEPT, Event, Now, Tally
+from notifyd.model import LINES_KEPT, Event, Now, Phase, Tally
 from notifyd.shaping.rules import Limit, Rule
 from notifyd.shaping.tally import joined, single
+
+NEVER = 1e15
+"""A monotonic time that does not come; JSON has no infinity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A condition that lasts. event: the one that began it. due: when to remind of it, monotonic.
+
+    hold: the id of the mute's digest that counts it, if it fell into a mute. row: the id of the
+    last reminder.
+    """
+
+    event: Event
+    due: float = NEVER
+    reminders: int = 0
+    hold: str = ""
+    row: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +53,7 @@ class Group:
     seen: float = 0.0
     open: str = ""
     told: Tally | None = None
+    alarm: Alarm | None = None
 
 
 def added(group: Group, event: Event, now: Now, rule: Rule) -> tuple[Group, int]:
@@ -43,7 +62,8 @@ def added(group: Group, event: Event, now: Now, rule: Rule) -> tuple[Group, int]
     below, tally = 0, single(event)
     window: tuple[float, ...] = ()
     recent: tuple[Event, ...] = ()
-    if rule.threshold > 1 or group.window:
+    counted_first = event.phase is Phase.NONE  # a condition lasts or not: it needs no second one
+    if counted_first and (rule.threshold > 1 or group.window):
         window = Limit(rule.threshold, rule.window).within(group.window, now.mono)
         below = len(group.window) - len(window)
         recent = (*group.recent, tally.event)[-min(LINES_KEPT, len(window) + 1) :]
@@ -62,8 +82,8 @@ def added(group: Group, event: Event, now: Now, rule: Rule) -> tuple[Group, int]
     return (
         replace(
             group,
-            window=(),
-            recent=(),
+            window=() if counted_first else group.window,
+            recent=() if counted_first else group.recent,
             tally=joined(group.tally, tally),
             since=since,
             due=_due(group, since, now, rule),
@@ -103,15 +123,22 @@ def emitted(group: Group, now: Now, rule: Rule) -> Group:
 
 def deadline(group: Group, rule: Rule) -> float:
     """When this group next needs to be looked at; never, while only its notification waits."""
+    reminder = group.alarm.due if group.alarm else inf
     if group.tally:
-        return group.due
+        return min(group.due, reminder)
     if group.window:
-        return group.window[-1] + rule.window
-    if group.open:
-        return inf
+        return min(lapse(group, rule), reminder)
+    if group.open or group.alarm:
+        return reminder
     return max(group.cooling, group.seen + rule.cooldown_max if group.cooldown else 0.0)
+
+
+def lapse(group: Group, rule: Rule) -> float:
+    """When the last match below the threshold leaves the window; never, without any."""
+    return group.window[-1] + rule.window if group.window else inf
 
 
 def idle(group: Group, now: Now, rule: Rule) -> bool:
     """Whether nothing would be lost with this group."""
-    return not (group.tally or group.window) and deadline(group, rule) <= now.mono
+    busy = group.tally or group.window or group.alarm or group.open
+    return not busy and deadline(group, rule) <= now.mono

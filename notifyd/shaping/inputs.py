@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from notifyd.model import Match, Message, Outcome, Peer, Priority
+from notifyd.model import Incident, Match, Message, Outcome, Peer, Priority, Row
 from notifyd.shaping.rules import Rules
 
 
@@ -51,4 +51,29 @@ class SendingAllowed:
     """There is a new token, or somebody asked to try again: wait no longer."""
 
 
-Input = Match | Configured | Submitted | Cancelled | WorkerStarted | Settled | SendingAllowed
+@dataclass(frozen=True, slots=True)
+class Muted:
+    """A wish to hear nothing of a trigger for so many seconds; of no name: of everything."""
+
+    trigger: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A wish to send a notification again. row: as the store has it; `everyone`: as above."""
+
+    peer: Peer
+    row: Row
+    everyone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something befell the store."""
+
+    incident: Incident
+
+
+Wish = Submitted | Cancelled | Retried | Muted
+Input = Match | Configured | Wish | WorkerStarted | Settled | SendingAllowed | Happened

@@ -2,14 +2,20 @@
 
 from dataclasses import replace
 
-from notifyd.model import Row, Status
-from notifyd.shaping.admission import admit, new_row, release_group
+from notifyd.model import SOCKET, Row, Status
+from notifyd.shaping.admission import (
+    admit,
+    affordable,
+    new_row,
+    over_budget,
+    release_group,
+    trace,
+)
 from notifyd.shaping.draft import Draft
 from notifyd.shaping.inputs import Cancelled, Submitted
+from notifyd.shaping.mutes import hold_back
 from notifyd.shaping.state import Reply
-
-SOCKET = "socket"
-"""The trigger's name of what came through the socket."""
+from notifyd.shaping.trail import Did
 
 
 def submit(draft: Draft, request: Submitted) -> Reply:
@@ -33,8 +39,23 @@ def submit(draft: Draft, request: Submitted) -> Reply:
             expires=row.expires + request.delay,
         )
         draft.put_row(row, request.message)
+        until = draft.now.wall + request.delay
+        trace(draft, Did.HELD, row, request.message, until=until, known=row.id)
         return Reply(row)
-    return Reply(admit(draft, row, request.message))
+    muted = hold_back(draft, row, request.message)
+    return Reply(muted or admit(draft, row, request.message))
+
+
+def release(draft: Draft, row: Row) -> None:
+    """Let a held request in, its delay being over."""
+    if hold_back(draft, row, None):
+        return
+    if not affordable(draft, row):
+        over_budget(draft, row, None)
+        return
+    draft.put_row(replace(row, status=Status.QUEUED))
+    draft.note(row.trigger, sent=1)
+    trace(draft, Did.QUEUED, row, None, known=row.id)
 
 
 def _has_room(draft: Draft, uid: int) -> bool:

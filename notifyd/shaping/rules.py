@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from notifyd.model import Priority
+from notifyd.timetable import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,8 @@ class Rule:
     """The shaping of one trigger. Durations are seconds.
 
     identity: changes with anything that makes earlier groups meaningless (type, group_by).
+    lasting: whether it tells of conditions that last; repeat: when to remind of one, the last step
+    goes on; resolve: whether its end is told.
     """
 
     trigger: str
@@ -24,6 +27,10 @@ class Rule:
     max_wait: float = 30.0
     cooldown: float = 300.0
     cooldown_max: float = 3600.0
+    mute: tuple[Window, ...] = ()
+    lasting: bool = False
+    repeat: tuple[float, ...] = ()
+    resolve: bool = True
 
     @property
     def every_match_alone(self) -> bool:

@@ -5,13 +5,16 @@ from dataclasses import replace
 from notifyd.model import Now, Order, Outcome, Priority, Row, Status, Verdict
 from notifyd.shaping.admission import release_group
 from notifyd.shaping.draft import Draft
-from notifyd.shaping.gate import Sending, spread
+from notifyd.shaping.gate import Gate, Sending, spread
 
 _ENDED = {
     Verdict.DELIVERED: Status.DELIVERED,
     Verdict.NO_DEVICE: Status.NO_DEVICE,
     Verdict.FAILED: Status.FAILED,
 }
+LONGEST_PAUSE = 3600.0
+"""Seconds: whatever became of the clocks, a start waits no longer for what an API once asked."""
+
 _PATIENCE = 3
 """After so many failures of its own a notification lets those go first that were never tried."""
 
@@ -61,15 +64,31 @@ def settle(draft: Draft, outcome: Outcome) -> None:
             draft.put_row(replace(row, status=_ENDED[outcome.verdict]))
             _unrefuse(draft)
             draft.gate = replace(
-                draft.gate, sending=Sending.OK, error="", streak=0, forbidden=None, resume=now.mono
+                draft.gate,
+                sending=Sending.OK,
+                error="",
+                cause="",
+                nobody=_nobody(draft.gate, outcome),
+                streak=0,
+                forbidden=None,
+                resume=now.mono,
             )
         case Verdict.FORBIDDEN:
             _forbidden(draft, row, outcome)
         case Verdict.REFUSED:
             draft.put_row(row)
-            _refuse(draft, outcome.reason)
+            _refuse(draft, outcome)
         case Verdict.RETRY | Verdict.ENDPOINT:
             _postpone(draft, row, outcome)
+
+
+def _nobody(gate: Gate, outcome: Outcome) -> str:
+    match outcome.verdict:
+        case Verdict.NO_DEVICE:
+            return outcome.reason
+        case Verdict.DELIVERED:
+            return ""
+    return gate.nobody
 
 
 def _postpone(draft: Draft, row: Row, outcome: Outcome) -> None:
@@ -77,12 +96,21 @@ def _postpone(draft: Draft, row: Row, outcome: Outcome) -> None:
     failures = row.failures + 1
     release = now.mono + outcome.own_pause if failures >= _PATIENCE else row.release
     draft.put_row(replace(row, failures=failures, release=release))
-    draft.gate = replace(gate, streak=gate.streak + 1, resume=now.mono + outcome.pause)
+    draft.gate = replace(
+        gate,
+        streak=gate.streak + 1,
+        resume=now.mono + outcome.pause,
+        hold=now.mono + outcome.asked,
+    )
     if outcome.verdict is Verdict.ENDPOINT:
         _unrefuse(draft)
-        draft.gate = replace(draft.gate, sending=Sending.ENDPOINT, error=outcome.reason)
+        _stop(draft, Sending.ENDPOINT, outcome)
     elif gate.sending is not Sending.REFUSED:  # of a refused token this says nothing
-        draft.gate = replace(draft.gate, sending=Sending.WAITING, error=outcome.reason)
+        _stop(draft, Sending.WAITING, outcome)
+
+
+def _stop(draft: Draft, sending: Sending, outcome: Outcome) -> None:
+    draft.gate = replace(draft.gate, sending=sending, error=outcome.reason, cause=outcome.cause)
 
 
 def _forbidden(draft: Draft, row: Row, outcome: Outcome) -> None:
@@ -95,14 +123,13 @@ def _forbidden(draft: Draft, row: Row, outcome: Outcome) -> None:
         return
     draft.put_row(row)
     draft.put_row(replace(earlier, status=Status.QUEUED))
-    _refuse(draft, outcome.reason)
+    _refuse(draft, outcome)
 
 
-def _refuse(draft: Draft, reason: str) -> None:
+def _refuse(draft: Draft, outcome: Outcome) -> None:
+    _stop(draft, Sending.REFUSED, outcome)
     draft.gate = replace(
         draft.gate,
-        sending=Sending.REFUSED,
-        error=reason,
         resume=draft.now.mono + draft.rules.probe,
         refused_since=draft.gate.refused_since or draft.now.mono,
         forbidden=None,
@@ -121,14 +148,13 @@ def _unrefuse(draft: Draft) -> None:
 
 
 def allow(draft: Draft) -> None:
-    """Try again at once what a new token or configuration may have mended; not a Retry-After."""
-    if draft.gate.sending in (Sending.REFUSED, Sending.ENDPOINT):
-        draft.gate = replace(draft.gate, resume=draft.now.mono, streak=0)
+    """Try again at once: somebody may have mended it. What the API itself asked for is kept."""
+    draft.gate = replace(draft.gate, resume=min(draft.gate.resume, draft.now.mono), streak=0)
 
 
 def recover(draft: Draft) -> None:
     """Start with a new worker: what was under way may have arrived, so it keeps its id and slot."""
-    gate = draft.gate
+    gate, now = draft.gate, draft.now
     for row in list(draft.rows()):
         if row.status is Status.ATTEMPTING:
             draft.put_row(
@@ -136,6 +162,12 @@ def recover(draft: Draft) -> None:
                     row, status=Status.QUEUED, last_error="it was interrupted, and may have arrived"
                 )
             )
-            gate = replace(gate, slots=gate.with_slot(draft.now, draft.rules.rate))
-    resume = min(gate.resume, draft.now.mono) if gate.sending is Sending.REFUSED else gate.resume
-    draft.gate = replace(gate, in_flight="", worker_free=True, resume=resume)
+            gate = replace(gate, slots=gate.with_slot(now, draft.rules.rate))
+    longest = 0.0 if gate.sending is Sending.REFUSED else LONGEST_PAUSE
+    draft.gate = replace(
+        gate,
+        in_flight="",
+        worker_free=True,
+        resume=min(gate.resume, now.mono + longest),
+        hold=min(gate.hold, now.mono + LONGEST_PAUSE),
+    )

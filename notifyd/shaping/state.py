@@ -2,14 +2,18 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 
-from notifyd.model import Content, Digest, Now, Order, Row, Status
+from notifyd.model import Content, Digest, Incident, Now, Order, Priority, Row, Status
 from notifyd.shaping.gate import Gate
 from notifyd.shaping.group import Group, deadline
 from notifyd.shaping.rules import Rule, Rules
+from notifyd.shaping.trail import Trace
+
+_STEP = 2.0
+"""Seconds by which the clocks must part at once to make wall-clock deadlines due anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,37 +21,47 @@ class Held:
     """A digest that more may be counted into: `placed` once its row waits in the outbox, untried.
 
     due: when a digest that is not placed yet may enter the outbox, monotonic.
+    priority: with which it is sent.
     """
 
     id: str
     digest: Digest
     due: float
     placed: bool
+    priority: Priority = Priority.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """One trigger's books. reason: why its last match made no notification, empty if it did."""
+    """One trigger's books. reason: why its last match made no notification, empty if it did.
+
+    quiet: matches that nobody needs to be told of: a condition came and went inside a mute.
+    """
 
     matches: int = 0
     notifications: int = 0
     below_threshold: int = 0
     reason: str = ""
+    quiet: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What has no group: the gate, when the budget was spent, and the ids given out so far."""
+    """What has no group: the gate, when the budget was spent, and the ids given out so far.
+
+    mutes: what was muted on demand, until when by the wall clock; under no name: everything.
+    """
 
     gate: Gate = field(default_factory=Gate)
     spent: tuple[float, ...] = ()
     seed: str = ""
     serial: int = 0
+    mutes: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a submission or a cancellation; `refusal` names why there is no row."""
+    """The answer to somebody's wish; `refusal` names why it is not granted."""
 
     row: Row | None
     refusal: str = ""
@@ -59,6 +73,8 @@ class Decision:
 
     rows are those that changed; contents what their text is to be made of, where that changed.
     replies: by the index of the event they answer. forget: history before this wall time may go.
+    revived: rows that were over, as they must still be on disk. strays: pieces on disk that nobody
+    could read, to be deleted.
     """
 
     books: Books
@@ -67,9 +83,13 @@ class Decision:
     groups: dict[str, Group | None] = field(default_factory=dict)
     digests: dict[str, Held | None] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
+    trails: dict[str, list[Trace]] = field(default_factory=dict)
+    incidents: dict[str, Incident | None] = field(default_factory=dict)
+    strays: tuple[str, ...] = ()
     rows: dict[str, Row] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
     replies: dict[int, Reply] = field(default_factory=dict)
+    revived: list[Row] = field(default_factory=list)
     order: Order | None = None
     forget: float | None = None
 
@@ -78,7 +98,8 @@ class Decision:
 class State:
     """Changed by `adopt` alone, and only once a decision is on disk.
 
-    rows: those that still wait. timers: (monotonic time, what), some of them out of date.
+    rows: those that still wait. incidents: what befell the store lately. strays: the names of
+    pieces on disk that could not be read. timers: (monotonic time, what), some of them out of date.
     """
 
     books: Books = field(default_factory=Books)
@@ -86,12 +107,17 @@ class State:
     groups: dict[str, Group] = field(default_factory=dict)
     digests: dict[str, Held] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
+    trails: dict[str, list[Trace]] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    strays: tuple[str, ...] = ()
     rows: dict[str, Row] = field(default_factory=dict)
     census: Counter[str] = field(default_factory=Counter)
     timers: list[tuple[float, str]] = field(default_factory=list)
     prune_at: float = 0.0
     stepped: float = 0.0
     """When the last decision was made, monotonic: what opened since was seen by nobody yet."""
+    skew: float | None = None
+    """By how much the wall clock was ahead of the monotonic one then; None before the first."""
 
     def rule(self, trigger: str) -> Rule:
         return self.rules.triggers.get(trigger) or Rule(trigger)
@@ -99,22 +125,36 @@ class State:
     def adopt(self, decision: Decision, now: Now) -> None:
         """Make a committed decision the state. now: the one the decision was made with."""
         retime = decision.rules is not self.rules or decision.prune_at != self.prune_at
+        retime = retime or self.clock_moved(now)
         self.books, self.rules, self.prune_at = decision.books, decision.rules, decision.prune_at
-        self.stepped = now.mono
+        self.stepped, self.skew = now.mono, now.wall - now.mono
         while self.timers and self.timers[0][0] <= now.mono:
             heapq.heappop(self.timers)
         self.ledgers.update(decision.ledgers)
+        self.trails.update(decision.trails)
         for key, group in decision.groups.items():
             self.put_group(key, group)
         for key, held in decision.digests.items():
             self.put_digest(key, held)
+        for key, incident in decision.incidents.items():
+            if incident is None:
+                self.incidents.pop(key, None)
+            else:
+                self.incidents[key] = incident
+        if decision.strays:
+            self.strays = ()
         for row in decision.rows.values():
             self.put_row(row, now)
         if retime or len(self.timers) > 64 + 4 * (len(self.groups) + len(self.rows)):
             self._retime(now)
 
     def due(self, now: Now) -> bool:
-        return (bool(self.timers) and self.timers[0][0] <= now.mono) or self.prune_at <= now.mono
+        timer = bool(self.timers) and self.timers[0][0] <= now.mono
+        return timer or self.prune_at <= now.mono or self.clock_moved(now)
+
+    def clock_moved(self, now: Now) -> bool:
+        """Tell whether the wall clock was set, or ran on through a suspend, since the last step."""
+        return self.skew is not None and abs(now.wall - now.mono - self.skew) > _STEP
 
     def deadline(self) -> float:
         """Tell the monotonic time at which the next step is due; infinite if nothing waits."""

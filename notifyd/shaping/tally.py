@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from notifyd.model import LINES_KEPT, Digest, Event, Tally
+from notifyd.model import LINES_KEPT, Course, Digest, Event, Phase, Tally
 
 _CLIP = 2000
+_COURSES = {Phase.NONE: Course.NONE, Phase.BEGAN: Course.BEGAN, Phase.ENDED: Course.ENDED}
 
 
 def _clip(text: str) -> str:
@@ -21,7 +22,8 @@ def _clipped(event: Event) -> Event:
 def single(event: Event) -> Tally:
     event = _clipped(event)
     paths = (event.path,) if event.path else ()
-    return Tally(1, event.wall, event.wall, event.line, (event.line,), paths, event)
+    course = _COURSES[event.phase]
+    return Tally(1, event.wall, event.wall, event.line, (event.line,), paths, event, course)
 
 
 def joined(earlier: Tally | None, later: Tally) -> Tally:
@@ -39,7 +41,15 @@ def joined(earlier: Tally | None, later: Tally) -> Tally:
         lines=(earlier.lines + later.lines)[-LINES_KEPT:],
         paths=paths,
         event=later.event,
+        course=_course(earlier.course, later.course),
     )
+
+
+def _course(earlier: Course, later: Course) -> Course:
+    if later is Course.NONE:
+        return earlier
+    alarmed = earlier in (Course.BEGAN, Course.CAME_AND_WENT)
+    return Course.CAME_AND_WENT if alarmed and later is Course.ENDED else later
 
 
 def digest_of(reason: str, wall: float) -> Digest:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from notifyd.model import Digest
+from notifyd.model import SOCKET, Digest
 from notifyd.triggers.times import TIMES, span
 
 _REASONS = {
@@ -10,6 +10,7 @@ _REASONS = {
     "storm": ("{} more from {}", "Held back: too many notifications were waiting at once."),
     "full": ("{} more from {}", "Held back: the outbox was full."),
     "expired": ("{} from {}, too late", "Could not be delivered in time."),
+    "mute": ("{} from {} while muted", "Held back while muted."),
     "removed": (
         "{} from {}, changed or removed",
         "Still being counted when their trigger was changed or removed.",
@@ -45,4 +46,4 @@ def render_digest(
 
 
 def _name(trigger: str) -> str:
-    return trigger or "messages"
+    return "messages" if trigger in ("", SOCKET) else trigger

@@ -119,6 +119,8 @@ class Trigger:
             "first_line": tally.first_line,
             "lines": tally.lines,
             "fields": Fields(event.fields),
+            "state": tally.course.value,
+            "reminder": tally.reminder,
             "duration": _duration(facts.get("duration", "")),
         }
         names |= {name: facts.get(name, "") for name in _FACTS}

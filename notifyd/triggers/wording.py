@@ -2,13 +2,25 @@
 
 from collections.abc import Sequence
 
-from notifyd.model import Tally
-from notifyd.triggers.times import TIMES, span
+from notifyd.model import Course, Tally
+from notifyd.triggers.times import TIMES, moment, span
 
 _LINES = 5
 _LONGEST = 350
 """Characters of each line, so that several fit."""
 _ENDINGS = {"exit": "ended", "start": "started"}
+_COURSES = {
+    Course.BEGAN: "began",
+    Course.STILL: "still so",
+    Course.ENDED: "over",
+    Course.CAME_AND_WENT: "came and went",
+}
+_SILENCE = {
+    Course.BEGAN: "silent",
+    Course.STILL: "still silent",
+    Course.ENDED: "no longer silent",
+    Course.CAME_AND_WENT: "was silent for a while",
+}
 
 
 def title(trigger: str, kind: str, group: Sequence[str], tally: Tally) -> str:
@@ -17,6 +29,9 @@ def title(trigger: str, kind: str, group: Sequence[str], tally: Tally) -> str:
     if kind == "process" and len(named) == 1 and named[0] == tally.event.facts.get("name"):
         named = []  # the body says it
     head = f"{trigger} ({', '.join(named)})" if named else trigger
+    if tally.course:
+        silence = tally.event.facts.get("event") == "stale"
+        return f"{head}: {(_SILENCE if silence else _COURSES)[tally.course]}"
     if kind == "file":
         return f"{head}: {_change(tally)}"
     if kind == "process":
@@ -32,7 +47,9 @@ def body(tally: Tally, now: float) -> str:
     facts = tally.event.facts
     around = [facts.get("before", ""), lines.pop(), facts.get("after", "")]
     lines += [text for text in around if text]
-    if tally.count > 1:
+    if tally.reminder:
+        lines.append(f"Since {moment(tally.first, now)}; reminder {tally.reminder}.")
+    elif tally.count > 1:
         lines.append(f"{tally.count} {TIMES} {span(tally.first, tally.last, now)}")
     return "\n".join(lines)
 

@@ -147,7 +147,8 @@ async def test_send_fails_when_the_api_refused_the_notification(notifyd, served:
         (["cancel"], "required"),
         (["snd"], "there is no command 'snd'; did you mean 'send'?"),
         (["zzz"], "`notifyd --help` lists them"),
-        (["mute", "1h"], "notifyd mute is not available in this version yet."),
+        (["mute", "a", "b", "1h"], "notifyd mute takes at most one TRIGGER, then how long"),
+        (["tail"], "notifyd tail is not available in this version yet."),
         (["tail", "--help"], "notifyd tail is not available in this version yet."),
         ([], "usage: notifyd COMMAND"),
     ],
@@ -256,6 +257,39 @@ async def test_cancel_by_id_and_by_key(notifyd):
     assert (await notifyd("cancel", "n1")).out == "n1 is cancelled.\n"
     assert (await notifyd("cancel", "-k", "k&?")).out == "n2 is cancelled.\n"
     assert await notifyd("cancel", "n/9") == Ran(1, "", "There is no such notification.\n")
+
+
+async def test_mute_says_until_when(notifyd, served: Daemon):
+    ran = await notifyd("mute", "app", "30m")
+    assert (ran.status, served.control.muted) == (0, {"app": 1800.0})
+    assert ran.out == "app: muted until 2023-11-14 22:43:20, then told in one digest\n"
+    assert (await notifyd("mute", "off")).out == "everything but urgent: not muted any more\n"
+    assert served.control.muted[""] == 0.0
+    ran = await notifyd("mute", "1 hour")
+    assert (ran.status, ran.out) == (2, "")
+    assert "for is no duration" in ran.err
+    assert (await notifyd("mute", "ap", "1h")).status == 2
+
+
+async def test_explain_names_the_trigger_asked_for(notifyd):
+    ran = await notifyd("explain", "a b")
+    assert (ran.status, ran.out) == (
+        0,
+        "a b (log): 0 matches, 0 notifications\n  nothing has matched yet\n",
+    )
+
+
+async def test_retry_by_id_all_that_failed_and_what_waits(notifyd, served: Daemon):
+    for _ in range(3):
+        await notifyd("send", "x")
+        list(served.control.rows.values())[-1]["status"] = "failed"
+    assert await notifyd("retry", "n1") == Ran(0, "n1 is queued.\n", "")
+    assert await notifyd("retry", "n1") == Ran(1, "", "It was delivered.\n")
+    assert await notifyd("retry", "--all") == Ran(0, "2 sent again; 2 waiting.\n", "")
+    assert await notifyd("retry") == Ran(0, "Nothing waits.\n", "")
+    assert json.loads((await notifyd("retry", "--json")).out)["retried"] == 0
+    ran = await notifyd("retry", "n1", "--status", "expired")
+    assert (ran.status, ran.err) == (2, "--status goes with --all: it says which ones\n")
 
 
 async def test_reload_tells_what_is_wrong_and_what_needs_a_restart(notifyd, served: Daemon):

@@ -110,7 +110,7 @@ def test_every_mistake_names_its_variable(config: Path):
     ) == [
         (
             'NOTIFYD_: "": unknown key; there are api, rate_limit, budget, delivery, socket, '
-            "state, log, text, defaults, triggers (got 'x')"
+            "state, log, text, mute, defaults, triggers (got 'x')"
         ),
         'NOTIFYD_BUDGET__PER: budget.per: needs a unit: write "60s" or "60m" (got \'60\')',
         "NOTIFYD_LOGG__LEVEL: logg: unknown key; did you mean 'log'? (got '{\"level\": \"info\"}')",

@@ -9,7 +9,7 @@ import pytest
 
 from notifyd.cli import main
 from notifyd.config.load import load
-from notifyd.config.sections import Section
+from notifyd.config.sections import Mute, Section
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import TYPES, Shaping
 
@@ -32,13 +32,15 @@ def commented() -> list[tuple[str, str]]:
 def keys() -> set[str]:
     sections = [field.annotation for field in Settings.model_fields.values()]
     models = [model for model in sections if isinstance(model, type) and issubclass(model, Section)]
-    return {key for model in (*models, *TYPES.values(), Shaping) for key in model.model_fields}
+    return {
+        key for model in (*models, *TYPES.values(), Shaping, Mute) for key in model.model_fields
+    }
 
 
 def test_passes_check(capsys: pytest.CaptureFixture[str]):
     assert main(["check", "--config", str(EXAMPLE)]) == 0
     out, err = capsys.readouterr()
-    assert out == f"ok: 3 triggers; {EXAMPLE}\n"
+    assert out == f"ok: 4 triggers; {EXAMPLE}\n"
     assert "line" not in err
 
 
@@ -52,7 +54,13 @@ def test_what_is_commented_out_is_right_too(table: str, setting: str, tmp_path: 
     setting = re.sub(r'^(group|admin_group) = ".*"', rf'\1 = "{GROUP}"', setting)
     needed = {
         "[triggers.system-errors]": 'type = "log"\npaths = "/x"\npatterns = "x"\n',
+        "[mute.night]": 'times = "22:00-07:00"\n',
+        "[triggers.stand-up]": 'type = "schedule"\ncron = "30 9 * * *"\n',
+        "[defaults]": '[mute.night]\ntimes = "22:00-07:00"\n' if "mute" in setting else "",
         "[triggers.training]": 'type = "process"\n' + ("name = 'x'\n" if "user" in setting else ""),
     }.get(table, "")
-    (tmp_path / "config.toml").write_text(f"{table}\n{needed}{setting}\n")
+    text = f"{table}\n{needed}{setting}\n"
+    if needed.startswith("["):
+        text = f"{needed}{table}\n{setting}\n"
+    (tmp_path / "config.toml").write_text(text)
     assert load(tmp_path / "config.toml", {}).warnings == ()

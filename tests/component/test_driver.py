@@ -1,19 +1,22 @@
 """The driver over a real database: what is acknowledged is on disk; a full disk loses nothing."""
 
 import asyncio
+import shutil
 import sqlite3
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from notifyd.clock import Clock
 from notifyd.driver import Driver
-from notifyd.errors import StoreUnavailableError
+from notifyd.errors import StaleError, StoreUnavailableError
 from notifyd.model import Message, Outcome, Parcel, Priority, Status, Verdict
+from notifyd.outbox.queries import COLUMNS
 from notifyd.outbox.store import Store
 from notifyd.shaping.codec import restored
-from notifyd.shaping.inputs import Submitted
+from notifyd.shaping.inputs import Retried, Submitted
 from notifyd.shaping.rules import Limit, Rule, Rules
 from support.daemon import wait_for
 from support.histories import PEER, match
@@ -155,6 +158,27 @@ async def test_history_is_pruned_when_nothing_else_happens(tmp_path):
         assert on_disk(tmp_path, "SELECT id FROM notifications") == []
 
 
+async def test_a_row_that_is_retried_must_still_be_as_it_was_in_that_very_commit(tmp_path):
+    async with running(tmp_path) as (driver, store):
+        await driver.start_worker()
+        (reply,) = await driver.offer([request("text")])
+        await driver.report(Outcome(reply.row.id, Verdict.FAILED, "too long"))
+        known = await store.row(reply.row.id)
+        wish = Retried(PEER, known)
+        stale = Retried(PEER, replace(known, attempts=7))
+        both = asyncio.gather(driver.offer([wish]), driver.offer([request("other")]))
+        with pytest.raises(StaleError):
+            await driver.offer([stale])
+        await both
+        assert (await store.parcel(known.id)).title == "text"
+        while (order := await driver.next_order()).id != known.id or order.attempts == 1:
+            await driver.report(Outcome(order.id, Verdict.DELIVERED))
+        await driver.report(Outcome(known.id, Verdict.DELIVERED))
+        with pytest.raises(StaleError):
+            await driver.offer([wish])
+        assert (await store.row(known.id)).status is Status.DELIVERED
+
+
 async def test_stopping_commits_what_was_offered(tmp_path):
     async with running(tmp_path) as (driver, _):
         offered = [asyncio.ensure_future(driver.offer([match("app")])) for _ in range(50)]
@@ -162,3 +186,62 @@ async def test_stopping_commits_what_was_offered(tmp_path):
         driver.stop()
         await asyncio.gather(*offered)
     assert on_disk(tmp_path, "SELECT count(*) FROM notifications") == [(50,)]
+
+
+async def test_a_database_that_is_deleted_in_a_quiet_hour_is_written_again(tmp_path):
+    folder = tmp_path / "state"
+    async with running(folder) as (driver, _):
+        await driver.offer([request("hello")])
+        looking = asyncio.create_task(driver.look_around(0.01))
+        shutil.rmtree(folder)
+        incidents = "SELECT title FROM notifications ORDER BY id"
+        async with asyncio.timeout(10):
+            while not driver.state.incidents:  # noqa: ASYNC110 - the state tells nobody
+                await asyncio.sleep(0.01)
+        looking.cancel()
+        assert on_disk(folder, incidents) == [("hello",), ("notifyd's database was deleted",)]
+
+
+async def test_what_is_known_goes_over_what_a_damaged_database_still_says(tmp_path):
+    async with running(tmp_path) as (driver, store):
+        await driver.start_worker()
+        replies = await driver.offer([request("one"), request("two"), request("three")])
+        one, two, three = (reply.row.id for reply in replies)
+        (order,) = [await driver.next_order()]
+        assert order.id == one
+        for change in (
+            f"DELETE FROM notifications WHERE id = '{two}'",
+            f"UPDATE notifications SET status = 'queued', attempts = 0 WHERE id = '{one}'",
+            (
+                f"INSERT INTO notifications SELECT 'z', {COLUMNS.partition(', ')[2]} "
+                f"FROM notifications WHERE id = '{three}'"
+            ),
+            "DELETE FROM pieces",
+        ):
+            store._writer.execute(change)
+        store._damage = "what a read would have said"
+        await driver.offer([match("app")])
+        rows = "SELECT id, status, title FROM notifications WHERE trigger = 'socket'"
+        assert set(on_disk(tmp_path, rows)) == {
+            (one, "attempting", "one"),
+            (two, "queued", "two"),
+            (three, "queued", "three"),
+            ("z", "failed", "three"),
+        }
+        assert on_disk(tmp_path, "SELECT count(*) FROM pieces WHERE name = 'books:'") == [(1,)]
+        assert driver.trouble == ""
+
+
+async def test_a_clock_that_is_set_in_a_quiet_hour_is_noticed(tmp_path):
+    ahead = [0.0]
+
+    def clock(saved):
+        return Clock(saved, boot="boot", wall=lambda: time.time() + ahead[0])
+
+    async with running(tmp_path, clock=clock) as (driver, store):
+        (reply,) = await driver.offer([request("too late by then")])
+        looking = asyncio.create_task(driver.look_around(0.01))
+        ahead[0] = 2 * RULES.expire
+        await driver.ended(reply.row.id, 10)
+        looking.cancel()
+        assert (await store.row(reply.row.id)).status is Status.EXPIRED

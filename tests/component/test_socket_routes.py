@@ -131,6 +131,47 @@ async def test_a_user_who_sends_too_fast_is_told_when_to_come_again(tmp_path):
         assert (await ask(running.path, "GET", "/v1/status")).status == 200
 
 
+# --- sending again
+
+
+async def test_one_that_failed_is_sent_again(served: Daemon):
+    await send(served.path, {"title": "t"})
+    target = "/v1/notifications/n1/retry"
+    assert (await ask(served.path, "POST", target)).refusal == (409, "finished")
+    served.control.rows["n1"]["status"] = "failed"
+    answer = await ask(served.path, "POST", target)
+    assert answer.status == 200
+    assert answer.body["notifications"] == [{"id": "n1", "status": "queued"}]
+    assert (await ask(served.path, "GET", target)).refusal == (405, "method_not_allowed")
+    other = await ask(served.path, "POST", "/v1/notifications/n2/retry")
+    assert other.refusal == (404, "not_found")
+
+
+async def test_all_that_failed_are_sent_again_and_none_without_a_status(served: Daemon):
+    for status in ("failed", "failed", "expired"):
+        await send(served.path, {"title": "t"})
+        list(served.control.rows.values())[-1]["status"] = status
+    assert (await ask(served.path, "POST", "/v1/retry")).body["retried"] == 0
+    assert (await ask(served.path, "POST", "/v1/retry?status=failed")).body["retried"] == 2
+    assert [row["status"] for row in served.control.rows.values()][2] == "expired"
+    wrong = await ask(served.path, "POST", "/v1/retry?status=delivered")
+    assert wrong.refusal == (422, "wrong_field")
+
+
+async def test_retrying_is_part_of_a_users_rate(tmp_path):
+    async with daemon(tmp_path / "s", Socket(rate=Rate(max=1, per="10s"))) as running:
+        assert (await ask(running.path, "POST", "/v1/retry")).status == 200
+        assert (await ask(running.path, "POST", "/v1/retry")).status == 429
+
+
+async def test_metrics_are_text(served: Daemon):
+    raw = await exchange(served.path, request("GET", "/metrics"))
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"Content-Type: text/plain; version=0.0.4; charset=utf-8" in head
+    assert body == served.control.metrics()
+
+
 # --- paths and methods
 
 
@@ -217,7 +258,7 @@ async def test_reload_tells_the_problems_of_a_wrong_configuration(served: Daemon
         ("/notifications/send/", "not_found"),
         ("/%ff%00", "not_found"),
         ("/v1/events", "not_available"),
-        ("/metrics", "not_available"),
+        ("/v1/notifications//retry", "not_found"),
     ],
 )
 async def test_an_unknown_path_is_404(served: Daemon, path, code):

@@ -1,25 +1,23 @@
 """The store on real SQLite files."""
 
+import asyncio
 import json
 import os
 import sqlite3
 import stat
+from contextlib import closing
 
 import pytest
 
-from notifyd.errors import InUseError, StoreError, StoreUnavailableError
-from notifyd.model import Parcel, Peer, Priority, Row, Status
+from notifyd.errors import InUseError
+from notifyd.model import Peer, Status
+from notifyd.outbox import queries
+from notifyd.outbox.commit import Commit
+from notifyd.outbox.database import WAL_KEPT
+from notifyd.outbox.history import AT_ONCE, forget
 from notifyd.outbox.queries import Entry
-from notifyd.outbox.store import Commit, Store
-
-
-def row(name, status=Status.QUEUED, **more):
-    facts = {"trigger": "app", "priority": Priority.HIGH, "count": 3, "created": 5.0}
-    return Row(id=name, status=status, expires=99.0, **(facts | more))
-
-
-def parcel(name, title="Title", body="Body"):
-    return Parcel(name, title, body, {"notification_id": name, "lone": "ünï"})
+from notifyd.outbox.store import Store
+from support.stores import entry, parcel, row
 
 
 def commit(*entries, pieces=None, positions=None, wall=10.0, forget=None):
@@ -139,35 +137,6 @@ async def test_the_files_are_private(tmp_path):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_a_newer_schema_is_left_alone(tmp_path):
-    path = tmp_path / "notifyd.db"
-    with sqlite3.connect(path) as newer:
-        newer.execute("PRAGMA user_version = 99")
-    newer.close()
-    before = path.read_bytes()
-    with pytest.raises(StoreError, match="written by a newer notifyd"):
-        Store(tmp_path)
-    assert path.read_bytes() == before
-
-
-def test_a_file_that_is_no_database_is_named(tmp_path):
-    (tmp_path / "notifyd.db").write_bytes(b"not a database at all" * 200)
-    with pytest.raises(StoreError, match=r"notifyd\.db is damaged .*move it away"):
-        Store(tmp_path)
-
-
-async def test_a_locked_database_is_a_passing_trouble(tmp_path):
-    async with Store(tmp_path) as store:
-        other = sqlite3.connect(store.path)
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreUnavailableError, match="another program has locked it"):
-            await store.commit(commit(positions={"a": "1"}))
-        other.execute("ROLLBACK")
-        other.close()
-        await store.commit(commit(positions={"a": "2"}))
-        assert await store.positions() == {"a": "2"}
-
-
 async def test_the_table_says_what_it_holds(tmp_path):
     async with Store(tmp_path) as store:
         report = {"delivered": 1, "failed": 0, "devices": 1}
@@ -178,3 +147,85 @@ async def test_the_table_says_what_it_holds(tmp_path):
     assert shown["key"] == "k"
     assert shown["merged_into"] == "z"
     assert json.dumps(shown)
+
+
+async def test_history_goes_a_few_at_a_time_and_commits_go_between(tmp_path):
+    old = [entry(f"old-{number:04}", Status.DELIVERED) for number in range(5 * AT_ONCE)]
+    async with Store(tmp_path) as store:
+        await store.commit(commit(*old, entry("waits"), wall=10.0))
+        await store.commit(commit(entry("new", Status.FAILED), wall=90.0))
+        await store.commit(commit(wall=100.0, forget=50.0))
+        assert len(await listed(store)) == 4 * AT_ONCE + 2
+        for number in range(3):
+            await store.commit(commit(positions={"log": str(number)}))
+        await store._forgetting
+        assert set(await listed(store)) == {"waits", "new"}
+
+
+async def listed(store):
+    found = await store.notifications(uid=None, status=None, limit=100_000)
+    return [shown["id"] for shown in found]
+
+
+async def test_history_is_bounded_in_number_and_in_bytes(tmp_path):
+    async with Store(tmp_path) as store:
+        await store.commit(commit(entry("waits", created=0.0), wall=0.0))
+        for number in range(900):
+            name = f"{number:04}"
+            await store.commit(commit(entry(name, Status.DELIVERED, "b" * 2000), wall=number))
+    with closing(sqlite3.connect(tmp_path / "notifyd.db", isolation_level=None)) as writer:
+        whole = (tmp_path / "notifyd.db").stat().st_size
+        while forget(writer, -1.0, kept=600):
+            pass
+        ids = [name for (name,) in writer.execute("SELECT id FROM notifications ORDER BY id")]
+        assert ids == [f"{number:04}" for number in range(300, 900)] + ["waits"]
+        while forget(writer, -1.0, size=whole // 3):
+            pass
+        ids = [name for (name,) in writer.execute("SELECT id FROM notifications ORDER BY id")]
+        assert 0 < len(ids) < 400
+        assert ids[-2:] == ["0899", "waits"]
+
+
+@pytest.mark.parametrize("listing", [{"uid": 1}, {"uid": None}])
+async def test_listing_and_forgetting_walk_an_index(tmp_path, listing):
+    async with Store(tmp_path) as store:
+        query = queries.newest(uid=listing["uid"] is not None, status=True)
+        asked = {"uid": 1, "status": "failed", "limit": 10}
+        plan = str(store._writer.execute(f"EXPLAIN QUERY PLAN {query}", asked).fetchall()[0][3])
+        assert "USING INDEX " + ("owners" if listing["uid"] else "newest") in plan
+
+
+async def test_the_write_ahead_log_stays_bounded_while_it_is_read(tmp_path):
+    log, largest = tmp_path / "notifyd.db-wal", 0
+    async with Store(tmp_path) as store:
+
+        async def write():
+            nonlocal largest
+            for number in range(150):
+                await store.commit(commit(positions={f"log:{number % 20}": "x" * 60_000}))
+                largest = max(largest, log.stat().st_size)
+
+        async def read():
+            while not writing.done():
+                await store.notifications(uid=None, status=None, limit=1000)
+                await store.positions()
+
+        writing = asyncio.create_task(write())
+        await read()
+        await writing
+    assert largest < 2 * WAL_KEPT
+
+
+async def test_rows_that_make_no_sense_are_given_up_and_that_is_told(tmp_path):
+    async with Store(tmp_path) as store:
+        await store.commit(commit(entry("bad"), entry("worse"), entry("good")))
+        store._writer.execute("UPDATE notifications SET priority = 'huge' WHERE id = 'bad'")
+        store._writer.execute("UPDATE notifications SET data = '{]', count = 'x' WHERE id='worse'")
+        store._writer.execute("UPDATE notifications SET data = '[1]' WHERE id = 'good'")
+    async with Store(tmp_path) as store:
+        saved = await store.saved()
+        assert [row.id for row in saved.rows] == ["good"]
+        assert (await store.parcel("good")).data["notification_id"] == "good"
+        assert (await store.notification("bad"))["status"] == "failed"
+        (incident,) = [text for name, text in saved.pieces.items() if name.startswith("incident:")]
+        assert "2 waiting notifications could not be read" in incident

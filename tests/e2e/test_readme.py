@@ -40,7 +40,7 @@ def test_every_trigger_type_has_an_example():
         for text in TOML
         for trigger in tomllib.loads(text).get("triggers", {}).values()
     }
-    assert types == {"log", "file", "process"}
+    assert types == {"log", "file", "process", "schedule"}
 
 
 def test_the_shown_match_is_what_match_prints(tmp_path):

@@ -18,6 +18,7 @@ class MemoryControl:
         self.healthy: tuple[bool, str] = (True, "ok")
         self.state: Json = {"version": "0.0.0", "triggers": {}}
         self.reloaded: Json = {"reloaded": True, "problems": [], "restart": []}
+        self.muted: dict[str, float] = {}
         self.waited_for = asyncio.Event()
         self.report: Json | None = None
         self._numbers = itertools.count(1)
@@ -77,11 +78,39 @@ class MemoryControl:
                 return row
         raise RefusedError("not_found", "There is no such notification.")
 
+    async def explain(self, trigger: str) -> list[Json]:
+        return [{"trigger": trigger or "app", "type": "log", "trail": [], "groups": []}]
+
+    async def mute(self, trigger: str, seconds: float) -> Json:
+        if trigger not in ("", "app"):
+            raise RefusedError("unknown_trigger", f"there is no trigger {trigger!r} here")
+        self.muted[trigger] = seconds
+        return {"trigger": trigger, "until": 1_700_000_000.0 + seconds if seconds else 0.0}
+
+    async def retry(self, *, notification_id: str, peer: Peer, everyone: bool) -> Json:
+        row = await self.notification(notification_id, uid=None if everyone else peer.uid)
+        if row is None:
+            raise RefusedError("not_found", "there is no such notification of yours")
+        if row["status"] != Status.FAILED:
+            raise RefusedError("finished", "it was delivered")
+        row["status"] = str(Status.QUEUED)
+        return {"id": notification_id, "status": "queued"}
+
+    async def retry_all(self, *, status: Status | None, peer: Peer, everyone: bool) -> Json:
+        uid = None if everyone else peer.uid
+        rows = await self.notifications(uid=uid, status=status, limit=1000) if status else []
+        for row in rows:
+            row["status"] = str(Status.QUEUED)
+        return {"retried": len(rows), "more": False, "waiting": len(rows), "paused_for": 0.0}
+
     async def status(self) -> Json:
         return self.state
 
     def health(self) -> tuple[bool, str]:
         return self.healthy
+
+    def metrics(self) -> bytes:
+        return b"# a metric\n"
 
     async def reload(self) -> Json:
         return self.reloaded

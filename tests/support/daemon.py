@@ -113,10 +113,12 @@ class Daemon:
         if self.process and self.process.poll() is None:
             self.kill()
 
-    def quiet(self) -> bool:
-        """Whether everything that was counted has been told and delivered."""
+    def quiet(self, *, held: bool = False) -> bool:
+        """Whether everything that was counted has been told and delivered; held: delayed too."""
         status = self.ask("GET", "/v1/status")
         pending = sum(trigger["pending"] for trigger in status["triggers"].values())
+        if held and status["outbox"]["held"]:
+            return False
         return not pending and not status["outbox"]["waiting"] and not status["held_back"]
 
 

@@ -1,15 +1,19 @@
 """Runs the fold through a history in virtual time, on a disk that is a dictionary."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from notifyd.model import (
+    Content,
     Digest,
     Event,
     Match,
     Message,
     Now,
+    Order,
     Outcome,
+    Parcel,
     Peer,
     Priority,
     Row,
@@ -34,7 +38,7 @@ def match(trigger: str, *group: str, line: str = "a line", wall: float = 0.0) ->
 class History:
     """A daemon without its edges: `sleep` moves time, `feed` folds, `restart` kills and restores.
 
-    lag: how long each commit takes.
+    lag: how long each commit takes. render: makes the texts, where they matter.
     """
 
     rules: Rules
@@ -44,10 +48,13 @@ class History:
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     contents: dict[str, object] = field(default_factory=dict)
     sent: list[tuple[float, str]] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
     state: State = field(default_factory=State)
     rules_since: int = 0
     lag: float = 0.0
     acknowledged: set[str] = field(default_factory=set)
+    render: Callable[[Row, Content, Now], Parcel] | None = None
+    texts: dict[str, Parcel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.restart()
@@ -70,6 +77,11 @@ class History:
     def feed(self, *events: Input) -> Decision:
         before = self.state.books
         decision = step(self.state, events, self.now)
+        if self.render:
+            for known, content in decision.contents.items():
+                text = self.render(decision.rows[known], content, self.now)
+                decision.rows[known] = replace(decision.rows[known], title=text.title)
+                self.texts[known] = text
         for name, text in pieces(decision, before).items():
             if text is None:
                 self.pieces.pop(name, None)
@@ -80,8 +92,9 @@ class History:
         self.state.adopt(decision, self.now)
         if decision.order:
             self.sent.append((self.now.mono, decision.order.id))
-        for reply in decision.replies.values():
-            if reply.row is not None:
+            self.orders.append(decision.order)
+        for index, reply in decision.replies.items():
+            if isinstance(events[index], Submitted) and reply.row is not None:
                 self.acknowledged.add(reply.row.id)
         self._move(self.now.mono + self.lag)
         return decision
@@ -138,6 +151,10 @@ class History:
     def _move(self, mono: float) -> None:
         self.now = Now(mono, self.now.wall + mono - self.now.mono)
 
+    def move_to(self, mono: float) -> None:
+        """Pass time up to this moment, if it is to come."""
+        self._move(max(mono, self.now.mono))
+
     def pause(self, seconds: float) -> None:
         """Pass time while nothing runs."""
         self._move(self.now.mono + seconds)
@@ -173,6 +190,9 @@ class History:
         return Counter(
             {name: ledger.below_threshold for name, ledger in self.state.ledgers.items()}
         )
+
+    def quiet(self) -> Counter[str]:
+        return Counter({name: ledger.quiet for name, ledger in self.state.ledgers.items()})
 
     def with_rules(self, **changes: object) -> Rules:
         return replace(self.rules, **changes)

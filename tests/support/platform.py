@@ -34,19 +34,25 @@ PATH = "/notifications/send"
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came. `time`: time.monotonic(). `json`: {} if it was none.
+    """One request as it came. `time`: time.monotonic(), `wall`: the same as time.time().
 
-    token: what stood behind "Bearer ". id: the Idempotency-Key. status: how it was answered, 0 for
-    a fault. headers: names in lower case.
+    json: {} if it was none. token: what stood behind "Bearer ". id: the Idempotency-Key.
+    status: how it was answered, 0 for a fault; reply: with what. headers: names in lower case.
     """
 
     time: float
+    wall: float
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
     json: dict
     status: int
+    reply: Reply
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == HTTPStatus.OK and b'"success": true' in self.reply.body
 
     @property
     def token(self) -> str:
@@ -170,11 +176,21 @@ class Platform:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         reply = self._choose(method, path, headers)
         status = 0 if reply.fault in ("hang", "reset_before", "reset_during") else reply.status
-        item = Received(time.monotonic(), method, path, headers, body, _parsed(body), status)
+        item = Received(
+            time.monotonic(),
+            time.time(),
+            method,
+            path,
+            headers,
+            body,
+            _parsed(body),
+            status,
+            reply,
+        )
         self._busy += 1
         self.busiest = max(self.busiest, self._busy)
         try:
-            await self._note(item, reply)
+            await self._note(item)
             return await self._answer(reply, reader, writer)
         finally:
             self._busy -= 1
@@ -186,10 +202,10 @@ class Platform:
             return status(401, "this send token is not valid")
         return self._plan.popleft() if self._plan else self.default
 
-    async def _note(self, item: Received, reply: Reply) -> None:
+    async def _note(self, item: Received) -> None:
         async with self._changed:
             self.received.append(item)
-            if item.status == HTTPStatus.OK and b'"success": true' in reply.body:
+            if item.succeeded:
                 self.delivered.setdefault(item.id, item)
             self._changed.notify_all()
 

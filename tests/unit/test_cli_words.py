@@ -133,7 +133,7 @@ def test_a_status_says_what_is_wrong_and_how_to_mend_it():
     assert "1.2.3, running for 1d 2h" in text
     assert "refused, from /etc/notifyd/send-token" in text
     assert "3 waiting, 1 held by a delay, the oldest for 1m 1s" in text
-    assert "waiting for another 1m 1s" in text
+    assert "waiting, tries again in 1m 1s" in text
     wrong = text.partition("What is wrong:\n")[2].partition("\n\n")[0].splitlines()
     assert [line.strip(" -").partition(":")[0] for line in wrong] == [
         "the send token is refused",

@@ -190,6 +190,30 @@ def test_retry_after_in_both_forms(header, seconds):
     assert asked_pause(header, WALL) == seconds
 
 
+@pytest.mark.parametrize("wrong_by", [-86_400.0, 86_400.0])
+def test_a_time_to_retry_at_is_counted_from_the_answers_own_date(wrong_by):
+    assert asked_pause(http_date(90), WALL + wrong_by, http_date(0)) == 90
+    assert asked_pause("90", WALL + wrong_by, http_date(0)) == 90
+    assert asked_pause(http_date(90), WALL, "yesterday") == 90
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (Answer(200, success=True, report=GOOD), ""),
+        (Answer(200, success=False), "unsuccessful"),
+        (Answer(200), "not_json"),
+        (Answer(503), "http_503"),
+        (Answer(401), "http_401"),
+        (Answer(999), "http_other"),
+        (Answer(fault="cannot resolve x", cause="dns"), "dns"),
+        (Answer(fault="?"), "other"),
+    ],
+)
+def test_each_answer_has_its_cause_in_one_word(answer, cause):
+    assert judged(answer).cause == cause
+
+
 @given(st.text() | st.from_regex(r"\w{3}, \d+ \w{3} \d+ \d+:\d+:\d+ [+-]?\w+", fullmatch=True))
 def test_any_retry_after_keeps_its_bounds(header):
     assert 0 <= asked_pause(header, WALL) <= LONGEST_ASKED

@@ -1,15 +1,20 @@
 """Whatever happens in whatever order, each match is told exactly once."""
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifyd.model import Priority, Status, Verdict
-from notifyd.shaping.inputs import Cancelled, SendingAllowed
+from notifyd.model import Phase, Priority, Status, Verdict
+from notifyd.shaping.inputs import Cancelled, Configured, Muted, Retried, SendingAllowed
 from notifyd.shaping.rules import Limit, Rule, Rules
+from notifyd.shaping.state import Ledger
 from notifyd.shaping.step import step
+from notifyd.timetable import Window
 from support.histories import PEER, History, match
+
+HALF_HOURS = Window("h", tuple((hour * 60, hour * 60 + 30) for hour in range(24)), zone="UTC")
 
 durations = st.sampled_from([0.0, 0.5, 1.0, 2.0, 5.0, 60.0, 300.0])
 
@@ -25,6 +30,10 @@ shapes = st.builds(
     max_wait=st.just(300.0),
     cooldown=durations,
     cooldown_max=st.sampled_from([0.0, 60.0, 900.0]),
+    mute=st.sampled_from([(), (), (HALF_HOURS,)]),
+    lasting=st.booleans(),
+    repeat=st.sampled_from([(), (30.0,), (60.0, 600.0)]),
+    resolve=st.booleans(),
 )
 
 
@@ -59,10 +68,31 @@ actions = st.one_of(
     st.tuples(st.just("lost commit")),
     st.tuples(st.just("submit"), st.sampled_from(["", "k"]), st.sampled_from([0.0, 10.0])),
     st.tuples(st.just("cancel"), st.integers(0, 20)),
+    st.tuples(st.just("retry"), st.integers(0, 20)),
     st.tuples(st.just("worker restarts")),
     st.tuples(st.just("allow")),
+    st.tuples(
+        st.just("condition"),
+        st.sampled_from(["app", "disk", "train"]),
+        st.sampled_from(["a", "b"]),
+        st.sampled_from([Phase.BEGAN, Phase.ENDED]),
+    ),
+    st.tuples(
+        st.just("mute"),
+        st.sampled_from(["", "app", "socket"]),
+        st.sampled_from([0.0, 30.0, 4000.0]),
+    ),
     st.tuples(st.just("reload"), rulebooks()),
 )
+
+
+def matches(history, trigger):
+    return history.state.ledgers.get(trigger, Ledger()).matches
+
+
+def condition(trigger, group, phase):
+    plain = match(trigger, group)
+    return plain._replace(event=plain.event._replace(phase=phase))
 
 
 def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the actions
@@ -90,10 +120,23 @@ def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the ac
             if waiting:
                 wish = Cancelled(PEER, id=waiting[number % len(waiting)])
                 history.feed(wish)
+        case ("retry", number):
+            # not of those that expired: they are in a digest's count already
+            over = (Status.FAILED, Status.NO_DEVICE)
+            if rows := [row for row in history.rows.values() if row.status in over]:
+                history.feed(Retried(PEER, rows[number % len(rows)], everyone=True))
         case ("worker restarts",):
             history.start_worker()
         case ("submit", key, delay):
             history.submit_if_room(key=key, delay=delay)
+        case ("condition", trigger, group, phase):
+            before = matches(history, trigger)
+            history.feed(condition(trigger, group, phase))
+            counted = matches(history, trigger) - before
+            assert counted in (0, 1)  # what is known already, or not to be told, is no match
+            fed[trigger] += counted
+        case ("mute", trigger, seconds):
+            history.feed(Muted(trigger, seconds))
         case ("allow",):
             history.feed(SendingAllowed())
         case ("reload", rules):
@@ -106,11 +149,16 @@ def test_every_match_and_every_request_is_in_exactly_one_count(rules, history_of
     history, fed = History(rules, lag=lag), Counter()
     for action in history_of_actions:
         play(history, action, fed)
+    over = {
+        name: replace(rule, lasting=False, repeat=())
+        for name, rule in history.rules.triggers.items()
+    }
+    history.feed(Configured(replace(history.rules, triggers=over)))  # else it reminds for ever
     history.drain()
     told = history.told(Status.DELIVERED, Status.FAILED, Status.NO_DEVICE)
     withdrawn = history.told(Status.CANCELLED, Status.REPLACED)
     assert told.pop("socket", 0) + withdrawn["socket"] == len(history.acknowledged)
-    assert told + history.below() == +fed
+    assert told + history.below() + history.quiet() == +fed
     assert_rate(history)
 
 

@@ -11,12 +11,13 @@ from support.logs import judge_for, scanner_for, trigger
 
 LINES = st.lists(st.sampled_from([b"# one", b"# x two", b"  at x", b"x", b"", b"y\r", b"\xff"]))
 CONFIGS = st.builds(
-    lambda before, after, multiline: trigger(
-        "/app.log", patterns="x", before=before, after=after, multiline=multiline
+    lambda patterns, before, after, multiline: trigger(
+        "/app.log", patterns=patterns, before=before, after=after, multiline=multiline
     ),
+    st.sampled_from(["x", "at x", "two"]),
     st.integers(0, 3),
     st.integers(0, 3),
-    st.sampled_from([None, "^#"]),
+    st.sampled_from([None, "^#", "^(?=#)"]),
 )
 
 
@@ -61,7 +62,7 @@ def naive(config, lines):
     found = []
     for start, end in pairwise([*starts, len(lines)]):
         record = "\n".join(lines[start:end])
-        if "x" in record:
+        if config.patterns[0] in record:
             before = lines[max(0, start - config.before) : start]
             found.append(("\n".join(before), record, "\n".join(lines[end : end + config.after])))
     return found

@@ -101,6 +101,31 @@ def test_a_pattern_that_backtracks_without_end_is_given_up_and_others_go_on():
     assert len([hit for hit in found if hit.trigger == "good"]) == 31
 
 
+def test_a_hostile_first_line_pattern_ends_a_scan_early_and_every_line_is_passed_in_the_end():
+    rule = Rule("bad", ("needle",), first=r"^(a|a)+$")
+    scanner = Scanner([rule, Rule("good", ("needle",))], cache=None, time_limit=0.004)
+    block = bytearray((b"a" * 40 + b"b\n") * 50 + b"needle\n" + b"aaa\nneedle\n")
+    found, at, scans = [], 0, 0
+    while at < len(block):
+        scan = scanner.scan(block, at, len(block), limit=100)
+        assert scan.end > at
+        found += scan.hits
+        at, scans = scan.end, scans + 1
+    assert scans > 1
+    assert scanner.undecided["bad"] >= 50
+    assert [hit.offset for hit in found if hit.trigger == "good"] == [2100, 2111]
+    assert [(hit.offset, hit.pattern) for hit in found if hit.trigger == "bad"] == [(2107, 0)]
+
+
+def test_of_records_only_those_are_told_that_may_match_and_their_neighbours():
+    lines = [b"# %d\n  at %d\n  at x%d\n" % (n, n, n) for n in range(1000)]
+    lines[500] = b"# 500\n  at needle\n  at y\n"
+    block = bytearray(b"  the end of an earlier one\n" + b"".join(lines))
+    found = Scanner([Rule("t", ("needle",), first="^#")], cache=None).scan(block, 0, len(block))
+    told = [(block[hit.offset :].split(b"\n")[0], hit.pattern) for hit in found.hits]
+    assert told == [(b"# 0", -1), (b"# 500", 0), (b"# 501", -1), (b"# 999", -1)]
+
+
 def test_an_exclusion_that_cannot_be_decided_keeps_the_line_and_says_so():
     scanner = Scanner([Rule("t", ("b",), (r"(a|a)+$",))], cache=None, time_limit=0.01)
     block = bytearray(b"a" * 40 + b"b\n")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from notifyd.model import Outcome, Peer, Priority, Status, Verdict
+from notifyd.model import Now, Outcome, Peer, Priority, Status, Verdict
 from notifyd.shaping.gate import Sending, spread
 from notifyd.shaping.inputs import Cancelled, SendingAllowed, Settled
 from notifyd.shaping.rules import Limit, Rule, Rules
@@ -195,11 +195,81 @@ def test_a_wrong_endpoint_fails_nothing_and_is_tried_again_on_reload(run):
     assert run.in_flight
 
 
-def test_a_retry_after_is_not_cut_short_by_a_reload(run):
+@pytest.mark.parametrize("before", [None, Verdict.REFUSED])
+def test_a_retry_after_is_cut_short_by_nothing(run, before):
     run.submit("a")
-    run.answer(Verdict.RETRY, pause=3600.0)
+    if before:
+        run.answer(before)
+        run.feed(SendingAllowed())
+    run.answer(Verdict.RETRY, pause=3600.0, asked=3600.0)
     run.feed(SendingAllowed())
     assert run.in_flight == ""
+    run.sleep(1800)
+    run.restart()
+    run.submit("urgent", priority=Priority.URGENT)
+    run.sleep(1799)
+    assert run.in_flight == ""
+    run.sleep(2)
+    assert run.in_flight
+
+
+def test_a_backoff_ends_when_somebody_asks_for_it(run):
+    run.submit("a")
+    run.answer(Verdict.RETRY, pause=300.0)
+    run.feed(SendingAllowed())
+    assert run.in_flight
+
+
+@pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
+@pytest.mark.parametrize("asked", [0.0, 100.0])
+def test_a_step_of_the_wall_clock_neither_ends_nor_lengthens_a_pause(run, jump, asked):
+    run.configure(run.with_rules(expire=1e6))
+    run.submit("a")
+    run.answer(Verdict.RETRY, pause=100.0, asked=asked)
+    run.sleep(50, wall=50 + jump)
+    run.restart()
+    run.sleep(49)
+    assert run.in_flight == ""
+    run.sleep(2)
+    assert run.in_flight
+
+
+def test_a_start_waits_an_hour_at_most_whatever_became_of_the_clocks(run):
+    run.submit("a")
+    run.answer(Verdict.RETRY, pause=3600.0, asked=3600.0)
+    run.now = Now(run.now.mono - 900.0, run.now.wall)
+    run.restart()
+    run.sleep(3601)
+    assert run.in_flight
+
+
+def test_after_an_hours_outage_all_goes_out_urgent_first(run):
+    for number in range(20):
+        run.submit(str(number))
+    for minute in range(60):
+        if minute == 40:
+            urgent = run.submit("urgent", priority=Priority.URGENT)
+        if run.in_flight:
+            run.answer(Verdict.RETRY, pause=60.0, own_pause=60.0)
+        run.sleep(60)
+    assert len(run.sent) <= 61
+    before = len(run.sent)
+    while run.in_flight:
+        run.answer()
+    assert {row.status for row in run.rows.values()} == {Status.DELIVERED}
+    assert urgent.id in [name for _, name in run.sent[before - 1 : before + 1]]
+
+
+def test_a_flapping_api_gets_everything_through_and_forgets_the_pauses(run):
+    for number in range(10):
+        run.submit(str(number))
+    for turn in range(60):
+        if run.in_flight:
+            flap = turn % 2
+            run.answer(Verdict.RETRY if flap else Verdict.DELIVERED, pause=1.0, own_pause=1.0)
+        run.sleep(1)
+    assert {row.status for row in run.rows.values()} == {Status.DELIVERED}
+    assert run.state.books.gate.streak == 0
 
 
 def test_an_outcome_told_twice_changes_nothing(run):

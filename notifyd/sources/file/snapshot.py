@@ -110,10 +110,14 @@ class Snapshot:
         self._never = frozenset(map(str, never))
         self._unsettled: dict[str, tuple[Mark | None, float]] = {}
 
-    def load(self, path: str, value: str) -> None:
-        """Take over what the store remembers of one file."""
+    def load(self, path: str, value: str) -> bool:
+        """Take over what the store remembers of one file; False where it makes no sense."""
         real = _SURROGATE.sub(lambda found: chr(int(found[1], 16)), path)
-        self.known[real] = Mark(*json.loads(value))
+        try:
+            self.known[real] = Mark(*json.loads(value))
+        except (TypeError, ValueError):
+            return False
+        return True
 
     def hears(self, path: str) -> bool:
         """Say whether the path lies where a match could appear."""

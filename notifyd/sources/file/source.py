@@ -98,7 +98,8 @@ class FileSource:
             if snapshot is None:
                 self._strangers.append(key)
             elif path:
-                snapshot.load(path[0], value)
+                if not snapshot.load(path[0], value):
+                    self._strangers.append(key)
             elif value == snapshot.terms:
                 self._armed.add(name)
 

@@ -60,7 +60,7 @@ class Carry:
         context = self._context
         context.serve(block, start, end)
         if self._records:
-            self._cut(block, start, end, [hit.offset for hit in hits], judge=judge, make=make)
+            self._cut(block, start, end, hits, judge=judge, make=make)
         else:
             for hit in hits:
                 after = block.find(b"\n", hit.offset, end) + 1 or end
@@ -98,19 +98,22 @@ class Carry:
         block: bytearray,
         start: int,
         end: int,
-        starts: Sequence[int],
+        hits: Sequence[HitLike],
         *,
         judge: Judge,
         make: Maker,
     ) -> None:
-        """Cut lines into records: each begins at one of `starts` or where reading began."""
-        at = start
-        for stop in (*starts, end):
-            if stop > at:
+        """Cut lines into records: each begins at a hit or where reading began.
+
+        Those that cannot match are passed over; what goes on behind the end is always kept.
+        """
+        at, matters = start, True
+        for stop, next_matters in (*((hit.offset, hit.pattern >= 0) for hit in hits), (end, True)):
+            if stop > at and (matters or stop == end):
                 self._extend(block, start, at, stop)
             if stop < end:
                 self._close(judge, make, block, stop, end)
-            at = stop
+            at, matters = stop, next_matters
 
     def _extend(self, block: bytearray, start: int, at: int, stop: int) -> None:
         if self._open is None:

@@ -46,6 +46,7 @@ class Batch:
     watched: tuple[set[str], set[str]] | None
     watching: int
     problems: tuple[str, ...]
+    undecided: Mapping[str, int]
     surveyed: bool
     polled: str
 
@@ -107,6 +108,7 @@ class Follower:
             watched=self._watched(hints),
             watching=len(tails.by_key),
             problems=self._problems(),
+            undecided=self._undecided(),
             surveyed=hints.all,
             polled=self._polled,
         )
@@ -247,15 +249,18 @@ class Follower:
             events += new
         return events
 
-    def _problems(self) -> tuple[str, ...]:
-        told = sorted({*self._found.problems, *self._roster.problems.values()})
+    def _undecided(self) -> Mapping[str, int]:
         late = self._carries.undecided
         for scanner in self._scanners.values():
             late.update(scanner.undecided)
+        return late
+
+    def _problems(self) -> tuple[str, ...]:
+        told = sorted({*self._found.problems, *self._roster.problems.values()})
         told += [
             f"{trigger}: {count} line{'s' * (count > 1)} could not be decided in time, "
             "because a pattern backtracks without end"
-            for trigger, count in late.items()
+            for trigger, count in self._undecided().items()
             if count
         ]
         if len(told) > _PROBLEMS:

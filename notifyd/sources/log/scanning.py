@@ -5,7 +5,11 @@ from typing import Protocol
 
 
 class HitLike(Protocol):
-    """offset: where the line begins in the block. pattern: the number of the one that matched."""
+    """offset: where the line begins in the block. pattern: the number of the one that matched.
+
+    Of records it is a first line; a negative `pattern` says that no record can match from there
+    to the next hit.
+    """
 
     @property
     def trigger(self) -> str: ...
@@ -31,7 +35,8 @@ class ScanLike(Protocol):
 class ScannerLike(Protocol):
     """What finds the matching lines of whole blocks, until `limit` hits or `room` bytes of text.
 
-    For a trigger with `multiline` these are the first lines of records.
+    For a trigger with `multiline` these are first lines of records: of each that may match, of
+    the one after it, of the first that begins in the block, and of the last.
     """
 
     @property

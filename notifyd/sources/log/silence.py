@@ -5,7 +5,7 @@ from typing import Final
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.config.units import spoken
-from notifyd.model import Event
+from notifyd.model import Event, Phase
 
 _GAP: Final = 30.0
 """Seconds without a turn after which lines may have been unable to come."""
@@ -23,6 +23,8 @@ class Silence:
             if trigger.stale is not None
         }
         self._deadlines: dict[str, float] = {}
+        self._silent = set(self._triggers)  # perhaps: of what was before the start nothing is known
+        self._ended: set[str] = set()
         self._turn: float | None = None
 
     @property
@@ -38,22 +40,31 @@ class Silence:
     def line(self, trigger: str, now: float) -> None:
         """Take note that a line came for a trigger."""
         if trigger in self._triggers and not self._triggers[trigger][0].stale_match:
-            self._deadlines[trigger] = now + self._triggers[trigger][1]
+            self._heard(trigger, now)
 
     def overdue(
         self, events: Iterable[Event], now: float, wall: float, *, more: bool
     ) -> list[Event]:
         """Tell of every trigger that was silent for too long, but not while there is more to read.
 
-        events: the matches of this turn.
+        And of every one that is silent no longer. events: the matches of this turn.
         """
         for event in events if self._triggers else ():
             if event.trigger in self._triggers:
-                self._deadlines[event.trigger] = now + self._triggers[event.trigger][1]
+                self._heard(event.trigger, now)
         over = [name for name, deadline in self._deadlines.items() if deadline <= now and not more]
+        told = [self._told(name, wall, Phase.ENDED) for name in sorted(self._ended)]
+        told += [self._told(name, wall, Phase.BEGAN) for name in over]
+        self._silent = self._silent - self._ended | set(over)
+        self._ended.clear()
         for name in over:
             del self._deadlines[name]
-        return [self._told(name, wall) for name in over]
+        return told
+
+    def _heard(self, name: str, now: float) -> None:
+        self._deadlines[name] = now + self._triggers[name][1]
+        if name in self._silent:
+            self._ended.add(name)
 
     def wake(self) -> float | None:
         """Tell when the next turn must be; None if nothing can become overdue."""
@@ -61,10 +72,12 @@ class Silence:
             return None
         return min(self._turn + _LOOK, *self._deadlines.values())
 
-    def _told(self, name: str, wall: float) -> Event:
+    def _told(self, name: str, wall: float, phase: Phase) -> Event:
         trigger, stale = self._triggers[name]
         what = "matching line" if trigger.stale_match else "line"
         where = ", ".join(trigger.paths or trigger.journal)
         line = f"no {what} in {where} for {spoken(stale)}"
+        if phase is Phase.ENDED:
+            line = f"{what}s come again in {where}"
         path = trigger.paths[0] if len(trigger.paths) == 1 else ""
-        return Event(name, wall, line, path=path, facts={"event": "stale"})
+        return Event(name, wall, line, path=path, facts={"event": "stale"}, phase=phase)

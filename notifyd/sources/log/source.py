@@ -98,7 +98,7 @@ class LogSource:
         elif batch.polled:
             kind = f"some logs are on {batch.polled}, which does not tell of changes"
             problems += (f"{kind}: logs are looked at every second",)
-        return Health(self.name, batch.watching, problems)
+        return Health(self.name, batch.watching, problems, undecided=batch.undecided)
 
 
 def _turn(follower: Follower, watch: Watch, hints: Hints, now: float) -> tuple[Batch, Hints]:

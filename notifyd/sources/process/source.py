@@ -114,6 +114,9 @@ class ProcessSource:
                 self._strangers.append(key)
             elif pid:
                 watched = Watched.remembered(value)
+                if watched is None:
+                    self._strangers.append(key)
+                    continue
                 watched = self._remembered.setdefault(watched.identity, watched)
                 watched.triggers = (*watched.triggers, name)
             elif value == self._selectors[name].terms:

@@ -29,16 +29,20 @@ class Watched:
         return cls(match.pid, match.start, boot, match.name, match.cmdline, match.user)
 
     @classmethod
-    def remembered(cls, value: str) -> Self:
-        kept = json.loads(value)
-        return cls(
-            kept["pid"],
-            kept["start"],
-            intern(kept["boot"]),
-            intern(kept["name"]),
-            intern(kept["cmdline"]),
-            intern(kept["user"]),
-        )
+    def remembered(cls, value: str) -> Self | None:
+        """Read what `remember` wrote; None for anything else."""
+        try:
+            kept = json.loads(value)
+            return cls(
+                int(kept["pid"]),
+                int(kept["start"]),
+                intern(kept["boot"]),
+                intern(kept["name"]),
+                intern(kept["cmdline"]),
+                intern(kept["user"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            return None
 
     @property
     def identity(self) -> tuple[int, int, str]:

@@ -1,4 +1,4 @@
--- Schema 1. Times are seconds: created, expires and changed by the wall clock, release by the
+-- Times are seconds: created, expires and changed by the wall clock, release by the
 -- daemon's own monotonic line. Empty text stands for "none".
 
 CREATE TABLE pieces (            -- the fold's state, one JSON text per group, digest, ledger

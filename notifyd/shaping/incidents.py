@@ -1,0 +1,27 @@
+"""What befell the store: told in one notification each, and shown in status for a while."""
+
+from dataclasses import replace
+
+from notifyd.model import Message, Priority
+from notifyd.shaping.admission import admit, new_row
+from notifyd.shaping.draft import Draft
+
+TRIGGER = "notifyd"
+"""The trigger's name of what notifyd tells of itself."""
+
+
+def announce(draft: Draft) -> None:
+    """Tell what was not told yet, by this start or by the one that did not get so far."""
+    for incident in draft.incidents():
+        if incident.told:
+            continue
+        row = replace(new_row(draft, TRIGGER, Priority.HIGH, 1), title=incident.title)
+        admit(draft, row, Message(incident.title, incident.sentence))
+        draft.put_incident(replace(incident, told=True))
+
+
+def forget_old(draft: Draft, before: float) -> None:
+    """Show no longer in status what history does not know any more. before: wall-clock."""
+    for incident in draft.incidents():
+        if incident.told and incident.wall < before:
+            draft.forget_incident(incident)

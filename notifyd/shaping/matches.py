@@ -1,0 +1,121 @@
+"""What a match does to its group, and what becomes of a group that fired."""
+
+from dataclasses import replace
+
+from notifyd.model import Course, Match, Now, Phase, Row, Status, Tally
+from notifyd.shaping.admission import admit, new_row
+from notifyd.shaping.codec import group_key
+from notifyd.shaping.draft import Draft
+from notifyd.shaping.group import NEVER, Group, added, emitted, ripe
+from notifyd.shaping.mutes import hold_back
+from notifyd.shaping.rules import Rule
+from notifyd.shaping.tally import joined
+from notifyd.shaping.trail import Did
+
+OTHERS = "(others)"
+"""The group that takes the matches for which there is no room for a group of their own."""
+
+
+def find(draft: Draft, match: Match) -> tuple[str, Group]:
+    """Find the group that a match belongs to, or begin it."""
+    trigger, values = match.event.trigger, match.group
+    rule = draft.rule(trigger)
+    key = group_key(trigger, values)
+    group = draft.group(key)
+    if group is None and draft.group_count(trigger) >= rule.max_groups:
+        values = (OTHERS,) * len(values)
+        key = group_key(trigger, values)
+        group = draft.group(key)
+    return key, group or Group(trigger, values, rule.identity)
+
+
+def count(draft: Draft, key: str, group: Group, match: Match) -> None:
+    """Count a match for its group, and tell what fired with it."""
+    event, rule = match.event, draft.rule(match.event.trigger)
+    group, below = added(group, event, draft.now, rule)
+    draft.put_group(key, group)
+    if below:
+        draft.trace(event.trigger, Did.LAPSED, below, group=group.values)
+    if ripe(group, draft.now):
+        draft.note(event.trigger, matches=1, below=below)
+        tell(draft, key, group)
+        return
+    reason = _wait(draft, group, rule, event.line)
+    draft.note(event.trigger, matches=1, below=below, reason=reason)
+
+
+def _wait(draft: Draft, group: Group, rule: Rule, line: str) -> str:
+    """Write down what a match waits for; returns it in words."""
+    if group.tally is None:
+        have = f"{len(group.window)} of {rule.threshold} within {rule.window:g} s"
+        draft.trace(group.trigger, Did.BELOW, 1, line=line, group=group.values, detail=have)
+        return "below the threshold so far"
+    cooling = draft.now.mono < group.cooling
+    did = Did.COOLING if cooling else Did.WAITING
+    until = draft.wall(group.due)
+    draft.trace(group.trigger, did, 1, line=line, group=group.values, until=until)
+    return "cooling down: told when that ends" if cooling else "waiting for the matches to pause"
+
+
+def tell(draft: Draft, key: str, group: Group) -> None:
+    """Make a notification of what fired, or let it join the one that nobody has tried yet."""
+    if group.tally is not None and not join(draft, key, group, group.tally):
+        _begin(draft, key, group, group.tally)
+
+
+def join(draft: Draft, key: str, group: Group, tally: Tally) -> bool:
+    """Add to the group's notification, if nobody has tried it yet; tells whether that was so."""
+    row = draft.row(group.open) if group.open else None
+    if row is None or row.tried:
+        return False
+    whole = joined(group.told, tally)
+    draft.put_row(replace(row, count=whole.count), whole)
+    if tally is group.tally:
+        group = emitted(group, draft.now, draft.rule(group.trigger))
+    draft.put_group(key, replace(group, told=whole))
+    draft.note(group.trigger)
+    draft.trace(
+        group.trigger,
+        Did.JOINED,
+        tally.count,
+        line=tally.event.line,
+        group=group.values,
+        known=row.id,
+    )
+    return True
+
+
+def _begin(draft: Draft, key: str, group: Group, tally: Tally) -> None:
+    rule = draft.rule(group.trigger)
+    row = row_of(draft, key, group, tally)
+    group = _armed(group, rule, draft.now)
+    if muted := hold_back(draft, row, tally):
+        alarm = group.alarm
+        if alarm and tally.course is Course.BEGAN:
+            alarm = replace(alarm, hold=muted.merged_into)
+        # no cooldown: it begins with what enters the outbox, and what comes after the mute is news
+        draft.put_group(key, replace(group, tally=None, open="", told=None, alarm=alarm))
+        return
+    opened(draft, key, emitted(group, draft.now, rule), admit(draft, row, tally), tally)
+
+
+def row_of(draft: Draft, key: str, group: Group, tally: Tally) -> Row:
+    rule = draft.rule(group.trigger)
+    return new_row(draft, group.trigger, rule.priority, tally.count, group=key)
+
+
+def opened(draft: Draft, key: str, group: Group, row: Row, tally: Tally) -> None:
+    """Let later matches join a row that was admitted, if its trigger's are told together."""
+    alone = draft.rule(group.trigger).every_match_alone and tally.event.phase is Phase.NONE
+    if row.status is Status.QUEUED and not alone:
+        draft.put_group(key, replace(group, open=row.id, told=tally))
+    else:
+        draft.put_group(key, replace(group, open="", told=None))
+
+
+def _armed(group: Group, rule: Rule, now: Now) -> Group:
+    """Set the time of the first reminder of a condition that is being told."""
+    alarm = group.alarm
+    if alarm is None or alarm.due < NEVER or not rule.repeat:
+        return group
+    return replace(group, alarm=replace(alarm, due=now.mono + rule.repeat[0]))

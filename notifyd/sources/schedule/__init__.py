@@ -1,0 +1,1 @@
+"""Times that come again: cron expressions, by the clock on the wall."""

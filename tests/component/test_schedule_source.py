@@ -1,0 +1,141 @@
+"""Times of cron expressions: each told once, late where nobody ran, never twice."""
+
+import asyncio
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from notifyd.config.triggers import ScheduleTrigger
+from notifyd.sources.schedule.source import ScheduleSource, last_time, next_time
+
+UTC = ZoneInfo("UTC")
+
+
+def at(text, zone=UTC):
+    return datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()
+
+
+def trigger(cron, zone="UTC"):
+    return ScheduleTrigger(cron=cron, timezone=zone)
+
+
+class Clock:
+    def __init__(self, text):
+        self.wall = at(text)
+
+    def __call__(self):
+        return self.wall
+
+
+class Kept:
+    """Where a source's readings are committed."""
+
+    def __init__(self):
+        self.events, self.positions = [], {}
+        self.read = asyncio.Event()
+
+    async def emit(self, reading):
+        self.events += reading.events
+        for key, value in reading.positions.items():
+            if value is None:
+                self.positions.pop(key)
+            else:
+                self.positions[key] = value
+        self.read.set()
+
+
+async def test_a_clock_that_is_put_right_while_it_runs_is_noticed():
+    kept, clock, daily = Kept(), Clock("2031-01-01 10:00"), trigger("0 9 * * *")
+    source = ScheduleSource({"daily": daily}, {}, wall=clock, look=0.01)
+    task = asyncio.create_task(source.run(kept.emit))
+    for text in ("2026-06-01 08:00", "2026-06-01 09:00:01"):
+        await asyncio.wait_for(kept.read.wait(), 5)
+        kept.read.clear()
+        clock.wall = at(text)
+    await asyncio.wait_for(kept.read.wait(), 5)
+    task.cancel()
+    await asyncio.wait({task})
+    assert [event.wall for event in kept.events] == [at("2026-06-01 09:00")]
+
+
+async def run_once(kept, clock, **triggers):
+    """Start a source, let it tell what is due by this clock, and end it."""
+    kept.read.clear()
+    source = ScheduleSource(triggers, dict(kept.positions), wall=clock)
+    task = asyncio.create_task(source.run(kept.emit))
+    await asyncio.wait_for(kept.read.wait(), 5)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_a_time_is_told_once_over_restarts_and_clocks_set_back():
+    kept, clock, daily = Kept(), Clock("2026-06-01 08:00"), trigger("0 9 * * *")
+    await run_once(kept, clock, daily=daily)
+    assert kept.events == []
+    clock.wall = at("2026-06-01 09:00:01")
+    await run_once(kept, clock, daily=daily)
+    await run_once(kept, clock, daily=daily)
+    clock.wall = at("2026-06-01 08:30")
+    await run_once(kept, clock, daily=daily)
+    clock.wall = at("2026-06-01 09:00:30")
+    await run_once(kept, clock, daily=daily)
+    assert [(event.wall, event.line) for event in kept.events] == [
+        (at("2026-06-01 09:00"), "Mon 09:00")
+    ]
+
+
+async def test_of_times_missed_the_last_is_told_and_that_it_is_late():
+    kept, clock, daily = Kept(), Clock("2026-06-01 08:00"), trigger("0 9 * * *")
+    await run_once(kept, clock, daily=daily)
+    clock.wall = at("2026-06-04 12:00")
+    await run_once(kept, clock, daily=daily)
+    (event,) = kept.events
+    assert event.wall == at("2026-06-04 09:00")
+    assert event.line.startswith("Thu 09:00 was missed")
+
+
+async def test_another_expression_begins_anew_and_the_old_is_forgotten():
+    kept, clock = Kept(), Clock("2026-06-01 08:00")
+    await run_once(kept, clock, daily=trigger("0 9 * * *"))
+    clock.wall = at("2026-06-02 12:00")
+    await run_once(kept, clock, daily=trigger("0 10 * * *"))
+    assert kept.events == []
+    assert len(kept.positions) == 1
+
+
+async def test_a_time_that_comes_while_it_runs_is_told_then():
+    kept, clock = Kept(), Clock("2026-06-01 08:59:59.98")
+    source = ScheduleSource({"daily": trigger("0 9 * * *")}, {}, wall=clock)
+    task = asyncio.create_task(source.run(kept.emit))
+    await asyncio.wait_for(kept.read.wait(), 5)
+    kept.read.clear()
+    clock.wall = at("2026-06-01 09:00")
+    await asyncio.wait_for(kept.read.wait(), 5)
+    task.cancel()
+    await asyncio.wait({task})
+    assert len(kept.events) == 1
+
+
+@pytest.mark.parametrize("cron", ["*/5 * * * *", "30 2 * * *", "0 9 * * mon-fri", "0 0 29 2 *"])
+@pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25", "2026-06-01"])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
+def test_the_next_time_is_later_and_the_last_is_not(cron, day, zone):
+    asked = trigger(cron, zone)
+    for minute in range(0, 300, 7):
+        wall = at(f"{day} 00:00") + minute * 60 + 13
+        assert next_time(asked, wall) > wall
+        assert last_time(asked, wall) <= wall
+        assert last_time(asked, next_time(asked, wall)) == next_time(asked, wall)
+
+
+async def test_a_clock_that_was_far_ahead_does_not_silence_a_schedule_once_it_is_put_right():
+    kept, clock, daily = Kept(), Clock("2031-01-01 10:00"), trigger("0 9 * * *")
+    await run_once(kept, clock, daily=daily)
+    clock.wall = at("2026-06-01 08:00")
+    await run_once(kept, clock, daily=daily)
+    clock.wall = at("2026-06-01 09:00:01")
+    await run_once(kept, clock, daily=daily)
+    assert [event.wall for event in kept.events] == [at("2026-06-01 09:00")]

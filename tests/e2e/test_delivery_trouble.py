@@ -1,0 +1,138 @@
+"""The whole daemon when the API says no: a revoked token, a failed notification, a pause."""
+
+import json
+import subprocess
+import time
+
+import pytest
+
+from notifyd.errors import AnswerError
+from support.daemon import PLENTY, wait_for
+from support.replies import ok, status
+
+NEW = "onp_another-token"
+
+
+@pytest.fixture
+def token(tmp_path, platform):
+    token = tmp_path / "token"
+    token.write_text(platform.token)
+    token.chmod(0o600)
+    return token
+
+
+@pytest.fixture
+def running(daemon, token):
+    return daemon(f'{PLENTY}\n[api]\ntoken_file = "{token}"\n').start()
+
+
+def health(daemon):
+    try:
+        return daemon.ask("GET", "/healthz")
+    except AnswerError as error:
+        return error.answer | {"code": error.status}
+
+
+def state(daemon, part="delivery"):
+    return daemon.ask("GET", "/v1/status")[part]
+
+
+def test_a_revoked_token_stops_sending_and_a_new_one_sets_all_going(running, platform, token):
+    platform.tokens = {NEW}
+    ids = {running.send(title=str(number)) for number in range(20)}
+    wait_for(lambda: state(running, "token")["state"] == "refused")
+    assert len(platform.received) == 1
+    assert health(running) == {"success": False, "status": "token_refused", "code": 503}
+    assert f"give a new one in the file {token}" in running.command("status").stdout
+    ids.add(running.send(title="meanwhile"))
+    assert len(platform.received) == 1
+    token.write_text(NEW)
+    written = time.monotonic()
+    first = platform.waited(2)[1]
+    assert first.token == NEW
+    assert first.time - written < 2
+    wait_for(lambda: set(platform.delivered) == ids, what="all that waited")
+    assert health(running) == {"success": True, "status": "ok"}
+    assert len([line for line in running.log.read_text().splitlines() if "wait" in line]) == 1
+
+
+def test_a_token_that_is_replaced_in_good_time_is_used_without_a_refusal(running, platform, token):
+    running.send(title="a")
+    platform.waited(1)
+    fresh = token.with_name("fresh")
+    fresh.write_text(NEW)
+    fresh.rename(token)
+    platform.tokens.add(NEW)
+    running.send(title="b")
+    assert [received.token for received in platform.waited(2)] == [platform.token, NEW]
+    assert [received.status for received in platform.received] == [200, 200]
+
+
+def test_a_token_file_that_vanishes_stops_sending_until_it_is_back(running, platform, token):
+    token.unlink()
+    notification = running.send(title="a")
+    wait_for(lambda: state(running)["state"] == "refused")
+    assert "No such file" in running.command("status").stdout
+    token.touch()
+    wait_for(lambda: "is empty" in str(state(running, "token")["problem"]))
+    assert platform.received == []
+    token.write_text(platform.token)
+    wait_for(lambda: notification in platform.delivered, 3)
+
+
+def test_what_failed_is_named_and_retried_under_its_id(running, platform):
+    platform.plan(status(422, "title: too rude"))
+    notification = running.send(title="rude")
+    wait_for(lambda: state(running)["last_failed"])
+    shown = running.command("status").stdout
+    assert "title: too rude" in shown
+    assert f"notifyd retry {notification}" in shown
+    running.kill()
+    running.start()
+    assert running.command("retry", "--all").returncode == 0
+    first, second = platform.waited(2)
+    assert (first.id, first.json) == (second.id, second.json)
+    wait_for(running.quiet)
+    again = running.command("retry", notification)
+    assert again.returncode == 1
+    assert again.stderr.startswith("It was delivered: ")
+    history = json.loads(running.command("history", "--json").stdout)["notifications"]
+    assert [(row["status"], row["attempts"]) for row in history] == [("delivered", 2)]
+
+
+def test_a_retry_after_is_kept_over_a_kill_and_told(running, platform):
+    platform.plan(status(429, "slow down", Retry_After=3))
+    running.send(title="a")
+    wait_for(lambda: state(running)["state"] == "waiting")
+    asked = platform.received[0].time
+    running.kill()
+    running.start()
+    assert health(running) == {"success": True, "status": "waiting"}
+    done = running.command("retry")
+    assert "1 waiting." in done.stdout
+    assert "slow down" in running.command("status").stdout
+    assert platform.waited(2)[1].time - asked >= 3
+
+
+def test_nobody_to_see_it_is_a_warning(running, platform):
+    platform.plan(ok(devices=0, delivered=0))
+    running.send(title="a")
+    wait_for(lambda: state(running)["warning"])
+    assert "no device is registered" in running.command("status").stdout
+    assert health(running)["status"] == "ok"
+
+
+def test_metrics_tell_without_secrets(running, platform):
+    platform.plan(status(503), status(401, f"unknown {platform.token}"))
+    running.send(title="a title of mine")
+    wait_for(lambda: state(running)["outcomes"]["retry"])
+    text = metrics(running)
+    assert 'notifyd_deliveries_total{verdict="retry"}' in text
+    assert 'notifyd_matches_total{trigger="socket"} 1.0' in text
+    assert "mine" not in text
+    assert platform.token not in text
+
+
+def metrics(running):
+    asked = ["curl", "-sS", "--unix-socket", running.socket, "http://localhost/metrics"]
+    return subprocess.run(asked, capture_output=True, check=True, text=True).stdout

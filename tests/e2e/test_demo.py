@@ -1,0 +1,36 @@
+"""What the demo tells people to do works from the moment it tells it."""
+
+import signal
+import subprocess
+import sys
+
+from notifyd.api.client import call
+from notifyd.errors import UnreachableError
+from support.daemon import wait_for
+
+
+def told(socket):
+    try:
+        _, answer = call("GET", "/v1/notifications", socket_path=str(socket))
+    except UnreachableError:
+        return False
+    return any(row["title"] == "disk full" for row in answer["notifications"])
+
+
+def test_a_line_written_as_soon_as_the_demo_asks_for_it_is_told(tmp_path):
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "notifyd", "demo", "--dir", str(tmp_path), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        while "app.log" not in demo.stdout.readline():
+            assert demo.poll() is None
+        with (tmp_path / "app.log").open("a") as log:
+            log.write("ALERT disk full\n")
+        wait_for(lambda: told(tmp_path / "notifyd.sock"))
+    finally:
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=15)
+    assert demo.returncode == 0

@@ -1,0 +1,274 @@
+"""Plays a story: a config, what happens at which time, and what a phone gets; in virtual time.
+
+    What a person would say of it, in a sentence.
+    -----
+    [triggers.app]
+    ...
+    -----
+    start 2026-03-02 21:59 Europe/Berlin
+    at 0s: app matches "ERROR one"
+    at 1m: app matches "ERROR two" 300 times every 10s
+    between 2s and 3s: want "app" "ERROR one"
+    end 2h
+
+Times count from the start. Nothing may arrive that is not wanted.
+"""
+
+import heapq
+import itertools
+import re
+import shlex
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from notifyd.config.load import load
+from notifyd.config.units import seconds, spoken
+from notifyd.delivery import answer as answers
+from notifyd.delivery.answer import Answer
+from notifyd.delivery.retry import decide
+from notifyd.model import Event, Message, Now, Phase, Priority
+from notifyd.pipeline import Pipeline
+from notifyd.shaping.inputs import Cancelled, Muted, Settled, Submitted
+from support.histories import PEER, History
+
+TRAVEL = 0.05
+"""Seconds between a request and its answer."""
+MONO = 1000.0
+
+Said = tuple[int, str, str]
+"""An answer of the API: status, Retry-After, body; status 0 for none at all."""
+
+GOOD: Said = (200, "", '{"success":true,"delivered":1,"failed":0,"devices":1}')
+
+
+@dataclass
+class Want:
+    """A notification that must arrive. first, last: seconds since the start."""
+
+    first: float
+    last: float
+    title: str
+    body: str
+    line: str
+
+    def meets(self, arrival: "Arrival") -> bool:
+        return bool(
+            self.first <= arrival.at <= self.last
+            and re.search(self.title, arrival.title)
+            and re.search(self.body, arrival.body)
+        )
+
+
+@dataclass
+class Arrival:
+    at: float
+    title: str
+    body: str
+    count: int
+
+    def __str__(self) -> str:
+        return f"{spoken(self.at)}: {self.title!r} ({self.count}) {self.body!r}"
+
+
+@dataclass
+class Story:
+    """play() gives what is wrong: what did not arrive, and what arrived unwanted."""
+
+    text: str
+    folder: Path
+    arrivals: list[Arrival] = field(default_factory=list)
+    wants: list[Want] = field(default_factory=list)
+    requests: list[float] = field(default_factory=list)
+    said: Said = GOOD
+    end: float = 0.0
+
+    def play(self) -> list[str]:
+        _, config, script = self.text.split("\n-----\n")
+        (self.folder / "config.toml").write_text(config)
+        settings = load(self.folder / "config.toml", {}).settings
+        self.pipeline = Pipeline(
+            settings,
+            host="box",
+            workspace="",
+            own=(),
+            cache=self.folder,
+            scanning=ThreadPoolExecutor(1),
+            wall=lambda: self.history.now.wall,
+            positions=dict,
+        )
+        self.agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self.numbers = itertools.count()
+        wall = 1_772_000_000.0
+        for line in script.strip().splitlines():
+            if line.startswith("start "):
+                wall = _start(line)
+            elif line.strip() and not line.startswith("#"):
+                self._read(line)
+        self.history = History(
+            self.pipeline.rules, now=Now(MONO, wall), render=self.pipeline.render
+        )
+        self._run()
+        return self._verdict()
+
+    def _verdict(self) -> list[str]:
+        unwanted = list(self.arrivals)
+        missing = []
+        for want in self.wants:
+            met = next((arrival for arrival in unwanted if want.meets(arrival)), None)
+            if met is None:
+                missing.append(f"did not arrive: {want.line}")
+            else:
+                unwanted.remove(met)
+        return missing + [f"arrived unwanted: {arrival}" for arrival in unwanted]
+
+    # --- reading
+
+    def _read(self, line: str) -> None:
+        head, _, rest = line.partition(": ")
+        words = head.split()
+        match words:
+            case ["end", at]:
+                self.end = seconds(at)
+            case ["at", at]:
+                self._plan(seconds(at), shlex.split(rest))
+            case ["between", first, "and", last]:
+                want, title, *body = shlex.split(rest)
+                assert want == "want", line
+                found = (body or [""])[0]
+                self.wants.append(Want(seconds(first), seconds(last), title, found, line))
+            case _:
+                raise AssertionError(f"not understood: {line}")
+
+    def _plan(self, at: float, words: list[str]) -> None:  # noqa: C901, PLR0912 - the grammar
+        match words:
+            case [trigger, "matches", line, number, "times", "every", every]:
+                for index in range(int(number)):
+                    when = at + index * seconds(every)
+                    self._at(when, lambda: self._match(trigger, line))
+            case [trigger, "matches", line, number, "times"]:
+                self._at(at, lambda: self._match(trigger, line, int(number)))
+            case [trigger, "matches", line]:
+                self._at(at, lambda: self._match(trigger, line))
+            case [trigger, "begins", line]:
+                self._at(at, lambda: self._match(trigger, line, phase=Phase.BEGAN))
+            case [trigger, "ends", line]:
+                self._at(at, lambda: self._match(trigger, line, phase=Phase.ENDED))
+            case ["send", title, *options]:
+                given = dict(zip(options[::2], options[1::2], strict=True))
+                self._at(at, lambda: self._send(title, given))
+            case ["cancel", key]:
+                self._at(at, lambda: self._feed(Cancelled(PEER, key=key)))
+            case ["mute", "everything", "for", time]:
+                self._at(at, lambda: self._feed(Muted("", seconds(time))))
+            case ["mute", trigger, "for", time]:
+                self._at(at, lambda: self._feed(Muted(trigger, seconds(time))))
+            case ["api", "is", "down"]:
+                self._at(at, lambda: self._say((0, "", "")))
+            case ["api", "is", "well"]:
+                self._at(at, lambda: self._say(GOOD))
+            case ["api", "answers", status]:
+                self._at(at, lambda: self._say((int(status), "", '{"success":false}')))
+            case ["api", "answers", status, "retry-after", header]:
+                self._at(at, lambda: self._say((int(status), header, '{"success":false}')))
+            case ["killed"]:
+                self._at(at, lambda: self._stop(0.0))
+            case ["stopped", "for", time]:
+                self._at(at, lambda: self._stop(seconds(time)))
+            case ["clock", "jumps", time]:
+                by = -seconds(time[1:]) if time.startswith("-") else seconds(time)
+                self._at(at, lambda: self._jump(by))
+            case _:
+                raise AssertionError(f"not understood: {words}")
+
+    def _at(self, at: float, deed: Callable[[], None]) -> None:
+        heapq.heappush(self.agenda, (MONO + at, next(self.numbers), deed))
+
+    # --- playing
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start."""
+        return self.history.now.mono - MONO
+
+    def _run(self) -> None:
+        self._ask()
+        history, end = self.history, MONO + self.end
+        while True:
+            planned = self.agenda[0][0] if self.agenda else end
+            history.move_to(min(planned, history.state.deadline(), end))
+            if self.agenda and planned <= history.now.mono:
+                heapq.heappop(self.agenda)[2]()
+            elif history.now.mono >= end:
+                return
+            else:
+                self._feed()
+
+    def _feed(self, *inputs: object) -> None:
+        self.history.feed(*inputs)
+        self._ask()
+
+    def _ask(self) -> None:
+        """Have the request answered that is on its way, if there is a new one."""
+        for mono, _ in self.history.sent[len(self.requests) :]:
+            self.requests.append(mono)
+            self._at(mono - MONO + TRAVEL, self._answer)
+
+    def _answer(self) -> None:
+        history = self.history
+        order = history.orders[-1]
+        if order.id != history.in_flight:
+            return  # the daemon was killed meanwhile
+        status, header, body = self.said
+        headers = {"Retry-After": header} if header else {}
+        said = Answer(fault="cannot connect")
+        if status:
+            said = answers.read(status, headers, body.encode(), secret="onp_x", asked_with="a file")
+        outcome = decide(said, order, history.now, 0.5)
+        if status == GOOD[0]:
+            row, text = history.rows[order.id], history.texts[order.id]
+            self.arrivals.append(Arrival(self.now, text.title, text.body, row.count))
+        self._feed(Settled(outcome))
+
+    def _say(self, said: Said) -> None:
+        self.said = said
+
+    def _match(self, trigger: str, line: str, number: int = 1, phase: Phase = Phase.NONE) -> None:
+        compiled = self.pipeline.triggers[trigger]
+        patterns = getattr(compiled.config, "patterns", [])
+        found = next(filter(None, (re.search(pattern, line) for pattern in patterns)), None)
+        fields = found.groupdict() if found and not phase else {}
+        facts = {"event": "stale"} if phase else {}
+        wall = self.history.now.wall
+        event = Event(trigger, wall, line, "/var/log/app.log", fields, facts, phase)
+        self._feed(*[compiled.match(event)] * number)
+
+    def _send(self, title: str, options: dict[str, str]) -> None:
+        self._feed(
+            Submitted(
+                Message(title, options.get("body", "")),
+                Priority(options.get("priority", "default")),
+                PEER,
+                key=options.get("key", ""),
+                delay=seconds(options.get("delay", "0s")),
+            )
+        )
+
+    def _stop(self, down: float) -> None:
+        self.history.pause(down)
+        self.history.restart()
+        self._ask()
+
+    def _jump(self, by: float) -> None:
+        now = self.history.now
+        self.history.now = Now(now.mono, now.wall + by)
+        if self.history.state.clock_moved(self.history.now):
+            self._feed()
+
+
+def _start(line: str) -> float:
+    _, day, clock, zone = line.split()
+    return datetime.fromisoformat(f"{day} {clock}").replace(tzinfo=ZoneInfo(zone)).timestamp()

@@ -1,0 +1,78 @@
+"""Prometheus' own parser reads what we write, and finds the figures of the status."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from notifyd.herald import Herald
+from notifyd.metrics import exposition
+from notifyd.model import Health, Outcome, Verdict
+from notifyd.shaping.gate import Gate, Sending
+from notifyd.shaping.rules import Rule, Rules
+from notifyd.shaping.state import Books
+from notifyd.status import describe
+from support.histories import History, match
+
+
+def metrics(**known):
+    run = History(Rules(triggers={"app": Rule("app", threshold=2, window=5.0, debounce=0.0)}))
+    run.feed(match("app"), match("app"), match("app"))
+    run.sleep(10)
+    run.submit("a", delay=60.0)
+    herald = Herald()
+    herald.settled(Outcome("x", Verdict.RETRY, cause="http_503"), 0.0)
+    if gate := known.pop("gate", None):
+        run.state.books = Books(gate=gate)
+    status = describe(
+        run.state,
+        run.now,
+        **{
+            "trouble": "",
+            "sources": [Health("log", 3, ("one",), undecided={"app": 2})],
+            "triggers": {"app": "log"},
+            "token_source": "a file",
+            "token_problem": "",
+            "url": "http://localhost",
+            "uptime": 5.0,
+            "reload_error": "",
+            "herald": herald.described(),
+            **known,
+        },
+    )
+    families = text_string_to_metric_families(exposition(status).decode())
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_what_was_counted_is_there_by_its_usual_names():
+    found = metrics()
+    assert found["notifyd_matches_total", "app"] == 3
+    assert found["notifyd_notifications_total", "app"] == 1
+    assert found["notifyd_below_threshold_total", "app"] == 1
+    assert found["notifyd_undecided_lines_total", "app"] == 2
+    assert found["notifyd_outbox_notifications", "attempting"] == 1
+    assert found["notifyd_outbox_notifications", "held"] == 1
+    assert found["notifyd_outbox_oldest_age_seconds",] == 10
+    assert found["notifyd_deliveries_total", "retry"] == 1
+    assert found["notifyd_source_watching", "log"] == 3
+    assert found["notifyd_source_problems", "log"] == 1
+    assert found["process_open_fds",] > 0
+
+
+def test_trouble_is_there_in_words_out_of_fixed_sets():
+    gate = Gate(Sending.REFUSED, "the send token was refused (401: secret)", "http_401")
+    found = metrics(gate=gate, trouble="the disk is full", reload_error="wrong")
+    assert found["notifyd_delivery_state", "refused"] == 1
+    assert found["notifyd_delivery_state", "ok"] == 0
+    assert found["notifyd_token_state", "refused"] == 1
+    assert found["notifyd_delivery_trouble", "http_401"] == 1
+    assert found["notifyd_store_ok",] == 0
+    assert found["notifyd_reload_ok",] == 0
+    assert not any("secret" in str(key) or "disk" in str(key) for key in found)
+
+
+def test_without_trouble_there_is_no_cause():
+    found = metrics()
+    assert found["notifyd_store_ok",] == 1
+    assert not [key for key in found if key[0] == "notifyd_delivery_trouble"]

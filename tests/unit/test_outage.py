@@ -1,0 +1,31 @@
+"""A day without the API, and what the phone gets of it."""
+
+import random
+
+from notifyd.model import Digest, Now, Status, Verdict
+from notifyd.shaping.rules import Rule, Rules
+from support.histories import History, match
+
+DAY = 86_400.0
+MATCHES = 100_000
+
+
+def test_of_a_day_without_the_api_and_100_000_matches_few_notifications_count_all():
+    names = [f"app{number}" for number in range(5)]
+    rules = Rules(triggers={name: Rule(name) for name in names})
+    run = History(rules, now=Now(1000.0, 1_700_000_000.0))
+    rng = random.Random(7)
+    began, fed = run.now.mono, 0
+    while fed < MATCHES:
+        while run.in_flight:
+            run.answer(Verdict.RETRY, pause=min(300.0, 2.0**run.state.books.gate.streak))
+        number = min(MATCHES - fed, 10 + rng.randrange(5))
+        run.feed(*[match(rng.choice(names), line=f"line {fed + n}") for n in range(number)])
+        fed += number
+        run.sleep(DAY * 12 / MATCHES)
+    assert run.now.mono - began >= 0.99 * DAY
+    run.drain()
+    arrived = [row for row in run.rows.values() if row.status is Status.DELIVERED]
+    assert sum(run.told().values()) == MATCHES
+    assert len(arrived) <= 20
+    assert any(isinstance(run.contents[row.id], Digest) for row in arrived)  # what had expired
