@@ -7,76 +7,22 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
-from threading import Timer
 from typing import IO, Final
 
 from notifyd.errors import SourceError
 from notifyd.sources.journal.cursor import Place
 from notifyd.sources.journal.entry import FIELDS
-from notifyd.sources.journal.export import Fields, Parser
 
 COMMAND: Final = ("journalctl",)
 _WORDS: Final = ("--quiet", "--no-pager", "--output=export")
-_NOTHING: Final = "--output-fields=_BOOT_ID"
-"""Where an entry stands comes always."""
 _PIPE: Final = 1 << 20
 _SAID: Final = 4096
-_LOOK: Final = 30.0
-"""Seconds that a question about the journal may take."""
+_PARTING: Final = 1.0
+"""Seconds that it may go on for after it closed its output."""
 _MISSING: Final = (
     "journalctl is not installed, so the journal cannot be read: install systemd, or have the "
     "triggers read files"
 )
-
-
-def _environment() -> dict[str, str]:
-    """No pager, no colours, no translation, and no secret of ours."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
-
-
-def _found(command: Sequence[str]) -> list[str]:
-    if shutil.which(command[0]) is None:
-        raise SourceError(_MISSING)
-    return [*command, *_WORDS]
-
-
-def last(command: Sequence[str]) -> Fields | None:
-    """Find the journal's last entry, without its message; SourceError if that fails."""
-    return _one([*_found(command), _NOTHING, "--lines=1"])
-
-
-def first(command: Sequence[str], place: Place) -> Fields | None:
-    """Find the entry at a place or, if there is none, the next that there is."""
-    return _one([*_found(command), _NOTHING, f"--cursor={place.cursor}"])
-
-
-def _one(words: list[str]) -> Fields | None:
-    """Read one entry, however many would come."""
-    parser = Parser(_SAID)
-    found: list[Fields] = []
-    try:
-        with subprocess.Popen(  # noqa: S603 - its words are ours, and no shell reads them
-            words,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        ) as process:
-            impatience = Timer(_LOOK, process.kill)
-            impatience.start()
-            try:
-                out, errors = _plain(process.stdout), _plain(process.stderr)
-                while not found and (chunk := os.read(out.fileno(), _SAID)):
-                    found = parser.feed(chunk)
-                if not found and (status := process.wait()):
-                    raise SourceError(_ended(status, os.read(errors.fileno(), _SAID)))
-            finally:
-                impatience.cancel()
-                process.kill()
-    except OSError as error:
-        raise SourceError(f"journalctl cannot be started: {error.strerror}") from None
-    return found[0] if found else None
 
 
 class Journalctl:
@@ -85,13 +31,13 @@ class Journalctl:
     def __init__(
         self, command: Sequence[str], place: Place, matches: Sequence[str], *, follow: bool
     ) -> None:
-        words = [*_found(command), f"--output-fields={FIELDS}"]
+        words = [*found(command), f"--output-fields={FIELDS}"]
         words += ["--follow", "--no-tail"] if follow else []
         words += [f"--cursor={place.cursor}"] if place.cursor else []
         try:
             self._process = subprocess.Popen(  # noqa: S603 - its words are ours
                 [*words, *matches],
-                env=_environment(),
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -111,8 +57,7 @@ class Journalctl:
 
     def read(self) -> bytes | None:
         """Take what is there, at most 1 MiB; empty for nothing, None at the end."""
-        with suppress(BlockingIOError):
-            self._said = (self._said + os.read(self._errors.fileno(), _PIPE))[-_SAID:]
+        self._listen()
         try:
             return os.read(self._out.fileno(), _PIPE) or None
         except BlockingIOError:
@@ -120,10 +65,13 @@ class Journalctl:
 
     def ended(self) -> str:
         """Wait for the end after `read` told of it; say why, or nothing if all was read."""
-        with suppress(BlockingIOError):
-            self._said = (self._said + os.read(self._errors.fileno(), _PIPE))[-_SAID:]
-        status = self._process.wait()
-        return _ended(status, self._said) if status else ""
+        try:
+            status = self._process.wait(_PARTING)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        self._listen()
+        return ended(status, self._said) if status else ""
 
     def kill(self) -> None:
         """End it at once; may be called while another thread reads."""
@@ -135,20 +83,38 @@ class Journalctl:
         self._out.close()
         self._errors.close()
 
-
-def _plain(pipe: IO[bytes] | None) -> IO[bytes]:
-    assert pipe is not None  # noqa: S101 - it was asked for
-    return pipe
-
-
-def _ours(pipe: IO[bytes] | None) -> IO[bytes]:
-    os.set_blocking(_plain(pipe).fileno(), False)
-    return _plain(pipe)
+    def _listen(self) -> None:
+        """Keep its last words, so that it never waits for somebody to hear them."""
+        with suppress(BlockingIOError):
+            self._said = (self._said + os.read(self._errors.fileno(), _PIPE))[-_SAID:]
 
 
-def _ended(status: int, said: bytes) -> str:
+def environment() -> dict[str, str]:
+    """No pager, no colours, no translation, and no secret of ours."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
+
+
+def found(command: Sequence[str]) -> list[str]:
+    """Write journalctl's first words; SourceError if it is not there."""
+    if shutil.which(command[0]) is None:
+        raise SourceError(_MISSING)
+    return [*command, *_WORDS]
+
+
+def ended(status: int, said: bytes) -> str:
     """Say in one sentence how it ended, with its own last words."""
     lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
     how = f"by signal {-status}" if status < 0 else f"with status {status}"
     words = re.sub(r"\s+", " ", lines[-1])[:200] if lines else ""
     return f"journalctl ended {how}" + (f": {words}" if words else "")
+
+
+def plain(pipe: IO[bytes] | None) -> IO[bytes]:
+    """Take a pipe that was asked for."""
+    assert pipe is not None  # noqa: S101 - it was asked for
+    return pipe
+
+
+def _ours(pipe: IO[bytes] | None) -> IO[bytes]:
+    os.set_blocking(plain(pipe).fileno(), False)
+    return plain(pipe)

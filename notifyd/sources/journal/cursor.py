@@ -56,11 +56,13 @@ class Cursor(NamedTuple):
 class Place:
     """Between two entries: behind the one that the cursor names; if it is empty, before them all.
 
-    stamp: the entry's time, in microseconds since the epoch.
+    stamp: the entry's time, in microseconds since the epoch. gone: the entry was no longer there
+    when it was looked for, and that was told.
     """
 
     cursor: str = ""
     stamp: int = 0
+    gone: bool = False
 
     @cached_property
     def parsed(self) -> Cursor | None:
@@ -74,7 +76,7 @@ class Place:
         """Read what `text` wrote; None for anything else."""
         try:
             held = json.loads(text)
-            place = cls(str(held["cursor"]), int(held["stamp"]))
+            place = cls(str(held["cursor"]), int(held["stamp"]), bool(held.get("gone")))
         except (KeyError, TypeError, ValueError):
             return None
         return place if not place.cursor or place.parsed else None

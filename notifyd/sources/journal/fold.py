@@ -74,7 +74,7 @@ class Block:
 
 
 class Fold:
-    """scanner_for: may take seconds, once per set of triggers. wall: an entry's time, in seconds."""
+    """scanner_for: may take seconds, once per set of triggers. wall: an entry's, in seconds."""
 
     def __init__(
         self,

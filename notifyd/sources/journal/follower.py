@@ -24,6 +24,7 @@ _FLUSH: Final = 1.0
 """Seconds after which a place is committed though nothing matched."""
 _GRACE: Final = 5.0
 """Seconds that journalctl gets to open the journal before its silence means anything."""
+_STALLED: Final = "journalctl was ended, because nothing could be stored for too long"
 _MORE: Final = 2
 """Bytes kept of a message beyond what patterns see: enough to know that it was cut."""
 
@@ -80,11 +81,17 @@ class Follower:
         self._unsaved: float | None = None
         self._moved = False
         self._over: str | None = None
+        self._stalled = False
         self._reached = False
         """Whether a lane came to where the common reading began."""
 
     def close(self) -> None:
         self.child.close()
+
+    def give_up(self) -> None:
+        """End journalctl because nothing can be committed; from another thread."""
+        self._stalled = True
+        self.child.kill()
 
     @property
     def undecided(self) -> Counter[str]:
@@ -122,7 +129,7 @@ class Follower:
         """Take in what journalctl wrote; says whether there is nothing more at the moment."""
         chunk = self.child.read()
         if chunk is None:
-            self._over = self.child.ended()
+            self._over = _STALLED if self._stalled else self.child.ended()
         if not chunk:
             return True
         self._heard = now

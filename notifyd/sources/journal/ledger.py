@@ -1,7 +1,7 @@
 """What is remembered of the journal between two runs, and what of it is still to be committed."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Self
 
 from notifyd.config.triggers import LogTrigger
@@ -103,25 +103,35 @@ class Ledger:
             key.startswith(CARRY) and trigger in self._triggers and holds(self._triggers[trigger])
         )
 
-    def arm(self, tail: Place) -> None:
-        """Begin to listen, after the journal's last entry: what is new goes by `read_from`."""
-        if self.read is None:
-            self.read = tail
-            self.news[READ] = tail.text()
+    def arm(self, tail: Place, back: Callable[[str, Sequence[str]], Place]) -> None:
+        """Begin to listen, after the journal's last entry: what is new goes by `read_from`.
+
+        back: how far back a trigger may read of some of its units.
+        """
         fresh: dict[str, list[str]] = {}
+        for armed in self._unarmed:
+            fresh.setdefault(armed.trigger, []).append(armed.pattern)
+        lanes = [
+            self._lane(name, back(name, patterns), tail, patterns)
+            for name, patterns in fresh.items()
+            if self._triggers[name].read_from == "beginning" and tail.cursor
+        ]
+        if self.read is None:
+            self.go(tail)
         for armed, key in self._unarmed.items():
             if self.read == tail:
                 self.news[key] = ""
             else:
                 self.later[armed] = tail
                 self.news[key] = tail.text()
-            fresh.setdefault(armed.trigger, []).append(armed.pattern)
-        for name, patterns in fresh.items():
-            trigger = self._triggers[name]
-            if trigger.read_from == "beginning" and tail.cursor:
-                served = tuple(pattern for pattern in trigger.journal if pattern not in patterns)
-                self._branch(Lane(name, Place(), tail, tuple(patterns), served))
+        for lane in lanes:
+            self._branch(lane)
         self._unarmed = {}
+
+    def _lane(self, name: str, place: Place, until: Place, patterns: Sequence[str]) -> Lane:
+        journal = self._triggers[name].journal
+        served = tuple(pattern for pattern in journal if pattern not in patterns)
+        return Lane(name, place, until, tuple(patterns), served)
 
     def _branch(self, lane: Lane) -> None:
         number = 0
@@ -130,10 +140,10 @@ class Ledger:
         self.lanes[key] = lane
         self.news[key] = lane.text()
 
-    def skip(self, tail: Place) -> None:
-        """Go on behind the journal's last entry, since nothing tells what came before it."""
-        self.read = tail
-        self.news[READ] = tail.text()
+    def go(self, place: Place) -> None:
+        """Go on from somewhere else than where reading ended."""
+        self.read = place
+        self.news[READ] = place.text()
 
     def wanted(self) -> dict[str, Wanted]:
         """Say what the common reading gives by now."""

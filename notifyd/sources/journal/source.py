@@ -4,26 +4,23 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
-
-import structlog
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.errors import NotifydError, SourceError
 from notifyd.model import Health, Reading
 from notifyd.sources import Emit
 from notifyd.sources.journal import access
-from notifyd.sources.journal.child import COMMAND, first, last
-from notifyd.sources.journal.cursor import Place
-from notifyd.sources.journal.entry import Identity, Reader
-from notifyd.sources.journal.export import Fields
+from notifyd.sources.journal.child import COMMAND
+from notifyd.sources.journal.entry import Identity
 from notifyd.sources.journal.fold import late
 from notifyd.sources.journal.follower import Follower
 from notifyd.sources.journal.identity import own
+from notifyd.sources.journal.inquiry import Inquiry
 from notifyd.sources.journal.ledger import Ledger
+from notifyd.sources.journal.opening import Opening
 from notifyd.sources.log.scanning import JudgeFor, ScannerFor, ScannerLike
 from notifyd.sources.readable import readable
 
@@ -33,7 +30,6 @@ _STALL: Final = 60.0
 """Seconds that a commit may take before journalctl is ended: it keeps deleted files on the disk."""
 
 T = TypeVar("T")
-log = structlog.get_logger()
 
 
 class JournalSource:
@@ -56,18 +52,20 @@ class JournalSource:
         command: Sequence[str] = COMMAND,
         roots: tuple[Path, ...] = access.ROOTS,
         identity: Identity | None = None,
+        look: float = _LOOK,
         stall: float = _STALL,
     ) -> None:
         self._triggers, self._positions = triggers, positions
         self._scanner_for, self._judge_for, self._wall = scanner_for, judge_for, wall
         self._executor, self._command, self._roots = executor, command, roots
-        self._identity, self._stall = identity or own(), stall
+        self._identity, self._look, self._stall = identity or own(), look, stall
         self._ledger = Ledger(triggers, positions)
+        self._inquiry = Inquiry(command)
+        self._opening = Opening(
+            triggers, self._ledger, self._inquiry, identity=self._identity, roots=roots, wall=wall
+        )
         self._scanners: dict[tuple[str, ...], ScannerLike] = {}
         self._followers: list[Follower] = []
-        self._gap = ""
-        self._trouble = ""
-        self._dead = ""
 
     def health(self) -> Health:
         counts: Counter[str] = Counter()
@@ -75,19 +73,19 @@ class JournalSource:
             counts.update(follower.undecided)
         for scanner in list(self._scanners.values()):
             counts.update(scanner.undecided)
-        problems = [self._dead, self._trouble, self._gap, *late(counts)]
+        dead = bool(self._opening.dead)
         units = {unit for trigger in self._triggers.values() for unit in trigger.journal}
-        watching = 0 if self._dead else len(units)
-        return Health(self.name, watching, tuple(filter(None, problems)), dead=bool(self._dead))
+        problems = (*self._opening.problems, *late(counts))
+        return Health(self.name, 0 if dead else len(units), problems, dead=dead, undecided=counts)
 
     async def run(self, emit: Emit) -> None:
         """Follow until cancelled; SourceError when journalctl ends, to go on from the positions."""
         begun = False
-        while not await self._on_thread(self._prepared):
+        while not await self._opened():
             if not begun:
                 begun = True
                 await emit(Reading((), {}, rereadable=True))
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(self._look)
         await emit(Reading((), self._ledger.take(), rereadable=True))
         try:
             async with asyncio.TaskGroup() as group:
@@ -96,39 +94,9 @@ class JournalSource:
         except* NotifydError as errors:
             raise errors.exceptions[0] from None
 
-    def _prepared(self) -> bool:
-        """Find out where to begin; says whether the journal answers."""
-        self._trouble = access.trouble(self._roots)
-        try:
-            tail = self._place(last(self._command)) or Place("", int(self._wall() * 1e6))
-            if self._ledger.read is not None and self._ledger.read.cursor:
-                self._check(self._ledger.read, tail)
-        except SourceError as error:
-            if self._dead != str(error):
-                self._dead = str(error)
-                log.warning("the journal is not watched", reason=self._dead)
-            return False
-        self._dead = ""
-        self._ledger.arm(tail)
-        return True
-
-    def _check(self, stored: Place, tail: Place) -> None:
-        """Say so if the entry that was read last is gone, and with it maybe others."""
-        found = self._place(first(self._command, stored))
-        here, before = found.parsed if found else None, stored.parsed
-        if before is None or (here is not None and (here.same(before) or here.next_to(before))):
-            return
-        if here is None:  # neither it nor anything later: it was another journal
-            self._ledger.skip(tail)
-        self._gap = (
-            f"the journal no longer has the entry that was read last, of {_moment(stored.stamp)}: "
-            "what was logged since then and is gone as well was not seen"
-        )
-        log.warning(self._gap)
-
-    def _place(self, fields: Fields | None) -> Place | None:
-        entry = fields and Reader(self._identity).entry(fields)
-        return entry.place if entry else None
+    async def _opened(self) -> bool:
+        """Look where to begin, on a thread of its own: a large journal takes seconds to open."""
+        return await _whole(None, self._opening.ready, hurry=self._inquiry.abandon)
 
     def _follower(self, lane: str) -> Follower:
         name = self._ledger.lanes[lane].trigger if lane else None
@@ -151,12 +119,12 @@ class JournalSource:
 
     async def _follow(self, lane: str, emit: Emit) -> None:
         loop = asyncio.get_running_loop()
-        follower = await self._on_thread(partial(self._follower, lane))
+        follower = self._follower(lane)
         self._followers.append(follower)
-        folders, look_at = access.folders(self._roots), loop.time() + _LOOK
+        folders, look_at = access.folders(self._roots), loop.time() + self._look
         try:
             while True:
-                batch = await self._on_thread(partial(follower.turn, loop.time()))
+                batch = await _whole(self._executor, partial(follower.turn, loop.time()))
                 if batch.events or batch.positions:
                     reading = Reading(batch.events, batch.positions, rereadable=True)
                     await self._committed(follower, emit(reading))
@@ -165,9 +133,9 @@ class JournalSource:
                         raise SourceError(batch.over or "journalctl ended by itself")
                     return
                 if loop.time() >= look_at:
-                    look_at = loop.time() + _LOOK
+                    look_at = loop.time() + self._look
                     if access.folders(self._roots) != folders:
-                        raise SourceError("the journal moved")
+                        raise SourceError("the journal has another folder now")
                 if not batch.more:
                     wake = look_at if batch.wake is None else min(batch.wake, look_at)
                     await readable(follower.child.descriptor, max(0.0, wake - loop.time()))
@@ -177,23 +145,23 @@ class JournalSource:
 
     async def _committed(self, follower: Follower, commit: Awaitable[None]) -> None:
         """Wait for a commit; while it cannot be made, nothing is read and at last nothing held."""
-        impatience = asyncio.get_running_loop().call_later(self._stall, follower.child.kill)
+        impatience = asyncio.get_running_loop().call_later(self._stall, follower.give_up)
         try:
             await commit
         finally:
             impatience.cancel()
 
-    async def _on_thread(self, work: Callable[[], T]) -> T:
-        """Do a piece of work to its end, whatever happens: nobody may use its child meanwhile."""
-        running = asyncio.get_running_loop().run_in_executor(self._executor, work)
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await asyncio.wait([running])
-            running.exception()  # it matters to nobody any more
-            raise
 
-
-def _moment(stamp: int) -> str:
-    moment = datetime.fromtimestamp(stamp / 1e6, tz=UTC).astimezone()
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+async def _whole(
+    executor: Executor | None, work: Callable[[], T], hurry: Callable[[], None] | None = None
+) -> T:
+    """Do a piece of work to its end, whatever happens: nobody may use its child meanwhile."""
+    running = asyncio.get_running_loop().run_in_executor(executor, work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        if hurry is not None:
+            hurry()
+        await asyncio.wait([running])
+        running.exception()  # it matters to nobody any more
+        raise
