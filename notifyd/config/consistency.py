@@ -12,7 +12,10 @@ from notifyd.text import OURS
 
 _GROUPING = ("path", "line", "pid", "name", "unit")
 """What `group_by` may name besides the patterns' groups."""
-_FILES_ONLY = frozenset({"catch_up", "flush_partial"})
+_FILES_ONLY = {
+    "encoding": "is for files: a journal is read as UTF-8",
+    "flush_partial": "is for files: an entry of a journal is always whole",
+}
 _WHICH = ("name", "cmdline", "pidfile", "pid")
 
 
@@ -129,8 +132,12 @@ def _check_journal(place: Place, trigger: LogTrigger, raw: Json, report: Report)
         if "paths" not in raw:
             report.wrong(place, "needs paths or journal, to say which lines are meant")
         return
-    for key in _FILES_ONLY & raw.keys():
-        report.doubtful((*place, key), "has no effect on a journal: it is for files")
+    for key, why in _FILES_ONLY.items():
+        if key in raw:
+            report.wrong((*place, key), f"{why}; remove it")
+    for item, name in _items(place, raw, "group_by", trigger.group_by or []):
+        if name == "path":
+            report.doubtful(item, "has no effect: an entry of a journal has no path", name)
     for item, unit in _items(place, raw, "journal", trigger.journal):
         if "@." in unit:
             named = unit.replace("@.", "@*.")

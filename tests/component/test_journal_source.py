@@ -2,11 +2,15 @@
 
 import asyncio
 import os
+import signal
+from pathlib import Path
 
 import pytest
 
 from notifyd.errors import SourceError
 from support.journal import Journal, trigger
+from support.logs import until
+from support.recorder import Recorder
 
 
 @pytest.fixture
@@ -102,7 +106,7 @@ async def test_all_triggers_share_one_reading(journal):
         journal.write("x y")
         await seen.until(lambda: len(seen.events) == 2)
         assert seen.source.health().watching == 3
-    assert sum("--follow" in words for words in journal.asked()) == 1
+    assert len(journal.followed()) == 1
 
 
 async def test_a_restart_at_any_commit_neither_loses_nor_repeats(journal):
@@ -117,7 +121,9 @@ async def test_a_restart_at_any_commit_neither_loses_nor_repeats(journal):
             kept = seen.readings[: stop + 1]
         for reading in kept:
             lines += [event.line for event in reading.events]
-            positions |= {key: value for key, value in reading.positions.items() if value is not None}
+            positions |= {
+                key: value for key, value in reading.positions.items() if value is not None
+            }
     async with journal.running(trigger(), positions=positions) as seen:
         journal.write("end")
         await seen.until(lambda: "end" in seen.lines)
@@ -222,8 +228,7 @@ async def test_when_journalctl_dies_the_source_ends_and_the_next_one_goes_on(jou
     async with journal.running(trigger()) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
-        (follower,) = seen.source._followers
-        follower.child.kill()
+        os.kill(journal.followed()[0], signal.SIGKILL)
         await asyncio.wait([seen.task])
     assert isinstance(seen.ended, SourceError)
     assert str(seen.ended) == "journalctl ended by signal 9"
@@ -233,45 +238,54 @@ async def test_when_journalctl_dies_the_source_ends_and_the_next_one_goes_on(jou
 
 
 async def test_when_nothing_can_be_committed_journalctl_waits(journal):
-    stuck = asyncio.Event()
+    goes_on = asyncio.Event()
     total, size = 400, 50_000
-    async with journal.running(trigger(patterns="^(0|399) ", max_line="1KiB")) as seen:
+    seen = Recorder()
 
-        async def held(reading, emit=seen.emit):
-            if reading.events:
-                await stuck.wait()
-            await emit(reading)
+    async def held(reading):
+        if reading.events:
+            await goes_on.wait()
+        await seen.emit(reading)
 
-    async with journal.running(
-        trigger(patterns="^(0|399) ", max_line="1KiB"), positions=seen.positions, emit=held
-    ) as blocked:
+    ends = trigger(patterns="^(0|399) ", max_line="1KiB")
+    async with journal.running(ends, emit=held):
+        await until(journal.followed)
         journal.write(*(f"{number} " + "x" * size for number in range(total)))
-        await asyncio.sleep(0.5)
-        (follower,) = blocked.source._followers
-        assert len(follower._entries) * size < total * size / 2
-        stuck.set()
-        await seen.until(lambda: len(seen.lines) == 2, within=10)
+        (pid,) = journal.followed()
+        await until(lambda: written(pid) > size)
+        await asyncio.sleep(0.3)
+        assert written(pid) < total * size / 2
+        goes_on.set()
+        await seen.until(lambda: len(seen.lines) == 2)
+
+
+def written(pid):
+    """Tell how many bytes a process has written."""
+    return int(Path(f"/proc/{pid}/io").read_text().split()[3])
 
 
 async def test_a_commit_that_takes_too_long_lets_go_of_the_journal(journal):
-    never = asyncio.Event()
+    goes_on = asyncio.Event()
 
-    async def stuck(reading):
+    async def held(reading):
         if reading.events:
-            await never.wait()
+            await goes_on.wait()
 
-    async with journal.running(trigger(), emit=stuck, stall=0.05) as seen:
-        while not any("--follow" in words for words in journal.asked()):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    async with journal.running(trigger(), emit=held, stall=0.05) as seen:
+        await until(journal.followed)
         journal.write("x")
-        while not seen.source._followers:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        (follower,) = seen.source._followers
-        while follower.child._process.poll() is None:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        never.set()
+        await until(lambda: not alive(journal.followed()[0]))
+        goes_on.set()
         await asyncio.wait([seen.task])
     assert "nothing could be stored" in str(seen.ended)
+
+
+def alive(pid):
+    """Whether a process is there, and not only waits to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 async def test_idle_costs_nothing(journal):
@@ -285,11 +299,8 @@ async def test_idle_costs_nothing(journal):
 
 
 async def test_no_journalctl_is_left_behind(journal):
+    journal.write(*numbers(0, 50))
     async with journal.running(trigger(read_from="beginning")) as seen:
-        journal.write("x")
         await seen.until(lambda: seen.lines)
-        children = [follower.child._process.pid for follower in seen.source._followers]
-    assert children
-    for pid in children:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+    assert journal.followed()
+    assert not any(map(alive, journal.followed()))

@@ -78,9 +78,10 @@ class Journal:
         fresh.write_text("".join(kept))
         fresh.replace(self.entries)
 
-    def asked(self):
-        """Tell how journalctl was called so far."""
-        return self._asked.read_text().splitlines()
+    def followed(self):
+        """List the pids of the journalctls that were to follow, in the order of their start."""
+        words = [line.split() for line in self._asked.read_text().splitlines()]
+        return [int(pid) for pid, *said in words if "--follow" in said]
 
     @asynccontextmanager
     async def running(self, triggers, *, positions=None, emit=None, look=0.05, **options):
