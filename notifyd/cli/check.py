@@ -12,6 +12,7 @@ from notifyd.config.token import find_token
 from notifyd.config.triggers import LogTrigger
 from notifyd.errors import TokenError
 from notifyd.matching.widen import widen, widen_in_records
+from notifyd.sources.journal.access import missing, trouble
 from notifyd.triggers import Trigger
 
 HELP = "Read the configuration and report every mistake in it; starts nothing."
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _doubts(loaded: Loaded) -> Iterator[str]:
-    """Say what only building shows: patterns that cost more, a token that cannot be read."""
+    """Say what only building shows: patterns that cost more, what cannot be read."""
     for name, trigger in loaded.settings.triggers.items():
         if not isinstance(trigger, LogTrigger):
             continue
@@ -49,6 +50,9 @@ def _doubts(loaded: Loaded) -> Iterator[str]:
                 yield f"{place}: is tried on every {what}, which is slow: {reason}"
         if first is not None and (reason := widen(first, trigger.encoding).reason):
             yield f"triggers.{name}.multiline: is tried on many lines, which is slow: {reason}"
+    logs = (t for t in loaded.settings.triggers.values() if isinstance(t, LogTrigger))
+    if any(trigger.journal for trigger in logs) and (reason := missing() or trouble()):
+        yield reason
     token = find_token(loaded.settings.api, os.environ)
     if loaded.settings.api.token_file:
         try:

@@ -21,7 +21,7 @@ def check(folder: Path, content: str, **environ: str) -> subprocess.CompletedPro
         check=False,
         capture_output=True,
         text=True,
-        env={"PATH": os.environ["PATH"], **environ},
+        env={"PATH": os.environ["PATH"]} | environ,
     )
 
 
@@ -66,6 +66,14 @@ def test_a_missing_file_is_78(tmp_path: Path):
         78,
         f"{tmp_path}/gone: there is no such file, but NOTIFYD_CONFIG names it\n",
     )
+
+
+def test_a_journal_that_cannot_be_read_is_warned_of(tmp_path: Path):
+    done = check(
+        tmp_path, '[triggers.a]\ntype = "log"\njournal = "*"\npatterns = "x"', PATH="/none"
+    )
+    assert done.returncode == 0
+    assert done.stderr.startswith("warning: journalctl is not installed, so the journal cannot be")
 
 
 @pytest.mark.parametrize(

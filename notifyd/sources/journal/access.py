@@ -2,10 +2,12 @@
 
 import os
 import pwd
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+COMMAND: Final = "journalctl"
 ROOTS: Final = (Path("/run/log/journal"), Path("/var/log/journal"))
 _MACHINE_ID: Final = Path("/etc/machine-id")
 _SYSTEM: Final = "system.journal"
@@ -21,6 +23,16 @@ def folders(roots: tuple[Path, ...] = ROOTS) -> dict[str, int]:
         with suppress(OSError):
             found[str(folder)] = folder.stat().st_ino
     return found
+
+
+def missing(command: str = COMMAND) -> str:
+    """Say that there is no such program; empty if there is."""
+    if shutil.which(command) is not None:
+        return ""
+    return (
+        "journalctl is not installed, so the journal cannot be read: install systemd, or have the "
+        "triggers read files"
+    )
 
 
 def trouble(roots: tuple[Path, ...] = ROOTS) -> str:

@@ -3,26 +3,21 @@
 import fcntl
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, Final
 
 from notifyd.errors import SourceError
+from notifyd.sources.journal.access import missing
 from notifyd.sources.journal.cursor import Place
 from notifyd.sources.journal.entry import FIELDS
 
-COMMAND: Final = ("journalctl",)
 _WORDS: Final = ("--quiet", "--no-pager", "--output=export")
 _PIPE: Final = 1 << 20
 _SAID: Final = 4096
 _PARTING: Final = 1.0
 """Seconds that it may go on for after it closed its output."""
-_MISSING: Final = (
-    "journalctl is not installed, so the journal cannot be read: install systemd, or have the "
-    "triggers read files"
-)
 
 
 class Journalctl:
@@ -96,8 +91,8 @@ def environment() -> dict[str, str]:
 
 def found(command: Sequence[str]) -> list[str]:
     """Write journalctl's first words; SourceError if it is not there."""
-    if shutil.which(command[0]) is None:
-        raise SourceError(_MISSING)
+    if reason := missing(command[0]):
+        raise SourceError(reason)
     return [*command, *_WORDS]
 
 

@@ -13,7 +13,6 @@ from notifyd.errors import NotifydError, SourceError
 from notifyd.model import Health, Reading
 from notifyd.sources import Emit
 from notifyd.sources.journal import access
-from notifyd.sources.journal.child import COMMAND
 from notifyd.sources.journal.entry import Identity
 from notifyd.sources.journal.fold import late
 from notifyd.sources.journal.follower import Follower
@@ -49,7 +48,7 @@ class JournalSource:
         judge_for: JudgeFor,
         wall: Callable[[], float],
         executor: Executor,
-        command: Sequence[str] = COMMAND,
+        command: Sequence[str] = (access.COMMAND,),
         roots: tuple[Path, ...] = access.ROOTS,
         identity: Identity | None = None,
         look: float = _LOOK,
