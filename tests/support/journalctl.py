@@ -26,7 +26,7 @@ def main(words):
     terms = wanted(word for word in words if not word.startswith("--"))
     place = cursor(options["cursor"]) if "cursor" in options else None
     names = set(options["output-fields"].split(",")) if "output-fields" in options else None
-    entries = read()
+    identity, entries = state(), read()
     if "boot" in options:
         boots = list(dict.fromkeys(dict(cursor(entry["__CURSOR"]))["b"] for entry in entries))
         if len(boots) < 2:
@@ -45,13 +45,11 @@ def main(words):
     last = entries[-1]["__CURSOR"] if entries else ""
     hang_up = select.poll()
     hang_up.register(1, 0)
-    identity = os.stat(ENTRIES).st_mtime_ns, os.stat(ENTRIES).st_size
     while "follow" in options and not hang_up.poll(0):
         time.sleep(0.005)
-        now = os.stat(ENTRIES).st_mtime_ns, os.stat(ENTRIES).st_size
-        if now == identity:
+        if state() == identity:
             continue
-        identity, entries = now, read()
+        identity, entries = state(), read()
         known = [entry["__CURSOR"] for entry in entries]
         for entry in entries[known.index(last) + 1 if last in known else 0 :]:
             last = entry["__CURSOR"]
@@ -59,9 +57,14 @@ def main(words):
                 show(entry, names)
 
 
+def state():
+    now = os.stat(ENTRIES)
+    return now.st_mtime_ns, now.st_size, now.st_ino
+
+
 def read():
     with open(ENTRIES) as file:
-        return [json.loads(line) for line in file if line.endswith("\n")]
+        return [json.loads(line) for line in file.read().split("\n")[:-1]]
 
 
 def cursor(text):
