@@ -201,7 +201,7 @@ def test_from_the_beginning_and_on_from_there_each_entry_comes_once(run, journal
 def test_reading_from_the_beginning_goes_on_after_a_kill(run, journal):
     journal.write(*map(str, range(3000)))
     daemon = run(trigger(read_from="beginning"))
-    for number in range(10, 2000, 150):
+    for number in range(10, 2000, 300):
         daemon.until(lambda number=number: len(daemon.events) > number)
         daemon.restart()
     daemon.until(lambda: len(daemon.followers) == 1)
