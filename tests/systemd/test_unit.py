@@ -40,8 +40,8 @@ debounce = "0s"
 cooldown = "0s"
 EOF
 told() {{  # wait until a trigger has so many notifications
-  i=0
-  until [ $({python} -m notifyd history --socket /run/notifyd/notifyd.sock | grep -c $1) -ge $2 ]; do
+  i=0; history="{python} -m notifyd history --socket /run/notifyd/notifyd.sock"
+  until [ $($history | grep -c $1) -ge $2 ]; do
     i=$((i + 1)); [ $i -lt 50 ]; sleep 0.1
   done
   echo told: $1 $2
