@@ -29,9 +29,9 @@ PACKED: Final[dict[str, Callable[[bytes], bytes]]] = {
     ".gz": gzip.decompress,
     ".xz": lzma.decompress,
     ".bz2": bz2.decompress,
-    ".zst": lambda data: subprocess.run(
-        ["zstd", "-dcq"], input=data, capture_output=True, check=True
-    ).stdout,
+    ".zst": lambda data: (
+        subprocess.run(["zstd", "-dcq"], input=data, capture_output=True, check=True).stdout
+    ),
 }
 TRIGGER: Final = """
 [triggers.{name}]
@@ -75,16 +75,20 @@ MODES: Final = [
     Mode("copytruncate-away", "copytruncate\nolddir old\ncreateolddir", "append", whole=False),
     Mode("copytruncate-packed", "copytruncate\ncompress", "append", whole=False),
     Mode("copy", "copy", "append"),
-    Mode("renamecopy", "renamecopy\ncreate"),
+    Mode("renamecopy", "renamecopy\ncreate", whole=False),
     Mode("dated", "dateext\ndateformat -%Y%m%d-%s\ncreate", "late"),
     Mode("dated-extension", "dateext\ndateformat .%Y-%m-%d.%s\nextension .log\ncreate"),
     Mode("extension", "extension .log\ncreate", "late"),
     Mode("olddir", "olddir old\ncreateolddir\ncreate", "late"),
     Mode("olddir-dated", "olddir old\ncreateolddir\ndateext\ndateformat -%s\nnocreate"),
-    Mode("gzip", "compress\ncreate"),
-    Mode("xz", "compress\ncompresscmd /usr/bin/xz\ncompressext .xz\ncreate"),
-    Mode("zstd", "compress\ncompresscmd /usr/bin/zstd\ncompressoptions -q --rm\ncompressext .zst"),
-    Mode("bzip2", "compress\ncompresscmd /bin/bzip2\ncompressext .bz2\nnocreate"),
+    Mode("gzip", "compress\ncreate", whole=False),
+    Mode("xz", "compress\ncompresscmd /usr/bin/xz\ncompressext .xz\ncreate", whole=False),
+    Mode(
+        "zstd",
+        "compress\ncompresscmd /usr/bin/zstd\ncompressoptions -q --rm\ncompressext .zst",
+        whole=False,
+    ),
+    Mode("bzip2", "compress\ncompresscmd /bin/bzip2\ncompressext .bz2\nnocreate", whole=False),
     Mode("delaycompress", "compress\ndelaycompress\ncreate", "late", whole=False),
     Mode("size", "size 500\ncreate", forced=False),
     Mode("maxsize", "yearly\nmaxsize 500\ncreate", "late", forced=False),
@@ -230,7 +234,9 @@ class Site:
     def __post_init__(self) -> None:
         self.folder.mkdir()
         hangup = self.mode.pen == "hangup"
-        self.pen = HangingUp(self.folder) if hangup else Pen(self.folder, self.mode.pen, self.chance)
+        self.pen = (
+            HangingUp(self.folder) if hangup else Pen(self.folder, self.mode.pen, self.chance)
+        )
         self._packed: set[int] = set()
 
     @property
@@ -240,9 +246,7 @@ class Site:
     @property
     def trigger(self) -> str:
         """Write the part of a configuration, to be formatted once more, that follows it."""
-        return TRIGGER.format(
-            name=self.name, folder=self.folder, pattern=self.pattern, round=ROUND
-        )
+        return TRIGGER.format(name=self.name, folder=self.folder, pattern=self.pattern, round=ROUND)
 
     @property
     def rotation(self) -> str:
@@ -277,7 +281,7 @@ class Site:
     def faults(self, told: Counter[int], kept: set[int]) -> str:
         """Say what is wrong with what was told; empty if nothing is. kept: before any fillers."""
         lost = kept - self.excused - told.keys()
-        doubled = [number for number, times in told.items() if times > 1]
+        doubled = [number for number, times in told.items() if times > 1 and number < FILLER]
         invented = [number for number in told if number < FILLER and number not in self.pen.written]
         found = {"lost": lost, "doubled": doubled, "invented": invented}
         return "; ".join(
@@ -287,7 +291,8 @@ class Site:
         )
 
     def _when(self, which: Iterable[int]) -> dict[str, int]:
-        return dict(Counter(self.pen.written.get(number, "at the end") for number in which))
+        written = self.pen.written
+        return dict(Counter(written.get(number, f"as {number}, never") for number in which))
 
 
 class Writers(threading.Thread):
