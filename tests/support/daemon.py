@@ -33,9 +33,21 @@ def wait_for(condition: Callable[[], object], within: float = 15.0, what: object
 
 
 class Daemon:
-    """config: TOML; the API, the token, the state and the socket come by the environment."""
+    """config: TOML; the API, the token, the state and the socket come by the environment.
 
-    def __init__(self, folder: Path, platform: object, config: str, **environ: str) -> None:
+    descriptors: how many files it may have open, if not as many as this process.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        platform: object,
+        config: str,
+        *,
+        descriptors: int = 0,
+        **environ: str,
+    ) -> None:
+        self.descriptors = descriptors
         self.folder, self.platform = folder, platform
         self.socket = folder / "run" / "notifyd.sock"
         self.config = folder / "config.toml"
@@ -58,9 +70,10 @@ class Daemon:
 
     def launch(self, **options: object) -> None:
         """Start the process, and do not wait for it."""
+        few = ["prlimit", f"--nofile={self.descriptors}"] if self.descriptors else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "notifyd", "run", "--config", str(self.config)],
+                [*few, sys.executable, "-m", "notifyd", "run", "--config", str(self.config)],
                 env=self.environ,
                 stdout=log,
                 stderr=log,
