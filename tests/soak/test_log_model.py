@@ -13,6 +13,7 @@ from support.platform import Platform, in_thread
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
 SEED = int(os.environ.get("SOAK_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+FEW = ("prlimit", "--nofile=64")
 STEPS, REAL_STEPS, EACH = 10_000, 1000, 40
 
 
@@ -30,5 +31,5 @@ def test_a_thousand_deeds_against_the_daemon_itself(tmp_path, part):
         folder = tmp_path / str(seed)
         folder.mkdir()
         with in_thread(Platform()) as platform:
-            daemon = partial(Daemon, folder, platform, descriptors=64 if seed % 2 else 0)
+            daemon = partial(Daemon, folder, platform, through=FEW if seed % 2 else ())
             drill(folder, seed, EACH, partial(Real, make=daemon, platform=platform))

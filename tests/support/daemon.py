@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -35,7 +35,7 @@ def wait_for(condition: Callable[[], object], within: float = 15.0, what: object
 class Daemon:
     """config: TOML; the API, the token, the state and the socket come by the environment.
 
-    descriptors: how many files it may have open, if not as many as this process.
+    through: a command that sets limits and then runs what follows it.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class Daemon:
         platform: object,
         config: str,
         *,
-        descriptors: int = 0,
+        through: Sequence[str] = (),
         **environ: str,
     ) -> None:
-        self.descriptors = descriptors
+        self.through = through
         self.folder, self.platform = folder, platform
         self.socket = folder / "run" / "notifyd.sock"
         self.config = folder / "config.toml"
@@ -70,10 +70,17 @@ class Daemon:
 
     def launch(self, **options: object) -> None:
         """Start the process, and do not wait for it."""
-        few = ["prlimit", f"--nofile={self.descriptors}"] if self.descriptors else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*few, sys.executable, "-m", "notifyd", "run", "--config", str(self.config)],
+                [
+                    *self.through,
+                    sys.executable,
+                    "-m",
+                    "notifyd",
+                    "run",
+                    "--config",
+                    str(self.config),
+                ],
                 env=self.environ,
                 stdout=log,
                 stderr=log,

@@ -50,7 +50,7 @@ class Real:
         self.daemon = make("".join([CONFIG, *triggers])).start()
         model.follow(self)
 
-    def turn(self, hints: object = None, *, commit: bool = True) -> None:
+    def turn(self, _hints: object = None, *, commit: bool = True) -> None:
         """Wait until everything that was written is told; not so without `commit`."""
         if commit:
             wait_for(

@@ -1,4 +1,4 @@
-"""A model of what may happen to logs: writers, rotating tools, kills, by dice that can be thrown anew.
+"""A model of what may happen to logs: writers, rotating tools, kills, as dice will have it.
 
 Every line has a number, and in the end each must have been told once, for each trigger that wants
 it. Nothing is done here by which a line would be lost that is on disk in a file that is no archive.
@@ -125,7 +125,8 @@ class Upheaval:
             self.look_for_doubles()
 
     def end(self) -> None:
-        for self.log in self.logs:
+        for log in self.logs:
+            self.log = log
             self.finish_the_line()
         self.daemon.turn()
         self.look_for_doubles()
@@ -423,22 +424,24 @@ class Upheaval:
 
     def move_the_folder(self) -> None:
         """Put another folder in the place of that of all logs."""
-        for self.log in self.logs:
+        for log in self.logs:
+            self.log = log
             self.finish_the_line()
-            self.log.near = False
+            log.near = False
         self._end_late_writers()
         self.daemon.turn()
         with self._perhaps_down() as down:
             self.folder.rename(self.away / f"folder{self.number}")
             self._perhaps_look(down=down)
             self.folder.mkdir()
-            for self.log in self.logs:
-                if self.log.target == self.log.path:
+            for log in self.logs:
+                self.log = log
+                if log.target == log.path:
                     self._reopen(late=False)
                 else:
-                    os.close(self.log.writer)
-                    self.log.link()
-                    self.log.begin()
+                    os.close(log.writer)
+                    log.link()
+                    log.begin()
                 self._write(self.chance.randint(0, 3))
 
     def swap(self) -> None:
