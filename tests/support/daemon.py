@@ -87,8 +87,8 @@ class Daemon:
                 **options,
             )
 
-    def start(self) -> Self:
-        self.launch()
+    def start(self, **options: object) -> Self:
+        self.launch(**options)
         wait_for(lambda: self.answers() or self.process.poll() is not None, what="a start")
         assert self.process.poll() is None, self.log.read_text()
         return self
