@@ -160,7 +160,9 @@ def test_what_did_not_fit_into_the_kernels_queue_is_found(watched):
 
 
 OVERLAY = """
-mkdir lower upper work merged && echo "line of old" > lower/app.log && cp lower/app.log lower/other.log
+mkdir lower upper work merged
+echo "line of old" > lower/app.log
+cp lower/app.log lower/other.log
 mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged && exec "$@"
 """
 

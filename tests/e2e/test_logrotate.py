@@ -1,4 +1,7 @@
-"""Every mode of the real logrotate under a live writer: each numbered line is told exactly once."""
+"""Every mode of the real logrotate under a live writer: each numbered line is told exactly once.
+
+SOAK_SEED sets the dice.
+"""
 
 import os
 import random
@@ -15,7 +18,7 @@ pytestmark = pytest.mark.skipif(
     reason="logrotate or zstd is not installed",
 )
 
-SEED = int(os.environ.get("SOAK_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+SEED = int(os.environ.get("SOAK_SEED", "0"))
 CONFIG = PLENTY + "\n[text]\nredact = false\n"
 FEW = ("create", "untold", "copytruncate", "truncated-hole", "copy", "gzip", "delaycompress")
 
@@ -82,7 +85,7 @@ class Drill:
             counts[message.json["data"]["trigger"]].update(map(int, numbers))
         return counts
 
-    def faults(self):
+    def faults(self, within=4.0):
         """Say by log what is wrong in the end."""
         self.writers.done.set()
         self.writers.join()
@@ -97,17 +100,17 @@ class Drill:
             if site.mode.whole:
                 assert kept[site.name] == set(site.pen.written), (site.name, self.said)
             site.fill(0)
-        self.settle(kept)
+        self.settle(kept, within)
         self.daemon.kill()  # what was thought to be new may be told once more by the next one
         self.daemon.start()
         for site in self.sites:
             site.fill(1)
-        self.settle({site.name: set(range(FILLER, FILLER + ROUND)) for site in self.sites})
+        self.settle({site.name: set(range(FILLER, FILLER + ROUND)) for site in self.sites}, within)
         told = self.told()
         faults = {site.name: site.faults(told[site.name], kept[site.name]) for site in self.sites}
         return "\n".join(f"{name} {fault}" for name, fault in faults.items() if fault)
 
-    def settle(self, wanted, within=4.0):
+    def settle(self, wanted, within):
         """Wait until all is told that is wanted, or nothing more comes for a while."""
         wanted = {site.name: wanted[site.name] - site.excused for site in self.sites}
 
@@ -143,11 +146,25 @@ def drill(tmp_path, daemon, platform):
 
 @pytest.mark.parametrize("pattern", ["app.log", "all"])
 def test_every_mode_tells_each_line_once(drill, pattern):
-    one = drill(pattern, SEED, 0.03)
+    one = drill(pattern, SEED or 1, 0.03)
     one.up()
     one.up(times=2)
     one.down()
     one.up()
     one.down(times=3)
     one.up()
-    assert not (faults := one.faults()), faults
+    faults = one.faults()
+    assert not faults, faults
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("pattern", ["app.log", "all"])
+def test_dozens_of_rotations_and_kills(drill, pattern):
+    seed = SEED or random.SystemRandom().randrange(1, 10**6)
+    one = drill(pattern, seed, 0.01)
+    for _ in range(int(os.environ.get("SOAK_ROTATIONS", "40"))):
+        deed = one.chance.choice([one.up, one.up, one.down])
+        deed(times=one.chance.choice([1, 1, 2, 3]))
+    faults = one.faults(within=60.0)
+    assert not faults, f"SOAK_SEED={seed}\n{faults}"
