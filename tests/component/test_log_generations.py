@@ -170,3 +170,64 @@ def test_a_renamed_file_that_was_closed_for_want_of_news_is_read_when_news_comes
         late.write(b"four\n")
         daemon.restart()
     assert sorted(daemon.lines()) == ["four", "one", "three", "two"]
+
+
+@patterns
+@pytest.mark.parametrize("times", [1, 3])
+def test_copies_that_have_the_inodes_of_files_that_were_known(log, pattern, times):
+    gone = [log.with_name(f"gone{number}.log") for number in range(times)]
+    append(log, "known for long")
+    for other in gone:
+        append(other, *(f"of another log {number}" for number in range(20)))
+    stamped(log, -1)
+    daemon = Daemon(
+        {
+            "t": reading_from_start(log.with_name(pattern)),
+            "u": reading_from_start(log.with_name("gone*.log")),
+        }
+    )
+    daemon.kill()
+    written = ["known for long"]
+    numbers = {other.stat().st_ino for other in gone}
+    for number, other in enumerate(gone):
+        other.unlink()
+        written += [f"line {number} {more}" for more in range(30)]
+        append(log, *written[-30:])
+        place = log.with_name(f"app.log-2024010{number}")
+        copied(log, place, number)
+        if place.stat().st_ino not in numbers:
+            pytest.skip("this file system gives an inode's number away later")
+    append(log, "new")
+    daemon.start()
+    daemon.restart()
+    assert sorted(daemon.lines()) == sorted([*written, "new"])
+    assert len(daemon.lines("u")) == 20 * times
+
+
+@patterns
+def test_a_file_that_was_renamed_has_the_inode_of_one_that_was_known(log, pattern):
+    gone = log.with_name("gone.log")
+    append(gone, *(f"of another log {number}" for number in range(20)))
+    stamped(gone, -2)
+    daemon = Daemon(
+        {
+            "t": reading_from_start(log.with_name(pattern)),
+            "u": reading_from_start(gone),
+        }
+    )
+    daemon.kill()
+    number = gone.stat().st_ino
+    gone.unlink()
+    append(log, *(f"line {number}" for number in range(30)))
+    if log.stat().st_ino != number:
+        pytest.skip("this file system gives an inode's number away later")
+    daemon.start()
+    daemon.kill()
+    append(log, "late")
+    log.rename(log.with_name("app.log.1"))
+    append(log, "new")
+    daemon.start()
+    assert sorted(daemon.lines()) == sorted(
+        [*(f"line {number}" for number in range(30)), "late", "new"]
+    )
+    assert len(daemon.lines("u")) == 20
