@@ -231,3 +231,31 @@ def test_a_file_that_was_renamed_has_the_inode_of_one_that_was_known(log, patter
         [*(f"line {number}" for number in range(30)), "late", "new"]
     )
     assert len(daemon.lines("u")) == 20
+
+
+@patterns
+@pytest.mark.parametrize("count", [3, 60])
+def test_many_logs_whose_copies_were_made_while_nobody_looked(tmp_path, pattern, count):
+    logs = [tmp_path / str(number) / "app.log" for number in range(count)]
+    for log in logs:
+        log.parent.mkdir()
+        append(log, *(f"{log} {number}" for number in range(20)))
+        stamped(log, -1)
+    daemon = Daemon({"t": reading_from_start(tmp_path / "*" / pattern)})
+    daemon.kill()
+    for log in logs:
+        for number in range(3):
+            append(log, f"{log} after {number}")
+            copied(log, log.with_name(f"app.log-2024010{number}"), number)
+        append(log, f"{log} new")
+    daemon.start()
+    for log in logs:
+        append(log, f"{log} newer")
+    daemon.turn()
+    daemon.restart()
+    wanted = ["after 0", "after 1", "after 2", "new", "newer"]
+    for log in logs:
+        told = [
+            line.removeprefix(f"{log} ") for line in daemon.lines() if line.startswith(f"{log} ")
+        ]
+        assert sorted(told) == sorted([*map(str, range(20)), *wanted])

@@ -112,7 +112,7 @@ class Drill:
 
     def settle(self, wanted, within):
         """Wait until all is told that is wanted, or nothing more comes for a while."""
-        wanted = {site.name: wanted[site.name] - site.excused for site in self.sites}
+        wanted = {site.name: wanted[site.name] - site.needless for site in self.sites}
 
         def there():
             told = self.told()

@@ -52,7 +52,8 @@ body = "{{{{% for line in lines %}}}}{{{{{{{{ line[5:11] }}}}}}}} {{{{% endfor %
 class Mode:
     """directives: of logrotate. pen: how the log is written, see `Pen`.
 
-    whole: logrotate keeps every line. forced: else it goes by the size or the time.
+    whole: logrotate keeps every line. forced: else it goes by the size or the time. torn: what was
+    written last is soon in an archive alone, so that is excused.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Mode:
     whole: bool = True
     forced: bool = True
     keep: int = 1000
+    torn: bool = False
 
 
 MODES: Final = [
@@ -73,7 +75,7 @@ MODES: Final = [
     Mode("truncated-hole", "copytruncate", "offset", whole=False),
     Mode("copytruncate-dated", "copytruncate\ndateext\ndateformat -%s", "append", whole=False),
     Mode("copytruncate-away", "copytruncate\nolddir old\ncreateolddir", "append", whole=False),
-    Mode("copytruncate-packed", "copytruncate\ncompress", "append", whole=False),
+    Mode("copytruncate-packed", "copytruncate\ncompress", "append", whole=False, torn=True),
     Mode("copy", "copy", "append"),
     Mode("renamecopy", "renamecopy\ncreate", whole=False),
     Mode("dated", "dateext\ndateformat -%Y%m%d-%s\ncreate", "late"),
@@ -265,6 +267,10 @@ class Site:
         """Excuse what was compressed while nobody followed: it is in no log any more."""
         self.excused |= self._in_packed() - self._packed
 
+    @property
+    def needless(self) -> set[int]:
+        return self.excused | (self._in_packed() if self.mode.torn else set())
+
     def _in_packed(self) -> set[int]:
         return set().union(*(numbers(path) for path in self.files() if path.suffix in PACKED))
 
@@ -280,7 +286,7 @@ class Site:
 
     def faults(self, told: Counter[int], kept: set[int]) -> str:
         """Say what is wrong with what was told; empty if nothing is. kept: before any fillers."""
-        lost = kept - self.excused - told.keys()
+        lost = kept - self.needless - told.keys()
         doubled = [number for number, times in told.items() if times > 1 and number < FILLER]
         invented = [number for number in told if number < FILLER and number not in self.pen.written]
         found = {"lost": lost, "doubled": doubled, "invented": invented}
