@@ -38,6 +38,8 @@ Render = Callable[[Row, Content, Now], Parcel]
 
 _RETRY = (0.5, 1.0, 2.0)
 """Seconds between attempts to commit; the last goes on."""
+_TEXTS = 50
+"""So many texts are made before others have their turn."""
 _LOST = "(its text was lost when the database was damaged)"
 _ENDING = "notifyd is ending: send it again when it runs"
 
@@ -132,7 +134,7 @@ class Driver:
             now = self._clock.now()
             inputs = [event for offer in offers for event in offer.inputs]
             decision = step(self.state, inputs, now)
-            entries = self._entries(decision, now)
+            entries = await self._entries(decision, now)
             positions = {key: value for offer in offers for key, value in offer.positions.items()}
             changes = pieces(decision, self.state.books)
             commit = Commit(
@@ -209,13 +211,15 @@ class Driver:
             log.info("storing works again")
             self.trouble = ""
 
-    def _entries(self, decision: Decision, now: Now) -> list[Entry]:
+    async def _entries(self, decision: Decision, now: Now) -> list[Entry]:
         """Make the texts; a row learns its title from them, for digests to name it by."""
-        entries = []
+        entries: list[Entry] = []
         for row in list(decision.rows.values()):
             content = decision.contents.get(row.id)
             parcel = None
             if content is not None:
+                if len(entries) % _TEXTS == _TEXTS - 1:
+                    await asyncio.sleep(0)
                 parcel = self.render(row, content, now)
                 row = decision.rows[row.id] = replace(row, title=parcel.title)  # noqa: PLW2901
             entries.append(Entry(row, parcel))

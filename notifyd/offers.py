@@ -10,7 +10,7 @@ from notifyd.model import Positions
 from notifyd.shaping.inputs import Input
 from notifyd.shaping.state import Reply
 
-_BATCH = 200
+_BATCH = 500
 """Events folded at once: bounds the time for which the loop does nothing else."""
 
 

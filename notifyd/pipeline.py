@@ -25,11 +25,13 @@ from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.state import Reply
 from notifyd.sources import Source
 from notifyd.sources.file.source import FileSource
+from notifyd.sources.journal.source import JournalSource
+from notifyd.sources.log.brief import Brief
 from notifyd.sources.log.source import LogSource
 from notifyd.sources.process.source import ProcessSource
 from notifyd.sources.schedule.source import ScheduleSource
 from notifyd.supervise import Supervised
-from notifyd.text import fit, redact, redact_data, well_formed
+from notifyd.text import fit, is_well_formed, redact, redact_data, well_formed
 from notifyd.triggers import Trigger, render_digest
 
 T = TypeVar("T")
@@ -108,15 +110,18 @@ class Pipeline:
     def _kinds(self) -> dict[str, Callable[[Mapping[str, str]], Source]]:
         """Tell how each kind of source that has triggers is made from its positions."""
         kinds: dict[str, Callable[[Mapping[str, str]], Source]] = {}
-        if logs := self._of(LogTrigger):
-            kinds["log"] = lambda positions: LogSource(
-                logs,
+        lines = self._of(LogTrigger)
+        if logs := {name: trigger for name, trigger in lines.items() if trigger.paths}:
+            brief = Brief(logs, self._scanner, self._judge, self._wall, self._own)
+            kinds["log"] = lambda positions: LogSource(brief, positions, executor=self._scanning)
+        if journals := {name: trigger for name, trigger in lines.items() if trigger.journal}:
+            kinds["journal"] = lambda positions: JournalSource(
+                journals,
                 positions,
                 scanner_for=self._scanner,
                 judge_for=self._judge,
                 wall=self._wall,
                 executor=self._scanning,
-                never=self._own,
             )
         if files := self._of(FileTrigger):
             usual = min(self.triggers[name].shaping.debounce for name in files)
@@ -179,6 +184,9 @@ class Pipeline:
 
 def _well_formed(event: Event) -> Event:
     """Replace what no text can hold: names of files and commands may be any bytes."""
+    texts = (event.line, event.path, *event.fields.values(), *event.facts.values())
+    if is_well_formed("".join(texts)):
+        return event
     return event._replace(
         line=well_formed(event.line),
         path=well_formed(event.path),

@@ -57,6 +57,14 @@ def well_formed(value: T) -> T:
     return cast("T", _well_formed(value))
 
 
+def is_well_formed(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def clean(text: str) -> str:
     """Replace what a phone must not interpret; newlines and tabs stay."""
     return text.replace("\r\n", "\n").translate(_IN_BODY)

@@ -5,13 +5,18 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
+from notifyd.config.consistency import items
 from notifyd.config.load import Loaded, load
 from notifyd.config.patterns import doubts
+from notifyd.config.settings import Settings
 from notifyd.config.token import find_token
 from notifyd.config.triggers import LogTrigger
 from notifyd.errors import TokenError
 from notifyd.matching.widen import widen, widen_in_records
+from notifyd.model import Json
+from notifyd.sources.journal.access import missing, trouble
 from notifyd.triggers import Trigger
 
 HELP = "Read the configuration and report every mistake in it; starts nothing."
@@ -27,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
     settings = loaded.settings
     for name, trigger in settings.triggers.items():
         Trigger(name, trigger, settings.defaults)
-    for warning in (*loaded.warnings, *_doubts(loaded)):
+    _doubt_patterns(loaded)
+    for warning in (*loaded.warnings, *_doubts(loaded.settings)):
         print(f"warning: {warning}", file=sys.stderr)
     count = len(settings.triggers)
     files = ", ".join(map(str, loaded.files)) or "no configuration file, so all is default"
@@ -35,22 +41,32 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _doubts(loaded: Loaded) -> Iterator[str]:
-    """Say what only building shows: patterns that cost more, a token that cannot be read."""
+def _doubt_patterns(loaded: Loaded) -> None:
+    """Add to the report which patterns cost more than others."""
+    raw = cast("dict[str, Json]", loaded.table.get("triggers", {}))
+    doubtful = loaded.report.doubtful
     for name, trigger in loaded.settings.triggers.items():
         if not isinstance(trigger, LogTrigger):
             continue
-        first = trigger.multiline
+        place, first = ("triggers", name), trigger.multiline
         find, what = (widen, "line") if first is None else (widen_in_records, "record")
-        for index, pattern in enumerate(trigger.patterns):
+        for item, pattern in items(place, raw[name], "patterns", trigger.patterns):
             reason = find(pattern, trigger.encoding).reason
             if reason and not _may_match_all(pattern):
-                place = f"triggers.{name}.patterns[{index}]"
-                yield f"{place}: is tried on every {what}, which is slow: {reason}"
-        if first is not None and (reason := widen(first, trigger.encoding).reason):
-            yield f"triggers.{name}.multiline: is tried on many lines, which is slow: {reason}"
-    token = find_token(loaded.settings.api, os.environ)
-    if loaded.settings.api.token_file:
+                doubtful(item, f"is tried on every {what}, which is slow: {reason}", pattern)
+        reason = "" if first is None else widen(first, trigger.encoding).reason
+        if first is not None and reason and not _may_match_all(first):
+            why = f"is tried on many lines, which is slow: {reason}"
+            doubtful((*place, "multiline"), why, first)
+
+
+def _doubts(settings: Settings) -> Iterator[str]:
+    """Say what can be known of the machine: what cannot be read, what is no token."""
+    logs = (trigger for trigger in settings.triggers.values() if isinstance(trigger, LogTrigger))
+    if any(trigger.journal for trigger in logs) and (reason := missing() or trouble()):
+        yield reason
+    token = find_token(settings.api, os.environ)
+    if settings.api.token_file:
         try:
             token.read()
         except TokenError as error:

@@ -5,9 +5,10 @@ from collections import Counter, deque
 from collections.abc import Iterator
 
 from notifyd.config.triggers import LogTrigger
-from notifyd.matching import Hit, Judge, Scanner
+from notifyd.matching import Hit, Judge, Scan, Scanner
 from notifyd.model import Event
 from notifyd.pipeline import patterns_of
+from notifyd.sources.log.carries import event
 from notifyd.sources.log.carry import Carry
 from notifyd.sources.log.scanning import HitLike
 
@@ -22,6 +23,7 @@ class Findings:
         self._records = Judge(patterns_of(name, config, records=True))
         self._carry = Carry(config, path)
         self._multiline = config.multiline is not None
+        self._beyond_a_line = self._multiline or bool(config.before or config.after)
         self._numbers: deque[int] = deque()
         """Of records that were not judged yet, and of matching lines that make no event yet."""
         self._number = 0
@@ -37,26 +39,38 @@ class Findings:
         """Fold whole lines, of which the first has this number."""
         while start < end:
             scan = self._scanner.scan(block, start, end, limit=_AT_ONCE)
-            if self._multiline and not self._numbers:
-                self._numbers += [number] if not scan.hits or scan.hits[0].offset > start else []
-            counted = start
+            first, numbers, counted = number, [], start
             for hit in scan.hits:
                 number += block.count(b"\n", counted, hit.offset)
                 counted = hit.offset
-                if hit.pattern >= 0 or hit is scan.hits[-1]:  # only those are judged
-                    self._numbers.append(number)
+                numbers.append(number)
             number += block.count(b"\n", counted, scan.end)
-            yield from map(
-                _numbered,
-                self._carry.feed(
-                    block, start, scan.end, scan.hits, judge=self._judge, make=self._made
-                ),
-            )
+            if self._beyond_a_line:
+                yield from self._folded(block, start, scan, first, numbers)
+            else:
+                now, path = time.time(), self._carry.path
+                for line, hit in zip(numbers, scan.hits, strict=True):
+                    yield line, event(hit, now, path)
             start = scan.end
 
     def rest(self) -> Iterator[tuple[int, Event]]:
         """Give what is still held, at the end."""
         return map(_numbered, self._carry.flush(self._judge, self._made))
+
+    def _folded(
+        self, block: bytearray, start: int, scan: Scan, first: int, numbers: list[int]
+    ) -> Iterator[tuple[int, Event]]:
+        """Fold what was scanned. first: the number of the line at `start`; numbers: of the hits."""
+        hits = scan.hits
+        if self._multiline and not self._numbers and (not hits or hits[0].offset > start):
+            self._numbers.append(first)
+        for number, hit in zip(numbers, hits, strict=True):
+            if hit.pattern >= 0 or hit is hits[-1]:  # only those are judged
+                self._numbers.append(number)
+        feed = self._carry.feed
+        return map(
+            _numbered, feed(block, start, scan.end, hits, judge=self._judge, make=self._made)
+        )
 
     def _judge(self, record: bytes) -> Hit | None:
         self._number = self._numbers.popleft()

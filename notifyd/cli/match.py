@@ -1,18 +1,18 @@
-"""`notifyd match`: run a trigger's patterns over a file with the daemon's own engine."""
+"""`notifyd match`: run a trigger's patterns over a file or the journal with the daemon's engine."""
 
 import argparse
 import io
 import json
 import os
 import socket
+import stat
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
 from notifyd.cli import UsageError, say
-from notifyd.cli.findings import Findings
+from notifyd.cli.entries import Entries
+from notifyd.cli.lines import Lines
 from notifyd.config.load import load
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import LogTrigger
@@ -25,20 +25,19 @@ from notifyd.triggers import Trigger
 
 HELP = (
     "Run a log trigger's patterns over a file and print each matching line as JSON, then the "
-    "notification that each group of them would make. Sends nothing. Exit status: 0 matched, "
-    "1 none, 2 or more an error, also when the reader of the output left early."
+    "notification that each group of them would make. Without a file, and with nothing piped in, "
+    "a trigger with journal looks at its units' entries in the journal. Sends nothing. Exit "
+    "status: 0 matched, 1 none, 2 or more an error, also when the reader of the output left early."
 )
 
 _MATCHED, _NONE = 0, 1
-_BLOCK = 1 << 20
-_BOM = b"\xef\xbb\xbf"
 _ID = "0" * 36
 _GROUPS_TOLD = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("trigger", metavar="TRIGGER", help="the name of a log trigger")
-    parser.add_argument("file", metavar="FILE", nargs="?", default="-", help="- or none: stdin")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="- or none: stdin")
     parser.add_argument("--count", action="store_true", help="print only how many lines match")
     parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the usual places")
 
@@ -48,16 +47,19 @@ def run(args: argparse.Namespace) -> int:
     config = _log_trigger(settings, args.trigger)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # which JSON is, in every locale
-    path = "" if args.file == "-" else args.file
-    findings = Findings(args.trigger, config, path)
+    found = (
+        Entries(args.trigger, config)
+        if args.file is None and config.journal and not _piped()
+        else Lines(args.trigger, config, args.file or "-")
+    )
     count, groups = 0, _Groups(_trigger(settings, args.trigger, config))
-    with closing(_opened(args.file)) as file:
-        for number, event in _events(file, findings):
+    with closing(found):
+        for told, event in found.events():
             count += 1
             if not args.count:
                 groups.count(event)
                 pattern = config.patterns[int(event.facts["pattern"])]
-                _print(number=number, line=event.line, pattern=pattern, fields=event.fields)
+                _print(**told, line=event.line, pattern=pattern, fields=event.fields)
     if args.count:
         say(str(count))
     for tally in groups.told.values():
@@ -68,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             f"{'their' if more > 1 else 'its'} own",
             file=sys.stderr,
         )
-    for late in filter(None, findings.undecided.values()):
+    for late in filter(None, found.undecided.values()):
         print(
             f"{late} line{'s' * (late > 1)} could not be decided in time, "
             "because a pattern backtracks without end",
@@ -88,64 +90,13 @@ def _log_trigger(settings: Settings, name: str) -> LogTrigger:
     return config
 
 
-def _opened(name: str) -> io.RawIOBase:
+def _piped() -> bool:
+    """Whether standard input was given something to read: no terminal and no /dev/null."""
     try:
-        return open(0 if name == "-" else name, "rb", buffering=0, closefd=name != "-")
-    except OSError as error:
-        raise UsageError(f"{name} cannot be read: {error.strerror}") from None
-
-
-def _events(file: io.RawIOBase, findings: Findings) -> Iterator[tuple[int, Event]]:
-    """Yield each matching line or record with its number in the file, from 1."""
-    for piece in _pieces(file):
-        yield from findings.of(*piece)
-    yield from findings.rest()
-
-
-class _Piece(NamedTuple):
-    """Whole lines, or the head of one too long; `number` is that of the first."""
-
-    block: bytearray
-    start: int
-    end: int
-    number: int
-
-
-def _pieces(file: io.RawIOBase) -> Iterator[_Piece]:
-    """Cut what comes into whole lines; the last one needs no newline."""
-    block = bytearray(_BLOCK)
-    kept, number, skipping, begun = 0, 1, False, False
-    while got := _read(file, memoryview(block)[kept:]):
-        start, end = 0, kept + got
-        if not begun and end >= len(_BOM):
-            begun = True
-            start = len(_BOM) if block.startswith(_BOM) else 0
-        if skipping:
-            start = block.find(b"\n", 0, end) + 1
-            skipping = start == 0
-            if skipping:
-                continue
-            number += 1
-        cut = block.rfind(b"\n", start, end) + 1
-        if not cut and start == 0 and end == len(block):
-            yield _Piece(block, start, end, number)
-            kept, skipping = 0, True
-            continue
-        if cut:
-            yield _Piece(block, start, cut, number)
-            number += block.count(b"\n", start, cut)
-            start = cut
-        block[: end - start] = block[start:end]
-        kept = end - start
-    if kept and not skipping:
-        yield _Piece(block, 0, kept, number)
-
-
-def _read(file: io.RawIOBase, into: memoryview) -> int:
-    try:
-        return file.readinto(into) or 0
-    except OSError as error:
-        raise UsageError(f"reading failed: {error.strerror}") from None
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 class _Groups:

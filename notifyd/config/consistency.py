@@ -12,6 +12,10 @@ from notifyd.text import OURS
 
 _GROUPING = ("path", "line", "pid", "name", "unit")
 """What `group_by` may name besides the patterns' groups."""
+_FILES_ONLY = {
+    "encoding": "is for files: a journal is read as UTF-8",
+    "flush_partial": "is for files: an entry of a journal is always whole",
+}
 _WHICH = ("name", "cmdline", "pidfile", "pid")
 
 
@@ -39,7 +43,7 @@ def check_mutes(table: Json, report: Report) -> None:
         names = raw.get("mute", [])
         listed = names if isinstance(names, list) else [names]
         wanted = [name for name in listed if isinstance(name, str)]
-        for item, name in _items(place, raw, "mute", wanted):
+        for item, name in items(place, raw, "mute", wanted):
             if name not in known:
                 report.wrong(item, f"there is no [mute.{name}]{hint(name, known)}", name)
 
@@ -61,6 +65,7 @@ def check(
     _check_times(place, trigger, broken, defaults, report)
     if isinstance(trigger, LogTrigger):
         _check_patterns(place, trigger, raw, report)
+        _check_journal(place, trigger, raw, report)
         alone = trigger.stale is not None and not trigger.stale_match
         if "patterns" not in raw and not alone:
             report.wrong((*place, "patterns"), "is missing")
@@ -111,13 +116,32 @@ def _check_cooldown(shaping: Shaping, place: Place, report: Report) -> None:
 
 def _check_patterns(place: Place, trigger: LogTrigger, raw: Json, report: Report) -> None:
     for key, values in (("patterns", trigger.patterns), ("exclude", trigger.exclude)):
-        for item, pattern in _items(place, raw, key, values):
+        for item, pattern in items(place, raw, key, values):
             for doubt in patterns.doubts(pattern):
                 report.doubtful(item, doubt, pattern)
     for doubt in patterns.doubts(trigger.multiline) if trigger.multiline is not None else ():
         report.doubtful((*place, "multiline"), doubt, trigger.multiline)
     if trigger.stale_match and trigger.stale is None:
         report.doubtful((*place, "stale_match"), "has no effect without stale")
+
+
+def _check_journal(place: Place, trigger: LogTrigger, raw: Json, report: Report) -> None:
+    if "paths" in raw and "journal" in raw:
+        report.wrong((*place, "journal"), "cannot stand beside paths: give only one of them")
+    elif "journal" not in raw:
+        if "paths" not in raw:
+            report.wrong(place, "needs paths or journal, to say which lines are meant")
+        return
+    for key, why in _FILES_ONLY.items():
+        if key in raw:
+            report.wrong((*place, key), f"{why}; remove it")
+    for item, name in items(place, raw, "group_by", trigger.group_by or []):
+        if name == "path":
+            report.doubtful(item, "has no effect: an entry of a journal has no path", name)
+    for item, unit in items(place, raw, "journal", trigger.journal):
+        if "@." in unit:
+            named = unit.replace("@.", "@*.")
+            report.doubtful(item, f"is a template, and no unit: its units are {named}", unit)
 
 
 def _check_process(
@@ -140,7 +164,7 @@ def _check_names(place: Place, trigger: AnyTrigger, raw: Json, report: Report) -
         return
     groups = patterns.named_groups(pattern for pattern in written if isinstance(pattern, str))
     known = groups.union(_GROUPING)
-    for item, name in _items(place, raw, "group_by", trigger.group_by or []):
+    for item, name in items(place, raw, "group_by", trigger.group_by or []):
         if name not in known:
             _no_group(item, name, known, report)
     for key in ("title", "body"):
@@ -150,7 +174,7 @@ def _check_names(place: Place, trigger: AnyTrigger, raw: Json, report: Report) -
                 report.wrong((*place, key), f"no pattern has a group named '{name}'{meant}", name)
 
 
-def _items(place: Place, raw: Json, key: str, values: Sequence[str]) -> Iterator[tuple[Place, str]]:
+def items(place: Place, raw: Json, key: str, values: Sequence[str]) -> Iterator[tuple[Place, str]]:
     """Say where each item stands: one string in place of a list has no [0]."""
     for index, value in enumerate(values):
         yield (*place, key, index) if isinstance(raw.get(key), list) else (*place, key), value

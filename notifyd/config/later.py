@@ -8,7 +8,7 @@ from notifyd.model import Json
 _TABLES = frozenset({"listen"})
 _BY_TABLE = {"socket": frozenset({"compat"})}
 _BY_TYPE = {
-    "log": frozenset({"journal"}),
+    "log": frozenset[str](),
     "file": frozenset({"gitignore", "stale"}),
     "process": frozenset[str](),
 }

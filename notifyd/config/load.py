@@ -14,11 +14,19 @@ from notifyd.model import Json
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings, the files that they came from, and sentences about what is doubtful."""
+    """The settings, the files that they came from, and what is doubtful in them.
+
+    table: as it was written, merged. report: takes more doubts, and says which file they are of.
+    """
 
     settings: Settings
     files: tuple[Path, ...]
-    warnings: tuple[str, ...]
+    table: Json
+    report: Report
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(self.report.warnings)
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
@@ -36,4 +44,4 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     validate(table, report)
     if report.problems:
         raise ConfigError(report.problems)
-    return Loaded(Settings.model_validate(table), tuple(found), tuple(report.warnings))
+    return Loaded(Settings.model_validate(table), tuple(found), table, report)

@@ -23,6 +23,7 @@ from notifyd.config.values import (
     ProcessName,
     SomePathPatterns,
     SomePatterns,
+    SomeUnitPatterns,
     Template,
     User,
 )
@@ -109,7 +110,8 @@ class Trigger(Shaping):
 
 class LogTrigger(Trigger):
     type: Literal["log"] = "log"
-    paths: SomePathPatterns
+    paths: SomePathPatterns = Field(default_factory=list)
+    journal: SomeUnitPatterns = Field(default_factory=list)
     patterns: SomePatterns = Field(default_factory=list)
     exclude: Patterns = Field(default_factory=list)
     read_from: Literal["end", "beginning"] = "end"

@@ -1,7 +1,7 @@
 """Checking the merged table part by part, so that no mistake hides another."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -33,9 +33,7 @@ AnySection = TypeVar("AnySection", bound=Section)
 
 def validate(table: Json, report: Report) -> None:
     """Put every mistake of the merged table into the report."""
-    postponed = set()
     for place, why in withdraw(table):
-        postponed.add(place)
         report.wrong(place, why)
     defaults = Shaping()
     for key, value in table.items():
@@ -57,7 +55,7 @@ def validate(table: Json, report: Report) -> None:
     checked = [
         trigger
         for name, value in triggers.items()
-        if (trigger := _trigger(name, value, defaults, postponed, report))
+        if (trigger := _trigger(name, value, defaults, report))
     ]
     consistency.check_defaults(defaults, checked, report)
     consistency.check_mutes(table, report)
@@ -73,9 +71,7 @@ def _mutes(mutes: object, report: Report) -> None:
         _section(Mute, ("mute", name), value, report)
 
 
-def _trigger(
-    name: str, value: object, defaults: Shaping, postponed: set[Place], report: Report
-) -> AnyTrigger | None:
+def _trigger(name: str, value: object, defaults: Shaping, report: Report) -> AnyTrigger | None:
     place = ("triggers", name)
     if not re.fullmatch(NAME, name):
         report.wrong(place, _NO_NAME.format("trigger name"))
@@ -85,9 +81,8 @@ def _trigger(
     kind = _type(place, value, report)
     if kind is None:
         return None
-    optional = ("paths",) if (*place, "journal") in postponed else ()
     value = value | {"type": kind}
-    trigger, broken = _section(TYPES[kind], place, value, report, optional=optional)
+    trigger, broken = _section(TYPES[kind], place, value, report)
     if trigger:
         consistency.check(name, trigger, value, broken, defaults=defaults, report=report)
     return trigger
@@ -105,7 +100,7 @@ def _type(place: Place, trigger: Json, report: Report) -> str | None:
         report.wrong((*place, "type"), f"must be one of: {choices}{hint(str(kind), TYPES)}", kind)
         if near := nearest(str(kind), TYPES):
             return near
-    if "patterns" in trigger:
+    if trigger.keys() & {"patterns", "journal"}:
         return "log"
     if trigger.keys() & {"cmdline", "pidfile", "pid", "on"}:
         return "process"
@@ -119,7 +114,6 @@ def _section(
     place: Place,
     value: object,
     report: Report,
-    optional: Collection[object] = (),
 ) -> tuple[AnySection | None, set[str]]:
     """Validate one table; gives it without its broken keys, and their names."""
     try:
@@ -128,8 +122,6 @@ def _section(
         errors = refusal.errors(include_url=False)
     broken = {str(error["loc"][0]) for error in errors if error["loc"]}
     for error in errors:
-        if error["type"] == "missing" and error["loc"][0] in optional:
-            continue
         _tell(model, place, error, value, report)
     if not isinstance(value, dict):
         return None, broken

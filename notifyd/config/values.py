@@ -7,6 +7,7 @@ import os
 import pwd
 from collections.abc import Callable
 from pathlib import Path
+from string import ascii_letters, digits
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -14,13 +15,19 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from notifyd.config import patterns, templates
 from notifyd.config.hosts import is_loopback
-from notifyd.config.later import not_yet
 from notifyd.model import Json, Priority
 from notifyd.nearest import hint
 from notifyd.text import DATA_LIMIT, data_size
 
 SOCKET_PATH_LIMIT = 107
 """Bytes that the kernel has for a socket's path."""
+
+UNIT_NAME_LIMIT = 255
+_UNIT_CHARACTERS = frozenset(f"{ascii_letters}{digits}:-_.\\@*?[]!")
+_UNIT_KINDS = (
+    *("service", "socket", "timer", "scope", "slice", "path", "mount", "automount"),
+    *("target", "device", "swap"),
+)
 
 _ESCAPING = frozenset({"unicode-escape", "raw-unicode-escape", "utf-7", "punycode", "idna"})
 """Codecs that write other characters with ASCII ones, some of them lone surrogates."""
@@ -96,6 +103,20 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _unit(value: str) -> str:
+    """Accept a unit's name or a glob of them; without a suffix a service is meant, as systemctl."""
+    if not value or set(value) - _UNIT_CHARACTERS or len(value) > UNIT_NAME_LIMIT:
+        raise ValueError('is no name of a systemd unit: write one like "nginx.service", or "*"')
+    if set(value) & set("*?["):
+        return value
+    suffix = value.rpartition(".")[2]
+    if suffix in _UNIT_KINDS:
+        return value
+    if "." in value and (meant := hint(suffix, _UNIT_KINDS)):
+        raise ValueError(f"has no kind of unit behind its last dot{meant}")
+    return f"{value}.service"
+
+
 def _known(kind: str, lookup: Callable[[str], object]) -> Callable[[str], str]:
     def check(value: str) -> str:
         try:
@@ -153,7 +174,10 @@ def _encoding(value: str) -> str:
     except (LookupError, UnicodeError, TypeError, ValueError):
         raise ValueError('is no text encoding known here: write one like "utf-8"') from None
     if name.startswith(("utf-16", "utf-32")):
-        raise ValueError(not_yet(f'encoding = "{value}"'))
+        raise ValueError(
+            "cannot be followed, because a line's end is more than one byte there: have the log "
+            'written anew as UTF-8 and watch that (README, "Logs in UTF-16")'
+        )
     if name == "utf-8-sig":
         raise ValueError('is not needed: with "utf-8" a byte order mark is skipped as well')
     if not plain:
@@ -197,6 +221,7 @@ Group = Annotated[str, AfterValidator(_known("group", grp.getgrnam))]
 ProcessName = Annotated[str, AfterValidator(_process_name)]
 User = Annotated[str, AfterValidator(_known("user", _find_user))]
 Pattern = Annotated[str, AfterValidator(_pattern)]
+UnitPattern = Annotated[str, AfterValidator(_unit)]
 Template = Annotated[str, AfterValidator(_template)]
 Encoding = Annotated[str, AfterValidator(_encoding)]
 Data = Annotated[Json, AfterValidator(_jsonable)]
@@ -209,5 +234,6 @@ Names = Annotated[list[str], DISTINCT, LISTED]
 IgnorePattern = Annotated[str, AfterValidator(_ignored)]
 IgnorePatterns = Annotated[list[IgnorePattern], DISTINCT, LISTED]
 SomePathPatterns = Annotated[list[PathPattern], SOME, DISTINCT, LISTED]
+SomeUnitPatterns = Annotated[list[UnitPattern], SOME, DISTINCT, LISTED]
 Patterns = Annotated[list[Pattern], DISTINCT, LISTED]
 SomePatterns = Annotated[list[Pattern], SOME, DISTINCT, LISTED]

@@ -21,8 +21,6 @@ _CATEGORIES: dict[object, tuple[frozenset[int], frozenset[int]]] = {
 }
 """Per category the ASCII codes that it may match and those that it surely matches."""
 
-_BEYOND_ONLY_IN_UNICODE = frozenset({op.CATEGORY_DIGIT, op.CATEGORY_WORD, op.CATEGORY_SPACE})
-
 
 def literal(code: int, *, caseless: bool) -> Chars:
     """Take one character as it stands, or in any case."""
@@ -33,8 +31,11 @@ def anything_but(code: int, *, caseless: bool) -> Chars:
     return _without(_exact(code).ascii, caseless=caseless)
 
 
-def one_of(items: list[tuple[object, object]], *, caseless: bool, ascii_only: bool) -> Chars:
-    """Read the members of a class `[…]` as the parser gives them."""
+def one_of(items: list[tuple[object, object]], *, caseless: bool) -> Chars:
+    r"""Read the members of a class `[…]` as the parser gives them.
+
+    The flag for ASCII alone is ignored: the deciding engine forgets it in `(?a:\d|\s)`.
+    """
     maybe: set[int] = set()
     surely: set[int] = set()
     high = False
@@ -49,7 +50,7 @@ def one_of(items: list[tuple[object, object]], *, caseless: bool, ascii_only: bo
                 high |= top > 0x7F  # noqa: PLR2004
             case op.CATEGORY, category:
                 more, sure = _CATEGORIES[category]
-                high |= not (ascii_only and category in _BEYOND_ONLY_IN_UNICODE)
+                high = True
             case _:
                 raise ValueError(f"an unknown member of a class: {kind}")
         maybe |= more

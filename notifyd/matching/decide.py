@@ -7,10 +7,16 @@ from typing import Final, NamedTuple
 
 import regex
 
+from notifyd.matching.effort import easy_length
+
 CUT: Final = "… (cut)"
 NONE: Final = -1
 _LEAST_LIMIT = 0.002
 
+NOTHING: Final[Mapping[str, str]] = {}
+"""The fields of a pattern without named groups; shared, and read-only by its type."""
+
+Raw = bytes | bytearray
 Candidate = tuple[int, int]
 """The numbers of a rule and of a pattern in it."""
 
@@ -55,6 +61,8 @@ class Pattern:
 
     def __init__(self, source: str, limit: float) -> None:
         self._compiled = regex.compile(source)
+        self._named = bool(self._compiled.groupindex)
+        self._easy = easy_length(source)
         self._limit = self._left = limit
 
     def relax(self) -> None:
@@ -62,51 +70,85 @@ class Pattern:
 
     def search(self, line: str) -> Mapping[str, str] | None:
         """Return the named groups of a match; TimeoutError when it cannot be decided in time."""
+        if len(line) <= self._easy:
+            found = self._compiled.search(line, concurrent=True)
+        else:
+            found = self._timed(line)
+        if found is None:
+            return None
+        return found.groupdict("") if self._named else NOTHING
+
+    def _timed(self, line: str) -> "regex.Match[str] | None":
         try:
-            found = self._compiled.search(line, timeout=self._left, concurrent=True)
+            return self._compiled.search(line, timeout=self._left, concurrent=True)
         except TimeoutError:
             self._left = max(self._left / 2, _LEAST_LIMIT)
             raise
-        return found and {name: value or "" for name, value in found.groupdict().items()}
+
+
+class _Court(NamedTuple):
+    """What decides for one rule."""
+
+    rule: Rule
+    patterns: Sequence[Pattern]
+    exclude: Sequence[Pattern]
 
 
 class Decider:
     """All rules that apply to a file, as their patterns mean them."""
 
     def __init__(self, rules: Sequence[Rule], limit: float) -> None:
-        self._rules = tuple(rules)
-        self._patterns = [[Pattern(p, limit) for p in rule.patterns] for rule in rules]
-        self._exclude = [[Pattern(p, limit) for p in rule.exclude] for rule in rules]
+        self._courts = [
+            _Court(
+                rule,
+                [Pattern(source, limit) for source in rule.patterns],
+                [Pattern(source, limit) for source in rule.exclude],
+            )
+            for rule in rules
+        ]
         self.undecided = {rule.trigger: 0 for rule in rules}
         """By trigger, how many lines ran out of time. Its keys never change."""
         self.late = 0
         """How many in all."""
 
     def relax(self) -> None:
-        for patterns in (*self._patterns, *self._exclude):
-            for pattern in patterns:
+        for court in self._courts:
+            for pattern in (*court.patterns, *court.exclude):
                 pattern.relax()
 
-    def hits(self, raw: bytes, offset: int, candidates: Iterable[Candidate]) -> list[Hit]:
+    def hits(self, raw: Raw, offset: int, candidates: Sequence[Candidate]) -> list[Hit]:
         """Decide one line, its LF already off. The first pattern of a rule that matches counts."""
+        if len(candidates) == 1:
+            ((number, index),) = candidates
+            hit = self._hit(self._courts[number], raw, offset, (index,))
+            return [] if hit is None else [hit]
         by_rule: dict[int, list[int]] = {}
         for number, index in sorted(set(candidates)):
             by_rule.setdefault(number, []).append(index)
-        each = (self._hit(number, raw, offset, indexes) for number, indexes in by_rule.items())
+        each = (self._hit(self._courts[one], raw, offset, by_rule[one]) for one in by_rule)
         return [hit for hit in each if hit is not None]
 
-    def _hit(self, number: int, raw: bytes, offset: int, indexes: Iterable[int]) -> Hit | None:
-        rule, patterns = self._rules[number], self._patterns[number]
+    def matches(self, raw: Raw) -> bool:
+        """Decide one line by the one pattern that there is, if it is the only one."""
+        ((rule, (pattern,), _),) = self._courts
+        try:
+            return pattern.search(text(raw, rule.encoding, rule.max_line)[0]) is not None
+        except TimeoutError:
+            self._give_up(rule)
+            return False
+
+    def _hit(self, court: _Court, raw: Raw, offset: int, indexes: Iterable[int]) -> Hit | None:
+        rule = court.rule
         line, cut = text(raw, rule.encoding, rule.max_line)
         late = False
         for index in indexes:
             try:
-                fields = patterns[index].search(line)
+                fields = court.patterns[index].search(line)
             except TimeoutError:
                 late = True
                 continue
             if fields is not None:
-                if self._exclude[number] and self._excluded(number, line):
+                if court.exclude and self._excluded(court, line):
                     return None
                 return Hit(rule.trigger, offset, line + CUT if cut else line, index, fields)
         if late:
@@ -117,21 +159,21 @@ class Decider:
         self.undecided[rule.trigger] += 1
         self.late += 1
 
-    def _excluded(self, number: int, line: str) -> bool:
+    def _excluded(self, court: _Court, line: str) -> bool:
         """Say whether an exclusion matches; if none can be decided the line is told, not lost."""
         late = False
-        for pattern in self._exclude[number]:
+        for pattern in court.exclude:
             try:
                 if pattern.search(line) is not None:
                     return True
             except TimeoutError:
                 late = True
         if late:
-            self._give_up(self._rules[number])
+            self._give_up(court.rule)
         return False
 
 
-def text(raw: bytes, encoding: str, most: int) -> tuple[str, bool]:
+def text(raw: Raw, encoding: str, most: int) -> tuple[str, bool]:
     """Decode one line, and tell whether it was longer than `most` bytes.
 
     One CR at its end is dropped. What cannot be decoded becomes U+FFFD, but not a character that

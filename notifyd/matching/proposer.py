@@ -8,9 +8,9 @@ import hyperscan
 
 from notifyd.matching import database
 from notifyd.matching.literals import Part
+from notifyd.matching.shape import LF
 from notifyd.matching.sieve import Sieve
 
-_LF = 0x0A
 _TO_LINE_END = rb"[^\n]*\n"
 """Ends every expression, so that the engine reports once per line and never once per byte."""
 
@@ -64,6 +64,14 @@ class Proposer:
                 found = _scanned(self._whole, data)
         return {min(start + length, end): found[length] for length in sorted(found)}
 
+    def begins(self, block: bytearray, start: int, end: int) -> list[int]:
+        """List where the lines begin that may match, between two offsets close to each other."""
+        if self._whole is None:
+            return []
+        with memoryview(block)[start:end] as data:
+            behind = sorted(_scanned(self._whole, data))
+        return [block.rfind(b"\n", start, start + length - 1) + 1 or start for length in behind]
+
     def _ready(self, data: memoryview) -> bool:
         """Whether a first look is worth while; learns what it has to look for."""
         if not self._sieving:
@@ -115,7 +123,7 @@ class Proposer:
 def _scanned(engine: hyperscan.Database, data: memoryview) -> Found:
     """Find, by the offset behind each line, what the engine proposes; adds an LF that lacks."""
     found: Found = {}
-    whole = data if data[-1] == _LF else bytes(data) + b"\n"
+    whole = data if data[-1] == LF else bytes(data) + b"\n"
     # The engine's types name only bytes and str; it takes any buffer.
     engine.scan(cast("bytes", whole), _note, context=found)
     return found

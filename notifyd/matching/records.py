@@ -1,16 +1,18 @@
 """Where those records of several lines begin that may match, without a look at all the others."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from notifyd.matching.decide import Decider, Rule
 from notifyd.matching.proposer import Expression, Proposer
+from notifyd.matching.shape import LF
 from notifyd.matching.widen import widen
 
-_LF = 0x0A
-_WINDOW = 1 << 10
+_WINDOW: Final = 256
+_WIDER: Final = 4
+"""How many times larger each window is than the one before."""
 _LATE: Final = 20
 """First lines that may run out of time in one go."""
 
@@ -99,7 +101,7 @@ class Records:
             for at in self._likely(block, low, stop):
                 if self._is_first(block, at, stop):
                     return at
-            low, size = stop, 2 * size
+            low, size = stop, _WIDER * size
         return None
 
     def _last(self, block: bytearray, low: int, at: int, end: int) -> int:
@@ -107,28 +109,27 @@ class Records:
         stop, size = _line_end(block, at, end), _WINDOW
         while stop > low:
             begin = block.rfind(b"\n", low, max(low, stop - size)) + 1 or low
-            for line in reversed(list(self._likely(block, begin, stop))):
+            for line in reversed(self._likely(block, begin, stop)):
                 if line == low or self._is_first(block, line, stop):
                     return line
-            stop, size = begin, 2 * size
+            stop, size = begin, _WIDER * size
         return low
 
-    def _likely(self, block: bytearray, low: int, high: int) -> Iterator[int]:
-        """Give the begins of lines that may be first lines."""
+    def _likely(self, block: bytearray, low: int, high: int) -> Sequence[int]:
+        """List the begins of lines that may be first lines."""
         if self._proposer is not None:
-            for after in self._proposer.proposed(block, low, high):
-                yield block.rfind(b"\n", low, after - 1) + 1 or low
-            return
+            return self._proposer.begins(block, low, high)
+        begins = []
         while low < high:
-            yield low
+            begins.append(low)
             low = _line_end(block, low, high)
+        return begins
 
     def _is_first(self, block: bytearray, at: int, end: int) -> bool:
         if self.decider.late >= self._most:
             raise TooLateError
         after = _line_end(block, at, end)
-        raw = bytes(memoryview(block)[at : after - (block[after - 1] == _LF)])
-        return bool(self.decider.hits(raw, at, [(0, 0)]))
+        return self.decider.matches(block[at : after - (block[after - 1] == LF)])
 
 
 def _line_end(block: bytearray, at: int, end: int) -> int:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from notifyd.matching.decide import NONE, Candidate, Decider, Hit, Rule
 from notifyd.matching.proposer import Expression, Proposer
 from notifyd.matching.records import Records
+from notifyd.matching.shape import LF
 from notifyd.matching.widen import widen, widen_in_records
 
-_LF = 0x0A
 _SLICE = 256 << 10
 _LEAST_SLICE = 4 << 10
 _COST_OF_UNDECIDED = 10
@@ -92,7 +92,7 @@ class Scanner:
                         limit -= 1
                     candidates = [one for one in candidates if one[0] not in near]  # noqa: PLW2901
                 if candidates:
-                    raw = bytes(memoryview(block)[begin : after - (block[after - 1] == _LF)])
+                    raw = block[begin : after - (block[after - 1] == LF)]
                     for hit in self._decider.hits(raw, begin, candidates):
                         hits.append(hit)
                         limit -= 1

@@ -1,6 +1,7 @@
 """What is left of a pattern once it is widened: a small expression over bytes."""
 
 from dataclasses import dataclass
+from functools import partial
 
 LF = 0x0A
 
@@ -81,22 +82,27 @@ def _trimmed(shape: Shape, *, at: int) -> Shape:
     return shape
 
 
-def rendered(shape: Shape) -> bytes:
-    """Write it in the syntax of the scanning engine. No part but a lone LF crosses a line's end."""
+def rendered(shape: Shape, trail: frozenset[int] = frozenset()) -> bytes:
+    """Write it in the syntax of the scanning engine. No part but a lone LF crosses a line's end.
+
+    trail: the ASCII codes that may be bytes of a character beyond ASCII, though not its first.
+    """
+    within = partial(rendered, trail=trail)
     match shape:
         case Chars(codes, high):
             if not high:
                 return _set(codes)
-            return rb"(?:%s|[\x80-\xff]+)" % _set(codes) if codes - {LF} else rb"[\x80-\xff]+"
+            beyond = rb"[\x80-\xff]" + _set(_HIGH | trail) + b"*"
+            return rb"(?:%s|%s)" % (_set(codes), beyond) if codes - {LF} else beyond
         case Bytes(value):
             return b"".join(rb"\x%02x" % byte for byte in value)
         case Repeat(Chars(codes, high), mark) if mark != "?":
-            return _set(codes | _HIGH if high else codes) + mark.encode()
+            return _set(codes | _HIGH | trail if high else codes) + mark.encode()
         case Repeat(item, mark):
-            return b"(?:%s)%s" % (rendered(item), mark.encode())
+            return b"(?:%s)%s" % (within(item), mark.encode())
         case Sequence(items):
-            return b"".join(map(rendered, items))
-    return b"(?:%s)" % b"|".join(map(rendered, shape.items))
+            return b"".join(map(within, items))
+    return b"(?:%s)" % b"|".join(map(within, shape.items))
 
 
 def _set(codes: frozenset[int]) -> bytes:

@@ -6,19 +6,19 @@ lose their bounds, and whatever can match beyond ASCII accepts every byte from 0
 
 import re
 import warnings
-from functools import partial
+from collections.abc import Callable
+from functools import lru_cache, partial
 from re import _constants as op  # type: ignore[attr-defined] # the parse tree is not public
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import NamedTuple
 
 from notifyd.matching import charset, shape
-from notifyd.matching.encoding import Layout, layout
+from notifyd.matching.encoding import FIRST_TRAIL, Layout, layout
 from notifyd.matching.literals import Part, any_of, parts
 from notifyd.matching.shape import Bytes, Chars, Choice, Repeat, Sequence, Shape
 
 _COPIES = 8
-_DROPPED = frozenset({op.AT, op.ASSERT, op.ASSERT_NOT, op.FAILURE})
-_REPEATS = frozenset({op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT})
+_TRAIL = frozenset(range(FIRST_TRAIL, 0x80))
 _FUZZY = re.compile(r"\{[\s\d<=]*[deis]\s*[<}+,:\d]")
 """What `regex` may take for approximate matching, and `re` for plain text."""
 
@@ -39,20 +39,39 @@ def widen(pattern: str, encoding: str = "utf-8") -> Widened:
     found = layout(encoding)
     if found is Layout.OTHER:
         return Widened(None, f"{encoding} does not keep ASCII apart from other characters")
+    try:
+        whole = read(pattern, found).shape
+    except ValueError as error:
+        return Widened(None, str(error))
+    if shape.nullable(whole):
+        return Widened(None, "it can match an empty piece of text")
+    trail = _TRAIL if found is Layout.MIXED else frozenset()
+    return Widened(shape.rendered(shape.trimmed(whole), trail), parts=parts(whole))
+
+
+class Read(NamedTuple):
+    """exact: only anchors were dropped, so that matching it takes no longer than the shape says."""
+
+    shape: Shape
+    exact: bool
+
+
+@lru_cache(maxsize=1024)
+def read(pattern: str, encoding: Layout) -> Read:
+    """Read a pattern as a shape; ValueError says why that cannot be done: a clause."""
     if _FUZZY.search(pattern):
-        return Widened(None, "it uses approximate matching")
+        raise ValueError("it uses approximate matching")
     try:
         with warnings.catch_warnings(action="error", category=FutureWarning):
             tree = parser.parse(pattern)
         flags = tree.state.flags
-        if flags & re.VERBOSE and "{" in pattern:
-            return Widened(None, "it is verbose and has braces")
-        whole = _Widener(found).sequence(tree, flags)
+        widener = _Widener(encoding)
+        whole = widener.sequence(tree, flags)
     except (re.error, FutureWarning, OverflowError, RecursionError, ValueError):
-        return Widened(None, "it uses syntax that only the deciding engine knows")
-    if shape.nullable(whole):
-        return Widened(None, "it can match an empty piece of text")
-    return Widened(shape.rendered(shape.trimmed(whole)), parts=parts(whole))
+        raise ValueError("it uses syntax that only the deciding engine knows") from None
+    if flags & re.VERBOSE and "{" in pattern:
+        raise ValueError("it is verbose and has braces")
+    return Read(whole, widener.exact)
 
 
 def widen_in_records(pattern: str, encoding: str = "utf-8") -> Widened:
@@ -71,6 +90,7 @@ class _Widener:
 
     def __init__(self, encoding: Layout) -> None:
         self._encoding = encoding
+        self.exact = True
 
     def sequence(self, tree: object, flags: int) -> Shape:
         items = tuple(self._item(kind, value, flags) for kind, value in tree)  # type: ignore[attr-defined] # no stubs
@@ -87,7 +107,7 @@ class _Widener:
             case op.ANY, _:
                 return Chars(frozenset(range(0x80)), high=True)
             case op.IN, list(members):
-                return charset.one_of(members, caseless=caseless, ascii_only=bool(flags & re.ASCII))
+                return charset.one_of(members, caseless=caseless)
             case op.BRANCH, (_, list(branches)):
                 return Choice(tuple(map(inside, branches)))
             case op.SUBPATTERN, (_, int(added), int(removed), tree):
@@ -99,11 +119,19 @@ class _Widener:
                 (int(low), int(top), tree),
             ):
                 return _repeated(inside(tree), low, top)
+            case op.AT | op.FAILURE, _:
+                return shape.NOTHING
+        self.exact = False
+        return self._inexact(kind, value, inside)
+
+    def _inexact(self, kind: object, value: object, inside: Callable[[object], Shape]) -> Shape:
+        """Widen what says less, or takes longer, than what is left of it."""
+        match kind, value:
             case op.GROUPREF, _:
                 return shape.ANYTHING
             case op.GROUPREF_EXISTS, (_, yes, no):
                 return Choice((inside(yes), inside(no) if no else shape.NOTHING))
-            case kind, _ if kind in _DROPPED:
+            case op.ASSERT | op.ASSERT_NOT, _:
                 return shape.NOTHING
         raise ValueError(f"an unknown part of a pattern: {kind}")
 

@@ -6,7 +6,7 @@ from notifyd.model import Course, Match, Phase, Priority, Tally
 from notifyd.shaping.admission import admit, affordable
 from notifyd.shaping.draft import Draft
 from notifyd.shaping.group import NEVER, Alarm, Group
-from notifyd.shaping.matches import count, join, opened, row_of
+from notifyd.shaping.matches import add, join, opened, row_of
 from notifyd.shaping.mutes import held_back, hold_back, muted_until, take_back
 from notifyd.shaping.tally import single
 from notifyd.shaping.trail import Did
@@ -19,7 +19,7 @@ def change(draft: Draft, key: str, group: Group, match: Match) -> None:
     """Take in that a condition begins or ends; one that is known already changes nothing."""
     if match.event.phase is Phase.BEGAN:
         if group.alarm is None:
-            count(draft, key, replace(group, alarm=Alarm(match.event)), match)
+            add(draft, key, replace(group, alarm=Alarm(match.event)), [match.event])
     elif group.alarm is not None:
         _end(draft, key, replace(group, alarm=None), group.alarm, match)
 
@@ -37,7 +37,7 @@ def _end(draft: Draft, key: str, group: Group, alarm: Alarm, match: Match) -> No
     if not rule.resolve:
         return
     if group.tally is not None and group.tally.course is Course.BEGAN:
-        count(draft, key, group, match)  # the alarm is still to be told: both become one
+        add(draft, key, group, [event])  # the alarm is still to be told: both become one
         return
     draft.note(trigger, matches=1)
     tally = single(event)

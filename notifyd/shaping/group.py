@@ -3,13 +3,13 @@
 All times are monotonic seconds, but for those inside tallies.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from math import inf
 
 from notifyd.model import LINES_KEPT, Event, Now, Phase, Tally
 from notifyd.shaping.rules import Limit, Rule
-from notifyd.shaping.tally import joined, single
+from notifyd.shaping.tally import clipped, joined, together
 
 NEVER = 1e15
 """A monotonic time that does not come; JSON has no infinity."""
@@ -56,42 +56,52 @@ class Group:
     alarm: Alarm | None = None
 
 
-def added(group: Group, event: Event, now: Now, rule: Rule) -> tuple[Group, int]:
-    """Count a match; also returns how many earlier ones fell below the threshold by now."""
+def added(group: Group, events: Sequence[Event], now: Now, rule: Rule) -> tuple[Group, int]:
+    """Count matches that came at once; also returns how many earlier ones fell out of the window.
+
+    Those that bring about a firing must be the last, unless the group waits already.
+    """
     calm = group.cooldown and now.mono - group.seen >= rule.cooldown_max
-    below, tally = 0, single(event)
-    window: tuple[float, ...] = ()
-    recent: tuple[Event, ...] = ()
-    counted_first = event.phase is Phase.NONE  # a condition lasts or not: it needs no second one
+    group = replace(group, seen=now.mono, cooldown=0.0 if calm else group.cooldown)
+    counted_first = (
+        events[0].phase is Phase.NONE
+    )  # a condition lasts or not: it needs no second one
     if counted_first and (rule.threshold > 1 or group.window):
-        window = Limit(rule.threshold, rule.window).within(group.window, now.mono)
-        below = len(group.window) - len(window)
-        recent = (*group.recent, tally.event)[-min(LINES_KEPT, len(window) + 1) :]
-        window = (*window, now.mono)
-        if len(window) < rule.threshold:
-            waiting = replace(
-                group,
-                window=window,
-                recent=recent,
-                seen=now.mono,
-                cooldown=0.0 if calm else group.cooldown,
-            )
-            return waiting, below
-        tally = _fired(window, recent, now)
+        group, tally, below = _through_window(group, events, now, rule)
+        if tally is None:
+            return group, below
+    else:
+        tally, below = together(events), 0
     since = group.since if group.tally else now.mono
-    return (
-        replace(
-            group,
-            window=() if counted_first else group.window,
-            recent=() if counted_first else group.recent,
-            tally=joined(group.tally, tally),
-            since=since,
-            due=_due(group, since, now, rule),
-            seen=now.mono,
-            cooldown=0.0 if calm else group.cooldown,
-        ),
-        below,
-    )
+    due = _due(group, since, now, rule)
+    return replace(group, tally=joined(group.tally, tally), since=since, due=due), below
+
+
+def _through_window(
+    group: Group, events: Sequence[Event], now: Now, rule: Rule
+) -> tuple[Group, Tally | None, int]:
+    """Have the threshold count matches; returns what fired, and how many fell out of the window."""
+    tally: Tally | None = None
+    recent = group.recent
+    window = Limit(rule.threshold, rule.window).within(group.window, now.mono)
+    below = len(group.window) - len(window)
+    while events:
+        lacking = max(1, rule.threshold - len(window))
+        some, events = events[:lacking], events[lacking:]
+        window += (now.mono,) * len(some)
+        recent += tuple(map(clipped, some[-LINES_KEPT:]))
+        recent = recent[-min(LINES_KEPT, len(window)) :]
+        if len(window) >= rule.threshold:
+            tally = joined(tally, _fired(window, recent, now))
+            window, recent = (), ()
+    return replace(group, window=window, recent=recent), tally, below
+
+
+def room(group: Group, now: Now, rule: Rule) -> int | None:
+    """Tell how many matches may be added at once; None means any number."""
+    if group.tally is not None and not ripe(group, now):
+        return None
+    return max(1, rule.threshold - len(group.window))
 
 
 def _due(group: Group, since: float, now: Now, rule: Rule) -> float:
@@ -103,7 +113,7 @@ def _due(group: Group, since: float, now: Now, rule: Rule) -> float:
 
 
 def _fired(window: tuple[float, ...], recent: tuple[Event, ...], now: Now) -> Tally:
-    tally = reduce(joined, map(single, recent))
+    tally = together(recent)
     return replace(tally, count=len(window), first=now.wall - (now.mono - window[0]))
 
 

@@ -1,12 +1,13 @@
 """What a match does to its group, and what becomes of a group that fired."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from notifyd.model import Course, Match, Now, Phase, Row, Status, Tally
+from notifyd.model import Course, Event, Now, Phase, Row, Status, Tally
 from notifyd.shaping.admission import admit, new_row
 from notifyd.shaping.codec import group_key
 from notifyd.shaping.draft import Draft
-from notifyd.shaping.group import NEVER, Group, added, emitted, ripe
+from notifyd.shaping.group import NEVER, Group, added, emitted, ripe, room
 from notifyd.shaping.mutes import hold_back
 from notifyd.shaping.rules import Rule
 from notifyd.shaping.tally import joined
@@ -16,9 +17,8 @@ OTHERS = "(others)"
 """The group that takes the matches for which there is no room for a group of their own."""
 
 
-def find(draft: Draft, match: Match) -> tuple[str, Group]:
-    """Find the group that a match belongs to, or begin it."""
-    trigger, values = match.event.trigger, match.group
+def find(draft: Draft, trigger: str, values: tuple[str, ...]) -> tuple[str, Group]:
+    """Find the group that matches belong to, or begin it."""
     rule = draft.rule(trigger)
     key = group_key(trigger, values)
     group = draft.group(key)
@@ -29,31 +29,44 @@ def find(draft: Draft, match: Match) -> tuple[str, Group]:
     return key, group or Group(trigger, values, rule.identity)
 
 
-def count(draft: Draft, key: str, group: Group, match: Match) -> None:
-    """Count a match for its group, and tell what fired with it."""
-    event, rule = match.event, draft.rule(match.event.trigger)
-    group, below = added(group, event, draft.now, rule)
+def count(draft: Draft, trigger: str, values: tuple[str, ...], events: Sequence[Event]) -> None:
+    """Count matches of one group that came at once, and tell what fires with each of them.
+
+    Those after which the group only waits are counted together: of a burst that is nearly all.
+    """
+    rule = draft.rule(trigger)
+    while events:
+        key, group = find(draft, trigger, values)
+        most = room(group, draft.now, rule)
+        add(draft, key, group, events[:most])
+        events = events[most:] if most else ()
+
+
+def add(draft: Draft, key: str, group: Group, events: Sequence[Event]) -> None:
+    """Add to a group as many matches as it has room for at once, and tell it if it is ripe."""
+    rule = draft.rule(group.trigger)
+    group, below = added(group, events, draft.now, rule)
     draft.put_group(key, group)
     if below:
-        draft.trace(event.trigger, Did.LAPSED, below, group=group.values)
+        draft.trace(group.trigger, Did.LAPSED, below, group=group.values)
     if ripe(group, draft.now):
-        draft.note(event.trigger, matches=1, below=below)
+        draft.note(group.trigger, matches=len(events), below=below)
         tell(draft, key, group)
         return
-    reason = _wait(draft, group, rule, event.line)
-    draft.note(event.trigger, matches=1, below=below, reason=reason)
+    reason = _wait(draft, group, rule, len(events), events[-1].line)
+    draft.note(group.trigger, matches=len(events), below=below, reason=reason)
 
 
-def _wait(draft: Draft, group: Group, rule: Rule, line: str) -> str:
-    """Write down what a match waits for; returns it in words."""
+def _wait(draft: Draft, group: Group, rule: Rule, number: int, line: str) -> str:
+    """Write down what matches wait for; returns it in words."""
     if group.tally is None:
         have = f"{len(group.window)} of {rule.threshold} within {rule.window:g} s"
-        draft.trace(group.trigger, Did.BELOW, 1, line=line, group=group.values, detail=have)
+        draft.trace(group.trigger, Did.BELOW, number, line=line, group=group.values, detail=have)
         return "below the threshold so far"
     cooling = draft.now.mono < group.cooling
     did = Did.COOLING if cooling else Did.WAITING
     until = draft.wall(group.due)
-    draft.trace(group.trigger, did, 1, line=line, group=group.values, until=until)
+    draft.trace(group.trigger, did, number, line=line, group=group.values, until=until)
     return "cooling down: told when that ends" if cooling else "waiting for the matches to pause"
 
 

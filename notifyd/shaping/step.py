@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from notifyd.model import Match, Now, Phase, Status
+from notifyd.model import Event, Match, Now, Phase, Status
 from notifyd.shaping import alarms, matches, mutes
 from notifyd.shaping.admission import calm_storm, count_into, expire, place_due
 from notifyd.shaping.draft import Draft
@@ -46,9 +46,14 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
         mutes.retime(draft)
     if state.due(now):
         _tend(draft)
+    crowd = _Crowd(draft)
     for index, event in enumerate(events):
+        if isinstance(event, Match) and crowd.joined_by(event):
+            continue
+        crowd.count()
         if reply := _take(draft, event):
             draft.decision.replies[index] = reply
+    crowd.count()
     announce(draft)
     calm_storm(draft)
     dispatch(draft)
@@ -81,12 +86,34 @@ def _take(draft: Draft, event: Input) -> Reply | None:
     return None
 
 
+class _Crowd:
+    """Matches that came one after the other, gathered by group: the time is the same for all."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._events: dict[tuple[str, tuple[str, ...]], list[Event]] = {}
+
+    def joined_by(self, match: Match) -> bool:
+        """Gather a match, unless what it makes could depend on the order between groups."""
+        event = match.event
+        if event.phase is not Phase.NONE or self._draft.rule(event.trigger).every_match_alone:
+            return False
+        self._events.setdefault((event.trigger, match.group), []).append(event)
+        return True
+
+    def count(self) -> None:
+        """Count what was gathered, the group that came first before the others."""
+        for (trigger, values), events in self._events.items():
+            matches.count(self._draft, trigger, values, events)
+        self._events.clear()
+
+
 def _count(draft: Draft, match: Match) -> None:
-    key, group = matches.find(draft, match)
-    if match.event.phase is Phase.NONE:
-        matches.count(draft, key, group, match)
+    event = match.event
+    if event.phase is Phase.NONE:
+        matches.count(draft, event.trigger, match.group, [event])
     else:
-        alarms.change(draft, key, group, match)
+        alarms.change(draft, *matches.find(draft, event.trigger, match.group), match)
 
 
 def _tend(draft: Draft) -> None:

@@ -1,6 +1,6 @@
 """Counting matches together. Lines are clipped to what a notification's body can hold."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from notifyd.model import LINES_KEPT, Course, Digest, Event, Phase, Tally
 
@@ -12,7 +12,7 @@ def _clip(text: str) -> str:
     return text if len(text) <= _CLIP else text[: _CLIP - 1] + "…"
 
 
-def _clipped(event: Event) -> Event:
+def clipped(event: Event) -> Event:
     if len(event.line) <= _CLIP and all(len(value) <= _CLIP for value in event.fields.values()):
         return event
     fields = {name: _clip(value) for name, value in event.fields.items()}
@@ -20,10 +20,22 @@ def _clipped(event: Event) -> Event:
 
 
 def single(event: Event) -> Tally:
-    event = _clipped(event)
-    paths = (event.path,) if event.path else ()
-    course = _COURSES[event.phase]
-    return Tally(1, event.wall, event.wall, event.line, (event.line,), paths, event, course)
+    return together([event])
+
+
+def together(events: Sequence[Event]) -> Tally:
+    """Count matches of one group, as many as there are; what nobody will see is not looked at."""
+    first, last = events[0], clipped(events[-1])
+    return Tally(
+        count=len(events),
+        first=first.wall,
+        last=max(event.wall for event in events),
+        first_line=_clip(first.line),
+        lines=tuple(_clip(event.line) for event in events[-LINES_KEPT:]),
+        paths=tuple(dict.fromkeys(event.path for event in events if event.path))[:LINES_KEPT],
+        event=last,
+        course=_COURSES[last.phase],
+    )
 
 
 def joined(earlier: Tally | None, later: Tally) -> Tally:

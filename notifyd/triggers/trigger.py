@@ -77,7 +77,8 @@ class Trigger:
 
     def match(self, event: Event) -> Match:
         """Find the group that an event counts for: one value for each name in group_by."""
-        return Match(tuple(_value(event, name) for name in self.shaping.group_by), event)
+        by = self.shaping.group_by
+        return Match(tuple([_value(event, name) for name in by]) if by else (), event)
 
     def render(self, tally: Tally, wall: float | None = None) -> tuple[str, str]:
         """Write title and body. `wall` is now; left out, the day of the last match is today.

@@ -21,7 +21,7 @@ def check(folder: Path, content: str, **environ: str) -> subprocess.CompletedPro
         check=False,
         capture_output=True,
         text=True,
-        env={"PATH": os.environ["PATH"], **environ},
+        env={"PATH": os.environ["PATH"]} | environ,
     )
 
 
@@ -34,8 +34,33 @@ def test_a_good_config_is_0_and_warns(tmp_path: Path):
             "so it may match every line (got 'x*')"
         ),
         (
-            "warning: triggers.a.patterns[2]: is tried on every line, which is slow: "
-            "it uses approximate matching"
+            "warning: config.toml: triggers.a.patterns[2]: is tried on every line, which is slow: "
+            "it uses approximate matching (got '(?:fine){e<=1}')"
+        ),
+    ]
+
+
+def test_slow_patterns_of_records_are_warned_of_by_file_and_place(tmp_path: Path):
+    (tmp_path / "config.d").mkdir()
+    (tmp_path / "config.d" / "app.toml").write_text(
+        "[triggers.a]\ntype = 'log'\npaths = '/x'\nmultiline = '\\p{Lu}'\n"
+        "patterns = ['Caused by: (.*)', '\\d+ \\w+']\n"
+        "[triggers.b]\ntype = 'log'\npaths = '/x'\nmultiline = '^\\d'\npatterns = '\\w\\d'\n"
+    )
+    done = check(tmp_path, "")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        (
+            "warning: config.d/app.toml: triggers.a.multiline: is tried on many lines, which is "
+            "slow: it uses syntax that only the deciding engine knows (got '\\p{Lu}')"
+        ),
+        (
+            "warning: config.d/app.toml: triggers.a.patterns[1]: is tried on every record, which "
+            "is slow: there is no text that it surely needs (got '\\d+ \\w+')"
+        ),
+        (
+            "warning: config.d/app.toml: triggers.b.patterns: is tried on every record, which is "
+            "slow: there is no text that it surely needs (got '\\w\\d')"
         ),
     ]
 
@@ -66,6 +91,14 @@ def test_a_missing_file_is_78(tmp_path: Path):
         78,
         f"{tmp_path}/gone: there is no such file, but NOTIFYD_CONFIG names it\n",
     )
+
+
+def test_a_journal_that_cannot_be_read_is_warned_of(tmp_path: Path):
+    done = check(
+        tmp_path, '[triggers.a]\ntype = "log"\njournal = "*"\npatterns = "x"', PATH="/none"
+    )
+    assert done.returncode == 0
+    assert done.stderr.startswith("warning: journalctl is not installed, so the journal cannot be")
 
 
 @pytest.mark.parametrize(

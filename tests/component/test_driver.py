@@ -85,6 +85,22 @@ async def test_each_of_many_at_once_gets_its_own_answer(tmp_path):
     assert dict(on_disk(tmp_path, "SELECT id, title FROM notifications")) == titles
 
 
+async def test_while_many_texts_are_made_others_have_their_turns(tmp_path):
+    turns, seen = 0, set()
+
+    def rendered(row, content, now):
+        seen.add(turns)
+        return render(row, content, now)
+
+    async with running(tmp_path) as (driver, _):
+        driver.render = rendered
+        offer = asyncio.ensure_future(driver.offer([match("app")] * 500, rereadable=True))
+        while not offer.done():
+            turns += 1
+            await asyncio.sleep(0)
+    assert len(seen) >= 10
+
+
 async def test_a_full_disk_refuses_requests_and_keeps_what_cannot_be_asked_again(tmp_path):
     async with running(tmp_path) as (driver, store):
         (pages,) = store._writer.execute("PRAGMA page_count").fetchone()

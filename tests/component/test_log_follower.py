@@ -199,7 +199,7 @@ def test_a_reading_is_bounded_and_the_rest_follows(tmp_path):
         if not batch.more:
             break
     reader.close()
-    assert max(sizes) == 200
+    assert max(sizes) == 500
     assert sum(sizes) == 1200
 
 

@@ -15,8 +15,8 @@ def daemon(tmp_path, platform):
     """Make daemons of one folder; they are ended with the test."""
     made = []
 
-    def make(config, **environ):
-        made.append(Daemon(tmp_path, platform, config, **environ))
+    def make(config, **options):
+        made.append(Daemon(tmp_path, platform, config, **options))
         return made[-1]
 
     yield make

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ import pytest
 
 from notifyd.cli import COMMANDS
 from notifyd.config.load import load
+from support.daemon import wait_for
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -76,3 +78,24 @@ def test_every_dependency_has_its_reason():
 
 def test_the_example_config_is_accepted():
     assert load(ROOT / "config.example.toml", environ("/root")).settings.triggers
+
+
+def test_the_shown_way_out_for_utf_16_rewrites_a_log_as_it_grows(tmp_path):
+    (command,) = re.findall(r"^```sh\n(tail .*?)^```", README, re.MULTILINE | re.DOTALL)
+    log, copy = tmp_path / "errorlog", tmp_path / "errorlog.utf8"
+    log.write_bytes("first 上 line\n".encode("utf-16"))
+    shell = subprocess.Popen(
+        command,
+        shell=True,
+        cwd=tmp_path,
+        env={**environ(tmp_path), "PYTHONUTF8": "1"},
+        start_new_session=True,
+    )
+    try:
+        wait_for(lambda: copy.exists() and copy.read_text() == "first 上 line\n")
+        with log.open("ab") as file:
+            file.write("second Ċ\nthird".encode("utf-16-le"))
+        wait_for(lambda: copy.read_text() == "first 上 line\nsecond Ċ\n")
+    finally:
+        os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()

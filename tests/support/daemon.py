@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -33,9 +33,21 @@ def wait_for(condition: Callable[[], object], within: float = 15.0, what: object
 
 
 class Daemon:
-    """config: TOML; the API, the token, the state and the socket come by the environment."""
+    """config: TOML; the API, the token, the state and the socket come by the environment.
 
-    def __init__(self, folder: Path, platform: object, config: str, **environ: str) -> None:
+    through: a command that sets limits and then runs what follows it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        platform: object,
+        config: str,
+        *,
+        through: Sequence[str] = (),
+        **environ: str,
+    ) -> None:
+        self.through = through
         self.folder, self.platform = folder, platform
         self.socket = folder / "run" / "notifyd.sock"
         self.config = folder / "config.toml"
@@ -60,15 +72,23 @@ class Daemon:
         """Start the process, and do not wait for it."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "notifyd", "run", "--config", str(self.config)],
+                [
+                    *self.through,
+                    sys.executable,
+                    "-m",
+                    "notifyd",
+                    "run",
+                    "--config",
+                    str(self.config),
+                ],
                 env=self.environ,
                 stdout=log,
                 stderr=log,
                 **options,
             )
 
-    def start(self) -> Self:
-        self.launch()
+    def start(self, **options: object) -> Self:
+        self.launch(**options)
         wait_for(lambda: self.answers() or self.process.poll() is not None, what="a start")
         assert self.process.poll() is None, self.log.read_text()
         return self

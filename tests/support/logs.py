@@ -9,6 +9,7 @@ from functools import partial
 from notifyd.config.triggers import LogTrigger
 from notifyd.matching import Judge, Scanner
 from notifyd.pipeline import patterns_of
+from notifyd.sources.log.brief import Brief
 from notifyd.sources.log.follower import Follower
 from notifyd.sources.log.source import LogSource
 from notifyd.sources.log.watch import Hints, Watch
@@ -28,15 +29,13 @@ def judge_for(triggers):
     return lambda name: Judge(patterns_of(name, triggers[name], records=True))
 
 
-def follower(triggers, positions, *, wall=time.time, never=()):
-    return Follower(
-        triggers,
-        positions,
-        scanner_for=scanner_for(triggers),
-        judge_for=judge_for(triggers),
-        wall=wall,
-        never=tuple(never),
-    )
+def brief(triggers, *, wall=time.time, never=(), descriptors=None):
+    scanner, judge = scanner_for(triggers), judge_for(triggers)
+    return Brief(triggers, scanner, judge, wall, tuple(never), descriptors)
+
+
+def follower(triggers, positions, **keys):
+    return Follower(brief(triggers, **keys), positions)
 
 
 class Counted(ThreadPoolExecutor):
@@ -58,14 +57,7 @@ async def running(triggers, *, positions=None, watch=Watch, sweep=300.0):
     with Counted(1) as executor:
         recorder.executor = executor
         recorder.source = LogSource(
-            triggers,
-            recorder.positions,
-            scanner_for=scanner_for(triggers),
-            judge_for=judge_for(triggers),
-            wall=time.time,
-            executor=executor,
-            sweep=sweep,
-            watch=watch,
+            brief(triggers), recorder.positions, executor=executor, sweep=sweep, watch=watch
         )
         task = asyncio.create_task(recorder.source.run(recorder.emit))
         try:
@@ -97,8 +89,8 @@ reading_from_start = partial(trigger, read_from="beginning")
 class Daemon:
     """A follower whose positions are committed with its events, and that can be killed."""
 
-    def __init__(self, triggers):
-        self.triggers = triggers
+    def __init__(self, triggers, **keys):
+        self.triggers, self.keys = triggers, keys
         self.positions = {}
         self.events = []
         self.now = 0.0
@@ -107,7 +99,9 @@ class Daemon:
         self.start()
 
     def start(self):
-        self.follower = follower(self.triggers, dict(self.positions), wall=lambda: self.wall)
+        self.follower = follower(
+            self.triggers, dict(self.positions), wall=lambda: self.wall, **self.keys
+        )
         self.turn()
 
     def kill(self):

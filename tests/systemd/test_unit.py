@@ -32,16 +32,28 @@ type = "log"
 paths = ["/var/log/app/app.log"]
 patterns = ['ALERT']
 debounce = "0s"
+[triggers.entries]
+type = "log"
+journal = "*"
+patterns = '^logged'
+debounce = "0s"
+cooldown = "0s"
 EOF
+told() {{  # wait until a trigger has so many notifications
+  i=0; history="{python} -m notifyd history --socket /run/notifyd/notifyd.sock"
+  until [ $($history | grep -c $1) -ge $2 ]; do
+    i=$((i + 1)); [ $i -lt 50 ]; sleep 0.1
+  done
+  echo told: $1 $2
+}}
 systemctl daemon-reload
 systemctl start notifyd
 systemctl show -p User,ActiveState,StatusText notifyd
 stat -c '%a %U' /run/notifyd/notifyd.sock /var/lib/notifyd
 echo 'ALERT root only' >> /var/log/app/app.log
-i=0
-until {python} -m notifyd history --socket /run/notifyd/notifyd.sock | grep 'app'; do
-  i=$((i + 1)); [ $i -lt 50 ]; sleep 0.1
-done
+told app 1
+logger 'logged with all capabilities'
+told entries 1
 systemctl reload notifyd
 echo reloaded: $(systemctl is-active notifyd)
 kill -9 $(systemctl show -p MainPID --value notifyd)
@@ -52,7 +64,18 @@ done
 echo restarted: $(systemctl show -p NRestarts --value notifyd)
 systemctl stop notifyd
 echo stopped: $(systemctl show -p Result,ExecMainStatus notifyd | tr '\n' ' ')
+mkdir /etc/systemd/system/notifyd.service.d
+printf '[Service]\nCapabilityBoundingSet=\nAmbientCapabilities=\n' \
+  > /etc/systemd/system/notifyd.service.d/none.conf
+systemctl daemon-reload
+logger 'logged while it was away'
+systemctl start notifyd
+told entries 2
+systemctl stop notifyd
 if journalctl -u notifyd | grep onp_secret; then exit 9; fi
+sed -i /^systemd-journal:/d /etc/group
+systemctl start notifyd
+echo without the group: $(systemctl is-active notifyd)
 """
 
 
@@ -83,11 +106,13 @@ def test_the_service_starts_reads_reloads_and_survives_a_kill():
     for said in (
         "User=notifyd",
         "ActiveState=active",
-        "StatusText=1 triggers",
+        "StatusText=2 triggers",
         "660 notifyd",
         "700 notifyd",
         "reloaded: active",
         "restarted: 1",
         "stopped: Result=success ExecMainStatus=0",
+        "told: entries 2",
+        "without the group: active",
     ):
         assert said in done.stdout, done.stdout

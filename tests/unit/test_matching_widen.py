@@ -133,11 +133,14 @@ def found(patterns, block, encoding):
 @given(
     patterns=st.lists(PATTERNS, min_size=1, max_size=3),
     block=st.lists(BYTES, max_size=30).map(b"".join),
-    encoding=st.sampled_from(["utf-8", "utf-8", "latin-1", "cp1251", "shift_jis"]),
+    encoding=st.sampled_from(
+        ["utf-8", "utf-8", "latin-1", "cp1251", "shift_jis", "gb18030", "big5", "euc_jp"]
+    ),
 )
 @example([r"(?i)kiss"], f"K{DOTLESS}{LONG_S}S\n".encode(), "utf-8")
 @example([r"\S"], b"\x1c\n", "utf-8")
 @example([r"a.b"], b"a\xe6\x97b", "utf-8")
+@example([r"(?a:\d|\s)"], b"\xc2\x85", "utf-8")
 def test_the_scanner_finds_what_the_deciding_engine_finds_on_every_line(patterns, block, encoding):
     assume(all(map(compiles, patterns)))
     assert found(patterns, block, encoding) == expected(patterns, block, encoding)
@@ -173,8 +176,9 @@ def test_what_cannot_be_widened_says_why(pattern, reason):
 
 
 def test_an_encoding_that_mixes_ascii_into_characters_cannot_be_widened():
-    assert "shift_jis" in widen("x", "shift_jis").reason
-    assert widen("x", "cp1252").expression == widen("x").expression
+    assert "hz" in widen("x", "hz").reason
+    for plain in ("cp1252", "shift_jis", "gb18030"):
+        assert widen("x", plain).expression == widen("x").expression
 
 
 def test_the_ends_are_trimmed_to_what_must_be_there():

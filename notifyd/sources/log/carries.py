@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final, NamedTuple
 
 from notifyd.config.triggers import LogTrigger
@@ -213,8 +214,12 @@ class Carries:
 
 
 def event(hit: HitLike, wall: float, path: str) -> Event:
-    facts = {"pattern": str(hit.pattern)}
-    return Event(hit.trigger, wall, hit.line, path=path, fields=hit.fields, facts=facts)
+    return Event(hit.trigger, wall, hit.line, path, hit.fields, _facts(hit.pattern))
+
+
+@cache
+def _facts(pattern: int) -> Mapping[str, str]:
+    return {"pattern": str(pattern)}
 
 
 def _first(block: bytearray, piece: Piece, since: int, *, whole: bool) -> int:

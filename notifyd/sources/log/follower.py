@@ -1,26 +1,27 @@
 """Reads what is to be read, block by block, and gathers the events: on the scanning thread."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os.path import isdir
-from pathlib import Path
 
-from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event, Positions
+from notifyd.sources.log.brief import Brief
 from notifyd.sources.log.carries import Carries, event
 from notifyd.sources.log.catalog import Catalog, Survey
+from notifyd.sources.log.devices import renumbered
+from notifyd.sources.log.handles import Handles, StaleError
 from notifyd.sources.log.mounts import Mounts
 from notifyd.sources.log.partials import Partials
-from notifyd.sources.log.permission import unreadable
+from notifyd.sources.log.permission import ClosedGateError, unreadable
 from notifyd.sources.log.positions import Ledger
 from notifyd.sources.log.roster import Roster
-from notifyd.sources.log.scanning import JudgeFor, ScannerFor, ScannerLike
+from notifyd.sources.log.scanning import ScannerLike
 from notifyd.sources.log.silence import Silence
 from notifyd.sources.log.tail import Piece, Tail, buffer
 from notifyd.sources.log.tails import Tails
 from notifyd.sources.log.watch import Hints
 
-_EVENTS = 200
+_EVENTS = 500
 _ROOM = 16 << 20
 _EVENT_OVERHEAD = 200
 _BLOCKS = 16
@@ -54,24 +55,21 @@ class Batch:
 class Follower:
     """One turn at a time. Goes on where the positions say, and remembers nothing else."""
 
-    def __init__(
-        self,
-        triggers: Mapping[str, LogTrigger],
-        positions: Mapping[str, str],
-        *,
-        scanner_for: ScannerFor,
-        judge_for: JudgeFor,
-        wall: Callable[[], float],
-        never: tuple[Path, ...],
-    ) -> None:
+    def __init__(self, brief: Brief, positions: Mapping[str, str]) -> None:
+        triggers = brief.triggers
         patterns = {name: trigger.paths for name, trigger in triggers.items()}
-        self._catalog = Catalog(patterns, never)
+        self._catalog = Catalog(patterns, brief.never)
         pairs = [(name, pattern) for name, paths in patterns.items() for pattern in paths]
-        self._tails = Tails(Ledger(pairs, positions), triggers)
+        self._handles = Handles(brief.descriptors)
+        moved = renumbered(positions, self._handles)
+        now = {text: value for text, value in {**positions, **moved}.items() if value is not None}
+        ledger = Ledger(pairs, now)
+        ledger.change(moved)
+        self._tails = Tails(ledger, triggers, self._handles)
         self._roster = Roster(triggers, self._catalog, self._tails)
-        self._carries = Carries(triggers, positions, judge_for=judge_for, tails=self._tails)
+        self._carries = Carries(triggers, now, judge_for=brief.judge_for, tails=self._tails)
         self._partials, self._silence = Partials(triggers), Silence(triggers)
-        self._scanner_for, self._wall = scanner_for, wall
+        self._scanner_for, self._wall = brief.scanner_for, brief.wall
         self._scanners: dict[tuple[str, ...], ScannerLike] = {}
         self._buffer = buffer()
         self._found = Survey()
@@ -93,7 +91,7 @@ class Follower:
         events = self._read()
         events += self._carries.flush(now) + self._unfinished()
         events += self._silence.overdue(events, now, tails.wall, more=bool(tails.waiting))
-        tails.expire()
+        self._roster.generations.retire()
         if self._unsaved is None and (tails.ledger.news or self._carries.dirty):
             self._unsaved = now
         overdue = self._unsaved is not None and now >= self._unsaved + _FLUSH
@@ -163,17 +161,16 @@ class Follower:
         while waiting and blocks > 0 and room > 0 and len(events) < _EVENTS:
             key = next(iter(waiting))
             tail = self._tails.by_key[key]
-            try:
-                piece = tail.read(self._buffer)
-            except OSError as error:
-                self._roster.problems[tail.path] = unreadable(tail.path, error)
-                piece = None
+            piece = self._next(tail)
+            waiting = self._tails.waiting
+            if self._tails.by_key.get(key) is not tail:
+                continue  # it is another file by now
             if tail.lost is not None:
                 self._roster.generations.truncated(tail, tail.lost)
                 waiting = self._tails.waiting
                 continue  # what a copy holds comes before what was written since
             if piece is None:
-                del waiting[key]
+                waiting.pop(key, None)
                 self._partials.note(tail, self._tails.now)
                 if tail.finished:
                     events += self._carries.finish(tail)
@@ -190,6 +187,19 @@ class Follower:
             else:
                 waiting[key] = waiting.pop(key)
         return events
+
+    def _next(self, tail: Tail) -> Piece | None:
+        """Read what comes next in a file, unless it is a copy or cannot be read just now."""
+        try:
+            return None if self._roster.generations.copies.holds(tail) else tail.read(self._buffer)
+        except StaleError:
+            self._tails.waiting.pop(tail.key)
+            self._roster.moved(tail)
+        except ClosedGateError as refusal:
+            self._roster.problems[tail.path] = str(refusal)
+        except OSError as error:
+            self._roster.problems[tail.path] = unreadable(tail.path, error)
+        return None
 
     def _scanned(self, tail: Tail, piece: Piece, *, limit: int, room: int) -> list[Event]:
         scan = self._scanner(tail).scan(
@@ -257,6 +267,7 @@ class Follower:
 
     def _problems(self) -> tuple[str, ...]:
         told = sorted({*self._found.problems, *self._roster.problems.values()})
+        told[:0] = filter(None, [self._handles.problem])
         told += [
             f"{trigger}: {count} line{'s' * (count > 1)} could not be decided in time, "
             "because a pattern backtracks without end"

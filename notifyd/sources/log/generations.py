@@ -1,12 +1,20 @@
-"""Files that a name led to only while nobody looked: found by the names that rotation gives."""
+"""Files that a name led to only while nobody looked."""
+
+from collections.abc import Mapping
+from dataclasses import replace
 
 from notifyd.sources.log.catalog import Catalog
-from notifyd.sources.log.names import Names
-from notifyd.sources.log.permission import ClosedGateError, opened
-from notifyd.sources.log.position import Position
-from notifyd.sources.log.siblings import Sibling, renamed, rotations
+from notifyd.sources.log.copies import Copies
+from notifyd.sources.log.names import Identity, Names
+from notifyd.sources.log.position import Key, Position
+from notifyd.sources.log.siblings import renamed, rotations
 from notifyd.sources.log.tail import Tail
-from notifyd.sources.log.tails import Tails
+from notifyd.sources.log.tails import LINGER, Tails
+
+_TELLING = 64
+"""Bytes that must have been read of a file before a copy of it is known anywhere."""
+_VAIN = 60.0
+"""Seconds for which a copy is not looked for around a log once more where there was none."""
 
 
 class Generations:
@@ -15,80 +23,109 @@ class Generations:
     def __init__(self, tails: Tails, names: Names, catalog: Catalog) -> None:
         stored = tails.ledger.stored
         self.orphaned = {position.path for position in stored.values()}
-        self._tails, self._names, self._catalog = tails, names, catalog
+        self.copies = Copies(tails, catalog)
+        self._tails, self._names = tails, names
+        self._vain: dict[str, float] = {}
 
     def begin(self) -> None:
         """Find what was renamed before the start."""
-        for found in renamed(dict(self._tails.ledger.stored)):
-            self._tails.resume(found)
+        self.find(dict(self._tails.ledger.stored))
+
+    def find(self, lost: Mapping[Key, Position]) -> None:
+        """Go on with files that are not where they were, wherever they are found."""
+        for found in renamed(lost, self._tails.archives):
+            position = lost[found.key]
+            self._tails.archives.learn(position.path, found.path)
+            late = found.status.st_mtime + LINGER > self._tails.wall
+            if (late or found.status.st_size != position.offset) and not position.copied:
+                self._tails.resume(found)
+            elif position.place != found.path:
+                self._tails.ledger.store(found.key, replace(position, place=found.path))
 
     def settle(self) -> None:
         """Read what came and went under these names since the last file that we know of.
 
         That is what was written to after it and is named like a rotated file.
         """
+        self.copies.release(lambda original: original not in self._tails.by_key)
         if not self.orphaned:
             return
-        generations = self._tails.generations(self.orphaned)
+        replaced: dict[str, list[Position]] = {}
+        for position in self._tails.replaced:
+            replaced.setdefault(position.path, []).append(position)
         latest: dict[str, Position] = {}
-        for path, known in generations.items():
+        for path in self.orphaned:
             now = self._names.get(path)
-            earlier = [position for key, position in known if key[:2] != now]
+            if path not in replaced and self._is_known(now):
+                continue  # nothing else had the name meanwhile
+            earlier = [
+                position
+                for key, position in self._tails.generations(path)
+                if key[:2] != now and not position.copied
+            ]
+            earlier += replaced.get(path, ())
             if earlier:
                 latest[path] = max(earlier, key=lambda position: position.modified)
-        for path, siblings in sorted(rotations(latest.keys()).items()):
-            last = latest[path]
-            # What was copied was truncated then: a file that is whole still has no copy.
-            by_key = {found.key: found for found in siblings}
-            copied = [
-                position
-                for key, position in generations[path]
-                if key not in by_key or not _is_whole(by_key[key], path, position)
-            ]
+        for path, siblings in sorted(rotations(latest.keys(), self._tails.archives.below).items()):
             for found in siblings:
-                if found.status.st_mtime_ns >= last.modified:
-                    self._adopt(path, found, copied, dict.fromkeys(last.since, 0))
+                self._tails.meet(found)
+            gone = self._gone(path)
+            last = latest[path]
+            known = [*gone.values(), *replaced.get(path, ())]
+            # Of one that was followed by another, copies were looked for at that time.
+            known = [position for position in known if position.modified >= last.modified]
+            self.copies.gather(path, siblings, known, last)
+            self._tails.seek_no_more(gone)
         self._tails.oldest_first()
         self.orphaned = set()
+        self._tails.haunt(self._tails.replaced)
         self._tails.replaced.clear()
+
+    def retire(self) -> None:
+        """Close what lingered long enough; where it ended stays known while it has a name."""
+        for tail in self._tails.outlived:
+            if not tail.deleted:
+                self._tails.park(tail)
+                continue
+            self._tails.drop(tail)
+            siblings = rotations({tail.path}, self._tails.archives.of).get(tail.path, [])
+            self.copies.gather(tail.path, siblings, [tail.last], tail.last, missed=False)
+
+    def _gone(self, path: str) -> dict[Key, Position]:
+        """List the files of this name that are no more, if no copy of them was looked for yet."""
+        return {
+            key: position
+            for key, position in self._tails.generations(path)
+            if not (position.copied or position.sought or self.copies.is_whole(key, position))
+        }
+
+    def reborn(self, tail: Tail, lost: Position) -> None:
+        """Take note that a file is not what it was when its position was written."""
+        self._tails.replaced.append(lost)
+        self.orphaned.add(lost.path)
+        tail.lost = None
 
     def truncated(self, tail: Tail, lost: Position) -> None:
         """Read what was not read of a file before it was truncated, if there is a copy of it."""
-        for found in rotations({tail.path}).get(tail.path, ()):
-            self._adopt(tail.path, found, [lost])
         tail.lost = None
+        path, archives = lost.path, self._tails.archives
+        siblings = rotations({path}, archives.below).get(path, [])
+        unread = lost.offset == 0
+        self.copies.take_over(tail.key, lost)
+        copied = self.copies.gather(path, siblings, [lost], lost, missed=unread)
+        if not copied and self._may_look_around(path, lost):
+            further = rotations({path}, archives.around).get(path, [])
+            further = [found for found in further if found.status.st_mtime_ns >= lost.modified]
+            if not self.copies.gather(path, further, [lost], lost, missed=False):
+                self._vain[path] = self._tails.now
+        self._tails.haunt([lost])
+        self.copies.release(lambda original: original == tail.key)
         self._tails.note(tail, urgent=True)
 
-    def _adopt(
-        self,
-        path: str,
-        found: Sibling,
-        known: list[Position],
-        since: dict[str, int] | None = None,
-    ) -> None:
-        """Read a copy of a known file from where that was read to, any other since the start."""
-        if self._tails.knows(found) or self._catalog.patterns(found.path):
-            return
-        try:
-            tail = Tail(opened(found.path, found.status), found.key, path)
-        except ClosedGateError:
-            return
-        if not any(position.check and tail.resume(position) for position in known):
-            others = (tail for tail in self._tails.by_key.values() if tail.path == path)
-            if since is None or any(map(tail.begins_like, others)):
-                tail.close()
-                return
-            tail.since = since
-        self._tails.adopt(tail)
+    def _may_look_around(self, path: str, lost: Position) -> bool:
+        """Whether a copy in a folder that we do not know could be told from what is like it."""
+        return lost.offset >= _TELLING and self._vain.get(path, -_VAIN) + _VAIN <= self._tails.now
 
-
-def _is_whole(found: Sibling, path: str, position: Position) -> bool:
-    """Whether a file still holds what was read of it."""
-    try:
-        tail = Tail(opened(found.path, found.status), found.key, path)
-    except ClosedGateError:
-        return False
-    try:
-        return tail.resume(position)
-    finally:
-        tail.close()
+    def _is_known(self, now: Identity | None) -> bool:
+        """Whether a name leads to a file of which something was read already."""
+        return now is not None and not any(tail.fresh for tail in self._tails.of(now))

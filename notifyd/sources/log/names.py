@@ -22,6 +22,10 @@ class Names:
     def get(self, path: str) -> Identity | None:
         return self._files.get(path)
 
+    def all(self, identity: Identity) -> set[str]:
+        """List the names of a file."""
+        return set(self._names.get(identity, ()))
+
     def below(self, directory: str) -> set[str]:
         return {name for name in self._files if name.startswith(directory.rstrip("/") + "/")}
 

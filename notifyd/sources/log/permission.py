@@ -5,8 +5,12 @@ import os
 import stat
 
 from notifyd.errors import NotifydError
+from notifyd.sources.log.way import leads
 
-COMPRESSED = (".gz", ".xz", ".zst", ".bz2")
+COMPRESSED = (
+    *(".gz", ".xz", ".zst", ".bz2", ".lz4", ".lzma"),
+    *(".lz", ".lzo", ".br", ".Z", ".zip", ".7z"),
+)
 
 _KINDS = {
     stat.S_IFDIR: "a directory",
@@ -19,6 +23,10 @@ _KINDS = {
 
 class ClosedGateError(NotifydError):
     """A path that cannot be read as a log; the message says why and what to do."""
+
+
+class ScarceError(ClosedGateError):
+    """It cannot be opened as long as so many other files are open."""
 
 
 def examined(path: str) -> os.stat_result | None:
@@ -35,10 +43,7 @@ def examined(path: str) -> os.stat_result | None:
             f"{path} is {kind}, not a regular file: name the log files themselves in paths"
         )
     if os.geteuid() == 0 and not _placed_by_owner(path, status):
-        raise ClosedGateError(
-            f"{path} is a link that another user made to a file of somebody else: "
-            "it is not read with root's rights, so name the file itself in paths"
-        )
+        raise ClosedGateError(_linked(path))
     return status
 
 
@@ -51,10 +56,20 @@ def opened(path: str, status: os.stat_result) -> int:
         except PermissionError:  # O_NOATIME is for the file's owner only
             descriptor = os.open(path, flags)
     except OSError as error:
-        raise ClosedGateError(unreadable(path, error)) from None
+        scarce = error.errno in (errno.EMFILE, errno.ENFILE)
+        refusal = ScarceError if scarce else ClosedGateError
+        raise refusal(unreadable(path, error)) from None
     if not os.path.samestat(os.fstat(descriptor), status):
         os.close(descriptor)
         raise ClosedGateError(f"{path} was replaced while it was opened; it is looked at again")
+    try:
+        rightful = os.geteuid() != 0 or leads(path, status)
+    except OSError as error:
+        os.close(descriptor)
+        raise ClosedGateError(unreadable(path, error)) from None
+    if not rightful:
+        os.close(descriptor)
+        raise ClosedGateError(_linked(path))
     return descriptor
 
 
@@ -69,6 +84,13 @@ def _placed_by_owner(path: str, status: os.stat_result) -> bool:
     if stat.S_ISLNK(link.st_mode):
         return link.st_uid in trusted
     return status.st_nlink == 1 or folder.st_uid in trusted
+
+
+def _linked(path: str) -> str:
+    return (
+        f"{path} is or lies behind a link that another user made to a file of somebody else: "
+        "it is not read with root's rights, so name the file itself in paths"
+    )
 
 
 def unreadable(path: str, error: OSError) -> str:

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple, Self
 
-CHECKED = 64
-"""How many bytes before the offset tell whether the file is still the same."""
+CHECKED = 512
+"""How many bytes before the offset tell whether the file is still the same: several lines."""
+_CHECKED_ONCE = 64
+"""How many did when positions did not say so."""
 
 PREFIX = "log:"
 _FILE = PREFIX + "file:"
@@ -67,13 +69,18 @@ class Position:
     """How far a file was read.
 
     offset: the end of the bytes given away, at a line's start unless `skipping`.
-    check: the digest of the bytes before it, at most CHECKED; unknown (empty) if never read.
+    check: the digest of the bytes before it, at most `checked`; unknown (empty) if never read.
     skipping: inside a line that is too long, or whose start was not wanted.
     blank: nothing but NUL bytes lies before the offset.
     since: by trigger, the offset from which on its lines count.
     until: for a lane, where the others had been.
     seen: wall-clock seconds when the file was last known to exist.
     modified: when it was last written to, in nanoseconds, as far as that was seen.
+    head: the digest of its first bytes, as far as they lie before the offset; empty if unknown.
+    version: what tells its inode from an earlier one of the same number; 0 if unknown.
+    place: where it was seen last, if not under a name of ours.
+    copied: it is a copy, of which nothing was read: what lies before the offset was read elsewhere.
+    sought: it is no more, and a copy of it was looked for.
     """
 
     path: str
@@ -85,6 +92,12 @@ class Position:
     until: int | None = None
     seen: float = 0.0
     modified: int = 0
+    head: str = ""
+    version: int = 0
+    place: str = ""
+    copied: bool = False
+    sought: bool = False
+    checked: int = _CHECKED_ONCE
 
     def text(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from notifyd.sources.log.position import PREFIX, Key, Position, armed_key, carry_of
+from notifyd.sources.log.siblings import family
 
 _KEPT = 30 * 86400.0
 """Seconds for which the position of a file that vanished is kept."""
@@ -17,6 +18,8 @@ class Ledger:
 
     def __init__(self, armed: Iterable[tuple[str, str]], positions: Mapping[str, str]) -> None:
         self.stored: dict[Key, Position] = {}
+        self._paths: dict[Key, str] = {}
+        self._called: dict[str, set[Key]] = {}
         self.news: dict[str, str | None] = {}
         """To be committed with the next reading; None forgets."""
         self.urgent = False
@@ -38,9 +41,15 @@ class Ledger:
         since = {name: at for name, at in position.since.items() if name in triggers}
         if since:
             self.stored[key] = replace(position, since=since)
+            self._index(key, position.path)
         return bool(since)
 
+    def called(self, name: str) -> list[Key]:
+        """List the files, open or not, that are called so, or may have been before rotation."""
+        return list(self._called.get(name, ()))
+
     def note(self, key: Key, position: Position, *, urgent: bool = False) -> None:
+        self._index(key, position.path)
         self.news[key.text()] = position.text()
         self.urgent |= urgent
 
@@ -49,9 +58,20 @@ class Ledger:
         self.stored[key] = position
         self.note(key, position, urgent=True)
 
+    def drop(self, key: Key) -> None:
+        """Forget a file, open or not."""
+        self.stored.pop(key, None)
+        self._unindex(key)
+        self.forget(key.text())
+
     def forget(self, text: str) -> None:
         if text.startswith(PREFIX):
             self.news[text] = None
+
+    def change(self, news: Mapping[str, str | None]) -> None:
+        """Have changes committed that were made to what is remembered."""
+        self.news |= news
+        self.urgent |= bool(news)
 
     def arm(self, wall: float) -> None:
         """Remember that everything was looked for once."""
@@ -63,10 +83,23 @@ class Ledger:
         """Forget files that have been gone for long."""
         for key, position in list(self.stored.items()):
             if position.seen + _KEPT < wall:
-                self.forget(key.text())
-                del self.stored[key]
+                self.drop(key)
 
     def take(self) -> dict[str, str | None]:
         """Hand over what is to be committed."""
         news, self.news, self.urgent = self.news, {}, False
         return news
+
+    def _index(self, key: Key, path: str) -> None:
+        if not key.lane and self._paths.get(key) != path:
+            self._unindex(key)
+            self._paths[key] = path
+            for name in family(path):
+                self._called.setdefault(name, set()).add(key)
+
+    def _unindex(self, key: Key) -> None:
+        if (path := self._paths.pop(key, None)) is not None:
+            for name in family(path):
+                self._called[name].discard(key)
+                if not self._called[name]:
+                    del self._called[name]

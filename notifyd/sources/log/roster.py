@@ -39,7 +39,7 @@ class Roster:
         if not self._begun:
             self._begun = True
             self.generations.begin()
-            for path, siblings in rotations(set(self.names)).items():
+            for path, siblings in rotations(set(self.names), self._tails.archives.of).items():
                 if self._unarmed(patterns := self._catalog.patterns(path)):
                     for found in siblings:
                         if not self._tails.knows(found):
@@ -81,15 +81,40 @@ class Roster:
             if identity := self.names.get(name) or self._nameless(name):
                 self._tails.waiting.update((tail.key, None) for tail in self._tails.of(identity))
 
+    def moved(self, tail: Tail) -> None:
+        """Take note that a file at rest is not where its name led to."""
+        names = self.names.all(tail.key[:2])
+        if not names:
+            for reading in self._tails.of(tail.key[:2]):
+                self._tails.park(reading)
+        for name in names:
+            self._leave(name)
+        for name in sorted(names):
+            self.look(name)
+        self.generations.settle()  # before what has the name now is read
+
     def _leave(self, path: str) -> None:
+        identity = self.names.get(path)
         if nameless := self.names.leave(path):
             self.generations.orphaned.add(path)
             for tail in self._tails.of(nameless):
-                self._tails.linger(tail)
+                if tail.handle.number is None:  # closed at rest: it has to be found
+                    self._tails.park(tail)
+                else:
+                    self._tails.linger(tail)
+            key = Key(*nameless)
+            if position := self._ledger.stored.get(key):
+                self.generations.find({key: position})
+        elif identity is not None:
+            for tail in self._tails.of(identity):
+                tail.handle.path = min(self.names.all(identity))
 
     def _enter(self, path: str, status: os.stat_result, patterns: Named) -> None:
         key = Key(status.st_dev, status.st_ino)
         tail = self._tails.by_key.get(key)
+        if tail is not None and not tail.handle.leads(path):
+            self.moved(tail)
+            tail = self._tails.by_key.get(key)
         if tail is None:
             try:
                 tail = self._tails.open(path, key, status)
@@ -99,13 +124,14 @@ class Roster:
                     self._reserve(path, key, status, patterns)
                 return
             if tail.lost is not None:
-                self.generations.truncated(tail, tail.lost)
+                self.generations.reborn(tail, tail.lost)
             if not tail.since:
                 self.generations.orphaned.add(path)
+                tail.fresh = not self._unarmed(patterns)
         tail.path = path
         tail.stamp = (status.st_size, status.st_mtime_ns)
         self.names.enter(path, key[:2])
-        self._tails.named(key[:2])
+        self._tails.named(key[:2], path)
         self._join(tail, status.st_size, patterns)
 
     def _join(self, tail: Tail, size: int, patterns: Named) -> None:

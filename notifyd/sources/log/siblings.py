@@ -1,15 +1,16 @@
-"""Rotated files beside a log: what was renamed or copied, by inode and by the way it is named."""
+"""Rotated files of a log: what was renamed or copied, by inode and by the way it is named."""
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
+from notifyd.sources.log.archives import Archives
 from notifyd.sources.log.permission import COMPRESSED, ClosedGateError, examined
 from notifyd.sources.log.position import Key, Position
 
-_NUMBER = re.compile(r"\d[\d._:T+-]*|old|prev|bak")
+_NUMBER = re.compile(r"\d[\d._:T+-]*|old|prev|bak|tmp")
 
 
 class Sibling(NamedTuple):
@@ -18,36 +19,53 @@ class Sibling(NamedTuple):
     status: os.stat_result
 
 
-def renamed(lost: Mapping[Key, Position]) -> Iterator[Sibling]:
-    """Find files whose names are gone and that have grown; the caller checks their content.
+def renamed(lost: Mapping[Key, Position], archives: Archives) -> Iterator[Sibling]:
+    """Find files whose names are gone; the caller checks their content.
 
-    One of which nothing was read yet can only be told by a name that is like its own.
+    One of which nothing was read yet can only be told by a name that is like its own. Where it was
+    not seen in another place yet, a file is looked for in all folders around.
     """
-    by_folder: dict[str, dict[int, Key]] = {}
-    for key, position in lost.items():
-        if not key.lane:
-            by_folder.setdefault(os.path.dirname(position.path), {})[key.inode] = key  # noqa: PTH120
-    for folder, keys in by_folder.items():
-        for name, inode in _listed(folder):
-            if inode not in keys:
-                continue
-            position = lost[keys[inode]]
-            base = os.path.basename(position.path)  # noqa: PTH119
-            if position.check or name == base or base in originals(name):
+    left = {key for key in lost if not key.lane}
+    for places in (archives.of, archives.around):
+        by_folder: dict[str, dict[int, Key]] = {}
+        for key in left:
+            if places == archives.of or not lost[key].place:
+                for folder in places(lost[key].path):
+                    by_folder.setdefault(folder, {})[key.inode] = key
+        for folder, keys in by_folder.items():
+            for name, inode in _listed(folder):
+                if inode not in keys:
+                    continue
+                key = keys[inode]
                 found = _sibling(folder, name)
-                if found and found.key == keys[inode] and found.status.st_size != position.offset:
+                if found is None or found.key != key:
+                    continue
+                left.discard(key)
+                position = lost[key]
+                base = os.path.basename(position.path)  # noqa: PTH119
+                if position.check or name == base or base in originals(name):
                     yield found
 
 
-def rotations(paths: Collection[str]) -> dict[str, list[Sibling]]:
-    """List by log the rotated files beside it, the latest written first; only where there are."""
+def rotations(
+    paths: Collection[str], places: Callable[[str], Iterable[str]]
+) -> dict[str, list[Sibling]]:
+    """List by log its rotated files, the latest written first; only where there are.
+
+    places: the folders to look in for those of a log.
+    """
     found: dict[str, list[Sibling]] = {}
-    for folder in {os.path.dirname(path) for path in paths}:  # noqa: PTH120
+    by_folder: dict[str, dict[str, list[str]]] = {}
+    for path in paths:
+        for folder in places(path):
+            names = by_folder.setdefault(folder, {})
+            names.setdefault(os.path.basename(path), []).append(path)  # noqa: PTH119
+    for folder, names in by_folder.items():
         for name, _ in _listed(folder):
-            for base in originals(name):
-                path = os.path.join(folder, base)  # noqa: PTH118
-                if path in paths and (sibling := _sibling(folder, name)):
-                    found.setdefault(path, []).append(sibling)
+            for base in originals(name) & names.keys():
+                if sibling := _sibling(folder, name):
+                    for path in names[base]:
+                        found.setdefault(path, []).append(sibling)
     for siblings in found.values():
         siblings.sort(key=lambda sibling: sibling.status.st_mtime_ns, reverse=True)
     return found
@@ -62,6 +80,18 @@ def originals(name: str) -> set[str]:
         return set()
     stem, dot, ending = name.rpartition(".")
     return {*_unnumbered(name), *(base + dot + ending for base in _unnumbered(stem))}
+
+
+def sibling(path: str, key: Key) -> Sibling | None:
+    """Look whether a file is at a place."""
+    found = _sibling(*os.path.split(path))
+    return found if found and found.key[:2] == key[:2] else None
+
+
+def family(path: str) -> set[str]:
+    """List what a file is called and may have been called before rotation."""
+    name = os.path.basename(path)  # noqa: PTH119
+    return {name} | originals(name)
 
 
 def _unnumbered(name: str) -> Iterator[str]:

@@ -75,7 +75,7 @@ class Silence:
     def _told(self, name: str, wall: float, phase: Phase) -> Event:
         trigger, stale = self._triggers[name]
         what = "matching line" if trigger.stale_match else "line"
-        where = ", ".join(trigger.paths)
+        where = ", ".join(trigger.paths or trigger.journal)
         line = f"no {what} in {where} for {spoken(stale)}"
         if phase is Phase.ENDED:
             line = f"{what}s come again in {where}"

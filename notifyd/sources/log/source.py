@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
-from notifyd.config.triggers import LogTrigger
 from notifyd.model import Health, Reading
 from notifyd.sources import Emit
+from notifyd.sources.log.brief import Brief
 from notifyd.sources.log.follower import Batch, Follower
-from notifyd.sources.log.scanning import JudgeFor, ScannerFor
 from notifyd.sources.log.watch import Hints, Watch
 
 _POLL = 1.0
@@ -30,26 +28,14 @@ class LogSource:
 
     def __init__(
         self,
-        triggers: Mapping[str, LogTrigger],
+        brief: Brief,
         positions: Mapping[str, str],
         *,
-        scanner_for: ScannerFor,
-        judge_for: JudgeFor,
-        wall: Callable[[], float],
         executor: Executor,
-        never: tuple[Path, ...] = (),
         sweep: float = 300.0,
         watch: Callable[[], Watch] = Watch,
     ) -> None:
-        self._follower = partial(
-            Follower,
-            triggers,
-            positions,
-            scanner_for=scanner_for,
-            judge_for=judge_for,
-            wall=wall,
-            never=never,
-        )
+        self._follower = partial(Follower, brief, positions)
         self._executor, self._sweep, self._watch = executor, sweep, watch
         self._health = Health(self.name, 0)
 

@@ -1,18 +1,25 @@
 """One open log file: where its reading stands, and the next whole lines of it."""
 
 import os
+from dataclasses import replace
 from typing import Final, NamedTuple
 
+from notifyd.sources.log.fingerprint import HEAD, Fingerprint
+from notifyd.sources.log.handles import Handle
+from notifyd.sources.log.permission import ClosedGateError
 from notifyd.sources.log.position import CHECKED, Key, Position, digest
 
 BLOCK: Final = 1 << 20
 _PROBE = 64 << 10
-_HEAD = 4 << 10
+_ALIKE = 64 << 10
 _BOM = b"\xef\xbb\xbf"
 _COMPRESSED = (
     b"\x1f\x8b\x08",
     b"\xfd7zXZ\x00",
     b"\x28\xb5\x2f\xfd",
+    b"\x04\x22\x4d\x18",
+    b"PK\x03\x04",
+    b"\x1f\x9d",
     *(b"BZh%d1AY&SY" % level for level in range(1, 10)),
 )
 
@@ -37,82 +44,158 @@ class Piece(NamedTuple):
 class Tail:
     """Reads one file by its descriptor, whatever its name is now. `offset` only grows, or is 0."""
 
-    def __init__(self, descriptor: int, key: Key, path: str) -> None:
-        self.descriptor = descriptor
+    def __init__(self, handle: Handle, key: Key, path: str) -> None:
+        self.handle = handle
         self.key = key
         self.path = path
         self.offset = 0
         self.since: dict[str, int] = {}
         self.until: int | None = None
         self.skipping = False
+        self.fresh = True
+        """Whether nothing of it was given away yet, so that it may still turn out to be a copy."""
+        self.copied = False
+        """Whether what lies before the offset was read elsewhere."""
         self.lost: Position | None = None
         """Where reading stood when it had to begin anew, until somebody takes note of it."""
         self.stamp: tuple[int, int] | None = None
         """Size and time of change when somebody last looked at the name."""
         self.last = Position(path, 0, "")
         """The position that was taken last."""
-        self._check = b""
+        self._print = Fingerprint()
+        self._glimpsed: tuple[int, Fingerprint] | None = None
+        """Its size and what was in it when it was not its turn yet to be read."""
         self._blank = True
         self._searched = 0
         """How many bytes from the offset on are known to hold no LF."""
 
+    @property
+    def descriptor(self) -> int:
+        return self.handle.descriptor
+
     def close(self) -> None:
-        os.close(self.descriptor)
+        self.handle.close()
 
     def position(self, seen: float) -> Position:
+        """Take the position; a file that is closed at rest is not opened for it."""
+        number = self.handle.number
+        modified = self.last.modified if number is None else os.fstat(number).st_mtime_ns
         self.last = Position(
             self.path,
             self.offset,
-            digest(self._check),
+            digest(self._print.check),
             skipping=self.skipping,
             blank=self._blank,
             since=dict(self.since),
             until=self.until,
             seen=seen,
-            modified=os.fstat(self.descriptor).st_mtime_ns,
+            modified=modified,
+            head=self._print.head_digest,
+            version=self.handle.version,
+            place=self.handle.place if self.handle.kept else "",
+            copied=self.copied,
+            checked=CHECKED,
         )
         return self.last
 
+    def continues(self, position: Position) -> bool:
+        """Go on where a position of this very file says, if it is still what it was."""
+        known = position.version and self.handle.version
+        if (known and known != position.version) or not self.resume(position):
+            return False
+        self.copied = position.copied
+        self.fresh = self.fresh or self.copied
+        return True
+
+    def fits(self, position: Position) -> bool:
+        """Whether this file, or a copy of it, holds what was read up to a position."""
+        return Fingerprint.taken(self.descriptor, position.offset).fits(position)
+
     def resume(self, position: Position) -> bool:
-        """Go on where a position says, if this is still that file."""
-        before = self._before(position.offset)
-        if position.check and digest(before) != position.check:
+        """Go on where a position says, if this file, or a copy of it, holds what was read."""
+        taken = Fingerprint.taken(self.descriptor, position.offset)
+        if not taken.fits(position):
             return False
-        if len(before) < min(position.offset, CHECKED):
-            return False
-        self.offset, self._check = position.offset, before
-        inside = bool(before) and not position.check and not before.endswith(b"\n")
+        self.offset, self._print = position.offset, taken
+        inside = self.offset > 0 and not position.check and not taken.check.endswith(b"\n")
         self.skipping, self._blank = position.skipping or inside, position.blank
         self.since, self.until = dict(position.since), position.until
+        self.fresh, self.copied = self.offset == 0, False
         return True
 
     def go(self, offset: int) -> None:
         """Begin at an offset; in the middle of a line, with the line after it."""
-        self._check = self._before(offset)
-        self.offset = offset if len(self._check) == min(offset, CHECKED) else 0
-        self.skipping = self.offset > 0 and not self._check.endswith(b"\n")
+        taken = Fingerprint.taken(self.descriptor, offset)
+        whole = len(taken.check) == min(offset, CHECKED)
+        self.offset, self._print = (offset, taken) if whole else (0, Fingerprint())
+        self.skipping = self.offset > 0 and not taken.check.endswith(b"\n")
         self._blank = self.offset == 0
 
     def restart(self) -> None:
         """Begin anew: the file was truncated, or is another."""
-        self.lost = self.position(self.last.seen)
+        modified = self.last.modified
+        self.lost = replace(self.position(self.last.seen), modified=modified)
         self.offset = self._searched = 0
-        self._check = b""
-        self.skipping, self._blank = False, True
+        self._print = Fingerprint()
+        self.skipping, self._blank, self.fresh, self.copied = False, True, True, False
         self.since = dict.fromkeys(self.since, 0)
+        self.glimpse()
+
+    def _give_up(self) -> None:
+        """Take note that what was read before is not there any more."""
+        if self.until is not None:
+            self.until = self.offset = 0  # so there is nothing to catch up with
+        else:
+            self.restart()
+
+    def glimpse(self) -> None:
+        """Remember what is in a file of which nothing is read yet."""
+        if self.offset == 0 and (size := self.size):
+            self._glimpsed = size, Fingerprint.taken(self.descriptor, size)
+
+    def _was_truncated(self) -> bool:
+        """Whether what was glimpsed is no more, so that it went before it was read."""
+        if self._glimpsed is None:
+            return False
+        (size, seen), self._glimpsed = self._glimpsed, None
+        return self.offset == 0 and Fingerprint.taken(self.descriptor, size) != seen
 
     def last_line(self, size: int) -> int:
         """Find where the line begins that is unfinished at `size`; `size` itself if none is."""
-        if self._before(size).endswith(b"\n"):
-            return size
         low = max(0, size - BLOCK)
-        newline = os.pread(self.descriptor, size - low, low).rfind(b"\n")
+        block = os.pread(self.descriptor, size - low, low)
+        newline = block.rfind(b"\n")
         return low + newline + 1 if newline >= 0 or low == 0 else size
 
-    def begins_like(self, other: "Tail") -> bool:
-        """Whether one of the two may be a copy of the other."""
-        mine, others = (os.pread(tail.descriptor, _HEAD, 0) for tail in (self, other))
-        return min(len(mine), len(others)) >= CHECKED and mine.startswith(others[: len(mine)])
+    @property
+    def size(self) -> int:
+        return os.fstat(self.descriptor).st_size
+
+    def copy(self, read: int) -> None:
+        """Pass over what was read of the file that this is a copy of."""
+        self.go(min(self.size, read))
+        self.copied = True
+
+    def pass_over(self) -> None:
+        """Go behind all that this holds, as it was read elsewhere."""
+        self.go(self.size)
+        self.fresh = self.copied = False
+
+    @property
+    def intact(self) -> bool:
+        """Whether the file still holds what was read of it."""
+        here = Fingerprint.taken(self.descriptor, self.offset)
+        return here == self._print
+
+    def begins(self, other: "Tail") -> bool:
+        """Whether all of this file is what the other, which is whole, begins with."""
+        size = self.size
+        if not 0 < size <= other.size:
+            return False
+        return all(
+            os.pread(self.descriptor, _ALIKE, low) == os.pread(other.descriptor, ends - low, low)
+            for low, ends in ((0, min(size, _ALIKE)), (max(0, size - _ALIKE), size))
+        )
 
     @property
     def deleted(self) -> bool:
@@ -121,7 +204,10 @@ class Tail:
     @property
     def caught_up(self) -> bool:
         """Whether all whole lines that are in the file were given away."""
-        return os.fstat(self.descriptor).st_size <= self.offset + self._searched
+        try:
+            return os.fstat(self.descriptor).st_size <= self.offset + self._searched
+        except (OSError, ClosedGateError):
+            return True  # it is not to be had any more
 
     @property
     def finished(self) -> bool:
@@ -130,27 +216,27 @@ class Tail:
 
     def read(self, buffer: bytearray) -> Piece | None:
         """Read what comes next into the buffer; None when no whole line has come."""
-        while not self.finished and not self._unfinished():
-            first = CHECKED - len(self._check)
-            got = os.preadv(
-                self.descriptor, [memoryview(buffer)[first:]], self.offset - len(self._check)
-            )
-            got -= len(self._check)
-            if got < 0 or buffer[first:CHECKED] != self._check:
-                if self.until is not None:
-                    self.until = self.offset = 0  # what was to be caught up with is gone
-                    return None
-                self.restart()
-                continue
+        number = self.descriptor
+        if self.until is None and self._was_truncated():
+            self.restart()
+            return None
+        while not self.finished and not self._unfinished(number):
+            check = self._print.check
+            first = CHECKED - len(check)
+            got = os.preadv(number, [memoryview(buffer)[first:]], self.offset - len(check))
+            got -= len(check)
+            if got < 0 or buffer[first:CHECKED] != check or not self._print.begins(number):
+                self._give_up()
+                return None
             if self.until is not None:
                 got = min(got, self.until - self.offset)
-            if got == 0:
+            if got <= 0:
                 return None
             start, end = CHECKED, CHECKED + got
             if self.offset == 0 and buffer.startswith(_COMPRESSED, start):
                 return None
             if self._blank and buffer[start] == 0:
-                self._skip_nul(buffer, end)
+                self._skip_nul(number, buffer, end)
                 continue
             if self.skipping:
                 newline = buffer.find(b"\n", start, end) + 1
@@ -189,24 +275,19 @@ class Tail:
         """Take note that the piece was given away up to an index of the buffer."""
         self._consume(buffer, end)
         self.skipping = piece.head
-        self._blank = False
+        self._blank = self.fresh = self.copied = False
 
     def _consume(self, buffer: bytearray, end: int) -> None:
-        low = max(CHECKED - len(self._check), end - CHECKED)
         self.offset += end - CHECKED
-        self._check = bytes(buffer[low:end])
+        self._print.pass_over(buffer, CHECKED, end)
         self._searched = 0
 
-    def _before(self, offset: int) -> bytes:
-        low = max(0, offset - CHECKED)
-        return os.pread(self.descriptor, offset - low, low)
-
-    def _unfinished(self) -> bool:
+    def _unfinished(self, number: int) -> bool:
         """Look for the end of a long unfinished line in what is new only, not in all of it."""
         while self._searched >= _PROBE:
-            new = os.pread(self.descriptor, _PROBE, self.offset + self._searched)
+            new = os.pread(number, _PROBE, self.offset + self._searched)
             if not new:
-                size = os.fstat(self.descriptor).st_size
+                size = os.fstat(number).st_size
                 if size == self.offset + self._searched:
                     return True
             self._searched += len(new)
@@ -214,14 +295,15 @@ class Tail:
                 self._searched = 0
         return False
 
-    def _skip_nul(self, buffer: bytearray, end: int) -> None:
+    def _skip_nul(self, number: int, buffer: bytearray, end: int) -> None:
         """Pass over what a writer left out that went on at its old offset after a truncation."""
         try:
-            data = os.lseek(self.descriptor, self.offset, os.SEEK_DATA)
+            data = os.lseek(number, self.offset, os.SEEK_DATA)
         except OSError:
             data = self.offset
         if data > self.offset:
-            self.offset, self._check = data, bytes(min(data, CHECKED))
+            self.offset = data
+            self._print = Fingerprint(bytes(min(data, HEAD)), bytes(min(data, CHECKED)))
             return
         nul = end - CHECKED - len(bytes(memoryview(buffer)[CHECKED:end]).lstrip(b"\0"))
         self._consume(buffer, CHECKED + nul)

@@ -1,11 +1,14 @@
 """The open files: which are to be read, which only linger, and what is remembered of each."""
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
+from notifyd.sources.log.archives import Archives
+from notifyd.sources.log.handles import Handles
 from notifyd.sources.log.names import Identity
-from notifyd.sources.log.permission import ClosedGateError, opened
+from notifyd.sources.log.permission import ClosedGateError
 from notifyd.sources.log.position import Key, Position
 from notifyd.sources.log.positions import Ledger
 from notifyd.sources.log.siblings import Sibling
@@ -24,14 +27,19 @@ class Tails:
     lanes: the triggers that may read a file apart from the others.
     """
 
-    def __init__(self, ledger: Ledger, lanes: Iterable[str]) -> None:
+    def __init__(self, ledger: Ledger, lanes: Iterable[str], handles: Handles) -> None:
         self.now = self.wall = 0.0
-        self.ledger = ledger
+        self.ledger, self.handles, self.archives = ledger, handles, Archives()
+        for position in ledger.stored.values():
+            self.archives.learn(position.path, position.place)
         self.by_key: dict[Key, Tail] = {}
         self.lingering: dict[Key, float] = {}
         self.waiting: dict[Key, None] = {}
-        self.replaced: list[tuple[Key, Position]] = []
+        self.replaced: list[Position] = []
         """Of which we know since the last look that they are not what they were."""
+        self._ghosts: list[tuple[float, Position]] = []
+        self.held: dict[Key, Key] = {}
+        """Files that hold nothing but what another begins with, which is followed too."""
         self._lanes = tuple(lanes)
         self._keys: dict[Identity, list[Key]] = {}
 
@@ -39,59 +47,103 @@ class Tails:
         """List the readings of one file: the common one and its lanes."""
         return [self.by_key[key] for key in self._keys.get(identity, ())]
 
-    def generations(self, paths: Collection[str]) -> dict[str, list[tuple[Key, Position]]]:
-        """List by path all files that it has named, as far as they are remembered."""
-        found: dict[str, list[tuple[Key, Position]]] = {path: [] for path in paths}
-        current = [(key, tail.last) for key, tail in self.by_key.items()]
-        for key, position in (*current, *self.ledger.stored.items(), *self.replaced):
-            if not key.lane and position.path in found:
-                found[position.path].append((key, position))
-        return found
+    def called(self, name: str) -> Iterator[tuple[Key, Position]]:
+        """Go through the files of a name, also before rotation, with what was last noted."""
+        for key in self.ledger.called(name):
+            tail = self.by_key.get(key)
+            position = self.ledger.stored.get(key) if tail is None else tail.last
+            if position is not None:
+                yield key, position
+
+    def generations(self, path: str) -> list[tuple[Key, Position]]:
+        """List all files that a path has named, as far as they are remembered."""
+        known = self.called(os.path.basename(path))  # noqa: PTH119 - strings throughout
+        return [(key, position) for key, position in known if position.path == path]
 
     def open(self, path: str, key: Key, status: os.stat_result) -> Tail:
         """Open a file and go on where it was left, with every lane; ClosedGateError if it fails."""
-        tail = self._add(Tail(opened(path, status), key, path))
+        tail = self._add(Tail(self.handles.open(path, status), key, path))
         position = self.ledger.stored.pop(key, None)
-        same = position is None or tail.resume(position)
+        same = position is None or tail.continues(position)
         if position is not None:
-            tail.path, tail.last = position.path, position
+            tail.path, tail.last = position.path, replace(position, sought=False)
             if not same:
-                tail.since = dict.fromkeys(position.since, 0)
+                tail.last = Position(path, 0, "", modified=position.modified)
+                tail.since = dict.fromkeys(position.since, 0) if position.path == path else {}
                 tail.lost = position
+                tail.path = path
+        with suppress(OSError):
+            tail.glimpse()
         for lane in self._lanes:
             rest = self.ledger.stored.pop(Key(*key[:2], lane), None)
             if rest is None:
                 continue
-            branch = self._add(Tail(os.dup(tail.descriptor), Key(*key[:2], lane), path))
-            if not same or not branch.resume(rest):
+            branch = self._add(Tail(tail.handle.shared(), Key(*key[:2], lane), path))
+            if not same or not branch.continues(rest):
                 self.drop(branch)
         return tail
 
     def resume(self, found: Sibling) -> None:
         """Go on with a file under a name that is not ours, if it is not just the same number."""
         if self.knows(found) and found.key not in self.by_key:
-            with suppress(ClosedGateError):
-                self.open(found.path, found.key, found.status)
-                for tail in self.of(found.key[:2]):
-                    self.linger(tail)
+            position = self.ledger.stored.get(found.key)
+            if position is not None and not position.copied:
+                with suppress(ClosedGateError):
+                    self.go_on(found)
+
+    def go_on(self, found: Sibling) -> Tail:
+        """Open a file that is known, under a name that is not ours; ClosedGateError if it fails."""
+        tail = self.open(found.path, found.key, found.status)
+        for reading in self.of(found.key[:2]):
+            self.linger(reading)
+        return tail
 
     def knows(self, found: Sibling) -> bool:
         """Whether this was followed before; what is only of the same number replaces what was."""
-        if found.key in self.by_key:
-            return True
+        if (open_one := self.by_key.get(found.key)) is not None:
+            if open_one.handle.leads(found.path):
+                return True
+            for reading in self.of(found.key[:2]):
+                self.park(reading)
         position = self.ledger.stored.get(found.key)
         if position is None:
             return False
         try:
-            tail = Tail(opened(found.path, found.status), found.key, found.path)
+            tail = self.peek(found)
         except ClosedGateError:
             return True
-        same = tail.resume(position)
+        same = tail.continues(position)
         tail.close()
         if not same:
-            self.replaced.append((found.key, self.ledger.stored.pop(found.key)))
-            self.ledger.forget(found.key.text())
+            self.replaced.append(position)
+            self.ledger.drop(found.key)
         return same
+
+    @property
+    def ghosts(self) -> list[Position]:
+        """What files were a while ago that are not what they were: copies may still be met."""
+        return [position for _, position in self._ghosts]
+
+    def haunt(self, positions: Iterable[Position]) -> None:
+        """Remember for a while what files were."""
+        self._ghosts = [ghost for ghost in self._ghosts if ghost[0] > self.now]
+        self._ghosts += ((self.now + LINGER, position) for position in positions)
+
+    def seek_no_more(self, gone: Mapping[Key, Position]) -> None:
+        """Remember that copies of files that are no more were looked for."""
+        for key, position in gone.items():
+            if key in self.ledger.stored:
+                self.ledger.store(key, replace(position, sought=True))
+
+    def meet(self, found: Sibling) -> None:
+        """Remember where a file lies that has no name of ours."""
+        position = self.ledger.stored.get(found.key)
+        if position is not None and found.path not in {position.place, position.path}:
+            self.ledger.stored[found.key] = replace(position, place=found.path)
+
+    def peek(self, found: Sibling) -> Tail:
+        """Open a file without following it; ClosedGateError if it cannot be."""
+        return Tail(self.handles.open(found.path, found.status), found.key, found.path)
 
     def adopt(self, tail: Tail) -> None:
         """Read a file that has no name of ours and never had one."""
@@ -99,42 +151,54 @@ class Tails:
         self.note(tail, urgent=True)
         self.linger(tail)
 
+    def hold(self, tail: Tail, original: Tail) -> None:
+        """Do not read a file as long as it is but a copy; what is read elsewhere is passed over."""
+        self.held[tail.key] = original.key
+        tail.copy(original.offset)
+        self.note(tail, urgent=True)
+
     def branch(self, tail: Tail, trigger: str, start: int) -> None:
         """Give a trigger that came late a reading of its own, up to where the others are."""
         key = Key(*tail.key[:2], trigger)
-        branch = self._add(Tail(os.dup(tail.descriptor), key, tail.path))
+        branch = self._add(Tail(tail.handle.shared(), key, tail.path))
         branch.go(start)
         branch.since, branch.until = {trigger: branch.offset}, tail.offset
         self.waiting[key] = None
         self.note(branch)
 
-    def named(self, identity: Identity) -> None:
+    def named(self, identity: Identity, path: str) -> None:
         """Take note that a file has a name of ours, and is to be read."""
         for tail in self.of(identity):
+            tail.handle.path, tail.handle.kept = path, False
             self.lingering.pop(tail.key, None)
             self.waiting[tail.key] = None
 
     def linger(self, tail: Tail) -> None:
         """Read on for a while, for the sake of late writers, and before anything newer."""
+        tail.handle.kept = True
+        self.archives.learn(tail.path, tail.handle.place)
         self.lingering[tail.key] = self.now + LINGER
         self.waiting = {tail.key: None} | self.waiting
+
+    def park(self, tail: Tail) -> None:
+        """Close a file and remember where it ended."""
+        self.ledger.store(tail.key, tail.position(self.wall))
+        self._close(tail.key)
 
     def oldest_first(self) -> None:
         """Have what has no name any more read in the order in which it was written."""
         nameless = sorted(self.lingering, key=lambda key: self.by_key[key].last.modified)
         self.waiting = dict.fromkeys(nameless) | self.waiting
 
-    def expire(self) -> None:
-        """Close what lingered long enough; where it ended stays known while it has a name."""
-        for key, deadline in list(self.lingering.items()):
-            if deadline > self.now or key in self.waiting:
-                continue
-            tail = self.by_key[key]
-            if tail.deleted:
-                self.drop(tail)
-            else:
-                self.ledger.store(key, tail.position(self.wall))
-                self._close(key)
+    @property
+    def outlived(self) -> list[Tail]:
+        """What lingered long enough, or too long as there are so many."""
+        crowded = len(self.lingering) - self.handles.most // 2
+        return [
+            self.by_key[key]
+            for number, (key, deadline) in enumerate(self.lingering.items())
+            if key not in self.waiting and (deadline <= self.now or number < crowded)
+        ]
 
     def note(self, tail: Tail, *, urgent: bool = False) -> None:
         """Have a tail's position committed with the next reading, or now."""
@@ -148,7 +212,7 @@ class Tails:
 
     def drop(self, tail: Tail) -> None:
         """Close a tail of which nothing need be remembered."""
-        self.ledger.forget(tail.key.text())
+        self.ledger.drop(tail.key)
         self._close(tail.key)
 
     def close(self) -> None:
@@ -165,5 +229,5 @@ class Tails:
         self._keys[key[:2]].remove(key)
         if not self._keys[key[:2]]:
             del self._keys[key[:2]]
-        self.lingering.pop(key, None)
-        self.waiting.pop(key, None)
+        for kept in (self.lingering, self.waiting, self.held):
+            kept.pop(key, None)

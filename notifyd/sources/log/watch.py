@@ -58,6 +58,7 @@ class Watch:
     def __init__(self, connect: Callable[..., Inotify] = Inotify) -> None:
         self._handles: dict[str, tuple[Handle, Mask]] = {}
         self._names: dict[int, set[str]] = {}
+        self._more = False  # what was read from the kernel and not taken makes nothing readable
         self.problem = ""
         """Why files must be polled; empty while the kernel tells of everything."""
         try:
@@ -93,6 +94,8 @@ class Watch:
 
     async def wait(self, seconds: float) -> None:
         """Wait until there is a hint, at most so many seconds."""
+        if self._more:
+            return
         if self._inotify is None:
             await asyncio.sleep(seconds)
             return
@@ -103,9 +106,11 @@ class Watch:
         hints = Hints()
         if self._inotify is None:
             return hints
+        self._more = True
         for _ in range(_AT_ONCE):
             event = self._inotify.sync_get()
             if event is None:
+                self._more = False
                 break
             if event.mask & Mask.Q_OVERFLOW:
                 hints.all = True

@@ -1,0 +1,71 @@
+"""What a log trigger finds in the journal as it is now: the daemon's own reading, to its end."""
+
+import select
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from notifyd.config.triggers import LogTrigger
+from notifyd.errors import SourceError
+from notifyd.matching import Judge, Scanner
+from notifyd.model import Event
+from notifyd.pipeline import patterns_of
+from notifyd.sources.journal import access
+from notifyd.sources.journal.cursor import Place
+from notifyd.sources.journal.follower import Follower
+from notifyd.sources.journal.identity import own
+from notifyd.sources.journal.ledger import Lane, Ledger
+
+_LANE = "match"
+_PATIENCE = 1.0
+"""Seconds between two turns though nothing comes."""
+
+
+class Entries:
+    def __init__(self, name: str, config: LogTrigger) -> None:
+        triggers = {name: config}
+        ledger = Ledger(triggers, {})
+        ledger.lanes[_LANE] = Lane(name, Place(), Place(), tuple(config.journal), ())
+        self._trouble = access.trouble()
+        self._scanner = Scanner([patterns_of(name, config)], cache=None)
+        self._follower = Follower(
+            triggers,
+            {},
+            ledger,
+            _LANE,
+            command=(access.COMMAND,),
+            identity=own(),
+            scanner_for=lambda _: self._scanner,
+            judge_for=lambda _: Judge(patterns_of(name, config, records=True)),
+            wall=time.time,
+        )
+
+    @property
+    def undecided(self) -> Counter[str]:
+        """Count the entries that ran out of time."""
+        return Counter(self._scanner.undecided) + self._follower.undecided
+
+    def close(self) -> None:
+        self._follower.close()
+
+    def events(self) -> Iterator[tuple[dict[str, object], Event]]:
+        """Yield what matches, oldest first, with its time and unit: entries have no numbers.
+
+        SourceError if the journal cannot be read.
+        """
+        while True:
+            batch = self._follower.turn(time.monotonic())
+            for event in batch.events:
+                moment = datetime.fromtimestamp(event.wall, UTC).astimezone()
+                told = moment.isoformat(timespec="milliseconds")
+                yield {"time": told, "unit": event.facts.get("unit", "")}, event
+            if batch.over:
+                raise SourceError(self._trouble or batch.over)
+            if batch.over is not None:
+                break
+            if not batch.more:
+                select.select([self._follower.child.descriptor], [], [], _PATIENCE)
+        if self._trouble:
+            print(self._trouble, file=sys.stderr)

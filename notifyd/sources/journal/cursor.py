@@ -1,0 +1,82 @@
+"""Where an entry stands in the journal: what `__CURSOR` says, and what is remembered of it."""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import NamedTuple, Self
+
+
+class Cursor(NamedTuple):
+    """The parts of a cursor, as systemd writes them: all but two are hexadecimal numbers.
+
+    realtime, mono: microseconds, since the epoch and since the boot. digest: of the content.
+    """
+
+    sequence: str
+    number: int
+    boot: str
+    mono: int
+    realtime: int
+    digest: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read "s=…;i=…;b=…;m=…;t=…;x=…"; None for anything else."""
+        parts = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
+        try:
+            return cls(
+                parts["s"],
+                int(parts["i"], 16),
+                parts["b"],
+                int(parts["m"], 16),
+                int(parts["t"], 16),
+                parts["x"],
+            )
+        except (KeyError, ValueError):
+            return None
+
+    def same(self, other: "Cursor") -> bool:
+        """Whether both name one entry: journald numbers it anew when it moves it to the disk."""
+        return self[2:] == other[2:]
+
+    def after(self, other: "Cursor") -> bool:
+        """Whether an entry comes later, by the rules that systemd itself goes by."""
+        if self.sequence == other.sequence:
+            return self.number > other.number
+        if self.boot == other.boot:
+            return self.mono > other.mono
+        return self.realtime > other.realtime
+
+    def next_to(self, other: "Cursor") -> bool:
+        """Whether surely nothing was between an entry and this later one."""
+        return self.sequence == other.sequence and self.number == other.number + 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Between two entries: behind the one that the cursor names; if it is empty, before them all.
+
+    stamp: the entry's time, in microseconds since the epoch. gone: the entry was no longer there
+    when it was looked for, and that was told.
+    """
+
+    cursor: str = ""
+    stamp: int = 0
+    gone: bool = False
+
+    @cached_property
+    def parsed(self) -> Cursor | None:
+        return Cursor.parse(self.cursor)
+
+    def text(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read what `text` wrote; None for anything else."""
+        try:
+            held = json.loads(text)
+            place = cls(str(held["cursor"]), int(held["stamp"]), bool(held.get("gone")))
+        except (KeyError, TypeError, ValueError):
+            return None
+        return place if not place.cursor or place.parsed else None

@@ -1,0 +1,170 @@
+"""What is remembered of the journal between two runs, and what of it is still to be committed."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, Self
+
+from notifyd.config.triggers import LogTrigger
+from notifyd.sources.journal.cursor import Place
+from notifyd.sources.journal.units import Wanted
+
+PREFIX: Final = "journal:"
+READ: Final = PREFIX + "read"
+_ARMED: Final = PREFIX + "armed:"
+_LANE: Final = PREFIX + "lane:"
+CARRY: Final = PREFIX + "carry:"
+
+
+def holds(trigger: LogTrigger) -> bool:
+    """Whether a trigger looks beyond a line, so that something is held of earlier ones."""
+    return trigger.multiline is not None or bool(trigger.before or trigger.after)
+
+
+class Armed(NamedTuple):
+    """One unit pattern of one trigger."""
+
+    trigger: str
+    pattern: str
+
+    def key(self) -> str:
+        return f"{_ARMED}{self.trigger}:{self.pattern}"
+
+
+class Lane(NamedTuple):
+    """A reading apart from the others, from the journal's beginning up to where they began.
+
+    units, without: which patterns of the trigger it serves, and which were served before.
+    """
+
+    trigger: str
+    place: Place
+    until: Place
+    units: tuple[str, ...]
+    without: tuple[str, ...]
+
+    def text(self) -> str:
+        until = [self.until.cursor, self.until.stamp]
+        place = [self.place.cursor, self.place.stamp]
+        held = {"place": place, "until": until, "units": self.units, "without": self.without}
+        return json.dumps(held, separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, trigger: str, text: str) -> Self | None:
+        """Read what `text` wrote; None for anything else."""
+        try:
+            held = json.loads(text)
+            places = Place(*held["place"]), Place(*held["until"])
+            return cls(trigger, *places, tuple(held["units"]), tuple(held["without"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+class Ledger:
+    """read: where the common reading stands; None before it was ever begun.
+
+    lanes: by key. later: what the common reading gives only from some place on.
+    """
+
+    def __init__(self, triggers: Mapping[str, LogTrigger], positions: Mapping[str, str]) -> None:
+        self._triggers = triggers
+        self.read = Place.parse(positions[READ]) if READ in positions else None
+        self.lanes: dict[str, Lane] = {}
+        self.later: dict[Armed, Place] = {}
+        self.news: dict[str, str | None] = {}
+        """To be committed with the next reading; None forgets."""
+        self._unarmed = {
+            armed: armed.key()
+            for name, trigger in triggers.items()
+            for armed in (Armed(name, pattern) for pattern in trigger.journal)
+        }
+        known = {key: armed for armed, key in self._unarmed.items()}
+        for key, value in positions.items():
+            if key in known:
+                del self._unarmed[known[key]]
+                if value and (place := Place.parse(value)) is not None:
+                    self.later[known[key]] = place
+            elif not self._kept(key, value):
+                self.news[key] = None
+
+    def _kept(self, key: str, value: str) -> bool:
+        """Take in what belongs to a trigger that there still is."""
+        if key == READ:
+            return True
+        if key.startswith(_LANE):
+            trigger = key.removeprefix(_LANE).partition(":")[0]
+            lane = Lane.parse(trigger, value)
+            if lane is None or trigger not in self._triggers:
+                return False
+            units = tuple(unit for unit in lane.units if unit in self._triggers[trigger].journal)
+            self.lanes[key] = lane._replace(units=units)
+            return bool(units)
+        trigger = key.removeprefix(CARRY).partition(":")[2].partition(":")[0]
+        return (
+            key.startswith(CARRY) and trigger in self._triggers and holds(self._triggers[trigger])
+        )
+
+    def arm(self, tail: Place, back: Callable[[str, Sequence[str]], Place]) -> None:
+        """Begin to listen, after the journal's last entry: what is new goes by `read_from`.
+
+        back: how far back a trigger may read of some of its units.
+        """
+        fresh: dict[str, list[str]] = {}
+        for armed in self._unarmed:
+            fresh.setdefault(armed.trigger, []).append(armed.pattern)
+        lanes = [
+            self._lane(name, back(name, patterns), tail, patterns)
+            for name, patterns in fresh.items()
+            if self._triggers[name].read_from == "beginning" and tail.cursor
+        ]
+        if self.read is None:
+            self.go(tail)
+        for armed, key in self._unarmed.items():
+            if self.read == tail:
+                self.news[key] = ""
+            else:
+                self.later[armed] = tail
+                self.news[key] = tail.text()
+        for lane in lanes:
+            self._branch(lane)
+        self._unarmed = {}
+
+    def _lane(self, name: str, place: Place, until: Place, patterns: Sequence[str]) -> Lane:
+        journal = self._triggers[name].journal
+        served = tuple(pattern for pattern in journal if pattern not in patterns)
+        return Lane(name, place, until, tuple(patterns), served)
+
+    def _branch(self, lane: Lane) -> None:
+        number = 0
+        while (key := f"{_LANE}{lane.trigger}:{number}") in self.lanes:
+            number += 1
+        self.lanes[key] = lane
+        self.news[key] = lane.text()
+
+    def go(self, place: Place) -> None:
+        """Go on from somewhere else than where reading ended."""
+        self.read = place
+        self.news[READ] = place.text()
+
+    def wanted(self) -> dict[str, Wanted]:
+        """Say what the common reading gives by now."""
+        return {
+            name: Wanted(tuple(p for p in trigger.journal if Armed(name, p) not in self.later))
+            for name, trigger in self._triggers.items()
+        }
+
+    def reached(self, place: Place) -> Iterator[Armed]:
+        """Name what counts from an entry on, as it is behind where listening began."""
+        here = place.parsed
+        for armed, place_before in list(self.later.items()):
+            before = place_before.parsed
+            if before is None or here is None or here.after(before):
+                yield armed
+
+    def open(self, armed: Armed) -> None:
+        del self.later[armed]
+        self.news[armed.key()] = ""
+
+    def take(self) -> dict[str, str | None]:
+        """Hand over what is to be committed."""
+        news, self.news = self.news, {}
+        return news

@@ -1,0 +1,122 @@
+"""Where reading begins, found out before it does; and what is gone of what was not read."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from notifyd.config.triggers import LogTrigger
+from notifyd.errors import SourceError
+from notifyd.sources.journal import access
+from notifyd.sources.journal.cursor import Cursor, Place
+from notifyd.sources.journal.entry import Identity, Reader
+from notifyd.sources.journal.export import Fields
+from notifyd.sources.journal.inquiry import Inquiry
+from notifyd.sources.journal.ledger import Ledger
+from notifyd.sources.journal.units import listed, matches
+
+log = structlog.get_logger()
+
+
+class Opening:
+    """dead: why the journal cannot be read, if so. All of it may take seconds."""
+
+    def __init__(
+        self,
+        triggers: Mapping[str, LogTrigger],
+        ledger: Ledger,
+        inquiry: Inquiry,
+        *,
+        identity: Identity,
+        roots: tuple[Path, ...],
+        wall: Callable[[], float],
+    ) -> None:
+        self._triggers, self._ledger, self._inquiry = triggers, ledger, inquiry
+        self._identity, self._roots, self._wall = identity, roots, wall
+        self._reader = Reader(identity)
+        self._trouble = self._gap = ""
+        self.dead = ""
+
+    @property
+    def problems(self) -> list[str]:
+        """Tell what is wrong, in sentences."""
+        return [problem for problem in (self.dead or self._trouble, self._gap) if problem]
+
+    def ready(self) -> bool:
+        """Find out where to begin; says whether the journal answers."""
+        dead, trouble = self.dead, self._trouble
+        self._trouble = access.trouble(self._roots)
+        try:
+            tail = self._place(self._inquiry.last()) or Place("", int(self._wall() * 1e6))
+            if self._ledger.read is not None and self._ledger.read.cursor:
+                self._check(self._ledger.read, tail)
+            self._ledger.arm(tail, lambda name, units: self._back(tail, name, units))
+        except SourceError as error:
+            self.dead = self._trouble or str(error)
+            if self.dead != dead:
+                log.warning("the journal is not watched", reason=self.dead)
+            return False
+        self.dead = ""
+        if self._trouble and self._trouble not in (trouble, dead):
+            log.warning("not all of the journal is watched", reason=self._trouble)
+        return True
+
+    def _check(self, stored: Place, tail: Place) -> None:
+        """Say so, once, if the entry that was read last is gone, and with it maybe others."""
+        found = self._place(self._inquiry.first(stored))
+        here, before = found.parsed if found else None, stored.parsed
+        if before is None or stored.gone:
+            return
+        if here is not None and (here.same(before) or here.next_to(before)):
+            return
+        if here is None:
+            self._ledger.go(self._elsewhere(before, tail))
+        else:
+            self._ledger.go(Place(stored.cursor, stored.stamp, gone=True))
+        self._gap = _gap(stored, before, here)
+        log.warning(self._gap)
+
+    def _elsewhere(self, before: Cursor, tail: Place) -> Place:
+        """Choose where to go on if neither the last entry is there nor anything later.
+
+        What this boot wrote was not read before, if that was in another one: the journal began
+        anew, and the clock was behind. Else it is an older state of what was read already.
+        """
+        now = tail.parsed
+        if now is None or now.boot == before.boot:
+            return tail
+        return self._place(self._inquiry.before_boot()) or Place()
+
+    def _back(self, tail: Place, name: str, units: Sequence[str]) -> Place:
+        """Go back from the journal's end until a trigger's `catch_up` is full of messages."""
+        trigger = self._triggers[name]
+        left = trigger.catch_up
+        words = matches(units, self._identity.uid)
+        for fields in self._inquiry.backwards(tail, words, trigger.max_line):
+            entry = self._reader.entry(fields)
+            if entry is not None and entry.message and listed(units, entry.sender.units):
+                left -= len(entry.message) + 1
+                if left < 0:
+                    return entry.place
+        return Place()
+
+    def _place(self, fields: Fields | None) -> Place | None:
+        entry = fields and self._reader.entry(fields)
+        return entry.place if entry else None
+
+
+def _gap(stored: Place, before: Cursor, here: Cursor | None) -> str:
+    moment = datetime.fromtimestamp(stored.stamp / 1e6, tz=UTC).astimezone()
+    last = f"of {moment:%Y-%m-%d %H:%M:%S}"
+    if here is not None and here.sequence == before.sequence and here.number > before.number:
+        count = here.number - before.number - 1
+        later = "1 later entry" if count == 1 else f"{count} later entries"
+        return (
+            f"the journal no longer has the entry that was read last, {last}: {later}, of whatever "
+            "unit, went before notifyd could look; SystemMaxUse= in journald.conf keeps more"
+        )
+    return (
+        f"the journal has no entry like the one that was read last, {last}: it is another journal, "
+        "or a part of it was removed, and what was only in that part was not seen"
+    )

@@ -1,0 +1,166 @@
+"""The journal source: one `journalctl` for all triggers, and one for each that has to catch up."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from notifyd.config.triggers import LogTrigger
+from notifyd.errors import NotifydError, SourceError
+from notifyd.model import Health, Reading
+from notifyd.sources import Emit
+from notifyd.sources.journal import access
+from notifyd.sources.journal.entry import Identity
+from notifyd.sources.journal.fold import late
+from notifyd.sources.journal.follower import Follower
+from notifyd.sources.journal.identity import own
+from notifyd.sources.journal.inquiry import Inquiry
+from notifyd.sources.journal.ledger import Ledger
+from notifyd.sources.journal.opening import Opening
+from notifyd.sources.log.scanning import JudgeFor, ScannerFor, ScannerLike
+from notifyd.sources.readable import readable
+
+_LOOK: Final = 30.0
+"""Seconds between two looks at the directories, and between two tries while nothing can be read."""
+_STALL: Final = 60.0
+"""Seconds that a commit may take before journalctl is ended: it keeps deleted files on the disk."""
+
+T = TypeVar("T")
+
+
+class JournalSource:
+    """All log triggers with `journal`. executor: one thread, on which entries are matched.
+
+    command: how journalctl is called. roots: where journals lie. stall: in seconds.
+    """
+
+    name = "journal"
+
+    def __init__(
+        self,
+        triggers: Mapping[str, LogTrigger],
+        positions: Mapping[str, str],
+        *,
+        scanner_for: ScannerFor,
+        judge_for: JudgeFor,
+        wall: Callable[[], float],
+        executor: Executor,
+        command: Sequence[str] = (access.COMMAND,),
+        roots: tuple[Path, ...] = access.ROOTS,
+        identity: Identity | None = None,
+        look: float = _LOOK,
+        stall: float = _STALL,
+    ) -> None:
+        self._triggers, self._positions = triggers, positions
+        self._scanner_for, self._judge_for, self._wall = scanner_for, judge_for, wall
+        self._executor, self._command, self._roots = executor, command, roots
+        self._identity, self._look, self._stall = identity or own(), look, stall
+        self._ledger = Ledger(triggers, positions)
+        self._inquiry = Inquiry(command)
+        self._opening = Opening(
+            triggers, self._ledger, self._inquiry, identity=self._identity, roots=roots, wall=wall
+        )
+        self._scanners: dict[tuple[str, ...], ScannerLike] = {}
+        self._followers: list[Follower] = []
+
+    def health(self) -> Health:
+        counts: Counter[str] = Counter()
+        for follower in self._followers:
+            counts.update(follower.undecided)
+        for scanner in list(self._scanners.values()):
+            counts.update(scanner.undecided)
+        dead = bool(self._opening.dead)
+        units = {unit for trigger in self._triggers.values() for unit in trigger.journal}
+        problems = (*self._opening.problems, *late(counts))
+        return Health(self.name, 0 if dead else len(units), problems, dead=dead, undecided=counts)
+
+    async def run(self, emit: Emit) -> None:
+        """Follow until cancelled; SourceError when journalctl ends, to go on from the positions."""
+        begun = False
+        while not await self._opened():
+            if not begun:
+                begun = True
+                await emit(Reading((), {}, rereadable=True))
+            await asyncio.sleep(self._look)
+        await emit(Reading((), self._ledger.take(), rereadable=True))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for lane in ("", *self._ledger.lanes):
+                    group.create_task(self._follow(lane, emit), name=f"journal {lane}")
+        except* NotifydError as errors:
+            raise errors.exceptions[0] from None
+
+    async def _opened(self) -> bool:
+        """Look where to begin, on a thread of its own: a large journal takes seconds to open."""
+        return await _whole(None, self._opening.ready, hurry=self._inquiry.abandon)
+
+    def _follower(self, lane: str) -> Follower:
+        name = self._ledger.lanes[lane].trigger if lane else None
+        return Follower(
+            self._triggers if name is None else {name: self._triggers[name]},
+            self._positions,
+            self._ledger,
+            lane,
+            command=self._command,
+            identity=self._identity,
+            scanner_for=self._scanner,
+            judge_for=self._judge_for,
+            wall=self._wall,
+        )
+
+    def _scanner(self, triggers: tuple[str, ...]) -> ScannerLike:
+        if triggers not in self._scanners:
+            self._scanners[triggers] = self._scanner_for(triggers)
+        return self._scanners[triggers]
+
+    async def _follow(self, lane: str, emit: Emit) -> None:
+        loop = asyncio.get_running_loop()
+        follower = self._follower(lane)
+        self._followers.append(follower)
+        folders, look_at = access.folders(self._roots), loop.time() + self._look
+        try:
+            while True:
+                batch = await _whole(self._executor, partial(follower.turn, loop.time()))
+                if batch.events or batch.positions:
+                    reading = Reading(batch.events, batch.positions, rereadable=True)
+                    await self._committed(follower, emit(reading))
+                if batch.over is not None:
+                    if batch.over or not lane:
+                        raise SourceError(batch.over or "journalctl ended by itself")
+                    return
+                if loop.time() >= look_at:
+                    look_at = loop.time() + self._look
+                    if access.folders(self._roots) != folders:
+                        raise SourceError("the journal has another folder now")
+                if not batch.more:
+                    wake = look_at if batch.wake is None else min(batch.wake, look_at)
+                    await readable(follower.child.descriptor, max(0.0, wake - loop.time()))
+        finally:
+            self._followers.remove(follower)
+            follower.close()
+
+    async def _committed(self, follower: Follower, commit: Awaitable[None]) -> None:
+        """Wait for a commit; while it cannot be made, nothing is read and at last nothing held."""
+        impatience = asyncio.get_running_loop().call_later(self._stall, follower.give_up)
+        try:
+            await commit
+        finally:
+            impatience.cancel()
+
+
+async def _whole(
+    executor: Executor | None, work: Callable[[], T], hurry: Callable[[], None] | None = None
+) -> T:
+    """Do a piece of work to its end, whatever happens: nobody may use its child meanwhile."""
+    running = asyncio.get_running_loop().run_in_executor(executor, work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        if hurry is not None:
+            hurry()
+        await asyncio.wait([running])
+        running.exception()  # it matters to nobody any more
+        raise

@@ -1,0 +1,251 @@
+"""Records, context, silence and reading from the beginning: entries of a journal, moved time."""
+
+import select
+import time
+
+import pytest
+
+from notifyd.model import Phase
+from notifyd.sources.journal.entry import Identity
+from notifyd.sources.journal.follower import Follower
+from notifyd.sources.journal.inquiry import Inquiry
+from notifyd.sources.journal.ledger import Ledger
+from notifyd.sources.journal.opening import Opening
+from support.journal import Journal, trigger
+from support.logs import judge_for, scanner_for
+
+IDENTITY = Identity(4242, 0)
+
+
+class Daemon:
+    """All readings of a journal, whose positions are committed with their events."""
+
+    def __init__(self, journal, triggers):
+        self.journal = journal
+        self.triggers = triggers if isinstance(triggers, dict) else {"t": triggers}
+        self.positions, self.events, self.now = {}, [], 0.0
+        self.followers = []
+        self.start()
+
+    def start(self, triggers=None):
+        self.triggers = triggers or self.triggers
+        command = (str(self.journal.command),)
+        ledger = Ledger(self.triggers, self.positions)
+        opening = Opening(
+            self.triggers,
+            ledger,
+            Inquiry(command),
+            identity=IDENTITY,
+            roots=self.journal.roots,
+            wall=time.time,
+        )
+        assert opening.ready()
+        self.commit(ledger.take())
+        self.followers = [self.follower(ledger, lane, command) for lane in ("", *ledger.lanes)]
+
+    def follower(self, ledger, lane, command):
+        name = lane and ledger.lanes[lane].trigger
+        return Follower(
+            {name: self.triggers[name]} if name else self.triggers,
+            self.positions,
+            ledger,
+            lane,
+            command=command,
+            identity=IDENTITY,
+            scanner_for=scanner_for(self.triggers),
+            judge_for=judge_for(self.triggers),
+            wall=time.time,
+        )
+
+    def commit(self, positions):
+        for key, value in positions.items():
+            if value is None:
+                self.positions.pop(key, None)
+            else:
+                self.positions[key] = value
+
+    def turn(self):
+        for follower in list(self.followers):
+            batch = follower.turn(self.now)
+            self.events += batch.events
+            self.commit(batch.positions)
+            if batch.over is not None:
+                follower.close()
+                self.followers.remove(follower)
+
+    def until(self, condition, within=5.0):
+        """Take turns until what is written has come; time stands still."""
+        deadline = time.monotonic() + within
+        while not condition():
+            assert time.monotonic() < deadline, self.lines()
+            self.turn()
+            select.select([f.child.descriptor for f in self.followers], [], [], 0.002)
+
+    def write(self, *messages, **fields):
+        """Have entries written and read."""
+        self.journal.write(*messages, **fields)
+        last = self.journal.entries.read_text().splitlines()[-1].partition('"__CURSOR": "')[2]
+        cursor = last.partition('"')[0]
+        self.until(lambda: self.followers[0]._place.cursor == cursor)
+
+    def pass_time(self, seconds):
+        self.now += seconds
+        self.turn()
+
+    def restart(self, triggers=None):
+        self.kill()
+        self.start(triggers)
+
+    def kill(self):
+        for follower in self.followers:
+            follower.close()
+
+    def lines(self, name="t"):
+        return [event.line for event in self.events if event.trigger == name]
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(tmp_path / "bin")
+
+
+@pytest.fixture
+def run(journal):
+    made = []
+
+    def make(triggers):
+        made.append(Daemon(journal, triggers))
+        return made[-1]
+
+    yield make
+    for daemon in made:
+        daemon.kill()
+
+
+RECORDS = {"patterns": "at b$", "multiline": r"^\S"}
+
+
+def test_a_record_of_several_entries_is_told_after_a_quiet_second(run):
+    daemon = run(trigger(**RECORDS))
+    daemon.write("ERROR one", "  at a", "  at b")
+    daemon.pass_time(0.9)
+    assert daemon.lines() == []
+    daemon.pass_time(0.2)
+    assert daemon.lines() == ["ERROR one\n  at a\n  at b"]
+    assert daemon.events[0].facts["unit"] == "app.service"
+    daemon.pass_time(9.0)
+    assert len(daemon.lines()) == 1
+
+
+def test_processes_that_write_at_once_do_not_mix_their_records(run):
+    daemon = run(trigger(**RECORDS))
+    for pid in ("1", "2"):
+        daemon.write(f"ERROR {pid}", pid=pid)
+    for pid in ("1", "2"):
+        daemon.write(f"  of {pid}", "  at b", pid=pid)
+    daemon.write("INFO", pid="2")
+    assert daemon.lines() == ["ERROR 2\n  of 2\n  at b"]
+    daemon.pass_time(1.1)
+    assert daemon.lines()[1:] == ["ERROR 1\n  of 1\n  at b"]
+
+
+def test_an_open_record_goes_on_after_a_kill(run):
+    daemon = run(trigger(**RECORDS))
+    daemon.write("ERROR one")
+    daemon.pass_time(0.6)
+    daemon.write("  at a")
+    daemon.pass_time(0.5)
+    assert [key for key in daemon.positions if "carry" in key]
+    daemon.restart()
+    daemon.write("  at b", "INFO")
+    assert daemon.lines() == ["ERROR one\n  at a\n  at b"]
+
+
+def test_entries_around_a_match_are_those_of_its_unit(run):
+    daemon = run(trigger("*", patterns="ERROR", before=2, after=1))
+    daemon.write("one", "two\nlines", unit="a.service")
+    daemon.write("noise", unit="b.service")
+    daemon.write("ERROR", unit="a.service", pid="9")
+    daemon.pass_time(0.6)
+    daemon.write("more noise", unit="b.service")
+    daemon.pass_time(0.3)
+    daemon.restart()
+    daemon.write("three", unit="a.service")
+    (event,) = daemon.events
+    assert (event.facts["before"], event.facts["after"]) == ("one\ntwo lines", "three")
+    assert (event.facts["unit"], event.facts["pid"]) == ("a.service", "9")
+
+
+def test_a_silent_unit_is_told_once_and_so_is_its_end(run):
+    daemon = run({"t": trigger(stale="10s"), "all": trigger("*")})
+    daemon.turn()
+    for _ in range(3):
+        daemon.write("of another", unit="other.service")
+        daemon.pass_time(4.0)
+    assert daemon.lines() == ["no line in app.service for 10s"]
+    daemon.write("anything")
+    daemon.turn()
+    assert [event.phase for event in daemon.events if event.phase] == [Phase.BEGAN, Phase.ENDED]
+
+
+def test_from_the_beginning_and_on_from_there_each_entry_comes_once(run, journal):
+    journal.write(*map(str, range(2000)))
+    daemon = run({"t": trigger(read_from="beginning"), "end": trigger()})
+    daemon.write(*map(str, range(2000, 2100)))
+    daemon.until(lambda: len(daemon.followers) == 1)
+    assert sorted(map(int, daemon.lines())) == list(range(2100))
+    assert daemon.lines("end") == [str(number) for number in range(2000, 2100)]
+    assert not [key for key in daemon.positions if "lane" in key]
+
+
+def test_reading_from_the_beginning_goes_on_after_a_kill(run, journal):
+    journal.write(*map(str, range(3000)))
+    daemon = run(trigger(read_from="beginning"))
+    for number in range(10, 2000, 300):
+        daemon.until(lambda number=number: len(daemon.events) > number)
+        daemon.restart()
+    daemon.until(lambda: len(daemon.followers) == 1)
+    assert daemon.lines() == [str(number) for number in range(3000)]
+
+
+def test_catch_up_bounds_how_far_back_the_beginning_is(run, journal):
+    journal.write(*(f"{number:09}" for number in range(100)))
+    journal.write("x" * 5000, unit="other.service")
+    daemon = run(trigger(read_from="beginning", catch_up="100B"))
+    daemon.until(lambda: len(daemon.followers) == 1)
+    assert daemon.lines() == [f"{number:09}" for number in range(90, 100)]
+
+
+def test_what_is_added_to_the_configuration_later_begins_then(run, journal):
+    daemon = run({"t": trigger("app")})
+    daemon.write("one", "two")
+    daemon.kill()
+    journal.write("other one", unit="other.service")
+    journal.write("three")
+    journal.write("other two", unit="other.service")
+    daemon.start({"t": trigger("app", "other"), "new": trigger("app")})
+    daemon.write("four")
+    daemon.write("other three", unit="other.service")
+    assert daemon.lines() == ["one", "two", "three", "four", "other three"]
+    assert daemon.lines("new") == ["four"]
+
+
+def test_a_unit_that_is_added_from_the_beginning_repeats_nothing_of_the_others(run, journal):
+    journal.write("before")
+    journal.write("other one", unit="other.service")
+    daemon = run({"t": trigger("app")})
+    daemon.write("one")
+    daemon.pass_time(1.0)
+    daemon.restart({"t": trigger("app", "*", read_from="beginning")})
+    daemon.write("two")
+    daemon.until(lambda: len(daemon.followers) == 1)
+    assert sorted(daemon.lines()) == ["one", "other one", "two"]
+
+
+def test_what_no_trigger_asks_for_any_more_is_forgotten(run):
+    daemon = run({"t": trigger(**RECORDS), "gone": trigger(**RECORDS)})
+    daemon.write("ERROR open")
+    daemon.restart({"t": trigger()})
+    daemon.pass_time(2.0)
+    daemon.pass_time(2.0)
+    assert set(daemon.positions) == {"journal:read", "journal:armed:t:app.service"}

@@ -1,0 +1,306 @@
+"""The journal source, with a stand-in for journalctl: what arrives, and what goes wrong."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from notifyd.errors import SourceError
+from support.journal import Journal, trigger
+from support.logs import until
+from support.recorder import Recorder
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(tmp_path / "bin")
+
+
+def numbers(start, end):
+    return [str(number) for number in range(start, end)]
+
+
+async def test_an_entry_is_an_event_with_its_unit_sender_fields_and_pattern(journal):
+    journal.write("ERROR before")
+    errors = trigger("app", patterns=["WARN", "(?P<level>ERROR) (?P<what>.*)"], exclude=["healthz"])
+    async with journal.running({"errors": errors}) as seen:
+        journal.write("nothing", "ERROR healthz", "ERROR of another", unit="other.service")
+        journal.write("ERROR disk full", SYSLOG_IDENTIFIER="app")
+        await seen.until(lambda: seen.events)
+    (event,) = seen.events
+    assert (event.trigger, event.line, event.path) == ("errors", "ERROR disk full", "")
+    assert event.fields == {"level": "ERROR", "what": "disk full"}
+    assert event.facts == {"pattern": "1", "unit": "app.service", "pid": "7", "name": "app"}
+    assert event.wall == pytest.approx(journal.start + journal.number, abs=0.001)
+    assert all(reading.rereadable for reading in seen.readings)
+
+
+async def test_an_entry_is_one_record_whatever_is_in_it(journal):
+    both = {
+        "whole": trigger(patterns=r"(?ms)^Traceback.*^(?P<error>\w+Error)$"),
+        "line": trigger(patterns="^  File"),
+    }
+    async with journal.running(both) as seen:
+        journal.write("Traceback:\n  File x\nValueError\n", b"a\x00b\xff  File", "  File y")
+        await seen.until(lambda: len(seen.events) == 2)
+    assert [(event.trigger, event.line) for event in seen.events] == [
+        ("whole", "Traceback:\n  File x\nValueError"),
+        ("line", "  File y"),
+    ]
+    assert seen.events[0].fields == {"error": "ValueError"}
+
+
+async def test_bytes_that_are_no_text_and_entries_without_a_message_do_no_harm(journal):
+    async with journal.running(trigger()) as seen:
+        journal.write(b"a\xffb\x1b[0m", None, "", "end")
+        await seen.until(lambda: "end" in seen.lines)
+    assert seen.lines == ["a\ufffdb\x1b[0m", "end"]
+
+
+async def test_a_long_message_is_cut_and_says_so(journal):
+    async with journal.running(trigger(patterns="^(xx|end)", max_line="1KiB")) as seen:
+        journal.write("x" * 5_000_000, "end")
+        await seen.until(lambda: "end" in seen.lines)
+    assert seen.lines == ["x" * 1024 + "… (cut)", "end"]
+
+
+@pytest.mark.parametrize(
+    ("units", "expected"),
+    [
+        (("app",), ["app", "of it"]),
+        (("a*", "sshd.service"), ["app", "of it", "ssh"]),
+        (("worker@?.service",), ["two"]),
+        (("*",), ["app", "kernel", "two", "of it", "ssh", "liar", "core"]),
+        (("other.service",), ["core"]),
+    ],
+)
+async def test_units_are_meant_as_journalctl_means_them(journal, units, expected):
+    async with journal.running(trigger(*units)) as seen:
+        journal.write("app")
+        journal.write("kernel", unit="", pid="")
+        journal.write("two", unit="worker@2.service")
+        journal.write("of it", unit="init.scope", pid="1", uid="0", UNIT="app.service")
+        journal.write("ssh", unit="sshd.service")
+        journal.write("liar", unit="evil.service", UNIT="app.service", COREDUMP_UNIT="app.service")
+        journal.write("core", unit="dump.service", uid="0", COREDUMP_UNIT="other.service")
+        journal.write("end", unit="end.service")
+        await asyncio.sleep(0)
+        await seen.until(lambda: len(seen.lines) >= len(expected))
+    assert [line for line in seen.lines if line != "end"] == expected
+
+
+async def test_what_the_daemon_itself_writes_is_never_seen(journal):
+    async with journal.running(trigger("*")) as seen:
+        journal.write("ours", unit="notifyd.service")
+        journal.write("ours", pid="4242")
+        journal.write("theirs")
+        await seen.until(lambda: seen.lines)
+    assert seen.lines == ["theirs"]
+
+
+async def test_all_triggers_share_one_reading(journal):
+    three = {"a": trigger(patterns="x"), "b": trigger("*", patterns="y"), "c": trigger("o*")}
+    async with journal.running(three) as seen:
+        journal.write("x y")
+        await seen.until(lambda: len(seen.events) == 2)
+        assert seen.source.health().watching == 3
+    assert len(journal.followed()) == 1
+
+
+async def test_a_restart_at_any_commit_neither_loses_nor_repeats(journal):
+    positions: dict[str, str] = {}
+    lines, written = [], 0
+    for stop in range(1, 9):
+        async with journal.running(trigger(), positions=positions) as seen:
+            journal.write(*numbers(written, written + 500))
+            written += 500
+            await seen.until(lambda stop=stop, seen=seen: len(seen.readings) > stop)
+            # killed: what came after this reading was never committed
+            kept = seen.readings[: stop + 1]
+        for reading in kept:
+            lines += [event.line for event in reading.events]
+            positions |= {
+                key: value for key, value in reading.positions.items() if value is not None
+            }
+    async with journal.running(trigger(), positions=positions) as seen:
+        journal.write("end")
+        await seen.until(lambda: "end" in seen.lines)
+    assert lines + seen.lines == [*numbers(0, written), "end"]
+
+
+async def test_nothing_is_committed_for_what_the_daemon_writes(journal):
+    async with journal.running(trigger("*")) as seen:
+        journal.write("x")
+        await seen.until(lambda: seen.lines)
+        before = len(seen.readings)
+        for _ in range(20):
+            journal.write("told", unit="notifyd.service")
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(1.2)
+        assert len(seen.readings) <= before + 1
+
+
+async def test_what_went_before_it_was_read_is_counted_and_told_once(journal):
+    async with journal.running(trigger()) as seen:
+        journal.write("one")
+        await seen.until(lambda: seen.lines)
+    journal.write(*numbers(0, 9))
+    journal.vacuum(6)
+    async with journal.running(trigger(), positions=seen.positions) as later:
+        await later.until(lambda: len(later.lines) == 4)
+        (problem,) = later.source.health().problems
+        assert "5 later entries, of whatever unit, went before notifyd could look" in problem
+    assert later.lines == numbers(5, 9)
+
+
+async def test_the_same_gap_is_not_told_after_the_next_start(journal):
+    async with journal.running(trigger()) as seen:
+        journal.write("one")
+        await seen.until(lambda: seen.lines)
+    journal.write("two", "three", unit="other.service")
+    journal.vacuum(2)
+    for problems in (1, 0):
+        async with journal.running(trigger(), positions=seen.positions) as seen:
+            await seen.until(lambda seen=seen: seen.readings)
+            assert len(seen.source.health().problems) == problems
+
+
+@pytest.mark.parametrize("years", [0, 9], ids=["", "the clock was ahead"])
+async def test_a_journal_that_began_anew_with_this_boot_is_read_from_there(journal, years):
+    journal.start += years * 365 * 86400
+    async with journal.running(trigger()) as seen:
+        journal.write("one")
+        await seen.until(lambda: seen.lines)
+    journal.vacuum(1)
+    journal.sequence, journal.boot = "6" * 32, "c" * 32
+    journal.start -= years * 365 * 86400
+    journal.write("new")
+    async with journal.running(trigger(), positions=seen.positions) as later:
+        (problem,) = later.source.health().problems
+        assert "no entry like the one that was read last" in problem
+        journal.write("end")
+        await later.until(lambda: "end" in later.lines)
+    assert later.lines == ["new", "end"]
+
+
+async def test_an_older_state_of_the_journal_is_not_read_again(journal):
+    async with journal.running(trigger()) as seen:
+        journal.write("one", "two", "three")
+        await seen.until(lambda: len(seen.lines) == 3)
+    journal.entries.write_text(journal.entries.read_text().splitlines(keepends=True)[0])
+    async with journal.running(trigger(), positions=seen.positions) as later:
+        assert "no entry like the one" in later.source.health().problems[0]
+        journal.write("end")
+        await later.until(lambda: later.lines == ["end"])
+
+
+async def test_a_missing_journalctl_is_said_and_looked_for_again(journal):
+    journal.write("before")
+    away = journal.command.rename(journal.command.with_name("away"))
+    async with journal.running(trigger()) as seen:
+        health = seen.source.health()
+        assert (health.dead, health.watching) == (True, 0)
+        assert health.problems[0].startswith("journalctl is not installed")
+        away.rename(journal.command)
+        await seen.until(lambda: len(seen.readings) > 1)
+        assert seen.source.health().problems == ()
+        journal.write("after")
+        await seen.until(lambda: seen.lines == ["after"])
+
+
+async def test_a_journalctl_that_fails_is_said_in_its_own_words(journal):
+    journal.fault.write_text("Failed to open files: Too many open files")
+    async with journal.running(trigger()) as seen:
+        (problem,) = seen.source.health().problems
+    assert problem == "journalctl ended with status 1: Failed to open files: Too many open files"
+
+
+async def test_a_journal_that_nobody_writes_is_said(journal):
+    journal.roots = (journal.roots[0] / "none",)
+    async with journal.running(trigger()) as seen:
+        (problem,) = seen.source.health().problems
+    assert problem.startswith("there is no journal on this machine yet")
+
+
+async def test_when_journalctl_dies_the_source_ends_and_the_next_one_goes_on(journal):
+    async with journal.running(trigger()) as seen:
+        journal.write("one")
+        await seen.until(lambda: seen.lines)
+        os.kill(journal.followed()[0], signal.SIGKILL)
+        await asyncio.wait([seen.task])
+    assert isinstance(seen.ended, SourceError)
+    assert str(seen.ended) == "journalctl ended by signal 9"
+    journal.write("two")
+    async with journal.running(trigger(), positions=seen.positions) as again:
+        await again.until(lambda: again.lines == ["two"])
+
+
+async def test_when_nothing_can_be_committed_journalctl_waits(journal):
+    goes_on = asyncio.Event()
+    total, size = 400, 50_000
+    seen = Recorder()
+
+    async def held(reading):
+        if reading.events:
+            await goes_on.wait()
+        await seen.emit(reading)
+
+    ends = trigger(patterns="^(0|399) ", max_line="1KiB")
+    async with journal.running(ends, emit=held):
+        await until(journal.followed)
+        journal.write(*(f"{number} " + "x" * size for number in range(total)))
+        (pid,) = journal.followed()
+        await until(lambda: written(pid) > size)
+        await asyncio.sleep(0.3)
+        assert written(pid) < total * size / 2
+        goes_on.set()
+        await seen.until(lambda: len(seen.lines) == 2)
+
+
+def written(pid):
+    """Tell how many bytes a process has written."""
+    return int(Path(f"/proc/{pid}/io").read_text().split()[3])
+
+
+async def test_a_commit_that_takes_too_long_lets_go_of_the_journal(journal):
+    goes_on = asyncio.Event()
+
+    async def held(reading):
+        if reading.events:
+            await goes_on.wait()
+
+    async with journal.running(trigger(), emit=held, stall=0.05) as seen:
+        await until(journal.followed)
+        journal.write("x")
+        await until(lambda: not alive(journal.followed()[0]))
+        goes_on.set()
+        await asyncio.wait([seen.task])
+    assert "nothing could be stored" in str(seen.ended)
+
+
+def alive(pid):
+    """Whether a process is there, and not only waits to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def test_idle_costs_nothing(journal):
+    async with journal.running(trigger(), look=60.0) as seen:
+        journal.write("x")
+        await seen.until(lambda: seen.lines)
+        await asyncio.sleep(1.2)
+        turns = seen.executor.turns
+        await asyncio.sleep(0.5)
+        assert seen.executor.turns == turns
+
+
+async def test_no_journalctl_is_left_behind(journal):
+    journal.write(*numbers(0, 50))
+    async with journal.running(trigger(read_from="beginning")) as seen:
+        await seen.until(lambda: seen.lines)
+    assert journal.followed()
+    assert not any(map(alive, journal.followed()))

@@ -1,0 +1,261 @@
+"""What rotating tools leave behind, each case in few lines: found by dice (support/upheaval.py)."""
+
+import os
+import shutil
+
+import pytest
+
+from support.logs import Daemon, append, reading_from_start
+
+
+@pytest.fixture
+def log(tmp_path):
+    (tmp_path / "logs").mkdir()
+    return tmp_path / "logs" / "app.log"
+
+
+def stamped(path, second):
+    """Give a file a time of its own, as rotations lie further apart than the clock's grain."""
+    os.utime(path, ns=(0, (1_700_000_000 + second) * 10**9))
+
+
+def named(log, pattern):
+    return Daemon({"t": reading_from_start(log.with_name(pattern))})
+
+
+def copied(log, place, second):
+    """Do as copytruncate does."""
+    stamped(log, second)
+    shutil.copyfile(log, place)
+    stamped(place, second)
+    os.truncate(log, 0)
+    stamped(log, second)
+
+
+patterns = pytest.mark.parametrize("pattern", ["app.log", "app*"])
+
+
+@patterns
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("before", [[], ["known"]])
+def test_rotations_into_an_olddir_that_is_new(log, pattern, times, before):
+    append(log, *before)
+    stamped(log, -1)
+    daemon = named(log, pattern)
+    daemon.kill()
+    (log.parent / "old").mkdir()
+    written = list(before)
+    for number in range(times):
+        written.append(f"line {number}")
+        append(log, written[-1])
+        stamped(log, number)
+        log.rename(log.parent / "old" / f"app.log-2024010{number}")
+    append(log, "new")
+    daemon.start()
+    daemon.restart()
+    assert sorted(daemon.lines()) == sorted([*written, "new"])
+
+
+@patterns
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("hole", [False, True])
+def test_copies_that_were_made_while_nobody_looked(log, pattern, times, hole):
+    flags = os.O_WRONLY | os.O_CREAT | (0 if hole else os.O_APPEND)
+    writer = os.open(log, flags, 0o644)
+    os.write(writer, b"known for long\n")
+    stamped(log, -1)
+    daemon = named(log, pattern)
+    daemon.kill()
+    written = ["known for long"]
+    for number in range(times):
+        written.append(f"line {number}")
+        os.write(writer, f"{written[-1]}\n".encode())
+        copied(log, log.with_name(f"app.log-2024010{number}"), number)
+    os.write(writer, b"new\n")
+    os.close(writer)
+    daemon.start()
+    daemon.restart()
+    assert sorted(daemon.lines()) == sorted([*written, "new"])
+
+
+@patterns
+def test_copies_by_number_that_were_made_while_nobody_looked(log, pattern):
+    append(log, "known for long")
+    stamped(log, -1)
+    daemon = named(log, pattern)
+    daemon.kill()
+    for number in range(4):
+        append(log, f"line {number}")
+        for old in range(4, 0, -1):
+            if (place := log.with_name(f"app.log.{old}")).exists():
+                place.rename(log.with_name(f"app.log.{old + 1}"))
+        copied(log, log.with_name("app.log.1"), number)
+    append(log, "new")
+    daemon.start()
+    daemon.restart()
+    assert sorted(daemon.lines()) == sorted(
+        ["known for long", "line 0", "line 1", "line 2", "line 3", "new"]
+    )
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_an_inode_that_another_trigger_knew_tells_that_one_nothing(tmp_path, down):
+    one, two = tmp_path / "one.log", tmp_path / "two.log"
+    append(one, *(f"one {number}" for number in range(20)))
+    daemon = Daemon({"one": reading_from_start(one), "two": reading_from_start(two)})
+    if down:
+        daemon.kill()
+    number = one.stat().st_ino
+    one.unlink()
+    if not down:
+        daemon.turn()
+        daemon.pass_time(70)
+    append(two, *(f"two {number}" for number in range(30)))
+    if two.stat().st_ino != number:
+        pytest.skip("this file system gives an inode's number away later")
+    if down:
+        daemon.start()
+    else:
+        daemon.turn()
+    daemon.restart()
+    assert daemon.lines("one") == [f"one {number}" for number in range(20)]
+    assert daemon.lines("two") == [f"two {number}" for number in range(30)]
+
+
+@patterns
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("looks", [False, True])
+def test_renamecopy_twice(log, pattern, down, looks):
+    daemon = named(log, pattern)
+    written = []
+    for number in range(2):
+        written.append(f"line {number} before")
+        append(log, written[-1])
+        daemon.turn()
+        if down:
+            daemon.kill()
+        passing = log.with_name("app.log.tmp")
+        log.rename(passing)
+        append(log, "")
+        if looks and not down:
+            daemon.turn()
+        for old in range(2, 0, -1):
+            if (place := log.with_name(f"app.log.{old}")).exists():
+                place.rename(log.with_name(f"app.log.{old + 1}"))
+        shutil.copyfile(passing, log.with_name("app.log.1"))
+        if looks and not down:
+            daemon.turn()
+        passing.unlink()
+        written.append(f"line {number} after")
+        append(log, written[-1])
+        if down:
+            daemon.start()
+        daemon.turn()
+    daemon.restart()
+    assert sorted(line for line in daemon.lines() if line) == sorted(written)
+
+
+@patterns
+def test_a_renamed_file_that_was_closed_for_want_of_news_is_read_when_news_comes(log, pattern):
+    append(log, "one")
+    daemon = named(log, pattern)
+    with log.open("ab", buffering=0) as late:
+        log.rename(log.with_name("app.log.1"))
+        append(log, "two")
+        daemon.turn()
+        daemon.pass_time(70)
+        daemon.pass_time(70)
+        late.write(b"three\n")
+        daemon.pass_time(300)
+        late.write(b"four\n")
+        daemon.restart()
+    assert sorted(daemon.lines()) == ["four", "one", "three", "two"]
+
+
+@patterns
+@pytest.mark.parametrize("times", [1, 3])
+def test_copies_that_have_the_inodes_of_files_that_were_known(log, pattern, times):
+    gone = [log.with_name(f"gone{number}.log") for number in range(times)]
+    append(log, "known for long")
+    for other in gone:
+        append(other, *(f"of another log {number}" for number in range(20)))
+    stamped(log, -1)
+    daemon = Daemon(
+        {
+            "t": reading_from_start(log.with_name(pattern)),
+            "u": reading_from_start(log.with_name("gone*.log")),
+        }
+    )
+    daemon.kill()
+    written = ["known for long"]
+    numbers = {other.stat().st_ino for other in gone}
+    for number, other in enumerate(gone):
+        other.unlink()
+        written += [f"line {number} {more}" for more in range(30)]
+        append(log, *written[-30:])
+        place = log.with_name(f"app.log-2024010{number}")
+        copied(log, place, number)
+        if place.stat().st_ino not in numbers:
+            pytest.skip("this file system gives an inode's number away later")
+    append(log, "new")
+    daemon.start()
+    daemon.restart()
+    assert sorted(daemon.lines()) == sorted([*written, "new"])
+    assert len(daemon.lines("u")) == 20 * times
+
+
+@patterns
+def test_a_file_that_was_renamed_has_the_inode_of_one_that_was_known(log, pattern):
+    gone = log.with_name("gone.log")
+    append(gone, *(f"of another log {number}" for number in range(20)))
+    stamped(gone, -2)
+    daemon = Daemon(
+        {
+            "t": reading_from_start(log.with_name(pattern)),
+            "u": reading_from_start(gone),
+        }
+    )
+    daemon.kill()
+    number = gone.stat().st_ino
+    gone.unlink()
+    append(log, *(f"line {number}" for number in range(30)))
+    if log.stat().st_ino != number:
+        pytest.skip("this file system gives an inode's number away later")
+    daemon.start()
+    daemon.kill()
+    append(log, "late")
+    log.rename(log.with_name("app.log.1"))
+    append(log, "new")
+    daemon.start()
+    assert sorted(daemon.lines()) == sorted(
+        [*(f"line {number}" for number in range(30)), "late", "new"]
+    )
+    assert len(daemon.lines("u")) == 20
+
+
+@patterns
+@pytest.mark.parametrize("count", [3, 60])
+def test_many_logs_whose_copies_were_made_while_nobody_looked(tmp_path, pattern, count):
+    logs = [tmp_path / str(number) / "app.log" for number in range(count)]
+    for log in logs:
+        log.parent.mkdir()
+        append(log, *(f"{log} {number}" for number in range(20)))
+        stamped(log, -1)
+    daemon = Daemon({"t": reading_from_start(tmp_path / "*" / pattern)})
+    daemon.kill()
+    for log in logs:
+        for number in range(3):
+            append(log, f"{log} after {number}")
+            copied(log, log.with_name(f"app.log-2024010{number}"), number)
+        append(log, f"{log} new")
+    daemon.start()
+    for log in logs:
+        append(log, f"{log} newer")
+    daemon.turn()
+    daemon.restart()
+    wanted = ["after 0", "after 1", "after 2", "new", "newer"]
+    for log in logs:
+        told = [
+            line.removeprefix(f"{log} ") for line in daemon.lines() if line.startswith(f"{log} ")
+        ]
+        assert sorted(told) == sorted([*map(str, range(20)), *wanted])

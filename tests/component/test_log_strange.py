@@ -1,0 +1,181 @@
+"""Strange things in the place of a log, and strange bytes in one: said in a sentence, read on."""
+
+import os
+import resource
+import socket
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from notifyd.sources.log.watch import Hints
+from support.logs import Daemon, append, reading_from_start, running, trigger
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to make other users' files")
+SOMEBODY = 12345
+
+
+def fifo(path):
+    os.mkfifo(path)
+
+
+def directory(path):
+    path.mkdir()
+
+
+def device(path):
+    path.symlink_to("/dev/zero")
+
+
+def listener(path):
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(fifo, "FIFO"), (directory, "directory"), (device, "device"), (listener, "socket")],
+)
+def test_what_takes_a_logs_place_is_said_in_one_sentence_until_a_log_is_there(tmp_path, make, kind):
+    log = tmp_path / "app.log"
+    append(log, "one")
+    daemon = Daemon({"t": reading_from_start(log), "u": reading_from_start(log)})
+    log.rename(tmp_path / "app.log.1")
+    make(log)
+    append(tmp_path / "app.log.1", "late")
+    daemon.turn(Hints(changed={str(log), str(tmp_path / "app.log.1")}))
+    daemon.turn()
+    [said] = daemon.batch.problems
+    assert str(log) in said
+    assert f"is a {kind}" in said
+    assert "\n" not in said
+    log.rename(tmp_path / "strange")
+    append(log, "two")
+    daemon.turn(Hints(changed={str(log)}))
+    assert daemon.lines() == daemon.lines("u") == ["one", "late", "two"]
+    assert daemon.batch.problems == ()
+
+
+@as_root
+async def test_what_may_not_be_read_is_said_and_read_once_it_may_be(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    log, other = folder / "app.log", folder / "other.log"
+    append(log, "of old")
+    append(other, "of old")
+    log.chmod(0o600)
+    for above in [folder, *folder.parents][:-2]:
+        above.chmod(above.stat().st_mode | 0o055)
+    os.seteuid(SOMEBODY)
+    try:
+        async with running(trigger(folder / "*.log")) as seen:
+            os.seteuid(0)
+            append(log, "one")
+            append(other, "two")
+            os.seteuid(SOMEBODY)
+            await seen.until(lambda: seen.lines == ["two"])
+            [said] = seen.source.health().problems
+            assert f"{log} cannot be read, permission denied" in said
+            os.seteuid(0)
+            log.chmod(0o644)
+            os.seteuid(SOMEBODY)
+            await seen.until(lambda: seen.lines == ["two", "one"], within=2)
+    finally:
+        os.seteuid(0)
+
+
+@as_root
+@pytest.mark.parametrize("linked", ["file", "folder", "folder above"])
+def test_nobody_has_a_secret_read_by_a_link_in_a_watched_place(tmp_path, linked):
+    secrets, theirs = tmp_path / "secrets", tmp_path / "theirs"
+    (secrets / "logs").mkdir(parents=True)
+    append(secrets / "logs" / "app.log", "a secret")
+    theirs.mkdir()
+    os.chown(theirs, SOMEBODY, SOMEBODY)
+    log = theirs / "a" / "logs" / "app.log"
+    link, target = {
+        "file": (log, secrets / "logs" / "app.log"),
+        "folder": (log.parent, secrets / "logs"),
+        "folder above": (log.parent.parent, secrets),
+    }[linked]
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target)
+    for path in theirs.rglob("*"):
+        if path.is_relative_to(link) and path != link:
+            continue
+        os.lchown(path, SOMEBODY, SOMEBODY)
+    daemon = Daemon({"t": reading_from_start(log)})
+    append(secrets / "logs" / "app.log", "another secret")
+    daemon.turn()
+    assert daemon.lines() == []
+    [said] = daemon.batch.problems
+    assert "is not read with root's rights" in said
+    daemon.kill()
+
+
+@as_root
+def test_links_to_folders_of_root_or_of_ones_own_are_followed(tmp_path):
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    for folder, owner in ((theirs, SOMEBODY), (ours, 0)):
+        (folder / "v1").mkdir(parents=True)
+        append(folder / "v1" / "app.log", f"of {owner}")
+        (folder / "now").symlink_to("v1")
+        for path in (folder, folder / "v1", folder / "v1" / "app.log", folder / "now"):
+            os.lchown(path, owner, owner)
+    daemon = Daemon({"t": reading_from_start(theirs / "now/app.log", ours / "now/app.log")})
+    assert sorted(daemon.lines()) == ["of 0", f"of {SOMEBODY}"]
+    daemon.kill()
+
+
+def test_a_line_of_ten_mebibytes_is_cut_and_costs_no_memory(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, "first")
+    daemon = Daemon({"t": reading_from_start(log, patterns="^(first|long|next)")})
+    tracemalloc.start()
+    append(log, b"long ")
+    for piece in range(40):
+        append(log, b"x" * (256 << 10))
+        daemon.turn(Hints(written={str(log)}))
+        if piece == 20:
+            daemon.restart()
+    append(log, b"\nnext\n")
+    daemon.turn()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [line[:5] for line in daemon.lines()] == ["first", "long ", "next"]
+    assert daemon.lines()[1].endswith("… (cut)")
+    assert most < 6 << 20
+
+
+def test_a_hundred_thousand_empty_lines_cost_no_memory_and_are_no_match(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, "first")
+    daemon = Daemon({"t": reading_from_start(log), "empty": trigger(log, patterns="^$")})
+    before = resident()
+    append(log, b"\n" * 100_000 + b"next\n")
+    daemon.turn()
+    assert daemon.lines() == ["first", "next"]
+    assert daemon.lines("empty") == [""] * 100_000
+    assert resident() - before < 60 << 20  # what the test itself keeps of them
+
+
+def test_a_file_that_grew_past_its_old_size_after_a_truncation_is_read_from_its_start(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, *(f"old {number}" for number in range(100)))
+    for down in (False, True):
+        daemon = Daemon({"t": reading_from_start(log)})
+        if down:
+            daemon.kill()
+        os.truncate(log, 0)
+        append(log, *(f"new {down} {number}" for number in range(500)))
+        if down:
+            daemon.start()
+        daemon.turn()
+        daemon.restart()
+        assert daemon.lines()[-500:] == [f"new {down} {number}" for number in range(500)]
+        assert len(daemon.lines()) == (600 if not down else 1000)
+        daemon.kill()
+
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

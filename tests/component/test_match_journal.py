@@ -1,0 +1,97 @@
+"""`notifyd match` for a trigger with `journal`: over a file, what is piped in, or the journal."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from support.journal import Journal
+
+CONFIG = r"""
+[triggers.errors]
+type = "log"
+journal = "app"
+patterns = '(?s)^(?P<level>ERROR) (?P<what>.*)'
+title = "{{ count }} x {{ unit }}"
+[triggers.records]
+type = "log"
+journal = "app"
+patterns = 'at \w+$'
+multiline = '^\S'
+before = 1
+"""
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(tmp_path / "bin")
+
+
+@pytest.fixture
+def match(tmp_path, journal):
+    (tmp_path / "config.toml").write_text(CONFIG)
+
+    def run(*args, stdin=subprocess.DEVNULL, given=None):
+        return subprocess.run(
+            [sys.executable, "-m", "notifyd", "match", *args],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={
+                "PATH": f"{journal.command.parent}:{os.environ['PATH']}",
+                "NOTIFYD_CONFIG": str(tmp_path / "config.toml"),
+            },
+            **({"stdin": stdin} if given is None else {"input": given}),
+        )
+
+    return run
+
+
+def objects(done):
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_without_a_file_the_journal_is_read_to_its_end(match, journal):
+    journal.write("fine", "ERROR one\nmore", "ERROR two")
+    journal.write("ERROR of another", unit="other.service")
+    done = match("errors")
+    first, second, last = objects(done)
+    assert first.pop("time")[:4].isdigit()
+    assert first == {
+        "unit": "app.service",
+        "line": "ERROR one\nmore",
+        "pattern": r"(?s)^(?P<level>ERROR) (?P<what>.*)",
+        "fields": {"level": "ERROR", "what": "one\nmore"},
+    }
+    assert second["line"] == "ERROR two"
+    assert (last["notification"]["title"], done.returncode) == ("2 x app.service", 0)
+    assert match("errors", "--count").stdout == "2\n"
+
+
+def test_records_that_are_open_at_the_end_count(match, journal):
+    journal.write("one", "two", " at x", "three", " at y")
+    told = objects(match("records"))
+    assert [entry.get("line") for entry in told] == ["two\n at x", "three\n at y", None]
+
+
+def test_a_file_and_what_is_piped_in_are_read_line_by_line(match, journal, tmp_path):
+    journal.write("ERROR in the journal")
+    (tmp_path / "app.log").write_text("ERROR in a file\n")
+    lines = [
+        objects(match("errors", str(tmp_path / "app.log")))[0],
+        objects(match("errors", given="x\nERROR piped in\n"))[0],
+        objects(match("errors", "-", given="ERROR asked for\n"))[0],
+    ]
+    assert [(found["number"], found["line"]) for found in lines] == [
+        (1, "ERROR in a file"),
+        (2, "ERROR piped in"),
+        (1, "ERROR asked for"),
+    ]
+
+
+def test_a_journal_that_cannot_be_read_is_2_in_one_sentence(match, journal):
+    journal.fault.write_text("something is wrong")
+    done = match("errors")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

@@ -1,0 +1,115 @@
+"""A journal that a stand-in for journalctl plays, and the journal source over it."""
+
+import asyncio
+import base64
+import json
+import sys
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from notifyd.config.triggers import LogTrigger
+from notifyd.sources.journal.entry import Identity
+from notifyd.sources.journal.source import JournalSource
+from support.logs import Counted, judge_for, scanner_for, until
+from support.recorder import Recorder
+
+SCRIPT = Path(__file__).with_name("journalctl.py")
+BOOT = "b" * 32
+SEQUENCE = "5" * 32
+MICROSECONDS = 1_000_000
+
+
+def trigger(*units, patterns=".", **keys):
+    given = {"type": "log", "journal": list(units) or ["app"], "patterns": patterns} | keys
+    return LogTrigger.model_validate(given)
+
+
+class Journal:
+    """folder: where journalctl lies, so that it can be put on PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.command = folder / "journalctl"
+        self.command.write_text(f"#!{sys.executable} -IS\n{SCRIPT.read_text()}")
+        self.command.chmod(0o755)
+        self.entries, self.fault = folder / "entries", folder / "fault"
+        self._asked = folder / "asked"
+        self.entries.touch()
+        self._asked.touch()
+        self.sequence, self.boot, self.number = SEQUENCE, BOOT, 0
+        self.start = time.time() - 3600
+        self.roots = (folder / "root",)
+        machine = self.roots[0] / Path("/etc/machine-id").read_text().strip()
+        machine.mkdir(parents=True)
+        (machine / "system.journal").touch()
+
+    def write(self, *messages, unit="app.service", pid="7", uid="1000", **fields):
+        """Add entries; a message of None is an entry without one."""
+        with self.entries.open("a") as file:
+            for message in messages:
+                file.write(json.dumps(self._entry(message, unit, pid, uid, fields)) + "\n")
+
+    def _entry(self, message, unit, pid, uid, fields):
+        self.number += 1
+        stamp = int((self.start + self.number) * MICROSECONDS)
+        entry = {
+            "__CURSOR": f"s={self.sequence};i={self.number:x};b={self.boot};"
+            f"m={self.number * 1000:x};t={stamp:x};x={self.number:x}",
+            "__REALTIME_TIMESTAMP": str(stamp),
+            "__MONOTONIC_TIMESTAMP": str(self.number * 1000),
+            "_BOOT_ID": self.boot,
+            "_PID": pid,
+            "_UID": uid,
+            "_COMM": "appd",
+        }
+        if unit:
+            entry["_SYSTEMD_UNIT"] = unit
+        if isinstance(message, bytes):
+            entry["MESSAGE"] = {"base64": base64.b64encode(message).decode()}
+        elif message is not None:
+            entry["MESSAGE"] = message
+        return entry | fields
+
+    def vacuum(self, number):
+        """Remove the oldest entries."""
+        kept = self.entries.read_text().splitlines(keepends=True)[number:]
+        fresh = self.entries.with_name("fresh")
+        fresh.write_text("".join(kept))
+        fresh.replace(self.entries)
+
+    def followed(self):
+        """List the pids of the journalctls that were to follow, in the order of their start."""
+        words = [line.split() for line in self._asked.read_text().splitlines()]
+        return [int(pid) for pid, *said in words if "--follow" in said]
+
+    @asynccontextmanager
+    async def running(self, triggers, *, positions=None, emit=None, look=0.05, **options):
+        """Run a source over this journal; gives a recorder once it listens, or says why not."""
+        if not isinstance(triggers, dict):
+            triggers = {"t": triggers}
+        recorder = Recorder(positions)
+        with Counted(1) as executor:
+            recorder.executor = executor
+            recorder.source = JournalSource(
+                triggers,
+                recorder.positions,
+                scanner_for=scanner_for(triggers),
+                judge_for=judge_for(triggers),
+                wall=time.time,
+                executor=executor,
+                command=(str(self.command),),
+                roots=self.roots,
+                identity=Identity(4242, 0, "notifyd.service"),
+                look=look,
+                **options,
+            )
+            recorder.task = asyncio.create_task(recorder.source.run(emit or recorder.emit))
+            try:
+                await until(lambda: recorder.readings or recorder.task.done() or emit)
+                yield recorder
+            finally:
+                recorder.task.cancel()
+                await asyncio.wait([recorder.task])
+                if not recorder.task.cancelled():
+                    recorder.ended = recorder.task.exception()

@@ -1,0 +1,37 @@
+"""The journal source with a real journald, in a booted systemd."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HARNESS = os.environ.get("SYSTEMD_HARNESS", "")
+SCRIPT = r"""
+for path in {root} $(realpath {python}); do   # of a private root: one drill is another user's
+  while [ "$path" != / ]; do chmod a+x "$path" 2>/dev/null || true; path=$(dirname "$path"); done
+done
+PYTHONPATH={root}:{root}/tests exec {python} {root}/tests/systemd/journal_drill.py
+"""
+
+
+@pytest.mark.skipif(not HARNESS, reason="SYSTEMD_HARNESS names no program that boots systemd")
+def test_every_entry_comes_once_over_kills_rotations_and_restarts_of_journald():
+    script = SCRIPT.format(root=ROOT, python=sys.executable)
+    done = subprocess.run(
+        [HARNESS, "--ro-bind", str(ROOT), "--timeout", "55", "--", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in (
+        "unit: all of them",
+        "logged: all of them",
+        "left behind: []",
+        "  - journal: the system's journal cannot be read by the user nobody: run usermod -aG ",
+        "0 warning: the system's journal cannot be read by the user nobody: run usermod -aG ",
+    ):
+        assert said in done.stdout, done.stdout

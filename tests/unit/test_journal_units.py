@@ -1,0 +1,67 @@
+"""Whom an entry is for: as journalctl answers for these units, so does the router."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifyd.sources.journal.cursor import Cursor, Place
+from notifyd.sources.journal.entry import Identity, Reader
+from notifyd.sources.journal.units import listed, matches
+
+UID = 1000
+UNITS = st.sampled_from(["a.service", "b.service", "c.timer"])
+NAMED = ("_SYSTEMD_UNIT", "UNIT", "OBJECT_SYSTEMD_UNIT", "COREDUMP_UNIT")
+USERS = ("_SYSTEMD_USER_UNIT", "USER_UNIT")
+FIELDS = st.fixed_dictionaries(
+    {"_PID": st.sampled_from(["1", "77"]), "_UID": st.sampled_from(["0", str(UID), "5"])},
+    optional=dict.fromkeys((*NAMED, *USERS), UNITS),
+)
+
+
+def answers(words, fields):
+    """Say whether journalctl would show an entry: all of one of the terms between the "+"."""
+    terms = " ".join(words).split(" + ")
+    return any(
+        all(fields.get(name) == value for name, value in (part.split("=") for part in term.split()))
+        for term in terms
+    )
+
+
+@given(FIELDS, st.lists(UNITS, min_size=1, unique=True))
+def test_journalctl_and_the_router_agree(fields, units):
+    entry = Reader(Identity(4242, UID)).entry(
+        {b"__CURSOR": b"c"} | {name.encode(): value.encode() for name, value in fields.items()}
+    )
+    assert listed(units, entry.sender.units) == answers(matches(units, UID), fields)
+
+
+def test_one_glob_asks_for_everything():
+    assert matches(["a.service", "b*"], UID) == []
+
+
+CURSOR = "s={s};i={i:x};b={b};m={m:x};t={t:x};x=9"
+
+
+def cursor(**parts):
+    given = {"s": "aa", "i": 10, "b": "bb", "m": 20, "t": 30} | parts
+    return Cursor.parse(CURSOR.format(**given))
+
+
+def test_an_entry_is_later_by_its_number_else_within_its_boot_else_by_the_clock():
+    here = cursor()
+    assert cursor(i=11, m=1, t=1).after(here)
+    assert not cursor(i=9, m=99, t=99).after(here)
+    assert cursor(s="ff", i=1, m=21, t=1).after(here)
+    assert cursor(s="ff", i=1, b="ff", m=1, t=31).after(here)
+    assert not cursor(s="ff", i=99, b="ff", m=99, t=30).after(here)
+
+
+def test_one_entry_is_the_same_after_it_was_moved_to_the_disk():
+    assert cursor(s="ff", i=1).same(cursor())
+    assert not cursor(m=21).same(cursor())
+
+
+def test_what_is_no_place_is_none():
+    for text in ("", "{}", "[]", '{"cursor": "x", "stamp": 1}', '{"cursor": 1}', "nonsense"):
+        assert Place.parse(text) is None
+    place = Place(CURSOR.format(s="a", i=1, b="b", m=1, t=1), 5, gone=True)
+    assert Place.parse(place.text()) == place
