@@ -2,6 +2,7 @@
 
 import os
 import random
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
@@ -30,6 +31,12 @@ def test_a_thousand_deeds_against_the_daemon_itself(tmp_path, part):
     for seed in range(SEED + part, SEED + REAL_STEPS // EACH, 4):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        with in_thread(Platform()) as platform:
-            daemon = partial(Daemon, folder, platform, through=FEW if seed % 2 else ())
+        few = FEW if seed % 2 else ()
+        with in_thread(Platform()) as platform, ExitStack() as ends:
+
+            def daemon(config, *, folder=folder, platform=platform, few=few, ends=ends):
+                made = Daemon(folder, platform, config, through=few)
+                ends.push(made)
+                return made
+
             drill(folder, seed, EACH, partial(Real, make=daemon, platform=platform))

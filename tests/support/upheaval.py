@@ -302,12 +302,18 @@ class Upheaval:
             os.close(log.writer)
         log.begin()
 
+    def _finish_in_time(self) -> None:
+        """Where nobody waits for late writers, finish a line before its file loses its name."""
+        if not self.late_writers:
+            self.finish_the_line()
+
     def rename(self) -> None:
         """Maybe into another folder, as olddir says; into any only what the daemon has met."""
         times = self.chance.randint(1, 3)
         where = self.chance.choice(["beside", "beside", "olddir", "away"])
         times = 1 if where == "away" else times
         self.note(times=times, where=where)
+        self._finish_in_time()
         if where == "away":
             self.finish_the_line()
             self.daemon.turn()
@@ -319,7 +325,7 @@ class Upheaval:
             for _ in range(times):
                 place = self._rotated(folder)
                 self.log.target.rename(place)
-                if self.maybe() and not (down and where == "away"):
+                if self.late_writers and self.maybe() and not (down and where == "away"):
                     self._write(1)  # by a writer that was not told yet
                 self._reopen(late=not (down and where == "away"))
                 self.log.near = where == "beside"
@@ -329,6 +335,7 @@ class Upheaval:
 
     def hard_link(self) -> None:
         """Rotate so that there are two names for a while."""
+        self._finish_in_time()
         with self._perhaps_down() as down:
             place = self._rotated()
             os.link(self.log.target, place)
@@ -378,6 +385,7 @@ class Upheaval:
             self._tick()
 
     def rename_and_copy(self) -> None:
+        self._finish_in_time()
         with self._perhaps_down() as down:
             old = self.log.target.with_name(f"{self.log.path.name}.tmp")
             self._write(self.chance.randint(0, 2))

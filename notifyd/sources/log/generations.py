@@ -70,11 +70,8 @@ class Generations:
             for found in siblings:
                 self._tails.meet(found)
             gone = self._gone(path)
-            last = latest[path]
             known = [*gone.values(), *replaced.get(path, ())]
-            # Of one that was followed by another, copies were looked for at that time.
-            known = [position for position in known if position.modified >= last.modified]
-            self.copies.gather(path, siblings, known, last)
+            self.copies.gather(path, siblings, known, latest[path])
             self._tails.seek_no_more(gone)
         self._tails.oldest_first()
         self.orphaned = set()
@@ -127,5 +124,6 @@ class Generations:
         return lost.offset >= _TELLING and self._vain.get(path, -_VAIN) + _VAIN <= self._tails.now
 
     def _is_known(self, now: Identity | None) -> bool:
-        """Whether a name leads to a file of which something was read already."""
-        return now is not None and not any(tail.fresh for tail in self._tails.of(now))
+        """Whether a name leads to a file that was followed before."""
+        tails = self._tails.of(now) if now is not None else []
+        return bool(tails) and all(tail.known or not tail.fresh for tail in tails)

@@ -56,6 +56,10 @@ class Tail:
         """Whether nothing of it was given away yet, so that it may still turn out to be a copy."""
         self.copied = False
         """Whether what lies before the offset was read elsewhere."""
+        self.known = False
+        """Whether it is surely the file that a position was of, also if nothing was read of it."""
+        self.sought = False
+        """Whether it was deleted while it was followed, so that no copy holds more than it does."""
         self.lost: Position | None = None
         """Where reading stood when it had to begin anew, until somebody takes note of it."""
         self.stamp: tuple[int, int] | None = None
@@ -94,6 +98,7 @@ class Tail:
             version=self.handle.version,
             place=self.handle.place if self.handle.kept else "",
             copied=self.copied,
+            sought=self.sought,
             checked=CHECKED,
         )
         return self.last
@@ -103,7 +108,7 @@ class Tail:
         known = position.version and self.handle.version
         if (known and known != position.version) or not self.resume(position):
             return False
-        self.copied = position.copied
+        self.known, self.copied = bool(known), position.copied
         self.fresh = self.fresh or self.copied
         return True
 

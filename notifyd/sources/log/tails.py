@@ -176,6 +176,9 @@ class Tails:
     def linger(self, tail: Tail) -> None:
         """Read on for a while, for the sake of late writers, and before anything newer."""
         tail.handle.kept = True
+        if tail.handle.number is not None and tail.deleted:
+            tail.sought = True
+            self.note(tail)
         self.archives.learn(tail.path, tail.handle.place)
         self.lingering[tail.key] = self.now + LINGER
         self.waiting = {tail.key: None} | self.waiting
