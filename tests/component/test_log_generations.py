@@ -259,3 +259,34 @@ def test_many_logs_whose_copies_were_made_while_nobody_looked(tmp_path, pattern,
             line.removeprefix(f"{log} ") for line in daemon.lines() if line.startswith(f"{log} ")
         ]
         assert sorted(told) == sorted([*map(str, range(20)), *wanted])
+
+
+@pytest.mark.parametrize(
+    ("lines", "first"), [(["line 10"], b"line 1"), (["banner", "line 10"], b"banner\n")]
+)
+def test_what_only_begins_like_another_file_is_no_copy(log, lines, first):
+    daemon = named(log, "app*")
+    append(log, *lines)
+    daemon.turn()
+    log.rename(f"{log}.1")
+    log.with_name("app.log.2").write_bytes(first)  # it is met when it has its rotated name
+    log.touch()
+    daemon.turn()
+    append(log.with_name("app.log.2"), b"2 second\n")
+    daemon.turn()
+    daemon.restart()
+    said = (first + b"2 second").decode().splitlines()
+    assert daemon.lines() == [*lines, *said]
+
+
+def test_an_unmet_generation_of_which_only_a_part_of_a_line_is_written_is_no_copy(log):
+    daemon = named(log, "app.log")
+    append(log, "line 10")
+    daemon.turn()
+    log.rename(f"{log}.1")
+    log.with_name("app.log.2").write_bytes(b"line 1")
+    log.touch()
+    daemon.turn()
+    append(log.with_name("app.log.2"), b"2 second\n")
+    daemon.turn()
+    assert daemon.lines() == ["line 10", "line 12 second"]

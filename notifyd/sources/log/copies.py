@@ -23,7 +23,7 @@ class Copies:
         """Whether a file of which nothing was given yet is a copy, so that it is not to be read."""
         if not tail.fresh or tail.key.lane:
             return False
-        gone = []
+        gone, held_by = [], self._tails.held.get(tail.key)
         for key, position in self._originals(tail):
             original = None if key is None else self._tails.by_key.get(key)
             intact = original is not None and whole(original)
@@ -36,9 +36,15 @@ class Copies:
             elif tail.begins(original):
                 self._tails.hold(tail, original)
                 return True
-        if not self._goes_on(tail, gone) and self._is_spent(tail):
+        if self._goes_on(tail, gone):
+            return False
+        original = self._tails.by_key.get(held_by) if held_by is not None else None
+        if self._is_spent(tail):
             tail.pass_over()
             self._tails.note(tail, urgent=True)
+        elif tail.copied and original is not None and whole(original):
+            del self._tails.held[tail.key]
+            tail.is_no_copy()
         return False
 
     def take_over(self, original: Key, lost: Position) -> None:

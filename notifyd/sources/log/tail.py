@@ -181,6 +181,11 @@ class Tail:
         self.go(min(self.size, read))
         self.copied = True
 
+    def is_no_copy(self) -> None:
+        """Begin at the start after all: it only began like another file."""
+        self.go(0)
+        self.copied = False
+
     def pass_over(self) -> None:
         """Go behind all that this holds, as it was read elsewhere."""
         self.go(self.size)
@@ -193,13 +198,20 @@ class Tail:
         return here == self._print
 
     def begins(self, other: "Tail") -> bool:
-        """Whether all of this file is what the other, which is whole, begins with."""
+        """Whether all of this file is what the other, which is whole, begins with.
+
+        A part of a first line tells nothing: many lines begin alike.
+        """
         size = self.size
         if not 0 < size <= other.size:
             return False
-        return all(
-            os.pread(self.descriptor, _ALIKE, low) == os.pread(other.descriptor, ends - low, low)
-            for low, ends in ((0, min(size, _ALIKE)), (max(0, size - _ALIKE), size))
+        first = os.pread(self.descriptor, _ALIKE, 0)
+        low = max(0, size - _ALIKE)
+        return (
+            b"\n" in first
+            and first == os.pread(other.descriptor, len(first), 0)
+            and os.pread(self.descriptor, _ALIKE, low)
+            == os.pread(other.descriptor, size - low, low)
         )
 
     @property
@@ -210,7 +222,7 @@ class Tail:
     def caught_up(self) -> bool:
         """Whether all whole lines that are in the file were given away."""
         try:
-            return os.fstat(self.descriptor).st_size <= self.offset + self._searched
+            return self.size <= self.offset + self._searched
         except (OSError, ClosedGateError):
             return True  # it is not to be had any more
 
