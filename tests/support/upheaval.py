@@ -442,7 +442,7 @@ class Upheaval:
         self._end_late_writers()
         self.daemon.turn()
         with self._perhaps_down() as down:
-            self.folder.rename(self.away / f"folder{self.number}")
+            self.folder.rename(self.away / f"folder{len(self.said)}")
             self._perhaps_look(down=down)
             self.folder.mkdir()
             for log in self.logs:

@@ -42,13 +42,13 @@ class Copies:
         if self._is_spent(tail):
             tail.pass_over()
             self._tails.note(tail, urgent=True)
-        elif tail.copied and original is not None and whole(original):
+        elif tail.copied and original is not None and not original.fresh and whole(original):
             del self._tails.held[tail.key]
             tail.is_no_copy()
         return False
 
     def take_over(self, original: Key, lost: Position) -> None:
-        """Go on in copies that are held, as their original was truncated."""
+        """Go on in copies that are held, as their original is no more what it was."""
         for key in [key for key, held_by in self._tails.held.items() if held_by == original]:
             copy = self._tails.by_key[key]
             with suppress(ClosedGateError, OSError):

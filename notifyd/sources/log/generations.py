@@ -84,6 +84,7 @@ class Generations:
             if not tail.deleted:
                 self._tails.park(tail)
                 continue
+            self.copies.take_over(tail.key, tail.last)
             self._tails.drop(tail)
             siblings = rotations({tail.path}, self._tails.archives.of).get(tail.path, [])
             self.copies.gather(tail.path, siblings, [tail.last], tail.last, missed=False)

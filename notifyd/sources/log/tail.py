@@ -205,13 +205,12 @@ class Tail:
         size = self.size
         if not 0 < size <= other.size:
             return False
-        first = os.pread(self.descriptor, _ALIKE, 0)
         low = max(0, size - _ALIKE)
+        first, last = (os.pread(self.descriptor, _ALIKE, at) for at in (0, low))
         return (
-            b"\n" in first
+            b"\n" in first + last
             and first == os.pread(other.descriptor, len(first), 0)
-            and os.pread(self.descriptor, _ALIKE, low)
-            == os.pread(other.descriptor, size - low, low)
+            and last == os.pread(other.descriptor, size - low, low)
         )
 
     @property
