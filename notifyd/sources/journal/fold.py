@@ -1,7 +1,6 @@
 """Entries in, events out: the messages of many entries are one block for the scanner."""
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -93,7 +92,7 @@ class Fold:
         entries = entries[: self._most]
         kinds = self._kinds(entries, router)
         blocks = [Block(kind, entries, indexes) for kind, indexes in kinds.items()]
-        self._streams.relax()
+        self._streams.judges.relax()
         end, left = len(entries), EVENTS
         hits: list[list[tuple[int, HitLike]]] = []
         for block in blocks:
@@ -160,9 +159,9 @@ class Fold:
             if index >= stop:
                 break
             for trigger in block.kind.triggers:
-                before = self._streams.undecided.get(trigger, 0)
-                hit = self._streams.judge(trigger, block.entries[index].message or b"")
-                cost += _COST_OF_UNDECIDED * (self._streams.undecided[trigger] - before)
+                before = self._streams.judges.undecided.get(trigger, 0)
+                hit = self._streams.judges.judge(trigger, block.entries[index].message or b"")
+                cost += _COST_OF_UNDECIDED * (self._streams.judges.undecided[trigger] - before)
                 if hit is not None:
                     at = block.starts[number]
                     whole = Found(trigger, at, hit.line, hit.pattern, hit.fields)
@@ -211,13 +210,3 @@ class Fold:
     def _event(self, entry: Entry, hit: HitLike) -> Event:
         facts = {"pattern": str(hit.pattern), **entry.sender.facts()}
         return Event(hit.trigger, self._wall(entry), hit.line, fields=hit.fields, facts=facts)
-
-
-def late(counts: Counter[str]) -> list[str]:
-    """Say of each trigger how many lines could not be decided."""
-    return [
-        f"{trigger}: {count} line{'s' * (count > 1)} could not be decided in time, "
-        "because a pattern backtracks without end"
-        for trigger, count in sorted(counts.items())
-        if count
-    ]

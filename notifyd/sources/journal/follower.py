@@ -95,7 +95,7 @@ class Follower:
 
     @property
     def undecided(self) -> Counter[str]:
-        return Counter(self._streams.undecided)
+        return self._streams.judges.undecided
 
     def turn(self, now: float) -> Batch:
         """Read what is there and fold a bounded part of it. now: monotonic seconds."""

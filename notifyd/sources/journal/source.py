@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.errors import NotifydError, SourceError
@@ -14,21 +14,20 @@ from notifyd.model import Health, Reading
 from notifyd.sources import Emit
 from notifyd.sources.journal import access
 from notifyd.sources.journal.entry import Identity
-from notifyd.sources.journal.fold import late
 from notifyd.sources.journal.follower import Follower
 from notifyd.sources.journal.identity import own
 from notifyd.sources.journal.inquiry import Inquiry
 from notifyd.sources.journal.ledger import Ledger
 from notifyd.sources.journal.opening import Opening
+from notifyd.sources.log.judges import late
 from notifyd.sources.log.scanning import JudgeFor, ScannerFor, ScannerLike
 from notifyd.sources.readable import readable
+from notifyd.sources.work import done
 
 _LOOK: Final = 30.0
 """Seconds between two looks at the directories, and between two tries while nothing can be read."""
 _STALL: Final = 60.0
 """Seconds that a commit may take before journalctl is ended: it keeps deleted files on the disk."""
-
-T = TypeVar("T")
 
 
 class JournalSource:
@@ -95,7 +94,7 @@ class JournalSource:
 
     async def _opened(self) -> bool:
         """Look where to begin, on a thread of its own: a large journal takes seconds to open."""
-        return await _whole(None, self._opening.ready, hurry=self._inquiry.abandon)
+        return await done(None, self._opening.ready, hurry=self._inquiry.abandon)
 
     def _follower(self, lane: str) -> Follower:
         name = self._ledger.lanes[lane].trigger if lane else None
@@ -123,7 +122,7 @@ class JournalSource:
         folders, look_at = access.folders(self._roots), loop.time() + self._look
         try:
             while True:
-                batch = await _whole(self._executor, partial(follower.turn, loop.time()))
+                batch = await done(self._executor, partial(follower.turn, loop.time()))
                 if batch.events or batch.positions:
                     reading = Reading(batch.events, batch.positions, rereadable=True)
                     await self._committed(follower, emit(reading))
@@ -149,18 +148,3 @@ class JournalSource:
             await commit
         finally:
             impatience.cancel()
-
-
-async def _whole(
-    executor: Executor | None, work: Callable[[], T], hurry: Callable[[], None] | None = None
-) -> T:
-    """Do a piece of work to its end, whatever happens: nobody may use its child meanwhile."""
-    running = asyncio.get_running_loop().run_in_executor(executor, work)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        if hurry is not None:
-            hurry()
-        await asyncio.wait([running])
-        running.exception()  # it matters to nobody any more
-        raise

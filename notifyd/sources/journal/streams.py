@@ -13,7 +13,8 @@ from notifyd.model import Event
 from notifyd.sources.journal.entry import Sender
 from notifyd.sources.journal.ledger import CARRY, holds
 from notifyd.sources.log.carry import Carry
-from notifyd.sources.log.scanning import HitLike, JudgeFor, JudgeLike
+from notifyd.sources.log.judges import Judges
+from notifyd.sources.log.scanning import HitLike, JudgeFor
 
 QUIET: Final = 1.0
 """Seconds without an entry after which an open record ends and owed lines are not waited for."""
@@ -56,10 +57,10 @@ class Streams:
         lane: str,
         judge_for: JudgeFor,
     ) -> None:
-        self._triggers, self._judge_for = triggers, judge_for
+        self._triggers = triggers
         self._prefix = f"{CARRY}{lane}:"
         self.wanted = frozenset(name for name, trigger in triggers.items() if holds(trigger))
-        self._judges: dict[str, JudgeLike] = {}
+        self.judges = Judges(judge_for)
         self._held: dict[Stream, _Held] = {}
         self._fed: dict[Stream, float | None] = {}
         """When something came last for what is pending; None if that was before the start."""
@@ -88,23 +89,8 @@ class Streams:
             self._fed[stream] = None
 
     @property
-    def undecided(self) -> dict[str, int]:
-        """Count by trigger the records and long messages that ran out of time."""
-        return {name: judge.undecided.get(name, 0) for name, judge in self._judges.items()}
-
-    @property
     def dirty(self) -> bool:
         return bool(self._dirty)
-
-    def relax(self) -> None:
-        for judge in self._judges.values():
-            judge.relax()
-
-    def judge(self, trigger: str, record: bytes) -> HitLike | None:
-        """Decide several lines as one."""
-        if trigger not in self._judges:
-            self._judges[trigger] = self._judge_for(trigger)
-        return self._judges[trigger].judge(record)
 
     def stream(self, trigger: str, sender: Sender) -> Stream:
         records = self._triggers[trigger].multiline is not None
@@ -135,7 +121,7 @@ class Streams:
             0,
             len(block),
             hits,
-            judge=lambda record: self.judge(stream.trigger, record),
+            judge=lambda record: self.judges.judge(stream.trigger, record),
             make=make or (lambda hit: self._event(held, hit)),
         )
         self._note(stream, now)
@@ -179,7 +165,7 @@ class Streams:
     def _flushed(self, stream: Stream, now: float) -> list[Event]:
         held = self._held[stream]
         events = held.carry.flush(
-            lambda record: self.judge(stream.trigger, record),
+            lambda record: self.judges.judge(stream.trigger, record),
             lambda hit: self._event(held, hit),
         )
         self._note(stream, now)

@@ -1,6 +1,5 @@
 """What all triggers hold of all files' earlier bytes, and when it is told though nothing comes."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final, NamedTuple
@@ -8,8 +7,9 @@ from typing import Final, NamedTuple
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event
 from notifyd.sources.log.carry import Carry
+from notifyd.sources.log.judges import Judges
 from notifyd.sources.log.position import Key, carry_key, carry_of
-from notifyd.sources.log.scanning import HitLike, JudgeFor, JudgeLike
+from notifyd.sources.log.scanning import HitLike, JudgeFor
 from notifyd.sources.log.tail import Piece, Tail
 from notifyd.sources.log.tails import Tails
 
@@ -33,13 +33,13 @@ class Carries:
         judge_for: JudgeFor,
         tails: Tails,
     ) -> None:
-        self._triggers, self._tails, self._judge_for = triggers, tails, judge_for
+        self._triggers, self._tails = triggers, tails
         self._wanted = {
             name
             for name, trigger in triggers.items()
             if trigger.multiline is not None or trigger.before or trigger.after
         }
-        self._judges: dict[str, JudgeLike] = {}
+        self.judges = Judges(judge_for)
         self._carries: dict[Held, Carry] = {}
         self._fed: dict[Held, float] = {}
         """When something came last for a carry that is pending, or that was so at the start."""
@@ -56,29 +56,12 @@ class Carries:
             self._carries[held] = carry
 
     @property
-    def undecided(self) -> Counter[str]:
-        """Count by trigger the records that ran out of time."""
-        late: Counter[str] = Counter()
-        for judge in self._judges.values():
-            late.update(judge.undecided)
-        return late
-
-    @property
     def dirty(self) -> bool:
         return bool(self._dirty)
 
     def wanted(self, tail: Tail) -> list[str]:
         """List the triggers of a file whose hits go through `feed`."""
         return [name for name in tail.since if name in self._wanted] if self._wanted else []
-
-    def relax(self) -> None:
-        for judge in self._judges.values():
-            judge.relax()
-
-    def judge(self, trigger: str, record: bytes) -> HitLike | None:
-        if trigger not in self._judges:
-            self._judges[trigger] = self._judge_for(trigger)
-        return self._judges[trigger].judge(record)
 
     def feed(
         self,
@@ -101,7 +84,7 @@ class Carries:
             start,
             piece.end,
             [hit for hit in hits if piece.base + hit.offset >= since],
-            judge=lambda record: self.judge(trigger, record),
+            judge=lambda record: self.judges.judge(trigger, record),
             make=lambda hit: event(hit, self._tails.wall, tail.path),
         )
         self._note(held)
@@ -117,7 +100,7 @@ class Carries:
             piece.start,
             piece.end,
             hit,
-            judge=lambda record: self.judge(trigger, record),
+            judge=lambda record: self.judges.judge(trigger, record),
             make=lambda hit: event(hit, self._tails.wall, tail.path),
         )
         if events:
@@ -199,7 +182,7 @@ class Carries:
     def _flushed(self, held: Held) -> list[Event]:
         carry, trigger = self._carries[held], held.trigger
         events = carry.flush(
-            lambda record: self.judge(trigger, record),
+            lambda record: self.judges.judge(trigger, record),
             lambda hit: event(hit, self._tails.wall, carry.path),
         )
         self._note(held)

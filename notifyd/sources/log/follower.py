@@ -10,6 +10,7 @@ from notifyd.sources.log.carries import Carries, event
 from notifyd.sources.log.catalog import Catalog, Survey
 from notifyd.sources.log.devices import renumbered
 from notifyd.sources.log.handles import Handles, StaleError
+from notifyd.sources.log.judges import late
 from notifyd.sources.log.mounts import Mounts
 from notifyd.sources.log.partials import Partials
 from notifyd.sources.log.permission import ClosedGateError, unreadable
@@ -156,8 +157,8 @@ class Follower:
         waiting = self._tails.waiting
         events: list[Event] = []
         room, blocks = _ROOM, _BLOCKS
-        self._carries.relax()
-        late = self._carries.undecided
+        self._carries.judges.relax()
+        late = self._carries.judges.undecided
         while waiting and blocks > 0 and room > 0 and len(events) < _EVENTS:
             key = next(iter(waiting))
             tail = self._tails.by_key[key]
@@ -176,7 +177,7 @@ class Follower:
                     events += self._carries.finish(tail)
                     self._tails.drop(tail)
                 continue
-            blocks -= 1 if self._carries.undecided == late else _BLOCKS
+            blocks -= 1 if self._carries.judges.undecided == late else _BLOCKS
             new = self._scanned(tail, piece, limit=_EVENTS - len(events), room=room)
             events += new
             room -= sum(len(event.line) + _EVENT_OVERHEAD for event in new)
@@ -260,7 +261,7 @@ class Follower:
         return events
 
     def _undecided(self) -> Mapping[str, int]:
-        late = self._carries.undecided
+        late = self._carries.judges.undecided
         for scanner in self._scanners.values():
             late.update(scanner.undecided)
         return late
@@ -268,12 +269,7 @@ class Follower:
     def _problems(self) -> tuple[str, ...]:
         told = sorted({*self._found.problems, *self._roster.problems.values()})
         told[:0] = filter(None, [self._handles.problem])
-        told += [
-            f"{trigger}: {count} line{'s' * (count > 1)} could not be decided in time, "
-            "because a pattern backtracks without end"
-            for trigger, count in self._undecided().items()
-            if count
-        ]
+        told += late(self._undecided())
         if len(told) > _PROBLEMS:
             told[_PROBLEMS:] = [f"and {len(told) - _PROBLEMS} more like these"]
         return tuple(told)

@@ -4,17 +4,15 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
-from typing import TypeVar
 
 from notifyd.model import Health, Reading
 from notifyd.sources import Emit
 from notifyd.sources.log.brief import Brief
 from notifyd.sources.log.follower import Batch, Follower
 from notifyd.sources.log.watch import Hints, Watch
+from notifyd.sources.work import done
 
 _POLL = 1.0
-
-T = TypeVar("T")
 
 
 class LogSource:
@@ -45,7 +43,7 @@ class LogSource:
     async def run(self, emit: Emit) -> None:
         """Follow until cancelled. A first reading, maybe empty, says that all is watched."""
         loop = asyncio.get_running_loop()
-        follower = await self._on_thread(self._follower)
+        follower = await done(self._executor, self._follower)
         try:
             with self._watch() as watch:
                 hints, sweep_at, begun = Hints(all=True), 0.0, False
@@ -53,7 +51,7 @@ class LogSource:
                     now = loop.time()
                     hints.all = hints.all or now >= sweep_at
                     turn = partial(_turn, follower, watch, hints, now)
-                    batch, hints = await self._on_thread(turn)
+                    batch, hints = await done(self._executor, turn)
                     if batch.surveyed:
                         every = _POLL if watch.problem or batch.polled else self._sweep
                         sweep_at = now + every
@@ -66,16 +64,6 @@ class LogSource:
                         await watch.wait(max(0.0, wake - loop.time()))
         finally:
             follower.close()
-
-    async def _on_thread(self, work: Callable[[], T]) -> T:
-        """Do a piece of work to its end, whatever happens: nobody may use its files meanwhile."""
-        running = asyncio.get_running_loop().run_in_executor(self._executor, work)
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await asyncio.wait([running])
-            running.exception()  # it matters to nobody any more
-            raise
 
     def _told(self, batch: Batch, watch: Watch) -> Health:
         problems = batch.problems
