@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 
 from notifyd.sources.log.catalog import Catalog
@@ -92,22 +92,22 @@ class Copies:
                 strangers.append(found)
         later = []
         for found in strangers:
-            with suppress(ClosedGateError, OSError):
-                tail = self._tails.peek(found)
+            with suppress(ClosedGateError, OSError), ExitStack() as stack:
+                tail = stack.enter_context(closing(self._tails.peek(found)))
                 tail.path = path
                 late = found.status.st_mtime_ns >= last.modified
                 fits = self._follows(tail, gone)
                 if (fits or late) and self._remembered(tail, last):
-                    tail.close()
-                elif fits:
+                    continue
+                if fits:
                     copied = True
                     self._tails.archives.learn(path, found.path)
                     self._tails.adopt(tail)
+                    stack.pop_all()
                 elif late and (since := self._nameless(found, last)):
                     tail.since = dict.fromkeys(since, 0)
                     later.append(tail)
-                else:
-                    tail.close()
+                    stack.pop_all()
         for tail in later:
             if missed or copied:
                 self._tails.adopt(tail)
