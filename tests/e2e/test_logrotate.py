@@ -149,7 +149,7 @@ def drill(tmp_path, daemon, platform):
         one.writers.join()
 
 
-@pytest.mark.soak  # it lost lines now and then; until it has passed often enough since that was mended
+@pytest.mark.soak  # until it has passed often enough since its last failure was mended
 @pytest.mark.parametrize("pattern", ["app.log", "all"])
 def test_every_mode_tells_each_line_once(drill, pattern):
     one = drill(pattern, SEED or 1, 0.03)
