@@ -9,8 +9,8 @@ from notifyd.matching import Hit, Judge, Scan, Scanner
 from notifyd.model import Event
 from notifyd.pipeline import patterns_of
 from notifyd.sources.log.carries import event
-from notifyd.sources.log.carry import Carry
-from notifyd.sources.log.scanning import HitLike
+from notifyd.sources.records.carry import Carry
+from notifyd.sources.records.scanning import HitLike
 
 _AT_ONCE = 10_000
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from asyncinotify import Inotify
 
-from notifyd.sources.log.links import Links
-from notifyd.sources.log.mounts import Mounts
-from notifyd.sources.log.permission import ClosedGateError, examined, opened
+from notifyd.sources.log.finding.links import Links
+from notifyd.sources.log.finding.mounts import Mounts
+from notifyd.sources.log.finding.permission import ClosedGateError, examined, opened
+from notifyd.sources.log.finding.watch import Watch
 from notifyd.sources.log.position import Key, Position, armed_key, digest
-from notifyd.sources.log.watch import Watch
 from support.logs import append
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to make other users' files")

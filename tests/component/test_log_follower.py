@@ -2,7 +2,7 @@
 
 import os
 
-from notifyd.sources.log.watch import Hints
+from notifyd.sources.log.finding.watch import Hints
 from support.logs import Daemon, append, follower, reading_from_start, trigger
 
 

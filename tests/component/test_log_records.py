@@ -8,7 +8,7 @@ import pytest
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Phase
-from notifyd.sources.log.watch import Hints
+from notifyd.sources.log.finding.watch import Hints
 from support.logs import Daemon, append, running, trigger, until
 
 TRACE = ["ERROR one", "  at a", "  at b"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from asyncinotify import Inotify
 
-from notifyd.sources.log.watch import Watch
+from notifyd.sources.log.finding.watch import Watch
 from support.logs import append, running, trigger
 
 

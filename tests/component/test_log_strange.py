@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.sources.log.watch import Hints
+from notifyd.sources.log.finding.watch import Hints
 from support.logs import Daemon, append, reading_from_start, running, trigger
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to make other users' files")

@@ -10,9 +10,9 @@ from notifyd.config.triggers import LogTrigger
 from notifyd.matching import Judge, Scanner
 from notifyd.pipeline import patterns_of
 from notifyd.sources.log.brief import Brief
+from notifyd.sources.log.finding.watch import Hints, Watch
 from notifyd.sources.log.follower import Follower
 from notifyd.sources.log.source import LogSource
-from notifyd.sources.log.watch import Hints, Watch
 from support.recorder import Recorder
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from notifyd.sources.log.watch import Hints
+from notifyd.sources.log.finding.watch import Hints
 
 MOST_LATE: Final = 60.0
 """Seconds for which a file that was renamed into another folder is read on, if nothing comes."""

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.sources.log.carries import event
-from notifyd.sources.log.carry import Carry
+from notifyd.sources.records.carry import Carry
 from support.logs import judge_for, scanner_for, trigger
 
 LINES = st.lists(st.sampled_from([b"# one", b"# x two", b"  at x", b"x", b"", b"y\r", b"\xff"]))

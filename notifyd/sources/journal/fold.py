@@ -9,8 +9,8 @@ from notifyd.model import Event
 from notifyd.sources.journal.entry import Entry
 from notifyd.sources.journal.streams import Streams
 from notifyd.sources.journal.units import Router
-from notifyd.sources.log.scanning import HitLike, ScannerLike
-from notifyd.sources.log.silence import Silence
+from notifyd.sources.records.scanning import HitLike, ScannerLike
+from notifyd.sources.records.silence import Silence
 
 EVENTS: Final = 200
 """Events that one turn is to bring, about."""

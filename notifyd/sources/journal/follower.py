@@ -17,8 +17,8 @@ from notifyd.sources.journal.fold import EVENTS, MOST, Fold
 from notifyd.sources.journal.ledger import READ, Lane, Ledger
 from notifyd.sources.journal.streams import Streams
 from notifyd.sources.journal.units import Router, Wanted, matches
-from notifyd.sources.log.scanning import JudgeFor, ScannerLike
-from notifyd.sources.log.silence import Silence
+from notifyd.sources.records.scanning import JudgeFor, ScannerLike
+from notifyd.sources.records.silence import Silence
 
 _FLUSH: Final = 1.0
 """Seconds after which a place is committed though nothing matched."""

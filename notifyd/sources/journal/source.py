@@ -19,9 +19,9 @@ from notifyd.sources.journal.identity import own
 from notifyd.sources.journal.inquiry import Inquiry
 from notifyd.sources.journal.ledger import Ledger
 from notifyd.sources.journal.opening import Opening
-from notifyd.sources.log.judges import late
-from notifyd.sources.log.scanning import JudgeFor, ScannerFor, ScannerLike
 from notifyd.sources.readable import readable
+from notifyd.sources.records.judges import late
+from notifyd.sources.records.scanning import JudgeFor, ScannerFor, ScannerLike
 from notifyd.sources.work import done
 
 _LOOK: Final = 30.0

@@ -12,9 +12,9 @@ from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event
 from notifyd.sources.journal.entry import Sender
 from notifyd.sources.journal.ledger import CARRY, holds
-from notifyd.sources.log.carry import Carry
-from notifyd.sources.log.judges import Judges
-from notifyd.sources.log.scanning import HitLike, JudgeFor
+from notifyd.sources.records.carry import Carry
+from notifyd.sources.records.judges import Judges
+from notifyd.sources.records.scanning import HitLike, JudgeFor
 
 QUIET: Final = 1.0
 """Seconds without an entry after which an open record ends and owed lines are not waited for."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notifyd.config.triggers import LogTrigger
-from notifyd.sources.log.scanning import JudgeFor, ScannerFor
+from notifyd.sources.records.scanning import JudgeFor, ScannerFor
 
 
 @dataclass(frozen=True, slots=True)

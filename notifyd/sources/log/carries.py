@@ -6,12 +6,12 @@ from typing import Final, NamedTuple
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event
-from notifyd.sources.log.carry import Carry
-from notifyd.sources.log.judges import Judges
 from notifyd.sources.log.position import Key, carry_key, carry_of
-from notifyd.sources.log.scanning import HitLike, JudgeFor
-from notifyd.sources.log.tail import Piece, Tail
-from notifyd.sources.log.tails import Tails
+from notifyd.sources.log.reading.tail import Piece, Tail
+from notifyd.sources.log.reading.tails import Tails
+from notifyd.sources.records.carry import Carry
+from notifyd.sources.records.judges import Judges
+from notifyd.sources.records.scanning import HitLike, JudgeFor
 
 QUIET: Final = 1.0
 """Seconds without a line after which an open record ends and owed lines are not waited for."""

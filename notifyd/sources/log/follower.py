@@ -7,20 +7,20 @@ from os.path import isdir
 from notifyd.model import Event, Positions
 from notifyd.sources.log.brief import Brief
 from notifyd.sources.log.carries import Carries, event
-from notifyd.sources.log.catalog import Catalog, Survey
-from notifyd.sources.log.devices import renumbered
-from notifyd.sources.log.handles import Handles, StaleError
-from notifyd.sources.log.judges import late
-from notifyd.sources.log.mounts import Mounts
-from notifyd.sources.log.partials import Partials
-from notifyd.sources.log.permission import ClosedGateError, unreadable
-from notifyd.sources.log.positions import Ledger
+from notifyd.sources.log.finding.catalog import Catalog, Survey
+from notifyd.sources.log.finding.mounts import Mounts
+from notifyd.sources.log.finding.permission import ClosedGateError, unreadable
+from notifyd.sources.log.finding.watch import Hints
+from notifyd.sources.log.reading.devices import renumbered
+from notifyd.sources.log.reading.handles import Handles, StaleError
+from notifyd.sources.log.reading.ledger import Ledger
+from notifyd.sources.log.reading.partials import Partials
+from notifyd.sources.log.reading.tail import Piece, Tail, buffer
+from notifyd.sources.log.reading.tails import Tails
 from notifyd.sources.log.roster import Roster
-from notifyd.sources.log.scanning import ScannerLike
-from notifyd.sources.log.silence import Silence
-from notifyd.sources.log.tail import Piece, Tail, buffer
-from notifyd.sources.log.tails import Tails
-from notifyd.sources.log.watch import Hints
+from notifyd.sources.records.judges import late
+from notifyd.sources.records.scanning import ScannerLike
+from notifyd.sources.records.silence import Silence
 
 _EVENTS = 500
 _ROOM = 16 << 20

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from notifyd.config.triggers import LogTrigger
-from notifyd.sources.log.catalog import Catalog
-from notifyd.sources.log.generations import Generations
-from notifyd.sources.log.names import Identity, Names
-from notifyd.sources.log.permission import ClosedGateError, examined, unreadable
+from notifyd.sources.log.finding.catalog import Catalog
+from notifyd.sources.log.finding.names import Identity, Names
+from notifyd.sources.log.finding.permission import ClosedGateError, examined, unreadable
+from notifyd.sources.log.finding.siblings import Sibling, rotations
 from notifyd.sources.log.position import Key, Position
-from notifyd.sources.log.siblings import Sibling, rotations
-from notifyd.sources.log.tail import Tail
-from notifyd.sources.log.tails import Tails
+from notifyd.sources.log.reading.tail import Tail
+from notifyd.sources.log.reading.tails import Tails
+from notifyd.sources.log.rotation.generations import Generations
 
 _STRANGERS = 10_000
 

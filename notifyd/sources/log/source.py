@@ -8,8 +8,8 @@ from functools import partial
 from notifyd.model import Health, Reading
 from notifyd.sources import Emit
 from notifyd.sources.log.brief import Brief
+from notifyd.sources.log.finding.watch import Hints, Watch
 from notifyd.sources.log.follower import Batch, Follower
-from notifyd.sources.log.watch import Hints, Watch
 from notifyd.sources.work import done
 
 _POLL = 1.0

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from notifyd.sources.log.archives import Archives
-from notifyd.sources.log.permission import COMPRESSED, ClosedGateError, examined
+from notifyd.sources.log.finding.archives import Archives
+from notifyd.sources.log.finding.permission import COMPRESSED, ClosedGateError, examined
 from notifyd.sources.log.position import Key, Position
 
 _NUMBER = re.compile(r"\d[\d._:T+-]*|old|prev|bak|tmp")

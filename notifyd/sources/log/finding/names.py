@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from notifyd.sources.log.links import Links
+from notifyd.sources.log.finding.links import Links
 
 Identity = tuple[int, int]
 """Device and inode."""

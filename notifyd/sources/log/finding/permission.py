@@ -5,7 +5,7 @@ import os
 import stat
 
 from notifyd.errors import NotifydError
-from notifyd.sources.log.way import leads
+from notifyd.sources.log.finding.way import leads
 
 COMPRESSED = (
     *(".gz", ".xz", ".zst", ".bz2", ".lz4", ".lzma"),

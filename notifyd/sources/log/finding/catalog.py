@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from notifyd.sources.globs import Found, Glob
-from notifyd.sources.log.permission import COMPRESSED
+from notifyd.sources.log.finding.permission import COMPRESSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.sources.log.position import Key
-from notifyd.sources.log.tail import Tail
+from notifyd.sources.log.reading.tail import Tail
 
 
 @dataclass(slots=True)

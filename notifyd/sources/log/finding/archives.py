@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from notifyd.sources.log.way import leads
+from notifyd.sources.log.finding.way import leads
 
 _ROTATION = (Path("/etc/logrotate.conf"), Path("/etc/logrotate.d"))
 _OLDDIR = re.compile(r"^\s*olddir[\s=]+[\"']?([^\"'\s]+)", re.MULTILINE)

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 
-from notifyd.sources.log.catalog import Catalog
-from notifyd.sources.log.permission import ClosedGateError
+from notifyd.sources.log.finding.catalog import Catalog
+from notifyd.sources.log.finding.permission import ClosedGateError
+from notifyd.sources.log.finding.siblings import Sibling, family, originals, sibling
 from notifyd.sources.log.position import Key, Position
-from notifyd.sources.log.siblings import Sibling, family, originals, sibling
-from notifyd.sources.log.tail import Tail
-from notifyd.sources.log.tails import Tails
+from notifyd.sources.log.reading.tail import Tail
+from notifyd.sources.log.reading.tails import Tails
 
 
 class Copies:

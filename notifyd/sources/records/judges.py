@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from notifyd.sources.log.scanning import HitLike, JudgeFor, JudgeLike
+from notifyd.sources.records.scanning import HitLike, JudgeFor, JudgeLike
 
 
 class Judges:

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from notifyd.sources.log.catalog import Catalog
-from notifyd.sources.log.copies import Copies
-from notifyd.sources.log.names import Identity, Names
+from notifyd.sources.log.finding.catalog import Catalog
+from notifyd.sources.log.finding.names import Identity, Names
+from notifyd.sources.log.finding.siblings import renamed, rotations
 from notifyd.sources.log.position import Key, Position
-from notifyd.sources.log.siblings import renamed, rotations
-from notifyd.sources.log.tail import Tail
-from notifyd.sources.log.tails import LINGER, Tails
+from notifyd.sources.log.reading.tail import Tail
+from notifyd.sources.log.reading.tails import LINGER, Tails
+from notifyd.sources.log.rotation.copies import Copies
 
 _TELLING = 64
 """Bytes that must have been read of a file before a copy of it is known anywhere."""

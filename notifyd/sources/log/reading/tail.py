@@ -4,10 +4,10 @@ import os
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from notifyd.sources.log.fingerprint import HEAD, Fingerprint
-from notifyd.sources.log.handles import Handle
-from notifyd.sources.log.permission import ClosedGateError
+from notifyd.sources.log.finding.permission import ClosedGateError
 from notifyd.sources.log.position import CHECKED, Key, Position, digest
+from notifyd.sources.log.reading.fingerprint import HEAD, Fingerprint
+from notifyd.sources.log.reading.handles import Handle
 
 BLOCK: Final = 1 << 20
 _PROBE = 64 << 10

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from notifyd.sources.log.finding.siblings import family
 from notifyd.sources.log.position import PREFIX, Key, Position, armed_key, carry_of
-from notifyd.sources.log.siblings import family
 
 _KEPT = 30 * 86400.0
 """Seconds for which the position of a file that vanished is kept."""

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from notifyd.sources.log.archives import Archives
-from notifyd.sources.log.handles import Handles
-from notifyd.sources.log.names import Identity
-from notifyd.sources.log.permission import ClosedGateError
+from notifyd.sources.log.finding.archives import Archives
+from notifyd.sources.log.finding.names import Identity
+from notifyd.sources.log.finding.permission import ClosedGateError
+from notifyd.sources.log.finding.siblings import Sibling
 from notifyd.sources.log.position import Key, Position
-from notifyd.sources.log.positions import Ledger
-from notifyd.sources.log.siblings import Sibling
-from notifyd.sources.log.tail import Tail
+from notifyd.sources.log.reading.handles import Handles
+from notifyd.sources.log.reading.ledger import Ledger
+from notifyd.sources.log.reading.tail import Tail
 
 LINGER = 60.0
 """Seconds for which a file without a name of ours is read on after its last late line."""

@@ -5,8 +5,8 @@ import fcntl
 import os
 import resource
 
-from notifyd.sources.log.names import Identity
-from notifyd.sources.log.permission import ClosedGateError, ScarceError, examined, opened
+from notifyd.sources.log.finding.names import Identity
+from notifyd.sources.log.finding.permission import ClosedGateError, ScarceError, examined, opened
 
 _GETVERSION = 0x80087601
 """FS_IOC_GETVERSION of <linux/fs.h>, for a long of eight bytes."""

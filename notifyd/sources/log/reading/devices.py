@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
-from notifyd.sources.log.handles import Handles
-from notifyd.sources.log.permission import ClosedGateError, examined
+from notifyd.sources.log.finding.permission import ClosedGateError, examined
 from notifyd.sources.log.position import Key, Position, carry_key, carry_of
-from notifyd.sources.log.tail import Tail
+from notifyd.sources.log.reading.handles import Handles
+from notifyd.sources.log.reading.tail import Tail
 
 
 def renumbered(positions: Mapping[str, str], handles: Handles) -> dict[str, str | None]:

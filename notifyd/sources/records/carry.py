@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event
-from notifyd.sources.log.context import Context, Owed
-from notifyd.sources.log.scanning import HitLike
+from notifyd.sources.records.context import Context, Owed
+from notifyd.sources.records.scanning import HitLike
 
 _MORE: Final = 2
 """Bytes kept of a record beyond what patterns see: enough to know that it was cut."""

@@ -1,0 +1,1 @@
+"""Which files there are: what patterns name, where links lead, where rotated files lie."""
