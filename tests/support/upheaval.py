@@ -212,7 +212,9 @@ class Upheaval:
         self._write(0)
 
     def write_late(self) -> None:
+        """By then the daemon heard that the name leads elsewhere: the kernel tells in order."""
         if self.log.late >= 0:
+            self.daemon.turn(Hints(changed={str(self.log.path)}))
             os.write(self.log.late, self._line(3) + b"\n")
             if self.maybe():
                 self.daemon.turn(Hints(written=set(map(str, self.folder.rglob("*")))))
@@ -456,10 +458,13 @@ class Upheaval:
                 self._write(self.chance.randint(0, 3))
 
     def swap(self) -> None:
-        """Have a link lead to a log elsewhere."""
+        """Have a link lead to a log elsewhere; what lies where it led before is written no more."""
         if self.log.target == self.log.path:
             return
         self.finish_the_line()
+        if self.log.late >= 0:
+            os.close(self.log.late)
+            self.log.late = -1
         self.daemon.turn()
         with self._perhaps_down():
             os.close(self.log.writer)

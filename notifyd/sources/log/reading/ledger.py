@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from notifyd.sources.log.finding.siblings import family
 from notifyd.sources.log.position import PREFIX, Key, Position, armed_key, carry_of
+from notifyd.sources.log.reading.index import Index
 
 _KEPT = 30 * 86400.0
 """Seconds for which the position of a file that vanished is kept."""
@@ -18,8 +18,7 @@ class Ledger:
 
     def __init__(self, armed: Iterable[tuple[str, str]], positions: Mapping[str, str]) -> None:
         self.stored: dict[Key, Position] = {}
-        self._paths: dict[Key, str] = {}
-        self._called: dict[str, set[Key]] = {}
+        self._index = Index()
         self.news: dict[str, str | None] = {}
         """To be committed with the next reading; None forgets."""
         self.urgent = False
@@ -41,15 +40,23 @@ class Ledger:
         since = {name: at for name, at in position.since.items() if name in triggers}
         if since:
             self.stored[key] = replace(position, since=since)
-            self._index(key, position.path)
+            self._index.enter(key, position.path)
         return bool(since)
 
-    def called(self, name: str) -> list[Key]:
-        """List the files, open or not, that are called so, or may have been before rotation."""
-        return list(self._called.get(name, ()))
+    def called(self, path: str) -> list[Key]:
+        """List the files, open or not, that a path named, or may have named before rotation."""
+        return self._index.of(path)
+
+    def named(self, name: str) -> list[Key]:
+        """List the files of which the same is true of some path to a name, in any folder."""
+        return self._index.anywhere(name)
+
+    def homes(self, path: str) -> bool:
+        """Whether a path is known to name a log, so that what lies around it is of that one."""
+        return self._index.homes(path)
 
     def note(self, key: Key, position: Position, *, urgent: bool = False) -> None:
-        self._index(key, position.path)
+        self._index.enter(key, position.path)
         self.news[key.text()] = position.text()
         self.urgent |= urgent
 
@@ -61,7 +68,7 @@ class Ledger:
     def drop(self, key: Key) -> None:
         """Forget a file, open or not."""
         self.stored.pop(key, None)
-        self._unindex(key)
+        self._index.leave(key)
         self.forget(key.text())
 
     def forget(self, text: str) -> None:
@@ -89,17 +96,3 @@ class Ledger:
         """Hand over what is to be committed."""
         news, self.news, self.urgent = self.news, {}, False
         return news
-
-    def _index(self, key: Key, path: str) -> None:
-        if not key.lane and self._paths.get(key) != path:
-            self._unindex(key)
-            self._paths[key] = path
-            for name in family(path):
-                self._called.setdefault(name, set()).add(key)
-
-    def _unindex(self, key: Key) -> None:
-        if (path := self._paths.pop(key, None)) is not None:
-            for name in family(path):
-                self._called[name].discard(key)
-                if not self._called[name]:
-                    del self._called[name]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from notifyd.sources.log.finding.archives import Archives
 from notifyd.sources.log.finding.names import Identity
 from notifyd.sources.log.finding.permission import ClosedGateError
-from notifyd.sources.log.finding.siblings import Sibling
+from notifyd.sources.log.finding.siblings import Sibling, originals
 from notifyd.sources.log.position import Key, Position
 from notifyd.sources.log.reading.handles import Handles
 from notifyd.sources.log.reading.ledger import Ledger
@@ -47,18 +47,37 @@ class Tails:
         """List the readings of one file: the common one and its lanes."""
         return [self.by_key[key] for key in self._keys.get(identity, ())]
 
-    def called(self, name: str) -> Iterator[tuple[Key, Position]]:
-        """Go through the files of a name, also before rotation, with what was last noted."""
-        for key in self.ledger.called(name):
+    def generations(self, path: str) -> Iterator[tuple[Key, Position]]:
+        """Go through all files that a path has named, also before rotation, as last noted."""
+        for key, position in self._noted(self.ledger.called(path)):
+            if self.are_near(path, os.path.dirname(position.path)):  # noqa: PTH120 - strings
+                yield key, position
+
+    def relatives(self, path: str) -> Iterator[tuple[Key, Position]]:
+        """Go through the files of the log that a file at this path may be rotated from.
+
+        A folder that holds the log itself holds the rotated files of no other.
+        """
+        folder, name = os.path.split(path)
+        for base in sorted(originals(name)):
+            log = os.path.join(folder, base)  # noqa: PTH118
+            home = self.ledger.homes(log)
+            keys = self.ledger.called(log) if home else self.ledger.named(base)
+            for key, position in self._noted(keys):
+                if self.are_near(position.path, folder):
+                    yield key, position
+
+    def _noted(self, keys: Iterable[Key]) -> Iterator[tuple[Key, Position]]:
+        for key in keys:
             tail = self.by_key.get(key)
             position = self.ledger.stored.get(key) if tail is None else tail.last
             if position is not None:
                 yield key, position
 
-    def generations(self, path: str) -> list[tuple[Key, Position]]:
-        """List all files that a path has named, as far as they are remembered."""
-        known = self.called(os.path.basename(path))  # noqa: PTH119 - strings throughout
-        return [(key, position) for key, position in known if position.path == path]
+    def are_near(self, path: str, folder: str) -> bool:
+        """Whether files at a path and in a folder may be of one log."""
+        own = os.path.dirname(path)  # noqa: PTH120 - strings throughout
+        return own == folder or self.archives.near(path, folder)
 
     def open(self, path: str, key: Key, status: os.stat_result) -> Tail:
         """Open a file and go on where it was left, with every lane; ClosedGateError if it fails."""

@@ -42,9 +42,13 @@ class Copies:
         if self._is_spent(tail):
             tail.pass_over()
             self._tails.note(tail, urgent=True)
-        elif tail.copied and original is not None and not original.fresh and whole(original):
-            del self._tails.held[tail.key]
-            tail.is_no_copy()
+        elif tail.copied and original is not None and whole(original):
+            if tail.begins(original):
+                tail.pass_over()
+                self._tails.note(tail, urgent=True)
+            elif not original.fresh:
+                del self._tails.held[tail.key]
+                tail.is_no_copy()
         return False
 
     def take_over(self, original: Key, lost: Position) -> None:
@@ -139,11 +143,12 @@ class Copies:
         """
         folder, name = os.path.split(tail.handle.path)
         bases = originals(name)
-        ghosts = ((None, each) for each in (*self._tails.ghosts, *self._tails.replaced))
-        files = (file for base in sorted(bases) for file in self._tails.called(base))
-        for key, position in (*ghosts, *files):
-            akin = key != tail.key and not bases.isdisjoint(family(position.path))
-            if akin and self._tails.archives.near(position.path, folder):
+        for position in (*self._tails.ghosts, *self._tails.replaced):
+            akin = not bases.isdisjoint(family(position.path))
+            if akin and self._tails.are_near(position.path, folder):
+                yield None, position
+        for key, position in self._tails.relatives(tail.handle.path):
+            if key != tail.key:
                 yield key, position
 
     def _continued(self, found: Sibling, gone: list[Position]) -> bool:

@@ -1,0 +1,76 @@
+"""Files by what they are called, and by what they may have been called before rotation."""
+
+import os
+
+from notifyd.sources.log.finding.siblings import family
+from notifyd.sources.log.position import Key
+
+
+class Index:
+    """A log is at home where it lies. What lies in a folder without such a log is a stray.
+
+    So that to look one up costs the same however many logs of one name there are.
+    """
+
+    def __init__(self) -> None:
+        self._paths: dict[Key, str] = {}
+        self._by_path: dict[str, dict[Key, None]] = {}
+        self._logs: dict[str, set[Key]] = {}
+        self._folders: dict[str, set[str]] = {}
+        self._strays: dict[str, set[str]] = {}
+
+    def enter(self, key: Key, path: str) -> None:
+        if key.lane or self._paths.get(key) == path:
+            return
+        self.leave(key)
+        self._paths[key] = path
+        self._logs.setdefault(path, set()).add(key)
+        folder, own = os.path.split(path)
+        for name in family(path):
+            self._by_path.setdefault(os.path.join(folder, name), {})[key] = None  # noqa: PTH118
+            self._folders.setdefault(name, set()).add(folder)
+            self._sort(folder, name)
+        self._sort(folder, own)
+
+    def leave(self, key: Key) -> None:
+        if (path := self._paths.pop(key, None)) is None:
+            return
+        self._logs[path].discard(key)
+        if not self._logs[path]:
+            del self._logs[path]
+        folder, _ = os.path.split(path)
+        for name in family(path):
+            keys = self._by_path[called := os.path.join(folder, name)]  # noqa: PTH118
+            keys.pop(key, None)
+            if not keys:
+                del self._by_path[called]
+                self._folders[name].discard(folder)
+            self._sort(folder, name)
+
+    def homes(self, path: str) -> bool:
+        return path in self._logs
+
+    def of(self, path: str) -> list[Key]:
+        """List what a path named, with strays of that name from anywhere."""
+        folder, name = os.path.split(path)
+        found = dict(self._by_path.get(path, {}))
+        for stray in self._strays.get(name, set()) - {folder}:
+            found |= self._by_path[os.path.join(stray, name)]  # noqa: PTH118
+        return list(found)
+
+    def anywhere(self, name: str) -> list[Key]:
+        return [
+            key
+            for folder in self._folders.get(name, ())
+            for key in self._by_path[os.path.join(folder, name)]  # noqa: PTH118
+        ]
+
+    def _sort(self, folder: str, name: str) -> None:
+        path = os.path.join(folder, name)  # noqa: PTH118
+        strays = self._strays.setdefault(name, set())
+        if path in self._by_path and path not in self._logs:
+            strays.add(folder)
+        else:
+            strays.discard(folder)
+            if not strays:
+                del self._strays[name]
