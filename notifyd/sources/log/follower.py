@@ -93,6 +93,7 @@ class Follower:
         events += self._carries.flush(now) + self._unfinished()
         events += self._silence.overdue(events, now, tails.wall, more=bool(tails.waiting))
         self._roster.generations.retire()
+        self._roster.generations.settle()  # what came out is committed with what it came of
         if self._unsaved is None and (tails.ledger.news or self._carries.dirty):
             self._unsaved = now
         overdue = self._unsaved is not None and now >= self._unsaved + _FLUSH

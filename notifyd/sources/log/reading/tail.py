@@ -1,7 +1,6 @@
 """One open log file: where its reading stands, and the next whole lines of it."""
 
 import os
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from notifyd.sources.log.finding.permission import ClosedGateError
@@ -66,6 +65,8 @@ class Tail:
         """Size and time of change when somebody last looked at the name."""
         self.last = Position(path, 0, "")
         """The position that was taken last."""
+        self.modified = os.fstat(handle.descriptor).st_mtime_ns
+        """When it was written to, as of when it was last seen to be what it was."""
         self._print = Fingerprint()
         self._glimpsed: tuple[int, Fingerprint] | None = None
         """Its size and what was in it when it was not its turn yet to be read."""
@@ -82,8 +83,6 @@ class Tail:
 
     def position(self, seen: float) -> Position:
         """Take the position; a file that is closed at rest is not opened for it."""
-        number = self.handle.number
-        modified = self.last.modified if number is None else os.fstat(number).st_mtime_ns
         self.last = Position(
             self.path,
             self.offset,
@@ -93,7 +92,7 @@ class Tail:
             since=dict(self.since),
             until=self.until,
             seen=seen,
-            modified=modified,
+            modified=self.modified,
             head=self._print.head_digest,
             version=self.handle.version,
             place=self.handle.place if self.handle.kept else "",
@@ -138,8 +137,8 @@ class Tail:
 
     def restart(self) -> None:
         """Begin anew: the file was truncated, or is another."""
-        modified = self.last.modified
-        self.lost = replace(self.position(self.last.seen), modified=modified)
+        self.lost = self.position(self.last.seen)
+        self.modified = os.fstat(self.descriptor).st_mtime_ns
         self.offset = self._searched = 0
         self._print = Fingerprint()
         self.skipping, self._blank, self.fresh, self.copied = False, True, True, False
@@ -233,6 +232,7 @@ class Tail:
     def read(self, buffer: bytearray) -> Piece | None:
         """Read what comes next into the buffer; None when no whole line has come."""
         number = self.descriptor
+        modified = os.fstat(number).st_mtime_ns
         if self.until is None and self._was_truncated():
             self.restart()
             return None
@@ -244,6 +244,7 @@ class Tail:
             if got < 0 or buffer[first:CHECKED] != check or not self._print.begins(number):
                 self._give_up()
                 return None
+            self.modified = modified
             if self.until is not None:
                 got = min(got, self.until - self.offset)
             if got <= 0:

@@ -108,10 +108,13 @@ class Copies:
                     self._tails.archives.learn(path, found.path)
                     self._tails.adopt(tail)
                     stack.pop_all()
-                elif late and (since := self._nameless(found, last)):
+                elif since := self._nameless(found, last):
                     tail.since = dict.fromkeys(since, 0)
-                    later.append(tail)
-                    stack.pop_all()
+                    if late:
+                        later.append(tail)
+                        stack.pop_all()
+                    else:
+                        self._let_be(tail)
         for tail in later:
             if missed or copied:
                 self._tails.adopt(tail)
@@ -189,7 +192,7 @@ class Copies:
         known.sort(key=lambda each: (each[0].offset, each[1]), reverse=True)
         for position, is_gone in known:
             if position.check and copy.fits(position):
-                return is_gone and copy.resume(position)
+                return is_gone and may_hold_more(copy, position) and copy.resume(position)
         return False
 
     def _goes_on(self, tail: Tail, gone: list[Position]) -> bool:
@@ -215,9 +218,17 @@ class Copies:
         else:
             return False
         tail.since = dict.fromkeys(last.since, 0)
+        self._store(tail)
+        return True
+
+    def _let_be(self, tail: Tail) -> None:
+        """Remember a file that is older than all that we know, so that it is never read."""
+        tail.pass_over()
+        self._store(tail)
+
+    def _store(self, tail: Tail) -> None:
         position = replace(tail.position(self._tails.wall), place=tail.handle.path)
         self._tails.ledger.store(tail.key, position)
-        return True
 
     def _is_spent(self, copy: Tail) -> bool:
         """Whether a file is what another was that is no more and was read to its end."""
@@ -256,6 +267,11 @@ class Copies:
 
 def name_of(tail: Tail) -> str:
     return os.path.basename(tail.handle.path)  # noqa: PTH119 - strings throughout
+
+
+def may_hold_more(copy: Tail, position: Position) -> bool:
+    """Whether a copy may hold what was not read of its original: it is no older than that was."""
+    return copy.modified >= position.modified
 
 
 def holds_nothing_new(copy: Tail, gone: Iterable[Position]) -> bool:

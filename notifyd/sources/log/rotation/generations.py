@@ -48,21 +48,25 @@ class Generations:
         That is what was written to after it and is named like a rotated file.
         """
         self.copies.release(lambda original: original not in self._tails.by_key)
-        if not self.orphaned:
-            return
+        unsettled = bool(self.orphaned)
+        while self.orphaned or self._tails.replaced:
+            self._settle()
+        if unsettled:
+            self._tails.oldest_first()
+
+    def _settle(self) -> None:
         replaced: dict[str, list[Position]] = {}
         for position in self._tails.replaced:
             replaced.setdefault(position.path, []).append(position)
+        orphaned, self.orphaned = self.orphaned | replaced.keys(), set()
+        self._tails.haunt(self._tails.replaced)
+        self._tails.replaced.clear()
         latest: dict[str, Position] = {}
-        for path in self.orphaned:
+        for path in orphaned:
             now = self._names.get(path)
             if path not in replaced and self._is_known(now):
                 continue  # nothing else had the name meanwhile
-            earlier = [
-                position
-                for key, position in self._tails.generations(path)
-                if key[:2] != now and not position.copied
-            ]
+            earlier = self._earlier(path, now) or self._rotated(path)
             earlier += replaced.get(path, ())
             if earlier:
                 latest[path] = max(earlier, key=lambda position: position.modified)
@@ -71,12 +75,29 @@ class Generations:
                 self._tails.meet(found)
             gone = self._gone(path)
             known = [*gone.values(), *replaced.get(path, ())]
-            self.copies.gather(path, siblings, known, latest[path])
+            missed = not self._is_known(self._names.get(path))
+            self.copies.gather(path, siblings, known, latest[path], missed=missed)
             self._tails.seek_no_more(gone)
-        self._tails.oldest_first()
-        self.orphaned = set()
-        self._tails.haunt(self._tails.replaced)
-        self._tails.replaced.clear()
+
+    def _earlier(self, path: str, now: Identity | None) -> list[Position]:
+        """List what a path named, but for what it names now."""
+        return [
+            position
+            for key, position in self._tails.generations(path)
+            if position.path == path and key[:2] != now and not position.copied
+        ]
+
+    def _rotated(self, path: str) -> list[Position]:
+        """List what is known only by the name that it has since rotation."""
+        return [
+            position
+            for key, position in self._tails.generations(path)
+            if position.path != path and not position.copied and not self._is_fresh(key)
+        ]
+
+    def _is_fresh(self, key: Key) -> bool:
+        tail = self._tails.by_key.get(key)
+        return tail is not None and tail.fresh
 
     def retire(self) -> None:
         """Close what lingered long enough; where it ended stays known while it has a name."""
@@ -94,7 +115,8 @@ class Generations:
         return {
             key: position
             for key, position in self._tails.generations(path)
-            if not (position.copied or position.sought or self.copies.is_whole(key, position))
+            if position.path == path
+            and not (position.copied or position.sought or self.copies.is_whole(key, position))
         }
 
     def reborn(self, tail: Tail, lost: Position) -> None:
