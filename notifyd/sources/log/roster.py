@@ -45,6 +45,7 @@ class Roster:
                         if not self._tails.knows(found):
                             self._reserve(path, found.key, found.status, patterns)
             self._ledger.arm(self._tails.wall)
+        self.generations.hear_late_writers()
         self._tails.waiting.update(dict.fromkeys(self._tails.lingering))
         self._tails.note_alive()
         self._ledger.expire(self._tails.wall)

@@ -13,6 +13,10 @@ from notifyd.sources.log.reading.tail import Tail
 from notifyd.sources.log.reading.tails import Tails
 
 
+Known = tuple[Key | None, Position]
+"""A file as it was last noted; without a key if it is no more, as another has its number."""
+
+
 class Copies:
     """A copy of a file that is whole is held; of one that is not, it is read on from there."""
 
@@ -24,7 +28,7 @@ class Copies:
         if not tail.fresh or tail.key.lane:
             return False
         gone, held_by = [], self._tails.held.get(tail.key)
-        for key, position in self._originals(tail):
+        for key, position in self._most_read(self._originals(tail)):
             original = None if key is None else self._tails.by_key.get(key)
             intact = original is not None and whole(original)
             if key is None or original is None or intact is None:
@@ -50,6 +54,10 @@ class Copies:
                 del self._tails.held[tail.key]
                 tail.is_no_copy()
         return False
+
+    def _most_read(self, files: Iterable[Known]) -> list[Known]:
+        """Bring those first of which most was read: a copy may begin like another copy too."""
+        return sorted(files, key=lambda each: each[1].offset, reverse=True)
 
     def take_over(self, original: Key, lost: Position) -> None:
         """Go on in copies that are held, as their original is no more what it was."""
@@ -133,13 +141,13 @@ class Copies:
             for trigger in self._nameless(found, last) - tail.since.keys():
                 tail.since[trigger] = tail.offset
 
-    def _originals(self, tail: Tail) -> Iterator[tuple[Key | None, Position]]:
+    def _originals(self, tail: Tail) -> Iterator[Known]:
         """Go through the files that a file may be a rotated copy of."""
         for key, position in self._relatives(tail):
             if not (position.copied or position.sought or key in self._tails.held):
                 yield key, position
 
-    def _relatives(self, tail: Tail) -> Iterator[tuple[Key | None, Position]]:
+    def _relatives(self, tail: Tail) -> Iterator[Known]:
         """Go through the files of the log that a file was rotated from, by its name and theirs.
 
         Of what is no more, as another file has its number, there is only the position.
@@ -167,11 +175,11 @@ class Copies:
             elif tail is None and stored is not None and stored.copied:
                 with closing(self._tails.peek(found)) as copy:
                     copy.path = stored.path
-                    if self._is_held(copy):
+                    if self._is_held(copy) or not copy.continues(stored):
                         return False
                     if self._follows(copy, gone):
                         return self._goes_on(self._tails.go_on(found), gone)
-                    if copy.continues(stored) and holds_nothing_new(copy, gone):
+                    if holds_nothing_new(copy, gone):
                         copy.pass_over()
                         self._tails.ledger.store(found.key, copy.position(self._tails.wall))
         return False
@@ -184,14 +192,18 @@ class Copies:
         return self._original(copy, unread=False) is not None
 
     def _follows(self, copy: Tail, gone: list[Position]) -> bool:
-        """Have a copy go on where the file was left that it has most of, if that is gone."""
+        """Have a copy go on where the file was left that it has most of, if that is gone.
+
+        What was read elsewhere of what is known as a copy stays so.
+        """
+        read = copy.offset if copy.copied else 0
         known = [(position, True) for position in gone]
         for _, position in self._relatives(copy) if gone else ():
             if not (position.copied or position in gone):
                 known.append((position, False))
         known.sort(key=lambda each: (each[0].offset, each[1]), reverse=True)
         for position, is_gone in known:
-            if position.check and copy.fits(position):
+            if position.check and position.offset >= read and copy.fits(position):
                 return is_gone and may_hold_more(copy, position) and copy.resume(position)
         return False
 

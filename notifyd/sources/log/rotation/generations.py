@@ -1,11 +1,13 @@
 """Files that a name led to only while nobody looked."""
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from notifyd.sources.log.finding.catalog import Catalog
 from notifyd.sources.log.finding.names import Identity, Names
-from notifyd.sources.log.finding.siblings import renamed, rotations
+from notifyd.sources.log.finding.siblings import renamed, rotations, sibling
 from notifyd.sources.log.position import Key, Position
 from notifyd.sources.log.reading.tail import Tail
 from notifyd.sources.log.reading.tails import LINGER, Tails
@@ -42,6 +44,17 @@ class Generations:
             elif position.place != found.path:
                 self._tails.ledger.store(found.key, replace(position, place=found.path))
 
+    def hear_late_writers(self) -> None:
+        """Go on with rotated files that somebody wrote to, though no hint told of it."""
+        for key, position in list(self._tails.ledger.stored.items()):
+            if position.place and not (key.lane or position.copied):
+                with suppress(OSError):
+                    status = os.stat(position.place)  # noqa: PTH116 - for many files
+                    late = status.st_mtime_ns > position.modified
+                    if late and status.st_size > position.offset:
+                        if found := sibling(position.place, key):
+                            self._tails.resume(found)
+
     def settle(self) -> None:
         """Read what came and went under these names since the last file that we know of.
 
@@ -70,7 +83,9 @@ class Generations:
             earlier += replaced.get(path, ())
             if earlier:
                 latest[path] = max(earlier, key=lambda position: position.modified)
-        for path, siblings in sorted(rotations(latest.keys(), self._tails.archives.below).items()):
+        rotated = rotations(latest.keys(), self._tails.archives.below)
+        for path in sorted(latest):
+            siblings = rotated.get(path, [])
             for found in siblings:
                 self._tails.meet(found)
             gone = self._gone(path)
