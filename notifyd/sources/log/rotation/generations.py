@@ -12,6 +12,8 @@ from notifyd.sources.log.position import Key, Position
 from notifyd.sources.log.reading.tail import Tail
 from notifyd.sources.log.reading.tails import LINGER, Tails
 from notifyd.sources.log.rotation.copies import Copies
+from notifyd.sources.log.rotation.likeness import Likeness
+from notifyd.sources.log.rotation.strangers import Strangers
 
 _TELLING = 64
 """Bytes that must have been read of a file before a copy of it is known anywhere."""
@@ -25,7 +27,9 @@ class Generations:
     def __init__(self, tails: Tails, names: Names, catalog: Catalog) -> None:
         stored = tails.ledger.stored
         self.orphaned = {position.path for position in stored.values()}
-        self.copies = Copies(tails, catalog)
+        self._likeness = Likeness(tails)
+        self.copies = Copies(tails, self._likeness)
+        self._strangers = Strangers(tails, catalog, self._likeness, self.copies)
         self._tails, self._names = tails, names
         self._vain: dict[str, float] = {}
 
@@ -51,9 +55,9 @@ class Generations:
                 with suppress(OSError):
                     status = os.stat(position.place)  # noqa: PTH116 - for many files
                     late = status.st_mtime_ns > position.modified
-                    if late and status.st_size > position.offset:
-                        if found := sibling(position.place, key):
-                            self._tails.resume(found)
+                    late = late and status.st_size > position.offset
+                    if late and (found := sibling(position.place, key)):
+                        self._tails.resume(found)
 
     def settle(self) -> None:
         """Read what came and went under these names since the last file that we know of.
@@ -91,7 +95,7 @@ class Generations:
             gone = self._gone(path)
             known = [*gone.values(), *replaced.get(path, ())]
             missed = not self._is_known(self._names.get(path))
-            self.copies.gather(path, siblings, known, latest[path], missed=missed)
+            self._strangers.gather(path, siblings, known, latest[path], missed=missed)
             self._tails.seek_no_more(gone)
 
     def _earlier(self, path: str, now: Identity | None) -> list[Position]:
@@ -123,7 +127,7 @@ class Generations:
             self.copies.take_over(tail.key, tail.last)
             self._tails.drop(tail)
             siblings = rotations({tail.path}, self._tails.archives.of).get(tail.path, [])
-            self.copies.gather(tail.path, siblings, [tail.last], tail.last, missed=False)
+            self._strangers.gather(tail.path, siblings, [tail.last], tail.last, missed=False)
 
     def _gone(self, path: str) -> dict[Key, Position]:
         """List the files of this name that are no more, if no copy of them was looked for yet."""
@@ -131,7 +135,7 @@ class Generations:
             key: position
             for key, position in self._tails.generations(path)
             if position.path == path
-            and not (position.copied or position.sought or self.copies.is_whole(key, position))
+            and not (position.copied or position.sought or self._likeness.is_whole(key, position))
         }
 
     def reborn(self, tail: Tail, lost: Position) -> None:
@@ -147,11 +151,11 @@ class Generations:
         siblings = rotations({path}, archives.below).get(path, [])
         unread = lost.offset == 0
         self.copies.take_over(tail.key, lost)
-        copied = self.copies.gather(path, siblings, [lost], lost, missed=unread)
+        copied = self._strangers.gather(path, siblings, [lost], lost, missed=unread)
         if not copied and self._may_look_around(path, lost):
             further = rotations({path}, archives.around).get(path, [])
             further = [found for found in further if found.status.st_mtime_ns >= lost.modified]
-            if not self.copies.gather(path, further, [lost], lost, missed=False):
+            if not self._strangers.gather(path, further, [lost], lost, missed=False):
                 self._vain[path] = self._tails.now
         self._tails.haunt([lost])
         self.copies.release(lambda original: original == tail.key)

@@ -1,0 +1,131 @@
+"""Which files are like which: by their names, and by what they hold."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
+
+from notifyd.sources.log.finding.permission import ClosedGateError
+from notifyd.sources.log.finding.siblings import family, originals, sibling
+from notifyd.sources.log.position import Key, Position
+from notifyd.sources.log.reading.tail import Tail
+from notifyd.sources.log.reading.tails import Tails
+
+Known = tuple[Key | None, Position]
+"""A file as it was last noted; without a key if it is no more, as another has its number."""
+
+
+class Likeness:
+    """Compares a rotated file with the files that it may be a copy of."""
+
+    def __init__(self, tails: Tails) -> None:
+        self._tails = tails
+
+    def is_whole(self, key: Key, position: Position) -> bool:
+        """Whether a file that is remembered still holds what was read of it."""
+        return any(True for _ in self._whole(key, position))
+
+    def originals(self, tail: Tail) -> list[Known]:
+        """List the files that a file may be a rotated copy of, first what was read most of.
+
+        For a copy may begin like another copy too, of which nothing was read.
+        """
+        known = [
+            (key, position)
+            for key, position in self.relatives(tail)
+            if not (position.copied or position.sought or key in self._tails.held)
+        ]
+        return sorted(known, key=lambda each: each[1].offset, reverse=True)
+
+    def relatives(self, tail: Tail) -> Iterator[Known]:
+        """Go through the files of the log that a file was rotated from, by its name and theirs.
+
+        Of what is no more, as another file has its number, there is only the position.
+        """
+        folder, name = os.path.split(tail.handle.path)
+        bases = originals(name)
+        for position in (*self._tails.ghosts, *self._tails.replaced):
+            akin = not bases.isdisjoint(family(position.path))
+            if akin and self._tails.are_near(position.path, folder):
+                yield None, position
+        for key, position in self._tails.relatives(tail.handle.path):
+            if key != tail.key:
+                yield key, position
+
+    def is_held(self, copy: Tail) -> bool:
+        """Whether another file of the same log is whole and begins with all of this one.
+
+        Of two rotated files of which nothing was read neither holds the other up.
+        """
+        return self.original(copy, unread=False) is not None
+
+    def follows(self, copy: Tail, gone: list[Position]) -> bool:
+        """Have a copy go on where the file was left that it has most of, if that is gone.
+
+        What was read elsewhere of what is known as a copy stays so.
+        """
+        read = copy.offset if copy.copied else 0
+        known = [(position, True) for position in gone]
+        for _, position in self.relatives(copy) if gone else ():
+            if not (position.copied or position in gone):
+                known.append((position, False))
+        known.sort(key=lambda each: (each[0].offset, each[1]), reverse=True)
+        for position, is_gone in known:
+            if position.check and position.offset >= read and copy.fits(position):
+                return is_gone and may_hold_more(copy, position) and copy.resume(position)
+        return False
+
+    def is_spent(self, copy: Tail) -> bool:
+        """Whether a file is what another was that is no more and was read to its end."""
+        size = copy.size
+        return any(
+            position.check and position.offset == size and copy.fits(position)
+            for _, position in self.relatives(copy)
+            if not position.copied
+        )
+
+    def original(self, copy: Tail, *, unread: bool = True) -> int | None:
+        """Tell how far the file was read that this is a copy of, if it is whole.
+
+        unread: also if nothing was read yet of that one, and it is a rotated one.
+        """
+        for key, position in self.originals(copy):
+            other = None if key is None else self._tails.by_key.get(key)
+            if not unread and other is not None and other.fresh and originals(name_of(other)):
+                continue
+            for original in self._whole(key, position) if key is not None else ():
+                if copy.begins(original):
+                    return original.offset
+        return None
+
+    def _whole(self, key: Key, position: Position) -> Iterator[Tail]:
+        """Give a file that still holds what was read of it, at the end of that."""
+        with suppress(ClosedGateError, OSError):
+            if (tail := self._tails.by_key.get(key)) is not None:
+                if tail.intact:
+                    yield tail
+            elif found := sibling(position.place or position.path, key):
+                with closing(self._tails.peek(found)) as tail:
+                    if tail.continues(position):
+                        yield tail
+
+
+def name_of(tail: Tail) -> str:
+    return os.path.basename(tail.handle.path)  # noqa: PTH119 - strings throughout
+
+
+def may_hold_more(copy: Tail, position: Position) -> bool:
+    """Whether a copy may hold what was not read of its original: it is no older than that was."""
+    return copy.modified >= position.modified
+
+
+def holds_nothing_new(copy: Tail, gone: Iterable[Position]) -> bool:
+    """Whether a copy is shorter than what was read of its original, which is gone."""
+    return any(copy.size <= position.offset for position in gone)
+
+
+def whole(tail: Tail) -> bool | None:
+    """Whether a file still holds what was read of it; None if it cannot be had."""
+    try:
+        return tail.intact
+    except (OSError, ClosedGateError):
+        return None
