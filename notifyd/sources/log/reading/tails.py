@@ -103,10 +103,14 @@ class Tails:
         return tail
 
     def resume(self, found: Sibling) -> None:
-        """Go on with a file under a name that is not ours, if it is not just the same number."""
+        """Go on with a file under a name that is not ours, if it is not just the same number.
+
+        Not with a copy, unless it was written to after it was found to be one.
+        """
         if self.knows(found) and found.key not in self.by_key:
             position = self.ledger.stored.get(found.key)
-            if position is not None and not position.copied:
+            written = position is not None and found.status.st_mtime_ns > position.modified
+            if position is not None and (written or not position.copied):
                 with suppress(ClosedGateError):
                     self.go_on(found)
 

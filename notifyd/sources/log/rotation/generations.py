@@ -43,7 +43,9 @@ class Generations:
             position = lost[found.key]
             self._tails.archives.learn(position.path, found.path)
             late = found.status.st_mtime + LINGER > self._tails.wall
-            if (late or found.status.st_size != position.offset) and not position.copied:
+            late = late or found.status.st_size != position.offset
+            written = found.status.st_mtime_ns > position.modified
+            if written or (late and not position.copied):
                 self._tails.resume(found)
             elif position.place != found.path:
                 self._tails.ledger.store(found.key, replace(position, place=found.path))
@@ -51,7 +53,7 @@ class Generations:
     def hear_late_writers(self) -> None:
         """Go on with rotated files that somebody wrote to, though no hint told of it."""
         for key, position in list(self._tails.ledger.stored.items()):
-            if position.place and not (key.lane or position.copied):
+            if position.place and not key.lane:
                 with suppress(OSError):
                     status = os.stat(position.place)  # noqa: PTH116 - for many files
                     late = status.st_mtime_ns > position.modified
