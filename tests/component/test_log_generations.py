@@ -290,3 +290,180 @@ def test_an_unmet_generation_of_which_only_a_part_of_a_line_is_written_is_no_cop
     append(log.with_name("app.log.2"), b"2 second\n")
     daemon.turn()
     assert daemon.lines() == ["line 10", "line 12 second"]
+
+
+@patterns
+def test_copies_of_a_file_that_is_deleted_are_not_read(log, pattern):
+    append(log, "one")
+    daemon = named(log, pattern)
+    shutil.copyfile(log, log.with_name("app.log.2"))
+    daemon.turn()
+    append(log, "two")
+    daemon.turn()
+    passing = log.with_name("app.log.tmp")
+    log.rename(passing)
+    log.touch()
+    daemon.turn()
+    shutil.copyfile(passing, log.with_name("app.log.1"))
+    passing.unlink()
+    daemon.turn()
+    for copy in ("app.log.1", "app.log.2"):
+        log.with_name(copy).unlink()
+    daemon.turn()
+    daemon.restart()
+    assert daemon.lines() == ["one", "two"]
+
+
+@patterns
+def test_a_late_line_is_found_though_nobody_tells_of_it(log, pattern):
+    append(log, "one")
+    daemon = named(log, pattern)
+    with log.open("ab", buffering=0) as late:
+        log.rename(log.with_name("app.log.1"))
+        append(log, "two")
+        daemon.turn()
+        daemon.pass_time(70)
+        daemon.pass_time(70)
+        late.write(b"three\n")
+        daemon.turn()
+    assert sorted(daemon.lines()) == ["one", "three", "two"]
+
+
+@patterns
+def test_generations_are_found_after_one_that_has_only_its_rotated_name_left(log, pattern):
+    append(log, "one")
+    stamped(log, 0)
+    daemon = named(log, pattern)
+    os.link(log, log.with_name("app.log-20240101"))
+    daemon.turn()
+    log.unlink()
+    daemon.turn()
+    (log.parent / "old").mkdir()
+    for number in range(2):
+        append(log, f"unseen {number}")
+        stamped(log, 1 + number)
+        log.rename(log.parent / "old" / f"app.log-2024010{2 + number}")
+    append(log, "two")
+    daemon.turn()
+    daemon.restart()
+    assert sorted(daemon.lines()) == ["one", "two", "unseen 0", "unseen 1"]
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_what_is_known_as_a_copy_does_not_go_back_to_what_another_file_began_with(log, down):
+    banner = "#" * 600
+    append(log, banner)
+    stamped(log, 0)
+    daemon = named(log, "app*")
+    log.unlink()
+    append(log, banner, "one")
+    stamped(log, 1)
+    daemon.turn()
+    shutil.copyfile(log, log.with_name("app.log.1"))
+    stamped(log.with_name("app.log.1"), 2)
+    daemon.turn()
+    if down:
+        daemon.kill()
+    os.truncate(log, 0)
+    append(log, "two")
+    stamped(log, 3)
+    if down:
+        daemon.start()
+    daemon.turn()
+    assert daemon.lines() == [banner, banner, "one", "two"]
+
+
+def test_a_copy_of_a_copy_is_held_by_what_was_read(log):
+    append(log, "one")
+    daemon = named(log, "app*")
+    append(log, "two")
+    daemon.turn()
+    copies = [log.with_name(f"app.log-2024010{number}") for number in range(2)]
+    copies[0].write_bytes(b"one\n")
+    copies[1].write_bytes(b"one\ntwo\n")
+    daemon.turn()
+    daemon.kill()
+    os.truncate(log, 0)
+    append(log, "three")
+    daemon.start()
+    daemon.turn()
+    daemon.restart()
+    assert daemon.lines() == ["one", "two", "three"]
+
+
+def test_a_file_that_is_older_than_all_that_was_read_is_never_read(log):
+    """It was a copy, maybe; nobody can tell once its original is no more what it was."""
+    banner = "#" * 600
+    append(log, banner, "one")
+    stamped(log, 0)
+    daemon = named(log, "app.log")
+    shutil.copyfile(log, log.with_name("app.log-20240101"))
+    stamped(log.with_name("app.log-20240101"), 1)
+    os.truncate(log, 0)
+    append(log, banner, "two, and more")
+    stamped(log, 2)
+    daemon.turn()
+    for number in range(2, 5):
+        log.unlink()
+        append(log, banner)
+        stamped(log, number)
+        daemon.restart()
+    assert [line for line in daemon.lines() if line != banner] == ["one", "two, and more"]
+
+
+def test_what_begins_like_another_file_is_read_once_it_goes_on(log):
+    banner = "#" * 600
+    append(log, banner, "one")
+    stamped(log, 0)
+    daemon = named(log, "app.log")
+    log.rename(log.with_name("app.log.2"))
+    append(log, banner)
+    stamped(log, 1)
+    log.rename(log.with_name("app.log.1"))
+    append(log, banner, "two")
+    stamped(log, 2)
+    daemon.turn()
+    append(log.with_name("app.log.1"), "late")
+    daemon.turn()
+    daemon.restart()
+    told = [line for line in daemon.lines() if line != banner]
+    assert sorted(told) == ["late", "one", "two"]
+
+
+@pytest.mark.parametrize("names", [["app.log.1", "app.log.2"], ["app.log.2", "app.log.1"]])
+def test_of_several_copies_of_what_is_no_more_the_longest_is_read(log, names):
+    append(log, "one")
+    stamped(log, 0)
+    daemon = named(log, "app.log")
+    daemon.kill()
+    append(log, "two")
+    shutil.copyfile(log, log.with_name(names[0]))
+    stamped(log.with_name(names[0]), 2)
+    append(log, "three")
+    shutil.copyfile(log, log.with_name(names[1]))
+    stamped(log.with_name(names[1]), 2)
+    os.truncate(log, 0)
+    append(log, "four")
+    stamped(log, 3)
+    daemon.start()
+    daemon.restart()
+    assert daemon.lines() == ["one", "two", "three", "four"]
+
+
+def test_a_copy_that_is_older_than_what_was_read_has_nothing_new(log):
+    append(log, "one")
+    stamped(log, 0)
+    daemon = named(log, "app.log")
+    append(log, "two")
+    shutil.copyfile(log, log.with_name("app.log.1"))
+    stamped(log.with_name("app.log.1"), 1)
+    append(log, "three")
+    stamped(log, 2)
+    daemon.turn()
+    daemon.kill()
+    log.unlink()
+    append(log, "four")
+    stamped(log, 3)
+    daemon.start()
+    daemon.restart()
+    assert daemon.lines() == ["one", "two", "three", "four"]

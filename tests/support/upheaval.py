@@ -272,8 +272,8 @@ class Upheaval:
 
     def _tick(self) -> None:
         """Let the clock of files go on, as it does between two rotations."""
-        before = time.clock_gettime(_COARSE)
-        while time.clock_gettime(_COARSE) == before:
+        before = time.time()  # the coarse clock may lag by more than its grain
+        while time.clock_gettime(_COARSE) <= before:
             time.sleep(0.0005)
 
     def _rotated(self, folder: Path | None = None) -> Path:
