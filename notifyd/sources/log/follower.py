@@ -87,7 +87,7 @@ class Follower:
         self._roster.generations.settle()
         if tails.lingering and now >= self._late:
             self._late = now + _LATE_WRITERS
-            tails.waiting |= dict.fromkeys(tails.lingering)
+            tails.waiting.update(dict.fromkeys(tails.lingering))
         self._carries.look(now)
         events = self._read()
         events += self._carries.flush(now) + self._unfinished()
@@ -164,12 +164,10 @@ class Follower:
             key = next(iter(waiting))
             tail = self._tails.by_key[key]
             piece = self._next(tail)
-            waiting = self._tails.waiting
             if self._tails.by_key.get(key) is not tail:
                 continue  # it is another file by now
             if tail.lost is not None:
                 self._roster.generations.truncated(tail, tail.lost)
-                waiting = self._tails.waiting
                 continue  # what a copy holds comes before what was written since
             if piece is None:
                 waiting.pop(key, None)
@@ -185,9 +183,8 @@ class Follower:
             self._tails.note(tail)
             if key in self._tails.lingering:
                 self._tails.linger(tail)
-                waiting = self._tails.waiting
             else:
-                waiting[key] = waiting.pop(key)
+                waiting.move_to_end(key)
         return events
 
     def _next(self, tail: Tail) -> Piece | None:

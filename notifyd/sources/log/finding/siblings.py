@@ -4,12 +4,14 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import NamedTuple
 
 from notifyd.sources.log.finding.archives import Archives
 from notifyd.sources.log.finding.permission import COMPRESSED, ClosedGateError, examined
 from notifyd.sources.log.position import Key, Position
 
+_NAMES = 10_000
 _NUMBER = re.compile(r"\d[\d._:T+-]*|old|prev|bak|tmp")
 
 
@@ -71,15 +73,16 @@ def rotations(
     return found
 
 
-def originals(name: str) -> set[str]:
+@lru_cache(_NAMES)
+def originals(name: str) -> frozenset[str]:
     """List what a log may be called that rotating tools would rename so.
 
     app.log.1, app.log-20240131 and app-20240131.log all come of app.log.
     """
     if name.endswith(COMPRESSED):
-        return set()
+        return frozenset()
     stem, dot, ending = name.rpartition(".")
-    return {*_unnumbered(name), *(base + dot + ending for base in _unnumbered(stem))}
+    return frozenset({*_unnumbered(name), *(base + dot + ending for base in _unnumbered(stem))})
 
 
 def sibling(path: str, key: Key) -> Sibling | None:
@@ -88,10 +91,10 @@ def sibling(path: str, key: Key) -> Sibling | None:
     return found if found and found.key[:2] == key[:2] else None
 
 
-def family(path: str) -> set[str]:
+def family(path: str) -> frozenset[str]:
     """List what a file is called and may have been called before rotation."""
     name = os.path.basename(path)  # noqa: PTH119
-    return {name} | originals(name)
+    return originals(name) | {name}
 
 
 def _unnumbered(name: str) -> Iterator[str]:

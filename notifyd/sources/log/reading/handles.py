@@ -12,6 +12,8 @@ _GETVERSION = 0x80087601
 """FS_IOC_GETVERSION of <linux/fs.h>, for a long of eight bytes."""
 _DELETED = " (deleted)"
 _FEWEST = 16
+_CHUNK = 16
+"""Into how many parts the open files are divided, one of which is closed at once."""
 
 
 class StaleError(OSError):
@@ -137,6 +139,7 @@ class Handles:
         if len(self._open) <= most:
             return False
         over = len(self._open) - most
+        over += most // _CHUNK  # so that the search for them is not made for each file
         idle = [handle for handle in self._open if not handle.kept]
         idle += [handle for handle in self._open if handle.kept and handle.place]
         idle = [handle for handle in idle if handle is not used][:over]

@@ -1,6 +1,7 @@
 """The open files: which are to be read, which only linger, and what is remembered of each."""
 
 import os
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -34,10 +35,9 @@ class Tails:
             self.archives.learn(position.path, position.place)
         self.by_key: dict[Key, Tail] = {}
         self.lingering: dict[Key, float] = {}
-        self.waiting: dict[Key, None] = {}
+        self.waiting: OrderedDict[Key, None] = OrderedDict()
         self.replaced: list[Position] = []
         """Of which we know since the last look that they are not what they were."""
-        self._ghosts: list[tuple[float, Position]] = []
         self.held: dict[Key, Key] = {}
         """Files that hold nothing but what another begins with, which is followed too."""
         self._lanes = tuple(lanes)
@@ -142,16 +142,6 @@ class Tails:
             self.ledger.drop(found.key)
         return same
 
-    @property
-    def ghosts(self) -> list[Position]:
-        """What files were a while ago that are not what they were: copies may still be met."""
-        return [position for _, position in self._ghosts]
-
-    def haunt(self, positions: Iterable[Position]) -> None:
-        """Remember for a while what files were."""
-        self._ghosts = [ghost for ghost in self._ghosts if ghost[0] > self.now]
-        self._ghosts += ((self.now + LINGER, position) for position in positions)
-
     def seek_no_more(self, gone: Mapping[Key, Position]) -> None:
         """Remember that copies of files that are no more were looked for."""
         for key, position in gone.items():
@@ -204,7 +194,8 @@ class Tails:
             self.note(tail)
         self.archives.learn(tail.path, tail.handle.place)
         self.lingering[tail.key] = self.now + LINGER
-        self.waiting = {tail.key: None} | self.waiting
+        self.waiting[tail.key] = None
+        self.waiting.move_to_end(tail.key, last=False)
 
     def park(self, tail: Tail) -> None:
         """Close a file and remember where it ended."""
@@ -213,8 +204,11 @@ class Tails:
 
     def oldest_first(self) -> None:
         """Have what has no name any more read in the order in which it was written."""
-        nameless = sorted(self.lingering, key=lambda key: self.by_key[key].last.modified)
-        self.waiting = dict.fromkeys(nameless) | self.waiting
+        for key in sorted(
+            self.lingering, key=lambda key: self.by_key[key].last.modified, reverse=True
+        ):
+            self.waiting[key] = None
+            self.waiting.move_to_end(key, last=False)
 
     @property
     def outlived(self) -> list[Tail]:

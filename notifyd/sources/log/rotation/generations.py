@@ -78,7 +78,7 @@ class Generations:
         for position in self._tails.replaced:
             replaced.setdefault(position.path, []).append(position)
         orphaned, self.orphaned = self.orphaned | replaced.keys(), set()
-        self._tails.haunt(self._tails.replaced)
+        self._likeness.ghosts.add(self._tails.replaced)
         self._tails.replaced.clear()
         latest: dict[str, Position] = {}
         for path in orphaned:
@@ -159,7 +159,7 @@ class Generations:
             further = [found for found in further if found.status.st_mtime_ns >= lost.modified]
             if not self._strangers.gather(path, further, [lost], lost, missed=False):
                 self._vain[path] = self._tails.now
-        self._tails.haunt([lost])
+        self._likeness.ghosts.add([lost])
         self.copies.release(lambda original: original == tail.key)
         self._tails.note(tail, urgent=True)
 

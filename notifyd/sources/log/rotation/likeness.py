@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 
 from notifyd.sources.log.finding.permission import ClosedGateError
-from notifyd.sources.log.finding.siblings import family, originals, sibling
+from notifyd.sources.log.finding.siblings import originals, sibling
 from notifyd.sources.log.position import Key, Position
 from notifyd.sources.log.reading.tail import Tail
 from notifyd.sources.log.reading.tails import Tails
+from notifyd.sources.log.rotation.ghosts import Ghosts
 
 Known = tuple[Key | None, Position]
 """A file as it was last noted; without a key if it is no more, as another has its number."""
@@ -18,7 +19,7 @@ class Likeness:
     """Compares a rotated file with the files that it may be a copy of."""
 
     def __init__(self, tails: Tails) -> None:
-        self._tails = tails
+        self._tails, self.ghosts = tails, Ghosts(tails)
 
     def is_whole(self, key: Key, position: Position) -> bool:
         """Whether a file that is remembered still holds what was read of it."""
@@ -41,12 +42,7 @@ class Likeness:
 
         Of what is no more, as another file has its number, there is only the position.
         """
-        folder, name = os.path.split(tail.handle.path)
-        bases = originals(name)
-        for position in (*self._tails.ghosts, *self._tails.replaced):
-            akin = not bases.isdisjoint(family(position.path))
-            if akin and self._tails.are_near(position.path, folder):
-                yield None, position
+        yield from ((None, position) for position in self.ghosts.of(tail.handle.path))
         for key, position in self._tails.relatives(tail.handle.path):
             if key != tail.key:
                 yield key, position
