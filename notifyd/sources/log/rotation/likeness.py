@@ -33,7 +33,7 @@ class Likeness:
         known = [
             (key, position)
             for key, position in self.relatives(tail)
-            if not (position.copied or position.sought or key in self._tails.held)
+            if not (position.copied or self._was_sought(key, position) or key in self._tails.held)
         ]
         return sorted(known, key=lambda each: each[1].offset, reverse=True)
 
@@ -46,6 +46,10 @@ class Likeness:
         for key, position in self._tails.relatives(tail.handle.path):
             if key != tail.key:
                 yield key, position
+
+    def _was_sought(self, key: Key | None, position: Position) -> bool:
+        """Whether a file is no more for good; one that is deleted may still be open."""
+        return position.sought and key not in self._tails.by_key
 
     def is_held(self, copy: Tail) -> bool:
         """Whether another file of the same log is whole and begins with all of this one.
@@ -60,6 +64,8 @@ class Likeness:
         What was read elsewhere of what is known as a copy stays so.
         """
         read = copy.offset if copy.copied else 0
+        if copy.copied and any(outlasted(copy, position) for position in gone):
+            return False
         known = [(position, True) for position in gone]
         for _, position in self.relatives(copy) if gone else ():
             if not (position.copied or position in gone):
@@ -112,6 +118,11 @@ def name_of(tail: Tail) -> str:
 def may_hold_more(copy: Tail, position: Position) -> bool:
     """Whether a copy may hold what was not read of its original: it is no older than that was."""
     return copy.modified >= position.modified
+
+
+def outlasted(copy: Tail, position: Position) -> bool:
+    """Whether more was read of a file, and later, than a copy holds."""
+    return copy.size <= position.offset and copy.modified <= position.modified
 
 
 def holds_nothing_new(copy: Tail, gone: Iterable[Position]) -> bool:
