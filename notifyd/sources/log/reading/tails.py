@@ -145,7 +145,7 @@ class Tails:
     def seek_no_more(self, gone: Mapping[Key, Position]) -> None:
         """Remember that copies of files that are no more were looked for."""
         for key, position in gone.items():
-            if key in self.ledger.stored:
+            if self.ledger.stored.get(key) == position:
                 self.ledger.store(key, replace(position, sought=True))
 
     def meet(self, found: Sibling) -> None:
