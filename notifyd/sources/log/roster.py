@@ -96,8 +96,9 @@ class Roster:
 
     def _leave(self, path: str) -> None:
         identity = self.names.get(path)
-        if nameless := self.names.leave(path):
+        if identity is not None:
             self.generations.orphaned.add(path)
+        if nameless := self.names.leave(path):
             for tail in self._tails.of(nameless):
                 if tail.handle.number is None:  # closed at rest: it has to be found
                     self._tails.park(tail)

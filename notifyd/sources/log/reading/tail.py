@@ -176,8 +176,8 @@ class Tail:
         return os.fstat(self.descriptor).st_size
 
     def copy(self, read: int) -> None:
-        """Pass over what was read of the file that this is a copy of."""
-        self.go(min(self.size, read))
+        """Pass over what was read of the file that this is a copy of, in whole lines."""
+        self.go(self.last_line(min(self.size, read)))
         self.copied = True
 
     def is_no_copy(self) -> None:

@@ -8,7 +8,7 @@ from notifyd.sources.log.finding.siblings import Sibling
 from notifyd.sources.log.position import Key, Position
 from notifyd.sources.log.reading.tail import Tail
 from notifyd.sources.log.reading.tails import Tails
-from notifyd.sources.log.rotation.likeness import Likeness, holds_nothing_new, whole
+from notifyd.sources.log.rotation.likeness import Likeness, holds_nothing_new, outlasted, whole
 
 
 class Copies:
@@ -72,7 +72,7 @@ class Copies:
             if tail is not None and tail.fresh and not self._likeness.is_held(tail):
                 if self._goes_on(tail, gone):
                     return True
-                if tail.copied and holds_nothing_new(tail, gone):
+                if tail.copied and outlasted(tail, gone):
                     tail.pass_over()
                     self._tails.note(tail, urgent=True)
             elif tail is None and stored is not None and stored.copied:
@@ -82,7 +82,7 @@ class Copies:
                         return False
                     if self._likeness.follows(copy, gone):
                         return self._goes_on(self._tails.go_on(found), gone)
-                    if holds_nothing_new(copy, gone):
+                    if outlasted(copy, gone):
                         copy.pass_over()
                         self._tails.ledger.store(found.key, copy.position(self._tails.wall))
         return False

@@ -64,7 +64,7 @@ class Likeness:
         What was read elsewhere of what is known as a copy stays so.
         """
         read = copy.offset if copy.copied else 0
-        if copy.copied and any(outlasted(copy, position) for position in gone):
+        if copy.copied and outlasted(copy, gone):
             return False
         known = [(position, True) for position in gone]
         for _, position in self.relatives(copy) if gone else ():
@@ -120,9 +120,10 @@ def may_hold_more(copy: Tail, position: Position) -> bool:
     return copy.modified >= position.modified
 
 
-def outlasted(copy: Tail, position: Position) -> bool:
-    """Whether more was read of a file, and later, than a copy holds."""
-    return copy.size <= position.offset and copy.modified <= position.modified
+def outlasted(copy: Tail, gone: Iterable[Position]) -> bool:
+    """Whether more was read of a file that is gone, and later, than a copy holds."""
+    size = copy.size
+    return any(size <= position.offset and copy.modified <= position.modified for position in gone)
 
 
 def holds_nothing_new(copy: Tail, gone: Iterable[Position]) -> bool:
