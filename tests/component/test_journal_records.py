@@ -42,6 +42,7 @@ class Daemon:
         assert opening.ready()
         self.commit(ledger.take())
         self.followers = [self.follower(ledger, lane, command) for lane in ("", *ledger.lanes)]
+        self.until(lambda: self.followers[0]._following)
 
     def follower(self, ledger, lane, command):
         name = lane and ledger.lanes[lane].trigger

@@ -106,6 +106,7 @@ async def test_all_triggers_share_one_reading(journal):
         journal.write("x y")
         await seen.until(lambda: len(seen.events) == 2)
         assert seen.source.health().watching == 3
+        await until(journal.followed)
     assert len(journal.followed()) == 1
 
 
@@ -185,6 +186,28 @@ async def test_a_journal_that_began_anew_with_this_boot_is_read_from_there(journ
     assert later.lines == ["new", "end"]
 
 
+async def test_what_was_written_before_a_reboot_is_read_after_it(journal):
+    async with journal.running(trigger()) as seen:
+        journal.write("one")
+        await seen.until(lambda: seen.lines)
+    journal.write("two", "of the end")
+    journal.boot = "c" * 32
+    journal.write("three")
+    async with journal.running(trigger(), positions=seen.positions) as later:
+        await later.until(lambda: len(later.lines) == 3)
+        journal.write("four")
+        await later.until(lambda: "four" in later.lines)
+        assert later.source.health().problems == ()
+    assert later.lines == ["two", "of the end", "three", "four"]
+    journal.boot = "d" * 32
+    journal.write("five")
+    fresh = {"fresh": trigger(read_from="beginning"), "t": trigger()}
+    async with journal.running(fresh, positions=later.positions) as seen:
+        await seen.until(lambda: len(seen.lines) == 7)
+    found = {name: [e.line for e in seen.events if e.trigger == name] for name in fresh}
+    assert found == {"t": ["five"], "fresh": ["one", *later.lines, "five"]}
+
+
 async def test_an_older_state_of_the_journal_is_not_read_again(journal):
     async with journal.running(trigger()) as seen:
         journal.write("one", "two", "three")
@@ -228,6 +251,7 @@ async def test_when_journalctl_dies_the_source_ends_and_the_next_one_goes_on(jou
     async with journal.running(trigger()) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
+        await until(journal.followed)
         os.kill(journal.followed()[0], signal.SIGKILL)
         await asyncio.wait([seen.task])
     assert isinstance(seen.ended, SourceError)
@@ -302,5 +326,5 @@ async def test_no_journalctl_is_left_behind(journal):
     journal.write(*numbers(0, 50))
     async with journal.running(trigger(read_from="beginning")) as seen:
         await seen.until(lambda: seen.lines)
-    assert journal.followed()
+        await until(journal.followed)
     assert not any(map(alive, journal.followed()))

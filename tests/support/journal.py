@@ -37,12 +37,23 @@ class Journal:
         self._asked = folder / "asked"
         self.entries.touch()
         self._asked.touch()
-        self.sequence, self.boot, self.number = SEQUENCE, BOOT, 0
+        self.sequence, self.number = SEQUENCE, 0
+        self._boot = folder / "boot"
+        self.boot = BOOT
         self.start = time.time() - 3600
         self.roots = (folder / "root",)
         machine = self.roots[0] / Path("/etc/machine-id").read_text().strip()
         machine.mkdir(parents=True)
         (machine / "system.journal").touch()
+
+    @property
+    def boot(self):
+        return self._boot.read_text()
+
+    @boot.setter
+    def boot(self, boot):
+        """Boot the machine anew; journalctl looks when it starts, as it does."""
+        self._boot.write_text(boot)
 
     def write(self, *messages, unit="app.service", pid="7", uid="1000", **fields):
         """Add entries; a message of None is an entry without one."""

@@ -2,6 +2,7 @@
 
 Copied into a folder and made executable by `support.journal`. Entries are JSON lines in `entries`.
 Its pid and what it was asked go to `asked`. Where there is a `fault`, it says that and fails.
+`boot` names the machine's boot: as with systemd 252, who follows sees nothing of others.
 """
 # ruff: noqa: PTH100, PTH110, PTH116, PTH118, PTH120, PTH123, SIM115 - pathlib is half of a start
 
@@ -13,7 +14,9 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ENTRIES, ASKED, FAULT = (os.path.join(HERE, name) for name in ("entries", "asked", "fault"))
+ENTRIES, ASKED, FAULT, BOOT = (
+    os.path.join(HERE, name) for name in ("entries", "asked", "fault", "boot")
+)
 ALWAYS = ("__CURSOR", "__REALTIME_TIMESTAMP", "__MONOTONIC_TIMESTAMP", "_BOOT_ID")
 
 
@@ -24,6 +27,7 @@ def main(words):
         sys.exit(open(FAULT).read())
     options = dict(word[2:].partition("=")[::2] for word in words if word.startswith("--"))
     terms = wanted(word for word in words if not word.startswith("--"))
+    terms = this_boot(terms) if "follow" in options else terms
     place = cursor(options["cursor"]) if "cursor" in options else None
     names = set(options["output-fields"].split(",")) if "output-fields" in options else None
     identity, entries = state(), read()
@@ -98,6 +102,12 @@ def wanted(words):
     for word in words:
         terms.append([]) if word == "+" else terms[-1].append(tuple(word.split("=", 1)))
     return [term for term in terms if term]
+
+
+def this_boot(terms):
+    with open(BOOT) as file:
+        boot = ("_BOOT_ID", file.read())
+    return [[*term, boot] for term in terms or [[]]]
 
 
 def fits(entry, terms):

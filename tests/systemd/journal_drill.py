@@ -46,6 +46,10 @@ patterns = '(?s)^Traceback.*\nValueError'
 body = "{{ line }}"
 """
 )
+REBOOT = """
+echo 11111111-2222-3333-4444-555555555555 > /run/boot_id
+mount --bind /run/boot_id /proc/sys/kernel/random/boot_id && systemctl restart systemd-journald
+"""
 WRITER = f"for i in $(seq 1 {COUNT}); do echo number $i; [ $((i % 20)) != 0 ] || sleep 0.05; done"
 TROUBLE = (
     ["journalctl", "--rotate"],
@@ -53,6 +57,7 @@ TROUBLE = (
     ["journalctl", "--flush"],
     ["systemctl", "kill", "-s", "KILL", "systemd-journald"],
     ["journalctl", "--rotate"],
+    ["sh", "-c", REBOOT],  # as far as the journal can tell
 )
 
 
@@ -108,6 +113,7 @@ def nothing_is_lost_or_doubled(platform, folder):
             ),
         )
         print(f"{trigger}: all of them")
+    print("boots:", len(run("journalctl", "--quiet", "--list-boots").splitlines()))
     assert bodies(platform, "native") == Counter(["Traceback:\n  File x\nValueError"])
     titles = [message.json["title"] for message in platform.received]
     assert titles.count("broken-one.service") == 1, titles

@@ -18,7 +18,7 @@ PYTHONPATH={root}:{root}/tests exec {python} {root}/tests/systemd/journal_drill.
 
 
 @pytest.mark.skipif(not HARNESS, reason="SYSTEMD_HARNESS names no program that boots systemd")
-def test_every_entry_comes_once_over_kills_rotations_and_restarts_of_journald():
+def test_every_entry_comes_once_over_kills_rotations_reboots_and_restarts_of_journald():
     script = SCRIPT.format(root=ROOT, python=sys.executable)
     done = subprocess.run(
         [HARNESS, "--ro-bind", str(ROOT), "--timeout", "55", "--", "sh", "-c", script],
@@ -30,6 +30,7 @@ def test_every_entry_comes_once_over_kills_rotations_and_restarts_of_journald():
     for said in (
         "unit: all of them",
         "logged: all of them",
+        "boots: 2",
         "left behind: []",
         "  - journal: the system's journal cannot be read by the user nobody: run usermod -aG ",
         "0 warning: the system's journal cannot be read by the user nobody: run usermod -aG ",

@@ -70,12 +70,12 @@ class Follower:
         most = max(trigger.max_line for trigger in triggers.values()) + _MORE
         self._parser, self._reader = Parser(most), Reader(identity)
         units = [unit for wanted in self._all().values() for unit in wanted.units]
-        self.child = Journalctl(
-            command, self._place, matches(units, os.geteuid()), follow=self._lane is None
-        )
+        self._words = (command, matches(units, os.geteuid()))
+        self._following = False
+        self._asked: Place | None
+        """Where journalctl begins, until its first entry came: that may be the very one."""
+        self.child = self._journalctl(self._place)
         self._entries: deque[Entry] = deque()
-        self._first = bool(self._place.cursor)
-        """Whether the next entry may be the one that is behind us already."""
         self._heard: float | None = None
         self._started: float | None = None
         self._unsaved: float | None = None
@@ -84,6 +84,12 @@ class Follower:
         self._stalled = False
         self._reached = False
         """Whether a lane came to where the common reading began."""
+
+    def _journalctl(self, place: Place) -> Journalctl:
+        command, words = self._words
+        child = Journalctl(command, place, words, follow=self._following)
+        self._asked = place
+        return child
 
     def close(self) -> None:
         self.child.close()
@@ -129,7 +135,7 @@ class Follower:
         """Take in what journalctl wrote; says whether there is nothing more at the moment."""
         chunk = self.child.read()
         if chunk is None:
-            self._over = _STALLED if self._stalled else self.child.ended()
+            return self._ended(now)
         if not chunk:
             return True
         self._heard = now
@@ -139,13 +145,25 @@ class Follower:
                 self._entries.append(entry)
         return False
 
+    def _ended(self, now: float) -> bool:
+        """Go over from what was there to what comes; says whether there was nothing to go over to.
+
+        At first all is read that there is, because to follow means to see nothing of earlier boots.
+        """
+        over = _STALLED if self._stalled else self.child.ended()
+        if over or self._lane is not None or self._following:
+            self._over = over
+            return True
+        self.child.close()
+        self._following, self._started, self._heard = True, now, None
+        self.child = self._journalctl(self._entries[-1].place if self._entries else self._place)
+        return False
+
     def _behind(self, entry: Entry) -> bool:
         """Whether an entry was given before, or is not this reading's any more."""
-        if not (self._first or self._lane):
-            return False
-        first, self._first = self._first, False
-        before, here = self._place.parsed, entry.place.parsed
-        if first and before is not None and here is not None and here.same(before):
+        asked, self._asked = self._asked, None
+        before, here = asked.parsed if asked else None, entry.place.parsed
+        if before is not None and here is not None and here.same(before):
             return True
         until = self._lane.until.parsed if self._lane else None
         if until is None or here is None or not here.after(until):
