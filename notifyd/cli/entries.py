@@ -66,6 +66,6 @@ class Entries:
             if batch.over is not None:
                 break
             if not batch.more:
-                select.select([self._follower.child.descriptor], [], [], _PATIENCE)
+                select.select([self._follower.descriptor], [], [], _PATIENCE)
         if self._trouble:
             print(self._trouble, file=sys.stderr)

@@ -42,7 +42,7 @@ class Daemon:
         assert opening.ready()
         self.commit(ledger.take())
         self.followers = [self.follower(ledger, lane, command) for lane in ("", *ledger.lanes)]
-        self.until(lambda: self.followers[0]._following)
+        self.until(lambda: self.followers[0].following)
 
     def follower(self, ledger, lane, command):
         name = lane and ledger.lanes[lane].trigger
@@ -80,7 +80,7 @@ class Daemon:
         while not condition():
             assert time.monotonic() < deadline, self.lines()
             self.turn()
-            select.select([f.child.descriptor for f in self.followers], [], [], 0.002)
+            select.select([f.descriptor for f in self.followers], [], [], 0.002)
 
     def write(self, *messages, **fields):
         """Have entries written and read."""

@@ -34,6 +34,7 @@ class Journal:
         self.command.write_text(f"#!{sys.executable} -IS\n{SCRIPT.read_text()}")
         self.command.chmod(0o755)
         self.entries, self.fault = folder / "entries", folder / "fault"
+        self.lag, self._next = folder / "lag", folder / "next"
         self._asked = folder / "asked"
         self.entries.touch()
         self._asked.touch()
@@ -57,9 +58,15 @@ class Journal:
 
     def write(self, *messages, unit="app.service", pid="7", uid="1000", **fields):
         """Add entries; a message of None is an entry without one."""
-        with self.entries.open("a") as file:
-            for message in messages:
-                file.write(json.dumps(self._entry(message, unit, pid, uid, fields)) + "\n")
+        self._add(self.entries, [self._entry(m, unit, pid, uid, fields) for m in messages])
+
+    def write_next(self, message, unit="app.service"):
+        """Add an entry while somebody looks which is the last one: it is behind that."""
+        self._add(self._next, [self._entry(message, unit, "7", "1000", {})])
+
+    def _add(self, path, entries):
+        with path.open("a") as file:
+            file.writelines(json.dumps(entry) + "\n" for entry in entries)
 
     def _entry(self, message, unit, pid, uid, fields):
         self.number += 1
@@ -89,10 +96,18 @@ class Journal:
         fresh.write_text("".join(kept))
         fresh.replace(self.entries)
 
+    def rotate(self):
+        """Have another file in the journal's folder."""
+        (next(self.roots[0].iterdir()) / f"system@{self.number}.journal").touch()
+
     def followed(self):
         """List the pids of the journalctls that were to follow, in the order of their start."""
+        return self.asked("--follow")
+
+    def asked(self, word):
+        """List the pids of the journalctls that were given a word."""
         words = [line.split() for line in self._asked.read_text().splitlines()]
-        return [int(pid) for pid, *said in words if "--follow" in said]
+        return [int(pid) for pid, *said in words if word in said]
 
     @asynccontextmanager
     async def running(self, triggers, *, positions=None, emit=None, look=0.05, **options):

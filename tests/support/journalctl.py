@@ -2,9 +2,11 @@
 
 Copied into a folder and made executable by `support.journal`. Entries are JSON lines in `entries`.
 Its pid and what it was asked go to `asked`. Where there is a `fault`, it says that and fails.
-`boot` names the machine's boot: as with systemd 252, who follows sees nothing of others.
+While there is a `lag`, nothing new is noticed by who follows. What is in `next` is written while
+the journal's last entry is looked up. `boot` names the machine's boot: as with systemd 252, who
+follows sees nothing of others.
 """
-# ruff: noqa: PTH100, PTH110, PTH116, PTH118, PTH120, PTH123, SIM115 - pathlib is half of a start
+# ruff: noqa: PTH100, PTH107, PTH110, PTH116, PTH118, PTH120, PTH123, SIM115 - pathlib is half of a start
 
 import base64
 import json
@@ -14,8 +16,8 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ENTRIES, ASKED, FAULT, BOOT = (
-    os.path.join(HERE, name) for name in ("entries", "asked", "fault", "boot")
+ENTRIES, ASKED, FAULT, BOOT, LAG, NEXT = (
+    os.path.join(HERE, name) for name in ("entries", "asked", "fault", "boot", "lag", "next")
 )
 ALWAYS = ("__CURSOR", "__REALTIME_TIMESTAMP", "__MONOTONIC_TIMESTAMP", "_BOOT_ID")
 
@@ -44,6 +46,7 @@ def main(words):
     found = [entry for entry in found if fits(entry, terms)]
     if "lines" in options:
         found = found[-int(options["lines"]) :]
+        written_meanwhile()
     for entry in found:
         show(entry, names)
     last = entries[-1]["__CURSOR"] if entries else ""
@@ -51,7 +54,7 @@ def main(words):
     hang_up.register(1, 0)
     while "follow" in options and not hang_up.poll(0):
         time.sleep(0.005)
-        if state() == identity:
+        if state() == identity or os.path.exists(LAG):
             continue
         identity, entries = state(), read()
         known = [entry["__CURSOR"] for entry in entries]
@@ -59,6 +62,13 @@ def main(words):
             last = entry["__CURSOR"]
             if fits(entry, terms):
                 show(entry, names)
+
+
+def written_meanwhile():
+    if os.path.exists(NEXT):
+        with open(ENTRIES, "a") as file:
+            file.write(open(NEXT).read())
+        os.remove(NEXT)
 
 
 def state():

@@ -25,6 +25,15 @@ def folders(roots: tuple[Path, ...] = ROOTS) -> dict[str, int]:
     return found
 
 
+def changed(roots: tuple[Path, ...] = ROOTS) -> dict[str, int]:
+    """Tell when files of this machine's journal came or went: they are rotated, or removed."""
+    found = {}
+    for folder in (root / _machine() for root in roots):
+        with suppress(OSError):
+            found[str(folder)] = folder.stat().st_mtime_ns
+    return found
+
+
 def missing(command: str = COMMAND) -> str:
     """Say that there is no such program; empty if there is."""
     if shutil.which(command) is not None:

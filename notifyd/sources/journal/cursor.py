@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
 
+from notifyd.sources.journal.export import Fields
+
 
 class Cursor(NamedTuple):
     """The parts of a cursor, as systemd writes them: all but two are hexadecimal numbers.
@@ -67,6 +69,25 @@ class Place:
     @cached_property
     def parsed(self) -> Cursor | None:
         return Cursor.parse(self.cursor)
+
+    @classmethod
+    def of(cls, fields: Fields | None) -> Self | None:
+        """Say where an entry stands; None for what has no place in the journal."""
+        cursor = fields.get(b"__CURSOR") if fields else None
+        if not fields or cursor is None:
+            return None
+        stamp = fields.get(b"__REALTIME_TIMESTAMP", b"0")
+        return cls(cursor.decode("ascii", "replace"), int(stamp) if stamp.isdigit() else 0)
+
+    def after(self, other: "Place") -> bool:
+        """Whether it surely is behind another one that is behind an entry, too."""
+        here, there = self.parsed, other.parsed
+        return here is not None and (there is None or here.after(there))
+
+    def same(self, other: "Place") -> bool:
+        """Whether both are behind the same entry."""
+        here, there = self.parsed, other.parsed
+        return here is not None and there is not None and here.same(there)
 
     def text(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))

@@ -84,16 +84,12 @@ class Reader:
 
     def entry(self, fields: Fields) -> Entry | None:
         """Read one entry; None for what has no place in the journal."""
-        place = fields.get(b"__CURSOR")
+        place = Place.of(fields)
         if place is None:
             return None
-        stamp = fields.get(b"__REALTIME_TIMESTAMP", b"0")
         message = fields.get(b"MESSAGE")
-        return Entry(
-            Place(place.decode("ascii", "replace"), int(stamp) if stamp.isdigit() else 0),
-            self._sender(fields),
-            message.rstrip(_LF) if message is not None else None,
-        )
+        message = message.rstrip(_LF) if message is not None else None
+        return Entry(place, self._sender(fields), message)
 
     def _sender(self, fields: Fields) -> Sender:
         key = tuple(map(fields.get, _SENDER))

@@ -9,13 +9,12 @@ from typing import Final
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event, Positions
-from notifyd.sources.journal.child import Journalctl
 from notifyd.sources.journal.cursor import Place
-from notifyd.sources.journal.entry import Entry, Identity, Reader
-from notifyd.sources.journal.export import Parser
+from notifyd.sources.journal.entry import Entry, Identity
 from notifyd.sources.journal.fold import EVENTS, MOST, Fold
 from notifyd.sources.journal.ledger import READ, Lane, Ledger
 from notifyd.sources.journal.streams import Streams
+from notifyd.sources.journal.supply import Supply
 from notifyd.sources.journal.units import Router, Wanted, matches
 from notifyd.sources.records.scanning import JudgeFor, ScannerLike
 from notifyd.sources.records.silence import Silence
@@ -24,7 +23,6 @@ _FLUSH: Final = 1.0
 """Seconds after which a place is committed though nothing matched."""
 _GRACE: Final = 5.0
 """Seconds that journalctl gets to open the journal before its silence means anything."""
-_STALLED: Final = "journalctl was ended, because nothing could be stored for too long"
 _MORE: Final = 2
 """Bytes kept of a message beyond what patterns see: enough to know that it was cut."""
 
@@ -67,37 +65,58 @@ class Follower:
         self._streams = Streams(triggers, positions, lane=_number(lane), judge_for=judge_for)
         self._fold = Fold(triggers, self._streams, self._silence, scanner_for, self._time)
         self._router = self._routed()
-        most = max(trigger.max_line for trigger in triggers.values()) + _MORE
-        self._parser, self._reader = Parser(most), Reader(identity)
         units = [unit for wanted in self._all().values() for unit in wanted.units]
-        self._words = (command, matches(units, os.geteuid()))
-        self._following = False
-        self._asked: Place | None
-        """Where journalctl begins, until its first entry came: that may be the very one."""
-        self.child = self._journalctl(self._place)
+        self._supply = Supply(
+            command,
+            self._place,
+            matches(units, os.geteuid()),
+            follow=self._lane is None,
+            most=max(trigger.max_line for trigger in triggers.values()) + _MORE,
+            identity=identity,
+        )
         self._entries: deque[Entry] = deque()
         self._heard: float | None = None
         self._started: float | None = None
         self._unsaved: float | None = None
         self._moved = False
-        self._over: str | None = None
-        self._stalled = False
+        self._since = 0.0
+        """When the place moved last, or was asked for as it did not."""
+        self._beyond: Place | None = None
         self._reached = False
         """Whether a lane came to where the common reading began."""
 
-    def _journalctl(self, place: Place) -> Journalctl:
-        command, words = self._words
-        child = Journalctl(command, place, words, follow=self._following)
-        self._asked = place
-        return child
-
     def close(self) -> None:
-        self.child.close()
+        self._supply.close()
 
     def give_up(self) -> None:
         """End journalctl because nothing can be committed; from another thread."""
-        self._stalled = True
-        self.child.kill()
+        self._supply.give_up()
+
+    @property
+    def descriptor(self) -> int:
+        """What can be read when there is something to do."""
+        return self._supply.descriptor
+
+    @property
+    def wanted(self) -> Sequence[str]:
+        """Say what journalctl was asked for, in its own words."""
+        return self._supply.wanted
+
+    @property
+    def following(self) -> bool:
+        """Whether all was read that there was at the start."""
+        return self._supply.following
+
+    def resting(self, now: float, least: float) -> Place | None:
+        """Say where this reading stands if all is folded and nothing came for so long."""
+        if not self.following or self._entries or now < self._since + least:
+            return None
+        self._since = now
+        return self._place
+
+    def advance(self, end: Place) -> None:
+        """Go on from an entry, once all that was read is folded. All before it must be read."""
+        self._beyond = end
 
     @property
     def undecided(self) -> Counter[str]:
@@ -108,19 +127,21 @@ class Follower:
         self._started = now if self._started is None else self._started
         if self._silence is not None:
             self._silence.turn(now)
-        dry = self._read(now) if len(self._entries) < EVENTS and self._over is None else False
+        dry = len(self._entries) < EVENTS and self._supply.over is None and self._read(now)
         events = self._folded(now)
-        idle = not self._entries and (dry or self._over is not None)
+        idle = not self._entries and (dry or self._supply.over is not None)
         if idle and (self._heard is not None or now > self._started + _GRACE):
             events += self._streams.flush(now)
-        if self._lane is not None and self._over is not None and not self._entries:
+        if self._lane is not None and self._supply.over is not None and not self._entries:
             events += self._end()
         if self._silence is not None:
             events += self._silence.overdue(events, now, self._wall(), more=not idle)
+        if idle and self._beyond is not None:
+            self._advanced(self._beyond)
         if self._unsaved is None and (self._moved or self._streams.dirty or self._ledger.news):
             self._unsaved = now
         positions: Positions = {}
-        done = idle and self._over is not None
+        done = idle and self._supply.over is not None
         if events or done or (self._unsaved is not None and now >= self._unsaved + _FLUSH):
             positions, self._unsaved = self._positions(), None
         return Batch(
@@ -128,50 +149,31 @@ class Follower:
             positions,
             more=not idle,
             wake=self._wake(now),
-            over=self._over if done else None,
+            over=self._supply.over if done else None,
         )
 
     def _read(self, now: float) -> bool:
         """Take in what journalctl wrote; says whether there is nothing more at the moment."""
-        chunk = self.child.read()
-        if chunk is None:
-            return self._ended(now)
-        if not chunk:
-            return True
-        self._heard = now
-        for fields in self._parser.feed(chunk):
-            entry = self._reader.entry(fields)
-            if entry is not None and not self._behind(entry):
-                self._entries.append(entry)
-        return False
+        following = self.following
+        entries = self._supply.take()
+        if following != self.following:
+            self._started, self._heard, self._since = now, None, now
+            self.advance(self._ledger.tail)
+        elif entries is not None:
+            self._heard = now
+        self._entries += self._due(entries or ())
+        return entries is None
 
-    def _ended(self, now: float) -> bool:
-        """Go over from what was there to what comes; says whether there was nothing to go over to.
-
-        At first all is read that there is, because to follow means to see nothing of earlier boots.
-        """
-        over = _STALLED if self._stalled else self.child.ended()
-        if over or self._lane is not None or self._following:
-            self._over = over
-            return True
-        self.child.close()
-        self._following, self._started, self._heard = True, now, None
-        self.child = self._journalctl(self._entries[-1].place if self._entries else self._place)
-        return False
-
-    def _behind(self, entry: Entry) -> bool:
-        """Whether an entry was given before, or is not this reading's any more."""
-        asked, self._asked = self._asked, None
-        before, here = asked.parsed if asked else None, entry.place.parsed
-        if before is not None and here is not None and here.same(before):
-            return True
-        until = self._lane.until.parsed if self._lane else None
-        if until is None or here is None or not here.after(until):
-            return False
-        if not self._reached:
+    def _due(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Leave out what is not this reading's any more, but the common one's."""
+        until = self._lane.until if self._lane else Place()
+        if until.parsed is None:
+            return entries
+        due = [entry for entry in entries if not entry.place.after(until)]
+        if len(due) < len(entries) and not self._reached:
             self._reached = True
-            self.child.kill()  # what comes now is for the common reading
-        return True
+            self._supply.kill()
+        return due
 
     def _folded(self, now: float) -> list[Event]:
         entries = list(islice(self._entries, MOST))
@@ -182,9 +184,16 @@ class Follower:
         end, events = self._fold.take(entries, self._router, now)
         for _ in range(end):
             self._entries.popleft()
-        self._place = entries[end - 1].place
+        self._place, self._since = entries[end - 1].place, now
         self._moved = self._moved or any(not entry.sender.own for entry in entries[:end])
         return events
+
+    def _advanced(self, end: Place) -> None:
+        self._beyond = None
+        if end.after(self._place):
+            self._place = end
+        if self._place != self._ledger.read:
+            self._moved = True  # also past entries of our own, for which nothing is committed
 
     def _opened(self, entries: list[Entry]) -> list[Entry]:
         """Take entries only up to one from which on more counts than before."""
@@ -210,9 +219,9 @@ class Follower:
 
     def _end(self) -> list[Event]:
         """Finish a lane: the common reading has all that comes after it."""
-        if self._over and not self._reached:
+        if self._supply.over and not self._reached:
             return []
-        self._over = ""
+        self._supply.over = ""
         events = self._streams.flush(None)
         self._streams.forget()
         self._lane = None

@@ -46,6 +46,11 @@ class Inquiry:
                 return None
             raise
 
+    def onwards(self, place: Place, matches: Sequence[str]) -> Iterator[Fields]:
+        """Read from an entry on, without messages; from the beginning if the place names none."""
+        cursor = (f"--cursor={place.cursor}",) if place.cursor else ()
+        return self._asked(_NOTHING, *cursor, *matches)
+
     def backwards(self, place: Place, matches: Sequence[str], most: int) -> Iterator[Fields]:
         """Read from an entry towards the beginning, at most so many bytes of each message."""
         words = ("--reverse", f"--output-fields={FIELDS}", f"--cursor={place.cursor}", *matches)

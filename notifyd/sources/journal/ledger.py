@@ -62,12 +62,14 @@ class Lane(NamedTuple):
 class Ledger:
     """read: where the common reading stands; None before it was ever begun.
 
-    lanes: by key. later: what the common reading gives only from some place on.
+    lanes: by key. later: what the common reading gives only from some place on. tail: where the
+    journal ended before this reading began.
     """
 
     def __init__(self, triggers: Mapping[str, LogTrigger], positions: Mapping[str, str]) -> None:
         self._triggers = triggers
         self.read = Place.parse(positions[READ]) if READ in positions else None
+        self.tail = Place()
         self.lanes: dict[str, Lane] = {}
         self.later: dict[Armed, Place] = {}
         self.news: dict[str, str | None] = {}
@@ -108,6 +110,7 @@ class Ledger:
 
         back: how far back a trigger may read of some of its units.
         """
+        self.tail = tail
         fresh: dict[str, list[str]] = {}
         for armed in self._unarmed:
             fresh.setdefault(armed.trigger, []).append(armed.pattern)

@@ -11,7 +11,6 @@ from notifyd.errors import SourceError
 from notifyd.sources.journal import access
 from notifyd.sources.journal.cursor import Cursor, Place
 from notifyd.sources.journal.entry import Identity, Reader
-from notifyd.sources.journal.export import Fields
 from notifyd.sources.journal.inquiry import Inquiry
 from notifyd.sources.journal.ledger import Ledger
 from notifyd.sources.journal.units import listed, matches
@@ -48,7 +47,7 @@ class Opening:
         dead, trouble = self.dead, self._trouble
         self._trouble = access.trouble(self._roots)
         try:
-            tail = self._place(self._inquiry.last()) or Place("", int(self._wall() * 1e6))
+            tail = Place.of(self._inquiry.last()) or Place("", int(self._wall() * 1e6))
             if self._ledger.read is not None and self._ledger.read.cursor:
                 self._check(self._ledger.read, tail)
             self._ledger.arm(tail, lambda name, units: self._back(tail, name, units))
@@ -64,7 +63,7 @@ class Opening:
 
     def _check(self, stored: Place, tail: Place) -> None:
         """Say so, once, if the entry that was read last is gone, and with it maybe others."""
-        found = self._place(self._inquiry.first(stored))
+        found = Place.of(self._inquiry.first(stored))
         here, before = found.parsed if found else None, stored.parsed
         if before is None or stored.gone:
             return
@@ -86,7 +85,7 @@ class Opening:
         now = tail.parsed
         if now is None or now.boot == before.boot:
             return tail
-        return self._place(self._inquiry.before_boot()) or Place()
+        return Place.of(self._inquiry.before_boot()) or Place()
 
     def _back(self, tail: Place, name: str, units: Sequence[str]) -> Place:
         """Go back from the journal's end until a trigger's `catch_up` is full of messages."""
@@ -100,10 +99,6 @@ class Opening:
                 if left < 0:
                     return entry.place
         return Place()
-
-    def _place(self, fields: Fields | None) -> Place | None:
-        entry = fields and self._reader.entry(fields)
-        return entry.place if entry else None
 
 
 def _gap(stored: Place, before: Cursor, here: Cursor | None) -> str:

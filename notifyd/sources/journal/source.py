@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from notifyd.sources.journal.identity import own
 from notifyd.sources.journal.inquiry import Inquiry
 from notifyd.sources.journal.ledger import Ledger
 from notifyd.sources.journal.opening import Opening
+from notifyd.sources.journal.tail import Tail
 from notifyd.sources.readable import readable
 from notifyd.sources.records.judges import late
 from notifyd.sources.records.scanning import JudgeFor, ScannerFor, ScannerLike
@@ -26,6 +28,8 @@ from notifyd.sources.work import done
 
 _LOOK: Final = 30.0
 """Seconds between two looks at the directories, and between two tries while nothing can be read."""
+_REST: Final = 3600.0
+"""Seconds without an entry until a place goes to the journal's end; sooner when that rotates."""
 _STALL: Final = 60.0
 """Seconds that a commit may take before journalctl is ended: it keeps deleted files on the disk."""
 
@@ -33,7 +37,7 @@ _STALL: Final = 60.0
 class JournalSource:
     """All log triggers with `journal`. executor: one thread, on which entries are matched.
 
-    command: how journalctl is called. roots: where journals lie. stall: in seconds.
+    command: how journalctl is called. roots: where journals lie. look, rest, stall: in seconds.
     """
 
     name = "journal"
@@ -51,12 +55,14 @@ class JournalSource:
         roots: tuple[Path, ...] = access.ROOTS,
         identity: Identity | None = None,
         look: float = _LOOK,
+        rest: float = _REST,
         stall: float = _STALL,
     ) -> None:
         self._triggers, self._positions = triggers, positions
         self._scanner_for, self._judge_for, self._wall = scanner_for, judge_for, wall
         self._executor, self._command, self._roots = executor, command, roots
-        self._identity, self._look, self._stall = identity or own(), look, stall
+        self._identity, self._look = identity or own(), look
+        self._rest, self._stall = rest, stall
         self._ledger = Ledger(triggers, positions)
         self._inquiry = Inquiry(command)
         self._opening = Opening(
@@ -120,6 +126,7 @@ class JournalSource:
         follower = self._follower(lane)
         self._followers.append(follower)
         folders, look_at = access.folders(self._roots), loop.time() + self._look
+        changed = access.changed(self._roots)
         try:
             while True:
                 batch = await done(self._executor, partial(follower.turn, loop.time()))
@@ -134,12 +141,29 @@ class JournalSource:
                     look_at = loop.time() + self._look
                     if access.folders(self._roots) != folders:
                         raise SourceError("the journal has another folder now")
+                    before, changed = changed, access.changed(self._roots)
+                    if not batch.more:
+                        await self._kept_up(follower, self._rest if changed == before else 0.0)
                 if not batch.more:
                     wake = look_at if batch.wake is None else min(batch.wake, look_at)
-                    await readable(follower.child.descriptor, max(0.0, wake - loop.time()))
+                    await readable(follower.descriptor, max(0.0, wake - loop.time()))
         finally:
             self._followers.remove(follower)
             follower.close()
+
+    async def _kept_up(self, follower: Follower, rest: float) -> None:
+        """Have a place that stands still go to the journal's end.
+
+        What comes waits meanwhile, which is short, and rare.
+        """
+        place = follower.resting(asyncio.get_running_loop().time(), rest)
+        if place is None:
+            return
+        beyond = partial(Tail(self._inquiry, follower.wanted).beyond, place)
+        with suppress(SourceError):  # it is asked again, and only the place grows older
+            end = await done(None, beyond, hurry=self._inquiry.abandon)
+            if end is not None:
+                follower.advance(end)
 
     async def _committed(self, follower: Follower, commit: Awaitable[None]) -> None:
         """Wait for a commit; while it cannot be made, nothing is read and at last nothing held."""

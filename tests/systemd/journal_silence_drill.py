@@ -1,0 +1,69 @@
+"""Run inside a booted systemd by test_journal.py: a unit is silent until all it said is gone."""
+
+import asyncio
+import subprocess
+import time
+from contextlib import asynccontextmanager
+
+from notifyd.sources.journal.cursor import Place
+from notifyd.sources.journal.source import JournalSource
+from support.journal import trigger
+from support.logs import Counted, judge_for, scanner_for, until
+from support.recorder import Recorder
+
+TRIGGERS = {"t": trigger("quiet.service", patterns="^said")}
+
+
+def run(*words):
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+def say(word):
+    run("systemd-run", "--quiet", "--wait", "--unit=quiet", "echo", f"said {word}")
+
+
+@asynccontextmanager
+async def listening(positions=None, rest=0.2):
+    seen = Recorder(positions)
+    with Counted(1) as executor:
+        seen.source = JournalSource(
+            TRIGGERS,
+            seen.positions,
+            scanner_for=scanner_for(TRIGGERS),
+            judge_for=judge_for(TRIGGERS),
+            wall=time.time,
+            executor=executor,
+            look=0.1,
+            rest=rest,
+        )
+        task = asyncio.create_task(seen.source.run(seen.emit))
+        try:
+            await seen.until(lambda: seen.readings)
+            yield seen
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+
+def reached(seen, cursor):
+    return Place.parse(seen.positions["journal:read"]).same(Place(cursor))
+
+
+async def silence():
+    async with listening() as seen:
+        say("one")
+        await seen.until(lambda: seen.lines == ["said one"])
+        run("logger", "of another")
+        run("journalctl", "--sync")
+        last = run("journalctl", "--lines=1", "--show-cursor", "--quiet").partition("cursor: ")[2]
+        await until(lambda: reached(seen, last.strip()), within=10.0)
+    run("journalctl", "--rotate", "--vacuum-time=1s")
+    run("logger", "more of another")
+    say("two")
+    run("journalctl", "--sync")
+    async with listening(seen.positions, rest=3600.0) as later:
+        await later.until(lambda: later.lines == ["said two"])
+        print("problems:", later.source.health().problems)
+
+
+asyncio.run(silence())
