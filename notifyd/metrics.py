@@ -93,16 +93,20 @@ def _delivery(delivery: Status) -> Iterator[Metric]:
 def _sources(sources: Iterable[Status]) -> Iterator[Metric]:
     up, watching, problems = {}, {}, {}
     undecided: dict[str, int] = {}
+    lost: dict[str, int] = {}
     for source in sources:
         name = source["name"]
         up[name], watching[name] = int(not source["dead"]), source["watching"]
         problems[name] = len(source["problems"])
         undecided |= source["undecided"]
+        lost |= source["lost"]
     yield _gauges("source_up", "Whether a source watches.", "source", up)
     yield _gauges("source_watching", "Files or processes watched.", "source", watching)
     yield _gauges("source_problems", "Problems that status names.", "source", problems)
     about = "Lines that no pattern could decide in time."
     yield _counters("undecided_lines", about, "trigger", undecided)
+    about = "Journal entries that journald's rate limit dropped."
+    yield _counters("lost_entries", about, "trigger", lost)
 
 
 def _gauge(name: str, about: str, value: float) -> Metric:

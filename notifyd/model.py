@@ -117,7 +117,8 @@ class Reading:
 class Health:
     """How one source is: `problems` are sentences; `dead` means that it no longer watches.
 
-    undecided: lines that no pattern could decide in time, by trigger.
+    undecided: lines that no pattern could decide in time, by trigger. lost: entries that are known
+    to have gone before anybody could read them, by trigger.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Health:
     problems: tuple[str, ...] = ()
     dead: bool = False
     undecided: Mapping[str, int] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
 
 
 # --- triggers → shaping

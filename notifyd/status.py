@@ -60,6 +60,7 @@ def describe(
                 "problems": list(source.problems),
                 "dead": source.dead,
                 "undecided": dict(source.undecided),
+                "lost": dict(source.lost),
             }
             for source in sources
         ],

@@ -26,7 +26,7 @@ _PATIENCE = 1.0
 class Entries:
     def __init__(self, name: str, config: LogTrigger) -> None:
         triggers = {name: config}
-        ledger = Ledger(triggers, {})
+        self._ledger = ledger = Ledger(triggers, {})
         ledger.lanes[_LANE] = Lane(name, Place(), Place(), tuple(config.journal), ())
         self._trouble = access.trouble()
         self._scanner = Scanner([patterns_of(name, config)], cache=None)
@@ -67,5 +67,6 @@ class Entries:
                 break
             if not batch.more:
                 select.select([self._follower.descriptor], [], [], _PATIENCE)
-        if self._trouble:
-            print(self._trouble, file=sys.stderr)
+        for said in (*self._ledger.losses.told(time.time()), self._trouble):
+            if said:
+                print(said, file=sys.stderr)

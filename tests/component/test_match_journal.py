@@ -70,6 +70,14 @@ def test_without_a_file_the_journal_is_read_to_its_end(match, journal):
     assert match("errors", "--count").stdout == "2\n"
 
 
+def test_what_journald_dropped_is_said_beside_what_was_found(match, journal):
+    journal.write("ERROR one")
+    journal.suppress(12)
+    done = match("errors")
+    assert len(objects(done)) == 2
+    assert done.stderr.startswith("errors: journald dropped 12 entries, the last of app.service ")
+
+
 def test_records_that_are_open_at_the_end_count(match, journal):
     journal.write("one", "two", " at x", "three", " at y")
     told = objects(match("records"))

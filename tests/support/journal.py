@@ -60,6 +60,17 @@ class Journal:
         """Add entries; a message of None is an entry without one."""
         self._add(self.entries, [self._entry(m, unit, pid, uid, fields) for m in messages])
 
+    def suppress(self, number, unit="app.service", uid="0"):
+        """Have journald say that a unit wrote too much."""
+        self.write(
+            f"Suppressed {number} messages from {unit}",
+            unit="systemd-journald.service",
+            uid=uid,
+            MESSAGE_ID="a596d6fe7bfa4994828e72309e95d61e",
+            N_DROPPED=str(number),
+            OBJECT_SYSTEMD_UNIT=unit,
+        )
+
     def write_next(self, message, unit="app.service"):
         """Add an entry while somebody looks which is the last one: it is behind that."""
         self._add(self._next, [self._entry(message, unit, "7", "1000", {})])

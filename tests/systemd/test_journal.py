@@ -47,5 +47,12 @@ def test_every_entry_comes_once_over_kills_rotations_reboots_and_restarts_of_jou
         assert words in said
 
 
-def test_silence_for_longer_than_the_journal_is_kept_is_no_gap():
-    assert "problems: ()" in drilled("journal_silence_drill")
+def test_silence_for_longer_than_the_journal_is_kept_is_no_gap_and_what_a_flood_loses_is_counted():
+    said = drilled("journal_source_drill")
+    for words in (
+        "problems: ()",
+        "said and lost: 401",
+        "problems: ('t: journald dropped ",
+        "still known: True",
+    ):
+        assert words in said, said

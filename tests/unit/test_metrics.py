@@ -26,7 +26,7 @@ def metrics(**known):
         run.now,
         **{
             "trouble": "",
-            "sources": [Health("log", 3, ("one",), undecided={"app": 2})],
+            "sources": [Health("log", 3, ("one",), undecided={"app": 2}, lost={"app": 7})],
             "triggers": {"app": "log"},
             "token_source": "a file",
             "token_problem": "",
@@ -51,6 +51,7 @@ def test_what_was_counted_is_there_by_its_usual_names():
     assert found["notifyd_notifications_total", "app"] == 1
     assert found["notifyd_below_threshold_total", "app"] == 1
     assert found["notifyd_undecided_lines_total", "app"] == 2
+    assert found["notifyd_lost_entries_total", "app"] == 7
     assert found["notifyd_outbox_notifications", "attempting"] == 1
     assert found["notifyd_outbox_notifications", "held"] == 1
     assert found["notifyd_outbox_oldest_age_seconds",] == 10

@@ -20,7 +20,9 @@ _SENDER: Final = (
     b"OBJECT_SYSTEMD_UNIT",
     b"COREDUMP_UNIT",
 )
-FIELDS: Final = ",".join(name.decode() for name in (b"MESSAGE", *_SENDER))
+_DROPPED, _NAMED = b"N_DROPPED", b"MESSAGE_ID"
+_SUPPRESSED: Final = b"a596d6fe7bfa4994828e72309e95d61e"
+FIELDS: Final = ",".join(name.decode() for name in (b"MESSAGE", _NAMED, _DROPPED, *_SENDER))
 """What is asked for; cursor and times always come."""
 _SENDERS_KEPT: Final = 4096
 _LF = b"\n"
@@ -45,12 +47,20 @@ class Sender:
         return {name: value for name, value in known.items() if value}
 
 
+class Lost(NamedTuple):
+    """So many entries of a unit came too fast for journald, which dropped them."""
+
+    unit: str
+    number: int
+
+
 class Entry(NamedTuple):
-    """message: None where an entry has none; its last LFs are off."""
+    """message: None where an entry has none; its last LFs are off. lost: what it reports."""
 
     place: Place
     sender: Sender
     message: bytes | None
+    lost: Lost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,18 @@ class Reader:
             return None
         message = fields.get(b"MESSAGE")
         message = message.rstrip(_LF) if message is not None else None
-        return Entry(place, self._sender(fields), message)
+        lost = self._lost(fields) if _DROPPED in fields else None
+        return Entry(place, self._sender(fields), message, lost)
+
+    def _lost(self, fields: Fields) -> Lost | None:
+        """Read journald's report of what it dropped; None for what anybody else may have written.
+
+        Entries of our own were never wanted.
+        """
+        count, unit = fields[_DROPPED], _text(fields, b"OBJECT_SYSTEMD_UNIT")
+        if fields.get(_NAMED) != _SUPPRESSED or fields.get(b"_UID") != b"0" or not count.isdigit():
+            return None
+        return None if unit and unit == self._identity.unit else Lost(unit, int(count))
 
     def _sender(self, fields: Fields) -> Sender:
         key = tuple(map(fields.get, _SENDER))

@@ -110,10 +110,10 @@ class Fold:
     def _kinds(self, entries: Sequence[Entry], router: Router) -> dict[Kind, list[int]]:
         kinds: dict[Kind, list[int]] = {}
         held = self._streams.wanted
-        for index, (_, sender, message) in enumerate(entries):
+        for index, (_, sender, message, _) in enumerate(entries):
             if message is None or sender.own:
                 continue
-            lines, records = router.route(sender)
+            lines, records = router.route(sender.units)
             if lines:
                 stream = None if held.isdisjoint(lines) else (sender.unit, "")
                 kinds.setdefault(Kind(lines, records=False, stream=stream), []).append(index)

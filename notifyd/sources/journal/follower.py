@@ -183,7 +183,10 @@ class Follower:
             return []
         end, events = self._fold.take(entries, self._router, now)
         for _ in range(end):
-            self._entries.popleft()
+            entry = self._entries.popleft()
+            if entry.lost is not None:
+                lines, records = self._router.route((entry.lost.unit,))
+                self._ledger.losses.note(self._key, lines + records, entry, self._wall())
         self._place, self._since = entries[end - 1].place, now
         self._moved = self._moved or any(not entry.sender.own for entry in entries[:end])
         return events
@@ -229,7 +232,7 @@ class Follower:
 
     def _positions(self) -> Positions:
         self._moved = False
-        positions = self._streams.take()
+        positions = self._streams.take() | self._ledger.losses.take(self._key)
         if self._key:
             lane = self._lane and self._lane._replace(place=self._place).text()
             return positions | {self._key: lane or None}

@@ -6,12 +6,14 @@ from typing import Final, NamedTuple, Self
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.sources.journal.cursor import Place
+from notifyd.sources.journal.losses import Losses
 from notifyd.sources.journal.units import Wanted
 
 PREFIX: Final = "journal:"
 READ: Final = PREFIX + "read"
 _ARMED: Final = PREFIX + "armed:"
 _LANE: Final = PREFIX + "lane:"
+_LOST: Final = PREFIX + "lost:"
 CARRY: Final = PREFIX + "carry:"
 
 
@@ -69,6 +71,7 @@ class Ledger:
     def __init__(self, triggers: Mapping[str, LogTrigger], positions: Mapping[str, str]) -> None:
         self._triggers = triggers
         self.read = Place.parse(positions[READ]) if READ in positions else None
+        self.losses = Losses(_LOST, triggers, positions)
         self.tail = Place()
         self.lanes: dict[str, Lane] = {}
         self.later: dict[Armed, Place] = {}
@@ -92,6 +95,8 @@ class Ledger:
         """Take in what belongs to a trigger that there still is."""
         if key == READ:
             return True
+        if key.startswith(_LOST):
+            return key.removeprefix(_LOST) in self._triggers
         if key.startswith(_LANE):
             trigger = key.removeprefix(_LANE).partition(":")[0]
             lane = Lane.parse(trigger, value)

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from notifyd.config.triggers import LogTrigger
 from notifyd.errors import NotifydError, SourceError
 from notifyd.model import Health, Reading
@@ -25,6 +27,8 @@ from notifyd.sources.readable import readable
 from notifyd.sources.records.judges import late
 from notifyd.sources.records.scanning import JudgeFor, ScannerFor, ScannerLike
 from notifyd.sources.work import done
+
+log = structlog.get_logger()
 
 _LOOK: Final = 30.0
 """Seconds between two looks at the directories, and between two tries while nothing can be read."""
@@ -79,8 +83,15 @@ class JournalSource:
             counts.update(scanner.undecided)
         dead = bool(self._opening.dead)
         units = {unit for trigger in self._triggers.values() for unit in trigger.journal}
-        problems = (*self._opening.problems, *late(counts))
-        return Health(self.name, 0 if dead else len(units), problems, dead=dead, undecided=counts)
+        losses = self._ledger.losses
+        return Health(
+            self.name,
+            0 if dead else len(units),
+            (*self._opening.problems, *losses.told(self._wall()), *late(counts)),
+            dead=dead,
+            undecided=counts,
+            lost=losses.counts(),
+        )
 
     async def run(self, emit: Emit) -> None:
         """Follow until cancelled; SourceError when journalctl ends, to go on from the positions."""
@@ -133,6 +144,8 @@ class JournalSource:
                 if batch.events or batch.positions:
                     reading = Reading(batch.events, batch.positions, rereadable=True)
                     await self._committed(follower, emit(reading))
+                    for news in self._ledger.losses.news():
+                        log.warning(news)
                 if batch.over is not None:
                     if batch.over or not lane:
                         raise SourceError(batch.over or "journalctl ended by itself")

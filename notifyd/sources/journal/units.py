@@ -5,7 +5,6 @@ from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
 from notifyd.config.triggers import LogTrigger
-from notifyd.sources.journal.entry import Sender
 
 _MAGIC: Final = frozenset("*?[")
 _EVERYTHING: Final = "*"
@@ -60,12 +59,13 @@ class Router:
         self._triggers, self._wanted = triggers, dict(wanted)
         self._routes: dict[tuple[str, ...], Route] = {}
 
-    def route(self, sender: Sender) -> Route:
-        found = self._routes.get(sender.units)
+    def route(self, units: tuple[str, ...]) -> Route:
+        """Find where an entry about these units goes."""
+        found = self._routes.get(units)
         if found is None:
             if len(self._routes) >= _ROUTES_KEPT:
                 self._routes.clear()
-            found = self._routes[sender.units] = self._found(sender.units)
+            found = self._routes[units] = self._found(units)
         return found
 
     def _found(self, units: tuple[str, ...]) -> Route:

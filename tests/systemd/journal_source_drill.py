@@ -1,4 +1,4 @@
-"""Run inside a booted systemd by test_journal.py: a unit is silent until all it said is gone."""
+"""Run inside a booted systemd by test_journal.py: a unit that is silent, and one that floods."""
 
 import asyncio
 import subprocess
@@ -66,4 +66,18 @@ async def silence():
         print("problems:", later.source.health().problems)
 
 
+async def flood():
+    limits = ("--property=LogRateLimitIntervalSec=2s", "--property=LogRateLimitBurst=50")
+    script = "for i in $(seq 400); do echo said $i; done; sleep 2.2; echo said last"
+    async with listening() as seen:
+        run("systemd-run", "--quiet", "--wait", "--unit=quiet", *limits, "sh", "-c", script)
+        await seen.until(lambda: "said last" in seen.lines)
+        health = seen.source.health()
+        print("said and lost:", len(seen.lines) + health.lost["t"])
+        print("problems:", health.problems)
+    async with listening(seen.positions) as later:
+        print("still known:", later.source.health().lost == health.lost)
+
+
 asyncio.run(silence())
+asyncio.run(flood())
