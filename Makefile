@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types layers format unit soak bench bench-burst bench-compiling bench-idle bench-latency bench-logs lock clean system-packages
+.PHONY: help run test lint types layers format unit soak bench bench-burst bench-compiling bench-idle bench-journal bench-latency bench-logs lock clean system-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -58,6 +58,9 @@ bench-compiling: $(READY)
 
 bench-idle: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/idle.py
+
+bench-journal: $(READY) ## what the journal costs beside journalctl (SYSTEMD_HARNESS)
+	PYTHONPATH=tests $(BIN)/python benchmarks/journal.py
 
 bench-logs: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/logs.py
