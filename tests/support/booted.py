@@ -1,0 +1,35 @@
+"""Scripts run inside a system that the program named by SYSTEMD_HARNESS boots for them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HARNESS = os.environ.get("SYSTEMD_HARNESS", "")
+SCRIPT = r"""
+for path in {root} $(realpath {python}); do   # of a private root: one drill is another user's
+  while [ "$path" != / ]; do chmod a+x "$path" 2>/dev/null || true; path=$(dirname "$path"); done
+done
+PYTHONPATH={root}:{root}/tests exec {python} {root}/tests/{drill} "$@"
+"""
+
+needs_systemd = pytest.mark.skipif(
+    not HARNESS, reason="SYSTEMD_HARNESS names no program that boots systemd"
+)
+
+
+def drilled(drill, *words, within=55):
+    """Run one of the scripts below tests/ in a system of its own; returns what it said."""
+    script = SCRIPT.format(root=ROOT, python=sys.executable, drill=drill)
+    inside = ["sh", "-c", script, "sh", *map(str, words)]
+    done = subprocess.run(
+        [HARNESS, "--ro-bind", str(ROOT), "--timeout", str(within), "--", *inside],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
