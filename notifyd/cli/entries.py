@@ -28,7 +28,7 @@ class Entries:
         triggers = {name: config}
         self._ledger = ledger = Ledger(triggers, {})
         ledger.lanes[_LANE] = Lane(name, Place(), Place(), tuple(config.journal), ())
-        self._trouble = access.trouble()
+        self._trouble, self._units = access.trouble(), config.journal
         self._scanner = Scanner([patterns_of(name, config)], cache=None)
         self._follower = Follower(
             triggers,
@@ -67,6 +67,15 @@ class Entries:
                 break
             if not batch.more:
                 select.select([self._follower.descriptor], [], [], _PATIENCE)
-        for said in (*self._ledger.losses.told(time.time()), self._trouble):
+        for said in (*self._ledger.losses.told(time.time()), self._nothing(), self._trouble):
             if said:
                 print(said, file=sys.stderr)
+
+    def _nothing(self) -> str:
+        """Say so if there was nothing to look at, which a mistaken name looks like."""
+        if self._follower.heard or self._trouble:
+            return ""
+        return (
+            f"the journal has no entry of {' or '.join(self._units)}; "
+            "journalctl --field=_SYSTEMD_UNIT lists the units that wrote any"
+        )

@@ -37,8 +37,15 @@ _GROUPS_TOLD = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("trigger", metavar="TRIGGER", help="the name of a log trigger")
-    parser.add_argument("file", metavar="FILE", nargs="?", help="- or none: stdin")
-    parser.add_argument("--count", action="store_true", help="print only how many lines match")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        help="- or none: stdin, or the journal for a trigger with journal if nothing is piped in",
+    )
+    parser.add_argument(
+        "--count", action="store_true", help="print only how many lines, records or entries match"
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the usual places")
 
 

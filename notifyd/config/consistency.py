@@ -141,7 +141,11 @@ def _check_journal(place: Place, trigger: LogTrigger, raw: Json, report: Report)
     for item, unit in items(place, raw, "journal", trigger.journal):
         if "@." in unit:
             named = unit.replace("@.", "@*.")
-            report.doubtful(item, f"is a template, and no unit: its units are {named}", unit)
+            report.doubtful(
+                item,
+                f"is a template, of which nothing is ever written: write {named} for its units",
+                unit,
+            )
 
 
 def _check_process(

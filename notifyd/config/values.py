@@ -105,15 +105,19 @@ def _url(value: str) -> str:
 
 def _unit(value: str) -> str:
     """Accept a unit's name or a glob of them; without a suffix a service is meant, as systemctl."""
+    if value.startswith("/"):
+        raise ValueError("is a file, and no systemd unit: files belong into paths")
     if not value or set(value) - _UNIT_CHARACTERS or len(value) > UNIT_NAME_LIMIT:
         raise ValueError('is no name of a systemd unit: write one like "nginx.service", or "*"')
+    if "[" in value and "]" not in value[value.rindex("[") :]:
+        raise ValueError('has a "[" without a "]" behind it')
     if set(value) & set("*?["):
         return value
     suffix = value.rpartition(".")[2]
     if suffix in _UNIT_KINDS:
         return value
     if "." in value and (meant := hint(suffix, _UNIT_KINDS)):
-        raise ValueError(f"has no kind of unit behind its last dot{meant}")
+        raise ValueError(f'ends in ".{suffix}", which is no kind of systemd unit{meant}')
     return f"{value}.service"
 
 

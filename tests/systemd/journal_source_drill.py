@@ -2,8 +2,10 @@
 
 import asyncio
 import subprocess
+import sys
 import time
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from notifyd.sources.journal.cursor import Place
 from notifyd.sources.journal.source import JournalSource
@@ -79,5 +81,17 @@ async def flood():
         print("still known:", later.source.health().lost == health.lost)
 
 
+def mistaken_name():
+    config = Path("/run/match.toml")
+    for unit in ("qiuet", "quiet"):
+        config.write_text(f'[triggers.t]\ntype = "log"\njournal = "{unit}"\npatterns = "nobody"')
+        match = [sys.executable, "-m", "notifyd", "match", "t", "--config", str(config)]
+        done = subprocess.run(
+            match, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        print(f"match {unit}:", done.returncode, done.stderr.strip())
+
+
 asyncio.run(silence())
+mistaken_name()
 asyncio.run(flood())

@@ -18,10 +18,12 @@ def test_every_entry_comes_once_over_kills_rotations_reboots_and_restarts_of_jou
         assert words in said
 
 
-def test_silence_for_longer_than_the_journal_is_kept_is_no_gap_and_what_a_flood_loses_is_counted():
+def test_silence_is_no_gap_a_flood_s_losses_are_counted_and_a_mistaken_name_is_told():
     said = drilled("systemd/journal_source_drill.py")
     for words in (
         "problems: ()",
+        "match qiuet: 1 the journal has no entry of qiuet.service; journalctl --field=_SYS",
+        "match quiet: 1 \n",
         "said and lost: 401",
         "problems: ('t: journald dropped ",
         "still known: True",

@@ -61,7 +61,10 @@ def trouble(roots: tuple[Path, ...] = ROOTS) -> str:
             f"the system's journal cannot be read by the user {user}: run usermod -aG "
             f"systemd-journal {user} as root and start notifyd again"
         )
-    return "there is no journal on this machine yet: see whether systemd-journald runs"
+    return (
+        "there is no journal on this machine yet: systemctl status systemd-journald says whether "
+        "it is written"
+    )
 
 
 def _machine() -> str:

@@ -86,12 +86,15 @@ class Fold:
         self._triggers, self._streams, self._silence = triggers, streams, silence
         self._scanner_for, self._wall = scanner_for, wall
         self._most = _LEAST
+        self.heard = False
+        """Whether anything was for a trigger at all."""
 
     def take(self, entries: Sequence[Entry], router: Router, now: float) -> tuple[int, list[Event]]:
         """Fold the first of these entries; says how many, and what they brought."""
         entries = entries[: self._most]
         kinds = self._kinds(entries, router)
         blocks = [Block(kind, entries, indexes) for kind, indexes in kinds.items()]
+        self.heard = self.heard or bool(kinds)
         self._streams.judges.relax()
         end, left = len(entries), EVENTS
         hits: list[list[tuple[int, HitLike]]] = []

@@ -107,6 +107,11 @@ class Follower:
         """Whether all was read that there was at the start."""
         return self._supply.following
 
+    @property
+    def heard(self) -> bool:
+        """Whether any entry was for a trigger, whatever its patterns say."""
+        return self._fold.heard
+
     def resting(self, now: float, least: float) -> Place | None:
         """Say where this reading stands if all is folded and nothing came for so long."""
         if not self.following or self._entries or now < self._since + least:

@@ -153,7 +153,9 @@ class JournalSource:
                 if loop.time() >= look_at:
                     look_at = loop.time() + self._look
                     if access.folders(self._roots) != folders:
-                        raise SourceError("the journal has another folder now")
+                        raise SourceError(
+                            "the journal is kept in another folder now, so it is opened anew"
+                        )
                     before, changed = changed, access.changed(self._roots)
                     if not batch.more:
                         await self._kept_up(follower, self._rest if changed == before else 0.0)
