@@ -168,6 +168,33 @@ async def test_the_same_gap_is_not_told_after_the_next_start(journal):
             assert len(seen.source.health().problems) == problems
 
 
+async def test_a_second_gap_is_told_though_nothing_was_read_since_the_first(journal):
+    async with journal.running(trigger()) as seen:
+        journal.write("one")
+        await seen.until(lambda: seen.lines)
+    positions = dict(seen.positions)
+    for count in (3, 4):
+        journal.write(*"abcd")
+        journal.vacuum(count + (count == 3))  # the one that was read, and then so many more
+        async with journal.running(trigger(), positions=positions) as killed:
+            (problem,) = killed.source.health().problems
+            assert f": {count} later entries, of whatever unit, went" in problem
+            positions |= {key: str(value) for key, value in killed.readings[0].positions.items()}
+
+
+async def test_what_went_before_a_reading_from_the_beginning_came_to_it_is_told(journal):
+    journal.write(*numbers(0, 2000))
+    begun = trigger(read_from="beginning")
+    async with journal.running(begun) as seen:
+        await seen.until(lambda: seen.lines)
+        positions = dict(seen.positions)
+    journal.vacuum(1900)
+    async with journal.running(begun, positions=positions) as later:
+        await later.until(lambda: "1999" in later.lines)
+        (problem,) = later.source.health().problems
+    assert "later entries, of whatever unit, went before notifyd could look" in problem
+
+
 @pytest.mark.parametrize("years", [0, 9], ids=["", "the clock was ahead"])
 async def test_a_journal_that_began_anew_with_this_boot_is_read_from_there(journal, years):
     journal.start += years * 365 * 86400

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from contextlib import suppress
 from pathlib import Path
 
@@ -55,6 +55,8 @@ class Deeds:
         self.daemon, self.platform = daemon, platform
         self.random = random.Random(SEED)
         self.did = Counter()
+        self.trail = deque(maxlen=40)
+        """What was done and found last, for when the books do not balance."""
         self.said = 0
         self.kept, self.excused = set(), set()
         self.journald = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -75,10 +77,12 @@ class Deeds:
             [8, 5, 5, 3, 2, 1, 1, 1, 1],
         )
         self.did[deed.__name__] += 1
+        self.trail.append(deed.__name__)
         deed()
 
     def speak(self):
         first, self.said = self.said, self.said + self.random.randint(1, 60)
+        self.trail.append(f"{first} to {self.said - 1}")
         script = f"for i in $(seq {first} {self.said - 1}); do echo number $i; done"
         run("systemd-run", "--quiet", "--wait", "--unit=speaker", "sh", "-c", script)
 
@@ -92,11 +96,16 @@ class Deeds:
         """End the daemon, have something happen without it, and start it again."""
         self.daemon.kill()
         for _ in range(self.random.randint(0, 3)):
-            self.random.choice([self.speak, self.noise, self.rotate, self.vacuum, self.reboot])()
+            deed = self.random.choice(
+                [self.speak, self.noise, self.rotate, self.vacuum, self.reboot]
+            )
+            self.trail.append(f"without it: {deed.__name__}")
+            deed()
         self.start()
 
     def start(self):
         self.daemon.start()
+        self.trail.append(f"start: {self.problems()}")
         if any(_GAP.search(problem) for problem in self.problems()):
             self.did["gaps"] += 1
             self.excused |= self.kept - self.present() - self.received().keys()
@@ -129,7 +138,13 @@ class Deeds:
     def settle(self):
         """Wait until all has come that is there and was not lost."""
         self.kept |= self.present()
-        wait_for(lambda: not self.missing(), 60, lambda: f"missing {sorted(self.missing())[:20]}")
+        wait_for(lambda: not self.missing(), 60, self.blame)
+
+    def blame(self):
+        missing = sorted(self.missing())
+        trail = "\n".join(self.trail)
+        there = len(self.present() & set(missing))
+        return f"missing {missing[0]} to {missing[-1]}, {there} of them are there, after\n{trail}"
 
     def missing(self):
         return self.kept - self.excused - self.received().keys()

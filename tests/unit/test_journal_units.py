@@ -63,5 +63,5 @@ def test_one_entry_is_the_same_after_it_was_moved_to_the_disk():
 def test_what_is_no_place_is_none():
     for text in ("", "{}", "[]", '{"cursor": "x", "stamp": 1}', '{"cursor": 1}', "nonsense"):
         assert Place.parse(text) is None
-    place = Place(CURSOR.format(s="a", i=1, b="b", m=1, t=1), 5, gone=True)
+    place = Place(CURSOR.format(s="a", i=1, b="b", m=1, t=1), 5, gone="x")
     assert Place.parse(place.text()) == place

@@ -58,13 +58,13 @@ class Cursor(NamedTuple):
 class Place:
     """Between two entries: behind the one that the cursor names; if it is empty, before them all.
 
-    stamp: the entry's time, in microseconds since the epoch. gone: the entry was no longer there
-    when it was looked for, and that was told.
+    stamp: the entry's time, in microseconds since the epoch. gone: where the entry was no longer
+    there when it was looked for, and that was told, the cursor of the next one that was.
     """
 
     cursor: str = ""
     stamp: int = 0
-    gone: bool = False
+    gone: str = ""
 
     @cached_property
     def parsed(self) -> Cursor | None:
@@ -97,7 +97,8 @@ class Place:
         """Read what `text` wrote; None for anything else."""
         try:
             held = json.loads(text)
-            place = cls(str(held["cursor"]), int(held["stamp"]), bool(held.get("gone")))
+            cursor, stamp, gone = str(held["cursor"]), int(held["stamp"]), held.get("gone")
+            place = cls(cursor, stamp, gone if isinstance(gone, str) else "")
         except (KeyError, TypeError, ValueError):
             return None
         return place if not place.cursor or place.parsed else None

@@ -46,7 +46,7 @@ class Lane(NamedTuple):
 
     def text(self) -> str:
         until = [self.until.cursor, self.until.stamp]
-        place = [self.place.cursor, self.place.stamp]
+        place = [self.place.cursor, self.place.stamp, self.place.gone]
         held = {"place": place, "until": until, "units": self.units, "without": self.without}
         return json.dumps(held, separators=(",", ":"))
 
@@ -145,6 +145,10 @@ class Ledger:
         number = 0
         while (key := f"{_LANE}{lane.trigger}:{number}") in self.lanes:
             number += 1
+        self.replace(key, lane)
+
+    def replace(self, key: str, lane: Lane) -> None:
+        """Have a lane go on from somewhere else."""
         self.lanes[key] = lane
         self.news[key] = lane.text()
 

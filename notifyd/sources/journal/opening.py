@@ -48,8 +48,7 @@ class Opening:
         self._trouble = access.trouble(self._roots)
         try:
             tail = Place.of(self._inquiry.last()) or Place("", int(self._wall() * 1e6))
-            if self._ledger.read is not None and self._ledger.read.cursor:
-                self._check(self._ledger.read, tail)
+            self._check(tail)
             self._ledger.arm(tail, lambda name, units: self._back(tail, name, units))
         except SourceError as error:
             self.dead = self._trouble or str(error)
@@ -61,20 +60,35 @@ class Opening:
             log.warning("not all of the journal is watched", reason=self._trouble)
         return True
 
-    def _check(self, stored: Place, tail: Place) -> None:
-        """Say so, once, if the entry that was read last is gone, and with it maybe others."""
+    def _check(self, tail: Place) -> None:
+        """Say so, once, if entries are gone that a reading had not come to."""
+        ledger = self._ledger
+        for key, lane in ledger.lanes.items():
+            found, later = self._looked(lane.place)
+            if later is not None:
+                ledger.replace(key, lane._replace(place=later if found else lane.until))
+        stored = ledger.read or Place()
+        found, later = self._looked(stored)
+        if later is not None and stored.parsed is not None:
+            ledger.go(later if found else self._elsewhere(stored.parsed, tail))
+
+    def _looked(self, stored: Place) -> tuple[bool, Place | None]:
+        """Look whether the entry that was read last is there, or one that was told to be the next.
+
+        Says whether that or a later one is there, and the place from now on if it is another one.
+        """
+        before = stored.parsed
+        if before is None:
+            return False, None
         found = Place.of(self._inquiry.first(stored))
-        here, before = found.parsed if found else None, stored.parsed
-        if before is None or stored.gone:
-            return
-        if here is not None and (here.same(before) or here.next_to(before)):
-            return
-        if here is None:
-            self._ledger.go(self._elsewhere(before, tail))
-        else:
-            self._ledger.go(Place(stored.cursor, stored.stamp, gone=True))
-        self._gap = _gap(stored, before, here)
+        here, told = found.parsed if found else None, Cursor.parse(stored.gone)
+        if here is not None and (
+            here.same(before) or here.next_to(before) or (told is not None and here.same(told))
+        ):
+            return True, None
+        self._gap = _gap(stored, told or before, here, known=told is None)
         log.warning(self._gap)
+        return here is not None, Place(stored.cursor, stored.stamp, found.cursor if found else "")
 
     def _elsewhere(self, before: Cursor, tail: Place) -> Place:
         """Choose where to go on if neither the last entry is there nor anything later.
@@ -101,11 +115,12 @@ class Opening:
         return Place()
 
 
-def _gap(stored: Place, before: Cursor, here: Cursor | None) -> str:
+def _gap(stored: Place, before: Cursor, here: Cursor | None, *, known: bool) -> str:
+    """Write the sentence. known: that the entry before those that are gone was read."""
     moment = datetime.fromtimestamp(stored.stamp / 1e6, tz=UTC).astimezone()
     last = f"of {moment:%Y-%m-%d %H:%M:%S}"
     if here is not None and here.sequence == before.sequence and here.number > before.number:
-        count = here.number - before.number - 1
+        count = here.number - before.number - known
         later = "1 later entry" if count == 1 else f"{count} later entries"
         return (
             f"the journal no longer has the entry that was read last, {last}: {later}, of whatever "
