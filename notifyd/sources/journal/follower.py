@@ -13,9 +13,10 @@ from notifyd.sources.journal.cursor import Place
 from notifyd.sources.journal.entry import Entry, Identity
 from notifyd.sources.journal.fold import EVENTS, MOST, Fold
 from notifyd.sources.journal.ledger import READ, Lane, Ledger
+from notifyd.sources.journal.routes import Routes
 from notifyd.sources.journal.streams import Streams
 from notifyd.sources.journal.supply import Supply
-from notifyd.sources.journal.units import Router, Wanted, matches
+from notifyd.sources.journal.units import matches
 from notifyd.sources.records.scanning import JudgeFor, ScannerLike
 from notifyd.sources.records.silence import Silence
 
@@ -64,12 +65,11 @@ class Follower:
         self._silence = None if self._lane else Silence(triggers)
         self._streams = Streams(triggers, positions, lane=_number(lane), judge_for=judge_for)
         self._fold = Fold(triggers, self._streams, self._silence, scanner_for, self._time)
-        self._router = self._routed()
-        units = [unit for wanted in self._all().values() for unit in wanted.units]
+        self._routes = Routes(triggers, ledger, self._lane)
         self._supply = Supply(
             command,
             self._place,
-            matches(units, os.geteuid()),
+            matches(self._routes.units, os.geteuid()),
             follow=self._lane is None,
             most=max(trigger.max_line for trigger in triggers.values()) + _MORE,
             identity=identity,
@@ -181,16 +181,14 @@ class Follower:
         return due
 
     def _folded(self, now: float) -> list[Event]:
-        entries = list(islice(self._entries, MOST))
-        if self._lane is None and self._ledger.later:
-            entries = self._opened(entries)
+        entries = self._routes.opened(list(islice(self._entries, MOST)))
         if not entries:
             return []
-        end, events = self._fold.take(entries, self._router, now)
+        end, events = self._fold.take(entries, self._routes.router, now)
         for _ in range(end):
             entry = self._entries.popleft()
             if entry.lost is not None:
-                lines, records = self._router.route((entry.lost.unit,))
+                lines, records = self._routes.router.route((entry.lost.unit,))
                 self._ledger.losses.note(self._key, lines + records, entry, self._wall())
         self._place, self._since = entries[end - 1].place, now
         self._moved = self._moved or any(not entry.sender.own for entry in entries[:end])
@@ -202,28 +200,6 @@ class Follower:
             self._place = end
         if self._place != self._ledger.read:
             self._moved = True  # also past entries of our own, for which nothing is committed
-
-    def _opened(self, entries: list[Entry]) -> list[Entry]:
-        """Take entries only up to one from which on more counts than before."""
-        for number, entry in enumerate(entries):
-            fresh = list(self._ledger.reached(entry.place))
-            if fresh and number:
-                return entries[:number]
-            for armed in fresh:
-                self._ledger.open(armed)
-                self._router = self._routed()
-        return entries
-
-    def _routed(self) -> Router:
-        if self._lane is not None:
-            return Router(self._triggers, self._all())
-        return Router(self._triggers, self._ledger.wanted())
-
-    def _all(self) -> dict[str, Wanted]:
-        """Say what this reading gives, sooner or later."""
-        if self._lane is not None:
-            return {self._lane.trigger: Wanted(self._lane.units, self._lane.without)}
-        return {name: Wanted(tuple(trigger.journal)) for name, trigger in self._triggers.items()}
 
     def _end(self) -> list[Event]:
         """Finish a lane: the common reading has all that comes after it."""
