@@ -349,6 +349,20 @@ async def test_idle_costs_nothing(journal):
         assert seen.executor.turns == turns
 
 
+async def test_a_look_at_the_folders_is_no_turn(journal):
+    async with journal.running(trigger(), look=0.02) as seen:
+        journal.write("x")
+        await seen.until(lambda: seen.lines)
+        await until(journal.followed)
+        await asyncio.sleep(1.2)
+        turns = seen.executor.turns
+        await asyncio.sleep(0.5)
+        assert seen.executor.turns == turns
+        journal.roots[0].rename(journal.roots[0].with_name("away"))
+        await asyncio.wait([seen.task])
+    assert "kept in another folder now" in str(seen.ended)
+
+
 async def test_no_journalctl_is_left_behind(journal):
     journal.write(*numbers(0, 50))
     async with journal.running(trigger(read_from="beginning")) as seen:

@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -13,25 +12,12 @@ _MACHINE_ID: Final = Path("/etc/machine-id")
 _SYSTEM: Final = "system.journal"
 
 
-def folders(roots: tuple[Path, ...] = ROOTS) -> dict[str, int]:
-    """List the directories of this machine's journal with their inodes.
-
-    When they change, journalctl must be started anew: it never looks for a root that was missing.
-    """
-    found = {}
-    for folder in (*roots, *(root / _machine() for root in roots)):
-        with suppress(OSError):
-            found[str(folder)] = folder.stat().st_ino
-    return found
-
-
-def changed(roots: tuple[Path, ...] = ROOTS) -> dict[str, int]:
-    """Tell when files of this machine's journal came or went: they are rotated, or removed."""
-    found = {}
-    for folder in (root / _machine() for root in roots):
-        with suppress(OSError):
-            found[str(folder)] = folder.stat().st_mtime_ns
-    return found
+def machine() -> str:
+    """Name the folder of this machine below a root."""
+    try:
+        return _MACHINE_ID.read_text().strip() or "none"
+    except OSError:
+        return "none"
 
 
 def missing(command: str = COMMAND) -> str:
@@ -49,7 +35,7 @@ def trouble(roots: tuple[Path, ...] = ROOTS) -> str:
     refused = False
     for root in roots:
         try:
-            with (root / _machine() / _SYSTEM).open("rb"):
+            with (root / machine() / _SYSTEM).open("rb"):
                 return ""
         except PermissionError:
             refused = True
@@ -65,13 +51,6 @@ def trouble(roots: tuple[Path, ...] = ROOTS) -> str:
         "there is no journal on this machine yet: systemctl status systemd-journald says whether "
         "it is written"
     )
-
-
-def _machine() -> str:
-    try:
-        return _MACHINE_ID.read_text().strip() or "none"
-    except OSError:
-        return "none"
 
 
 def _user() -> str:

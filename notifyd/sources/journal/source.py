@@ -17,6 +17,7 @@ from notifyd.model import Health, Reading
 from notifyd.sources import Emit
 from notifyd.sources.journal import access
 from notifyd.sources.journal.entry import Identity
+from notifyd.sources.journal.folders import Folders
 from notifyd.sources.journal.follower import Follower
 from notifyd.sources.journal.identity import own
 from notifyd.sources.journal.inquiry import Inquiry
@@ -136,8 +137,7 @@ class JournalSource:
         loop = asyncio.get_running_loop()
         follower = self._follower(lane)
         self._followers.append(follower)
-        folders, look_at = access.folders(self._roots), loop.time() + self._look
-        changed = access.changed(self._roots)
+        folders = Folders(self._roots, self._look, loop.time())
         try:
             while True:
                 batch = await done(self._executor, partial(follower.turn, loop.time()))
@@ -150,35 +150,42 @@ class JournalSource:
                     if batch.over or not lane:
                         raise SourceError(batch.over or "journalctl ended by itself")
                     return
-                if loop.time() >= look_at:
-                    look_at = loop.time() + self._look
-                    if access.folders(self._roots) != folders:
-                        raise SourceError(
-                            "the journal is kept in another folder now, so it is opened anew"
-                        )
-                    before, changed = changed, access.changed(self._roots)
-                    if not batch.more:
-                        await self._kept_up(follower, self._rest if changed == before else 0.0)
-                if not batch.more:
-                    wake = look_at if batch.wake is None else min(batch.wake, look_at)
-                    await readable(follower.descriptor, max(0.0, wake - loop.time()))
+                if batch.more:
+                    if loop.time() >= folders.at:
+                        folders.changed(loop.time())
+                else:
+                    await self._wait(follower, folders, batch.wake)
         finally:
             self._followers.remove(follower)
             follower.close()
 
-    async def _kept_up(self, follower: Follower, rest: float) -> None:
-        """Have a place that stands still go to the journal's end.
+    async def _wait(self, follower: Follower, folders: Folders, wake: float | None) -> None:
+        """Wait until there is something to do; looks at the folders meanwhile."""
+        loop = asyncio.get_running_loop()
+        while wake is None or loop.time() < wake:
+            until = folders.at if wake is None else min(wake, folders.at)
+            if await readable(follower.descriptor, max(0.0, until - loop.time())):
+                return
+            if loop.time() >= folders.at:
+                rest = 0.0 if folders.changed(loop.time()) else self._rest
+                if await self._kept_up(follower, rest):
+                    return
+
+    async def _kept_up(self, follower: Follower, rest: float) -> bool:
+        """Have a place that stands still go to the journal's end; says whether it goes.
 
         What comes waits meanwhile, which is short, and rare.
         """
         place = follower.resting(asyncio.get_running_loop().time(), rest)
         if place is None:
-            return
+            return False
         beyond = partial(Tail(self._inquiry, follower.wanted).beyond, place)
         with suppress(SourceError):  # it is asked again, and only the place grows older
             end = await done(None, beyond, hurry=self._inquiry.abandon)
             if end is not None:
                 follower.advance(end)
+                return True
+        return False
 
     async def _committed(self, follower: Follower, commit: Awaitable[None]) -> None:
         """Wait for a commit; while it cannot be made, nothing is read and at last nothing held."""
