@@ -147,6 +147,8 @@ class Follower:
             below = {name for folder in folders for name in roster.names.below(folder)}
             for path in sorted(found.paths | below):
                 roster.look(path)
+        for path in hints.changed:
+            roster.came(path)
         for path in hints.changed | folders:
             for name in sorted(roster.names.concerned(path)):
                 roster.look(name)

@@ -8,7 +8,7 @@ from notifyd.config.triggers import LogTrigger
 from notifyd.sources.log.finding.catalog import Catalog
 from notifyd.sources.log.finding.names import Identity, Names
 from notifyd.sources.log.finding.permission import ClosedGateError, examined, unreadable
-from notifyd.sources.log.finding.siblings import Sibling, rotations
+from notifyd.sources.log.finding.siblings import Sibling, originals, rotations
 from notifyd.sources.log.position import Key, Position
 from notifyd.sources.log.reading.tail import Tail
 from notifyd.sources.log.reading.tails import Tails
@@ -74,6 +74,7 @@ class Roster:
         for tail in self._tails.of((status.st_dev, status.st_ino)):
             if tail.stamp != stamp:
                 tail.stamp = stamp
+                self.generations.doubt(path, tail)
                 self._tails.waiting[tail.key] = None
 
     def written(self, path: str) -> None:
@@ -93,6 +94,15 @@ class Roster:
         for name in sorted(names):
             self.look(name)
         self.generations.settle()  # before what has the name now is read
+
+    def came(self, path: str) -> None:
+        """Take the hint that a file appeared, which may be rotated from a log."""
+        folder, name = os.path.split(path)
+        for base in originals(name):
+            log = os.path.join(folder, base)  # noqa: PTH118 - strings throughout
+            if identity := self.names.get(log):
+                for tail in self._tails.of(identity):
+                    self.generations.doubt(log, tail)
 
     def _leave(self, path: str) -> None:
         identity = self.names.get(path)
@@ -127,6 +137,8 @@ class Roster:
                 return
             if tail.lost is not None:
                 self.generations.reborn(tail, tail.lost)
+            elif tail.last.seen:
+                self.generations.doubt(path, tail)
             if not tail.since:
                 self.generations.orphaned.add(path)
                 tail.fresh = not self._unarmed(patterns)

@@ -70,7 +70,8 @@ class Tail:
         self._print = Fingerprint()
         self._glimpsed: tuple[int, Fingerprint] | None = None
         """Its size and what was in it when it was not its turn yet to be read."""
-        self._blank = True
+        self.blank = True
+        """Whether nothing but NUL bytes was read, if anything."""
         self._searched = 0
         """How many bytes from the offset on are known to hold no LF."""
 
@@ -88,7 +89,7 @@ class Tail:
             self.offset,
             digest(self._print.check),
             skipping=self.skipping,
-            blank=self._blank,
+            blank=self.blank,
             since=dict(self.since),
             until=self.until,
             seen=seen,
@@ -122,7 +123,7 @@ class Tail:
             return False
         self.offset, self._print = position.offset, taken
         inside = self.offset > 0 and not position.check and not taken.check.endswith(b"\n")
-        self.skipping, self._blank = position.skipping or inside, position.blank
+        self.skipping, self.blank = position.skipping or inside, position.blank
         self.since, self.until = dict(position.since), position.until
         self.fresh, self.copied = self.offset == 0, False
         return True
@@ -133,7 +134,7 @@ class Tail:
         whole = len(taken.check) == min(offset, CHECKED)
         self.offset, self._print = (offset, taken) if whole else (0, Fingerprint())
         self.skipping = self.offset > 0 and not taken.check.endswith(b"\n")
-        self._blank = self.offset == 0
+        self.blank = self.offset == 0
 
     def restart(self) -> None:
         """Begin anew: the file was truncated, or is another."""
@@ -141,7 +142,7 @@ class Tail:
         self.modified = os.fstat(self.descriptor).st_mtime_ns
         self.offset = self._searched = 0
         self._print = Fingerprint()
-        self.skipping, self._blank, self.fresh, self.copied = False, True, True, False
+        self.skipping, self.blank, self.fresh, self.copied = False, True, True, False
         self.since = dict.fromkeys(self.since, 0)
         self.glimpse()
 
@@ -252,7 +253,7 @@ class Tail:
             start, end = CHECKED, CHECKED + got
             if self.offset == 0 and buffer.startswith(_COMPRESSED, start):
                 return None
-            if self._blank and buffer[start] == 0:
+            if self.blank and buffer[start] == 0:
                 self._skip_nul(number, buffer, end)
                 continue
             if self.skipping:
@@ -292,7 +293,7 @@ class Tail:
         """Take note that the piece was given away up to an index of the buffer."""
         self._consume(buffer, end)
         self.skipping = piece.head
-        self._blank = self.fresh = self.copied = False
+        self.blank = self.fresh = self.copied = False
 
     def _consume(self, buffer: bytearray, end: int) -> None:
         self.offset += end - CHECKED

@@ -31,6 +31,7 @@ class Generations:
         self.copies = Copies(tails, self._likeness)
         self._strangers = Strangers(tails, catalog, self._likeness, self.copies)
         self._tails, self._names = tails, names
+        self._doubtful: set[str] = set()
         self._vain: dict[str, float] = {}
 
     def begin(self) -> None:
@@ -68,7 +69,7 @@ class Generations:
         """
         self.copies.release(lambda original: original not in self._tails.by_key)
         unsettled = bool(self.orphaned)
-        while self.orphaned or self._tails.replaced:
+        while self.orphaned or self._tails.replaced or self._doubtful:
             self._settle()
         if unsettled:
             self._tails.oldest_first()
@@ -80,7 +81,8 @@ class Generations:
         orphaned, self.orphaned = self.orphaned | replaced.keys(), set()
         self._likeness.ghosts.add(self._tails.replaced)
         self._tails.replaced.clear()
-        latest: dict[str, Position] = {}
+        latest = self._doubted()
+        doubted = set(latest)
         for path in orphaned:
             now = self._names.get(path)
             if path not in replaced and self._is_known(now):
@@ -96,9 +98,20 @@ class Generations:
                 self._tails.meet(found)
             gone = self._gone(path)
             known = [*gone.values(), *replaced.get(path, ())]
-            missed = not self._is_known(self._names.get(path))
+            missed = path in doubted or not self._is_known(self._names.get(path))
             self._strangers.gather(path, siblings, known, latest[path], missed=missed)
             self._tails.seek_no_more(gone)
+
+    def _doubted(self) -> dict[str, Position]:
+        """Give by name what was last noted of logs of which nobody knows what they held since."""
+        found: dict[str, Position] = {}
+        for path in self._doubtful:
+            identity = self._names.get(path)
+            for tail in self._tails.of(identity) if identity else ():
+                if tail.blank and not tail.key.lane:
+                    found[path] = tail.last
+        self._doubtful = set()
+        return found
 
     def _earlier(self, path: str, now: Identity | None) -> list[Position]:
         """List what a path named, but for what it names now."""
@@ -139,6 +152,14 @@ class Generations:
             if position.path == path
             and not (position.copied or position.sought or self._likeness.is_whole(key, position))
         }
+
+    def doubt(self, path: str, tail: Tail) -> None:
+        """Take note that a log may have been filled, copied and emptied before anybody looked.
+
+        Only where nothing that was read tells: it was empty, or held NUL bytes and nothing else.
+        """
+        if tail.blank:
+            self._doubtful.add(path)
 
     def reborn(self, tail: Tail, lost: Position) -> None:
         """Take note that a file is not what it was when its position was written."""
