@@ -139,7 +139,7 @@ class Tail:
     def restart(self) -> None:
         """Begin anew: the file was truncated, or is another."""
         self.lost = self.position(self.last.seen)
-        self.modified = os.fstat(self.descriptor).st_mtime_ns
+        self.modified = self.written
         self.offset = self._searched = 0
         self._print = Fingerprint()
         self.skipping, self.blank, self.fresh, self.copied = False, True, True, False
@@ -175,6 +175,11 @@ class Tail:
     @property
     def size(self) -> int:
         return os.fstat(self.descriptor).st_size
+
+    @property
+    def written(self) -> int:
+        """When it was written to last, in nanoseconds."""
+        return os.fstat(self.descriptor).st_mtime_ns
 
     def copy(self, read: int) -> None:
         """Pass over what was read of the file that this is a copy of, in whole lines."""

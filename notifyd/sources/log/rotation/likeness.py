@@ -117,13 +117,13 @@ def name_of(tail: Tail) -> str:
 
 def may_hold_more(copy: Tail, position: Position) -> bool:
     """Whether a copy may hold what was not read of its original: it is no older than that was."""
-    return copy.modified >= position.modified
+    return copy.written >= position.modified
 
 
 def outlasted(copy: Tail, gone: Iterable[Position]) -> bool:
     """Whether more was read of a file that is gone, and later, than a copy holds."""
     size = copy.size
-    return any(size <= position.offset and copy.modified <= position.modified for position in gone)
+    return any(size <= position.offset and copy.written <= position.modified for position in gone)
 
 
 def holds_nothing_new(copy: Tail, gone: Iterable[Position]) -> bool:
