@@ -16,6 +16,7 @@ from notifyd import logbook
 from notifyd.api.listener import Listener
 from notifyd.api.server import serve
 from notifyd.clock import Clock, boot_id
+from notifyd.complaints import Complaints
 from notifyd.config.load import load
 from notifyd.config.places import socket_path, state_dir
 from notifyd.config.settings import Settings
@@ -68,6 +69,7 @@ class App:
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._reload_error = ""
+        self._complaints = Complaints()
         self._up = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._delivering: asyncio.Task[None] | None = None
@@ -180,7 +182,7 @@ class App:
             )
 
     async def _watch(self) -> None:
-        await self._pipeline.run(self._driver)
+        await self._pipeline.run(self._driver, self._complaints)
 
     async def reload(self) -> Json:
         """Read the configuration again; where it is wrong, all goes on as it was."""

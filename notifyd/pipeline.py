@@ -7,13 +7,16 @@ changes. It watches; the driver decides (`step`) and commits; delivery sends wha
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TypeVar
 
 import structlog
 
 from notifyd.clock import boot_id
+from notifyd.complaints import Complaints
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import FileTrigger, LogTrigger, ProcessTrigger, ScheduleTrigger
 from notifyd.driver import Driver
@@ -72,13 +75,14 @@ class Pipeline:
         self.rules = rules_of(settings, self.triggers)
         self._own, self._cache, self._scanning, self._wall = own, cache, scanning, wall
         self._positions = positions
+        self._changed = asyncio.Event()
         self._sources = [
-            Supervised(name, partial(_made, make, positions, f"{name}:"))
+            Supervised(name, partial(_made, make, positions, f"{name}:"), self._changed.set)
             for name, make in self._kinds().items()
         ]
 
-    async def run(self, driver: Driver) -> None:
-        """Watch until cancelled."""
+    async def run(self, driver: Driver, complaints: Complaints) -> None:
+        """Watch until cancelled. complaints: hear of what is wrong at the sources."""
         await self._forget_strangers(driver)
 
         async def emit(reading: Reading) -> None:
@@ -91,6 +95,17 @@ class Pipeline:
         async with asyncio.TaskGroup() as group:
             for source in self._sources:
                 group.create_task(source.run(emit), name=f"{source.name} source")
+            group.create_task(self._complain(complaints), name="complaints")
+
+    async def _complain(self, complaints: Complaints) -> None:
+        """Have the problems of sources told whenever they are others than before."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._changed.clear()
+            again = complaints.hear(self.health(), loop.time())
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(None if again == inf else again):
+                    await self._changed.wait()
 
     async def _forget_strangers(self, driver: Driver) -> None:
         """Drop what sources remembered that nobody configures any more: it would mislead later."""

@@ -57,7 +57,7 @@ def describe(
             {
                 "name": source.name,
                 "watching": source.watching,
-                "problems": list(source.problems),
+                "problems": source.sentences,
                 "dead": source.dead,
                 "undecided": dict(source.undecided),
                 "lost": dict(source.lost),

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from notifyd.errors import NotifydError, StoreError
-from notifyd.model import Health, Reading
+from notifyd.model import Health, Problem, Reading
 from notifyd.sources import Emit, Source
 
 _BACKOFF = (1.0, 5.0, 30.0, 60.0)
@@ -21,13 +21,20 @@ log = structlog.get_logger()
 
 
 class Supervised:
-    """build: makes the source anew from what is committed at that moment."""
+    """build: makes the source anew from what is committed at that moment.
 
-    def __init__(self, name: str, build: Callable[[], Awaitable[Source]]) -> None:
+    changed: called when there are other problems than before.
+    """
+
+    def __init__(
+        self, name: str, build: Callable[[], Awaitable[Source]], changed: Callable[[], None]
+    ) -> None:
         self.name = name
-        self._build = build
+        self._build, self._changed = build, changed
         self._source: Source | None = None
         self._problem = ""
+        self._begun = False
+        self._known: Health | None = None
         self.armed = asyncio.Event()
         """Set by the first reading, maybe an empty one, which says that all is watched."""
 
@@ -35,6 +42,8 @@ class Supervised:
         """Run until cancelled."""
 
         async def noted(reading: Reading) -> None:
+            self._begun, self._problem = True, ""
+            self._look()
             await emit(reading)
             self.armed.set()
 
@@ -44,7 +53,6 @@ class Supervised:
             started = loop.time()
             try:
                 self._source = await self._build()
-                self._problem = ""
                 await self._source.run(noted)
                 self._problem = f"the {self.name} source ended by itself"
             except StoreError:
@@ -56,11 +64,21 @@ class Supervised:
                 log.debug("source failed", source=self.name, exc_info=True)
             failures = 1 if loop.time() - started > _STEADY else failures + 1
             wait = _BACKOFF[min(failures, len(_BACKOFF)) - 1]
-            log.error("source stopped and will be started again", reason=self._problem, wait=wait)
+            log.debug("source stopped", source=self.name, reason=self._problem, wait=wait)
+            self._look()
             await asyncio.sleep(wait)
 
+    def _look(self) -> None:
+        health = self.health()
+        if self._known is None or self._known.problems != health.problems:
+            self._known = health
+            self._changed()
+
     def health(self) -> Health:
-        if self._problem or self._source is None:
-            problems = (self._problem,) if self._problem else ()
-            return Health(self.name, 0, problems, dead=bool(self._problem))
+        """Tell how it is; one that failed counts as dead until its next first reading."""
+        if self._problem:
+            sentence = f"{self._problem}; until it is started again, nothing is watched by it"
+            return Health(self.name, 0, (Problem("stopped", sentence),), dead=True)
+        if self._source is None or not self._begun:
+            return Health(self.name, 0, begun=False)
         return self._source.health()

@@ -20,7 +20,9 @@ class Source(Protocol):
     async def run(self, emit: Emit) -> None:
         """Watch until cancelled; SourceError when it must be started anew.
 
-        The first reading, maybe an empty one, says that whatever happens from now on is heard.
+        The first reading, maybe an empty one, says that whatever happens from now on is heard. One
+        also comes, empty if need be, when `health` has other problems than before: so nobody has
+        to ask for them again and again.
         """
         ...
 

@@ -239,9 +239,9 @@ async def test_a_directory_that_may_not_be_read_is_named(tmp_path):
     recorder = Recorder()
     async with running(recorder, up={"paths": [f"{tmp_path}/**"]}) as watched:
         await settled_after(recorder, tmp_path)
-        assert watched.health().problems == (
+        assert watched.health().sentences == [
             f"{closed} cannot be listed: give notifyd's user the right to read it",
-        )
+        ]
 
 
 async def test_two_triggers_share_one_directory(tmp_path):
@@ -273,7 +273,7 @@ async def main(folder):
     (folder / "new").touch()
     while not (events := (await told.get()).events):
         pass
-    print(*source.health().problems, events[0].line, sep="\\n")
+    print(*source.health().sentences, events[0].line, sep="\\n")
     task.cancel()
     await asyncio.wait([task])
 

@@ -33,8 +33,8 @@ async def test_a_unit_s_loss_is_counted_for_the_triggers_that_listen_to_it(journ
         await seen.until(lambda: len(seen.lines) == 3)
         health = seen.source.health()
     assert health.lost == {"app": 7, "records": 7, "other": 50, "all": 57}
-    assert len(health.problems) == 4
-    told = next(problem for problem in health.problems if problem.startswith("app: "))
+    assert len(health.sentences) == 4
+    told = next(problem for problem in health.sentences if problem.startswith("app: "))
     assert told.startswith("app: journald dropped 7 entries, the last of app.service before 2")
     assert "LogRateLimitBurst= in the unit or RateLimitBurst= in journald.conf" in told
 
@@ -51,13 +51,13 @@ async def test_a_loss_is_counted_once_over_restarts_and_kills(journal):
             assert seen.source.health().lost == {"t": 3}
     async with journal.running(trigger("*"), positions=seen.positions) as later:
         assert later.source.health().lost == {"t": 3}
-        assert "journald dropped 3 entries" in later.source.health().problems[0]
+        assert "journald dropped 3 entries" in later.source.health().sentences[0]
         journal.suppress(2)
         await later.until(lambda: later.lines)
         assert later.source.health().lost == {"t": 5}
     async with journal.running({"new": trigger("*")}, positions=later.positions) as seen:
         assert "journal:lost:t" not in seen.positions
-        assert seen.source.health().problems == ()
+        assert seen.source.health().sentences == []
 
 
 async def test_what_is_read_from_the_beginning_tells_its_losses_as_well(journal):

@@ -222,7 +222,7 @@ def test_what_is_no_log_is_said_in_one_sentence_and_watched_on(tmp_path):
     log = tmp_path / "app.log"
     os.mkfifo(log)
     daemon = Daemon({"t": trigger(log), "u": trigger(tmp_path)})
-    said = daemon.batch.problems
+    said = daemon.problems
     assert len(said) == 2
     assert any("app.log is a FIFO" in sentence for sentence in said)
     assert any("is a directory" in sentence for sentence in said)
@@ -230,7 +230,7 @@ def test_what_is_no_log_is_said_in_one_sentence_and_watched_on(tmp_path):
     append(log, "now it is")
     daemon.turn(Hints(changed={str(log)}))
     assert daemon.lines() == ["now it is"]
-    assert len(daemon.batch.problems) == 1
+    assert len(daemon.problems) == 1
 
 
 def test_positions_of_vanished_files_are_kept_for_thirty_days(tmp_path):
@@ -261,4 +261,4 @@ def test_a_line_that_cannot_be_decided_in_time_names_its_trigger(tmp_path):
     append(log, "a" * 40 + "b")
     daemon.turn()
     assert len(daemon.lines("t")) == 1
-    assert "slow: 1 line could not be decided in time" in daemon.batch.problems[0]
+    assert "slow: 1 line could not be decided in time" in daemon.problems[0]

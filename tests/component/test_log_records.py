@@ -313,7 +313,7 @@ def test_a_pattern_without_end_holds_up_a_turn_only_for_a_while(tmp_path):
     daemon = Daemon({"t": trigger(log, patterns=r"(a|aa)+$", multiline="^#")})
     append(log, *(line for _ in range(3) for line in ("# " + "a" * 60, "!")))
     turned(daemon)
-    (problem,) = daemon.batch.problems
+    (problem,) = daemon.problems
     assert problem.startswith("t: 3 lines could not be decided in time")
 
 

@@ -45,7 +45,7 @@ def test_what_takes_a_logs_place_is_said_in_one_sentence_until_a_log_is_there(tm
     append(tmp_path / "app.log.1", "late")
     daemon.turn(Hints(changed={str(log), str(tmp_path / "app.log.1")}))
     daemon.turn()
-    [said] = daemon.batch.problems
+    [said] = daemon.problems
     assert str(log) in said
     assert f"is a {kind}" in said
     assert "\n" not in said
@@ -53,7 +53,7 @@ def test_what_takes_a_logs_place_is_said_in_one_sentence_until_a_log_is_there(tm
     append(log, "two")
     daemon.turn(Hints(changed={str(log)}))
     assert daemon.lines() == daemon.lines("u") == ["one", "late", "two"]
-    assert daemon.batch.problems == ()
+    assert daemon.problems == []
 
 
 @as_root
@@ -74,7 +74,7 @@ async def test_what_may_not_be_read_is_said_and_read_once_it_may_be(tmp_path):
             append(other, "two")
             os.seteuid(SOMEBODY)
             await seen.until(lambda: seen.lines == ["two"])
-            [said] = seen.source.health().problems
+            [said] = seen.source.health().sentences
             assert f"{log} cannot be read, permission denied" in said
             os.seteuid(0)
             log.chmod(0o644)
@@ -108,7 +108,7 @@ def test_nobody_has_a_secret_read_by_a_link_in_a_watched_place(tmp_path, linked)
     append(secrets / "logs" / "app.log", "another secret")
     daemon.turn()
     assert daemon.lines() == []
-    [said] = daemon.batch.problems
+    [said] = daemon.problems
     assert "is not read with root's rights" in said
     daemon.kill()
 

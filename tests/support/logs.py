@@ -132,5 +132,9 @@ class Daemon:
         self.wall += seconds
         self.turn()
 
+    @property
+    def problems(self):
+        return [problem.sentence for problem in self.batch.problems]
+
     def lines(self, name="t"):
         return [event.line for event in self.events if event.trigger == name]

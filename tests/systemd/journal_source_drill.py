@@ -65,7 +65,7 @@ async def silence():
     run("journalctl", "--sync")
     async with listening(seen.positions, rest=3600.0) as later:
         await later.until(lambda: later.lines == ["said two"])
-        print("problems:", later.source.health().problems)
+        print("problems:", tuple(later.source.health().sentences))
 
 
 async def flood():
@@ -76,7 +76,7 @@ async def flood():
         await seen.until(lambda: "said last" in seen.lines)
         health = seen.source.health()
         print("said and lost:", len(seen.lines) + health.lost["t"])
-        print("problems:", health.problems)
+        print("problems:", tuple(health.sentences))
     async with listening(seen.positions) as later:
         print("still known:", later.source.health().lost == health.lost)
 

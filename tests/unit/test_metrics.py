@@ -4,7 +4,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from notifyd.herald import Herald
 from notifyd.metrics import exposition
-from notifyd.model import Health, Outcome, Verdict
+from notifyd.model import Health, Outcome, Problem, Verdict
 from notifyd.shaping.gate import Gate, Sending
 from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.state import Books
@@ -26,7 +26,9 @@ def metrics(**known):
         run.now,
         **{
             "trouble": "",
-            "sources": [Health("log", 3, ("one",), undecided={"app": 2}, lost={"app": 7})],
+            "sources": [
+                Health("log", 3, (Problem("file", "one"),), undecided={"app": 2}, lost={"app": 7})
+            ],
             "triggers": {"app": "log"},
             "token_source": "a file",
             "token_problem": "",

@@ -8,7 +8,7 @@ from pathlib import Path
 from watchfiles import Change as Heard
 
 from notifyd.config.triggers import FileTrigger
-from notifyd.model import Event, Health, Reading
+from notifyd.model import Event, Health, Problem, Reading
 from notifyd.sources import Emit
 from notifyd.sources.batches import batched
 from notifyd.sources.file.hints import DeafError, Hint, Hints
@@ -62,10 +62,10 @@ class FileSource:
         self._unreadable: set[str] = set()
 
     def health(self) -> Health:
-        problems = [self._deaf] if self._deaf else []
+        problems = [Problem("inotify", self._deaf)] if self._deaf else []
+        mend = "cannot be listed: give notifyd's user the right to read it"
         problems += [
-            f"{printable(path)} cannot be listed: give notifyd's user the right to read it"
-            for path in sorted(self._unreadable)[:20]
+            Problem("folder", f"{printable(path)} {mend}") for path in sorted(self._unreadable)
         ]
         known = sum(len(snapshot.known) for snapshot in self._snapshots.values())
         return Health(self.name, known, tuple(problems))
@@ -80,7 +80,7 @@ class FileSource:
             await emit(Reading((), {}))
             for some in batched(self._strangers, POSITIONS_AT_ONCE):
                 await emit(Reading((), dict.fromkeys(some)))
-            self._strangers = []
+            self._strangers, told = [], self.health().problems
             while True:
                 if loop.time() >= self._sweep_at:
                     await self._sweep(hints, emit)
@@ -90,6 +90,8 @@ class FileSource:
                     self._ask_for_sweep()
                 await self._follow(heard, emit)
                 await self._settle(emit)
+                if told != (told := self.health().problems):
+                    await emit(Reading((), {}))
 
     def _load(self, positions: Mapping[str, str]) -> None:
         for key, value in positions.items():
@@ -108,19 +110,19 @@ class FileSource:
         loop = asyncio.get_running_loop()
         started = loop.time()
         folders: set[str] = set()
-        self._unreadable = set()
+        unreadable: set[str] = set()
         for name, snapshot in self._snapshots.items():
             survey = await loop.run_in_executor(self._executor, snapshot.survey)
             snapshot.folders = survey.folders
             folders |= survey.folders
-            self._unreadable |= survey.unreadable
+            unreadable |= survey.unreadable
             if name in self._armed:
                 now = loop.time()
                 seen = (snapshot.observe(path, mark, now) for path, mark in survey.differences)
                 await self._tell(((name, change) for change in seen if change), emit)
             else:
                 await self._adopt(name, survey.changes(snapshot), emit)
-        now = loop.time()
+        now, self._unreadable = loop.time(), unreadable
         self._rested_at = now + REST * (now - started)
         if folders != self._folders and now >= self._arm_at:
             await self._arm(hints, folders)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Final, Self
 
+from notifyd.model import Problem
 from notifyd.sources.journal.entry import Entry
 
 _TOLD: Final = 86_400.0
@@ -99,7 +100,11 @@ class Losses:
     def counts(self) -> Counter[str]:
         return Counter({trigger: loss.count for trigger, loss in self._known.items()})
 
-    def told(self, wall: float) -> list[str]:
+    def told(self, wall: float) -> list[Problem]:
         """Say in a sentence for each trigger what it lost lately."""
         known = sorted(self._known.items())
-        return [loss.told(trigger) for trigger, loss in known if wall < loss.noted + _TOLD]
+        return [
+            Problem("lost", loss.told(trigger), about=trigger, past=True)
+            for trigger, loss in known
+            if wall < loss.noted + _TOLD
+        ]

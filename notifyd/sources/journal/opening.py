@@ -4,18 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
-
 from notifyd.config.triggers import LogTrigger
 from notifyd.errors import SourceError
+from notifyd.model import Problem
 from notifyd.sources.journal import access
 from notifyd.sources.journal.cursor import Cursor, Place
 from notifyd.sources.journal.entry import Identity, Reader
 from notifyd.sources.journal.inquiry import Inquiry
 from notifyd.sources.journal.ledger import Ledger
 from notifyd.sources.journal.units import listed, matches
-
-log = structlog.get_logger()
 
 
 class Opening:
@@ -38,13 +35,13 @@ class Opening:
         self.dead = ""
 
     @property
-    def problems(self) -> list[str]:
-        """Tell what is wrong, in sentences."""
-        return [problem for problem in (self.dead or self._trouble, self._gap) if problem]
+    def problems(self) -> list[Problem]:
+        """Tell what is wrong."""
+        said = {"journal": self.dead or self._trouble, "gap": self._gap}
+        return [Problem(kind, sentence) for kind, sentence in said.items() if sentence]
 
     def ready(self) -> bool:
         """Find out where to begin; says whether the journal answers."""
-        dead, trouble = self.dead, self._trouble
         self._trouble = access.trouble(self._roots)
         try:
             tail = Place.of(self._inquiry.last()) or Place("", int(self._wall() * 1e6))
@@ -52,12 +49,8 @@ class Opening:
             self._ledger.arm(tail, lambda name, units: self._back(tail, name, units))
         except SourceError as error:
             self.dead = self._trouble or str(error)
-            if self.dead != dead:
-                log.warning("the journal is not watched", reason=self.dead)
             return False
         self.dead = ""
-        if self._trouble and self._trouble not in (trouble, dead):
-            log.warning("not all of the journal is watched", reason=self._trouble)
         return True
 
     def _check(self, tail: Place) -> None:
@@ -87,7 +80,6 @@ class Opening:
         ):
             return True, None
         self._gap = _gap(stored, told or before, here, known=told is None)
-        log.warning(self._gap)
         return here is not None, Place(stored.cursor, stored.stamp, found.cursor if found else "")
 
     def _elsewhere(self, before: Cursor, tail: Place) -> Place:

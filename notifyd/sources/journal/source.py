@@ -13,7 +13,7 @@ import structlog
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.errors import NotifydError, SourceError
-from notifyd.model import Health, Reading
+from notifyd.model import Health, Problem, Reading
 from notifyd.sources import Emit
 from notifyd.sources.journal import access
 from notifyd.sources.journal.entry import Identity
@@ -96,10 +96,9 @@ class JournalSource:
 
     async def run(self, emit: Emit) -> None:
         """Follow until cancelled; SourceError when journalctl ends, to go on from the positions."""
-        begun = False
+        told: tuple[Problem, ...] | None = None
         while not await self._opened():
-            if not begun:
-                begun = True
+            if told != (told := self.health().problems):
                 await emit(Reading((), {}, rereadable=True))
             await asyncio.sleep(self._look)
         await emit(Reading((), self._ledger.take(), rereadable=True))
@@ -140,8 +139,9 @@ class JournalSource:
         folders = Folders(self._roots, self._look, loop.time())
         try:
             while True:
+                before = self.health().problems
                 batch = await done(self._executor, partial(follower.turn, loop.time()))
-                if batch.events or batch.positions:
+                if batch.events or batch.positions or self.health().problems != before:
                     reading = Reading(batch.events, batch.positions, rereadable=True)
                     await self._committed(follower, emit(reading))
                     for news in self._ledger.losses.news():

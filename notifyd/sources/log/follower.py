@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os.path import isdir
 
-from notifyd.model import Event, Positions
+from notifyd.model import Event, Positions, Problem
 from notifyd.sources.log.brief import Brief
 from notifyd.sources.log.carries import Carries, event
 from notifyd.sources.log.finding.catalog import Catalog, Survey
@@ -28,7 +28,10 @@ _EVENT_OVERHEAD = 200
 _BLOCKS = 16
 _FLUSH = 1.0
 _LATE_WRITERS = 1.0
-_PROBLEMS = 20
+_AGAIN = 10.0
+"""Seconds after which what cannot be read is looked at again, for nobody tells when it may be."""
+_AGAIN_AT_ONCE = 1000
+"""So many of them at most in that time on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Batch:
     wake: float | None
     watched: tuple[set[str], set[str]] | None
     watching: int
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
     undecided: Mapping[str, int]
     surveyed: bool
     polled: str
@@ -77,6 +80,7 @@ class Follower:
         self._polled = ""
         self._unsaved: float | None = None
         self._late = 0.0
+        self._again: float | None = None
 
     def turn(self, hints: Hints, now: float) -> Batch:
         """Follow the hints, then read for a bounded while. now: monotonic seconds."""
@@ -84,6 +88,7 @@ class Follower:
         tails.now, tails.wall = now, self._wall()
         self._silence.turn(now)
         self._follow(hints)
+        again = self._look_again(now)
         self._roster.generations.settle()
         if tails.lingering and now >= self._late:
             self._late = now + _LATE_WRITERS
@@ -94,6 +99,7 @@ class Follower:
         events += self._silence.overdue(events, now, tails.wall, more=bool(tails.waiting))
         self._roster.generations.retire()
         self._roster.generations.settle()  # what came out is committed with what it came of
+        self._plan_again(now)
         if self._unsaved is None and (tails.ledger.news or self._carries.dirty):
             self._unsaved = now
         overdue = self._unsaved is not None and now >= self._unsaved + _FLUSH
@@ -105,7 +111,7 @@ class Follower:
             positions,
             more=bool(tails.waiting),
             wake=self._wake(),
-            watched=self._watched(hints),
+            watched=self._watched() if again or hints.names else None,
             watching=len(tails.by_key),
             problems=self._problems(),
             undecided=self._undecided(),
@@ -122,13 +128,30 @@ class Follower:
         times += [self._partials.wake(tail) for tail in self._partials.tails(tails.by_key)]
         if tails.lingering:
             times.append(self._late)
+        times.append(self._again)
         if self._unsaved is not None:
             times.append(self._unsaved + _FLUSH)
         return min((time for time in times if time is not None), default=None)
 
-    def _watched(self, hints: Hints) -> tuple[set[str], set[str]] | None:
-        if not (hints.all or hints.folders or hints.changed):
-            return None
+    def _look_again(self, now: float) -> bool:
+        """Look, when it is time, at what could not be read; says whether it did."""
+        if self._again is None or now < self._again:
+            return False
+        self._again = None
+        if opened := self._found.reopened():
+            self._follow(Hints(folders=opened))
+        for path in sorted(self._roster.problems):
+            self._roster.look(path)
+        return True
+
+    def _plan_again(self, now: float) -> None:
+        wrong = len(self._roster.problems) + sum(map(len, self._found.closed.values()))
+        if not wrong:
+            self._again = None
+        elif self._again is None:
+            self._again = now + _AGAIN * max(1.0, wrong / _AGAIN_AT_ONCE)
+
+    def _watched(self) -> tuple[set[str], set[str]]:
         return self._found.directories | self._roster.names.folders, self._found.awaited
 
     def _follow(self, hints: Hints) -> None:
@@ -266,10 +289,11 @@ class Follower:
             late.update(scanner.undecided)
         return late
 
-    def _problems(self) -> tuple[str, ...]:
-        told = sorted({*self._found.problems, *self._roster.problems.values()})
-        told[:0] = filter(None, [self._handles.problem])
-        told += late(self._undecided())
-        if len(told) > _PROBLEMS:
-            told[_PROBLEMS:] = [f"and {len(told) - _PROBLEMS} more like these"]
-        return tuple(told)
+    def _problems(self) -> tuple[Problem, ...]:
+        scarce, files = self._handles.problem, {*self._roster.problems.values()}
+        return (
+            *([Problem("descriptors", scarce)] if scarce else []),
+            *(Problem("folder", sentence) for sentence in sorted(self._found.problems)),
+            *(Problem("file", sentence) for sentence in sorted(files)),
+            *late(self._undecided()),
+        )

@@ -34,7 +34,7 @@ class Roster:
 
     def survey(self, paths: Iterable[str]) -> None:
         """Look at all paths that exist, and at all names that may have gone."""
-        for path in sorted({*paths, *self.names}):
+        for path in sorted({*paths, *self.names, *self.problems}):
             self.look(path)
         if not self._begun:
             self._begun = True
@@ -53,7 +53,9 @@ class Roster:
     def look(self, path: str) -> None:
         """Compare a name with what it names now."""
         self._strangers.discard(path)
-        self.problems.pop(path, None)
+        if self.problems.pop(path, None):  # what could not be read of it is tried again
+            known = self._tails.generations(path)
+            self._tails.waiting.update((key, None) for key, _ in known if key in self._tails.by_key)
         patterns = self._catalog.patterns(path)
         if not patterns and self.names.get(path) is None:
             return

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
 
-from notifyd.model import Health, Reading
+from notifyd.model import Health, Problem, Reading
 from notifyd.sources import Emit
 from notifyd.sources.log.brief import Brief
 from notifyd.sources.log.finding.watch import Hints, Watch
@@ -55,8 +55,9 @@ class LogSource:
                     if batch.surveyed:
                         every = _POLL if watch.problem or batch.polled else self._sweep
                         sweep_at = now + every
-                    self._health = self._told(batch, watch)
-                    if batch.events or batch.positions or not begun:
+                    before, self._health = self._health, self._told(batch, watch)
+                    news = not begun or self._health.problems != before.problems
+                    if batch.events or batch.positions or news:
                         begun = True
                         await emit(Reading(batch.events, batch.positions, rereadable=True))
                     if not (batch.more or hints):
@@ -68,10 +69,10 @@ class LogSource:
     def _told(self, batch: Batch, watch: Watch) -> Health:
         problems = batch.problems
         if watch.problem:
-            problems += (watch.problem,)
+            problems += (Problem("inotify", watch.problem),)
         elif batch.polled:
             kind = f"some logs are on {batch.polled}, which does not tell of changes"
-            problems += (f"{kind}: logs are looked at every second",)
+            problems += (Problem("mount", f"{kind}: logs are looked at every second"),)
         return Health(self.name, batch.watching, problems, undecided=batch.undecided)
 
 

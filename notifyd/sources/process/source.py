@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 
 from notifyd.config.triggers import ProcessTrigger
-from notifyd.model import Event, Health, Reading
+from notifyd.model import Event, Health, Problem, Reading
 from notifyd.sources import Emit
 from notifyd.sources.batches import batched
 from notifyd.sources.process import procfs
@@ -71,17 +71,23 @@ class ProcessSource:
         self._load(positions)
 
     def health(self) -> Health:
-        problems = [f"{name}: {s.problem}" for name, s in self._selectors.items() if s.problem]
+        problems = [
+            Problem("trigger", f"{name}: {selector.problem}")
+            for name, selector in self._selectors.items()
+            if selector.problem
+        ]
         if missing := len(self._watched) - len(self._by_pidfd):
-            problems.append(
+            sentence = (
                 f"{missing} processes are looked at once a second, for want of descriptors, "
                 "and their exit status may be missed: raise LimitNOFILE= or `ulimit -n`"
             )
+            problems.append(Problem("descriptors", sentence, about="processes"))
         if self._untold:
-            problems.append(
+            sentence = (
                 "the exit status of some processes could not be known, so failures may be missed: "
                 "that needs Linux 6.15, or notifyd to run as the user of these processes"
             )
+            problems.append(Problem("status", sentence))
         return Health(self.name, len(self._watched), tuple(problems))
 
     async def run(self, emit: Emit) -> None:
@@ -138,7 +144,7 @@ class ProcessSource:
     async def _find(self, finder: Finder, emit: Emit) -> None:
         """Search for processes, again and again."""
         arming = frozenset(self._selectors.keys() - self._armed)
-        matches, armed = await finder.all(arming), False
+        matches, armed, told = await finder.all(arming), False, self.health().problems
         while True:
             async with self._turn:
                 await self._tell_ends(emit)
@@ -148,6 +154,8 @@ class ProcessSource:
                     armed = True
                     await emit(Reading((), dict.fromkeys(self._strangers)))
                     self._strangers = []
+                if told != (told := self.health().problems):
+                    await emit(Reading((), {}))
             hurried = len(self._watched) > len(self._by_pidfd)
             matches = await finder.next(self._watched, hurried=hurried)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from notifyd.model import Problem
 from notifyd.sources.records.scanning import HitLike, JudgeFor, JudgeLike
 
 
@@ -31,11 +32,15 @@ class Judges:
         return self._judges[trigger].judge(record)
 
 
-def late(undecided: Mapping[str, int]) -> list[str]:
+def late(undecided: Mapping[str, int]) -> list[Problem]:
     """Say of each trigger how many lines could not be decided."""
     return [
-        f"{trigger}: {count} line{'s' * (count > 1)} could not be decided in time, "
-        "because a pattern backtracks without end"
+        Problem(
+            "undecided",
+            f"{trigger}: {count} line{'s' * (count > 1)} could not be decided in time, "
+            "because a pattern backtracks without end",
+            about=trigger,
+        )
         for trigger, count in sorted(undecided.items())
         if count
     ]

@@ -6,26 +6,38 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from notifyd.sources.globs import Found, Glob
-from notifyd.sources.log.finding.permission import COMPRESSED
+from notifyd.sources.log.finding.permission import COMPRESSED, nearest, unlisted
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a walk met. directories: to be watched. awaited: where missing ones will appear."""
+    """What a walk met. directories: to be watched. awaited: where missing ones will appear.
+
+    closed: by pattern the directories that could not be looked into, each with a sentence on it.
+    """
 
     paths: set[str] = field(default_factory=set)
     directories: set[str] = field(default_factory=set)
     awaited: set[str] = field(default_factory=set)
-    problems: set[str] = field(default_factory=set)
+    closed: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def joined(self, later: "Survey") -> "Survey":
-        """Add what a later walk over some of the patterns met; its problems are the newest."""
+        """Add what a later walk over some of the patterns met, which knows better of these."""
         return Survey(
             self.paths | later.paths,
             self.directories | later.directories,
             self.awaited | later.awaited,
-            later.problems,
+            self.closed | later.closed,
         )
+
+    @property
+    def problems(self) -> set[str]:
+        return {sentence for closed in self.closed.values() for sentence in closed.values()}
+
+    def reopened(self) -> set[str]:
+        """Look at the closed directories again; list those that are no more, or otherwise so."""
+        closed = {path: said for each in self.closed.values() for path, said in each.items()}
+        return {path for path, said in closed.items() if unlisted(path) != said}
 
 
 class Catalog:
@@ -65,13 +77,18 @@ class Catalog:
             globs = [glob for glob in globs if any(_related(str(glob.root), path) for path in near)]
         for glob in globs:
             root = str(glob.root)
+            closed = result.closed[glob.pattern] = {}
             if not os.path.isdir(root):  # noqa: PTH112 - strings throughout, as the walk has them
-                result.awaited.add(_nearest(root))
-            for found in glob.walk(self._skipped, lambda error: result.problems.add(_told(error))):
+                result.awaited.add(nearest(root))
+                _note(closed, root)
+            refused: list[OSError] = []
+            for found in glob.walk(self._skipped, refused.append):
                 if found.entered:
                     result.directories.add(found.path)
                 if found.matched and (found.path == glob.pattern or not _is_directory(found)):
                     result.paths.add(found.path)
+            for error in refused:
+                _note(closed, error.filename)
         return result
 
     def _skipped(self, path: str) -> bool:
@@ -88,12 +105,7 @@ def _related(root: str, path: str) -> bool:
     return root == path or root.startswith(path + "/") or path.startswith(root.rstrip("/") + "/")
 
 
-def _nearest(directory: str) -> str:
-    """Find the lowest directory on the way that exists."""
-    while not os.path.isdir(directory):  # noqa: PTH112
-        directory = os.path.dirname(directory)  # noqa: PTH120
-    return directory
-
-
-def _told(error: OSError) -> str:
-    return f"{error.filename} cannot be listed: {error.strerror}; give notifyd's user r-x on it"
+def _note(closed: dict[str, str], directory: str) -> None:
+    directory = directory.rstrip("/") or "/"
+    if sentence := unlisted(directory):
+        closed[directory] = sentence

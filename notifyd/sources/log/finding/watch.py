@@ -48,6 +48,11 @@ class Hints:
         self.all |= other.all
         return self
 
+    @property
+    def names(self) -> bool:
+        """Whether names may have come or gone, not only content."""
+        return bool(self.changed or self.folders or self.all)
+
     def __bool__(self) -> bool:
         return bool(self.written or self.changed or self.folders or self.all)
 
