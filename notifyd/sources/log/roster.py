@@ -134,8 +134,9 @@ class Roster:
                 tail = self._tails.open(path, key, status)
             except ClosedGateError as refusal:
                 self.problems[path] = str(refusal)
-                if self._unarmed(patterns) and key not in self._ledger.stored:
-                    self._reserve(path, key, status, patterns)
+                old = [pair for pair in patterns if self._begins_at_end(pair)]
+                if old and key not in self._ledger.stored:
+                    self._reserve(path, key, status, old)
                 return
             if tail.lost is not None:
                 self.generations.reborn(tail, tail.lost)
@@ -157,7 +158,7 @@ class Roster:
             if trigger not in tail.since:
                 config = self._triggers[trigger]
                 start = max(0, size - config.catch_up)
-                if (trigger, pattern) in self._ledger.unarmed and config.read_from == "end":
+                if self._begins_at_end((trigger, pattern)):
                     start = tail.last_line(size)
                 starts[trigger] = min(start, starts.get(trigger, start))
         if not starts:
@@ -175,6 +176,10 @@ class Roster:
                     continue
             tail.since[trigger] = max(start, tail.offset)
         self._tails.note(tail, urgent=True)  # else it could be renamed and never found again
+
+    def _begins_at_end(self, pair: tuple[str, str]) -> bool:
+        """Whether a trigger reads of what is there only what comes."""
+        return pair in self._ledger.unarmed and self._triggers[pair[0]].read_from == "end"
 
     def _unarmed(self, patterns: Named) -> bool:
         return any(pair in self._ledger.unarmed for pair in patterns)
