@@ -113,7 +113,7 @@ class Daemon:
 
     def turn(self, hints=None, *, commit=True):
         """Run turns until nothing is left to read; without `commit` their results are lost."""
-        hints = hints or Hints(all=True)
+        hints = Hints(all=True) if hints is None else hints
         while True:
             self.batch = self.follower.turn(hints, self.now)
             if commit:
