@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from notifyd.config.triggers import FileTrigger
+from notifyd.sources.file import source as file
 from notifyd.sources.file.source import FileSource
 from support.recorder import Recorder
 
@@ -232,16 +233,35 @@ async def test_a_flood_is_told_in_full(tmp_path):
     assert max(len(reading.events) for reading in recorder.readings) <= 500
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may list everything")
-async def test_a_directory_that_may_not_be_read_is_named(tmp_path):
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to be another user for a while")
+@pytest.mark.parametrize("pattern", ["**", "closed/sub/deep/*"])
+async def test_a_directory_that_may_not_be_read_is_named_until_it_may(
+    tmp_path, monkeypatch, pattern
+):
+    monkeypatch.setattr(file, "LOOK_AGAIN", 0.05)
     closed = tmp_path / "closed"
-    closed.mkdir(mode=0)
+    (closed / "sub" / "deep").mkdir(parents=True)
+    closed.chmod(0)
+    for each in [tmp_path, *tmp_path.parents][:-2]:
+        each.chmod(each.stat().st_mode | 0o055)
     recorder = Recorder()
-    async with running(recorder, up={"paths": [f"{tmp_path}/**"]}) as watched:
-        await settled_after(recorder, tmp_path)
-        assert watched.health().sentences == [
-            f"{closed} cannot be listed: give notifyd's user the right to read it",
-        ]
+    os.seteuid(12345)
+    try:
+        async with running(recorder, up={"paths": [f"{tmp_path}/{pattern}"]}) as watched:
+            await recorder.until(lambda: len(watched.health().problems) == 1)
+            [said] = watched.health().sentences
+            assert str(closed) in said
+            assert "permission denied: give notifyd's user" in said
+            os.seteuid(0)
+            closed.chmod(0o755)
+            os.seteuid(12345)
+            await recorder.until(lambda: not watched.health().problems)
+            os.seteuid(0)
+            (closed / "sub" / "deep" / "new").touch()
+            os.seteuid(12345)
+            await recorder.until(lambda: f"created {closed}/sub/deep/new" in recorder.lines)
+    finally:
+        os.seteuid(0)
 
 
 async def test_two_triggers_share_one_directory(tmp_path):

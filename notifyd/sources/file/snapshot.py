@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from notifyd.config.triggers import FileTrigger
+from notifyd.sources.folders import unlisted
 from notifyd.sources.globs import Glob, name_test
 
 Kind = Literal["created", "modified", "deleted"]
@@ -50,12 +51,13 @@ class Survey(NamedTuple):
     """One look at everything.
 
     differences: paths that are not as known, with their mark, None if gone.
-    folders: directories in which a match could appear. unreadable: what could not be listed.
+    folders: directories in which a match could appear. closed: by directory why it could not be
+    looked into.
     """
 
     differences: list[tuple[str, Mark | None]]
     folders: set[str]
-    unreadable: set[str]
+    closed: dict[str, str]
 
     def changes(self, snapshot: "Snapshot") -> Iterator[Change]:
         """Give what the differences mean, settled or not."""
@@ -131,11 +133,13 @@ class Snapshot:
         """Walk over everything. Blocking; changes nothing."""
         differences: dict[str, Mark | None] = {}
         folders: set[str] = set()
-        unreadable: set[str] = set()
+        refused: list[str] = []
         met: set[str] = set()
         for glob in self.globs:
             folders.update(_way(glob.root))
-            for found in glob.walk(self._skip(), lambda error: unreadable.add(error.filename)):
+            if not os.path.isdir(glob.root):  # noqa: PTH112 - of a Path it may be an error
+                refused.append(str(glob.root))
+            for found in glob.walk(self._skip(), lambda error: refused.append(error.filename)):
                 if found.entered:
                     folders.add(found.path)
                 if found.matched and found.path not in met:
@@ -146,8 +150,10 @@ class Snapshot:
                 self._compare(path, differences)
             else:
                 differences[path] = None
-        folders.difference_update(name.rstrip("/") or "/" for name in unreadable)
-        return Survey(list(differences.items()), folders, unreadable)
+        names = {name.rstrip("/") or "/" for name in refused}
+        folders -= names
+        closed = {name: sentence for name in names if (sentence := unlisted(name))}
+        return Survey(list(differences.items()), folders, closed)
 
     def observe(self, path: str, mark: Mark | None, now: float) -> Change | None:
         """Take in one look; gives what it means once that has settled."""
@@ -243,7 +249,7 @@ def _way(root: Path) -> Iterator[str]:
     It shows the root coming and going, which the root itself cannot.
     """
     for folder in root.parents:
-        if folder.is_dir():
-            if os.access(folder, os.R_OK):
+        if os.path.isdir(folder):  # noqa: PTH112 - of a Path it may be an error
+            if os.access(folder, os.R_OK, effective_ids=True):
                 yield str(folder)
             return

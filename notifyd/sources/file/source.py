@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
+from math import inf
 from pathlib import Path
 
 from watchfiles import Change as Heard
@@ -13,11 +14,14 @@ from notifyd.sources import Emit
 from notifyd.sources.batches import batched
 from notifyd.sources.file.hints import DeafError, Hint, Hints
 from notifyd.sources.file.snapshot import Change, Look, Snapshot, looks, printable, record
+from notifyd.sources.folders import unlisted
 
 EVENTS_AT_ONCE = 500
 POSITIONS_AT_ONCE = 5000
 SWEEP_EVERY = 300.0
 POLL_EVERY = 2.0
+LOOK_AGAIN = 10.0
+"""Seconds after which closed directories are looked at again, for nobody tells when they open."""
 REST = 9
 """A sweep is followed by so many times its own duration without one."""
 GAP = 30.0
@@ -59,14 +63,12 @@ class FileSource:
         self._folders: set[str] | None = None
         self._arm_at = self._sweep_at = self._rested_at = 0.0
         self._deaf = ""
-        self._unreadable: set[str] = set()
+        self._closed: dict[str, str] = {}
+        self._again_at = inf
 
     def health(self) -> Health:
         problems = [Problem("inotify", self._deaf)] if self._deaf else []
-        mend = "cannot be listed: give notifyd's user the right to read it"
-        problems += [
-            Problem("folder", f"{printable(path)} {mend}") for path in sorted(self._unreadable)
-        ]
+        problems += [Problem("folder", printable(said)) for said in sorted(self._closed.values())]
         known = sum(len(snapshot.known) for snapshot in self._snapshots.values())
         return Health(self.name, known, tuple(problems))
 
@@ -82,16 +84,18 @@ class FileSource:
                 await emit(Reading((), dict.fromkeys(some)))
             self._strangers, told = [], self.health().problems
             while True:
+                if loop.time() >= self._again_at:
+                    await self._look_again()
                 if loop.time() >= self._sweep_at:
                     await self._sweep(hints, emit)
+                if told != (told := self.health().problems):
+                    await emit(Reading((), {}))
                 heard = await self._listen(hints)
                 before, (mono, wall) = wall - mono, (loop.time(), self._wall())
                 if wall - mono > before + GAP:
                     self._ask_for_sweep()
                 await self._follow(heard, emit)
                 await self._settle(emit)
-                if told != (told := self.health().problems):
-                    await emit(Reading((), {}))
 
     def _load(self, positions: Mapping[str, str]) -> None:
         for key, value in positions.items():
@@ -110,19 +114,20 @@ class FileSource:
         loop = asyncio.get_running_loop()
         started = loop.time()
         folders: set[str] = set()
-        unreadable: set[str] = set()
+        closed: dict[str, str] = {}
         for name, snapshot in self._snapshots.items():
             survey = await loop.run_in_executor(self._executor, snapshot.survey)
             snapshot.folders = survey.folders
             folders |= survey.folders
-            unreadable |= survey.unreadable
+            closed |= survey.closed
             if name in self._armed:
                 now = loop.time()
                 seen = (snapshot.observe(path, mark, now) for path, mark in survey.differences)
                 await self._tell(((name, change) for change in seen if change), emit)
             else:
                 await self._adopt(name, survey.changes(snapshot), emit)
-        now, self._unreadable = loop.time(), unreadable
+        now, self._closed = loop.time(), closed
+        self._again_at = now + LOOK_AGAIN if closed else inf
         self._rested_at = now + REST * (now - started)
         if folders != self._folders and now >= self._arm_at:
             await self._arm(hints, folders)
@@ -147,11 +152,20 @@ class FileSource:
         self._arm_at = now + error.again
         self._sweep_at = max(now + min(POLL_EVERY, error.again), self._rested_at)
 
+    async def _look_again(self) -> None:
+        """Ask for a sweep where closed directories are not so, or otherwise so, by now."""
+        loop = asyncio.get_running_loop()
+        closed = list(self._closed)
+        found = await loop.run_in_executor(self._executor, lambda: list(map(unlisted, closed)))
+        self._again_at = loop.time() + LOOK_AGAIN * max(1.0, len(closed) / 1000)
+        if found != list(self._closed.values()):
+            self._ask_for_sweep()
+
     def _ask_for_sweep(self) -> None:
         self._sweep_at = min(self._sweep_at, self._rested_at)
 
     async def _listen(self, hints: Hints) -> set[Hint]:
-        deadlines = [self._sweep_at]
+        deadlines = [self._sweep_at, self._again_at]
         deadlines += [s.deadline for s in self._snapshots.values() if s.deadline is not None]
         pause = max(0.0, min(deadlines) - asyncio.get_running_loop().time())
         if self._folders is None:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from notifyd.sources.folders import nearest, unlisted
 from notifyd.sources.globs import Found, Glob
-from notifyd.sources.log.finding.permission import COMPRESSED, nearest, unlisted
+from notifyd.sources.log.finding.permission import COMPRESSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import os
 import stat
 
 from notifyd.errors import NotifydError
+from notifyd.sources.folders import enter, shut
 from notifyd.sources.log.finding.way import leads
 
 COMPRESSED = (
@@ -98,55 +99,10 @@ def unreadable(path: str, error: OSError) -> str:
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"{path} cannot be opened, too many files are open: raise LimitNOFILE (ulimit -n)"
     if isinstance(error, PermissionError):
-        if folder := _shut(path):
-            return f"{path} cannot be read, permission denied on the way: {_enter(folder)}"
+        if folder := shut(path):
+            return f"{path} cannot be read, permission denied on the way: {enter(folder)}"
         return (
             f"{path} cannot be read, permission denied: add notifyd's user to the group that may "
             f"read it, or run setfacl -m u:USER:r {path}"
         )
     return f"{path} cannot be read: {error.strerror or error}"
-
-
-def unlisted(directory: str) -> str:
-    """Say why a directory cannot be looked into, and the mend; empty if it can be, or is gone."""
-    try:
-        with os.scandir(directory):
-            return ""
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-    except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE):
-            return (
-                f"{directory} cannot be listed, too many files are open: "
-                "raise LimitNOFILE (ulimit -n)"
-            )
-        if not isinstance(error, PermissionError):
-            return f"{directory} cannot be listed: {error.strerror or error}"
-        if folder := _shut(directory):
-            return f"{directory} cannot be looked into, permission denied: {_enter(folder)}"
-        return (
-            f"{directory} cannot be listed, permission denied: give notifyd's user r-x on it, "
-            f"as with setfacl -m u:USER:rx {directory}"
-        )
-
-
-def nearest(directory: str) -> str:
-    """Find the lowest directory on the way that can be seen."""
-    while not os.path.isdir(directory):  # noqa: PTH112 - strings throughout
-        directory = os.path.dirname(directory)  # noqa: PTH120
-    return directory
-
-
-def _shut(path: str) -> str:
-    """Name the directory on the way that may not be entered; empty if all may."""
-    try:
-        os.lstat(path)
-    except PermissionError:
-        return nearest(os.path.dirname(path))  # noqa: PTH120
-    except OSError:
-        return ""
-    return ""
-
-
-def _enter(folder: str) -> str:
-    return f"give notifyd's user x on {folder}, as with setfacl -m u:USER:x {folder}"

@@ -1,0 +1,50 @@
+"""Folders that may not be looked into: which one is to blame, and the mend."""
+
+import errno
+import os
+
+
+def unlisted(directory: str) -> str:
+    """Say why a directory cannot be looked into, and the mend; empty if it can be, or is gone."""
+    try:
+        with os.scandir(directory):
+            return ""
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            return (
+                f"{directory} cannot be listed, too many files are open: "
+                "raise LimitNOFILE (ulimit -n)"
+            )
+        if not isinstance(error, PermissionError):
+            return f"{directory} cannot be listed: {error.strerror or error}"
+        if folder := shut(directory):
+            return f"{directory} cannot be looked into, permission denied: {enter(folder)}"
+        return (
+            f"{directory} cannot be listed, permission denied: give notifyd's user r-x on it, "
+            f"as with setfacl -m u:USER:rx {directory}"
+        )
+
+
+def nearest(directory: str) -> str:
+    """Find the lowest directory on the way that can be seen."""
+    while not os.path.isdir(directory):  # noqa: PTH112 - strings throughout
+        directory = os.path.dirname(directory)  # noqa: PTH120
+    return directory
+
+
+def shut(path: str) -> str:
+    """Name the directory on the way that may not be entered; empty if all may."""
+    try:
+        os.lstat(path)
+    except PermissionError:
+        return nearest(os.path.dirname(path))  # noqa: PTH120
+    except OSError:
+        return ""
+    return ""
+
+
+def enter(folder: str) -> str:
+    """Say how to have a directory entered."""
+    return f"give notifyd's user x on {folder}, as with setfacl -m u:USER:x {folder}"
