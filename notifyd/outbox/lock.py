@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from notifyd.errors import InUseError, StoreError
@@ -26,6 +27,7 @@ def lock_folder(folder: Path) -> int:
             f"notifyd already runs with the state directory {folder} (pid {holder}); "
             "stop it first or set [state] dir to another"
         ) from error
-    os.ftruncate(lock, 0)
-    os.write(lock, f"{os.getpid()}\n".encode())
+    with suppress(OSError):  # a full disk: who holds it is a courtesy
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
     return lock

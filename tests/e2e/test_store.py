@@ -270,6 +270,15 @@ def test_a_start_on_a_full_disk_names_the_full_disk_and_keeps_what_waits(
         one.stop()
 
 
+def test_a_first_start_on_a_full_disk_names_the_full_disk(daemon, tmp_path):
+    with small_disk(tmp_path / "state", "64k") as filler:
+        fill(filler)
+        one = daemon(LOGS.format(folder=tmp_path), RUNTIME_DIRECTORY=str(tmp_path / "state"))
+        one.launch()
+        assert one.process.wait(15) == 75
+        assert one.log.read_text().endswith("the disk is full: free some space\n")
+
+
 def test_a_state_directory_that_cannot_be_written_is_refused_in_a_sentence(daemon, tmp_path):
     one = daemon(LOGS.format(folder=tmp_path))
     with small_disk(tmp_path / "state", "1m"):
