@@ -3,6 +3,8 @@
 import errno
 import os
 
+from notifyd.user import user_name
+
 
 def unlisted(directory: str) -> str:
     """Say why a directory cannot be looked into, and the mend; empty if it can be, or is gone."""
@@ -22,8 +24,8 @@ def unlisted(directory: str) -> str:
         if folder := shut(directory):
             return f"{directory} cannot be looked into, permission denied: {enter(folder)}"
         return (
-            f"{directory} cannot be listed, permission denied: give notifyd's user r-x on it, "
-            f"as with setfacl -m u:USER:rx {directory}"
+            f"{directory} cannot be listed, permission denied: give the user {user_name()} r-x on "
+            f"it, as with setfacl -m u:{user_name()}:rx {directory}"
         )
 
 
@@ -47,4 +49,5 @@ def shut(path: str) -> str:
 
 def enter(folder: str) -> str:
     """Say how to have a directory entered."""
-    return f"give notifyd's user x on {folder}, as with setfacl -m u:USER:x {folder}"
+    user = user_name()
+    return f"give the user {user} x on {folder}, as with setfacl -m u:{user}:x {folder}"

@@ -43,9 +43,9 @@ def made(folder, name, mode):
 @pytest.mark.parametrize(
     ("mode", "said"),
     [
-        (0o700, "permission denied: give notifyd's user x on {closed}"),
-        (0o711, "cannot be listed, permission denied: give notifyd's user r-x on it"),
-        (0o744, "app.log cannot be read, permission denied on the way: give notifyd's user x on"),
+        (0o700, "permission denied: give the user 12345 x on {closed}"),
+        (0o711, "cannot be listed, permission denied: give the user 12345 r-x on it"),
+        (0o744, "app.log cannot be read, permission denied on the way: give the user 12345 x on"),
     ],
 )
 @pytest.mark.parametrize("below", ["", "sub/"])

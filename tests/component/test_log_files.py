@@ -1,7 +1,10 @@
 """What may be read, what a name leads to, where the kernel is silent, what was remembered."""
 
 import asyncio
+import errno
+import grp
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from asyncinotify import Inotify
 
 from notifyd.sources.log.finding.links import Links
 from notifyd.sources.log.finding.mounts import Mounts
-from notifyd.sources.log.finding.permission import ClosedGateError, examined, opened
+from notifyd.sources.log.finding.permission import ClosedGateError, examined, opened, unreadable
 from notifyd.sources.log.finding.watch import Watch
 from notifyd.sources.log.position import Key, Position, armed_key, digest
 from support.logs import append
@@ -31,7 +34,25 @@ def test_a_file_that_may_not_be_read_is_said_with_the_mend(tmp_path):
     finally:
         os.seteuid(0)
     assert "permission denied" in str(refusal.value)
-    assert f"setfacl -m u:USER:r {log}" in str(refusal.value)
+    mend = f"run setfacl -m u:{pwd.getpwuid(65534).pw_name}:r {log} as root"
+    assert str(refusal.value).endswith(f"permission denied: {mend}")
+
+
+@as_root
+def test_a_group_that_may_read_a_file_is_the_mend_unless_it_is_roots(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, "line")
+    log.chmod(0o640)
+    for folder in [tmp_path, *tmp_path.parents][:-2]:
+        folder.chmod(folder.stat().st_mode | 0o011)
+    for group, named in ((grp.getgrnam("adm").gr_gid, True), (0, False)):
+        os.chown(log, 0, group)
+        os.seteuid(65534)
+        try:
+            said = unreadable(str(log), PermissionError(errno.EACCES, "no"))
+        finally:
+            os.seteuid(0)
+        assert ("usermod -aG adm" in said) == named
 
 
 @as_root

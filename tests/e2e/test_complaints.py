@@ -100,7 +100,7 @@ def test_a_closed_folder_and_a_fifo_are_told_with_the_mend(complained):
     os.chown(closed, SOMEBODY, SOMEBODY)
     os.mkfifo(fifo)
     one.daemon.start()
-    one.until_logged("[warning", f"{closed} cannot be listed", "give notifyd's user r-x on it")
+    one.until_logged("[warning", f"{closed} cannot be listed", "r-x on it")
     one.until_logged("[warning", f"{fifo} is a FIFO", "name the log files themselves in paths")
     fifo.unlink()
     one.until_logged("[info", f"over: {fifo} is a FIFO")

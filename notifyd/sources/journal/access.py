@@ -1,10 +1,10 @@
 """Whether the journal can be read at all, and the mend where it cannot."""
 
-import os
-import pwd
 import shutil
 from pathlib import Path
 from typing import Final
+
+from notifyd.user import user_name
 
 COMMAND: Final = "journalctl"
 ROOTS: Final = (Path("/run/log/journal"), Path("/var/log/journal"))
@@ -42,7 +42,7 @@ def trouble(roots: tuple[Path, ...] = ROOTS) -> str:
         except OSError:
             continue
     if refused:
-        user = _user()
+        user = user_name()
         return (
             f"the system's journal cannot be read by the user {user}: run usermod -aG "
             f"systemd-journal {user} as root and start notifyd again"
@@ -51,10 +51,3 @@ def trouble(roots: tuple[Path, ...] = ROOTS) -> str:
         "there is no journal on this machine yet: systemctl status systemd-journald says whether "
         "it is written"
     )
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())

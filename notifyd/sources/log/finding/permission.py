@@ -1,12 +1,14 @@
 """What may be read as a log: regular files that nobody else can swap for a secret of ours."""
 
 import errno
+import grp
 import os
 import stat
 
 from notifyd.errors import NotifydError
 from notifyd.sources.folders import enter, shut
 from notifyd.sources.log.finding.way import leads
+from notifyd.user import user_name
 
 COMPRESSED = (
     *(".gz", ".xz", ".zst", ".bz2", ".lz4", ".lzma"),
@@ -94,6 +96,20 @@ def _linked(path: str) -> str:
     )
 
 
+def _permitted(path: str) -> str:
+    """Say how a file becomes readable: by its group, where that may read it and is not root's."""
+    user = user_name()
+    alone = f"run setfacl -m u:{user}:r {path} as root"
+    try:
+        status = os.stat(path)  # noqa: PTH116 - strings throughout
+        group = grp.getgrgid(status.st_gid).gr_name
+    except (OSError, KeyError):
+        return alone
+    if not status.st_gid or not status.st_mode & stat.S_IRGRP:
+        return alone
+    return f"run usermod -aG {group} {user} as root and start notifyd again, or {alone}"
+
+
 def unreadable(path: str, error: OSError) -> str:
     """Say why a file cannot be read, and the mend."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
@@ -101,8 +117,5 @@ def unreadable(path: str, error: OSError) -> str:
     if isinstance(error, PermissionError):
         if folder := shut(path):
             return f"{path} cannot be read, permission denied on the way: {enter(folder)}"
-        return (
-            f"{path} cannot be read, permission denied: add notifyd's user to the group that may "
-            f"read it, or run setfacl -m u:USER:r {path}"
-        )
+        return f"{path} cannot be read, permission denied: {_permitted(path)}"
     return f"{path} cannot be read: {error.strerror or error}"
