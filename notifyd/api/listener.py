@@ -13,6 +13,7 @@ from typing import Self
 from notifyd.api.peers import group_id, peer_of
 from notifyd.config.sections import Socket
 from notifyd.errors import ConfigError, InUseError
+from notifyd.user import user_name
 
 BACKLOG = 1024
 _LONGEST_PATH = 107  # sockaddr_un's 108 bytes, less the NUL
@@ -96,7 +97,8 @@ def _make_folder(folder: Path, mode: int) -> None:
     try:
         folder.mkdir(mode=0o755 if others_may_connect else 0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise _unusable(folder, error) from None
+        what = "the folder for it cannot be made"
+        raise _unusable(folder, error, what) from None
 
 
 def _locked(path: Path) -> int:
@@ -105,7 +107,8 @@ def _locked(path: Path) -> int:
     try:
         lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise _unusable(name, error) from None
+        what = f"nothing can be made in the folder {path.parent}"
+        raise _unusable(path, error, what) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -184,7 +187,11 @@ def _in_use(path: Path, pid: int) -> InUseError:
     )
 
 
-def _unusable(path: Path, error: OSError) -> ConfigError:
+def _unusable(path: Path, error: OSError, what: str = "it cannot be used") -> ConfigError:
     reason = error.strerror or str(error)
-    mend = "give the daemon's user the right to use it, or name another path"
-    return ConfigError([f"socket.path: {reason}: {mend} (got {str(path)!r})"])
+    mend = "name another path"
+    if isinstance(error, PermissionError):
+        mend = f"let the user {user_name()} write there, or {mend}"
+    elif error.errno == errno.ENOSPC:
+        mend = f"free some space, or {mend}"
+    return ConfigError([f"socket.path: {what}: {reason}: {mend} (got {str(path)!r})"])

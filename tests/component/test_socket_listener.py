@@ -189,8 +189,25 @@ def test_a_path_that_is_too_long_is_one_sentence(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"socket\.path: (File exists|Not a directory)"):
+    said = r"socket\.path: the folder for it cannot be made: (File exists|Not a directory): name"
+    with pytest.raises(ConfigError, match=said):
         Listener.open(tmp_path / "file" / "s", PLAIN, {})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to be another user for a while")
+def test_a_folder_that_may_not_be_written_is_named_with_who_may_not(tmp_path):
+    for folder in [tmp_path, *tmp_path.parents][:-2]:
+        folder.chmod(folder.stat().st_mode | 0o055)
+    os.seteuid(12345)
+    try:
+        with pytest.raises(ConfigError) as refusal:
+            Listener.open(tmp_path / "s", PLAIN, {})
+    finally:
+        os.seteuid(0)
+    assert str(refusal.value) == (
+        f"socket.path: nothing can be made in the folder {tmp_path}: Permission denied: "
+        f"let the user 12345 write there, or name another path (got '{tmp_path}/s')"
+    )
 
 
 # --- inherited
