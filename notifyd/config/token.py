@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from notifyd.config.files import without_waiting
 from notifyd.config.sections import Api
 from notifyd.errors import TokenError
+from notifyd.user import user_name
 
 VARIABLES = ("NOTIFYD_SEND_TOKEN", "OBLIEN_SEND_TOKEN", "SEND_TOKEN")
 CREDENTIAL = "send-token"
@@ -43,7 +44,7 @@ class TokenSource:
             raise TokenError(f"there is no send token: {_HOW}")
         token = text.strip()
         if not token:
-            raise TokenError(f"the send token is empty in {self.name}: write it there, or {_HOW}")
+            raise TokenError(f"the send token is empty in {self.name}: write it there")
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise TokenError(
                 f"the send token in {self.name} has characters that no token has "
@@ -83,6 +84,15 @@ def forget(environ: MutableMapping[str, str]) -> None:
         environ.pop(name, None)
 
 
+def _mend(path: Path, error: OSError) -> str:
+    user = user_name()
+    if isinstance(error, FileNotFoundError):
+        return f"write it there, in a file that only the user {user} can read"
+    if isinstance(error, PermissionError):
+        return f"let the user {user} read it: run chown {user} {path} as root"
+    return "mend that, or name another file"
+
+
 def _content(path: Path, name: str) -> str:
     try:
         with open(path, "rb", opener=without_waiting) as stream:
@@ -91,7 +101,7 @@ def _content(path: Path, name: str) -> str:
             content = stream.read(_LONGEST + 1)
     except OSError as error:
         raise TokenError(
-            f"the send token cannot be read from {name}: {error.strerror}; mend that, or {_HOW}"
+            f"the send token cannot be read from {name}: {error.strerror}; {_mend(path, error)}"
         ) from None
     if len(content) > _LONGEST:
         raise TokenError(f"the send token cannot be read: {name} is too large to be a token")

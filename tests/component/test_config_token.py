@@ -6,6 +6,7 @@ import pytest
 from notifyd.config.sections import Api
 from notifyd.config.token import VARIABLES, TokenSource, find_token, forget
 from notifyd.errors import TokenError
+from notifyd.user import user_name
 
 TOKEN = "onp_abcdefgh"
 
@@ -64,6 +65,20 @@ def test_a_file_that_is_missing_is_not_replaced_by_another_source(tmp_path: Path
     source = find_token(Api(token_file=tmp_path / "gone"), {"NOTIFYD_SEND_TOKEN": TOKEN})
     assert f"{tmp_path}/gone" in refusal(source)
     assert "No such file" in refusal(source)
+    assert refusal(source).endswith(f"in a file that only the user {user_name()} can read")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to be another user for a while")
+def test_a_file_of_another_user_is_said_with_the_mend(file: Path):
+    for folder in list(file.parents)[:-2]:
+        folder.chmod(folder.stat().st_mode | 0o055)
+    file.chmod(0o600)
+    os.seteuid(12345)
+    try:
+        sentence = refusal(find_token(Api(token_file=file), {}))
+    finally:
+        os.seteuid(0)
+    assert sentence.endswith(f"let the user 12345 read it: run chown 12345 {file} as root")
 
 
 @pytest.mark.parametrize(
