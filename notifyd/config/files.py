@@ -12,6 +12,7 @@ from pathlib import Path
 from notifyd.config.report import Origins, Place, Report, spoken_place
 from notifyd.errors import ConfigError
 from notifyd.model import Json
+from notifyd.user import user_name
 
 SYSTEM = Path("/etc/notifyd")
 NAME = "config.toml"
@@ -37,15 +38,21 @@ def find(path: Path | None, environ: Mapping[str, str], system: Path = SYSTEM) -
     named = str(path) if path else environ.get("NOTIFYD_CONFIG", "")
     if named:
         file = Path(named).expanduser().absolute()
-        if not os.path.lexists(file):
+        if not _exists(file):
             by = "--config" if path else "NOTIFYD_CONFIG"
             raise ConfigError([f"{file}: there is no such file, but {by} names it"])
         return file
-    folders = [folder / "notifyd" for folder in _user_folders(environ)] + [system]
-    for folder in folders:
-        if os.path.lexists(folder / NAME) or any((folder / DROP_INS).glob("*.toml")):
+    for folder in places(environ, system):
+        # A home that may not be seen is another user's, whose environment was taken along.
+        there = _exists(folder / NAME) if folder == system else os.path.lexists(folder / NAME)
+        if there or any((folder / DROP_INS).glob("*.toml")):
             return folder / NAME
     return None
+
+
+def places(environ: Mapping[str, str], system: Path = SYSTEM) -> list[Path]:
+    """List the folders in which a configuration is looked for where none is named."""
+    return [folder / "notifyd" for folder in _user_folders(environ)] + [system]
 
 
 def _user_folders(environ: Mapping[str, str]) -> list[Path]:
@@ -84,7 +91,9 @@ def read(file: Path, name: str, report: Report) -> Document | None:
         text = content.decode("utf-8-sig")
         return Document(name, tomllib.loads(text))
     except OSError as error:
-        report.file(f"{name}: cannot be read: {error.strerror} ({file})")
+        refused = isinstance(error, PermissionError)
+        mend = f": let the user {user_name()} read it" if refused else ""
+        report.file(f"{name}: cannot be read: {error.strerror}{mend} ({file})")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         report.file(f"{name}: line {line}: is not UTF-8: save it in that encoding")
@@ -93,6 +102,18 @@ def read(file: Path, name: str, report: Report) -> Document | None:
     except RecursionError:
         report.file(f"{name}: is nested too deeply")
     return None
+
+
+def _exists(file: Path) -> bool:
+    """Whether a file is there; ConfigError if that cannot be seen."""
+    try:
+        file.lstat()
+    except PermissionError as error:
+        mend = f"let the user {user_name()} enter the folders on the way to it"
+        raise ConfigError([f"{file}: cannot be seen: {error.strerror}: {mend}"]) from None
+    except OSError:
+        return False
+    return True
 
 
 def without_waiting(path: str, flags: int) -> int:

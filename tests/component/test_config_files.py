@@ -179,6 +179,32 @@ class TestReading:
             (line,) = problems(tmp_path / "config.toml", {})
         assert line.startswith("config.toml: cannot be read: No such device or address")
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="needs to be another user for a while")
+    def test_one_that_may_not_be_read_or_not_be_seen_is_not_taken_for_none(self, tmp_path: Path):
+        for folder in [tmp_path, *tmp_path.parents][:-2]:
+            folder.chmod(folder.stat().st_mode | 0o055)
+        (tmp_path / "etc").mkdir()
+        config = tmp_path / "etc" / "config.toml"
+        config.touch(0o600)
+        os.seteuid(12345)
+        try:
+            (unread,) = problems(config, {})
+            os.seteuid(0)
+            (tmp_path / "etc").chmod(0o700)
+            os.seteuid(12345)
+            (unseen,) = problems(config, {})
+            with pytest.raises(ConfigError, match="cannot be seen"):
+                files.find(None, {}, tmp_path / "etc")
+        finally:
+            os.seteuid(0)
+        assert unread == (
+            f"config.toml: cannot be read: Permission denied: let the user 12345 read it ({config})"
+        )
+        assert unseen == (
+            f"{config}: cannot be seen: Permission denied: "
+            "let the user 12345 enter the folders on the way to it"
+        )
+
     def test_a_dangling_link(self, tmp_path: Path):
         (tmp_path / "config.toml").symlink_to(tmp_path / "gone")
         (line,) = problems(tmp_path / "config.toml", {})
