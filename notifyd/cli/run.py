@@ -14,6 +14,7 @@ import structlog
 
 from notifyd import __version__, logbook
 from notifyd.app import App
+from notifyd.config.files import NAME, places
 from notifyd.config.load import Loaded, load
 from notifyd.config.token import find_token, forget
 from notifyd.errors import NotifydError
@@ -38,10 +39,20 @@ def run(args: argparse.Namespace) -> int:
     logbook.configure(loaded.settings.log.level, loaded.settings.log.format)
     for warning in filter(None, (*loaded.warnings, token.warning)):
         log.warning(warning)
+    if not loaded.files and not loaded.settings.triggers:
+        log.warning(_without_file(environ))
     _allow_descriptors()
     app = App(loaded.settings, token, config=args.config, environ=environ)
     asyncio.run(serve(app, loaded))
     return 0
+
+
+def _without_file(environ: dict[str, str]) -> str:
+    files = " or ".join(str(folder / NAME) for folder in places(environ))
+    return (
+        "there is no configuration file, so nothing is watched and only the socket is served: "
+        f"write {files}"
+    )
 
 
 def _allow_descriptors() -> None:

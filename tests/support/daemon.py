@@ -51,6 +51,7 @@ class Daemon:
         self.folder, self.platform = folder, platform
         self.socket = folder / "run" / "notifyd.sock"
         self.config = folder / "config.toml"
+        self.named: tuple[str, ...] = ("--config", str(self.config))
         self.log = folder / "daemon.log"
         self.environ = {
             "PATH": os.environ["PATH"],
@@ -78,8 +79,7 @@ class Daemon:
                     "-m",
                     "notifyd",
                     "run",
-                    "--config",
-                    str(self.config),
+                    *self.named,
                 ],
                 env=self.environ,
                 stdout=log,
