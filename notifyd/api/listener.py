@@ -43,7 +43,7 @@ class Listener:
             too_long = f"a socket's path may have {_LONGEST_PATH} bytes at most: name a shorter one"
             raise ConfigError([f"socket.path: {too_long} (got {str(path)!r})"])
         group = -1 if settings.group is None else group_id(settings.group, "group")
-        _make_folder(path.parent, settings.mode)
+        _make_folder(path, settings.mode)
         lock = _locked(path)
         try:
             _make_way(path)
@@ -92,13 +92,12 @@ def _inherited(environ: Mapping[str, str]) -> socket.socket | None:
     raise ConfigError([f"LISTEN_FDS: {reason}: {mend}"])
 
 
-def _make_folder(folder: Path, mode: int) -> None:
+def _make_folder(path: Path, mode: int) -> None:
     others_may_connect = bool(mode & 0o077)
     try:
-        folder.mkdir(mode=0o755 if others_may_connect else 0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o755 if others_may_connect else 0o700, parents=True, exist_ok=True)
     except OSError as error:
-        what = "the folder for it cannot be made"
-        raise _unusable(folder, error, what) from None
+        raise _unusable(path, error, f"the folder {path.parent} cannot be made") from None
 
 
 def _locked(path: Path) -> int:
