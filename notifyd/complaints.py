@@ -4,7 +4,7 @@ Of many that are alike the first are told one by one, of the others the number. 
 is told again only after a while; what is the case then is told then.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 
 import structlog
@@ -14,6 +14,8 @@ from notifyd.text import clean_title
 
 QUIET = 600.0
 """Seconds for which a problem that was told is not told again, though it came and went."""
+
+_AWAITED = "awaited"
 
 log = structlog.get_logger()
 
@@ -40,12 +42,18 @@ class Complaints:
                 if not past:
                     of_kind = found.setdefault((health.name, kind), {})
                     of_kind[about or sentence] = clean_title(sentence)
+            for path in health.awaited:
+                of_kind = found.setdefault((health.name, _AWAITED), {})
+                of_kind[path] = clean_title(f"there is no {path} yet: it is read when it comes")
         again = inf
         for source, kind in [*found, *(self._alike.keys() - found.keys())]:
             if (source, kind) in found or source not in blind:
                 alike = self._alike.setdefault((source, kind), _Alike(source))
                 now = found.get((source, kind), {})
-                again = min(again, alike.hear(now, mono, dead=source in dead))
+                tell = log.error if source in dead else log.warning
+                if kind == _AWAITED:
+                    tell = log.info
+                again = min(again, alike.hear(now, mono, tell))
         return again
 
 
@@ -59,9 +67,8 @@ class _Alike:
         """When each was told that still stands, or that was told a moment ago."""
         self._more, self._more_said, self._more_at = 0, "", -inf
 
-    def hear(self, found: Mapping[str, str], mono: float, *, dead: bool) -> float:
+    def hear(self, found: Mapping[str, str], mono: float, tell: Callable[..., object]) -> float:
         """Compare with what was told. found: sentences, by what tells one from another."""
-        tell = log.error if dead else log.warning
         for about in [about for about in self._standing if about not in found]:
             self._end(self._standing.pop(about))
         self._told = {

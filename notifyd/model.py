@@ -137,7 +137,7 @@ class Health:
 
     undecided: lines that no pattern could decide in time, by trigger. lost: entries that are known
     to have gone before anybody could read them, by trigger. begun: it has looked at what is there;
-    before that, nobody knows of its problems.
+    before that, nobody knows of its problems. awaited: paths that name nothing yet.
     """
 
     name: str
@@ -147,6 +147,7 @@ class Health:
     undecided: Mapping[str, int] = field(default_factory=dict)
     lost: Mapping[str, int] = field(default_factory=dict)
     begun: bool = True
+    awaited: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> list[str]:

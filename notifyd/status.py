@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from notifyd import __version__
-from notifyd.model import Health, Json, Now, Row, Status
+from notifyd.model import ALIKE, Health, Json, Now, Row, Status
 from notifyd.shaping.gate import Gate, Sending
 from notifyd.shaping.mutes import mute_end
 from notifyd.shaping.state import Ledger, State
@@ -58,6 +58,7 @@ def describe(
                 "name": source.name,
                 "watching": source.watching,
                 "problems": source.sentences,
+                "awaited": list(source.awaited[:ALIKE]),
                 "dead": source.dead,
                 "undecided": dict(source.undecided),
                 "lost": dict(source.lost),

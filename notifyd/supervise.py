@@ -70,7 +70,9 @@ class Supervised:
 
     def _look(self) -> None:
         health = self.health()
-        if self._known is None or self._known.problems != health.problems:
+        known = self._known
+        news = known is None or known.problems != health.problems
+        if known is None or news or known.awaited != health.awaited:
             self._known = health
             self._changed()
 

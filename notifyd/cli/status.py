@@ -56,6 +56,7 @@ def _summary(status: Answer) -> str:
         *(["muted", sentence] for sentence in _muted(status)),
         *(["digest", sentence] for sentence in _held_back(status)),
         ["watching", _watching(status)],
+        *(["not there yet", path] for path in _awaited(status)),
     ]
     return table(rows)
 
@@ -109,6 +110,11 @@ def _watching(status: Answer) -> str:
         f"{shown(source.get('name', '?'))} ({shown(source.get('watching', 0))})"
         for source in sources
     )
+
+
+def _awaited(status: Answer) -> list[str]:
+    found = (source.get("awaited") for source in _sources(status))
+    return [shown(path) for paths in found if isinstance(paths, list) for path in paths]
 
 
 def _problems(status: Answer) -> str:

@@ -1,5 +1,8 @@
 """A daemon that was just installed, with what is usually wrong then: said where one looks first."""
 
+from support.daemon import PLENTY, wait_for
+from support.logs import append
+
 
 def test_without_a_configuration_file_it_is_said_where_one_belongs(daemon, tmp_path):
     one = daemon("")
@@ -10,3 +13,36 @@ def test_without_a_configuration_file_it_is_said_where_one_belongs(daemon, tmp_p
     [line] = [line for line in one.log.read_text().splitlines() if "[warning" in line]
     assert "there is no configuration file, so nothing is watched" in line
     assert f"write {tmp_path}/notifyd/config.toml or /etc/notifyd/config.toml" in line
+
+
+def test_a_log_that_is_not_there_yet_is_said_until_it_comes(daemon, tmp_path, platform):
+    (tmp_path / "logs").mkdir()
+    append(tmp_path / "logs" / "there.log", "of old")
+    paths = [f"{tmp_path}/logs/{name}" for name in ("app.log", "there.log", "later/*.log")]
+    keys = "type = 'log'\npatterns = 'line'\ndebounce = '0s'\ncooldown = '0s'"
+    config = f"[triggers.t]\n{keys}\npaths = {paths}\n"
+    one = daemon(PLENTY + config).start()
+
+    def said(path):
+        lines = one.log.read_text().splitlines()
+        return [line for line in lines if f"there is no {path} yet" in line]
+
+    def awaited():
+        [source] = one.ask("GET", "/v1/status")["sources"]
+        assert source["problems"] == []
+        return source["awaited"]
+
+    assert [len(said(path)) for path in paths] == [1, 0, 1]
+    assert awaited() == [paths[0], paths[2]]
+    assert f"not there yet  {paths[0]}" in one.command("status").stdout
+    append(tmp_path / "logs" / "app.log", "line")
+    wait_for(lambda: "over: " in said(paths[0])[-1])
+    assert awaited() == [paths[2]]
+    (tmp_path / "logs" / "later").mkdir()
+    append(tmp_path / "logs" / "later" / "x.log", "line")
+    wait_for(lambda: "over: " in said(paths[2])[-1])
+    assert awaited() == []
+    (tmp_path / "logs" / "app.log").unlink()
+    append(tmp_path / "logs" / "there.log", "line")
+    wait_for(lambda: len(platform.delivered) == 3)
+    assert len(said(paths[0])) == 2

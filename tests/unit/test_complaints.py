@@ -149,3 +149,12 @@ def test_what_happened_and_was_told_by_its_source_is_in_status_alone(lines):
     happened = Health("journal", 1, (Problem("lost", "t: 3 lost", about="t", past=True),))
     Complaints().hear([happened], 0)
     assert (lines, happened.sentences) == ([], ["t: 3 lost"])
+
+
+def test_what_is_not_there_yet_is_told_once_and_is_no_problem(lines):
+    complaints = Complaints()
+    for second in range(10):
+        complaints.hear([Health("log", 0, awaited=("/var/log/app.log",))], second)
+    complaints.hear([Health("log", 1)], 10)
+    sentence = "there is no /var/log/app.log yet: it is read when it comes"
+    assert told(lines) == [("info", sentence), ("info", f"over: {sentence}")]

@@ -51,6 +51,7 @@ class Batch:
     watched: tuple[set[str], set[str]] | None
     watching: int
     problems: tuple[Problem, ...]
+    awaited: tuple[str, ...]
     undecided: Mapping[str, int]
     surveyed: bool
     polled: str
@@ -114,6 +115,7 @@ class Follower:
             watched=self._watched() if again or hints.names else None,
             watching=len(tails.by_key),
             problems=self._problems(),
+            awaited=tuple(self._catalog.unmet(self._found)),
             undecided=self._undecided(),
             surveyed=hints.all,
             polled=self._polled,
@@ -157,7 +159,8 @@ class Follower:
     def _follow(self, hints: Hints) -> None:
         roster = self._roster
         if hints.all:
-            self._found = self._catalog.survey()
+            before, self._found = self._found, self._catalog.survey()
+            self._found.met.update(before.met)  # what was there once is not awaited
             roster.survey(self._found.paths)
             self._carries.tidy()
             mounts = Mounts()
@@ -175,6 +178,7 @@ class Follower:
         for path in hints.changed | folders:
             for name in sorted(roster.names.concerned(path)):
                 roster.look(name)
+        self._catalog.meet(self._found, hints.changed)
         for path in hints.written:
             roster.written(path)
 

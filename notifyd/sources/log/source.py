@@ -57,6 +57,7 @@ class LogSource:
                         sweep_at = now + every
                     before, self._health = self._health, self._told(batch, watch)
                     news = not begun or self._health.problems != before.problems
+                    news = news or self._health.awaited != before.awaited
                     if batch.events or batch.positions or news:
                         begun = True
                         await emit(Reading(batch.events, batch.positions, rereadable=True))
@@ -73,7 +74,13 @@ class LogSource:
         elif batch.polled:
             kind = f"some logs are on {batch.polled}, which does not tell of changes"
             problems += (Problem("mount", f"{kind}: logs are looked at every second"),)
-        return Health(self.name, batch.watching, problems, undecided=batch.undecided)
+        return Health(
+            self.name,
+            batch.watching,
+            problems,
+            undecided=batch.undecided,
+            awaited=batch.awaited,
+        )
 
 
 def _turn(follower: Follower, watch: Watch, hints: Hints, now: float) -> tuple[Batch, Hints]:

@@ -14,12 +14,14 @@ from notifyd.sources.log.finding.permission import COMPRESSED
 class Survey:
     """What a walk met. directories: to be watched. awaited: where missing ones will appear.
 
-    closed: by pattern the directories that could not be looked into, each with a sentence on it.
+    met: patterns by which something was found. closed: by pattern the directories that could not
+    be looked into, each with a sentence on it.
     """
 
     paths: set[str] = field(default_factory=set)
     directories: set[str] = field(default_factory=set)
     awaited: set[str] = field(default_factory=set)
+    met: set[str] = field(default_factory=set)
     closed: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def joined(self, later: "Survey") -> "Survey":
@@ -28,6 +30,7 @@ class Survey:
             self.paths | later.paths,
             self.directories | later.directories,
             self.awaited | later.awaited,
+            self.met | later.met,
             self.closed | later.closed,
         )
 
@@ -65,6 +68,20 @@ class Catalog:
             for trigger in self._triggers[pattern]
         ]
 
+    def unmet(self, found: Survey) -> list[str]:
+        """List the patterns that name nothing yet, as far as that can be seen."""
+        patterns = (glob.pattern for glob in self._globs.values())
+        return [name for name in patterns if name not in found.met and not found.closed.get(name)]
+
+    def meet(self, found: Survey, paths: Iterable[str]) -> None:
+        """Take note of these paths, for the patterns that name nothing yet."""
+        if not self.unmet(found):
+            return
+        there = [path for path in paths if os.path.lexists(path)]
+        for glob in self._globs.values():
+            if any(map(glob.matches, there)):
+                found.met.add(glob.pattern)
+
     def ordered(self, triggers: Iterable[str]) -> tuple[str, ...]:
         """Bring triggers into the order of the configuration."""
         return tuple(sorted(set(triggers), key=self._order.__getitem__))
@@ -88,6 +105,7 @@ class Catalog:
                     result.directories.add(found.path)
                 if found.matched and (found.path == glob.pattern or not _is_directory(found)):
                     result.paths.add(found.path)
+                    result.met.add(glob.pattern)
             for error in refused:
                 _note(closed, error.filename)
         return result
