@@ -67,7 +67,8 @@ class Entries:
                 break
             if not batch.more:
                 select.select([self._follower.descriptor], [], [], _PATIENCE)
-        for said in (*self._ledger.losses.told(time.time()), self._nothing(), self._trouble):
+        lost = (problem.sentence for problem in self._ledger.losses.told(time.time()))
+        for said in (*lost, self._nothing(), self._trouble):
             if said:
                 print(said, file=sys.stderr)
 

@@ -117,7 +117,8 @@ def test_of_many_files_some_are_named_and_the_others_counted(complained):
     assert one.problems()[20:] == ["and 30 more like these"]
     for log in logs:
         log.chmod(0o644)
-    one.until_logged("[info", "over: 30 more like this one")
+    wait_for(lambda: len(one.logged("[info", "over: ")) == 21, 5, one.daemon.log.read_text)
+    assert one.logged("[info", "over: 30 more like this one")
     assert len(one.logged("cannot be read")) == 42
 
 
