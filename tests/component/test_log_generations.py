@@ -467,3 +467,70 @@ def test_a_copy_that_is_older_than_what_was_read_has_nothing_new(log):
     daemon.start()
     daemon.restart()
     assert daemon.lines() == ["one", "two", "three", "four"]
+
+
+@patterns
+def test_what_was_written_while_a_copy_was_made_does_not_have_the_copy_read(log, pattern):
+    append(log, "one")
+    stamped(log, 0)
+    daemon = named(log, pattern)
+    append(log, "two")
+    part = log.read_bytes()
+    append(log, "three, which the copy lacks")
+    stamped(log, 1)
+    daemon.turn()
+    log.with_name("app.log.1").write_bytes(part)
+    stamped(log.with_name("app.log.1"), 2)
+    os.truncate(log, 0)
+    append(log, "four")
+    stamped(log, 3)
+    daemon.turn()
+    daemon.restart()
+    assert daemon.lines() == ["one", "two", "three, which the copy lacks", "four"]
+
+
+@patterns
+@pytest.mark.parametrize("down", [False, True])
+def test_a_log_that_was_empty_when_it_was_seen_is_found_in_its_copies(log, pattern, down):
+    log.touch()
+    stamped(log, 0)
+    daemon = named(log, pattern)
+    if down:
+        daemon.kill()
+    for number in range(3):
+        append(log, f"line {number}")
+        copied(log, log.with_name(f"app.log-2024010{number}"), 1 + number)
+    append(log, "new")
+    if down:
+        daemon.start()
+    daemon.turn()
+    daemon.restart()
+    assert sorted(daemon.lines()) == ["line 0", "line 1", "line 2", "new"]
+
+
+@patterns
+@pytest.mark.parametrize("down", [False, True])
+def test_a_log_of_which_only_the_hole_was_read_is_found_in_its_copies(log, pattern, down):
+    """Its writer goes on where it was, without O_APPEND."""
+    writer = os.open(log, os.O_WRONLY | os.O_CREAT, 0o644)
+    os.write(writer, b"known for long\n")
+    stamped(log, 0)
+    daemon = named(log, pattern)
+    copied(log, log.with_name("app.log-20240100"), 1)
+    os.write(writer, b"half")
+    stamped(log, 1)
+    daemon.turn()
+    if down:
+        daemon.kill()
+    os.write(writer, b" a line\n")
+    for number in range(3):
+        os.write(writer, f"line {number}\n".encode())
+        copied(log, log.with_name(f"app.log-2024010{1 + number}"), 2 + number)
+    os.write(writer, b"new\n")
+    os.close(writer)
+    if down:
+        daemon.start()
+    daemon.turn()
+    daemon.restart()
+    wanted = ["known for long", "half a line", "line 0", "line 1", "line 2", "new"]
+    assert sorted(daemon.lines()) == sorted(wanted)

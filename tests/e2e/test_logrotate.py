@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 
@@ -67,6 +68,7 @@ class Drill:
         self.rotate(times)
 
     def down(self, times=1):
+        self.read_what_is_packed()
         self.daemon.kill()
         for site in self.sites:
             site.leave()
@@ -77,6 +79,16 @@ class Drill:
             site.excuse()
         self.daemon.start()
         wait_for(self.watching)  # what is compressed before anybody has met it cannot be read
+
+    def read_what_is_packed(self):
+        """Wait, for a kill now could not be made up for: no archive is read."""
+
+        def read():
+            told = self.told()
+            return all(site.packed <= told[site.name].keys() for site in self.sites)
+
+        with suppress(AssertionError):  # what is lost is said in the end
+            wait_for(read, 10)
 
     def watching(self):
         sources = self.daemon.ask("GET", "/v1/status")["sources"]

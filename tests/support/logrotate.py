@@ -48,6 +48,9 @@ body = "{{{{% for line in lines %}}}}{{{{{{{{ line[5:11] }}}}}}}} {{{{% endfor %
 """
 
 
+_SHOWN: Final = 10
+
+
 @dataclass(frozen=True)
 class Mode:
     """directives: of logrotate. pen: how the log is written, see `Pen`.
@@ -275,6 +278,11 @@ class Site:
     def needless(self) -> set[int]:
         return self.excused | (self._in_packed() if self.mode.torn else set())
 
+    @property
+    def packed(self) -> set[int]:
+        """What must be told though it is in archives alone: it was met before it was packed."""
+        return set() if self.mode.packs_at_once else self._in_packed() - self.needless
+
     def _in_packed(self) -> set[int]:
         return set().union(*(numbers(path) for path in self.files() if path.suffix in PACKED))
 
@@ -299,7 +307,8 @@ class Site:
         invented = [number for number in told if number < FILLER and number not in self.pen.written]
         found = {"lost": lost, "doubled": doubled, "invented": invented}
         return "; ".join(
-            f"{what} {len(which)} of {len(self.pen.written)}, written {self._when(which)}"
+            f"{what} {len(which)} of {len(self.pen.written)}, written {self._when(which)}: "
+            f"{sorted(which)[:_SHOWN]}"
             for what, which in found.items()
             if which
         )

@@ -77,6 +77,9 @@ class Position:
     seen: wall-clock seconds when the file was last known to exist.
     modified: when it was last written to, in nanoseconds, as far as that was seen.
     head: the digest of its first bytes, as far as they lie before the offset; empty if unknown.
+    begun: when what it holds was begun, in nanoseconds, as far as that was seen; 0 if unknown.
+    cut: when it was seen to hold that no more, as it was truncated; 0 while it does.
+    first: what it began with, at most as much as `head` speaks of; not kept over a restart.
     version: what tells its inode from an earlier one of the same number; 0 if unknown.
     place: where it was seen last, if not under a name of ours.
     copied: it is a copy, of which nothing was read: what lies before the offset was read elsewhere.
@@ -93,6 +96,9 @@ class Position:
     seen: float = 0.0
     modified: int = 0
     head: str = ""
+    begun: int = 0
+    cut: int = 0
+    first: bytes = field(default=b"", compare=False, repr=False)
     version: int = 0
     place: str = ""
     copied: bool = False
@@ -100,7 +106,9 @@ class Position:
     checked: int = _CHECKED_ONCE
 
     def text(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        kept = asdict(self)
+        del kept["first"]
+        return json.dumps(kept, separators=(",", ":"))
 
     @classmethod
     def parse(cls, text: str) -> Self | None:

@@ -1,6 +1,7 @@
 """One open log file: where its reading stands, and the next whole lines of it."""
 
 import os
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from notifyd.sources.log.finding.permission import ClosedGateError
@@ -67,6 +68,8 @@ class Tail:
         """The position that was taken last."""
         self.modified = os.fstat(handle.descriptor).st_mtime_ns
         """When it was written to, as of when it was last seen to be what it was."""
+        self.begun = self.modified
+        """When what it holds was begun, as far as that was seen."""
         self._print = Fingerprint()
         self._glimpsed: tuple[int, Fingerprint] | None = None
         """Its size and what was in it when it was not its turn yet to be read."""
@@ -95,6 +98,7 @@ class Tail:
             seen=seen,
             modified=self.modified,
             head=self._print.head_digest,
+            begun=self.begun,
             version=self.handle.version,
             place=self.handle.place if self.handle.kept else "",
             copied=self.copied,
@@ -108,7 +112,7 @@ class Tail:
         known = position.version and self.handle.version
         if (known and known != position.version) or not self.resume(position):
             return False
-        self.known, self.copied = bool(known), position.copied
+        self.known, self.copied, self.begun = bool(known), position.copied, position.begun
         self.fresh = self.fresh or self.copied
         return True
 
@@ -138,8 +142,9 @@ class Tail:
 
     def restart(self) -> None:
         """Begin anew: the file was truncated, or is another."""
-        self.lost = self.position(self.last.seen)
-        self.modified = self.written
+        lost, first = self.position(self.last.seen), self._print.head
+        self.lost = replace(lost, cut=self.written, first=first)
+        self.modified = self.begun = self.written
         self.offset = self._searched = 0
         self._print = Fingerprint()
         self.skipping, self.blank, self.fresh, self.copied = False, True, True, False
@@ -175,6 +180,14 @@ class Tail:
     @property
     def size(self) -> int:
         return os.fstat(self.descriptor).st_size
+
+    def is_part(self, position: Position) -> bool:
+        """Whether this is a copy of what a file held that was truncated, up to some line."""
+        size = self.size
+        if not (position.begun <= self.written <= position.cut and size <= position.offset):
+            return False
+        first = os.pread(self.descriptor, HEAD, 0)
+        return b"\n" in first and position.first.startswith(first)
 
     @property
     def written(self) -> int:

@@ -77,10 +77,11 @@ class Likeness:
         return False
 
     def is_spent(self, copy: Tail) -> bool:
-        """Whether a file is what another was that is no more and was read to its end."""
+        """Whether a file holds nothing but what was read of another, which is no more."""
         size = copy.size
         return any(
-            position.check and position.offset == size and copy.fits(position)
+            copy.is_part(position)
+            or (position.check and position.offset == size and copy.fits(position))
             for _, position in self.relatives(copy)
             if not position.copied
         )
