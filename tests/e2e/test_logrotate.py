@@ -161,7 +161,6 @@ def drill(tmp_path, daemon, platform):
         one.writers.join()
 
 
-@pytest.mark.soak  # until it has passed often enough since its last failure was mended
 @pytest.mark.parametrize("pattern", ["app.log", "all"])
 def test_every_mode_tells_each_line_once(drill, pattern):
     one = drill(pattern, SEED or 1, 0.03)
@@ -180,8 +179,8 @@ def test_every_mode_tells_each_line_once(drill, pattern):
 @pytest.mark.parametrize("pattern", ["app.log", "all"])
 def test_dozens_of_rotations_and_kills(drill, pattern):
     seed = SEED or random.SystemRandom().randrange(1, 10**6)
-    one = drill(pattern, seed, 0.01)
-    for _ in range(int(os.environ.get("SOAK_ROTATIONS", "40"))):
+    one = drill(pattern, seed, 0.05)
+    for _ in range(int(os.environ.get("SOAK_ROTATIONS", "20"))):
         deed = one.chance.choice([one.up, one.up, one.down])
         deed(times=one.chance.choice([1, 1, 2, 3]))
     faults = one.faults(within=60.0)
