@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event
 from notifyd.sources.log.position import Key, carry_key, carry_of
-from notifyd.sources.log.reading.tail import Piece, Tail
+from notifyd.sources.log.reading.block import Piece
+from notifyd.sources.log.reading.tail import Tail
 from notifyd.sources.log.reading.tails import Tails
 from notifyd.sources.records.carry import Carry
 from notifyd.sources.records.judges import Judges

@@ -11,11 +11,12 @@ from notifyd.sources.log.finding.catalog import Catalog, Survey
 from notifyd.sources.log.finding.mounts import Mounts
 from notifyd.sources.log.finding.permission import ClosedGateError, unreadable
 from notifyd.sources.log.finding.watch import Hints
+from notifyd.sources.log.reading.block import Piece, buffer
 from notifyd.sources.log.reading.devices import renumbered
 from notifyd.sources.log.reading.handles import Handles, StaleError
 from notifyd.sources.log.reading.ledger import Ledger
 from notifyd.sources.log.reading.partials import Partials
-from notifyd.sources.log.reading.tail import Piece, Tail, buffer
+from notifyd.sources.log.reading.tail import Tail
 from notifyd.sources.log.reading.tails import Tails
 from notifyd.sources.log.roster import Roster
 from notifyd.sources.records.judges import late

@@ -2,43 +2,16 @@
 
 import os
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from notifyd.sources.log.finding.permission import ClosedGateError
 from notifyd.sources.log.position import CHECKED, Key, Position, digest
+from notifyd.sources.log.reading.block import BLOCK, BOM, COMPRESSED, Piece
 from notifyd.sources.log.reading.fingerprint import HEAD, Fingerprint
+from notifyd.sources.log.reading.glimpse import Glimpse
 from notifyd.sources.log.reading.handles import Handle
 
-BLOCK: Final = 1 << 20
-_PROBE = 64 << 10
-_ALIKE = 64 << 10
-_BOM = b"\xef\xbb\xbf"
-_COMPRESSED = (
-    b"\x1f\x8b\x08",
-    b"\xfd7zXZ\x00",
-    b"\x28\xb5\x2f\xfd",
-    b"\x04\x22\x4d\x18",
-    b"PK\x03\x04",
-    b"\x1f\x9d",
-    *(b"BZh%d1AY&SY" % level for level in range(1, 10)),
-)
-
-
-def buffer() -> bytearray:
-    """Make room for one block and the checked bytes before it; one serves all tails."""
-    return bytearray(CHECKED + BLOCK)
-
-
-class Piece(NamedTuple):
-    """Whole lines between two indexes of the buffer, or the head of a line that is too long.
-
-    base: the file's offset at index 0 of the buffer.
-    """
-
-    start: int
-    end: int
-    base: int
-    head: bool
+_PROBE: Final = 64 << 10
 
 
 class Tail:
@@ -71,8 +44,8 @@ class Tail:
         self.begun = self.modified
         """When what it holds was begun, as far as that was seen."""
         self._print = Fingerprint()
-        self._glimpsed: tuple[int, Fingerprint] | None = None
-        """Its size and what was in it when it was not its turn yet to be read."""
+        self._glimpsed: Glimpse | None = None
+        """What was in it when it was not its turn yet to be read."""
         self.blank = True
         """Whether nothing but NUL bytes was read, if anything."""
         self._searched = 0
@@ -160,15 +133,13 @@ class Tail:
 
     def glimpse(self) -> None:
         """Remember what is in a file of which nothing is read yet."""
-        if self.offset == 0 and (size := self.size):
-            self._glimpsed = size, Fingerprint.taken(self.descriptor, size)
+        if self.offset == 0:
+            self._glimpsed = Glimpse.taken(self.descriptor)
 
     def _was_truncated(self) -> bool:
         """Whether what was glimpsed is no more, so that it went before it was read."""
-        if self._glimpsed is None:
-            return False
-        (size, seen), self._glimpsed = self._glimpsed, None
-        return self.offset == 0 and Fingerprint.taken(self.descriptor, size) != seen
+        glimpsed, self._glimpsed = self._glimpsed, None
+        return self.offset == 0 and glimpsed is not None and not glimpsed.stands(self.descriptor)
 
     def last_line(self, size: int) -> int:
         """Find where the line begins that is unfinished at `size`; `size` itself if none is."""
@@ -180,14 +151,6 @@ class Tail:
     @property
     def size(self) -> int:
         return os.fstat(self.descriptor).st_size
-
-    def is_part(self, position: Position) -> bool:
-        """Whether this is a copy of what a file held that was truncated, up to some line."""
-        size = self.size
-        if not (position.begun <= self.written <= position.cut and size <= position.offset):
-            return False
-        first = os.pread(self.descriptor, HEAD, 0)
-        return b"\n" in first and position.first.startswith(first)
 
     @property
     def written(self) -> int:
@@ -214,22 +177,6 @@ class Tail:
         """Whether the file still holds what was read of it."""
         here = Fingerprint.taken(self.descriptor, self.offset)
         return here == self._print
-
-    def begins(self, other: "Tail") -> bool:
-        """Whether all of this file is what the other, which is whole, begins with.
-
-        A part of a first line tells nothing: many lines begin alike.
-        """
-        size = self.size
-        if not 0 < size <= other.size:
-            return False
-        low = max(0, size - _ALIKE)
-        first, last = (os.pread(self.descriptor, _ALIKE, at) for at in (0, low))
-        return (
-            b"\n" in first + last
-            and first == os.pread(other.descriptor, len(first), 0)
-            and last == os.pread(other.descriptor, size - low, low)
-        )
 
     @property
     def deleted(self) -> bool:
@@ -269,7 +216,7 @@ class Tail:
             if got <= 0:
                 return None
             start, end = CHECKED, CHECKED + got
-            if self.offset == 0 and buffer.startswith(_COMPRESSED, start):
+            if self.offset == 0 and buffer.startswith(COMPRESSED, start):
                 return None
             if self.blank and buffer[start] == 0:
                 self._skip_nul(number, buffer, end)
@@ -279,8 +226,8 @@ class Tail:
                 self.skipping = newline == 0
                 self._consume(buffer, newline or end)
                 continue
-            if self.offset == 0 and buffer.startswith(_BOM, start, end):
-                start += len(_BOM)
+            if self.offset == 0 and buffer.startswith(BOM, start, end):
+                start += len(BOM)
             base = self.offset - CHECKED
             cut = buffer.rfind(b"\n", start, end) + 1
             if cut:
@@ -303,8 +250,8 @@ class Tail:
         got = os.preadv(self.descriptor, [memoryview(buffer)[CHECKED:]], self.offset)
         if got <= 0 or buffer.find(b"\n", CHECKED, CHECKED + got) >= 0:
             return None
-        bom = self.offset == 0 and buffer.startswith(_BOM, CHECKED, CHECKED + got)
-        start = CHECKED + bom * len(_BOM)
+        bom = self.offset == 0 and buffer.startswith(BOM, CHECKED, CHECKED + got)
+        start = CHECKED + bom * len(BOM)
         return Piece(start, CHECKED + got, self.offset - CHECKED, head=True)
 
     def advance(self, buffer: bytearray, piece: Piece, end: int) -> None:

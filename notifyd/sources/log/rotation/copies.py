@@ -8,7 +8,13 @@ from notifyd.sources.log.finding.siblings import Sibling
 from notifyd.sources.log.position import Key, Position
 from notifyd.sources.log.reading.tail import Tail
 from notifyd.sources.log.reading.tails import Tails
-from notifyd.sources.log.rotation.likeness import Likeness, holds_nothing_new, outlasted, whole
+from notifyd.sources.log.rotation.likeness import (
+    Likeness,
+    begins,
+    holds_nothing_new,
+    outlasted,
+    whole,
+)
 
 
 class Copies:
@@ -31,7 +37,7 @@ class Copies:
                 self._tails.waiting[key] = None  # it will be found to be truncated, and copies too
                 self._tails.held[tail.key] = key
                 return True
-            elif tail.begins(original):
+            elif begins(tail, original):
                 self._tails.hold(tail, original)
                 return True
         if self._goes_on(tail, gone):
@@ -41,7 +47,7 @@ class Copies:
             tail.pass_over()
             self._tails.note(tail, urgent=True)
         elif tail.copied and original is not None and whole(original):
-            if tail.begins(original):
+            if begins(tail, original):
                 tail.pass_over()
                 self._tails.note(tail, urgent=True)
             elif not original.fresh:

@@ -3,13 +3,18 @@
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
+from typing import Final
 
 from notifyd.sources.log.finding.permission import ClosedGateError
 from notifyd.sources.log.finding.siblings import originals, sibling
 from notifyd.sources.log.position import Key, Position
+from notifyd.sources.log.reading.fingerprint import HEAD
 from notifyd.sources.log.reading.tail import Tail
 from notifyd.sources.log.reading.tails import Tails
 from notifyd.sources.log.rotation.ghosts import Ghosts
+
+_ALIKE: Final = 64 << 10
+"""How many bytes are compared at either end of a copy."""
 
 Known = tuple[Key | None, Position]
 """A file as it was last noted; without a key if it is no more, as another has its number."""
@@ -80,7 +85,7 @@ class Likeness:
         """Whether a file holds nothing but what was read of another, which is no more."""
         size = copy.size
         return any(
-            copy.is_part(position)
+            is_part(copy, position)
             or (position.check and position.offset == size and copy.fits(position))
             for _, position in self.relatives(copy)
             if not position.copied
@@ -96,7 +101,7 @@ class Likeness:
             if not unread and other is not None and other.fresh and originals(name_of(other)):
                 continue
             for original in self._whole(key, position) if key is not None else ():
-                if copy.begins(original):
+                if begins(copy, original):
                     return original.offset
         return None
 
@@ -110,6 +115,32 @@ class Likeness:
                 with closing(self._tails.peek(found)) as tail:
                     if tail.continues(position):
                         yield tail
+
+
+def begins(copy: Tail, original: Tail) -> bool:
+    """Whether all of a file is what another, which is whole, begins with.
+
+    A part of a first line tells nothing: many lines begin alike.
+    """
+    size = copy.size
+    if not 0 < size <= original.size:
+        return False
+    low = max(0, size - _ALIKE)
+    first, last = (os.pread(copy.descriptor, _ALIKE, at) for at in (0, low))
+    return (
+        b"\n" in first + last
+        and first == os.pread(original.descriptor, len(first), 0)
+        and last == os.pread(original.descriptor, size - low, low)
+    )
+
+
+def is_part(copy: Tail, position: Position) -> bool:
+    """Whether a file is a copy of what one held that was truncated, up to some line."""
+    size = copy.size
+    if not (position.begun <= copy.written <= position.cut and size <= position.offset):
+        return False
+    first = os.pread(copy.descriptor, HEAD, 0)
+    return b"\n" in first and position.first.startswith(first)
 
 
 def name_of(tail: Tail) -> str:
