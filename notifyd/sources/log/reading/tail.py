@@ -41,6 +41,8 @@ class Tail:
         """The position that was taken last."""
         self.modified = os.fstat(handle.descriptor).st_mtime_ns
         """When it was written to, as of when it was last seen to be what it was."""
+        self._seen = self.modified
+        """When it was written to, as of the last reading."""
         self.begun = self.modified
         """When what it holds was begun, as far as that was seen."""
         self._print = Fingerprint()
@@ -198,7 +200,7 @@ class Tail:
     def read(self, buffer: bytearray) -> Piece | None:
         """Read what comes next into the buffer; None when no whole line has come."""
         number = self.descriptor
-        modified = os.fstat(number).st_mtime_ns
+        self._seen = os.fstat(number).st_mtime_ns
         if self.until is None and self._was_truncated():
             self.restart()
             return None
@@ -207,10 +209,9 @@ class Tail:
             first = CHECKED - len(check)
             got = os.preadv(number, [memoryview(buffer)[first:]], self.offset - len(check))
             got -= len(check)
-            if got < 0 or buffer[first:CHECKED] != check or not self._print.begins(number):
+            if not self._stands(number, got, buffer[first:CHECKED]):
                 self._give_up()
                 return None
-            self.modified = modified
             if self.until is not None:
                 got = min(got, self.until - self.offset)
             if got <= 0:
@@ -238,6 +239,13 @@ class Tail:
             return None
         return None
 
+    def _stands(self, number: int, got: int, before: bytearray) -> bool:
+        """Whether what was read is still there, in front of what comes; notes how old it is."""
+        same = got >= 0 and before == self._print.check and self._print.begins(number)
+        if same and not self.blank:  # of NUL bytes nothing tells whether they are the same
+            self.modified = self._seen
+        return same
+
     @property
     def unfinished(self) -> int:
         """How many bytes of an unfinished line `read` met last, when it gave None."""
@@ -257,6 +265,7 @@ class Tail:
     def advance(self, buffer: bytearray, piece: Piece, end: int) -> None:
         """Take note that the piece was given away up to an index of the buffer."""
         self._consume(buffer, end)
+        self.modified = self._seen
         self.skipping = piece.head
         self.blank = self.fresh = self.copied = False
 
