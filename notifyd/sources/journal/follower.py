@@ -17,6 +17,7 @@ from notifyd.sources.journal.routes import Routes
 from notifyd.sources.journal.streams import Streams
 from notifyd.sources.journal.supply import Supply
 from notifyd.sources.journal.units import matches
+from notifyd.sources.records.carry import MORE
 from notifyd.sources.records.scanning import JudgeFor, ScannerLike
 from notifyd.sources.records.silence import Silence
 
@@ -24,8 +25,6 @@ _FLUSH: Final = 1.0
 """Seconds after which a place is committed though nothing matched."""
 _GRACE: Final = 5.0
 """Seconds that journalctl gets to open the journal before its silence means anything."""
-_MORE: Final = 2
-"""Bytes kept of a message beyond what patterns see: enough to know that it was cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Follower:
             self._place,
             matches(self._routes.units, os.geteuid()),
             follow=self._lane is None,
-            most=max(trigger.max_line for trigger in triggers.values()) + _MORE,
+            most=max(trigger.max_line for trigger in triggers.values()) + MORE,
             identity=identity,
         )
         self._entries: deque[Entry] = deque()

@@ -8,6 +8,7 @@ from notifyd.config.triggers import LogTrigger
 from notifyd.sources.journal.cursor import Place
 from notifyd.sources.journal.losses import Losses
 from notifyd.sources.journal.units import Wanted
+from notifyd.sources.records.carry import holds
 
 PREFIX: Final = "journal:"
 READ: Final = PREFIX + "read"
@@ -15,11 +16,6 @@ _ARMED: Final = PREFIX + "armed:"
 _LANE: Final = PREFIX + "lane:"
 _LOST: Final = PREFIX + "lost:"
 CARRY: Final = PREFIX + "carry:"
-
-
-def holds(trigger: LogTrigger) -> bool:
-    """Whether a trigger looks beyond a line, so that something is held of earlier ones."""
-    return trigger.multiline is not None or bool(trigger.before or trigger.after)
 
 
 class Armed(NamedTuple):
