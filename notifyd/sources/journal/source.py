@@ -16,6 +16,7 @@ from notifyd.errors import NotifydError, SourceError
 from notifyd.model import Health, Problem, Reading
 from notifyd.sources import Emit
 from notifyd.sources.journal import access
+from notifyd.sources.journal.end import end_beyond
 from notifyd.sources.journal.entry import Identity
 from notifyd.sources.journal.folders import Folders
 from notifyd.sources.journal.follower import Follower
@@ -23,7 +24,6 @@ from notifyd.sources.journal.identity import own
 from notifyd.sources.journal.inquiry import Inquiry
 from notifyd.sources.journal.ledger import Ledger
 from notifyd.sources.journal.opening import Opening
-from notifyd.sources.journal.tail import Tail
 from notifyd.sources.readable import readable
 from notifyd.sources.records.judges import late
 from notifyd.sources.records.scanning import JudgeFor, ScannerFor, ScannerLike
@@ -179,7 +179,7 @@ class JournalSource:
         place = follower.resting(asyncio.get_running_loop().time(), rest)
         if place is None:
             return False
-        beyond = partial(Tail(self._inquiry, follower.wanted).beyond, place)
+        beyond = partial(end_beyond, self._inquiry, place, follower.wanted)
         with suppress(SourceError):  # it is asked again, and only the place grows older
             end = await done(None, beyond, hurry=self._inquiry.abandon)
             if end is not None:
