@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from notifyd.config.triggers import FileTrigger
-from notifyd.sources.folders import unlisted
+from notifyd.sources.closed import why_closed
 from notifyd.sources.globs import Glob, name_test
 
 Kind = Literal["created", "modified", "deleted"]
@@ -152,7 +152,7 @@ class Snapshot:
                 differences[path] = None
         names = {name.rstrip("/") or "/" for name in refused}
         folders -= names
-        closed = {name: sentence for name in names if (sentence := unlisted(name))}
+        closed = {name: sentence for name in names if (sentence := why_closed(name))}
         return Survey(list(differences.items()), folders, closed)
 
     def observe(self, path: str, mark: Mark | None, now: float) -> Change | None:

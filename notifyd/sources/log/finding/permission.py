@@ -6,7 +6,7 @@ import os
 import stat
 
 from notifyd.errors import NotifydError
-from notifyd.sources.folders import enter, shut
+from notifyd.sources.closed import closed_above, how_to_open
 from notifyd.sources.log.finding.way import leads
 from notifyd.user import user_name
 
@@ -115,7 +115,7 @@ def unreadable(path: str, error: OSError) -> str:
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"{path} cannot be opened, too many files are open: raise LimitNOFILE (ulimit -n)"
     if isinstance(error, PermissionError):
-        if folder := shut(path):
-            return f"{path} cannot be read, permission denied on the way: {enter(folder)}"
+        if folder := closed_above(path):
+            return f"{path} cannot be read, permission denied on the way: {how_to_open(folder)}"
         return f"{path} cannot be read, permission denied: {_permitted(path)}"
     return f"{path} cannot be read: {error.strerror or error}"
