@@ -10,8 +10,9 @@ from typing import Final
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event, Positions
 from notifyd.sources.journal.cursor import Place
-from notifyd.sources.journal.entry import Entry, Identity
+from notifyd.sources.journal.entry import Entry
 from notifyd.sources.journal.fold import EVENTS, MOST, Fold
+from notifyd.sources.journal.identity import Identity
 from notifyd.sources.journal.ledger import READ, Lane, Ledger
 from notifyd.sources.journal.routes import Routes
 from notifyd.sources.journal.streams import Streams

@@ -9,7 +9,8 @@ from notifyd.errors import SourceError
 from notifyd.model import Problem
 from notifyd.sources.journal import access
 from notifyd.sources.journal.cursor import Cursor, Place
-from notifyd.sources.journal.entry import Identity, Reader
+from notifyd.sources.journal.entry import Reader
+from notifyd.sources.journal.identity import Identity
 from notifyd.sources.journal.inquiry import Inquiry
 from notifyd.sources.journal.ledger import Ledger
 from notifyd.sources.journal.units import listed, matches

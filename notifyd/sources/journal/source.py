@@ -17,10 +17,9 @@ from notifyd.model import Health, Problem, Reading
 from notifyd.sources import Emit
 from notifyd.sources.journal import access
 from notifyd.sources.journal.end import end_beyond
-from notifyd.sources.journal.entry import Identity
 from notifyd.sources.journal.folders import Folders
 from notifyd.sources.journal.follower import Follower
-from notifyd.sources.journal.identity import own
+from notifyd.sources.journal.identity import Identity, own
 from notifyd.sources.journal.inquiry import Inquiry
 from notifyd.sources.journal.ledger import Ledger
 from notifyd.sources.journal.opening import Opening
