@@ -17,7 +17,10 @@ from notifyd.sources.journal.units import listed, matches
 
 
 class Opening:
-    """dead: why the journal cannot be read, if so. All of it may take seconds."""
+    """dead: why the journal cannot be read, if so. gap: what is gone unread, if anything.
+
+    All of it may take seconds.
+    """
 
     def __init__(
         self,
@@ -32,14 +35,17 @@ class Opening:
         self._triggers, self._ledger, self._inquiry = triggers, ledger, inquiry
         self._identity, self._roots, self._wall = identity, roots, wall
         self._reader = Reader(identity)
-        self._trouble = self._gap = ""
-        self.dead = ""
+        self._trouble = ""
+        self.dead = self.gap = ""
 
     @property
     def problems(self) -> list[Problem]:
-        """Tell what is wrong."""
-        said = {"journal": self.dead or self._trouble, "gap": self._gap}
-        return [Problem(kind, sentence) for kind, sentence in said.items() if sentence]
+        """Tell what is wrong, and what was: a gap is never over."""
+        found = (
+            Problem("journal", self.dead or self._trouble),
+            Problem("gap", self.gap, past=True),
+        )
+        return [problem for problem in found if problem.sentence]
 
     def ready(self) -> bool:
         """Find out where to begin; says whether the journal answers."""
@@ -80,7 +86,7 @@ class Opening:
             here.same(before) or here.next_to(before) or (told is not None and here.same(told))
         ):
             return True, None
-        self._gap = _gap(stored, told or before, here, known=told is None)
+        self.gap = _gap(stored, told or before, here, known=told is None)
         return here is not None, Place(stored.cursor, stored.stamp, found.cursor if found else "")
 
     def _elsewhere(self, before: Cursor, tail: Place) -> Place:

@@ -87,7 +87,7 @@ class JournalSource:
         return Health(
             self.name,
             0 if dead else len(units),
-            (*self._opening.problems, *losses.told(self._wall()), *late(counts)),
+            (*self._opening.problems, *losses.problems(self._wall()), *late(counts)),
             dead=dead,
             undecided=counts,
             lost=losses.counts(),
@@ -101,6 +101,8 @@ class JournalSource:
                 await emit(Reading((), {}, rereadable=True))
             await asyncio.sleep(self._look)
         await emit(Reading((), self._ledger.take(), rereadable=True))
+        if self._opening.gap:  # it is committed that it was told
+            log.warning(self._opening.gap, source=self.name)
         try:
             async with asyncio.TaskGroup() as group:
                 for lane in ("", *self._ledger.lanes):
@@ -144,7 +146,7 @@ class JournalSource:
                     reading = Reading(batch.events, batch.positions, rereadable=True)
                     await self._committed(follower, emit(reading))
                     for news in self._ledger.losses.news():
-                        log.warning(news)
+                        log.warning(news, source=self.name)
                 if batch.over is not None:
                     if batch.over or not lane:
                         raise SourceError(batch.over or "journalctl ended by itself")
