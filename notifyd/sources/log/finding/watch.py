@@ -87,6 +87,8 @@ class Watch:
         Returns those that are new, in which something may have happened just before.
         again: ask also whether those that are watched are still the same directories.
         """
+        if again and self._inotify is not None:
+            self.problem = ""  # every directory is asked for, so a limit that is left shows anew
         wanted = dict.fromkeys(awaited, _AWAITED) | dict.fromkeys(followed, _FOLLOWED)
         for directory in self._handles.keys() - wanted.keys():
             self._drop(directory)
