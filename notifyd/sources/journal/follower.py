@@ -82,6 +82,7 @@ class Follower:
         self._since = 0.0
         """When the place moved last, or was asked for as it did not."""
         self._beyond: Place | None = None
+        """Where the place goes once all that was read is folded."""
         self._reached = False
         """Whether a lane came to where the common reading began."""
 
@@ -120,7 +121,7 @@ class Follower:
         return self._place
 
     def advance(self, end: Place) -> None:
-        """Go on from an entry, once all that was read is folded. All before it must be read."""
+        """Move the place to an entry once what was read is folded: nothing else lies before it."""
         self._beyond = end
 
     @property
