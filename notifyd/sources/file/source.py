@@ -14,7 +14,8 @@ from notifyd.sources import Emit
 from notifyd.sources.batches import batched
 from notifyd.sources.closed import why_closed
 from notifyd.sources.file.hints import DeafError, Hint, Hints
-from notifyd.sources.file.snapshot import Change, Look, Snapshot, looks, printable, record
+from notifyd.sources.file.look import Look, looks, printable
+from notifyd.sources.file.snapshot import Change, Snapshot, record
 
 EVENTS_AT_ONCE = 500
 POSITIONS_AT_ONCE = 5000
