@@ -164,7 +164,7 @@ class Follower:
         entries = self._supply.take()
         if following != self.following:
             self._started, self._heard, self._since = now, None, now
-            self.advance(self._ledger.tail)
+            self.advance(self._ledger.end)
         elif entries is not None:
             self._heard = now
         self._entries += self._due(entries or ())

@@ -51,16 +51,16 @@ class Opening:
         """Find out where to begin; says whether the journal answers."""
         self._trouble = access.trouble(self._roots)
         try:
-            tail = Place.of(self._inquiry.last()) or Place("", int(self._wall() * 1e6))
-            self._check(tail)
-            self._ledger.arm(tail, lambda name, units: self._back(tail, name, units))
+            end = Place.of(self._inquiry.last()) or Place("", int(self._wall() * 1e6))
+            self._check(end)
+            self._ledger.arm(end, lambda name, units: self._back(end, name, units))
         except SourceError as error:
             self.dead = self._trouble or str(error)
             return False
         self.dead = ""
         return True
 
-    def _check(self, tail: Place) -> None:
+    def _check(self, end: Place) -> None:
         """Say so, once, if entries are gone that a reading had not come to."""
         ledger = self._ledger
         for key, lane in ledger.lanes.items():
@@ -70,7 +70,7 @@ class Opening:
         stored = ledger.read or Place()
         found, later = self._looked(stored)
         if later is not None and stored.parsed is not None:
-            ledger.go(later if found else self._elsewhere(stored.parsed, tail))
+            ledger.go(later if found else self._elsewhere(stored.parsed, end))
 
     def _looked(self, stored: Place) -> tuple[bool, Place | None]:
         """Look whether the entry that was read last is there, or one that was told to be the next.
@@ -89,23 +89,23 @@ class Opening:
         self.gap = _gap(stored, told or before, here, known=told is None)
         return here is not None, Place(stored.cursor, stored.stamp, found.cursor if found else "")
 
-    def _elsewhere(self, before: Cursor, tail: Place) -> Place:
+    def _elsewhere(self, before: Cursor, end: Place) -> Place:
         """Choose where to go on if neither the last entry is there nor anything later.
 
         What this boot wrote was not read before, if that was in another one: the journal began
         anew, and the clock was behind. Else it is an older state of what was read already.
         """
-        now = tail.parsed
+        now = end.parsed
         if now is None or now.boot == before.boot:
-            return tail
+            return end
         return Place.of(self._inquiry.before_boot()) or Place()
 
-    def _back(self, tail: Place, name: str, units: Sequence[str]) -> Place:
+    def _back(self, end: Place, name: str, units: Sequence[str]) -> Place:
         """Go back from the journal's end until a trigger's `catch_up` is full of messages."""
         trigger = self._triggers[name]
         left = trigger.catch_up
         words = matches(units, self._identity.uid)
-        for fields in self._inquiry.backwards(tail, words, trigger.max_line):
+        for fields in self._inquiry.backwards(end, words, trigger.max_line):
             entry = self._reader.entry(fields)
             if entry is not None and entry.message and listed(units, entry.sender.units):
                 left -= len(entry.message) + 1

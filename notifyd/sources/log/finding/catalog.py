@@ -39,7 +39,7 @@ class Survey:
         return {sentence for closed in self.closed.values() for sentence in closed.values()}
 
     def reopened(self) -> set[str]:
-        """Look at the closed directories again; list those that are no more, or otherwise so."""
+        """Look at the closed directories again; list those that are open, or closed otherwise."""
         closed = {path: said for each in self.closed.values() for path, said in each.items()}
         return {path for path, said in closed.items() if why_closed(path) != said}
 

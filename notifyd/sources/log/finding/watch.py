@@ -17,6 +17,7 @@ _GONE = Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.UNMOUNT
 _AWAITED = _APPEARING | _GONE | Mask.ONLYDIR | Mask.MASK_ADD
 _FOLLOWED = _AWAITED | Mask.MODIFY | Mask.ATTRIB
 _AT_ONCE = 1000
+"""So many of the kernel's events are taken before what they hint at is looked at."""
 _QUEUE_READ = 200
 
 _WATCHES = (
