@@ -58,17 +58,23 @@ class Complaints:
 
 
 class _Alike:
-    """The problems of one kind at one source, as far as they were told."""
+    """The problems of one kind at one source, as far as they were told.
+
+    Each is known by what it is about, or by its sentence.
+    """
 
     def __init__(self, source: str) -> None:
         self._source = source
         self._standing: dict[str, str] = {}
         self._told: dict[str, float] = {}
-        """When each was told that still stands, or that was told a moment ago."""
+        """When each was told that still stands, or that was told less than QUIET ago."""
         self._more, self._more_said, self._more_at = 0, "", -inf
 
     def hear(self, found: Mapping[str, str], mono: float, tell: Callable[..., object]) -> float:
-        """Compare with what was told. found: sentences, by what tells one from another."""
+        """Compare with what was told, and tell the rest. found: what is the case now.
+
+        Returns when more may be told; inf if nothing waits for its time.
+        """
         for about in [about for about in self._standing if about not in found]:
             self._end(self._standing.pop(about))
         self._told = {

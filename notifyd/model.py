@@ -135,8 +135,8 @@ class Problem(NamedTuple):
 class Health:
     """How one source is; `dead` means that it no longer watches.
 
-    undecided: lines that no pattern could decide in time, by trigger. lost: entries that are known
-    to have gone before anybody could read them, by trigger. begun: it has looked at what is there;
+    undecided: lines that no pattern could decide in time, by trigger. lost: journal entries
+    that journald is known to have dropped, by trigger. begun: it has looked at what is there;
     before that, nobody knows of its problems. awaited: paths that name nothing yet.
     """
 
@@ -148,6 +148,11 @@ class Health:
     lost: Mapping[str, int] = field(default_factory=dict)
     begun: bool = True
     awaited: tuple[str, ...] = ()
+
+    @property
+    def news(self) -> tuple[tuple[Problem, ...], tuple[str, ...]]:
+        """Give what the daemon's log tells of it, for a comparison with what it was before."""
+        return self.problems, self.awaited
 
     @property
     def sentences(self) -> list[str]:

@@ -24,6 +24,7 @@ from notifyd.matching.decide import Rule as Patterns
 from notifyd.matching.judge import Judge
 from notifyd.matching.scanner import Scanner
 from notifyd.model import Content, Digest, Event, Health, Json, Message, Now, Parcel, Reading, Row
+from notifyd.redaction import redact, redact_data
 from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.state import Reply
 from notifyd.sources import Source
@@ -34,7 +35,7 @@ from notifyd.sources.log.source import LogSource
 from notifyd.sources.process.source import ProcessSource
 from notifyd.sources.schedule.source import ScheduleSource
 from notifyd.supervise import Supervised
-from notifyd.text import fit, is_well_formed, redact, redact_data, well_formed
+from notifyd.text import fit, is_well_formed, well_formed
 from notifyd.triggers import Trigger, render_digest
 
 T = TypeVar("T")

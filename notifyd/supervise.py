@@ -23,7 +23,7 @@ log = structlog.get_logger()
 class Supervised:
     """build: makes the source anew from what is committed at that moment.
 
-    changed: called when there are other problems than before.
+    changed: called when its health has other news than before.
     """
 
     def __init__(
@@ -70,9 +70,7 @@ class Supervised:
 
     def _look(self) -> None:
         health = self.health()
-        known = self._known
-        news = known is None or known.problems != health.problems
-        if known is None or news or known.awaited != health.awaited:
+        if self._known is None or self._known.news != health.news:
             self._known = health
             self._changed()
 

@@ -18,9 +18,10 @@ from notifyd.config.settings import Settings
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event, Tally
 from notifyd.nearest import hint
+from notifyd.redaction import redact
 from notifyd.shaping.matches import OTHERS
 from notifyd.shaping.tally import joined, single
-from notifyd.text import fit, redact
+from notifyd.text import fit
 from notifyd.triggers import Trigger
 
 HELP = (

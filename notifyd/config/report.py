@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pydantic_core import ErrorDetails
 
 from notifyd.config.units import spoken, spoken_size
-from notifyd.text import clean_title, redact
+from notifyd.redaction import redact
+from notifyd.text import clean_title
 
 Place = tuple[str | int, ...]
 """Where something stands: ("triggers", "app-errors", "patterns", 0)."""

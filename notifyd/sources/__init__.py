@@ -21,8 +21,8 @@ class Source(Protocol):
         """Watch until cancelled; SourceError when it must be started anew.
 
         The first reading, maybe an empty one, says that whatever happens from now on is heard. One
-        also comes, empty if need be, when `health` has other problems than before: so nobody has
-        to ask for them again and again.
+        also comes, empty if need be, when `health` has other news than before: so nobody has to
+        ask for them again and again.
         """
         ...
 

@@ -95,8 +95,8 @@ def test_a_loss_is_told_for_a_day():
     losses.note("", ["t"], report(3), now)
     positions = losses.take("")
     later = Losses("lost:", ["t"], positions)
-    assert later.told(now + DAY - 1) == losses.told(now) != []
-    assert later.told(now + DAY + 1) == []
+    assert later.problems(now + DAY - 1) == losses.problems(now) != []
+    assert later.problems(now + DAY + 1) == []
     later.note("", ["t"], report(2), now + 2 * DAY)
     later.take("")
     assert later.counts() == {"t": 2}

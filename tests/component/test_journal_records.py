@@ -6,8 +6,8 @@ import time
 import pytest
 
 from notifyd.model import Phase
-from notifyd.sources.journal.entry import Identity
 from notifyd.sources.journal.follower import Follower
+from notifyd.sources.journal.identity import Identity
 from notifyd.sources.journal.inquiry import Inquiry
 from notifyd.sources.journal.ledger import Ledger
 from notifyd.sources.journal.opening import Opening

@@ -6,7 +6,9 @@ import signal
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from notifyd.complaints import Complaints
 from notifyd.errors import SourceError
 from support.journal import Journal, trigger
 from support.logs import until
@@ -166,6 +168,23 @@ async def test_the_same_gap_is_not_told_after_the_next_start(journal):
         async with journal.running(trigger(), positions=seen.positions) as seen:
             await seen.until(lambda seen=seen: seen.readings)
             assert len(seen.source.health().sentences) == problems
+
+
+async def test_a_gap_is_in_the_log_once_and_never_over(journal):
+    async with journal.running(trigger()) as seen:
+        journal.write("one")
+        await seen.until(lambda: seen.lines)
+    journal.write("two", "three")
+    journal.vacuum(2)
+    complaints = Complaints()
+    with capture_logs() as logs:
+        for _ in range(2):
+            async with journal.running(trigger(), positions=seen.positions) as seen:
+                await seen.until(lambda seen=seen: seen.readings)
+                complaints.hear([seen.source.health()], 0)
+    assert [line["event"][:35] for line in logs if line["log_level"] != "debug"] == [
+        "the journal no longer has the entry"
+    ]
 
 
 async def test_a_second_gap_is_told_though_nothing_was_read_since_the_first(journal):

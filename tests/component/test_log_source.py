@@ -180,6 +180,27 @@ async def test_at_the_limit_of_watches_files_are_polled_and_the_sysctl_is_named(
         await seen.until(lambda: seen.lines == ["one"], within=3)
 
 
+async def test_a_limit_of_watches_that_was_raised_is_noticed_and_hints_are_heard_again(tmp_path):
+    limit = tmp_path / "limit"
+    limit.touch()
+
+    class Limited(Inotify):
+        def add_watch(self, *words):
+            if limit.exists():
+                raise OSError(errno.ENOSPC, "no space left on device")
+            return super().add_watch(*words)
+
+    log = tmp_path / "logs" / "app.log"
+    log.parent.mkdir()
+    append(log)
+    async with running(trigger(log), watch=lambda: Watch(Limited)) as seen:
+        await seen.until(lambda: seen.source.health().problems)
+        limit.unlink()
+        await seen.until(lambda: not seen.source.health().problems)
+        append(log, "one")
+        await seen.until(lambda: seen.lines == ["one"])  # the next look at everything is far off
+
+
 async def test_what_the_kernel_did_not_tell_is_found_by_the_sweep(tmp_path):
     class Deaf(Inotify):
         def sync_get(self):

@@ -5,23 +5,10 @@ import shutil
 
 import pytest
 
-from support.daemon import PLENTY, wait_for
+from support.daemon import AT_ONCE, wait_for
 from support.logs import append
 
 SOMEBODY = 12345
-CONFIG = (
-    PLENTY
-    + """
-[triggers.t]
-type = "log"
-paths = {paths}
-patterns = ['line']
-debounce = "0s"
-cooldown = "0s"
-"""
-)
-
-
 ORDINARY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 """Takes from root the right to read what belongs to others."""
 
@@ -32,7 +19,7 @@ class Complained:
     def __init__(self, make, folder, *paths):
         self.folder = folder
         (folder / "logs").mkdir()
-        config = CONFIG.format(paths=[f"{folder}/logs/{path}" for path in paths])
+        config = AT_ONCE.format(paths=[f"{folder}/logs/{path}" for path in paths])
         self.daemon = make(config, through=ORDINARY)
 
     def log(self, name, mode):

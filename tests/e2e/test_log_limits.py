@@ -12,21 +12,10 @@ from pathlib import Path
 import pytest
 from asyncinotify import Inotify, Mask
 
-from support.daemon import PLENTY, wait_for
+from support.daemon import AT_ONCE, wait_for
 from support.logs import append
 
-CONFIG = (
-    PLENTY
-    + """
-[triggers.t]
-type = "log"
-paths = {paths}
-patterns = ['line']
-debounce = "0s"
-cooldown = "0s"
-body = "{{{{ line }}}}"
-"""
-)
+CONFIG = AT_ONCE + 'body = "{{{{ line }}}}"\n'
 
 
 def limited(setting, value):

@@ -9,10 +9,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HARNESS = os.environ.get("SYSTEMD_HARNESS", "")
-SCRIPT = r"""
-for path in {root} $(realpath {python}); do   # of a private root: one drill is another user's
+REACHABLE = r"""
+for path in {root} $(realpath {python}); do   # of a private root: others than root come here
   while [ "$path" != / ]; do chmod a+x "$path" 2>/dev/null || true; path=$(dirname "$path"); done
 done
+"""
+DRILL = r"""
 PYTHONPATH={root}:{root}/tests exec {python} {root}/tests/{drill} "$@"
 """
 
@@ -23,10 +25,19 @@ needs_systemd = pytest.mark.skipif(
 
 def drilled(drill, *words, within=55):
     """Run one of the scripts below tests/ in a system of its own; returns what it said."""
-    script = SCRIPT.format(root=ROOT, python=sys.executable, drill=drill)
+    return booted(DRILL, *words, within=within, drill=drill)
+
+
+def booted(script, *words, within=55, **names):
+    """Run a shell script in a system of its own; returns what it said.
+
+    In it {root} is the project, {python} this interpreter, and others as named.
+    """
+    script = (REACHABLE + script).format(root=ROOT, python=sys.executable, **names)
     inside = ["sh", "-c", script, "sh", *map(str, words)]
+    options = ["--ro-bind", str(ROOT), "--timeout", str(within), "--journal-on-failure"]
     done = subprocess.run(
-        [HARNESS, "--ro-bind", str(ROOT), "--timeout", str(within), "--", *inside],
+        [HARNESS, *options, "--", *inside],
         capture_output=True,
         text=True,
         check=False,

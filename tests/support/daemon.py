@@ -20,6 +20,18 @@ max = 100000
 max = 100000
 """
 
+AT_ONCE = (
+    PLENTY
+    + """
+[triggers.t]
+type = "log"
+paths = {paths}
+patterns = ['line']
+debounce = "0s"
+cooldown = "0s"
+"""
+)
+
 
 def wait_for(condition: Callable[[], object], within: float = 15.0, what: object = "") -> object:
     """Look until the condition holds and return it; AssertionError when it does not in time."""

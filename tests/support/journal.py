@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from notifyd.config.triggers import LogTrigger
-from notifyd.sources.journal.entry import Identity
+from notifyd.sources.journal.identity import Identity
 from notifyd.sources.journal.source import JournalSource
 from support.logs import Counted, judge_for, scanner_for, until
 from support.recorder import Recorder

@@ -1,22 +1,16 @@
 """The shipped unit under a real systemd."""
 
-import os
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from support.booted import ROOT, booted, needs_systemd
+
 UNIT = ROOT / "systemd" / "notifyd.service"
-HARNESS = os.environ.get("SYSTEMD_HARNESS", "")
 
 SCRIPT = r"""
 set -eu
-for path in {root} $(realpath {python}); do   # of a private root: the service is another user
-  while [ "$path" != / ]; do chmod a+x "$path" 2>/dev/null || true; path=$(dirname "$path"); done
-done
 cp {root}/systemd/notifyd.sysusers.conf /usr/lib/sysusers.d/notifyd.conf
 systemd-sysusers
 sed 's|^ExecStart=.*|ExecStart={python} -m notifyd run|' {root}/systemd/notifyd.service \
@@ -90,20 +84,10 @@ def test_the_unit_is_hardened(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.skipif(not HARNESS, reason="SYSTEMD_HARNESS names no program that boots systemd")
+@needs_systemd
 def test_the_service_starts_reads_reloads_and_survives_a_kill():
-    script = SCRIPT.format(root=ROOT, python=sys.executable)
-    done = subprocess.run(
-        [
-            *(HARNESS, "--ro-bind", str(ROOT), "--timeout", "50", "--journal-on-failure"),
-            *("--", "sh", "-c", script),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    for said in (
+    said = booted(SCRIPT, within=50)
+    for words in (
         "User=notifyd",
         "ActiveState=active",
         "StatusText=2 triggers",
@@ -115,4 +99,4 @@ def test_the_service_starts_reads_reloads_and_survives_a_kill():
         "told: entries 2",
         "without the group: active",
     ):
-        assert said in done.stdout, done.stdout
+        assert words in said, said

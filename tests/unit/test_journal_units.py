@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.sources.journal.cursor import Cursor, Place
-from notifyd.sources.journal.entry import Identity, Reader
+from notifyd.sources.journal.entry import Reader
+from notifyd.sources.journal.identity import Identity
 from notifyd.sources.journal.units import listed, matches
 
 UID = 1000

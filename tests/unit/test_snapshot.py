@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.config.triggers import FileTrigger
-from notifyd.sources.file.snapshot import Change, Mark, Snapshot, look, printable, record
+from notifyd.sources.file.look import Mark, look, printable
+from notifyd.sources.file.snapshot import Change, Snapshot, record
 
 MARKS = st.one_of(st.none(), st.builds(Mark, *[st.integers(0, 1)] * 3))
 

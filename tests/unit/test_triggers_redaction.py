@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from notifyd.config.triggers import LogTrigger, Shaping
 from notifyd.matching.decide import CUT
 from notifyd.model import Event
+from notifyd.redaction import redact
 from notifyd.shaping.tally import counted, digest_of, joined, single
-from notifyd.text import redact
 from notifyd.triggers import Trigger, render_digest
 
 SECRET = "hunter2hunter2Wq81"

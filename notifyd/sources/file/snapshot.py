@@ -7,17 +7,16 @@ directory that matches counts as created and deleted, never as modified; of a sy
 link counts.
 """
 
-import contextlib
 import json
 import os
 import re
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from notifyd.config.triggers import FileTrigger
-from notifyd.sources.folders import unlisted
+from notifyd.sources.closed import why_closed
+from notifyd.sources.file.look import Mark, look, printable
 from notifyd.sources.globs import Glob, name_test
 
 Kind = Literal["created", "modified", "deleted"]
@@ -25,26 +24,10 @@ Kind = Literal["created", "modified", "deleted"]
 _SURROGATE = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
 
-class Mark(NamedTuple):
-    """What tells one state of a file from another; a directory's is its inode alone."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-
-
 class Change(NamedTuple):
     kind: Kind
     path: str
     mark: Mark | None
-
-
-class Look(NamedTuple):
-    """What was seen at a path. folder: something may lie in it."""
-
-    path: str
-    mark: Mark | None
-    folder: bool
 
 
 class Survey(NamedTuple):
@@ -63,31 +46,6 @@ class Survey(NamedTuple):
         """Give what the differences mean, settled or not."""
         found = (snapshot.difference(path, mark) for path, mark in self.differences)
         return (change for change in found if change)
-
-
-def look(path: str) -> Mark | None:
-    """Look at one path; None if nothing is there, OSError if that cannot be known."""
-    try:
-        found = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    if stat.S_ISDIR(found.st_mode):
-        return Mark(0, 0, found.st_ino)
-    return Mark(found.st_size, found.st_mtime_ns, found.st_ino)
-
-
-def looks(paths: Iterable[str]) -> list[Look]:
-    """Look at several paths. Blocking; what cannot be known is left out."""
-    seen = []
-    for path in paths:
-        with contextlib.suppress(OSError):
-            seen.append(Look(path, look(path), os.path.isdir(path)))  # noqa: PTH112 - the same
-    return seen
-
-
-def printable(path: str) -> str:
-    r"""Write bytes of a name that are no UTF-8 as \udcXX, so that any store can hold it."""
-    return path.encode("utf-8", "backslashreplace").decode()
 
 
 class Snapshot:
@@ -152,7 +110,7 @@ class Snapshot:
                 differences[path] = None
         names = {name.rstrip("/") or "/" for name in refused}
         folders -= names
-        closed = {name: sentence for name in names if (sentence := unlisted(name))}
+        closed = {name: sentence for name in names if (sentence := why_closed(name))}
         return Survey(list(differences.items()), folders, closed)
 
     def observe(self, path: str, mark: Mark | None, now: float) -> Change | None:

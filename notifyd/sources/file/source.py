@@ -12,9 +12,10 @@ from notifyd.config.triggers import FileTrigger
 from notifyd.model import Event, Health, Problem, Reading
 from notifyd.sources import Emit
 from notifyd.sources.batches import batched
+from notifyd.sources.closed import why_closed
 from notifyd.sources.file.hints import DeafError, Hint, Hints
-from notifyd.sources.file.snapshot import Change, Look, Snapshot, looks, printable, record
-from notifyd.sources.folders import unlisted
+from notifyd.sources.file.look import Look, looks, printable
+from notifyd.sources.file.snapshot import Change, Snapshot, record
 
 EVENTS_AT_ONCE = 500
 POSITIONS_AT_ONCE = 5000
@@ -156,7 +157,7 @@ class FileSource:
         """Ask for a sweep where closed directories are not so, or otherwise so, by now."""
         loop = asyncio.get_running_loop()
         closed = list(self._closed)
-        found = await loop.run_in_executor(self._executor, lambda: list(map(unlisted, closed)))
+        found = await loop.run_in_executor(self._executor, lambda: list(map(why_closed, closed)))
         self._again_at = loop.time() + LOOK_AGAIN * max(1.0, len(closed) / 1000)
         if found != list(self._closed.values()):
             self._ask_for_sweep()

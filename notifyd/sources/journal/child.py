@@ -26,20 +26,10 @@ class Journalctl:
     def __init__(
         self, command: Sequence[str], place: Place, matches: Sequence[str], *, follow: bool
     ) -> None:
-        words = [*found(command), f"--output-fields={FIELDS}"]
+        words = [f"--output-fields={FIELDS}"]
         words += ["--follow", "--no-tail"] if follow else []
         words += [f"--cursor={place.cursor}"] if place.cursor else []
-        try:
-            self._process = subprocess.Popen(  # noqa: S603 - its words are ours
-                [*words, *matches],
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # a Ctrl-C is for the daemon, which commits first
-            )
-        except OSError as error:
-            raise SourceError(f"journalctl cannot be started: {error.strerror}") from None
+        self._process = started(command, [*words, *matches])
         self._out, self._errors = _ours(self._process.stdout), _ours(self._process.stderr)
         with suppress(OSError):
             fcntl.fcntl(self._out, fcntl.F_SETPIPE_SZ, _PIPE)
@@ -84,16 +74,21 @@ class Journalctl:
             self._said = (self._said + os.read(self._errors.fileno(), _PIPE))[-_SAID:]
 
 
-def environment() -> dict[str, str]:
-    """No pager, no colours, no translation, and no secret of ours."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
-
-
-def found(command: Sequence[str]) -> list[str]:
-    """Write journalctl's first words; SourceError if it is not there."""
+def started(command: Sequence[str], words: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start journalctl, with pipes to what it writes; SourceError if it is not there."""
     if reason := missing(command[0]):
         raise SourceError(reason)
-    return [*command, *_WORDS]
+    try:
+        return subprocess.Popen(  # noqa: S603 - its words are ours, and no shell reads them
+            [*command, *_WORDS, *words],
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C is for the daemon, which commits first
+        )
+    except OSError as error:
+        raise SourceError(f"journalctl cannot be started: {error.strerror}") from None
 
 
 def ended(status: int, said: bytes) -> str:
@@ -102,6 +97,11 @@ def ended(status: int, said: bytes) -> str:
     how = f"by signal {-status}" if status < 0 else f"with status {status}"
     words = re.sub(r"\s+", " ", lines[-1])[:200] if lines else ""
     return f"journalctl ended {how}" + (f": {words}" if words else "")
+
+
+def _environment() -> dict[str, str]:
+    """No pager, no colours, no translation, and no secret of ours."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
 
 
 def plain(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -80,7 +80,7 @@ class Place:
         return cls(cursor.decode("ascii", "replace"), int(stamp) if stamp.isdigit() else 0)
 
     def after(self, other: "Place") -> bool:
-        """Whether it surely is behind another one that is behind an entry, too."""
+        """Whether it surely lies behind another; every entry lies behind the empty place."""
         here, there = self.parsed, other.parsed
         return here is not None and (there is None or here.after(there))
 

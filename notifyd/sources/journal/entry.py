@@ -1,11 +1,12 @@
 """One entry of the journal, as far as triggers can see it, and who wrote it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from notifyd.sources.journal.cursor import Place
 from notifyd.sources.journal.export import Fields
+from notifyd.sources.journal.identity import Identity
 
 _SENDER: Final = (
     b"_PID",
@@ -61,28 +62,6 @@ class Entry(NamedTuple):
     sender: Sender
     message: bytes | None
     lost: Lost | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who this daemon is in the journal, so that it never listens to itself.
-
-    unit: its own service, empty if it runs in none. cmdline: by it earlier runs are known that
-    were in no service of their own.
-    """
-
-    pid: int
-    uid: int
-    unit: str = ""
-    cmdline: str = ""
-
-    def wrote(self, pid: str, uid: str, cmdline: str, homes: Collection[str]) -> bool:
-        """Tell by what only journald can have written. homes: the units that the writer is in."""
-        return (
-            pid == str(self.pid)
-            or (self.unit != "" and self.unit in homes)
-            or (self.cmdline != "" and cmdline == self.cmdline and uid == str(self.uid))
-        )
 
 
 class Reader:

@@ -17,8 +17,10 @@ EVENTS: Final = 200
 MOST: Final = 8192
 """Entries looked at in one turn, at most."""
 _LEAST: Final = 32
+"""Entries looked at in the first turn, and in others where nearly all of them match."""
 _ROOM: Final = 16 << 20
 _COST_OF_UNDECIDED: Final = 10
+"""For how many events a line counts that no pattern could decide in time: it took that long."""
 
 
 class Kind(NamedTuple):

@@ -10,13 +10,15 @@ from typing import Final
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event, Positions
 from notifyd.sources.journal.cursor import Place
-from notifyd.sources.journal.entry import Entry, Identity
+from notifyd.sources.journal.entry import Entry
 from notifyd.sources.journal.fold import EVENTS, MOST, Fold
+from notifyd.sources.journal.identity import Identity
 from notifyd.sources.journal.ledger import READ, Lane, Ledger
 from notifyd.sources.journal.routes import Routes
 from notifyd.sources.journal.streams import Streams
 from notifyd.sources.journal.supply import Supply
 from notifyd.sources.journal.units import matches
+from notifyd.sources.records.carry import MORE
 from notifyd.sources.records.scanning import JudgeFor, ScannerLike
 from notifyd.sources.records.silence import Silence
 
@@ -24,8 +26,6 @@ _FLUSH: Final = 1.0
 """Seconds after which a place is committed though nothing matched."""
 _GRACE: Final = 5.0
 """Seconds that journalctl gets to open the journal before its silence means anything."""
-_MORE: Final = 2
-"""Bytes kept of a message beyond what patterns see: enough to know that it was cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Follower:
             self._place,
             matches(self._routes.units, os.geteuid()),
             follow=self._lane is None,
-            most=max(trigger.max_line for trigger in triggers.values()) + _MORE,
+            most=max(trigger.max_line for trigger in triggers.values()) + MORE,
             identity=identity,
         )
         self._entries: deque[Entry] = deque()
@@ -82,6 +82,7 @@ class Follower:
         self._since = 0.0
         """When the place moved last, or was asked for as it did not."""
         self._beyond: Place | None = None
+        """Where the place goes once all that was read is folded."""
         self._reached = False
         """Whether a lane came to where the common reading began."""
 
@@ -120,7 +121,7 @@ class Follower:
         return self._place
 
     def advance(self, end: Place) -> None:
-        """Go on from an entry, once all that was read is folded. All before it must be read."""
+        """Move the place to an entry once what was read is folded: nothing else lies before it."""
         self._beyond = end
 
     @property
@@ -163,7 +164,7 @@ class Follower:
         entries = self._supply.take()
         if following != self.following:
             self._started, self._heard, self._since = now, None, now
-            self.advance(self._ledger.tail)
+            self.advance(self._ledger.end)
         elif entries is not None:
             self._heard = now
         self._entries += self._due(entries or ())

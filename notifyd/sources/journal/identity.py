@@ -1,14 +1,35 @@
-"""Who this daemon is in the journal."""
+"""Who this daemon is in the journal, so that it never listens to itself."""
 
 import os
+from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-
-from notifyd.sources.journal.entry import Identity
 
 _PROC = Path("/proc/self")
 _SERVICE = ".service"
 _USER_MANAGER = "user@"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """unit: its own service, empty if it runs in none.
+
+    cmdline: by it earlier runs are known that were in no service of their own.
+    """
+
+    pid: int
+    uid: int
+    unit: str = ""
+    cmdline: str = ""
+
+    def wrote(self, pid: str, uid: str, cmdline: str, homes: Collection[str]) -> bool:
+        """Tell by what only journald can have written. homes: the units that the writer is in."""
+        return (
+            pid == str(self.pid)
+            or (self.unit != "" and self.unit in homes)
+            or (self.cmdline != "" and cmdline == self.cmdline and uid == str(self.uid))
+        )
 
 
 def own() -> Identity:

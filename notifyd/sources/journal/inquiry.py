@@ -7,7 +7,7 @@ from threading import Timer
 from typing import Final
 
 from notifyd.errors import SourceError
-from notifyd.sources.journal.child import ended, environment, found, plain
+from notifyd.sources.journal.child import ended, plain, started
 from notifyd.sources.journal.cursor import Place
 from notifyd.sources.journal.entry import FIELDS
 from notifyd.sources.journal.export import Fields, Parser
@@ -18,6 +18,7 @@ _PATIENCE: Final = 30.0
 """Seconds until the first entry of an answer must have come."""
 _CHUNK: Final = 256 << 10
 _SAID: Final = 4096
+"""Bytes of its last words, and of each field of an answer without messages."""
 _NO_SUCH_BOOT: Final = "specified boot"
 
 
@@ -71,17 +72,7 @@ class Inquiry:
             late = True
             process.kill()
 
-        try:
-            process = subprocess.Popen(  # noqa: S603 - its words are ours, and no shell reads them
-                [*found(self._command), *words],
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise SourceError(f"journalctl cannot be started: {error.strerror}") from None
+        process = started(self._command, words)
         impatience = Timer(_PATIENCE, give_up)
         with process:
             self._process = process

@@ -8,6 +8,7 @@ from notifyd.config.triggers import LogTrigger
 from notifyd.sources.journal.cursor import Place
 from notifyd.sources.journal.losses import Losses
 from notifyd.sources.journal.units import Wanted
+from notifyd.sources.records.carry import holds
 
 PREFIX: Final = "journal:"
 READ: Final = PREFIX + "read"
@@ -15,11 +16,6 @@ _ARMED: Final = PREFIX + "armed:"
 _LANE: Final = PREFIX + "lane:"
 _LOST: Final = PREFIX + "lost:"
 CARRY: Final = PREFIX + "carry:"
-
-
-def holds(trigger: LogTrigger) -> bool:
-    """Whether a trigger looks beyond a line, so that something is held of earlier ones."""
-    return trigger.multiline is not None or bool(trigger.before or trigger.after)
 
 
 class Armed(NamedTuple):
@@ -64,7 +60,7 @@ class Lane(NamedTuple):
 class Ledger:
     """read: where the common reading stands; None before it was ever begun.
 
-    lanes: by key. later: what the common reading gives only from some place on. tail: where the
+    lanes: by key. later: what the common reading gives only from some place on. end: where the
     journal ended before this reading began.
     """
 
@@ -72,7 +68,7 @@ class Ledger:
         self._triggers = triggers
         self.read = Place.parse(positions[READ]) if READ in positions else None
         self.losses = Losses(_LOST, triggers, positions)
-        self.tail = Place()
+        self.end = Place()
         self.lanes: dict[str, Lane] = {}
         self.later: dict[Armed, Place] = {}
         self.news: dict[str, str | None] = {}
@@ -110,28 +106,28 @@ class Ledger:
             key.startswith(CARRY) and trigger in self._triggers and holds(self._triggers[trigger])
         )
 
-    def arm(self, tail: Place, back: Callable[[str, Sequence[str]], Place]) -> None:
+    def arm(self, end: Place, back: Callable[[str, Sequence[str]], Place]) -> None:
         """Begin to listen, after the journal's last entry: what is new goes by `read_from`.
 
         back: how far back a trigger may read of some of its units.
         """
-        self.tail = tail
+        self.end = end
         fresh: dict[str, list[str]] = {}
         for armed in self._unarmed:
             fresh.setdefault(armed.trigger, []).append(armed.pattern)
         lanes = [
-            self._lane(name, back(name, patterns), tail, patterns)
+            self._lane(name, back(name, patterns), end, patterns)
             for name, patterns in fresh.items()
-            if self._triggers[name].read_from == "beginning" and tail.cursor
+            if self._triggers[name].read_from == "beginning" and end.cursor
         ]
         if self.read is None:
-            self.go(tail)
+            self.go(end)
         for armed, key in self._unarmed.items():
-            if self.read == tail:
+            if self.read == end:
                 self.news[key] = ""
             else:
-                self.later[armed] = tail
-                self.news[key] = tail.text()
+                self.later[armed] = end
+                self.news[key] = end.text()
         for lane in lanes:
             self._branch(lane)
         self._unarmed = {}

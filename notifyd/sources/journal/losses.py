@@ -14,7 +14,7 @@ from notifyd.model import Problem
 from notifyd.sources.journal.entry import Entry
 
 _TOLD: Final = 86_400.0
-"""Seconds for which a loss is told; one that comes later begins a new count."""
+"""Seconds for which status tells a loss; one that comes later begins a new count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Loss:
         except (KeyError, TypeError, ValueError):
             return None
 
-    def told(self, trigger: str) -> str:
+    def sentence(self, trigger: str) -> str:
         moment = datetime.fromtimestamp(self.stamp / 1e6, tz=UTC).astimezone()
         what = "1 entry" if self.count == 1 else f"{self.count} entries"
         return (
@@ -87,24 +87,24 @@ class Losses:
                 total = Loss(before.count + loss.count, loss.unit, loss.stamp, loss.noted)
             else:
                 total = loss
-                self._news.append(total.told(trigger))
-            self._known = {**self._known, trigger: total}
+                self._news.append(total.sentence(trigger))
+            self._known = {**self._known, trigger: total}  # anew: other threads go through it
             texts[self._prefix + trigger] = total.text()
         return texts
 
     def news(self) -> list[str]:
-        """Hand over the sentences about what began to be lost."""
+        """Hand over for the daemon's log what began to be lost: that goes on is no news."""
         news, self._news = self._news, []
         return news
 
     def counts(self) -> Counter[str]:
         return Counter({trigger: loss.count for trigger, loss in self._known.items()})
 
-    def told(self, wall: float) -> list[Problem]:
+    def problems(self, wall: float) -> list[Problem]:
         """Say in a sentence for each trigger what it lost lately."""
         known = sorted(self._known.items())
         return [
-            Problem("lost", loss.told(trigger), about=trigger, past=True)
+            Problem("lost", loss.sentence(trigger), about=trigger, past=True)
             for trigger, loss in known
             if wall < loss.noted + _TOLD
         ]

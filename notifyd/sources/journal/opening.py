@@ -9,14 +9,18 @@ from notifyd.errors import SourceError
 from notifyd.model import Problem
 from notifyd.sources.journal import access
 from notifyd.sources.journal.cursor import Cursor, Place
-from notifyd.sources.journal.entry import Identity, Reader
+from notifyd.sources.journal.entry import Reader
+from notifyd.sources.journal.identity import Identity
 from notifyd.sources.journal.inquiry import Inquiry
 from notifyd.sources.journal.ledger import Ledger
 from notifyd.sources.journal.units import listed, matches
 
 
 class Opening:
-    """dead: why the journal cannot be read, if so. All of it may take seconds."""
+    """dead: why the journal cannot be read, if so. gap: what is gone unread, if anything.
+
+    All of it may take seconds.
+    """
 
     def __init__(
         self,
@@ -31,29 +35,32 @@ class Opening:
         self._triggers, self._ledger, self._inquiry = triggers, ledger, inquiry
         self._identity, self._roots, self._wall = identity, roots, wall
         self._reader = Reader(identity)
-        self._trouble = self._gap = ""
-        self.dead = ""
+        self._trouble = ""
+        self.dead = self.gap = ""
 
     @property
     def problems(self) -> list[Problem]:
-        """Tell what is wrong."""
-        said = {"journal": self.dead or self._trouble, "gap": self._gap}
-        return [Problem(kind, sentence) for kind, sentence in said.items() if sentence]
+        """Tell what is wrong, and what was: a gap is never over."""
+        found = (
+            Problem("journal", self.dead or self._trouble),
+            Problem("gap", self.gap, past=True),
+        )
+        return [problem for problem in found if problem.sentence]
 
     def ready(self) -> bool:
         """Find out where to begin; says whether the journal answers."""
         self._trouble = access.trouble(self._roots)
         try:
-            tail = Place.of(self._inquiry.last()) or Place("", int(self._wall() * 1e6))
-            self._check(tail)
-            self._ledger.arm(tail, lambda name, units: self._back(tail, name, units))
+            end = Place.of(self._inquiry.last()) or Place("", int(self._wall() * 1e6))
+            self._check(end)
+            self._ledger.arm(end, lambda name, units: self._back(end, name, units))
         except SourceError as error:
             self.dead = self._trouble or str(error)
             return False
         self.dead = ""
         return True
 
-    def _check(self, tail: Place) -> None:
+    def _check(self, end: Place) -> None:
         """Say so, once, if entries are gone that a reading had not come to."""
         ledger = self._ledger
         for key, lane in ledger.lanes.items():
@@ -63,7 +70,7 @@ class Opening:
         stored = ledger.read or Place()
         found, later = self._looked(stored)
         if later is not None and stored.parsed is not None:
-            ledger.go(later if found else self._elsewhere(stored.parsed, tail))
+            ledger.go(later if found else self._elsewhere(stored.parsed, end))
 
     def _looked(self, stored: Place) -> tuple[bool, Place | None]:
         """Look whether the entry that was read last is there, or one that was told to be the next.
@@ -79,26 +86,26 @@ class Opening:
             here.same(before) or here.next_to(before) or (told is not None and here.same(told))
         ):
             return True, None
-        self._gap = _gap(stored, told or before, here, known=told is None)
+        self.gap = _gap(stored, told or before, here, known=told is None)
         return here is not None, Place(stored.cursor, stored.stamp, found.cursor if found else "")
 
-    def _elsewhere(self, before: Cursor, tail: Place) -> Place:
+    def _elsewhere(self, before: Cursor, end: Place) -> Place:
         """Choose where to go on if neither the last entry is there nor anything later.
 
         What this boot wrote was not read before, if that was in another one: the journal began
         anew, and the clock was behind. Else it is an older state of what was read already.
         """
-        now = tail.parsed
+        now = end.parsed
         if now is None or now.boot == before.boot:
-            return tail
+            return end
         return Place.of(self._inquiry.before_boot()) or Place()
 
-    def _back(self, tail: Place, name: str, units: Sequence[str]) -> Place:
+    def _back(self, end: Place, name: str, units: Sequence[str]) -> Place:
         """Go back from the journal's end until a trigger's `catch_up` is full of messages."""
         trigger = self._triggers[name]
         left = trigger.catch_up
         words = matches(units, self._identity.uid)
-        for fields in self._inquiry.backwards(tail, words, trigger.max_line):
+        for fields in self._inquiry.backwards(end, words, trigger.max_line):
             entry = self._reader.entry(fields)
             if entry is not None and entry.message and listed(units, entry.sender.units):
                 left -= len(entry.message) + 1

@@ -9,6 +9,8 @@ from notifyd.sources.journal.units import Router, Wanted
 
 
 class Routes:
+    """router: finds where the entries go that come next; another one once more of them count."""
+
     def __init__(
         self, triggers: Mapping[str, LogTrigger], ledger: Ledger, lane: Lane | None
     ) -> None:

@@ -16,14 +16,13 @@ from notifyd.errors import NotifydError, SourceError
 from notifyd.model import Health, Problem, Reading
 from notifyd.sources import Emit
 from notifyd.sources.journal import access
-from notifyd.sources.journal.entry import Identity
+from notifyd.sources.journal.end import end_beyond
 from notifyd.sources.journal.folders import Folders
 from notifyd.sources.journal.follower import Follower
-from notifyd.sources.journal.identity import own
+from notifyd.sources.journal.identity import Identity, own
 from notifyd.sources.journal.inquiry import Inquiry
 from notifyd.sources.journal.ledger import Ledger
 from notifyd.sources.journal.opening import Opening
-from notifyd.sources.journal.tail import Tail
 from notifyd.sources.readable import readable
 from notifyd.sources.records.judges import late
 from notifyd.sources.records.scanning import JudgeFor, ScannerFor, ScannerLike
@@ -88,7 +87,7 @@ class JournalSource:
         return Health(
             self.name,
             0 if dead else len(units),
-            (*self._opening.problems, *losses.told(self._wall()), *late(counts)),
+            (*self._opening.problems, *losses.problems(self._wall()), *late(counts)),
             dead=dead,
             undecided=counts,
             lost=losses.counts(),
@@ -102,6 +101,8 @@ class JournalSource:
                 await emit(Reading((), {}, rereadable=True))
             await asyncio.sleep(self._look)
         await emit(Reading((), self._ledger.take(), rereadable=True))
+        if self._opening.gap:  # it is committed that it was told
+            log.warning(self._opening.gap, source=self.name)
         try:
             async with asyncio.TaskGroup() as group:
                 for lane in ("", *self._ledger.lanes):
@@ -145,7 +146,7 @@ class JournalSource:
                     reading = Reading(batch.events, batch.positions, rereadable=True)
                     await self._committed(follower, emit(reading))
                     for news in self._ledger.losses.news():
-                        log.warning(news)
+                        log.warning(news, source=self.name)
                 if batch.over is not None:
                     if batch.over or not lane:
                         raise SourceError(batch.over or "journalctl ended by itself")
@@ -179,7 +180,7 @@ class JournalSource:
         place = follower.resting(asyncio.get_running_loop().time(), rest)
         if place is None:
             return False
-        beyond = partial(Tail(self._inquiry, follower.wanted).beyond, place)
+        beyond = partial(end_beyond, self._inquiry, place, follower.wanted)
         with suppress(SourceError):  # it is asked again, and only the place grows older
             end = await done(None, beyond, hurry=self._inquiry.abandon)
             if end is not None:

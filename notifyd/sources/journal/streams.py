@@ -11,16 +11,13 @@ from typing import Final, NamedTuple
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event
 from notifyd.sources.journal.entry import Sender
-from notifyd.sources.journal.ledger import CARRY, holds
-from notifyd.sources.records.carry import Carry
+from notifyd.sources.journal.ledger import CARRY
+from notifyd.sources.records.carry import QUIET, Carry, holds
 from notifyd.sources.records.judges import Judges
 from notifyd.sources.records.scanning import HitLike, JudgeFor
 
-QUIET: Final = 1.0
-"""Seconds without an entry after which an open record ends and owed lines are not waited for."""
 _MOST: Final = 300
 """Streams held at once; beyond them the one that was silent for longest is told as it is."""
-
 
 Make = Callable[[HitLike], Event]
 

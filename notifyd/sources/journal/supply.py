@@ -8,8 +8,9 @@ from typing import Final
 
 from notifyd.sources.journal.child import Journalctl
 from notifyd.sources.journal.cursor import Place
-from notifyd.sources.journal.entry import Entry, Identity, Reader
+from notifyd.sources.journal.entry import Entry, Reader
 from notifyd.sources.journal.export import Parser
+from notifyd.sources.journal.identity import Identity
 
 _STALLED: Final = "journalctl was ended, because nothing could be stored for too long"
 

@@ -55,6 +55,8 @@ class Route(NamedTuple):
 
 
 class Router:
+    """wanted: by trigger, of the reading whose entries are to be routed."""
+
     def __init__(self, triggers: Mapping[str, LogTrigger], wanted: Mapping[str, Wanted]) -> None:
         self._triggers, self._wanted = triggers, dict(wanted)
         self._routes: dict[tuple[str, ...], Route] = {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.model import Event
@@ -10,12 +10,9 @@ from notifyd.sources.log.position import Key, carry_key, carry_of
 from notifyd.sources.log.reading.block import Piece
 from notifyd.sources.log.reading.tail import Tail
 from notifyd.sources.log.reading.tails import Tails
-from notifyd.sources.records.carry import Carry
+from notifyd.sources.records.carry import QUIET, Carry, holds
 from notifyd.sources.records.judges import Judges
 from notifyd.sources.records.scanning import HitLike, JudgeFor
-
-QUIET: Final = 1.0
-"""Seconds without a line after which an open record ends and owed lines are not waited for."""
 
 
 class Held(NamedTuple):
@@ -35,11 +32,7 @@ class Carries:
         tails: Tails,
     ) -> None:
         self._triggers, self._tails = triggers, tails
-        self._wanted = {
-            name
-            for name, trigger in triggers.items()
-            if trigger.multiline is not None or trigger.before or trigger.after
-        }
+        self._wanted = {name for name, trigger in triggers.items() if holds(trigger)}
         self.judges = Judges(judge_for)
         self._carries: dict[Held, Carry] = {}
         self._fed: dict[Held, float] = {}

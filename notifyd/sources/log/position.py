@@ -8,8 +8,8 @@ from typing import NamedTuple, Self
 
 CHECKED = 512
 """How many bytes before the offset tell whether the file is still the same: several lines."""
-_CHECKED_ONCE = 64
-"""How many did when positions did not say so."""
+_CHECKED_FORMERLY = 64
+"""How many did in positions that do not say how many, which an earlier version wrote."""
 
 PREFIX = "log:"
 _FILE = PREFIX + "file:"
@@ -78,12 +78,12 @@ class Position:
     modified: when it was last written to, in nanoseconds, as far as that was seen.
     head: the digest of its first bytes, as far as they lie before the offset; empty if unknown.
     begun: when what it holds was begun, in nanoseconds, as far as that was seen; 0 if unknown.
-    cut: when it was seen to hold that no more, as it was truncated; 0 while it does.
+    cut: when the file was truncated after this, as far as that was seen; 0 if it was not.
     first: what it began with, at most as much as `head` speaks of; not kept over a restart.
     version: what tells its inode from an earlier one of the same number; 0 if unknown.
-    place: where it was seen last, if not under a name of ours.
+    place: where it was seen last, if no pattern names it there.
     copied: it is a copy, of which nothing was read: what lies before the offset was read elsewhere.
-    sought: it is no more, and a copy of it was looked for.
+    sought: it is deleted, and a copy of it was looked for already.
     """
 
     path: str
@@ -103,7 +103,7 @@ class Position:
     place: str = ""
     copied: bool = False
     sought: bool = False
-    checked: int = _CHECKED_ONCE
+    checked: int = _CHECKED_FORMERLY
 
     def text(self) -> str:
         kept = asdict(self)

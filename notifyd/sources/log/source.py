@@ -56,8 +56,7 @@ class LogSource:
                         every = _POLL if watch.problem or batch.polled else self._sweep
                         sweep_at = now + every
                     before, self._health = self._health, self._told(batch, watch)
-                    news = not begun or self._health.problems != before.problems
-                    news = news or self._health.awaited != before.awaited
+                    news = not begun or self._health.news != before.news
                     if batch.events or batch.positions or news:
                         begun = True
                         await emit(Reading(batch.events, batch.positions, rereadable=True))

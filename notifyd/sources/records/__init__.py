@@ -1,1 +1,1 @@
-"""Records of lines, from whatever source: matched, with what stands around them, or missed."""
+"""What logs and the journal share: lines and records matched, their context, their absence."""

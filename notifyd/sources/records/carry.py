@@ -1,7 +1,7 @@
-"""What one trigger holds of one file's earlier bytes: the open record, context remembered or owed.
+"""What one trigger holds of earlier lines of a file, or of a unit's earlier entries.
 
-A fold over blocks of whole lines: however the same bytes are cut into blocks, and whenever it goes
-on from its text, the same events come.
+That is the open record, and context remembered or owed. A fold over blocks of whole lines: however
+the same bytes are cut into blocks, and whenever it goes on from its text, the same events come.
 """
 
 import json
@@ -13,11 +13,19 @@ from notifyd.model import Event
 from notifyd.sources.records.context import Context, Owed
 from notifyd.sources.records.scanning import HitLike
 
-_MORE: Final = 2
+QUIET: Final = 1.0
+"""Seconds without a line after which an open record ends and owed lines are not waited for."""
+
+MORE: Final = 2
 """Bytes kept of a record beyond what patterns see: enough to know that it was cut."""
 
 Judge = Callable[[bytes], HitLike | None]
 Maker = Callable[[HitLike], Event]
+
+
+def holds(config: LogTrigger) -> bool:
+    """Whether a trigger looks beyond a line, so that something is held of earlier ones."""
+    return config.multiline is not None or bool(config.before or config.after)
 
 
 class Open(NamedTuple):
@@ -28,12 +36,12 @@ class Open(NamedTuple):
 
 
 class Carry:
-    """path: under which name the file was met."""
+    """path: under which name the file was met; empty for the journal."""
 
     def __init__(self, config: LogTrigger, path: str) -> None:
         self.path = path
         self._records = config.multiline is not None
-        self._most = config.max_line + _MORE
+        self._most = config.max_line + MORE
         self._open: Open | None = None
         self._context = Context(config.before, config.after, config.encoding)
 

@@ -1,4 +1,4 @@
-"""What the log source asks of a matcher: whole blocks, and whole records, against the patterns."""
+"""What logs and the journal ask of a matcher: whole blocks, and whole records, to be matched."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol

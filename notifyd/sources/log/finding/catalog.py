@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notifyd.sources.folders import nearest, unlisted
+from notifyd.sources.closed import lowest_seen, why_closed
 from notifyd.sources.globs import Found, Glob
 from notifyd.sources.log.finding.permission import COMPRESSED
 
@@ -39,9 +39,9 @@ class Survey:
         return {sentence for closed in self.closed.values() for sentence in closed.values()}
 
     def reopened(self) -> set[str]:
-        """Look at the closed directories again; list those that are no more, or otherwise so."""
+        """Look at the closed directories again; list those that are open, or closed otherwise."""
         closed = {path: said for each in self.closed.values() for path, said in each.items()}
-        return {path for path, said in closed.items() if unlisted(path) != said}
+        return {path for path, said in closed.items() if why_closed(path) != said}
 
 
 class Catalog:
@@ -97,7 +97,7 @@ class Catalog:
             root = str(glob.root)
             closed = result.closed[glob.pattern] = {}
             if not os.path.isdir(root):  # noqa: PTH112 - strings throughout, as the walk has them
-                result.awaited.add(nearest(root))
+                result.awaited.add(lowest_seen(root))
                 _note(closed, root)
             refused: list[OSError] = []
             for found in glob.walk(self._skipped, refused.append):
@@ -126,5 +126,5 @@ def _related(root: str, path: str) -> bool:
 
 def _note(closed: dict[str, str], directory: str) -> None:
     directory = directory.rstrip("/") or "/"
-    if sentence := unlisted(directory):
+    if sentence := why_closed(directory):
         closed[directory] = sentence

@@ -6,7 +6,7 @@ import os
 import stat
 
 from notifyd.errors import NotifydError
-from notifyd.sources.folders import enter, shut
+from notifyd.sources.closed import closed_above, how_to_open
 from notifyd.sources.log.finding.way import leads
 from notifyd.user import user_name
 
@@ -46,7 +46,7 @@ def examined(path: str) -> os.stat_result | None:
             f"{path} is {kind}, not a regular file: name the log files themselves in paths"
         )
     if os.geteuid() == 0 and not _placed_by_owner(path, status):
-        raise ClosedGateError(_linked(path))
+        raise ClosedGateError(_laid_by_another(path))
     return status
 
 
@@ -72,7 +72,7 @@ def opened(path: str, status: os.stat_result) -> int:
         raise ClosedGateError(unreadable(path, error)) from None
     if not rightful:
         os.close(descriptor)
-        raise ClosedGateError(_linked(path))
+        raise ClosedGateError(_laid_by_another(path))
     return descriptor
 
 
@@ -89,14 +89,15 @@ def _placed_by_owner(path: str, status: os.stat_result) -> bool:
     return status.st_nlink == 1 or folder.st_uid in trusted
 
 
-def _linked(path: str) -> str:
+def _laid_by_another(path: str) -> str:
+    """Say that a link is not followed, and the mend."""
     return (
         f"{path} is or lies behind a link that another user made to a file of somebody else: "
         "it is not read with root's rights, so name the file itself in paths"
     )
 
 
-def _permitted(path: str) -> str:
+def _how_to_permit(path: str) -> str:
     """Say how a file becomes readable: by its group, where that may read it and is not root's."""
     user = user_name()
     alone = f"run setfacl -m u:{user}:r {path} as root"
@@ -115,7 +116,7 @@ def unreadable(path: str, error: OSError) -> str:
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"{path} cannot be opened, too many files are open: raise LimitNOFILE (ulimit -n)"
     if isinstance(error, PermissionError):
-        if folder := shut(path):
-            return f"{path} cannot be read, permission denied on the way: {enter(folder)}"
-        return f"{path} cannot be read, permission denied: {_permitted(path)}"
+        if folder := closed_above(path):
+            return f"{path} cannot be read, permission denied on the way: {how_to_open(folder)}"
+        return f"{path} cannot be read, permission denied: {_how_to_permit(path)}"
     return f"{path} cannot be read: {error.strerror or error}"

@@ -17,6 +17,7 @@ _GONE = Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.UNMOUNT
 _AWAITED = _APPEARING | _GONE | Mask.ONLYDIR | Mask.MASK_ADD
 _FOLLOWED = _AWAITED | Mask.MODIFY | Mask.ATTRIB
 _AT_ONCE = 1000
+"""So many of the kernel's events are taken before what they hint at is looked at."""
 _QUEUE_READ = 200
 
 _WATCHES = (
@@ -87,6 +88,8 @@ class Watch:
         Returns those that are new, in which something may have happened just before.
         again: ask also whether those that are watched are still the same directories.
         """
+        if again and self._inotify is not None:
+            self.problem = ""  # every directory is asked for, so a limit that is left shows anew
         wanted = dict.fromkeys(awaited, _AWAITED) | dict.fromkeys(followed, _FOLLOWED)
         for directory in self._handles.keys() - wanted.keys():
             self._drop(directory)

@@ -7,9 +7,10 @@ from notifyd.sources.log.position import Key
 
 
 class Index:
-    """A log is at home where it lies. What lies in a folder without such a log is a stray.
+    """A folder is a log's home if the log lies in it; elsewhere, as in an olddir, lie its strays.
 
-    So that to look one up costs the same however many logs of one name there are.
+    Strays are kept apart, so that a look-up costs the same however many logs have one name. What
+    lies in a home belongs to the log there.
     """
 
     def __init__(self) -> None:
@@ -20,6 +21,7 @@ class Index:
         self._strays: dict[str, set[str]] = {}
 
     def enter(self, key: Key, path: str) -> None:
+        """Have a file found by its path; lanes are found by their file."""
         if key.lane or self._paths.get(key) == path:
             return
         self.leave(key)
@@ -48,6 +50,7 @@ class Index:
             self._sort(folder, name)
 
     def homes(self, path: str) -> bool:
+        """Whether a path is a log's own, so that its folder is the home of that one."""
         return path in self._logs
 
     def of(self, path: str) -> list[Key]:
@@ -59,6 +62,7 @@ class Index:
         return list(found)
 
     def anywhere(self, name: str) -> list[Key]:
+        """List what is or was called so in any folder."""
         return [
             key
             for folder in self._folders.get(name, ())

@@ -6,7 +6,7 @@ import os
 from notifyd.user import user_name
 
 
-def unlisted(directory: str) -> str:
+def why_closed(directory: str) -> str:
     """Say why a directory cannot be looked into, and the mend; empty if it can be, or is gone."""
     try:
         with os.scandir(directory):
@@ -21,33 +21,33 @@ def unlisted(directory: str) -> str:
             )
         if not isinstance(error, PermissionError):
             return f"{directory} cannot be listed: {error.strerror or error}"
-        if folder := shut(directory):
-            return f"{directory} cannot be looked into, permission denied: {enter(folder)}"
+        if folder := closed_above(directory):
+            return f"{directory} cannot be looked into, permission denied: {how_to_open(folder)}"
         return (
             f"{directory} cannot be listed, permission denied: give the user {user_name()} r-x on "
             f"it, as with setfacl -m u:{user_name()}:rx {directory}"
         )
 
 
-def nearest(directory: str) -> str:
+def lowest_seen(directory: str) -> str:
     """Find the lowest directory on the way that can be seen."""
     while not os.path.isdir(directory):  # noqa: PTH112 - strings throughout
         directory = os.path.dirname(directory)  # noqa: PTH120
     return directory
 
 
-def shut(path: str) -> str:
-    """Name the directory on the way that may not be entered; empty if all may."""
+def closed_above(path: str) -> str:
+    """Name the directory on the way to a path that may not be entered; empty if all may."""
     try:
         os.lstat(path)
     except PermissionError:
-        return nearest(os.path.dirname(path))  # noqa: PTH120
+        return lowest_seen(os.path.dirname(path))  # noqa: PTH120
     except OSError:
         return ""
     return ""
 
 
-def enter(folder: str) -> str:
-    """Say how to have a directory entered."""
+def how_to_open(folder: str) -> str:
+    """Say how a directory becomes one that may be entered."""
     user = user_name()
     return f"give the user {user} x on {folder}, as with setfacl -m u:{user}:x {folder}"
