@@ -534,3 +534,23 @@ def test_a_log_of_which_only_the_hole_was_read_is_found_in_its_copies(log, patte
     daemon.restart()
     wanted = ["known for long", "half a line", "line 0", "line 1", "line 2", "new"]
     assert sorted(daemon.lines()) == sorted(wanted)
+
+
+@patterns
+@pytest.mark.parametrize("down", [False, True])
+def test_a_log_that_came_and_was_rotated_before_anybody_met_it(log, pattern, down):
+    old = log.with_name("app.log.2")
+    append(old, "of before the first start")
+    os.utime(old, (0, 0))
+    daemon = named(log, "app.log" if pattern == "app.log" else "app.log*")
+    before = daemon.lines()
+    if down:
+        daemon.kill()
+    append(log, "one")
+    log.rename(log.with_name("app.log.1"))
+    append(log, "two")
+    if down:
+        daemon.start()
+    daemon.turn()
+    daemon.restart()
+    assert sorted(daemon.lines()) == sorted([*before, "one", "two"])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from notifyd.sources.log.position import PREFIX, Key, Position, armed_key, carry_of
 from notifyd.sources.log.reading.index import Index
 
-_KEPT = 30 * 86400.0
+KEPT = 30 * 86400.0
 """Seconds for which the position of a file that vanished is kept."""
 
 
@@ -28,6 +28,12 @@ class Ledger:
         triggers = {trigger for trigger, _ in pairs}
         self.unarmed = {pair for marker, pair in markers.items() if marker not in positions}
         """What is looked for for the first time."""
+        self.armed = {
+            pair: float(positions[marker])
+            for marker, pair in markers.items()
+            if marker in positions
+        }
+        """By trigger and pattern, when they were looked for for the first time, by the wall."""
         for text, value in positions.items():
             known = text in markers or carry_of(text) is not None  # carries look after themselves
             if not self._restored(text, value, triggers) and not known:
@@ -84,12 +90,13 @@ class Ledger:
         """Remember that everything was looked for once."""
         self.urgent |= bool(self.unarmed)
         self.news |= {armed_key(*pair): repr(wall) for pair in self.unarmed}
+        self.armed |= dict.fromkeys(self.unarmed, wall)
         self.unarmed = set()
 
     def expire(self, wall: float) -> None:
         """Forget files that have been gone for long."""
         for key, position in list(self.stored.items()):
-            if position.seen + _KEPT < wall:
+            if position.seen + KEPT < wall:
                 self.drop(key)
 
     def take(self) -> dict[str, str | None]:

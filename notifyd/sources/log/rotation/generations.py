@@ -9,6 +9,7 @@ from notifyd.sources.log.finding.catalog import Catalog
 from notifyd.sources.log.finding.names import Identity, Names
 from notifyd.sources.log.finding.siblings import renamed, rotations, sibling
 from notifyd.sources.log.position import Key, Position
+from notifyd.sources.log.reading.ledger import KEPT
 from notifyd.sources.log.reading.tail import Tail
 from notifyd.sources.log.reading.tails import LINGER, Tails
 from notifyd.sources.log.rotation.copies import Copies
@@ -30,7 +31,7 @@ class Generations:
         self._likeness = Likeness(tails)
         self.copies = Copies(tails, self._likeness)
         self._strangers = Strangers(tails, catalog, self._likeness, self.copies)
-        self._tails, self._names = tails, names
+        self._tails, self._names, self._catalog = tails, names, catalog
         self._doubtful: set[str] = set()
         self._vain: dict[str, float] = {}
 
@@ -88,7 +89,7 @@ class Generations:
             if path not in replaced and self._is_known(now):
                 continue  # nothing else had the name meanwhile
             earlier = self._earlier(path, now) or self._rotated(path)
-            earlier += replaced.get(path, ())
+            earlier += replaced.get(path, ()) or self._unmet(path, earlier)
             if earlier:
                 latest[path] = max(earlier, key=lambda position: position.modified)
         rotated = rotations(latest.keys(), self._tails.archives.below)
@@ -120,6 +121,18 @@ class Generations:
             for key, position in self._tails.generations(path)
             if position.path == path and key[:2] != now and not position.copied
         ]
+
+    def _unmet(self, path: str, earlier: list[Position]) -> list[Position]:
+        """Give the beginning of a log that came after it was first looked for, if none is known.
+
+        What was read is remembered for some time only, so older files tell nothing.
+        """
+        armed = self._tails.ledger.armed
+        times = {pair[0]: armed[pair] for pair in self._catalog.patterns(path) if pair in armed}
+        if earlier or not times:
+            return []
+        since = max(*times.values(), self._tails.wall - KEPT)
+        return [Position(path, 0, "", since=dict.fromkeys(times, 0), modified=int(since * 1e9))]
 
     def _rotated(self, path: str) -> list[Position]:
         """List what is known only by the name that it has since rotation."""
