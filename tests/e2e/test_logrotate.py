@@ -122,7 +122,8 @@ class Drill:
         self.daemon.start()
         for site in self.sites:
             site.fill(1)
-        self.settle({site.name: set(range(FILLER, FILLER + ROUND)) for site in self.sites}, within)
+        fillers = set(range(FILLER, FILLER + ROUND))
+        self.settle({name: numbers | fillers for name, numbers in kept.items()}, within)
         told = self.told()
         faults = {site.name: site.faults(told[site.name], kept[site.name]) for site in self.sites}
         return "\n".join(f"{name} {fault}" for name, fault in faults.items() if fault)
