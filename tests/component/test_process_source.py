@@ -367,13 +367,14 @@ async def test_while_a_start_and_an_end_are_stored_no_descriptor_is_missed(conne
         """Asks how the source is while it waits for a reading to be stored, as others do."""
 
         async def emit(self, reading):
-            said.extend(source.health().sentences if source else ())
+            for source in asked:
+                said.extend(source.health().sentences)
             await super().emit(reading)
 
-    said, source = [], None
-    recorder = Asking()
+    said, asked, recorder = [], [], Asking()
     keys = {"cmdline": tag, "on": ["start", "exit"]}
     async with running(recorder, connector, job=keys) as source:
+        asked.append(source)
         child = spawn("read x; :", tag)
         await recorder.until(lambda: len(recorder.events) == 1)
         child.stdin.close()
