@@ -52,7 +52,7 @@ def translated(error: NotifydError) -> ApiError:
     """Say in HTTP what the daemon refused; a code that is not known here is the field's fault."""
     if isinstance(error, ApiError):
         return error
-    sentence = str(error).rstrip(".") + "."
+    sentence = ended(str(error).rstrip("."))
     sentence = sentence[0].upper() + sentence[1:]
     if isinstance(error, RefusedError):
         status = _STATUS.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)

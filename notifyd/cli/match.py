@@ -95,6 +95,8 @@ def _log_trigger(settings: Settings, name: str) -> LogTrigger:
         raise UsageError(f"there is no trigger {name}{meant}")
     if not isinstance(config, LogTrigger):
         raise UsageError(f"{name} is a {config.type} trigger: only log triggers have patterns")
+    if not config.patterns:
+        raise UsageError(f"{name} has no patterns: it tells of silence, which no file can show")
     return config
 
 

@@ -93,11 +93,12 @@ def _held_back(status: Answer) -> list[str]:
 def _muted(status: Answer) -> list[str]:
     """Say what is muted now, by a window or on demand, and until when."""
     sentences = []
-    if until := _part(status, "muted").get(""):
-        sentences.append(f"everything but urgent, until {clock(until)}")
+    everything = _part(status, "muted").get("")
+    if everything:
+        sentences.append(f"everything but urgent, until {clock(everything)}")
     for name, trigger in _part(status, "triggers").items():
         until = trigger.get("muted_until") if isinstance(trigger, dict) else None
-        if until:
+        if until and until != everything:
             sentences.append(f"{shown(name)}, until {clock(until)}")
     return sentences
 

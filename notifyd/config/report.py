@@ -22,7 +22,7 @@ _TYPES = {
     "missing": "is missing",
     "bool_type": "must be true or false",
     "string_type": "must be text in quotes",
-    "list_type": "must be a list, in square brackets",
+    "list_type": "must be text in quotes, or a list of such in square brackets",
     "dict_type": "must be a table",
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",

@@ -56,6 +56,26 @@ def test_what_takes_a_logs_place_is_said_in_one_sentence_until_a_log_is_there(tm
     assert daemon.problems == []
 
 
+def test_a_directory_that_only_a_glob_names_is_no_fault(tmp_path):
+    """One that is there at the start is not told either: `/var/log/*` names many."""
+    (tmp_path / "early").mkdir()
+    daemon = Daemon({"t": reading_from_start(tmp_path / "*")})
+    append(tmp_path / "app.log", "one")
+    (tmp_path / "late").mkdir()
+    daemon.turn(Hints(changed={str(tmp_path / "app.log")}, folders={str(tmp_path / "late")}))
+    assert (daemon.lines(), daemon.problems) == (["one"], [])
+    (tmp_path / "app.log").rename(tmp_path / "away.log")
+    (tmp_path / "app.log").mkdir()
+    daemon.turn(Hints(folders={str(tmp_path / "app.log")}))
+    [said] = daemon.problems
+    assert "app.log is a directory" in said
+    daemon.turn(Hints(folders={str(tmp_path / "app.log")}))
+    assert daemon.problems == [said]
+    (tmp_path / "app.log").rmdir()
+    daemon.turn(Hints(folders={str(tmp_path / "app.log")}))
+    assert daemon.problems == []
+
+
 @as_root
 async def test_what_may_not_be_read_is_said_and_read_once_it_may_be(tmp_path):
     folder = tmp_path / "logs"

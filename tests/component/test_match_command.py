@@ -25,6 +25,10 @@ type = "log"
 paths = "/var/log/app.log"
 patterns = '(?s)ERROR.*at (?P<where>\w+)$'
 multiline = '^\S'
+[triggers.silent]
+type = "log"
+paths = "/var/log/app.log"
+stale = "1h"
 [triggers.files]
 type = "file"
 paths = "/tmp/x"
@@ -100,6 +104,7 @@ def test_nothing_matched_is_1(match):
     [
         (["erors"], "there is no trigger erors; did you mean 'errors'?"),
         (["files"], "files is a file trigger: only log triggers have patterns"),
+        (["silent"], "silent has no patterns: it tells of silence, which no file can show"),
         (["errors", "/does/not/exist"], "/does/not/exist cannot be read: No such file"),
         (["errors", "/"], "/ cannot be read: Is a directory"),
     ],

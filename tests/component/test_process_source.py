@@ -354,11 +354,33 @@ async def test_without_descriptors_it_is_looked_at_and_health_says_so(connector,
     recorder, child = Recorder(), spawn("read x; :", tag)
     async with running(recorder, connector, job={"cmdline": tag}, descriptors=0) as source:
         (problem,) = source.health().sentences
+        assert problem.startswith("1 process is looked at")
         assert "LimitNOFILE=" in problem
         child.stdin.close()
         await reaped(child)
         await recorder.until(lambda: len(recorder.events) == 1)
     assert recorder.lines[0].startswith(f"sh (pid {child.pid}) e")
+
+
+async def test_while_a_start_and_an_end_are_stored_no_descriptor_is_missed(connector, tag, spawn):
+    class Asking(Recorder):
+        """Asks how the source is while it waits for a reading to be stored, as others do."""
+
+        async def emit(self, reading):
+            for source in asked:
+                said.extend(source.health().sentences)
+            await super().emit(reading)
+
+    said, asked, recorder = [], [], Asking()
+    keys = {"cmdline": tag, "on": ["start", "exit"]}
+    async with running(recorder, connector, job=keys) as source:
+        asked.append(source)
+        child = spawn("read x; :", tag)
+        await recorder.until(lambda: len(recorder.events) == 1)
+        child.stdin.close()
+        await reaped(child)
+        await recorder.until(lambda: len(recorder.events) == 2)
+    assert said == []
 
 
 async def test_the_kernels_news_are_enough(connector, tag, spawn):

@@ -121,6 +121,24 @@ async def test_what_the_daemon_cannot_do_is_told_and_never_a_500(served: Daemon,
     assert "secret" not in answer.body["error"]
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            "there is no trigger 'ap' here; did you mean 'app'?",
+            "There is no trigger 'ap' here; did",
+        ),
+        ("it waits", "It waits."),
+        ("It waits.", "It waits."),
+    ],
+)
+async def test_a_refusal_is_a_sentence_with_one_end(served: Daemon, words, sentence):
+    served.control.failure = RefusedError("no_room", words)
+    said = (await send(served.path, {"title": "t"})).body["error"]
+    assert said.startswith(sentence)
+    assert not said.endswith(("?.", ".."))
+
+
 async def test_a_user_who_sends_too_fast_is_told_when_to_come_again(tmp_path):
     settings = Socket(rate=Rate(max=2, per="10s"))
     async with daemon(tmp_path / "s", settings) as running:

@@ -147,6 +147,13 @@ def test_a_status_says_what_is_wrong_and_how_to_mend_it():
     assert row == ["disk", "log", "7", "2", "0", "1", "paused"]
 
 
+def test_what_is_muted_with_everything_is_not_named_once_more():
+    muted = {"alike": {"muted_until": 60.0}, "longer": {"muted_until": 90.0}, "not": {}}
+    lines = described({"muted": {"": 60.0, "longer": 90.0}, "triggers": muted}).splitlines()
+    said = [line.partition(", until")[0].split() for line in lines if line.startswith("muted ")]
+    assert said == [["muted", "everything", "but", "urgent"], ["muted", "longer"]]
+
+
 REFUSAL = "the send token was refused (401: revoked): give a new one in /etc/token"
 
 

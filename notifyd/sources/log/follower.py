@@ -178,7 +178,9 @@ class Follower:
             roster.came(path)
         for path in hints.changed | folders:
             for name in sorted(roster.names.concerned(path)):
-                roster.look(name)
+                known = roster.names.get(name) is not None or name in roster.problems
+                if known or not self._catalog.is_passed_over(name):
+                    roster.look(name)
         self._catalog.meet(self._found, hints.changed)
         for path in hints.written:
             roster.written(path)

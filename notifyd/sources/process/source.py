@@ -76,10 +76,11 @@ class ProcessSource:
             for name, selector in self._selectors.items()
             if selector.problem
         ]
-        if missing := len(self._watched) - len(self._by_pidfd):
+        if missing := sum(each.pidfd < 0 for each in self._watched.values()):
+            many = "processes are" if missing > 1 else "process is"
             sentence = (
-                f"{missing} processes are looked at once a second, for want of descriptors, "
-                "and their exit status may be missed: raise LimitNOFILE= or `ulimit -n`"
+                f"{missing} {many} looked at once a second, for want of descriptors, "
+                "and the exit status may be missed: raise LimitNOFILE= or `ulimit -n`"
             )
             problems.append(Problem("descriptors", sentence, about="processes"))
         if self._untold:

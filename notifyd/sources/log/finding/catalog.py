@@ -68,6 +68,10 @@ class Catalog:
             for trigger in self._triggers[pattern]
         ]
 
+    def is_passed_over(self, path: str) -> bool:
+        """Say whether this is a directory that only globs name: `logs/*` does not mean it."""
+        return path not in self._globs and os.path.isdir(path)  # noqa: PTH112
+
     def unmet(self, found: Survey) -> list[str]:
         """List the patterns that name nothing yet, as far as that can be seen."""
         patterns = (glob.pattern for glob in self._globs.values())
