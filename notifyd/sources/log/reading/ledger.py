@@ -6,6 +6,8 @@ from dataclasses import replace
 from notifyd.sources.log.position import PREFIX, Key, Position, armed_key, carry_of
 from notifyd.sources.log.reading.index import Index
 
+_END = 1e10
+"""No time of ours is as late, in seconds."""
 KEPT = 30 * 86400.0
 """Seconds for which the position of a file that vanished is kept."""
 
@@ -29,9 +31,9 @@ class Ledger:
         self.unarmed = {pair for marker, pair in markers.items() if marker not in positions}
         """What is looked for for the first time."""
         self.armed = {
-            pair: float(positions[marker])
+            pair: when
             for marker, pair in markers.items()
-            if marker in positions
+            if (when := _seconds(positions.get(marker, ""))) is not None
         }
         """By trigger and pattern, when they were looked for for the first time, by the wall."""
         for text, value in positions.items():
@@ -103,3 +105,12 @@ class Ledger:
         """Hand over what is to be committed."""
         news, self.news, self.urgent = self.news, {}, False
         return news
+
+
+def _seconds(text: str) -> float | None:
+    """Read a time; None for anything else."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < _END else None
