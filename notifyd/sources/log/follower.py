@@ -222,7 +222,9 @@ class Follower:
     def _next(self, tail: Tail) -> Piece | None:
         """Read what comes next in a file, unless it is a copy or cannot be read just now."""
         try:
-            return None if self._roster.generations.copies.holds(tail) else tail.read(self._buffer)
+            return (
+                None if self._roster.generations.copies.withhold(tail) else tail.read(self._buffer)
+            )
         except StaleError:
             self._tails.waiting.pop(tail.key)
             self._roster.moved(tail)

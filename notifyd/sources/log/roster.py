@@ -42,7 +42,7 @@ class Roster:
             for path, siblings in rotations(set(self.names), self._tails.archives.of).items():
                 if self._unarmed(patterns := self._catalog.patterns(path)):
                     for found in siblings:
-                        if not self._tails.knows(found):
+                        if not self._tails.recognise(found):
                             self._reserve(path, found.key, found.status, patterns)
             self._ledger.arm(self._tails.wall)
         self.generations.hear_late_writers()
@@ -54,7 +54,7 @@ class Roster:
         """Compare a name with what it names now."""
         self._strangers.discard(path)
         if self.problems.pop(path, None):  # what could not be read of it is tried again
-            known = self._tails.generations(path)
+            known = self._tails.files_of(path)
             self._tails.waiting.update((key, None) for key, _ in known if key in self._tails.by_key)
         patterns = self._catalog.patterns(path)
         if not patterns and self.names.get(path) is None:

@@ -45,7 +45,7 @@ def _met(key: Key, position: Position, handles: Handles) -> int | None:
             return key.device
         tail = Tail(handles.open(path, status), key, path)
         try:
-            return status.st_dev if tail.continues(position) else None
+            return status.st_dev if tail.take_up(position) else None
         finally:
             tail.close()
     return None

@@ -82,7 +82,7 @@ class Tail:
         )
         return self.last
 
-    def continues(self, position: Position) -> bool:
+    def take_up(self, position: Position) -> bool:
         """Go on where a position of this very file says, if it is still what it was."""
         known = position.version and self.handle.version
         if (known and known != position.version) or not self.resume(position):
@@ -164,8 +164,8 @@ class Tail:
         self.go(self.last_line(min(self.size, read)))
         self.copied = True
 
-    def is_no_copy(self) -> None:
-        """Begin at the start after all: it only began like another file."""
+    def start_over(self) -> None:
+        """Begin at the start after all, as this is no copy: it only began like another file."""
         self.go(0)
         self.copied = False
 

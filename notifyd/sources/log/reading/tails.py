@@ -47,7 +47,7 @@ class Tails:
         """List the readings of one file: the common one and its lanes."""
         return [self.by_key[key] for key in self._keys.get(identity, ())]
 
-    def generations(self, path: str) -> Iterator[tuple[Key, Position]]:
+    def files_of(self, path: str) -> Iterator[tuple[Key, Position]]:
         """Go through all files that a path has named, also before rotation, as last noted."""
         for key, position in self._noted(self.ledger.called(path)):
             if self.are_near(path, os.path.dirname(position.path)):  # noqa: PTH120 - strings
@@ -83,7 +83,7 @@ class Tails:
         """Open a file and go on where it was left, with every lane; ClosedGateError if it fails."""
         tail = self._add(Tail(self.handles.open(path, status), key, path))
         position = self.ledger.stored.pop(key, None)
-        same = position is None or tail.continues(position)
+        same = position is None or tail.take_up(position)
         if position is not None:
             tail.path, tail.last = position.path, replace(position, sought=False)
             if not same:
@@ -98,7 +98,7 @@ class Tails:
             if rest is None:
                 continue
             branch = self._add(Tail(tail.handle.shared(), Key(*key[:2], lane), path))
-            if not same or not branch.continues(rest):
+            if not same or not branch.take_up(rest):
                 self.drop(branch)
         return tail
 
@@ -107,7 +107,7 @@ class Tails:
 
         Not with a copy, unless it was written to after it was found to be one.
         """
-        if self.knows(found) and found.key not in self.by_key:
+        if self.recognise(found) and found.key not in self.by_key:
             position = self.ledger.stored.get(found.key)
             written = position is not None and found.status.st_mtime_ns > position.modified
             if position is not None and (written or not position.copied):
@@ -121,8 +121,8 @@ class Tails:
             self.linger(reading)
         return tail
 
-    def knows(self, found: Sibling) -> bool:
-        """Whether this was followed before; what is only of the same number replaces what was."""
+    def recognise(self, found: Sibling) -> bool:
+        """Tell whether this was followed before; what has but its number takes its place."""
         if (open_one := self.by_key.get(found.key)) is not None:
             if open_one.handle.leads(found.path):
                 return True
@@ -135,7 +135,7 @@ class Tails:
             tail = self.peek(found)
         except ClosedGateError:
             return True
-        same = tail.continues(position)
+        same = tail.take_up(position)
         tail.close()
         if not same:
             self.replaced.append(position)
@@ -147,6 +147,9 @@ class Tails:
         for key, position in gone.items():
             if self.ledger.stored.get(key) == position:
                 self.ledger.store(key, replace(position, sought=True))
+            tail = self.by_key.get(key)
+            if tail is not None and tail.handle.number is None:  # at rest, and not to be found
+                tail.sought = True
 
     def meet(self, found: Sibling) -> None:
         """Remember where a file lies that has no name of ours."""

@@ -23,8 +23,8 @@ class Copies:
     def __init__(self, tails: Tails, likeness: Likeness) -> None:
         self._tails, self._likeness = tails, likeness
 
-    def holds(self, tail: Tail) -> bool:
-        """Whether a file of which nothing was given yet is a copy, so that it is not to be read."""
+    def withhold(self, tail: Tail) -> bool:
+        """Have a file of which nothing was given not be read if it is a copy; tells whether so."""
         if not tail.fresh or tail.key.lane:
             return False
         gone, held_by = [], self._tails.held.get(tail.key)
@@ -52,7 +52,7 @@ class Copies:
                 self._tails.note(tail, urgent=True)
             elif not original.fresh:
                 del self._tails.held[tail.key]
-                tail.is_no_copy()
+                tail.start_over()
         return False
 
     def take_over(self, original: Key, lost: Position) -> None:
@@ -84,9 +84,9 @@ class Copies:
             elif tail is None and stored is not None and stored.copied:
                 with closing(self._tails.peek(found)) as copy:
                     copy.path = stored.path
-                    if self._likeness.is_held(copy) or not copy.continues(stored):
+                    if self._likeness.is_held(copy) or not copy.take_up(stored):
                         return False
-                    if self._likeness.follows(copy, gone):
+                    if self._likeness.follow(copy, gone):
                         return self._goes_on(self._tails.go_on(found), gone)
                     if outlasted(copy, gone):
                         copy.pass_over()
@@ -96,7 +96,7 @@ class Copies:
     def _goes_on(self, tail: Tail, gone: list[Position]) -> bool:
         """Read a file on from where the one was left that it is a copy of."""
         before = tail.since
-        if not self._likeness.follows(tail, gone):
+        if not self._likeness.follow(tail, gone):
             return False
         self._tails.held.pop(tail.key, None)
         for trigger in before.keys() - tail.since.keys():  # it did not have the original

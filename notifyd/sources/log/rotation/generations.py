@@ -118,7 +118,7 @@ class Generations:
         """List what a path named, but for what it names now."""
         return [
             position
-            for key, position in self._tails.generations(path)
+            for key, position in self._tails.files_of(path)
             if position.path == path and key[:2] != now and not position.copied
         ]
 
@@ -138,7 +138,7 @@ class Generations:
         """List what is known only by the name that it has since rotation."""
         return [
             position
-            for key, position in self._tails.generations(path)
+            for key, position in self._tails.files_of(path)
             if position.path != path and not position.copied and not self._is_fresh(key)
         ]
 
@@ -161,7 +161,7 @@ class Generations:
         """List the files of this name that are no more, if no copy of them was looked for yet."""
         return {
             key: position
-            for key, position in self._tails.generations(path)
+            for key, position in self._tails.files_of(path)
             if position.path == path
             and not (position.copied or position.sought or self._likeness.is_whole(key, position))
         }
@@ -192,6 +192,7 @@ class Generations:
             further = rotations({path}, archives.around).get(path, [])
             further = [found for found in further if found.status.st_mtime_ns >= lost.modified]
             if not self._strangers.gather(path, further, [lost], lost, missed=False):
+                self._vain = {each: at for each, at in self._vain.items() if self._is_recent(at)}
                 self._vain[path] = self._tails.now
         self._likeness.ghosts.add([lost])
         self.copies.release(lambda original: original == tail.key)
@@ -199,7 +200,10 @@ class Generations:
 
     def _may_look_around(self, path: str, lost: Position) -> bool:
         """Whether a copy in a folder that we do not know could be told from what is like it."""
-        return lost.offset >= _TELLING and self._vain.get(path, -_VAIN) + _VAIN <= self._tails.now
+        return lost.offset >= _TELLING and not self._is_recent(self._vain.get(path, -_VAIN))
+
+    def _is_recent(self, vain: float) -> bool:
+        return self._tails.now < vain + _VAIN
 
     def _is_known(self, now: Identity | None) -> bool:
         """Whether a name leads to a file that was followed before."""

@@ -63,7 +63,7 @@ class Likeness:
         """
         return self.original(copy, unread=False) is not None
 
-    def follows(self, copy: Tail, gone: list[Position]) -> bool:
+    def follow(self, copy: Tail, gone: list[Position]) -> bool:
         """Have a copy go on where the file was left that it has most of, if that is gone.
 
         What was read elsewhere of what is known as a copy stays so.
@@ -113,7 +113,7 @@ class Likeness:
                     yield tail
             elif found := sibling(position.place or position.path, key):
                 with closing(self._tails.peek(found)) as tail:
-                    if tail.continues(position):
+                    if tail.take_up(position):
                         yield tail
 
 

@@ -37,7 +37,7 @@ class Strangers:
         """
         strangers, copied = [], False
         for found in siblings:
-            if self._tails.knows(found):
+            if self._tails.recognise(found):
                 self._tails.meet(found)
                 copied |= self._copies.continued(found, gone)
                 if missed and found.status.st_mtime_ns >= last.modified:
@@ -57,7 +57,7 @@ class Strangers:
     def _continues(self, found: Sibling, path: str, gone: list[Position], last: Position) -> bool:
         """Read a copy of what is gone on from there, if it is one."""
         with self._peek(found, path) as tail:
-            if not self._likeness.follows(tail, gone) or self._is_remembered(tail, last):
+            if not self._likeness.follow(tail, gone) or self._remember_if_copy(tail, last):
                 return False
             self._tails.archives.learn(path, found.path)
             self._tails.adopt(tail)
@@ -67,7 +67,7 @@ class Strangers:
         """Read a file if it is later than the last that is known, and no copy."""
         late = found.status.st_mtime_ns >= last.modified
         with self._peek(found, path) as tail:
-            if late and self._is_remembered(tail, last):
+            if late and self._remember_if_copy(tail, last):
                 return
             tail.since = dict.fromkeys(self._nameless(found, last), 0)
             if tail.since and not late:  # it is never to be read
@@ -98,8 +98,8 @@ class Strangers:
             for trigger in self._nameless(found, last) - tail.since.keys():
                 tail.since[trigger] = tail.offset
 
-    def _is_remembered(self, tail: Tail, last: Position) -> bool:
-        """Remember a file that holds nothing but what another held, and do not read it."""
+    def _remember_if_copy(self, tail: Tail, last: Position) -> bool:
+        """Remember a file that holds nothing but what another held; tells whether it does."""
         read = self._likeness.original(tail)
         if read is not None:
             tail.copy(read)
