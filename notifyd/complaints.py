@@ -9,7 +9,7 @@ from math import inf
 
 import structlog
 
-from notifyd.model import ALIKE, Health
+from notifyd.health import ALIKE, Health
 from notifyd.text import clean_title
 
 QUIET = 600.0

@@ -20,10 +20,11 @@ from notifyd.complaints import Complaints
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import FileTrigger, LogTrigger, ProcessTrigger, ScheduleTrigger
 from notifyd.driver import Driver
+from notifyd.health import Health
 from notifyd.matching.decide import Rule as Patterns
 from notifyd.matching.judge import Judge
 from notifyd.matching.scanner import Scanner
-from notifyd.model import Content, Digest, Event, Health, Json, Message, Now, Parcel, Reading, Row
+from notifyd.model import Content, Digest, Event, Json, Message, Now, Parcel, Reading, Row
 from notifyd.redaction import redact, redact_data
 from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.state import Reply

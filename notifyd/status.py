@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from notifyd import __version__
-from notifyd.model import ALIKE, Health, Json, Now, Row, Status
+from notifyd.health import ALIKE, Health
+from notifyd.model import Json, Now, Row, Status
 from notifyd.shaping.gate import Gate, Sending
 from notifyd.shaping.mutes import mute_end
 from notifyd.shaping.state import Ledger, State

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from notifyd.errors import NotifydError, StoreError
-from notifyd.model import Health, Problem, Reading
+from notifyd.health import Health, Problem
+from notifyd.model import Reading
 from notifyd.sources import Emit, Source
 
 _BACKOFF = (1.0, 5.0, 30.0, 60.0)

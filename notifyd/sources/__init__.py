@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from notifyd.model import Health, Reading
+from notifyd.health import Health
+from notifyd.model import Reading
 
 Emit = Callable[[Reading], Awaitable[None]]
 """Hands a reading over; returns once it is committed."""

@@ -32,6 +32,15 @@ def copied(log, place, second):
     stamped(log, second)
 
 
+def renamed_and_let_go(daemon, log):
+    """Have time pass until nobody waits for late writers any more."""
+    log.rename(log.with_name("app.log.1"))
+    append(log, "two")
+    daemon.turn()
+    daemon.pass_time(70)
+    daemon.pass_time(70)
+
+
 patterns = pytest.mark.parametrize("pattern", ["app.log", "app*"])
 
 
@@ -160,11 +169,7 @@ def test_a_renamed_file_that_was_closed_for_want_of_news_is_read_when_news_comes
     append(log, "one")
     daemon = named(log, pattern)
     with log.open("ab", buffering=0) as late:
-        log.rename(log.with_name("app.log.1"))
-        append(log, "two")
-        daemon.turn()
-        daemon.pass_time(70)
-        daemon.pass_time(70)
+        renamed_and_let_go(daemon, log)
         late.write(b"three\n")
         daemon.pass_time(300)
         late.write(b"four\n")
@@ -319,11 +324,7 @@ def test_a_late_line_is_found_though_nobody_tells_of_it(log, pattern):
     append(log, "one")
     daemon = named(log, pattern)
     with log.open("ab", buffering=0) as late:
-        log.rename(log.with_name("app.log.1"))
-        append(log, "two")
-        daemon.turn()
-        daemon.pass_time(70)
-        daemon.pass_time(70)
+        renamed_and_let_go(daemon, log)
         late.write(b"three\n")
         daemon.turn()
     assert sorted(daemon.lines()) == ["one", "three", "two"]

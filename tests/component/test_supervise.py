@@ -6,7 +6,8 @@ import pytest
 
 from notifyd import supervise
 from notifyd.errors import SourceError
-from notifyd.model import Health, Problem, Reading
+from notifyd.health import Health, Problem
+from notifyd.model import Reading
 from notifyd.supervise import Supervised
 
 

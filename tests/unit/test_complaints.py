@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from notifyd.complaints import QUIET, Complaints
-from notifyd.model import ALIKE, Health, Problem
+from notifyd.health import ALIKE, Health, Problem
 
 
 @pytest.fixture

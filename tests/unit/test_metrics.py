@@ -2,9 +2,10 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from notifyd.health import Health, Problem
 from notifyd.herald import Herald
 from notifyd.metrics import exposition
-from notifyd.model import Health, Outcome, Problem, Verdict
+from notifyd.model import Outcome, Verdict
 from notifyd.shaping.gate import Gate, Sending
 from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.state import Books

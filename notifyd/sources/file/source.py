@@ -9,7 +9,8 @@ from pathlib import Path
 from watchfiles import Change as Heard
 
 from notifyd.config.triggers import FileTrigger
-from notifyd.model import Event, Health, Problem, Reading
+from notifyd.health import Health, Problem
+from notifyd.model import Event, Reading
 from notifyd.sources import Emit
 from notifyd.sources.batches import batched
 from notifyd.sources.closed import why_closed

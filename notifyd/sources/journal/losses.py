@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Final, Self
 
-from notifyd.model import Problem
+from notifyd.health import Problem
 from notifyd.sources.journal.entry import Entry
 
 _TOLD: Final = 86_400.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.errors import SourceError
-from notifyd.model import Problem
+from notifyd.health import Problem
 from notifyd.sources.journal import access
 from notifyd.sources.journal.cursor import Cursor, Place
 from notifyd.sources.journal.entry import Reader

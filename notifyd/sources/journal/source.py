@@ -13,7 +13,8 @@ import structlog
 
 from notifyd.config.triggers import LogTrigger
 from notifyd.errors import NotifydError, SourceError
-from notifyd.model import Health, Problem, Reading
+from notifyd.health import Health, Problem
+from notifyd.model import Reading
 from notifyd.sources import Emit
 from notifyd.sources.journal import access
 from notifyd.sources.journal.end import end_beyond

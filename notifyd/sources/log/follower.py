@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os.path import isdir
 
-from notifyd.model import Event, Positions, Problem
+from notifyd.health import Problem
+from notifyd.model import Event, Positions
 from notifyd.sources.log.brief import Brief
 from notifyd.sources.log.carries import Carries, event
 from notifyd.sources.log.finding.catalog import Catalog, Survey

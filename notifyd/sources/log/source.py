@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
 
-from notifyd.model import Health, Problem, Reading
+from notifyd.health import Health, Problem
+from notifyd.model import Reading
 from notifyd.sources import Emit
 from notifyd.sources.log.brief import Brief
 from notifyd.sources.log.finding.watch import Hints, Watch

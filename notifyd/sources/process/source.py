@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 
 from notifyd.config.triggers import ProcessTrigger
-from notifyd.model import Event, Health, Problem, Reading
+from notifyd.health import Health, Problem
+from notifyd.model import Event, Reading
 from notifyd.sources import Emit
 from notifyd.sources.batches import batched
 from notifyd.sources.process import procfs

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from notifyd.model import Problem
+from notifyd.health import Problem
 from notifyd.sources.records.scanning import HitLike, JudgeFor, JudgeLike
 
 

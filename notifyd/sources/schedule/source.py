@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from notifyd.config.triggers import ScheduleTrigger
-from notifyd.model import Event, Health, Reading
+from notifyd.health import Health
+from notifyd.model import Event, Reading
 from notifyd.sources import Emit
 
 LOOK: Final = 60.0
