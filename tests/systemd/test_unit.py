@@ -49,6 +49,10 @@ told app 1
 logger 'logged with all capabilities'
 told entries 1
 systemctl reload notifyd
+i=0
+until [ "$(systemctl is-active notifyd)" = active ]; do  # systemd hears of the end a little later
+  i=$((i + 1)); [ $i -lt 50 ]; sleep 0.1
+done
 echo reloaded: $(systemctl is-active notifyd)
 kill -9 $(systemctl show -p MainPID --value notifyd)
 i=0
