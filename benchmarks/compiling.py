@@ -15,7 +15,7 @@ from pathlib import Path
 
 import corpus
 
-from notifyd.matching import Rule, Scanner, widen
+from notifyd.matching import PatternSet, Scanner, approximate
 
 COUNT = 500
 _PROGRAMS = (
@@ -70,7 +70,7 @@ async def delays(work: asyncio.Future[object]) -> float:
     return worst
 
 
-async def measured(rules: list[Rule], cache: Path) -> tuple[float, float]:
+async def measured(rules: list[PatternSet], cache: Path) -> tuple[float, float]:
     """Build a scanner beside a running loop; returns seconds of it and the loop's worst delay."""
     with ThreadPoolExecutor(1) as thread:
         began = time.monotonic()
@@ -81,8 +81,8 @@ async def measured(rules: list[Rule], cache: Path) -> tuple[float, float]:
 
 def main() -> None:
     every = patterns(COUNT)
-    rules = [Rule(f"t{at}", tuple(every[at : at + 10])) for at in range(0, COUNT, 10)]
-    as_lines = sum(widen(pattern).expression is None for pattern in every)
+    rules = [PatternSet(f"t{at}", tuple(every[at : at + 10])) for at in range(0, COUNT, 10)]
+    as_lines = sum(approximate(pattern).expression is None for pattern in every)
     print(f"{len(set(every))} patterns, {as_lines} of them tried on every line")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

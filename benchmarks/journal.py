@@ -27,7 +27,7 @@ from typing import NamedTuple
 import corpus
 from logs import Run, configured, cpu_of, matches, process
 
-from notifyd.sources.journal.cursor import Place
+from notifyd.sources.journal.cursor import Cursor
 from notifyd.sources.journal.entry import FIELDS
 from support.daemon import Daemon, wait_for
 from support.platform import Platform, in_thread
@@ -108,16 +108,16 @@ def written(entries: int, every: int) -> None:
             journald.send(b"MESSAGE=" + line + b"\nSYSLOG_IDENTIFIER=bench\nPRIORITY=6\n")
 
 
-def last() -> Place:
+def last() -> Cursor:
     """Add an entry of no interest to the journal, and find it."""
     subprocess.run(["logger", "nothing of interest"], check=True)
     subprocess.run(["journalctl", "--sync"], check=True)
     words = ["journalctl", "--quiet", "--lines=1", "--output=json", "--output-fields=_PID"]
     entry = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
-    return Place(entry["__CURSOR"], int(entry["__REALTIME_TIMESTAMP"]))
+    return Cursor(entry["__CURSOR"], int(entry["__REALTIME_TIMESTAMP"]))
 
 
-def everyone(base: Daemon, count: int, mark: Place, folder: Path) -> Iterator[Contestant]:
+def everyone(base: Daemon, count: int, mark: Cursor, folder: Path) -> Iterator[Contestant]:
     patterns = folder / f"patterns{count}"
     patterns.write_text("".join(f"{sample.pattern}\n" for sample in corpus.samples(count)))
     export = f"journalctl -q -o export --output-fields={FIELDS} --cursor="
@@ -195,11 +195,11 @@ def following(daemon: Daemon) -> bool:
     return subprocess.run(found, check=False, capture_output=True).returncode == 0
 
 
-def committed(folder: Path, end: Place) -> bool:
+def committed(folder: Path, end: Cursor) -> bool:
     with closing(sqlite3.connect(f"file:{folder}/state/notifyd.db?mode=ro", uri=True)) as store:
         query = "SELECT value FROM positions WHERE key = 'journal:read'"
         ((value,),) = store.execute(query).fetchall()
-    place = Place.parse(value)
+    place = Cursor.parse(value)
     return place is not None and not end.after(place)
 
 

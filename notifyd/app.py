@@ -12,26 +12,26 @@ from pathlib import Path
 
 import structlog
 
-from notifyd import logbook
 from notifyd.api.listener import Listener
 from notifyd.api.server import serve
-from notifyd.clock import Clock, boot_id
-from notifyd.complaints import Complaints
 from notifyd.config.load import load
-from notifyd.config.places import socket_path, state_dir
+from notifyd.config.paths import socket_path, state_dir
 from notifyd.config.settings import Settings
 from notifyd.config.token import TokenSource, find_token
-from notifyd.delivery.client import Client
+from notifyd.delivery.client import SendClient
 from notifyd.delivery.worker import deliver
-from notifyd.driver import Driver
-from notifyd.errors import ConfigError, NotifydError, StoreUnavailableError, TokenError
-from notifyd.model import SOCKET, Json
-from notifyd.outbox.store import Store
-from notifyd.pipeline import Pipeline
-from notifyd.reception import Reception
-from notifyd.shaping.codec import latest, restored
+from notifyd.engine.clock import Clock, boot_id
+from notifyd.engine.control import ControlService
+from notifyd.engine.engine import Engine
+from notifyd.engine.pipeline import Pipeline
+from notifyd.model.errors import ConfigError, NotifydError, StoreUnavailableError, TokenError
+from notifyd.model.notifications import SOCKET, Json
+from notifyd.outbox.store import OutboxStore
+from notifyd.shaping.codec import latest_time, restore_state
 from notifyd.shaping.inputs import Configured, SendingAllowed
-from notifyd.status import describe, health
+from notifyd.telemetry import logging
+from notifyd.telemetry.problem_log import ProblemReporter
+from notifyd.telemetry.status import build_status, health
 
 _FIRST_LOOK = 5.0
 """Seconds that sources get to look at what is there before the socket opens all the same."""
@@ -69,7 +69,7 @@ class App:
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._reload_error = ""
-        self._complaints = Complaints()
+        self._complaints = ProblemReporter()
         self._up = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._delivering: asyncio.Task[None] | None = None
@@ -87,7 +87,7 @@ class App:
         try:
             async with AsyncExitStack() as stack:
                 listener = stack.enter_context(Listener.open(path, settings.socket, self._environ))
-                store = await stack.enter_async_context(Store(folder))
+                store = await stack.enter_async_context(OutboxStore(folder))
                 scanning = ThreadPoolExecutor(1, "scan")
                 stack.callback(scanning.shutdown, wait=False, cancel_futures=True)
                 self._own = (folder, path, path.with_name(path.name + ".lock"))
@@ -96,18 +96,20 @@ class App:
         except* NotifydError as errors:
             raise errors.exceptions[0] from None
 
-    async def _compose(self, folder: Path, store: Store, scanning: ThreadPoolExecutor) -> None:
+    async def _compose(
+        self, folder: Path, store: OutboxStore, scanning: ThreadPoolExecutor
+    ) -> None:
         self._folder, self._store, self._scanning = folder, store, scanning
         self._pipeline = self._built(self._settings)
         saved = await store.saved()
         self._clock = Clock(saved.clock, boot=boot_id())
         seed = secrets.token_hex(16)
-        state = restored(saved.pieces, saved.rows, seed=seed, now=self._clock.now())
-        if latest(state) > self._clock.now().mono:  # a damaged store may have lost the reading
-            self._clock.forward(latest(state))
-            state = restored(saved.pieces, saved.rows, seed=seed, now=self._clock.now())
+        state = restore_state(saved.pieces, saved.rows, seed=seed, now=self._clock.now())
+        if latest_time(state) > self._clock.now().mono:  # a damaged store may have lost the reading
+            self._clock.forward(latest_time(state))
+            state = restore_state(saved.pieces, saved.rows, seed=seed, now=self._clock.now())
         pipeline = self._pipeline
-        self._driver = Driver(store, state, self._clock, pipeline.rules, pipeline.render)
+        self._driver = Engine(store, state, self._clock, pipeline.rules, pipeline.render)
 
     def _built(self, settings: Settings) -> Pipeline:
         return Pipeline(
@@ -162,8 +164,8 @@ class App:
             working.result()
         return working.done()
 
-    def _reception(self) -> Reception:
-        return Reception(
+    def _reception(self) -> ControlService:
+        return ControlService(
             self._driver,
             self._store,
             kinds=self._kinds,
@@ -175,7 +177,7 @@ class App:
 
     async def _deliver(self) -> None:
         api = self._settings.api
-        async with Client(api.url, api.timeout) as client:
+        async with SendClient(api.url, api.timeout) as client:
             await self._driver.start_worker()
             await deliver(
                 self._driver, client, self._token, now=self._clock.now, random=random.random
@@ -212,7 +214,7 @@ class App:
 
     async def _swap(self, pipeline: Pipeline, before: Settings) -> None:
         """Let the old sources end and commit, then start the new ones from there."""
-        logbook.configure(self._settings.log.level, self._settings.log.format)
+        logging.configure(self._settings.log.level, self._settings.log.format)
         await _ended(self._watching)
         await self._driver.offer([Configured(pipeline.rules), SendingAllowed()])
         self._pipeline, self._driver.render = pipeline, pipeline.render
@@ -229,7 +231,7 @@ class App:
         return {**triggers, SOCKET: SOCKET}
 
     def status(self) -> Json:
-        return describe(
+        return build_status(
             self._driver.state,
             self._clock.now(),
             trouble=self._driver.trouble,
@@ -244,9 +246,9 @@ class App:
         )
 
     def metrics(self) -> bytes:
-        from notifyd.metrics import exposition  # noqa: PLC0415 - paid for by who asks for it
+        from notifyd.telemetry.metrics import render_metrics  # noqa: PLC0415 - paid for by who asks for it
 
-        return exposition(self.status())
+        return render_metrics(self.status())
 
     def health(self) -> tuple[bool, str]:
         gate = self._driver.state.books.gate

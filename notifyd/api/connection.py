@@ -13,9 +13,9 @@ import structlog
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
 
-from notifyd.api.answer import answered, raw
-from notifyd.api.peers import Admins, Caller
-from notifyd.api.refusal import ApiError, bad_request, internal, printable
+from notifyd.api.auth import Authorizer, Caller
+from notifyd.api.errors import ApiError, bad_request, internal, printable
+from notifyd.api.responses import answered, raw
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -51,7 +51,7 @@ class Limits:
 class Connections(web.Server):
     """Makes the connections and counts them, by user."""
 
-    def __init__(self, handler: Handler, admins: Admins, limits: Limits) -> None:
+    def __init__(self, handler: Handler, admins: Authorizer, limits: Limits) -> None:
         super().__init__(handler)
         self.limits = limits
         self.admins = admins

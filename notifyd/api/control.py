@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from notifyd.model import Json, Message, Peer, Priority, Status
+from notifyd.model.notifications import Json, Message, Peer, Priority, Status
 
 
 class Control(Protocol):

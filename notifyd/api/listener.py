@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from notifyd.api.peers import group_id, peer_of
-from notifyd.config.sections import Socket
-from notifyd.errors import ConfigError, InUseError
-from notifyd.user import user_name
+from notifyd.api.auth import group_id, peer_of
+from notifyd.config.sections import SocketConfig
+from notifyd.model.errors import ConfigError, InUseError
+from notifyd.model.user import effective_user
 
 BACKLOG = 1024
 _LONGEST_PATH = 107  # sockaddr_un's 108 bytes, less the NUL
@@ -30,7 +30,7 @@ class Listener:
         self._identity = None if path is None else _identity(path)
 
     @classmethod
-    def open(cls, path: Path, settings: Socket, environ: Mapping[str, str]) -> Self:
+    def open(cls, path: Path, settings: SocketConfig, environ: Mapping[str, str]) -> Self:
         """Take the socket that systemd passed, or make our own.
 
         InUseError: somebody else listens there. ConfigError: the path, the group or the passed
@@ -190,7 +190,7 @@ def _unusable(path: Path, error: OSError, what: str = "it cannot be used") -> Co
     reason = error.strerror or str(error)
     mend = "name another path"
     if isinstance(error, PermissionError):
-        mend = f"let the user {user_name()} write there, or {mend}"
+        mend = f"let the user {effective_user()} write there, or {mend}"
     elif error.errno == errno.ENOSPC:
         mend = f"free some space, or {mend}"
     return ConfigError([f"socket.path: {what}: {reason}: {mend} (got {str(path)!r})"])

@@ -7,7 +7,7 @@ from typing import TypeVar
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
-from notifyd.api.refusal import ApiError, bad_request, printable
+from notifyd.api.errors import ApiError, bad_request, printable
 
 Body = TypeVar("Body", bytes, bytearray)
 

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from notifyd.api.auth import Caller
 from notifyd.api.control import Control
-from notifyd.api.peers import Caller
-from notifyd.api.rate import Rates
-from notifyd.api.refusal import ApiError, ended, printable, wrong_field
+from notifyd.api.errors import ApiError, ended, printable, wrong_field
+from notifyd.api.rate_limit import UserRateLimiter
 from notifyd.api.request import json_body
 from notifyd.api.submission import duration, mute_wish, submission
-from notifyd.model import Json, Status
-from notifyd.nearest import hint
+from notifyd.model.notifications import Json, Status
+from notifyd.text.suggestions import did_you_mean
 
 LONGEST_WAIT = 60.0
 DEFAULT_LISTED = 100
@@ -53,7 +53,7 @@ class Call(NamedTuple):
         given = dict(self.request.query)
         for name in given:
             if name not in known:
-                reason = "is no parameter here" + hint(name, known)
+                reason = "is no parameter here" + did_you_mean(name, known)
                 raise wrong_field(printable(name), reason, "unknown_field")
         return given
 
@@ -67,7 +67,9 @@ class Call(NamedTuple):
 class Routes:
     """Answers requests through the daemon's Control. max_body: bytes. body_time: seconds."""
 
-    def __init__(self, control: Control, rates: Rates, *, max_body: int, body_time: float) -> None:
+    def __init__(
+        self, control: Control, rates: UserRateLimiter, *, max_body: int, body_time: float
+    ) -> None:
         self._control = control
         self._rates = rates
         self._max_body = max_body
@@ -122,7 +124,7 @@ class Routes:
         return ApiError(
             HTTPStatus.NOT_FOUND,
             "not_found",
-            ended(f"There is nothing at {printable(path)}{hint(path, self._paths)}"),
+            ended(f"There is nothing at {printable(path)}{did_you_mean(path, self._paths)}"),
         )
 
     # --- sending

@@ -5,23 +5,23 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from notifyd.api.answer import answered, response
+from notifyd.api.auth import Authorizer
 from notifyd.api.connection import Connection, Connections, Limits
 from notifyd.api.control import Control
+from notifyd.api.errors import translated
 from notifyd.api.listener import BACKLOG, Listener
-from notifyd.api.peers import Admins
-from notifyd.api.rate import Rates
-from notifyd.api.refusal import translated
+from notifyd.api.rate_limit import UserRateLimiter
+from notifyd.api.responses import answered, response
 from notifyd.api.routes import Routes
-from notifyd.config.sections import Socket
-from notifyd.errors import NotifydError
+from notifyd.config.sections import SocketConfig
+from notifyd.model.errors import NotifydError
 
 _LAST_ANSWERS = 1.0
 
 
 @asynccontextmanager
 async def serve(
-    control: Control, settings: Socket, listener: Listener, *, limits: Limits | None = None
+    control: Control, settings: SocketConfig, listener: Listener, *, limits: Limits | None = None
 ) -> AsyncIterator[None]:
     """Answer on `listener` while inside; on the way out requests in hand get a last second.
 
@@ -29,9 +29,9 @@ async def serve(
     """
     limits = limits or Limits()
     routes = Routes(
-        control, Rates(settings.rate), max_body=settings.max_body, body_time=limits.body
+        control, UserRateLimiter(settings.rate), max_body=settings.max_body, body_time=limits.body
     )
-    connections = Connections(_Front(routes), Admins(settings.admin_group), limits)
+    connections = Connections(_Front(routes), Authorizer(settings.admin_group), limits)
     runner = web.ServerRunner(connections, shutdown_timeout=_LAST_ANSWERS)
     await runner.setup()
     try:

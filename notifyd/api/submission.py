@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import cast
 
-from notifyd.api.refusal import ApiError, bad_request, printable, wrong_field
-from notifyd.config.units import seconds, spoken
-from notifyd.model import Json, Message, Priority
-from notifyd.nearest import hint
-from notifyd.text import DATA_LIMIT, data_size, well_formed
+from notifyd.api.errors import ApiError, bad_request, printable, wrong_field
+from notifyd.model.notifications import Json, Message, Priority
+from notifyd.text.durations import format_duration, parse_duration
+from notifyd.text.limits import DATA_LIMIT, data_size, replace_surrogates
+from notifyd.text.suggestions import did_you_mean
 
 LONGEST_DELAY = 30 * 86_400.0
 LONGEST_MUTE = 366 * 86_400.0
@@ -75,7 +75,7 @@ def mute_wish(raw: bytes) -> tuple[str, float]:
     fields = _object(raw)
     for name in fields:
         if name not in _MUTE_FIELDS:
-            reason = "is no field of a mute" + hint(name, _MUTE_FIELDS)
+            reason = "is no field of a mute" + did_you_mean(name, _MUTE_FIELDS)
             raise wrong_field(printable(name), reason, "unknown_field")
     if not fields.get("for"):
         raise wrong_field("for", 'is missing: say how long, such as "30m"; "0s" ends a mute')
@@ -87,11 +87,11 @@ def duration(name: str, text: str, longest: float) -> float:
     if not text:
         return 0.0
     try:
-        value = seconds(text)
+        value = parse_duration(text)
     except ValueError as error:
         raise wrong_field(name, f"{error} (got {printable(text)!r})") from None
     if value > longest:
-        limit = spoken(longest)
+        limit = format_duration(longest)
         raise wrong_field(name, f"may be at most {limit} (got {printable(text)!r})")
     return value
 
@@ -116,7 +116,7 @@ def _type_name(value: object) -> str:
 
 def _unknown(name: str) -> str:
     return "is no field of a notification" + (
-        hint(name, _FIELDS) or f" (known are {', '.join(_FIELDS)})"
+        did_you_mean(name, _FIELDS) or f" (known are {', '.join(_FIELDS)})"
     )
 
 
@@ -126,7 +126,7 @@ def _string(fields: Json, name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise wrong_field(name, f"must be a string, not {_type_name(value)}")
-    return well_formed(value)
+    return replace_surrogates(value)
 
 
 def _priority(text: str) -> Priority:
@@ -158,7 +158,7 @@ def _data(fields: Json) -> Json:
             f"data may take at most {DATA_LIMIT} bytes as JSON, "
             f"which is what phones' push services take (got {size}).",
         )
-    return well_formed(cast("Json", data))
+    return replace_surrogates(cast("Json", data))
 
 
 def _depth(value: object) -> int:

@@ -8,7 +8,7 @@ from importlib import import_module
 from types import ModuleType
 
 from notifyd import __version__
-from notifyd.errors import (
+from notifyd.model.errors import (
     AnswerError,
     ConfigError,
     NotifydError,
@@ -184,8 +184,8 @@ def _overview() -> str:
 def _unknown(name: str) -> str:
     if name in LATER:
         return f"notifyd {name} is not available in this version yet."
-    from notifyd.nearest import hint  # noqa: PLC0415 - only for a mistyped command
+    from notifyd.text.suggestions import did_you_mean  # noqa: PLC0415 - only for a mistyped command
 
     return f"notifyd: there is no command {name!r}" + (
-        hint(name, COMMANDS) or ": `notifyd --help` lists them."
+        did_you_mean(name, COMMANDS) or ": `notifyd --help` lists them."
     )

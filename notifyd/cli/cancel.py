@@ -3,8 +3,8 @@
 import argparse
 from urllib.parse import quote
 
-from notifyd.api.client import call
 from notifyd.cli.terminal import as_json, shown
+from notifyd.client.http import send_request
 
 HELP = "Cancel a notification that was not sent yet, by its id or by your key."
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     which = f"/{quote(args.id, safe='')}" if args.id else f"?key={quote(args.key, safe='')}"
-    _, answer = call("DELETE", f"/v1/notifications{which}", socket_path=args.socket)
+    _, answer = send_request("DELETE", f"/v1/notifications{which}", socket_path=args.socket)
     if args.json:
         print(as_json(answer))
         return 0

@@ -12,10 +12,10 @@ from notifyd.config.load import Loaded, load
 from notifyd.config.patterns import doubts
 from notifyd.config.settings import Settings
 from notifyd.config.token import find_token
-from notifyd.config.triggers import LogTrigger
-from notifyd.errors import TokenError
-from notifyd.matching.widen import widen, widen_in_records
-from notifyd.model import Json
+from notifyd.config.triggers import LogTriggerConfig
+from notifyd.matching.approximate import approximate, approximate_in_records
+from notifyd.model.errors import TokenError
+from notifyd.model.notifications import Json
 from notifyd.sources.journal.access import missing, trouble
 from notifyd.triggers import Trigger
 
@@ -46,15 +46,15 @@ def _doubt_patterns(loaded: Loaded) -> None:
     raw = cast("dict[str, Json]", loaded.table.get("triggers", {}))
     doubtful = loaded.report.doubtful
     for name, trigger in loaded.settings.triggers.items():
-        if not isinstance(trigger, LogTrigger):
+        if not isinstance(trigger, LogTriggerConfig):
             continue
         place, first = ("triggers", name), trigger.multiline
-        find, what = (widen, "line") if first is None else (widen_in_records, "record")
+        find, what = (approximate, "line") if first is None else (approximate_in_records, "record")
         for item, pattern in items(place, raw[name], "patterns", trigger.patterns):
             reason = find(pattern, trigger.encoding).reason
             if reason and not _may_match_all(pattern):
                 doubtful(item, f"is tried on every {what}, which is slow: {reason}", pattern)
-        reason = "" if first is None else widen(first, trigger.encoding).reason
+        reason = "" if first is None else approximate(first, trigger.encoding).reason
         if first is not None and reason and not _may_match_all(first):
             why = f"is tried on many lines, which is slow: {reason}"
             doubtful((*place, "multiline"), why, first)
@@ -62,7 +62,9 @@ def _doubt_patterns(loaded: Loaded) -> None:
 
 def _doubts(settings: Settings) -> Iterator[str]:
     """Say what can be known of the machine: what cannot be read, what is no token."""
-    logs = (trigger for trigger in settings.triggers.values() if isinstance(trigger, LogTrigger))
+    logs = (
+        trigger for trigger in settings.triggers.values() if isinstance(trigger, LogTriggerConfig)
+    )
     if any(trigger.journal for trigger in logs) and (reason := missing() or trouble()):
         yield reason
     token = find_token(settings.api, os.environ)

@@ -11,13 +11,13 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from notifyd import logbook
 from notifyd.app import App
 from notifyd.cli.run import serve
 from notifyd.config.load import load
 from notifyd.config.token import find_token
-from notifyd.errors import InUseError
+from notifyd.model.errors import InUseError
 from notifyd.relay.server import Relay
+from notifyd.telemetry import logging
 
 HELP = "Show everything at work: relay, inbox page, daemon, a log that is being written."
 
@@ -91,7 +91,7 @@ async def _demo(folder: Path, port: int) -> None:
     (folder / "reports").mkdir(exist_ok=True)
     log_file = folder / "app.log"
     log_file.touch()
-    logbook.configure("warning", "console")
+    logging.configure("warning", "console")
     async with contextlib.AsyncExitStack() as stack:
         try:
             relay = await stack.enter_async_context(Relay(folder / "relay.db", port=port))
@@ -103,7 +103,7 @@ async def _demo(folder: Path, port: int) -> None:
         loaded = load(config, {})
         token = find_token(loaded.settings.api, {})
         _explain(folder, relay.inbox_url)
-        logbook.configure("info", "console")
+        logging.configure("info", "console")
         async with asyncio.TaskGroup() as group:
             story = group.create_task(_tell_story(log_file, folder))
             await serve(App(loaded.settings, token, config=config, environ={}), loaded)

@@ -7,16 +7,16 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from notifyd.config.triggers import LogTrigger
-from notifyd.errors import SourceError
-from notifyd.matching import Judge, Scanner
-from notifyd.model import Event
-from notifyd.pipeline import patterns_of
+from notifyd.config.triggers import LogTriggerConfig
+from notifyd.engine.pipeline import patterns_of
+from notifyd.matching import RecordMatcher, Scanner
+from notifyd.model.errors import SourceError
+from notifyd.model.events import Event
 from notifyd.sources.journal import access
-from notifyd.sources.journal.cursor import Place
-from notifyd.sources.journal.follower import Follower
+from notifyd.sources.journal.cursor import Cursor
 from notifyd.sources.journal.identity import own
-from notifyd.sources.journal.ledger import Lane, Ledger
+from notifyd.sources.journal.registry import CatchUp, JournalRegistry
+from notifyd.sources.journal.tailer import JournalTailer
 
 _LANE = "match"
 _PATIENCE = 1.0
@@ -24,13 +24,13 @@ _PATIENCE = 1.0
 
 
 class Entries:
-    def __init__(self, name: str, config: LogTrigger) -> None:
+    def __init__(self, name: str, config: LogTriggerConfig) -> None:
         triggers = {name: config}
-        self._ledger = ledger = Ledger(triggers, {})
-        ledger.lanes[_LANE] = Lane(name, Place(), Place(), tuple(config.journal), ())
+        self._ledger = ledger = JournalRegistry(triggers, {})
+        ledger.lanes[_LANE] = CatchUp(name, Cursor(), Cursor(), tuple(config.journal), ())
         self._trouble, self._units = access.trouble(), config.journal
         self._scanner = Scanner([patterns_of(name, config)], cache=None)
-        self._follower = Follower(
+        self._follower = JournalTailer(
             triggers,
             {},
             ledger,
@@ -38,7 +38,7 @@ class Entries:
             command=(access.COMMAND,),
             identity=own(),
             scanner_for=lambda _: self._scanner,
-            judge_for=lambda _: Judge(patterns_of(name, config, records=True)),
+            judge_for=lambda _: RecordMatcher(patterns_of(name, config, records=True)),
             wall=time.time,
         )
 

@@ -3,9 +3,9 @@
 import argparse
 from urllib.parse import quote
 
-from notifyd.api.client import call
 from notifyd.cli import say
 from notifyd.cli.terminal import as_json, clock, shown
+from notifyd.client.http import send_request
 
 HELP = "Say why there was or was no push: the last matches and what each step did with them."
 
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     query = f"?trigger={quote(args.trigger)}" if args.trigger else ""
-    _, answer = call("GET", f"/v1/explain{query}", socket_path=args.socket)
+    _, answer = send_request("GET", f"/v1/explain{query}", socket_path=args.socket)
     if args.json:
         say(as_json(answer))
     else:

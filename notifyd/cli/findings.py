@@ -4,12 +4,12 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 
-from notifyd.config.triggers import LogTrigger
-from notifyd.matching import Hit, Judge, Scan, Scanner
-from notifyd.model import Event
-from notifyd.pipeline import patterns_of
-from notifyd.sources.log.carries import event
-from notifyd.sources.records.carry import Carry
+from notifyd.config.triggers import LogTriggerConfig
+from notifyd.engine.pipeline import patterns_of
+from notifyd.matching import Hit, RecordMatcher, Scan, Scanner
+from notifyd.model.events import Event
+from notifyd.sources.logs.aggregators import event
+from notifyd.sources.records.aggregator import RecordAggregator
 from notifyd.sources.records.scanning import HitLike
 
 _AT_ONCE = 10_000
@@ -18,10 +18,10 @@ _AT_ONCE = 10_000
 class Findings:
     """Each event with the number, from 1, of the line or of the first line of the record."""
 
-    def __init__(self, name: str, config: LogTrigger, path: str) -> None:
+    def __init__(self, name: str, config: LogTriggerConfig, path: str) -> None:
         self._scanner = Scanner([patterns_of(name, config)], cache=None)
-        self._records = Judge(patterns_of(name, config, records=True))
-        self._carry = Carry(config, path)
+        self._records = RecordMatcher(patterns_of(name, config, records=True))
+        self._carry = RecordAggregator(config, path)
         self._multiline = config.multiline is not None
         self._beyond_a_line = self._multiline or bool(config.before or config.after)
         self._numbers: deque[int] = deque()

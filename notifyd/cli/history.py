@@ -2,9 +2,9 @@
 
 import argparse
 
-from notifyd.api.client import call
 from notifyd.cli import say
 from notifyd.cli.terminal import as_json, clock, shown, table
+from notifyd.client.http import send_request
 
 HELP = "List your notifications, newest first, with what became of them; everyone's for admins."
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     query = f"?limit={args.limit}" + (f"&status={args.status}" if args.status else "")
-    _, answer = call("GET", f"/v1/notifications{query}", socket_path=args.socket)
+    _, answer = send_request("GET", f"/v1/notifications{query}", socket_path=args.socket)
     if args.json:
         say(as_json(answer))
         return 0

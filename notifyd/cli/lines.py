@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from notifyd.cli import UsageError
 from notifyd.cli.findings import Findings
-from notifyd.config.triggers import LogTrigger
-from notifyd.model import Event
+from notifyd.config.triggers import LogTriggerConfig
+from notifyd.model.events import Event
 
 _BLOCK = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -17,7 +17,7 @@ _BOM = b"\xef\xbb\xbf"
 class Lines:
     """name: - for standard input."""
 
-    def __init__(self, trigger: str, config: LogTrigger, name: str) -> None:
+    def __init__(self, trigger: str, config: LogTriggerConfig, name: str) -> None:
         self._findings = Findings(trigger, config, "" if name == "-" else name)
         self._file = _opened(name)
 

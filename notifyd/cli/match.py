@@ -15,13 +15,14 @@ from notifyd.cli.entries import Entries
 from notifyd.cli.lines import Lines
 from notifyd.config.load import load
 from notifyd.config.settings import Settings
-from notifyd.config.triggers import LogTrigger
-from notifyd.model import Event, Tally
-from notifyd.nearest import hint
-from notifyd.redaction import redact
+from notifyd.config.triggers import LogTriggerConfig
+from notifyd.model.events import Event
+from notifyd.model.notifications import MatchSummary
 from notifyd.shaping.matches import OTHERS
-from notifyd.shaping.tally import joined, single
-from notifyd.text import fit
+from notifyd.shaping.summaries import joined, single
+from notifyd.text.limits import truncate_notification
+from notifyd.text.redaction import redact
+from notifyd.text.suggestions import did_you_mean
 from notifyd.triggers import Trigger
 
 HELP = (
@@ -87,13 +88,13 @@ def run(args: argparse.Namespace) -> int:
     return _MATCHED if count else _NONE
 
 
-def _log_trigger(settings: Settings, name: str) -> LogTrigger:
+def _log_trigger(settings: Settings, name: str) -> LogTriggerConfig:
     config = settings.triggers.get(name)
     if config is None:
         known = ", ".join(settings.triggers) or "none"
-        meant = hint(name, settings.triggers) or f": there are: {known}"
+        meant = did_you_mean(name, settings.triggers) or f": there are: {known}"
         raise UsageError(f"there is no trigger {name}{meant}")
-    if not isinstance(config, LogTrigger):
+    if not isinstance(config, LogTriggerConfig):
         raise UsageError(f"{name} is a {config.type} trigger: only log triggers have patterns")
     if not config.patterns:
         raise UsageError(f"{name} has no patterns: it tells of silence, which no file can show")
@@ -117,7 +118,7 @@ class _Groups:
 
     def __init__(self, trigger: Trigger) -> None:
         self.trigger = trigger
-        self.told: dict[tuple[str, ...], Tally] = {}
+        self.told: dict[tuple[str, ...], MatchSummary] = {}
         self.more: set[tuple[str, ...]] = set()
 
     def count(self, event: Event) -> None:
@@ -131,7 +132,7 @@ class _Groups:
             self.more.add(group)
 
 
-def _trigger(settings: Settings, name: str, config: LogTrigger) -> Trigger:
+def _trigger(settings: Settings, name: str, config: LogTriggerConfig) -> Trigger:
     return Trigger(
         name,
         config,
@@ -142,7 +143,7 @@ def _trigger(settings: Settings, name: str, config: LogTrigger) -> Trigger:
     )
 
 
-def _notification(settings: Settings, trigger: Trigger, tally: Tally) -> dict[str, object]:
+def _notification(settings: Settings, trigger: Trigger, tally: MatchSummary) -> dict[str, object]:
     title, body = trigger.render(tally)
     if settings.text.redact:
         title, body = redact(title), redact(body)
@@ -152,7 +153,7 @@ def _notification(settings: Settings, trigger: Trigger, tally: Tally) -> dict[st
         "priority": trigger.config.priority.value,
         "count": str(tally.count),
     }
-    title, body, _ = fit(title, body, trigger.config.data | ours)
+    title, body, _ = truncate_notification(title, body, trigger.config.data | ours)
     return {"title": title, "body": body, "count": tally.count}
 
 

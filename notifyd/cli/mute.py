@@ -2,9 +2,9 @@
 
 import argparse
 
-from notifyd.api.client import call
 from notifyd.cli import UsageError, say
 from notifyd.cli.terminal import as_json, clock, shown
+from notifyd.client.http import send_request
 
 HELP = (
     "Hold back a trigger's notifications, or all but urgent ones, for a while; then they are told "
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     wish = {"for": "0s" if duration == "off" else duration}
     if names:
         wish["trigger"] = names[0]
-    _, answer = call("POST", "/v1/mute", body=wish, socket_path=args.socket)
+    _, answer = send_request("POST", "/v1/mute", body=wish, socket_path=args.socket)
     say(as_json(answer) if args.json else _told(answer))
     return 0
 

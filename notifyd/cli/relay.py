@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from notifyd.config.folders import user_state
 from notifyd.config.hosts import is_loopback
-from notifyd.errors import NotifydError
-from notifyd.relay.credentials import Client
-from notifyd.relay.rate import Rate
+from notifyd.model.errors import NotifydError
+from notifyd.relay.credentials import ClientCredentials
+from notifyd.relay.rate_limit import SendRate
 from notifyd.relay.server import RATE, Relay
 
 HELP = "serve the Notifications API from this machine, with an inbox page"
@@ -74,7 +74,7 @@ async def _serve(args: argparse.Namespace) -> None:
         args.database or user_state(os.environ) / "relay.db",
         address.host,
         address.port,
-        rate=Rate(args.rate, 60.0),
+        rate=SendRate(args.rate, 60.0),
         client=_client(),
     ) as relay:
         if not is_loopback(address.host):
@@ -94,11 +94,11 @@ def _greeting(relay: Relay) -> str:
     return "\n".join(lines)
 
 
-def _client() -> Client | None:
+def _client() -> ClientCredentials | None:
     client_id = os.environ.get("OBLIEN_CLIENT_ID")
     secret = os.environ.get("OBLIEN_CLIENT_SECRET")
     if client_id and secret:
-        return Client(client_id, secret)
+        return ClientCredentials(client_id, secret)
     if client_id or secret:
         missing = "OBLIEN_CLIENT_SECRET" if client_id else "OBLIEN_CLIENT_ID"
         raise NotifydError(f"{missing} is not set: give both parts of the credentials, or neither")

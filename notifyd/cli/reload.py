@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from notifyd.api.client import call
 from notifyd.cli import CONFIG
 from notifyd.cli.terminal import as_json
-from notifyd.errors import AnswerError
+from notifyd.client.http import send_request
+from notifyd.model.errors import AnswerError
 
 HELP = "Make the daemon read its configuration again; the old one goes on if the new one is wrong."
 
@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        _, answer = call("POST", "/v1/reload", socket_path=args.socket, within=_LONGEST_BUILD)
+        _, answer = send_request(
+            "POST", "/v1/reload", socket_path=args.socket, within=_LONGEST_BUILD
+        )
     except AnswerError as error:
         if error.answer.get("code") != "bad_config":
             raise

@@ -3,9 +3,9 @@
 import argparse
 from urllib.parse import quote
 
-from notifyd.api.client import call
 from notifyd.cli import UsageError, say
 from notifyd.cli.terminal import as_json, lasting, shown
+from notifyd.client.http import send_request
 
 HELP = (
     "Send a notification again that failed, expired or reached no device, or all that failed. "
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     target = f"/v1/notifications/{quote(args.id, safe='')}/retry" if args.id else "/v1/retry"
     if args.all:
         target += f"?status={args.status or 'failed'}"
-    _, answer = call("POST", target, socket_path=args.socket)
+    _, answer = send_request("POST", target, socket_path=args.socket)
     say(as_json(answer) if args.json else _told(answer))
     return 0
 

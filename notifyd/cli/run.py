@@ -12,13 +12,14 @@ from pathlib import Path
 
 import structlog
 
-from notifyd import __version__, logbook
+from notifyd import __version__
 from notifyd.app import App
 from notifyd.config.files import NAME, places
 from notifyd.config.load import Loaded, load
 from notifyd.config.token import find_token, forget
-from notifyd.errors import NotifydError
-from notifyd.readiness import tell_systemd
+from notifyd.model.errors import NotifydError
+from notifyd.telemetry import logging
+from notifyd.telemetry.systemd import sd_notify
 
 HELP = "Run the daemon in the foreground: SIGTERM ends it in order, SIGHUP reads the config again."
 _LAST_WALK = 1.0
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     token = find_token(loaded.settings.api, environ)
     token.read()  # without one there is nothing to run for: say so at once
     forget(os.environ)
-    logbook.configure(loaded.settings.log.level, loaded.settings.log.format)
+    logging.configure(loaded.settings.log.level, loaded.settings.log.format)
     for warning in filter(None, (*loaded.warnings, token.warning)):
         log.warning(warning)
     if not loaded.files and not loaded.settings.triggers:
@@ -73,7 +74,7 @@ async def serve(app: App, loaded: Loaded) -> None:
     def ready(socket: Path | None) -> None:
         triggers = len(loaded.settings.triggers)
         log.info("notifyd runs", version=__version__, triggers=triggers, socket=str(socket or ""))
-        tell_systemd("READY=1", f"STATUS={triggers} triggers")
+        sd_notify("READY=1", f"STATUS={triggers} triggers")
 
     async with asyncio.TaskGroup() as group:
         reloading = group.create_task(_reload_on(hangups, app))
@@ -91,7 +92,7 @@ def _leave_within(seconds: float) -> None:
 
 
 def _stop(app: App) -> None:
-    tell_systemd("STOPPING=1")
+    sd_notify("STOPPING=1")
     app.stop()
 
 
@@ -99,9 +100,9 @@ async def _reload_on(hangups: asyncio.Event, app: App) -> None:
     while True:
         await hangups.wait()
         hangups.clear()
-        tell_systemd("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        sd_notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             await app.reload()
         except NotifydError as error:  # it ends while it reloads
             log.warning("not reloaded", reason=str(error))
-        tell_systemd("READY=1")
+        sd_notify("READY=1")

@@ -5,9 +5,9 @@ import re
 import sys
 from types import SimpleNamespace
 
-from notifyd.api.client import call
 from notifyd.cli import REFUSED, UsageError, say
 from notifyd.cli.options import Flag, Option, plain
+from notifyd.client.http import send_request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def run(args: "SimpleNamespace | argparse.Namespace") -> int:
     wait = args.wait or ""
     if not wait.replace(".", "").isalnum() and args.wait is not None:
         raise UsageError(f'--wait: write it like "5s" or "1m" (got {wait!r})')
-    status, answer = call(
+    status, answer = send_request(
         "POST",
         "/notifications/send" + (f"?wait={wait}" if wait else ""),
         body=message,
@@ -92,12 +92,12 @@ def run(args: "SimpleNamespace | argparse.Namespace") -> int:
 def _not_in_time(notification_id: str, socket_path: str | None) -> int:
     """Say why it still waits, as far as the daemon knows; it will be told in any case."""
     target = f"/v1/notifications/{notification_id}"
-    _, found = call("GET", target, socket_path=socket_path, within=_ANSWER_TIME)
+    _, found = send_request("GET", target, socket_path=socket_path, within=_ANSWER_TIME)
     rows = found.get("notifications")
     if isinstance(rows, list) and rows and (digest := rows[0].get("merged_into")):
         _warn(f"it was held back, and the digest {digest} will tell it")
         return 0
-    _, status = call("GET", "/v1/status", socket_path=socket_path, within=_ANSWER_TIME)
+    _, status = send_request("GET", "/v1/status", socket_path=socket_path, within=_ANSWER_TIME)
     delivery, token = status.get("delivery"), status.get("token")
     reason = str(delivery.get("error") or "") if isinstance(delivery, dict) else ""
     _warn("it is queued, but was not delivered in time" + (f": {reason}" if reason else ""))

@@ -2,9 +2,9 @@
 
 import argparse
 
-from notifyd.api.client import call
 from notifyd.cli import say
 from notifyd.cli.terminal import as_json, clock, lasting, shown, table
+from notifyd.client.http import send_request
 
 HELP = "Show what the daemon does, what is wrong and how to mend it."
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    _, status = call("GET", "/v1/status", socket_path=args.socket)
+    _, status = send_request("GET", "/v1/status", socket_path=args.socket)
     say(as_json(status) if args.json else described(status))
     return 0
 

@@ -3,12 +3,17 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from notifyd.config import patterns, templates
-from notifyd.config.report import Place, Report
-from notifyd.config.triggers import AnyTrigger, LogTrigger, ProcessTrigger, Shaping
-from notifyd.config.units import spoken
-from notifyd.model import Json
-from notifyd.nearest import hint
-from notifyd.text import OURS
+from notifyd.config.errors import ConfigPath, ErrorReport
+from notifyd.config.triggers import (
+    AnyTrigger,
+    LogTriggerConfig,
+    ProcessTriggerConfig,
+    ShapingConfig,
+)
+from notifyd.model.notifications import Json
+from notifyd.text.durations import format_duration
+from notifyd.text.limits import OURS
+from notifyd.text.suggestions import did_you_mean
 
 _GROUPING = ("path", "line", "pid", "name", "unit")
 """What `group_by` may name besides the patterns' groups."""
@@ -19,23 +24,25 @@ _FILES_ONLY = {
 _WHICH = ("name", "cmdline", "pidfile", "pid")
 
 
-def check_defaults(defaults: Shaping, triggers: Sequence[AnyTrigger], report: Report) -> None:
+def check_defaults(
+    defaults: ShapingConfig, triggers: Sequence[AnyTrigger], report: ErrorReport
+) -> None:
     """Check [defaults] in itself and against the triggers that take them."""
     if defaults.debounce is not None and defaults.max_wait is not None:
         _check_wait(defaults.max_wait, defaults.debounce, ("defaults", "max_wait"), report)
     _check_cooldown(defaults, ("defaults",), report)
-    logs = [trigger for trigger in triggers if isinstance(trigger, LogTrigger)]
+    logs = [trigger for trigger in triggers if isinstance(trigger, LogTriggerConfig)]
     known = {*_GROUPING}.union(*(patterns.named_groups(trigger.patterns) for trigger in logs))
     for index, name in enumerate(defaults.group_by or () if triggers else ()):
         if name not in known:
             _no_group(("defaults", "group_by", index), name, known, report)
 
 
-def check_mutes(table: Json, report: Report) -> None:
+def check_mutes(table: Json, report: ErrorReport) -> None:
     """Check that each mute that [defaults] or a trigger names is there."""
     mutes, triggers = table.get("mute"), table.get("triggers")
     known = mutes.keys() if isinstance(mutes, dict) else ()
-    places: dict[Place, object] = {("defaults",): table.get("defaults")}
+    places: dict[ConfigPath, object] = {("defaults",): table.get("defaults")}
     if isinstance(triggers, dict):
         places |= {("triggers", name): trigger for name, trigger in triggers.items()}
     for place, shaping in places.items():
@@ -45,7 +52,7 @@ def check_mutes(table: Json, report: Report) -> None:
         wanted = [name for name in listed if isinstance(name, str)]
         for item, name in items(place, raw, "mute", wanted):
             if name not in known:
-                report.wrong(item, f"there is no [mute.{name}]{hint(name, known)}", name)
+                report.wrong(item, f"there is no [mute.{name}]{did_you_mean(name, known)}", name)
 
 
 def check(
@@ -54,8 +61,8 @@ def check(
     raw: Json,
     broken: Collection[str],
     *,
-    defaults: Shaping,
-    report: Report,
+    defaults: ShapingConfig,
+    report: ErrorReport,
 ) -> None:
     """Check a trigger whose keys are right one by one, apart from `broken` ones.
 
@@ -63,13 +70,13 @@ def check(
     """
     place = ("triggers", name)
     _check_times(place, trigger, broken, defaults, report)
-    if isinstance(trigger, LogTrigger):
+    if isinstance(trigger, LogTriggerConfig):
         _check_patterns(place, trigger, raw, report)
         _check_journal(place, trigger, raw, report)
         alone = trigger.stale is not None and not trigger.stale_match
         if "patterns" not in raw and not alone:
             report.wrong((*place, "patterns"), "is missing")
-    if isinstance(trigger, ProcessTrigger):
+    if isinstance(trigger, ProcessTriggerConfig):
         _check_process(place, trigger, broken, report)
     _check_names(place, trigger, raw, report)
     if trigger.window is not None and trigger.shaping(defaults).threshold == 1:
@@ -82,7 +89,11 @@ def check(
 
 
 def _check_times(
-    place: Place, trigger: AnyTrigger, broken: Collection[str], defaults: Shaping, report: Report
+    place: ConfigPath,
+    trigger: AnyTrigger,
+    broken: Collection[str],
+    defaults: ShapingConfig,
+    report: ErrorReport,
 ) -> None:
     _check_cooldown(trigger, place, report)
     shaping = trigger.shaping(defaults)
@@ -91,30 +102,32 @@ def _check_times(
     if trigger.max_wait is not None:
         _check_wait(shaping.max_wait, shaping.debounce, (*place, "max_wait"), report)
     elif trigger.debounce is not None:
-        limit = spoken(shaping.max_wait)
+        limit = format_duration(shaping.max_wait)
         report.wrong(
             (*place, "debounce"),
             f"is longer than max_wait of [defaults], {limit}: set max_wait here as well",
-            spoken(shaping.debounce),
+            format_duration(shaping.debounce),
         )
     elif defaults.debounce is None:
         _check_wait(shaping.max_wait, shaping.debounce, ("defaults", "max_wait"), report)
 
 
-def _check_wait(max_wait: float, debounce: float, place: Place, report: Report) -> None:
+def _check_wait(max_wait: float, debounce: float, place: ConfigPath, report: ErrorReport) -> None:
     if max_wait < debounce:
-        why = f"is less than debounce, {spoken(debounce)}: it must be at least as long"
-        report.wrong(place, why, spoken(max_wait))
+        why = f"is less than debounce, {format_duration(debounce)}: it must be at least as long"
+        report.wrong(place, why, format_duration(max_wait))
 
 
-def _check_cooldown(shaping: Shaping, place: Place, report: Report) -> None:
+def _check_cooldown(shaping: ShapingConfig, place: ConfigPath, report: ErrorReport) -> None:
     most, cooldown = shaping.cooldown_max, shaping.cooldown
     if most is not None and cooldown is not None and most < cooldown:
-        why = f"is less than cooldown, {spoken(cooldown)}: it must be at least as long"
-        report.wrong((*place, "cooldown_max"), why, spoken(most))
+        why = f"is less than cooldown, {format_duration(cooldown)}: it must be at least as long"
+        report.wrong((*place, "cooldown_max"), why, format_duration(most))
 
 
-def _check_patterns(place: Place, trigger: LogTrigger, raw: Json, report: Report) -> None:
+def _check_patterns(
+    place: ConfigPath, trigger: LogTriggerConfig, raw: Json, report: ErrorReport
+) -> None:
     for key, values in (("patterns", trigger.patterns), ("exclude", trigger.exclude)):
         for item, pattern in items(place, raw, key, values):
             for doubt in patterns.doubts(pattern):
@@ -125,7 +138,9 @@ def _check_patterns(place: Place, trigger: LogTrigger, raw: Json, report: Report
         report.doubtful((*place, "stale_match"), "has no effect without stale")
 
 
-def _check_journal(place: Place, trigger: LogTrigger, raw: Json, report: Report) -> None:
+def _check_journal(
+    place: ConfigPath, trigger: LogTriggerConfig, raw: Json, report: ErrorReport
+) -> None:
     if "paths" in raw and "journal" in raw:
         report.wrong((*place, "journal"), "cannot stand beside paths: give only one of them")
     elif "journal" not in raw:
@@ -149,7 +164,7 @@ def _check_journal(place: Place, trigger: LogTrigger, raw: Json, report: Report)
 
 
 def _check_process(
-    place: Place, trigger: ProcessTrigger, broken: Collection[str], report: Report
+    place: ConfigPath, trigger: ProcessTriggerConfig, broken: Collection[str], report: ErrorReport
 ) -> None:
     given = [key for key in _WHICH if key in broken or getattr(trigger, key) is not None]
     if not given:
@@ -161,8 +176,8 @@ def _check_process(
             report.doubtful((*place, "cmdline"), doubt, trigger.cmdline)
 
 
-def _check_names(place: Place, trigger: AnyTrigger, raw: Json, report: Report) -> None:
-    written = raw.get("patterns", []) if isinstance(trigger, LogTrigger) else []
+def _check_names(place: ConfigPath, trigger: AnyTrigger, raw: Json, report: ErrorReport) -> None:
+    written = raw.get("patterns", []) if isinstance(trigger, LogTriggerConfig) else []
     written = [written] if isinstance(written, str) else written
     if not isinstance(written, list):
         return
@@ -174,16 +189,19 @@ def _check_names(place: Place, trigger: AnyTrigger, raw: Json, report: Report) -
     for key in ("title", "body"):
         for name in dict.fromkeys(templates.groups(str(raw.get(key, "")))):
             if name not in groups:
-                meant = hint(name, groups, prefix="fields.")
+                meant = did_you_mean(name, groups, prefix="fields.")
                 report.wrong((*place, key), f"no pattern has a group named '{name}'{meant}", name)
 
 
-def items(place: Place, raw: Json, key: str, values: Sequence[str]) -> Iterator[tuple[Place, str]]:
+def items(
+    place: ConfigPath, raw: Json, key: str, values: Sequence[str]
+) -> Iterator[tuple[ConfigPath, str]]:
     """Say where each item stands: one string in place of a list has no [0]."""
     for index, value in enumerate(values):
         yield (*place, key, index) if isinstance(raw.get(key), list) else (*place, key), value
 
 
-def _no_group(place: Place, name: str, known: Iterable[str], report: Report) -> None:
-    why = f"names no group of a pattern, and none of {', '.join(_GROUPING)}{hint(name, known)}"
+def _no_group(place: ConfigPath, name: str, known: Iterable[str], report: ErrorReport) -> None:
+    others = ", ".join(_GROUPING)
+    why = f"names no group of a pattern, and none of {others}{did_you_mean(name, known)}"
     report.wrong(place, why, name)

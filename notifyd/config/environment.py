@@ -8,18 +8,18 @@ from typing import Annotated, Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from notifyd.config.errors import Origins
 from notifyd.config.files import merge
-from notifyd.config.report import Origins
-from notifyd.config.sections import Mute
+from notifyd.config.sections import MuteConfig
 from notifyd.config.settings import DELIMITER, PREFIX, Settings
 from notifyd.config.triggers import TYPES
-from notifyd.model import Json
+from notifyd.model.notifications import Json
 
 BASE_URL = "OBLIEN_BASE_URL"
 _NO_SETTINGS = frozenset({"NOTIFYD_CONFIG", "NOTIFYD_SEND_TOKEN", "NOTIFYD_SOCK"})
 
 
-def lay_over(base: Json, environ: Mapping[str, str], origins: Origins) -> None:
+def apply_environment(base: Json, environ: Mapping[str, str], origins: Origins) -> None:
     """Merge what the environment sets into the table from the files: it beats them."""
     names = [name for name in environ if name.startswith(PREFIX) and name not in _NO_SETTINGS]
     for name in sorted(names, key=lambda name: (name.count(DELIMITER), name)):
@@ -59,7 +59,7 @@ def _field(keys: list[str]) -> FieldInfo | None:
         kind = field.annotation if field else None
         if key in ("triggers", "mute") and rest:
             rest.pop(0)
-            models, field = list(TYPES.values()) if key == "triggers" else [Mute], None
+            models, field = list(TYPES.values()) if key == "triggers" else [MuteConfig], None
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
             models = [kind]
         else:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from notifyd.config.report import Origins, Place, Report, spoken_place
-from notifyd.errors import ConfigError
-from notifyd.model import Json
-from notifyd.user import user_name
+from notifyd.config.errors import ConfigPath, ErrorReport, Origins, spoken_place
+from notifyd.model.errors import ConfigError
+from notifyd.model.notifications import Json
+from notifyd.model.user import effective_user
 
 SYSTEM = Path("/etc/notifyd")
 NAME = "config.toml"
@@ -75,7 +75,7 @@ def label(file: Path, main: Path) -> str:
     return file.name if file == main else f"{DROP_INS}/{file.name}"
 
 
-def read(file: Path, name: str, report: Report) -> Document | None:
+def read(file: Path, name: str, report: ErrorReport) -> Document | None:
     """Read one file; what keeps it from being read goes into the report."""
     try:
         with open(file, "rb", opener=without_waiting) as stream:
@@ -92,7 +92,7 @@ def read(file: Path, name: str, report: Report) -> Document | None:
         return Document(name, tomllib.loads(text))
     except OSError as error:
         refused = isinstance(error, PermissionError)
-        mend = f": let the user {user_name()} read it" if refused else ""
+        mend = f": let the user {effective_user()} read it" if refused else ""
         report.file(f"{name}: cannot be read: {error.strerror}{mend} ({file})")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -109,7 +109,7 @@ def _exists(file: Path) -> bool:
     try:
         file.lstat()
     except PermissionError as error:
-        mend = f"let the user {user_name()} enter the folders on the way to it"
+        mend = f"let the user {effective_user()} enter the folders on the way to it"
         raise ConfigError([f"{file}: cannot be seen: {error.strerror}: {mend}"]) from None
     except OSError:
         return False
@@ -141,7 +141,7 @@ def _syntax(message: str, text: str) -> str:
     return f"line {line}, column {column}: {reason}"
 
 
-def lay_over(base: Json, document: Document, origins: Origins, report: Report) -> None:
+def merge_document(base: Json, document: Document, origins: Origins, report: ErrorReport) -> None:
     """Merge a document into the table below it. A trigger belongs to one file."""
     triggers = base.get("triggers")
     own = document.table.get("triggers")
@@ -157,7 +157,7 @@ def lay_over(base: Json, document: Document, origins: Origins, report: Report) -
     merge(base, document.table, document.label, origins)
 
 
-def merge(base: Json, table: Json, label: str, origins: Origins, at: Place = ()) -> None:
+def merge(base: Json, table: Json, label: str, origins: Origins, at: ConfigPath = ()) -> None:
     """Merge tables deeply; of two values at one place the later stays."""
     for key, value in table.items():
         place = (*at, key)

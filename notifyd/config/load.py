@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notifyd.config import environment, files
-from notifyd.config.report import Origins, Report
+from notifyd.config.errors import ErrorReport, Origins
 from notifyd.config.settings import Settings
 from notifyd.config.validation import validate
-from notifyd.errors import ConfigError
-from notifyd.model import Json
+from notifyd.model.errors import ConfigError
+from notifyd.model.notifications import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Loaded:
     settings: Settings
     files: tuple[Path, ...]
     table: Json
-    report: Report
+    report: ErrorReport
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -34,13 +34,13 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     main = files.find(path, environ)
     found = files.listing(main) if main else []
     origins = Origins()
-    report = Report(origins)
+    report = ErrorReport(origins)
     table: Json = {}
     for file in found:
         document = files.read(file, files.label(file, main or file), report)
         if document:
-            files.lay_over(table, document, origins, report)
-    environment.lay_over(table, environ, origins)
+            files.merge_document(table, document, origins, report)
+    environment.apply_environment(table, environ, origins)
     validate(table, report)
     if report.problems:
         raise ConfigError(report.problems)

@@ -6,17 +6,17 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from notifyd.config.sections import (
-    Api,
-    Budget,
-    Delivery,
-    Log,
-    Mute,
-    RateLimit,
-    Socket,
-    State,
-    Text,
+    ApiConfig,
+    BudgetConfig,
+    DeliveryConfig,
+    LogConfig,
+    MuteConfig,
+    RateLimitConfig,
+    SocketConfig,
+    StateConfig,
+    TextConfig,
 )
-from notifyd.config.triggers import AnyTrigger, Shaping
+from notifyd.config.triggers import AnyTrigger, ShapingConfig
 
 PREFIX = "NOTIFYD_"
 DELIMITER = "__"
@@ -36,16 +36,16 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    api: Api = Api()
-    rate_limit: RateLimit = RateLimit()
-    budget: Budget = Budget()
-    delivery: Delivery = Delivery()
-    socket: Socket = Socket()
-    state: State = State()
-    log: Log = Log()
-    text: Text = Text()
-    mute: dict[Name, Mute] = Field(default_factory=dict)
-    defaults: Shaping = Shaping()
+    api: ApiConfig = ApiConfig()
+    rate_limit: RateLimitConfig = RateLimitConfig()
+    budget: BudgetConfig = BudgetConfig()
+    delivery: DeliveryConfig = DeliveryConfig()
+    socket: SocketConfig = SocketConfig()
+    state: StateConfig = StateConfig()
+    log: LogConfig = LogConfig()
+    text: TextConfig = TextConfig()
+    mute: dict[Name, MuteConfig] = Field(default_factory=dict)
+    defaults: ShapingConfig = ShapingConfig()
     triggers: dict[Name, AnyTrigger] = Field(default_factory=dict)
 
     @classmethod

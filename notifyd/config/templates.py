@@ -9,7 +9,7 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import pass_context
 
-from notifyd.nearest import hint
+from notifyd.text.suggestions import did_you_mean
 
 NAMES = frozenset(
     {
@@ -129,7 +129,7 @@ def mistake(source: str) -> str | None:
 
 def _unknown(name: str) -> str:
     return f"unknown name '{name}'" + (
-        hint(name, NAMES) or f": there are {', '.join(sorted(NAMES))}"
+        did_you_mean(name, NAMES) or f": there are {', '.join(sorted(NAMES))}"
     )
 
 

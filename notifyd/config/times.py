@@ -1,4 +1,4 @@
-"""The kinds of values that say when: spans of the day, days, time zones, cron expressions."""
+"""Setting types for times and sizes: durations, spans of the day, days, time zones, cron."""
 
 import re
 from datetime import datetime
@@ -9,8 +9,9 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator
 
 from notifyd.config.values import DISTINCT, LISTED, SOME
-from notifyd.nearest import hint
-from notifyd.timetable import DAY_MINUTES, DAYS
+from notifyd.model.time_windows import DAY_MINUTES, DAYS
+from notifyd.text.durations import parse_duration, parse_size
+from notifyd.text.suggestions import did_you_mean
 
 _SPAN = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
 
@@ -30,7 +31,7 @@ def _span(value: object) -> object:
 
 def _day(value: str) -> str:
     if value not in DAYS:
-        raise ValueError(f"must be one of: {', '.join(DAYS)}{hint(value, DAYS)}")
+        raise ValueError(f"must be one of: {', '.join(DAYS)}{did_you_mean(value, DAYS)}")
     return value
 
 
@@ -38,7 +39,7 @@ def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = hint(value, available_timezones()) or "; write one like Europe/Berlin"
+        near = did_you_mean(value, available_timezones()) or "; write one like Europe/Berlin"
         raise ValueError(f"is no time zone{near}") from None
     return value
 
@@ -60,3 +61,5 @@ Spans = Annotated[list[Span], SOME, LISTED]
 Days = Annotated[list[Day], SOME, DISTINCT, LISTED]
 Zone = Annotated[str, AfterValidator(_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+Size = Annotated[int, BeforeValidator(parse_size)]

@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from notifyd.config.files import without_waiting
-from notifyd.config.sections import Api
-from notifyd.errors import TokenError
-from notifyd.user import user_name
+from notifyd.config.sections import ApiConfig
+from notifyd.model.errors import TokenError
+from notifyd.model.user import effective_user
 
 VARIABLES = ("NOTIFYD_SEND_TOKEN", "OBLIEN_SEND_TOKEN", "SEND_TOKEN")
 CREDENTIAL = "send-token"
@@ -64,7 +64,7 @@ class TokenSource:
         return ""
 
 
-def find_token(api: Api, environ: Mapping[str, str]) -> TokenSource:
+def find_token(api: ApiConfig, environ: Mapping[str, str]) -> TokenSource:
     """Tell where the token comes from: token_file, the credential, then the environment."""
     if api.token_file:
         return TokenSource(f"the file {api.token_file} (token_file in [api])", path=api.token_file)
@@ -85,7 +85,7 @@ def forget(environ: MutableMapping[str, str]) -> None:
 
 
 def _mend(path: Path, error: OSError) -> str:
-    user = user_name()
+    user = effective_user()
     if isinstance(error, FileNotFoundError):
         return f"write it there, in a file that only the user {user} can read"
     if isinstance(error, PermissionError):

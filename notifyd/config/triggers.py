@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 from pydantic import Field
 
 from notifyd.config.sections import Count, Positive, Section
-from notifyd.config.times import Cron, Zone
-from notifyd.config.units import Duration, Size
+from notifyd.config.times import Cron, Duration, Size, Zone
 from notifyd.config.values import (
     DISTINCT,
     LISTED,
@@ -27,7 +26,7 @@ from notifyd.config.values import (
     Template,
     User,
 )
-from notifyd.model import Priority
+from notifyd.model.notifications import Priority
 
 Change = Literal["created", "modified", "deleted"]
 Moment = Literal["exit", "failure", "start"]
@@ -40,7 +39,7 @@ def _on_exit() -> list[Moment]:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class ResolvedShaping:
     """A trigger's shaping as it is applied; times are seconds."""
 
     group_by: tuple[str, ...]
@@ -56,7 +55,7 @@ class Resolved:
     resolve: bool
 
 
-class Shaping(Section):
+class ShapingConfig(Section):
     """The shaping keys as written; None where the trigger leaves them to [defaults] or its type."""
 
     group_by: Names | None = None
@@ -72,7 +71,7 @@ class Shaping(Section):
     resolve: bool | None = None
 
 
-class Trigger(Shaping):
+class TriggerConfig(ShapingConfig):
     own_debounce: ClassVar[float] = 2.0
     own_cooldown: ClassVar[float] = 300.0
     own_group_by: ClassVar[tuple[str, ...]] = ()
@@ -82,13 +81,13 @@ class Trigger(Shaping):
     priority: PriorityName = Priority.DEFAULT
     data: Data = Field(default_factory=dict)
 
-    def shaping(self, defaults: Shaping) -> Resolved:
+    def shaping(self, defaults: ShapingConfig) -> ResolvedShaping:
         """Apply [defaults], then the type's own."""
         debounce = _first(self.debounce, defaults.debounce, own=self.own_debounce)
         cooldown = _first(self.cooldown, defaults.cooldown, own=self.own_cooldown)
         own_max_wait = max(30.0, 4 * debounce)
         cooldown_max = _first(self.cooldown_max, defaults.cooldown_max, own=3600.0)
-        return Resolved(
+        return ResolvedShaping(
             group_by=tuple(_first(self.group_by, defaults.group_by, own=self.own_group_by)),
             max_groups=_first(self.max_groups, defaults.max_groups, own=1000),
             threshold=_first(self.threshold, defaults.threshold, own=1),
@@ -108,7 +107,7 @@ class Trigger(Shaping):
         return False
 
 
-class LogTrigger(Trigger):
+class LogTriggerConfig(TriggerConfig):
     type: Literal["log"] = "log"
     paths: SomePathPatterns = Field(default_factory=list)
     journal: SomeUnitPatterns = Field(default_factory=list)
@@ -130,7 +129,7 @@ class LogTrigger(Trigger):
         return self.stale is not None
 
 
-class FileTrigger(Trigger):
+class FileTriggerConfig(TriggerConfig):
     type: Literal["file"] = "file"
     paths: SomePathPatterns
     events: Annotated[list[Change], SOME, DISTINCT, LISTED] | None = None
@@ -138,7 +137,7 @@ class FileTrigger(Trigger):
     settle: Duration | None = None
 
 
-class ProcessTrigger(Trigger):
+class ProcessTriggerConfig(TriggerConfig):
     own_debounce: ClassVar[float] = 0.0
     own_group_by: ClassVar[tuple[str, ...]] = ("name",)
 
@@ -151,7 +150,7 @@ class ProcessTrigger(Trigger):
     on: Annotated[list[Moment], SOME, DISTINCT, LISTED] = Field(default_factory=_on_exit)
 
 
-class ScheduleTrigger(Trigger):
+class ScheduleTriggerConfig(TriggerConfig):
     own_debounce: ClassVar[float] = 0.0
     own_cooldown: ClassVar[float] = 0.0
 
@@ -161,14 +160,17 @@ class ScheduleTrigger(Trigger):
 
 
 AnyTrigger = Annotated[
-    LogTrigger | FileTrigger | ProcessTrigger | ScheduleTrigger, Field(discriminator="type")
+    LogTriggerConfig | FileTriggerConfig | ProcessTriggerConfig | ScheduleTriggerConfig,
+    Field(discriminator="type"),
 ]
 
-TYPES: dict[str, type[LogTrigger | FileTrigger | ProcessTrigger | ScheduleTrigger]] = {
-    "log": LogTrigger,
-    "file": FileTrigger,
-    "process": ProcessTrigger,
-    "schedule": ScheduleTrigger,
+TYPES: dict[
+    str, type[LogTriggerConfig | FileTriggerConfig | ProcessTriggerConfig | ScheduleTriggerConfig]
+] = {
+    "log": LogTriggerConfig,
+    "file": FileTriggerConfig,
+    "process": ProcessTriggerConfig,
+    "schedule": ScheduleTriggerConfig,
 }
 
 

@@ -8,13 +8,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from notifyd.config import consistency
-from notifyd.config.later import withdraw
-from notifyd.config.report import NO_VALUE, Place, Report, reason
-from notifyd.config.sections import Mute, Section
+from notifyd.config.errors import NO_VALUE, ConfigPath, ErrorReport, reason
+from notifyd.config.sections import MuteConfig, Section
 from notifyd.config.settings import NAME, Settings
-from notifyd.config.triggers import TYPES, AnyTrigger, Shaping
-from notifyd.model import Json
-from notifyd.nearest import hint, nearest
+from notifyd.config.triggers import TYPES, AnyTrigger, ShapingConfig
+from notifyd.config.unsupported import withdraw
+from notifyd.model.notifications import Json
+from notifyd.text.suggestions import closest_match, did_you_mean
 
 _STAND_INS = {
     "paths": ["/"],
@@ -31,16 +31,16 @@ _NO_NAME = "is no {}: up to 64 letters, digits, '-', '_' and '.', a letter or di
 AnySection = TypeVar("AnySection", bound=Section)
 
 
-def validate(table: Json, report: Report) -> None:
+def validate(table: Json, report: ErrorReport) -> None:
     """Put every mistake of the merged table into the report."""
     for place, why in withdraw(table):
         report.wrong(place, why)
-    defaults = Shaping()
+    defaults = ShapingConfig()
     for key, value in table.items():
         if key not in Settings.model_fields:
             report.wrong((key,), unknown(key, Settings.model_fields), value)
         elif key == "defaults":
-            section, _ = _section(Shaping, (key,), value, report)
+            section, _ = _section(ShapingConfig, (key,), value, report)
             defaults = section or defaults
         elif key == "mute":
             _mutes(value, report)
@@ -61,17 +61,19 @@ def validate(table: Json, report: Report) -> None:
     consistency.check_mutes(table, report)
 
 
-def _mutes(mutes: object, report: Report) -> None:
+def _mutes(mutes: object, report: ErrorReport) -> None:
     if not isinstance(mutes, dict):
         report.wrong(("mute",), "must hold tables, such as [mute.night]", mutes)
         return
     for name, value in mutes.items():
         if not re.fullmatch(NAME, name):
             report.wrong(("mute", name), _NO_NAME.format("name for a mute"))
-        _section(Mute, ("mute", name), value, report)
+        _section(MuteConfig, ("mute", name), value, report)
 
 
-def _trigger(name: str, value: object, defaults: Shaping, report: Report) -> AnyTrigger | None:
+def _trigger(
+    name: str, value: object, defaults: ShapingConfig, report: ErrorReport
+) -> AnyTrigger | None:
     place = ("triggers", name)
     if not re.fullmatch(NAME, name):
         report.wrong(place, _NO_NAME.format("trigger name"))
@@ -88,7 +90,7 @@ def _trigger(name: str, value: object, defaults: Shaping, report: Report) -> Any
     return trigger
 
 
-def _type(place: Place, trigger: Json, report: Report) -> str | None:
+def _type(place: ConfigPath, trigger: Json, report: ErrorReport) -> str | None:
     """Find a trigger's type; where it is wrong, say so and guess, to check the other keys."""
     kind = trigger.get("type")
     if isinstance(kind, str) and kind in TYPES:
@@ -97,8 +99,10 @@ def _type(place: Place, trigger: Json, report: Report) -> str | None:
     if kind is None:
         report.wrong((*place, "type"), f"is missing: it must be one of: {choices}")
     else:
-        report.wrong((*place, "type"), f"must be one of: {choices}{hint(str(kind), TYPES)}", kind)
-        if near := nearest(str(kind), TYPES):
+        report.wrong(
+            (*place, "type"), f"must be one of: {choices}{did_you_mean(str(kind), TYPES)}", kind
+        )
+        if near := closest_match(str(kind), TYPES):
             return near
     if trigger.keys() & {"patterns", "journal"}:
         return "log"
@@ -111,9 +115,9 @@ def _type(place: Place, trigger: Json, report: Report) -> str | None:
 
 def _section(
     model: type[AnySection],
-    place: Place,
+    place: ConfigPath,
     value: object,
-    report: Report,
+    report: ErrorReport,
 ) -> tuple[AnySection | None, set[str]]:
     """Validate one table; gives it without its broken keys, and their names."""
     try:
@@ -135,7 +139,7 @@ def _section(
 
 
 def _tell(
-    model: type[Section], place: Place, error: ErrorDetails, value: object, report: Report
+    model: type[Section], place: ConfigPath, error: ErrorDetails, value: object, report: ErrorReport
 ) -> None:
     where, raw = list(place), value
     for key in error["loc"]:
@@ -160,7 +164,7 @@ def _tell(
         case kind:
             why = reason(error, raw)
             if kind in ("literal_error", "enum") and isinstance(raw, str):
-                why += hint(raw, re.findall(r"[a-z]+", why.partition(":")[2]))
+                why += did_you_mean(raw, re.findall(r"[a-z]+", why.partition(":")[2]))
             report.wrong(tuple(where), why, raw)
 
 
@@ -179,4 +183,4 @@ def unknown(key: str, known: Iterable[str]) -> str:
     owners = [name for name, model in TYPES.items() if key in model.model_fields]
     if "title" in known and owners:
         return f"unknown key here: it belongs to {' and '.join(owners)} triggers"
-    return "unknown key" + (hint(key, known) or f"; there are {', '.join(known)}")
+    return "unknown key" + (did_you_mean(key, known) or f"; there are {', '.join(known)}")

@@ -15,9 +15,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from notifyd.config import patterns, templates
 from notifyd.config.hosts import is_loopback
-from notifyd.model import Json, Priority
-from notifyd.nearest import hint
-from notifyd.text import DATA_LIMIT, data_size
+from notifyd.model.notifications import Json, Priority
+from notifyd.text.limits import DATA_LIMIT, data_size
+from notifyd.text.suggestions import did_you_mean
 
 SOCKET_PATH_LIMIT = 107
 """Bytes that the kernel has for a socket's path."""
@@ -116,7 +116,7 @@ def _unit(value: str) -> str:
     suffix = value.rpartition(".")[2]
     if suffix in _UNIT_KINDS:
         return value
-    if "." in value and (meant := hint(suffix, _UNIT_KINDS)):
+    if "." in value and (meant := did_you_mean(suffix, _UNIT_KINDS)):
         raise ValueError(f'ends in ".{suffix}", which is no kind of systemd unit{meant}')
     return f"{value}.service"
 
@@ -212,7 +212,7 @@ def _not_json(value: object) -> str | None:
 def _priority(value: object) -> object:
     if isinstance(value, str) and value in list(Priority):
         return Priority(value)
-    raise ValueError(f"must be one of: {', '.join(Priority)}{hint(str(value), Priority)}")
+    raise ValueError(f"must be one of: {', '.join(Priority)}{did_you_mean(str(value), Priority)}")
 
 
 AbsolutePath = Annotated[Path, BeforeValidator(_path)]

@@ -15,12 +15,12 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from notifyd import __version__
-from notifyd.delivery import answer as answers
-from notifyd.delivery.answer import Answer
-from notifyd.delivery.lookup import addresses
-from notifyd.errors import NotifydError
-from notifyd.model import Parcel
-from notifyd.text import encode
+from notifyd.delivery import response as answers
+from notifyd.delivery.resolver import addresses
+from notifyd.delivery.response import ApiResponse
+from notifyd.model.errors import NotifydError
+from notifyd.model.notifications import Payload
+from notifyd.text.limits import encode
 
 BODY_LIMIT = 64 << 10
 """Bytes read of an answer; one that is longer is judged by its status."""
@@ -45,7 +45,7 @@ _CERTIFICATE = {
 """By OpenSSL's X509_V_ERR numbers."""
 
 
-class EnvelopeError(NotifydError):
+class RequestEncodingError(NotifydError):
     """A notification that JSON cannot hold."""
 
 
@@ -53,15 +53,15 @@ class Secret(Protocol):
     def get_secret_value(self) -> str: ...
 
 
-def envelope(parcel: Parcel) -> bytes:
+def encode_request(parcel: Payload) -> bytes:
     """Write the request's JSON in UTF-8; EnvelopeError when its data is none."""
     try:
         return encode(parcel.title, parcel.body, parcel.data)
     except (TypeError, ValueError, RecursionError):
-        raise EnvelopeError("its data cannot be written as JSON") from None
+        raise RequestEncodingError("its data cannot be written as JSON") from None
 
 
-class Client:
+class SendClient:
     """One session for the daemon's life. timeout: seconds for a whole request, reading included.
 
     The environment's HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE are read on entering. aiohttp's own
@@ -100,7 +100,7 @@ class Client:
 
     async def send(
         self, notification_id: str, body: bytes, token: Secret, *, asked_with: str = ""
-    ) -> Answer:
+    ) -> ApiResponse:
         """Ask once, with an envelope. Raises only when cancelled: a fault is an answer too.
 
         asked_with: where the token stands, for the sentence that asks for a new one.
@@ -119,7 +119,7 @@ class Client:
             if head is None or head[0] // 100 == _GOOD:
                 cause, fault = self._fault(error)
                 fault = answers.clean(fault, secret)
-                return Answer(fault=fault, cause=cause, asked_with=asked_with)
+                return ApiResponse(fault=fault, cause=cause, asked_with=asked_with)
         status, headers = head
         return answers.read(status, headers, said, secret=secret, asked_with=asked_with)
 

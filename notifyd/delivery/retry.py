@@ -4,8 +4,10 @@ import re
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from notifyd.delivery.answer import Answer
-from notifyd.model import Json, Now, Order, Outcome, Verdict
+from notifyd.delivery.response import ApiResponse
+from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
+from notifyd.model.events import Now
+from notifyd.model.notifications import Json
 
 SHORTEST = 0.5
 """Seconds: no retry comes sooner."""
@@ -29,11 +31,11 @@ _MENDS = {
 }
 
 
-def decide(answer: Answer, order: Order, now: Now, jitter: float) -> Outcome:
+def decide(answer: ApiResponse, order: SendAttempt, now: Now, jitter: float) -> Outcome:
     """Say what an answer means. `jitter` is a random number from 0 up to 1."""
     verdict, reason = _judge(answer)
     cause = _cause(answer)
-    if verdict not in (Verdict.RETRY, Verdict.ENDPOINT):
+    if verdict not in (OutcomeKind.RETRY, OutcomeKind.ENDPOINT):
         return Outcome(order.id, verdict, reason, report=answer.report, cause=cause)
     asked = asked_pause(answer.retry_after, now.wall, answer.date)
     if asked:
@@ -43,7 +45,7 @@ def decide(answer: Answer, order: Order, now: Now, jitter: float) -> Outcome:
         verdict,
         reason,
         pause=max(backoff(order.streak, jitter), asked),
-        own_pause=backoff(order.failures, jitter) if verdict is Verdict.RETRY else 0.0,
+        own_pause=backoff(order.failures, jitter) if verdict is OutcomeKind.RETRY else 0.0,
         cause=cause,
         asked=asked,
     )
@@ -81,47 +83,47 @@ def _moment(text: str) -> float | None:
         return None
 
 
-def _judge(answer: Answer) -> tuple[Verdict, str]:
+def _judge(answer: ApiResponse) -> tuple[OutcomeKind, str]:
     match answer.status:
         case None:
-            return Verdict.RETRY, answer.fault
+            return OutcomeKind.RETRY, answer.fault
         case status if status in _AGAIN:
-            return Verdict.RETRY, _answered(answer)
+            return OutcomeKind.RETRY, _answered(answer)
         case 401:
             mend = f"give a new one in {answer.asked_with}" if answer.asked_with else "renew it"
-            return Verdict.REFUSED, f"the send token was refused ({_because(answer)}): {mend}"
+            return OutcomeKind.REFUSED, f"the send token was refused ({_because(answer)}): {mend}"
         case 403:
-            return Verdict.FORBIDDEN, f"the API forbids it ({_because(answer)})"
+            return OutcomeKind.FORBIDDEN, f"the API forbids it ({_because(answer)})"
         case 402 | 404 | 405:
-            return Verdict.ENDPOINT, f"{_answered(answer)}: {_MENDS[answer.status]}"
+            return OutcomeKind.ENDPOINT, f"{_answered(answer)}: {_MENDS[answer.status]}"
     match answer.status // 100:
         case 2:
             return _accepted(answer)
         case 3:
             where = f" and points to {answer.elsewhere}" if answer.elsewhere else ""
             mend = "redirects are not followed, check [api] url"
-            return Verdict.ENDPOINT, f"{_answered(answer)}{where}: {mend}"
+            return OutcomeKind.ENDPOINT, f"{_answered(answer)}{where}: {mend}"
         case 4:
-            return Verdict.FAILED, _answered(answer)
-    return Verdict.RETRY, _answered(answer)
+            return OutcomeKind.FAILED, _answered(answer)
+    return OutcomeKind.RETRY, _answered(answer)
 
 
-def _accepted(answer: Answer) -> tuple[Verdict, str]:
+def _accepted(answer: ApiResponse) -> tuple[OutcomeKind, str]:
     if answer.success is None:
-        return Verdict.RETRY, f"{_answered(answer)} but not with JSON: check [api] url"
+        return OutcomeKind.RETRY, f"{_answered(answer)} but not with JSON: check [api] url"
     if not answer.success:
         said = f": {answer.said}" if answer.said else ""
-        return Verdict.RETRY, f"the API answered {answer.status} without success{said}"
+        return OutcomeKind.RETRY, f"the API answered {answer.status} without success{said}"
     report = answer.report or {}
     if report.get("skipped"):
         words = [report.get(name) for name in ("skipped", "reason", "detail")]
         said = ", ".join(word for word in words if isinstance(word, str))
-        return Verdict.NO_DEVICE, f"the platform did not push it{f' ({said})' if said else ''}"
+        return OutcomeKind.NO_DEVICE, f"the platform did not push it{f' ({said})' if said else ''}"
     if report.get("devices") == 0:
-        return Verdict.NO_DEVICE, "no device is registered for this workspace"
+        return OutcomeKind.NO_DEVICE, "no device is registered for this workspace"
     if report.get("delivered") == 0 and report.get("failed"):
-        return Verdict.DELIVERED, f"no device took it{_first_error(report)}"
-    return Verdict.DELIVERED, ""
+        return OutcomeKind.DELIVERED, f"no device took it{_first_error(report)}"
+    return OutcomeKind.DELIVERED, ""
 
 
 def _first_error(report: Json) -> str:
@@ -131,7 +133,7 @@ def _first_error(report: Json) -> str:
     return f" ({said})" if said else ""
 
 
-def _cause(answer: Answer) -> str:
+def _cause(answer: ApiResponse) -> str:
     """Say an answer as one word; there are a few hundred."""
     if answer.status is None:
         return answer.cause or "other"
@@ -141,9 +143,9 @@ def _cause(answer: Answer) -> str:
     return f"http_{answer.status}" if known else "http_other"
 
 
-def _because(answer: Answer) -> str:
+def _because(answer: ApiResponse) -> str:
     return f"{answer.status}: {answer.said}" if answer.said else str(answer.status)
 
 
-def _answered(answer: Answer) -> str:
+def _answered(answer: ApiResponse) -> str:
     return f"the API answered {answer.status}" + (f" ({answer.said})" if answer.said else "")

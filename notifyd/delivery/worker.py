@@ -5,24 +5,26 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol
 
-from notifyd.delivery.answer import Answer
-from notifyd.delivery.client import Client, EnvelopeError, Secret, envelope
+from notifyd.delivery.client import RequestEncodingError, Secret, SendClient, encode_request
+from notifyd.delivery.response import ApiResponse
 from notifyd.delivery.retry import decide
-from notifyd.errors import MissingError, StoreUnavailableError, TokenError
-from notifyd.model import Now, Order, Outcome, Parcel, Verdict
+from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
+from notifyd.model.errors import MissingError, StoreUnavailableError, TokenError
+from notifyd.model.events import Now
+from notifyd.model.notifications import Payload
 
 LOOK = 1.0
 """Seconds between two looks at the token file while the token is refused."""
 
 
-class Desk(Protocol):
+class DeliveryQueue(Protocol):
     """Where orders come from and outcomes go to."""
 
-    async def next_order(self) -> Order:
+    async def next_order(self) -> SendAttempt:
         """Wait until an order is on disk as attempting. Never cancelled but to end the worker."""
         ...
 
-    async def parcel(self, notification_id: str) -> Parcel: ...
+    async def parcel(self, notification_id: str) -> Payload: ...
 
     async def report(self, outcome: Outcome) -> None:
         """Return once the outcome is on disk."""
@@ -31,7 +33,7 @@ class Desk(Protocol):
     async def token_changed(self) -> None: ...
 
 
-class Tokens(Protocol):
+class TokenProvider(Protocol):
     """Where the send token is kept. name: as a person knows it. path: its file, if it is one."""
 
     @property
@@ -48,7 +50,7 @@ class Tokens(Protocol):
         ...
 
 
-class Stamp(NamedTuple):
+class FileStamp(NamedTuple):
     """What changes when a file is written or replaced."""
 
     modified: int
@@ -57,9 +59,9 @@ class Stamp(NamedTuple):
 
 
 async def deliver(
-    desk: Desk,
-    client: Client,
-    tokens: Tokens,
+    desk: DeliveryQueue,
+    client: SendClient,
+    tokens: TokenProvider,
     *,
     now: Callable[[], Now],
     random: Callable[[], float],
@@ -78,23 +80,25 @@ async def deliver(
             try:
                 answer = await _ask(desk, client, watch.take(), order, tokens.name)
             except TokenError as error:
-                outcome = Outcome(order.id, Verdict.REFUSED, str(error), cause="token")
-            except EnvelopeError as error:
-                outcome = Outcome(order.id, Verdict.FAILED, str(error), cause="envelope")
+                outcome = Outcome(order.id, OutcomeKind.REFUSED, str(error), cause="token")
+            except RequestEncodingError as error:
+                outcome = Outcome(order.id, OutcomeKind.FAILED, str(error), cause="envelope")
             else:
                 outcome = decide(answer, order, now(), random())
             await desk.report(outcome)
             watch.judge(outcome.verdict)  # only now: the fold knows what a new token would mend
 
 
-async def _ask(desk: Desk, client: Client, token: Secret, order: Order, place: str) -> Answer:
+async def _ask(
+    desk: DeliveryQueue, client: SendClient, token: Secret, order: SendAttempt, place: str
+) -> ApiResponse:
     try:
         parcel = await desk.parcel(order.id)
     except MissingError as error:
-        raise EnvelopeError(str(error)) from error
+        raise RequestEncodingError(str(error)) from error
     except StoreUnavailableError as error:
-        return Answer(fault=str(error), cause="store")
-    return await client.send(order.id, envelope(parcel), token, asked_with=place)
+        return ApiResponse(fault=str(error), cause="store")
+    return await client.send(order.id, encode_request(parcel), token, asked_with=place)
 
 
 class TokenWatch:
@@ -104,9 +108,9 @@ class TokenWatch:
     cannot be read does not, for there is nothing to try.
     """
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: TokenProvider) -> None:
         self._tokens = tokens
-        self._tried: tuple[Stamp | None, str] = (None, "")
+        self._tried: tuple[FileStamp | None, str] = (None, "")
         self._doubted = asyncio.Event()
 
     def take(self) -> Secret:
@@ -118,11 +122,11 @@ class TokenWatch:
         self._tried = (stamp, token.get_secret_value())
         return token
 
-    def judge(self, verdict: Verdict) -> None:
+    def judge(self, verdict: OutcomeKind) -> None:
         """Take note of what an answer says about the token; some say nothing."""
-        if verdict in (Verdict.REFUSED, Verdict.FORBIDDEN):
+        if verdict in (OutcomeKind.REFUSED, OutcomeKind.FORBIDDEN):
             self._doubted.set()
-        elif verdict in (Verdict.DELIVERED, Verdict.NO_DEVICE):
+        elif verdict in (OutcomeKind.DELIVERED, OutcomeKind.NO_DEVICE):
             self._doubted.clear()
 
     async def run(self, changed: Callable[[], Awaitable[None]], look: float) -> None:
@@ -144,11 +148,11 @@ class TokenWatch:
             return False
 
 
-def _stamp(path: Path | None) -> Stamp | None:
+def _stamp(path: Path | None) -> FileStamp | None:
     if path is None:
         return None
     try:
         found = path.stat()
     except OSError:
         return None
-    return Stamp(found.st_mtime_ns, found.st_ino, found.st_size)
+    return FileStamp(found.st_mtime_ns, found.st_ino, found.st_size)

@@ -2,7 +2,7 @@
 
 from re import _constants as op  # type: ignore[attr-defined] # the parser's own names
 
-from notifyd.matching.shape import Chars
+from notifyd.matching.regex_ast import Chars
 
 _ASCII = frozenset(range(0x80))
 _DIGIT = frozenset(b"0123456789")

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Final, NamedTuple
 
-from notifyd.matching import shape
-from notifyd.matching.shape import LF, Bytes, Chars, Choice, Repeat, Shape
+from notifyd.matching import regex_ast
+from notifyd.matching.regex_ast import LF, Bytes, Chars, Choice, Node, Repeat
 
 SHORTEST: Final = 3
 """Bytes of a text that is worth looking for."""
@@ -28,7 +28,7 @@ Part = frozenset[Literal]
 _EMPTY: Part = frozenset({Literal(b"", caseless=False)})
 
 
-def parts(whole: Shape) -> tuple[Part, ...]:
+def parts(whole: Node) -> tuple[Part, ...]:
     """List what must be there, the longest first; none of it crosses the end of a line."""
     reader = _Reader()
     reader.read(whole)
@@ -43,17 +43,17 @@ def shortest(part: Part) -> int:
     return min(len(literal.text) for literal in part)
 
 
-def any_of(part: Part) -> Shape:
+def any_of(part: Part) -> Node:
     """Write a part as a shape of its own."""
     return Choice(
         tuple(
-            shape.Sequence(tuple(_char(byte, caseless=caseless) for byte in text))
+            regex_ast.Sequence(tuple(_char(byte, caseless=caseless) for byte in text))
             for text, caseless in sorted(part)
         )
     )
 
 
-def _char(byte: int, *, caseless: bool) -> Shape:
+def _char(byte: int, *, caseless: bool) -> Node:
     if caseless and chr(byte).isascii():
         return Chars(frozenset({byte, ord(chr(byte).upper())}))
     return Bytes(bytes([byte]))
@@ -66,7 +66,7 @@ class _Reader:
         self.found: list[Part] = []
         self._run = _EMPTY
 
-    def read(self, item: Shape) -> None:
+    def read(self, item: Node) -> None:
         texts = _texts(item)
         if texts is not None:
             joined = _joined([self._run, texts])
@@ -75,7 +75,7 @@ class _Reader:
             self._run = joined or texts
             return
         match item:
-            case shape.Sequence(items):
+            case regex_ast.Sequence(items):
                 for inner in items:
                     self.read(inner)
                 return
@@ -102,14 +102,14 @@ def _short(literal: Literal) -> Literal:
     return literal._replace(text=literal.text[:_LONGEST])
 
 
-def _texts(item: Shape) -> Part | None:
+def _texts(item: Node) -> Part | None:
     """List all that a shape matches; None if that is too much."""
     match item:
         case Bytes(value):
             return frozenset({Literal(value, caseless=False)})
         case Chars(codes, high):
             return None if high or LF in codes else _characters(codes)
-        case shape.Sequence(items):
+        case regex_ast.Sequence(items):
             return _joined(map(_texts, items))
         case Choice(items):
             every = [_texts(inner) for inner in items]

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from notifyd.matching.decide import Decider, Rule
-from notifyd.matching.proposer import Expression, Proposer
-from notifyd.matching.shape import LF
-from notifyd.matching.widen import widen
+from notifyd.matching.approximate import approximate
+from notifyd.matching.prefilter import Expression, Prefilter
+from notifyd.matching.regex_ast import LF
+from notifyd.matching.verifier import PatternSet, Verifier
 
 _WINDOW: Final = 256
 _WIDER: Final = 4
@@ -17,7 +17,7 @@ _LATE: Final = 20
 """First lines that may run out of time in one go."""
 
 
-class Begun(NamedTuple):
+class RecordStart(NamedTuple):
     """offset: of a record's first line. matters: whether it may match, up to the next one known."""
 
     offset: int
@@ -28,23 +28,25 @@ class TooLateError(Exception):
     """Too many lines cannot be decided in time."""
 
 
-class Records:
+class RecordSplitter:
     """Finds the first lines of one rule's records."""
 
-    def __init__(self, rule: Rule, first: str, *, cache: Path | None, time_limit: float) -> None:
-        self.decider = Decider(
+    def __init__(
+        self, rule: PatternSet, first: str, *, cache: Path | None, time_limit: float
+    ) -> None:
+        self.decider = Verifier(
             [replace(rule, patterns=(first,), exclude=(), first=None)], time_limit
         )
-        expression = widen(first, rule.encoding).expression
+        expression = approximate(first, rule.encoding).expression
         self._proposer = None
         if expression is not None:
-            proposer = Proposer([Expression(expression, ())], cache)
+            proposer = Prefilter([Expression(expression, ())], cache)
             self._proposer = None if proposer.refused else proposer
         self._most = 0
 
     def of(
         self, block: bytearray, start: int, end: int, candidates: Iterable[int]
-    ) -> tuple[list[Begun], int]:
+    ) -> tuple[list[RecordStart], int]:
         """Find, for the lines that begin at `candidates`, where their records begin and end.
 
         Of the records between two offsets also the first that begins is told, and the last. What
@@ -58,15 +60,15 @@ class Records:
 
     def every(
         self, block: bytearray, start: int, end: int, *, limit: int
-    ) -> tuple[list[Begun], int]:
+    ) -> tuple[list[RecordStart], int]:
         """Find all records, at most `limit` of them; the second value is the end of the told."""
         self._begin()
-        found: list[Begun] = []
+        found: list[RecordStart] = []
         for at in self._likely(block, start, end):
             if at > start and (len(found) >= limit or self.decider.late >= self._most):
                 return found, at
             if self._is_first(block, at, end):
-                found.append(Begun(at, matters=True))
+                found.append(RecordStart(at, matters=True))
         return found, end
 
     def _begin(self) -> None:
@@ -75,7 +77,7 @@ class Records:
 
     def _around(
         self, block: bytearray, start: int, end: int, candidates: Iterable[int]
-    ) -> list[Begun]:
+    ) -> list[RecordStart]:
         first = self._next(block, start, end)
         if first is None:
             return []
@@ -91,7 +93,7 @@ class Records:
                     found.setdefault(behind, False)
         if behind is not None:
             found.setdefault(self._last(block, behind, end - 1, end), False)
-        return [Begun(at, found[at]) for at in sorted(found)]
+        return [RecordStart(at, found[at]) for at in sorted(found)]
 
     def _next(self, block: bytearray, low: int, end: int) -> int | None:
         """Find the first first line that begins at a line's begin or behind it."""

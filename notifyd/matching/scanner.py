@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from notifyd.matching.decide import NONE, Candidate, Decider, Hit, Rule
-from notifyd.matching.proposer import Expression, Proposer
-from notifyd.matching.records import Records
-from notifyd.matching.shape import LF
-from notifyd.matching.widen import widen, widen_in_records
+from notifyd.matching.approximate import approximate, approximate_in_records
+from notifyd.matching.prefilter import Expression, Prefilter
+from notifyd.matching.records import RecordSplitter
+from notifyd.matching.regex_ast import LF
+from notifyd.matching.verifier import NONE, Candidate, Hit, PatternSet, Verifier
 
 _SLICE = 256 << 10
 _LEAST_SLICE = 4 << 10
@@ -31,20 +31,20 @@ class Scanner:
     """
 
     def __init__(
-        self, rules: Sequence[Rule], *, cache: Path | None, time_limit: float = 0.1
+        self, rules: Sequence[PatternSet], *, cache: Path | None, time_limit: float = 0.1
     ) -> None:
         self._rules = tuple(rules)
-        self._decider = Decider(rules, time_limit)
+        self._decider = Verifier(rules, time_limit)
         self._slice = _SLICE
         self._records = {
-            number: Records(rule, rule.first, cache=cache, time_limit=time_limit)
+            number: RecordSplitter(rule, rule.first, cache=cache, time_limit=time_limit)
             for number, rule in enumerate(rules)
             if rule.first is not None
         }
         unsure: list[Candidate] = []
         stands_for: dict[Expression, list[Candidate]] = {}
         for number, rule in enumerate(rules):
-            find = widen if rule.first is None else widen_in_records
+            find = approximate if rule.first is None else approximate_in_records
             for index, pattern in enumerate(rule.patterns):
                 expression, _, parts = find(pattern, rule.encoding)
                 if expression is None:
@@ -53,7 +53,7 @@ class Scanner:
                     known = Expression(expression, parts)
                     stands_for.setdefault(known, []).append((number, index))
         self._stands_for = list(stands_for.values())
-        self._proposer = Proposer(list(stands_for), cache)
+        self._proposer = Prefilter(list(stands_for), cache)
         for refused in self._proposer.refused:
             unsure += self._stands_for[refused]
         self._every_line = [one for one in unsure if one[0] not in self._records]

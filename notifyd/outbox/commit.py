@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec, TypeVar
 
-from notifyd.errors import StaleError
-from notifyd.model import Row
+from notifyd.model.errors import ConcurrentUpdateError
+from notifyd.model.notifications import Notification
 from notifyd.outbox import history, queries
 from notifyd.outbox.queries import Entry
 
@@ -27,7 +27,7 @@ class Commit:
     clock: str
     wall: float
     forget: float | None = None
-    revived: Sequence[Row] = ()
+    revived: Sequence[Notification] = ()
 
 
 def transaction(
@@ -67,11 +67,11 @@ def _written(writer: sqlite3.Connection, commit: Commit) -> bool:
     return commit.forget is not None and history.forget(writer, commit.forget)
 
 
-def _check(writer: sqlite3.Connection, revived: Sequence[Row]) -> None:
+def _check(writer: sqlite3.Connection, revived: Sequence[Notification]) -> None:
     for row in revived:
         as_known = (row.id, row.status.value, row.attempts)
         if writer.execute(queries.STILL, as_known).fetchone() is None:
-            raise StaleError(row.id, row.attempts)
+            raise ConcurrentUpdateError(row.id, row.attempts)
 
 
 def put(writer: sqlite3.Connection, table: str, key: str, values: Mapping[str, str | None]) -> None:

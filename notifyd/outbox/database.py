@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from notifyd.errors import DamagedError, StoreError, StoreUnavailableError
-from notifyd.outbox import wal
+from notifyd.model.errors import DamagedError, StoreError, StoreUnavailableError
 from notifyd.outbox.migration import SCHEMA, migrate, version
+from notifyd.outbox.recovery import wal
 
 WAL_KEPT = 4 << 20
 """Bytes to which the write-ahead log shrinks again after a burst."""

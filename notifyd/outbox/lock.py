@@ -5,7 +5,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from notifyd.errors import InUseError, StoreError
+from notifyd.model.errors import InUseError, StoreError
 
 
 def lock_folder(folder: Path) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from notifyd.model import Json, Parcel, Peer, Priority, Row, Status
+from notifyd.model.notifications import Json, Notification, Payload, Peer, Priority, Status
 
 
 class Record(Protocol):
@@ -65,11 +65,11 @@ def newest(*, uid: bool, status: bool) -> str:
 class Entry:
     """A row to be written; parcel: its text, where that is new."""
 
-    row: Row
-    parcel: Parcel | None
+    row: Notification
+    parcel: Payload | None
 
 
-def inserted(row: Row, parcel: Parcel, changed: float) -> tuple[object, ...]:
+def inserted(row: Notification, parcel: Payload, changed: float) -> tuple[object, ...]:
     peer = row.peer
     return (
         row.id,
@@ -97,7 +97,7 @@ def inserted(row: Row, parcel: Parcel, changed: float) -> tuple[object, ...]:
     )
 
 
-def updated(row: Row, changed: float) -> tuple[object, ...]:
+def updated(row: Notification, changed: float) -> tuple[object, ...]:
     return (
         row.status.value,
         row.count,
@@ -118,11 +118,11 @@ def _dumped(report: Json | None) -> str | None:
     return None if report is None else json.dumps(report, ensure_ascii=False)
 
 
-def row_of(record: Record) -> Row:
+def row_of(record: Record) -> Notification:
     """Read a row back; ValueError or TypeError where it was damaged."""
     _check(record)
     peer = None if record["uid"] is None else Peer(record["uid"], record["gid"], record["pid"])
-    return Row(
+    return Notification(
         id=record["id"],
         status=Status(record["status"]),
         trigger=record["trigger"],
@@ -150,11 +150,11 @@ def _check(record: Record) -> None:
                 raise TypeError(name)
 
 
-def parcel_of(record: Record) -> Parcel:
+def parcel_of(record: Record) -> Payload:
     data = _object(record["data"])
     if data is None:
         data = {"notification_id": record["id"], "trigger": record["trigger"]}
-    return Parcel(record["id"], record["title"], record["body"], data)
+    return Payload(record["id"], record["title"], record["body"], data)
 
 
 def _object(text: str | None) -> Json | None:

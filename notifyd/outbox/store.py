@@ -16,21 +16,21 @@ from typing import Self, TypeVar
 
 import structlog
 
-from notifyd.errors import DamagedError, MissingError, StoreError, StoreUnavailableError
-from notifyd.model import Incident, Json, Parcel, Row, Status
-from notifyd.outbox import history, mending, queries
-from notifyd.outbox.aside import install
+from notifyd.model.errors import DamagedError, MissingError, StoreError, StoreUnavailableError
+from notifyd.model.notifications import Incident, Json, Notification, Payload, Status
+from notifyd.outbox import history, queries, reconcile
 from notifyd.outbox.commit import Commit, transaction, write
 from notifyd.outbox.database import connect, open_database, translated
-from notifyd.outbox.mending import Known, Saved
-from notifyd.outbox.place import Place
-from notifyd.outbox.salvage import salvage
+from notifyd.outbox.location import DatabaseFile
+from notifyd.outbox.quarantine import swap_in
+from notifyd.outbox.reconcile import RunningState, StoredState
+from notifyd.outbox.recovery.recover import recover
 
 T = TypeVar("T")
 log = structlog.get_logger()
 
 
-class Store:
+class OutboxStore:
     """Opened once per process; the folder is locked against a second one.
 
     Every call runs on a thread of its own: one for writing, one for reading. Reads are fetched in
@@ -42,7 +42,7 @@ class Store:
 
         Raises InUseError, StoreError or StoreUnavailableError where none of it can be done.
         """
-        self._place, self._wall = Place(folder), wall
+        self._place, self._wall = DatabaseFile(folder), wall
         self.path = self._place.path
         self._writer_thread = ThreadPoolExecutor(1, "store")
         self._reader_thread = ThreadPoolExecutor(1, "store-reader")
@@ -73,11 +73,11 @@ class Store:
         self._writer_thread.shutdown()
         self._place.close()
 
-    async def saved(self) -> Saved:
-        return await self._write(lambda writer: mending.saved(writer, self._wall()))
+    async def saved(self) -> StoredState:
+        return await self._write(lambda writer: reconcile.saved(writer, self._wall()))
 
     async def positions(self) -> dict[str, str]:
-        return await self._read(mending.positions)
+        return await self._read(reconcile.positions)
 
     async def commit(self, commit: Commit) -> None:
         """Write all of it or nothing; StoreUnavailableError when it may succeed later.
@@ -88,7 +88,7 @@ class Store:
         if more and (self._forgetting is None or self._forgetting.done()):
             self._forgetting = asyncio.create_task(self._forget(commit.forget or 0.0))
 
-    async def mend(self, known: Known) -> None:
+    async def mend(self, known: RunningState) -> None:
         """Salvage the damaged database in its place; what is known of it here goes over that."""
         await self._on(self._writer_thread, lambda: self._mend(known))
 
@@ -101,18 +101,18 @@ class Store:
         """Whether the database was taken away: then the next commit puts it back."""
         return self._place.lost()
 
-    async def parcel(self, notification_id: str) -> Parcel:
+    async def parcel(self, notification_id: str) -> Payload:
         """Read what is to be sent; MissingError when history has forgotten it."""
         record = await self._one(notification_id)
         if record is None:
             raise MissingError(f"{self.path} no longer holds it")
         return queries.parcel_of(record)
 
-    async def row(self, notification_id: str) -> Row | None:
+    async def row(self, notification_id: str) -> Notification | None:
         record = await self._one(notification_id)
         return None if record is None else queries.row_of(record)
 
-    async def over(self, *, uid: int | None, status: Status, limit: int) -> list[Row]:
+    async def over(self, *, uid: int | None, status: Status, limit: int) -> list[Notification]:
         """List those that ended so, the oldest first; uid None means everyone's."""
         wanted = {"uid": uid, "status": status.value, "limit": limit}
         found = await self._read(lambda reader: reader.execute(queries.OVER, wanted).fetchall())
@@ -183,15 +183,15 @@ class Store:
 
     def _put_back(self, writer: sqlite3.Connection) -> None:
         self._place.hold()
-        incident = mending.put_back(writer, self.path, self._wall())
+        incident = reconcile.put_back(writer, self.path, self._wall())
         with self._reading:
-            install(self.path)
+            swap_in(self.path)
             self._close_both()
             self._open()
         log.error(incident.title, what=incident.sentence)
         self._incidents.append(incident)
 
-    def _mend(self, known: Known) -> None:
+    def _mend(self, known: RunningState) -> None:
         if not self._salvaged:
             self._close()
             self._salvage()
@@ -200,21 +200,21 @@ class Store:
             if self._writer is None:
                 self._open()
             writer, wall = _opened(self._writer, self.path), self._wall()
-            translated(lambda: transaction(writer, mending.reconcile, known, wall), self.path)
+            translated(lambda: transaction(writer, reconcile.reconcile, known, wall), self.path)
         except DamagedError:
             self._salvaged = False
             raise
         self._damage, self._salvaged = "", False
 
     def _salvage(self) -> None:
-        incident = salvage(self.path, self._wall())
-        install(self.path)
+        incident = recover(self.path, self._wall())
+        swap_in(self.path)
         log.error(incident.title, what=incident.sentence)
         self._incidents.append(incident)
 
     def _open_or_salvage(self) -> None:
         try:
-            install(self.path)  # where a kill came between
+            swap_in(self.path)  # where a kill came between
             self._open()
         except DamagedError:
             self._salvage()

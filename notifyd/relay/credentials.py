@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from notifyd.relay.store import Connection, transaction
 
 
-class Client(NamedTuple):
+class ClientCredentials(NamedTuple):
     id: str
     secret: str
 
@@ -17,7 +17,7 @@ class Client(NamedTuple):
         return cls(f"client_{secrets.token_hex(8)}", secrets.token_urlsafe(32))
 
 
-class Known(NamedTuple):
+class StoredClient(NamedTuple):
     """A client of whom only hashes are known."""
 
     id: bytes
@@ -35,20 +35,20 @@ def hashed(secret: str) -> bytes:
     return sha256(secret.encode("utf-8", "surrogateescape")).digest()
 
 
-def known(client: Client) -> Known:
-    return Known(hashed(client.id), hashed(client.secret))
+def known(client: ClientCredentials) -> StoredClient:
+    return StoredClient(hashed(client.id), hashed(client.secret))
 
 
 # --- on the store's thread
 
 
-def kept_client(connection: Connection) -> Known | None:
+def kept_client(connection: Connection) -> StoredClient | None:
     """Give the client that was made here at the first start, if there was one."""
     client_id, secret = _kept(connection, "client_id"), _kept(connection, "client_secret")
-    return None if client_id is None or secret is None else Known(client_id, secret)
+    return None if client_id is None or secret is None else StoredClient(client_id, secret)
 
 
-def keep_client(connection: Connection, client: Known) -> None:
+def keep_client(connection: Connection, client: StoredClient) -> None:
     with transaction(connection):
         _keep(connection, "client_id", client.id)
         _keep(connection, "client_secret", client.secret)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 
-from notifyd.model import Json
+from notifyd.model.notifications import Json
 from notifyd.relay.store import Connection
 from notifyd.relay.timestamp import iso
 

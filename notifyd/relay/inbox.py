@@ -8,12 +8,12 @@ from hmac import compare_digest
 
 from aiohttp import hdrs, web
 
-from notifyd.errors import StoreUnavailableError
-from notifyd.model import Json
+from notifyd.model.errors import StoreUnavailableError
+from notifyd.model.notifications import Json
 from notifyd.relay import notifications
-from notifyd.relay.document import load
-from notifyd.relay.refusal import RequestError
-from notifyd.relay.store import Store
+from notifyd.relay.errors import RequestError
+from notifyd.relay.inbox_page import load
+from notifyd.relay.store import RelayStore
 
 REPLAYED = 100
 """How many of the latest notifications a page is shown when it opens."""
@@ -34,7 +34,7 @@ _HEADERS = {
 }
 
 
-class Pages:
+class InboxConnections:
     """The open pages. Each reads from the store at its own pace: here it is only woken."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Inbox:
     runs it, would be handed it.
     """
 
-    def __init__(self, store: Store, pages: Pages, key: str) -> None:
+    def __init__(self, store: RelayStore, pages: InboxConnections, key: str) -> None:
         self._store = store
         self._pages = pages
         self._key = key.encode()

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from notifyd.model import Json
+from notifyd.model.notifications import Json
 from notifyd.relay import devices
 from notifyd.relay.store import Connection, transaction
 from notifyd.relay.timestamp import iso
@@ -17,7 +17,7 @@ ANSWERS_KEPT = 86_400.0
 """Seconds for which an Idempotency-Key is remembered."""
 
 
-class Note(NamedTuple):
+class IncomingNotification(NamedTuple):
     """What a sender says, with what the token adds to `data`."""
 
     title: str | None
@@ -28,7 +28,7 @@ class Note(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class StoredNotification:
     """A notification as it is kept. `seq` rises, and no number is ever used twice."""
 
     seq: int
@@ -51,7 +51,7 @@ class Received:
         }
 
 
-class Receipt(NamedTuple):
+class DeliveryReport(NamedTuple):
     """How many devices it went to. `repeated`: the answer to an earlier request, once more."""
 
     devices: int
@@ -62,8 +62,14 @@ class Receipt(NamedTuple):
 
 
 def accept(
-    connection: Connection, token: Token, note: Note, *, pages: int, wall: float, kept: int = KEPT
-) -> Receipt:
+    connection: Connection,
+    token: Token,
+    note: IncomingNotification,
+    *,
+    pages: int,
+    wall: float,
+    kept: int = KEPT,
+) -> DeliveryReport:
     """Keep a notification, unless the same token sent the same key within a day.
 
     pages: how many inbox pages are open: each is a device, though none that a token can name.
@@ -96,10 +102,10 @@ def accept(
         if note.key is not None:
             answer = (token.id, note.key, reached, wall)
             connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?)", answer)
-    return Receipt(reached)
+    return DeliveryReport(reached)
 
 
-def after(connection: Connection, seq: int, limit: int) -> list[Received]:
+def after(connection: Connection, seq: int, limit: int) -> list[StoredNotification]:
     """List what came after a number, oldest first."""
     rows = connection.execute(
         "SELECT seq, token_name, workspace_id, title, body, data, received_at"
@@ -107,7 +113,8 @@ def after(connection: Connection, seq: int, limit: int) -> list[Received]:
         (seq, limit),
     )
     return [
-        Received(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]), row[6]) for row in rows
+        StoredNotification(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]), row[6])
+        for row in rows
     ]
 
 
@@ -122,7 +129,7 @@ def newest(connection: Connection) -> int:
     return before_latest(connection, 0)
 
 
-def _answered(connection: Connection, token_id: str, key: str | None) -> Receipt | None:
+def _answered(connection: Connection, token_id: str, key: str | None) -> DeliveryReport | None:
     query = "SELECT devices FROM answers WHERE token_id = ? AND idempotency_key = ?"
     row = connection.execute(query, (token_id, key)).fetchone()
-    return Receipt(row[0], repeated=True) if row else None
+    return DeliveryReport(row[0], repeated=True) if row else None

@@ -4,30 +4,30 @@ from collections.abc import Callable
 
 from aiohttp import hdrs, web
 
-from notifyd.model import Json
+from notifyd.model.notifications import Json
 from notifyd.relay import devices, notifications, tokens
-from notifyd.relay.credentials import Known
+from notifyd.relay.credentials import StoredClient
 from notifyd.relay.devices import Device
-from notifyd.relay.forms import AnyForm, DeviceForm, NoteForm, TokenForm, read
-from notifyd.relay.inbox import Pages
-from notifyd.relay.notifications import Note
-from notifyd.relay.rate import RateLimit
-from notifyd.relay.refusal import Handler, RequestError, not_found, too_often, unauthorized
-from notifyd.relay.store import Store
+from notifyd.relay.errors import Handler, RequestError, not_found, too_often, unauthorized
+from notifyd.relay.inbox import InboxConnections
+from notifyd.relay.notifications import IncomingNotification
+from notifyd.relay.rate_limit import WorkspaceRateLimiter
+from notifyd.relay.schemas import AnyRequest, DeviceRequest, SendRequest, TokenRequest, read
+from notifyd.relay.store import RelayStore
 from notifyd.relay.tokens import Token
 
 _KEY_LENGTH = 255
 
 
-class Api:
+class RelayRoutes:
     """The handlers. `wall` gives seconds since the epoch, `mono` seconds that never go back."""
 
     def __init__(
         self,
-        store: Store,
-        client: Known,
-        limit: RateLimit,
-        pages: Pages,
+        store: RelayStore,
+        client: StoredClient,
+        limit: WorkspaceRateLimiter,
+        pages: InboxConnections,
         *,
         wall: Callable[[], float],
         mono: Callable[[], float],
@@ -64,7 +64,7 @@ class Api:
     # --- tokens
 
     async def _mint(self, request: web.Request) -> web.Response:
-        form = await _form(request, TokenForm)
+        form = await _form(request, TokenRequest)
         token, plain = await self._store.run(
             tokens.mint, form.workspace_id, form.name, dict(form.metadata), self._wall()
         )
@@ -90,7 +90,7 @@ class Api:
     # --- devices
 
     async def _register(self, request: web.Request) -> web.Response:
-        form, now = await _form(request, DeviceForm), self._wall()
+        form, now = await _form(request, DeviceRequest), self._wall()
         device = Device(form.device_id, form.fcm_token, form.platform, form.device_info, now, now)
         kept = await self._store.run(devices.register, device)
         return _success(device=kept.as_json())
@@ -111,8 +111,10 @@ class Api:
         token = await self._sender(request)
         if wait := self._limit.take(token.workspace_id, self._mono()):
             raise too_often(token.workspace_id, wait)
-        form = await _form(request, NoteForm)
-        note = Note(form.title, form.body, {**(form.data or {}), **token.routing()}, _key(request))
+        form = await _form(request, SendRequest)
+        note = IncomingNotification(
+            form.title, form.body, {**(form.data or {}), **token.routing()}, _key(request)
+        )
         receipt = await self._store.run(
             notifications.accept, token, note, pages=self._pages.open, wall=self._wall()
         )
@@ -132,7 +134,7 @@ class Api:
         return token
 
 
-async def _form(request: web.Request, form: type[AnyForm]) -> AnyForm:
+async def _form(request: web.Request, form: type[AnyRequest]) -> AnyRequest:
     return read(form, await request.read())
 
 

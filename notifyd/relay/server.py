@@ -12,20 +12,20 @@ from typing import Self
 
 from aiohttp import web
 
-from notifyd.errors import InUseError, NotifydError
+from notifyd.model.errors import InUseError, NotifydError
 from notifyd.relay import credentials, tokens
-from notifyd.relay.credentials import Client, Known
-from notifyd.relay.guard import Guard, is_wildcard
-from notifyd.relay.inbox import Inbox, Pages
-from notifyd.relay.rate import Rate, RateLimit
-from notifyd.relay.refusal import refusals_as_json
-from notifyd.relay.routes import Api
-from notifyd.relay.store import Database, Store
+from notifyd.relay.credentials import ClientCredentials, StoredClient
+from notifyd.relay.errors import refusals_as_json
+from notifyd.relay.host_check import HostCheck, is_wildcard
+from notifyd.relay.inbox import Inbox, InboxConnections
+from notifyd.relay.rate_limit import SendRate, WorkspaceRateLimiter
+from notifyd.relay.routes import RelayRoutes
+from notifyd.relay.store import Database, RelayStore
 
 MAX_BODY = 64 << 10
 """Bytes that a request's body may have."""
 
-RATE = Rate(60, 60.0)
+RATE = SendRate(60, 60.0)
 """What the platform allows a free workspace."""
 
 _UNHEARD = logging.Logger("unheard", logging.CRITICAL + 1)  # noqa: LOG001 - no program can turn it up
@@ -48,8 +48,8 @@ class Relay:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        rate: Rate = RATE,
-        client: Client | None = None,
+        rate: SendRate = RATE,
+        client: ClientCredentials | None = None,
         wall: Callable[[], float] = time.time,
         mono: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -65,14 +65,14 @@ class Relay:
         """The API's base URL, once the relay runs."""
         self.inbox_url = ""
         """The page's address with its secret, once the relay runs."""
-        self.new_client: Client | None = None
+        self.new_client: ClientCredentials | None = None
         """The client that was made just now: nobody can tell its secret later."""
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             # The port comes first: credentials that are shown once must not be made in vain.
             listener = stack.enter_context(_listen(self._host, self._port))
-            self._store = await Store.open(self._database)
+            self._store = await RelayStore.open(self._database)
             stack.push_async_callback(self._store.close)
             key = await self._store.run(credentials.inbox_key)
             runner = web.AppRunner(
@@ -102,23 +102,23 @@ class Relay:
         _, plain = await self._store.run(tokens.mint, workspace_id, name, {}, self._wall())
         return plain
 
-    async def _known(self) -> Known:
+    async def _known(self) -> StoredClient:
         if self._client is not None:
             return credentials.known(self._client)
         kept = await self._store.run(credentials.kept_client)
         if kept is not None:
             return kept
-        self.new_client = Client.new()
+        self.new_client = ClientCredentials.new()
         known = credentials.known(self.new_client)
         await self._store.run(credentials.keep_client, known)
         return known
 
-    def _application(self, client: Known, inbox_key: str) -> web.Application:
-        pages = Pages()
-        limit = RateLimit(self._rate)
-        api = Api(self._store, client, limit, pages, wall=self._wall, mono=self._mono)
+    def _application(self, client: StoredClient, inbox_key: str) -> web.Application:
+        pages = InboxConnections()
+        limit = WorkspaceRateLimiter(self._rate)
+        api = RelayRoutes(self._store, client, limit, pages, wall=self._wall, mono=self._mono)
         app = web.Application(
-            middlewares=[refusals_as_json, Guard(self._host).middleware],
+            middlewares=[refusals_as_json, HostCheck(self._host).middleware],
             client_max_size=MAX_BODY,
         )
         app.add_routes(api.routes() + Inbox(self._store, pages, inbox_key).routes())

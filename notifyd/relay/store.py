@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Concatenate, Literal, ParamSpec, Self, TypeVar
 
-from notifyd.errors import StoreError, StoreUnavailableError
+from notifyd.model.errors import StoreError, StoreUnavailableError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,7 +22,7 @@ Database = Path | Literal[":memory:"]
 _VERSION = 1
 
 
-class Store:
+class RelayStore:
     """Runs the functions of tokens.py, devices.py, … on the thread that owns the database."""
 
     def __init__(self, connection: Connection, thread: ThreadPoolExecutor) -> None:

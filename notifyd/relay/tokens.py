@@ -5,7 +5,7 @@ import secrets
 import uuid
 from dataclasses import dataclass
 
-from notifyd.model import Json
+from notifyd.model.notifications import Json
 from notifyd.relay.credentials import hashed
 from notifyd.relay.store import Connection
 from notifyd.relay.timestamp import iso, iso_or_none

@@ -2,11 +2,19 @@
 
 from dataclasses import replace
 
-from notifyd.model import Content, Digest, Message, Priority, Row, Status, Tally
-from notifyd.shaping.draft import Draft
-from notifyd.shaping.state import Held
-from notifyd.shaping.tally import counted, digest_of
-from notifyd.shaping.trail import Did
+from notifyd.model.notifications import (
+    Content,
+    Digest,
+    MatchSummary,
+    Message,
+    Notification,
+    Priority,
+    Status,
+)
+from notifyd.shaping.state import PendingDigest
+from notifyd.shaping.step_context import StepContext
+from notifyd.shaping.summaries import counted, digest_of
+from notifyd.shaping.trace import Action
 
 NEVER = 4e12
 """A wall-clock time that does not come: digests of what was lost must not be lost themselves."""
@@ -21,24 +29,30 @@ DIGEST = "digest:"
 """Marks a row's group as a digest that more may be counted into."""
 
 
-def admit(draft: Draft, row: Row, content: Content) -> Row:
+def admit(draft: StepContext, row: Notification, content: Content) -> Notification:
     """Let a notification in, or count it into a digest; returns the row as it was written."""
     if not affordable(draft, row):
         return over_budget(draft, row, content)
     if draft.waiting() >= draft.rules.capacity and len(draft.queued()) >= draft.rules.capacity:
-        trace(draft, Did.FULL, row, content)
+        trace(draft, Action.FULL, row, content)
         return merge(draft, row, content, "full", "full", due=draft.now.mono)
     draft.put_row(row, content)
     draft.note(row.trigger, sent=1)
-    trace(draft, Did.QUEUED, row, content, known=row.id)
+    trace(draft, Action.QUEUED, row, content, known=row.id)
     return row
 
 
 def new_row(
-    draft: Draft, trigger: str, priority: Priority, count: int, *, group: str = "", known: str = ""
-) -> Row:
+    draft: StepContext,
+    trigger: str,
+    priority: Priority,
+    count: int,
+    *,
+    group: str = "",
+    known: str = "",
+) -> Notification:
     """Begin a row. known: its id, where one was promised before."""
-    return Row(
+    return Notification(
         id=known or draft.new_id(),
         status=Status.QUEUED,
         trigger=trigger,
@@ -50,16 +64,16 @@ def new_row(
     )
 
 
-def _budgeted(draft: Draft, row: Row) -> bool:
+def _budgeted(draft: StepContext, row: Notification) -> bool:
     return draft.rules.digest and row.priority.rank <= Priority.DEFAULT.rank
 
 
-def affordable(draft: Draft, row: Row) -> bool:
+def affordable(draft: StepContext, row: Notification) -> bool:
     """Pay for a notification from the budget, if it needs to; tells whether it may be sent."""
     return not _budgeted(draft, row) or _spend(draft)
 
 
-def _spend(draft: Draft) -> bool:
+def _spend(draft: StepContext) -> bool:
     """Take one notification from the budget, if it has room."""
     limit, now = draft.rules.budget, draft.now.mono
     spent = limit.within(draft.books.spent, now)
@@ -68,37 +82,47 @@ def _spend(draft: Draft) -> bool:
     return room
 
 
-def _next_room(draft: Draft) -> float:
+def _next_room(draft: StepContext) -> float:
     limit, spent = draft.rules.budget, draft.books.spent
     return spent[-limit.max] + limit.per if len(spent) >= limit.max else draft.now.mono
 
 
-def over_budget(draft: Draft, row: Row, content: Content | None) -> Row:
+def over_budget(draft: StepContext, row: Notification, content: Content | None) -> Notification:
     due = _next_room(draft)
-    trace(draft, Did.BUDGET, row, content, until=draft.wall(due))
+    trace(draft, Action.BUDGET, row, content, until=draft.wall(due))
     return merge(draft, row, content, "budget", "budget", due=due)
 
 
 def merge(
-    draft: Draft, row: Row, content: Content | None, key: str, reason: str, *, due: float
-) -> Row:
+    draft: StepContext,
+    row: Notification,
+    content: Content | None,
+    key: str,
+    reason: str,
+    *,
+    due: float,
+) -> Notification:
     """Count a notification into a digest instead; returns its row as it ended.
 
     content: None for a request whose text is written already.
     """
-    lines = content.lines if isinstance(content, (Tally, Digest)) else (_headline(row, content),)
-    held = count_into(draft, key, reason, {row.trigger: row.count}, lines, due=due)
+    lines = (
+        content.lines if isinstance(content, (MatchSummary, Digest)) else (_headline(row, content),)
+    )
+    held = add_to_digest(draft, key, reason, {row.trigger: row.count}, lines, due=due)
     merged = replace(row, status=Status.MERGED, merged_into=held.id, group="")
-    if not isinstance(content, (Tally, Digest)):  # somebody knows its id and may ask about it
+    if not isinstance(
+        content, (MatchSummary, Digest)
+    ):  # somebody knows its id and may ask about it
         draft.put_row(merged, content)
     draft.note(row.trigger, reason=_REASONS[reason])
     return merged
 
 
 def trace(
-    draft: Draft,
-    did: Did,
-    row: Row,
+    draft: StepContext,
+    did: Action,
+    row: Notification,
     content: Content | None,
     *,
     until: float = 0.0,
@@ -110,28 +134,28 @@ def trace(
         row.trigger,
         did,
         row.count,
-        line=content.event.line if isinstance(content, Tally) else _headline(row, content),
+        line=content.event.line if isinstance(content, MatchSummary) else _headline(row, content),
         group=group.values if group else (),
         until=until,
         known=known,
     )
 
 
-def _headline(row: Row, content: Content | None) -> str:
+def _headline(row: Notification, content: Content | None) -> str:
     return row.title or (content.body if isinstance(content, Message) else "")
 
 
-def count_into(
-    draft: Draft,
+def add_to_digest(
+    draft: StepContext,
     key: str,
     reason: str,
     counts: dict[str, int],
     lines: tuple[str, ...],
     *,
     due: float,
-) -> Held:
+) -> PendingDigest:
     """Count into the digest of this key, begun if need be, placed when it is due."""
-    held = draft.digest(key) or Held(
+    held = draft.digest(key) or PendingDigest(
         draft.new_id(), digest_of(reason, draft.now.wall), due, placed=False
     )
     held = replace(held, digest=counted(held.digest, counts, draft.now.wall, lines))
@@ -144,7 +168,7 @@ def count_into(
     return held
 
 
-def place(draft: Draft, key: str, held: Held) -> None:
+def place(draft: StepContext, key: str, held: PendingDigest) -> None:
     """Put a digest's row into the outbox, where more may join it until it is tried."""
     triggers = list(held.digest.counts)
     row = new_row(
@@ -159,7 +183,7 @@ def place(draft: Draft, key: str, held: Held) -> None:
     draft.put_digest(key, replace(held, placed=True))
 
 
-def place_due(draft: Draft, key: str, held: Held) -> None:
+def place_due(draft: StepContext, key: str, held: PendingDigest) -> None:
     """Place a digest that waited for its time; one of the budget also needs room in it."""
     if held.placed or held.due > draft.now.mono:
         return
@@ -169,7 +193,7 @@ def place_due(draft: Draft, key: str, held: Held) -> None:
     place(draft, key, held)
 
 
-def release_group(draft: Draft, row: Row) -> None:
+def release_group(draft: StepContext, row: Notification) -> None:
     """Let nothing more join a row: it was tried, or it ended."""
     if row.group.startswith(DIGEST):
         draft.put_digest(row.group.removeprefix(DIGEST), None)
@@ -177,7 +201,7 @@ def release_group(draft: Draft, row: Row) -> None:
         draft.put_group(row.group, replace(group, open="", told=None))
 
 
-def calm_storm(draft: Draft) -> None:
+def merge_storm(draft: StepContext) -> None:
     """Merge by trigger what was never tried, when more waits than the rate can soon send."""
     limit = draft.rules.storm if draft.rules.digest else draft.rules.capacity
     if draft.waiting() <= limit:
@@ -185,7 +209,7 @@ def calm_storm(draft: Draft) -> None:
     queued = draft.queued()
     if len(queued) <= limit:
         return
-    by_trigger: dict[str, list[Row]] = {}
+    by_trigger: dict[str, list[Notification]] = {}
     for row in queued:
         untouched = not row.tried and not row.group.startswith(DIGEST)
         if untouched and row.priority.rank <= Priority.DEFAULT.rank:
@@ -199,17 +223,17 @@ def calm_storm(draft: Draft) -> None:
         if not counts[trigger]:  # reminders only
             continue
         titles = tuple(row.title for row in rows if row.title)
-        held = count_into(draft, key, "storm", counts, titles, due=draft.now.mono)
+        held = add_to_digest(draft, key, "storm", counts, titles, due=draft.now.mono)
         for row in rows:
             release_group(draft, row)
             draft.put_row(replace(row, status=Status.MERGED, merged_into=held.id, group=""))
 
 
-def expire(draft: Draft, row: Row) -> None:
+def expire(draft: StepContext, row: Notification) -> None:
     release_group(draft, row)
     draft.put_row(replace(row, status=Status.EXPIRED, group=""))
     if not row.count:
         return
     lines = (row.title,) if row.title else ()
     counts = {row.trigger: row.count}
-    count_into(draft, "expired", "expired", counts, lines, due=draft.now.mono)
+    add_to_digest(draft, "expired", "expired", counts, lines, due=draft.now.mono)

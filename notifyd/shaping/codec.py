@@ -8,18 +8,19 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from notifyd.model import Incident, Now, Row
+from notifyd.model.events import Now
+from notifyd.model.notifications import Incident, Notification
 from notifyd.shaping.group import Group
-from notifyd.shaping.state import Books, Decision, Held, Ledger, State
-from notifyd.shaping.tally import joined
-from notifyd.shaping.trail import Trace
+from notifyd.shaping.state import Decision, GlobalState, PendingDigest, State, TriggerStats
+from notifyd.shaping.summaries import joined
+from notifyd.shaping.trace import TraceEntry
 
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {
     "group": TypeAdapter(Group),
-    "digest": TypeAdapter(Held),
-    "ledger": TypeAdapter(Ledger),
-    "trail": TypeAdapter(list[Trace]),
-    "books": TypeAdapter(Books),
+    "digest": TypeAdapter(PendingDigest),
+    "ledger": TypeAdapter(TriggerStats),
+    "trail": TypeAdapter(list[TraceEntry]),
+    "books": TypeAdapter(GlobalState),
     "incident": TypeAdapter(Incident),
 }
 
@@ -32,7 +33,7 @@ def group_key(trigger: str, values: tuple[str, ...]) -> str:
     return json.dumps([trigger, *values], ensure_ascii=False)
 
 
-def pieces(decision: Decision, before: Books) -> dict[str, str | None]:
+def state_entries(decision: Decision, before: GlobalState) -> dict[str, str | None]:
     """Tell what to write by name; None is to be deleted. before: the books as they are on disk."""
     written: dict[str, str | None] = dict.fromkeys(decision.strays)
     for kind, changed in (
@@ -53,7 +54,7 @@ def _text(kind: str, value: object) -> str:
     return _ADAPTERS[kind].dump_json(value).decode()
 
 
-def whole(state: State) -> dict[str, str | None]:
+def all_entries(state: State) -> dict[str, str | None]:
     """Write all of the state down, for a store that may have lost some of it."""
     decision = Decision(state.books, state.rules, state.prune_at)
     decision.groups.update(state.groups)
@@ -61,15 +62,17 @@ def whole(state: State) -> dict[str, str | None]:
     decision.ledgers.update(state.ledgers)
     decision.trails.update(state.trails)
     decision.incidents.update(state.incidents)
-    return pieces(decision, Books())
+    return state_entries(decision, GlobalState())
 
 
-def restored(stored: Mapping[str, str], rows: Iterable[Row], *, seed: str, now: Now) -> State:
+def restore_state(
+    stored: Mapping[str, str], rows: Iterable[Notification], *, seed: str, now: Now
+) -> State:
     """Read the pieces back. seed: for the ids of a store that has none yet.
 
     What cannot be read is dropped, and told as an incident: it must not keep us from starting.
     """
-    state = State(books=Books(seed=seed))
+    state = State(books=GlobalState(seed=seed))
     for name, text in stored.items():
         kind, _, key = name.partition(":")
         try:
@@ -100,7 +103,7 @@ def restored(stored: Mapping[str, str], rows: Iterable[Row], *, seed: str, now: 
     return state
 
 
-def latest(state: State) -> float:
+def latest_time(state: State) -> float:
     """Find the last monotonic time at which anything is known to have happened; 0 if never."""
     seen = (group.seen for group in state.groups.values())
     return max((0.0, *seen, *state.books.spent, *state.books.gate.slots))

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from notifyd.model import LINES_KEPT, Event, Now, Phase, Tally
+from notifyd.model.events import LINES_KEPT, AlertState, Event, Now
+from notifyd.model.notifications import MatchSummary
 from notifyd.shaping.rules import Limit, Rule
-from notifyd.shaping.tally import clipped, joined, together
+from notifyd.shaping.summaries import clipped, joined, together
 
 NEVER = 1e15
 """A monotonic time that does not come; JSON has no infinity."""
@@ -45,14 +46,14 @@ class Group:
     identity: str
     window: tuple[float, ...] = ()
     recent: tuple[Event, ...] = ()
-    tally: Tally | None = None
+    tally: MatchSummary | None = None
     since: float = 0.0
     due: float = 0.0
     cooling: float = 0.0
     cooldown: float = 0.0
     seen: float = 0.0
     open: str = ""
-    told: Tally | None = None
+    told: MatchSummary | None = None
     alarm: Alarm | None = None
 
 
@@ -64,7 +65,7 @@ def added(group: Group, events: Sequence[Event], now: Now, rule: Rule) -> tuple[
     calm = group.cooldown and now.mono - group.seen >= rule.cooldown_max
     group = replace(group, seen=now.mono, cooldown=0.0 if calm else group.cooldown)
     counted_first = (
-        events[0].phase is Phase.NONE
+        events[0].phase is AlertState.NONE
     )  # a condition lasts or not: it needs no second one
     if counted_first and (rule.threshold > 1 or group.window):
         group, tally, below = _through_window(group, events, now, rule)
@@ -79,9 +80,9 @@ def added(group: Group, events: Sequence[Event], now: Now, rule: Rule) -> tuple[
 
 def _through_window(
     group: Group, events: Sequence[Event], now: Now, rule: Rule
-) -> tuple[Group, Tally | None, int]:
+) -> tuple[Group, MatchSummary | None, int]:
     """Have the threshold count matches; returns what fired, and how many fell out of the window."""
-    tally: Tally | None = None
+    tally: MatchSummary | None = None
     recent = group.recent
     window = Limit(rule.threshold, rule.window).within(group.window, now.mono)
     below = len(group.window) - len(window)
@@ -99,7 +100,7 @@ def _through_window(
 
 def room(group: Group, now: Now, rule: Rule) -> int | None:
     """Tell how many matches may be added at once; None means any number."""
-    if group.tally is not None and not ripe(group, now):
+    if group.tally is not None and not is_due(group, now):
         return None
     return max(1, rule.threshold - len(group.window))
 
@@ -112,12 +113,12 @@ def _due(group: Group, since: float, now: Now, rule: Rule) -> float:
     return min(now.mono + rule.debounce, since + rule.max_wait)
 
 
-def _fired(window: tuple[float, ...], recent: tuple[Event, ...], now: Now) -> Tally:
+def _fired(window: tuple[float, ...], recent: tuple[Event, ...], now: Now) -> MatchSummary:
     tally = together(recent)
     return replace(tally, count=len(window), first=now.wall - (now.mono - window[0]))
 
 
-def ripe(group: Group, now: Now) -> bool:
+def is_due(group: Group, now: Now) -> bool:
     return group.tally is not None and group.due <= now.mono
 
 
@@ -137,13 +138,13 @@ def deadline(group: Group, rule: Rule) -> float:
     if group.tally:
         return min(group.due, reminder)
     if group.window:
-        return min(lapse(group, rule), reminder)
+        return min(window_ends_at(group, rule), reminder)
     if group.open or group.alarm:
         return reminder
     return max(group.cooling, group.seen + rule.cooldown_max if group.cooldown else 0.0)
 
 
-def lapse(group: Group, rule: Rule) -> float:
+def window_ends_at(group: Group, rule: Rule) -> float:
     """When the last match below the threshold leaves the window; never, without any."""
     return group.window[-1] + rule.window if group.window else inf
 

@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-from notifyd.model import Message, Priority
+from notifyd.model.notifications import Message, Priority
 from notifyd.shaping.admission import admit, new_row
-from notifyd.shaping.draft import Draft
+from notifyd.shaping.step_context import StepContext
 
 TRIGGER = "notifyd"
 """The trigger's name of what notifyd tells of itself."""
 
 
-def announce(draft: Draft) -> None:
+def announce(draft: StepContext) -> None:
     """Tell what was not told yet, by this start or by the one that did not get so far."""
     for incident in draft.incidents():
         if incident.told:
@@ -20,7 +20,7 @@ def announce(draft: Draft) -> None:
         draft.put_incident(replace(incident, told=True))
 
 
-def forget_old(draft: Draft, before: float) -> None:
+def forget_old(draft: StepContext, before: float) -> None:
     """Show no longer in status what history does not know any more. before: wall-clock."""
     for incident in draft.incidents():
         if incident.told and incident.wall < before:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from notifyd.model import Incident, Match, Message, Outcome, Peer, Priority, Row
+from notifyd.model.attempts import Outcome
+from notifyd.model.events import Match
+from notifyd.model.notifications import Incident, Message, Notification, Peer, Priority
 from notifyd.shaping.rules import Rules
 
 
@@ -64,7 +66,7 @@ class Retried:
     """A wish to send a notification again. row: as the store has it; `everyone`: as above."""
 
     peer: Peer
-    row: Row
+    row: Notification
     everyone: bool = False
 
 

@@ -3,21 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from notifyd.model import Course, Event, Now, Phase, Row, Status, Tally
+from notifyd.model.events import AlertState, Event, Now
+from notifyd.model.notifications import ConditionReport, MatchSummary, Notification, Status
 from notifyd.shaping.admission import admit, new_row
 from notifyd.shaping.codec import group_key
-from notifyd.shaping.draft import Draft
-from notifyd.shaping.group import NEVER, Group, added, emitted, ripe, room
+from notifyd.shaping.group import NEVER, Group, added, emitted, is_due, room
 from notifyd.shaping.mutes import hold_back
 from notifyd.shaping.rules import Rule
-from notifyd.shaping.tally import joined
-from notifyd.shaping.trail import Did
+from notifyd.shaping.step_context import StepContext
+from notifyd.shaping.summaries import joined
+from notifyd.shaping.trace import Action
 
 OTHERS = "(others)"
 """The group that takes the matches for which there is no room for a group of their own."""
 
 
-def find(draft: Draft, trigger: str, values: tuple[str, ...]) -> tuple[str, Group]:
+def find(draft: StepContext, trigger: str, values: tuple[str, ...]) -> tuple[str, Group]:
     """Find the group that matches belong to, or begin it."""
     rule = draft.rule(trigger)
     key = group_key(trigger, values)
@@ -29,7 +30,9 @@ def find(draft: Draft, trigger: str, values: tuple[str, ...]) -> tuple[str, Grou
     return key, group or Group(trigger, values, rule.identity)
 
 
-def count(draft: Draft, trigger: str, values: tuple[str, ...], events: Sequence[Event]) -> None:
+def count(
+    draft: StepContext, trigger: str, values: tuple[str, ...], events: Sequence[Event]
+) -> None:
     """Count matches of one group that came at once, and tell what fires with each of them.
 
     Those after which the group only waits are counted together: of a burst that is nearly all.
@@ -42,41 +45,41 @@ def count(draft: Draft, trigger: str, values: tuple[str, ...], events: Sequence[
         events = events[most:] if most else ()
 
 
-def add(draft: Draft, key: str, group: Group, events: Sequence[Event]) -> None:
+def add(draft: StepContext, key: str, group: Group, events: Sequence[Event]) -> None:
     """Add to a group as many matches as it has room for at once, and tell it if it is ripe."""
     rule = draft.rule(group.trigger)
     group, below = added(group, events, draft.now, rule)
     draft.put_group(key, group)
     if below:
-        draft.trace(group.trigger, Did.LAPSED, below, group=group.values)
-    if ripe(group, draft.now):
+        draft.trace(group.trigger, Action.LAPSED, below, group=group.values)
+    if is_due(group, draft.now):
         draft.note(group.trigger, matches=len(events), below=below)
-        tell(draft, key, group)
+        emit(draft, key, group)
         return
     reason = _wait(draft, group, rule, len(events), events[-1].line)
     draft.note(group.trigger, matches=len(events), below=below, reason=reason)
 
 
-def _wait(draft: Draft, group: Group, rule: Rule, number: int, line: str) -> str:
+def _wait(draft: StepContext, group: Group, rule: Rule, number: int, line: str) -> str:
     """Write down what matches wait for; returns it in words."""
     if group.tally is None:
         have = f"{len(group.window)} of {rule.threshold} within {rule.window:g} s"
-        draft.trace(group.trigger, Did.BELOW, number, line=line, group=group.values, detail=have)
+        draft.trace(group.trigger, Action.BELOW, number, line=line, group=group.values, detail=have)
         return "below the threshold so far"
     cooling = draft.now.mono < group.cooling
-    did = Did.COOLING if cooling else Did.WAITING
+    did = Action.COOLING if cooling else Action.WAITING
     until = draft.wall(group.due)
     draft.trace(group.trigger, did, number, line=line, group=group.values, until=until)
     return "cooling down: told when that ends" if cooling else "waiting for the matches to pause"
 
 
-def tell(draft: Draft, key: str, group: Group) -> None:
+def emit(draft: StepContext, key: str, group: Group) -> None:
     """Make a notification of what fired, or let it join the one that nobody has tried yet."""
     if group.tally is not None and not join(draft, key, group, group.tally):
         _begin(draft, key, group, group.tally)
 
 
-def join(draft: Draft, key: str, group: Group, tally: Tally) -> bool:
+def join(draft: StepContext, key: str, group: Group, tally: MatchSummary) -> bool:
     """Add to the group's notification, if nobody has tried it yet; tells whether that was so."""
     row = draft.row(group.open) if group.open else None
     if row is None or row.tried:
@@ -89,7 +92,7 @@ def join(draft: Draft, key: str, group: Group, tally: Tally) -> bool:
     draft.note(group.trigger)
     draft.trace(
         group.trigger,
-        Did.JOINED,
+        Action.JOINED,
         tally.count,
         line=tally.event.line,
         group=group.values,
@@ -98,13 +101,13 @@ def join(draft: Draft, key: str, group: Group, tally: Tally) -> bool:
     return True
 
 
-def _begin(draft: Draft, key: str, group: Group, tally: Tally) -> None:
+def _begin(draft: StepContext, key: str, group: Group, tally: MatchSummary) -> None:
     rule = draft.rule(group.trigger)
     row = row_of(draft, key, group, tally)
     group = _armed(group, rule, draft.now)
     if muted := hold_back(draft, row, tally):
         alarm = group.alarm
-        if alarm and tally.course is Course.BEGAN:
+        if alarm and tally.course is ConditionReport.FIRING:
             alarm = replace(alarm, hold=muted.merged_into)
         # no cooldown: it begins with what enters the outbox, and what comes after the mute is news
         draft.put_group(key, replace(group, tally=None, open="", told=None, alarm=alarm))
@@ -112,14 +115,16 @@ def _begin(draft: Draft, key: str, group: Group, tally: Tally) -> None:
     opened(draft, key, emitted(group, draft.now, rule), admit(draft, row, tally), tally)
 
 
-def row_of(draft: Draft, key: str, group: Group, tally: Tally) -> Row:
+def row_of(draft: StepContext, key: str, group: Group, tally: MatchSummary) -> Notification:
     rule = draft.rule(group.trigger)
     return new_row(draft, group.trigger, rule.priority, tally.count, group=key)
 
 
-def opened(draft: Draft, key: str, group: Group, row: Row, tally: Tally) -> None:
+def opened(
+    draft: StepContext, key: str, group: Group, row: Notification, tally: MatchSummary
+) -> None:
     """Let later matches join a row that was admitted, if its trigger's are told together."""
-    alone = draft.rule(group.trigger).every_match_alone and tally.event.phase is Phase.NONE
+    alone = draft.rule(group.trigger).every_match_alone and tally.event.phase is AlertState.NONE
     if row.status is Status.QUEUED and not alone:
         draft.put_group(key, replace(group, open=row.id, told=tally))
     else:

@@ -4,21 +4,21 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from notifyd.model import SOCKET, Content, Digest, Priority, Row
+from notifyd.model.notifications import SOCKET, Content, Digest, Notification, Priority
+from notifyd.model.time_windows import end_of
 from notifyd.shaping.admission import merge, place, trace
-from notifyd.shaping.draft import Draft
 from notifyd.shaping.inputs import Muted
 from notifyd.shaping.rules import Rule
-from notifyd.shaping.state import Held
-from notifyd.shaping.trail import Did
-from notifyd.timetable import end_of
+from notifyd.shaping.state import PendingDigest
+from notifyd.shaping.step_context import StepContext
+from notifyd.shaping.trace import Action
 
 _HELD = "mute:"
 """Marks what is held back for one trigger."""
 _EVERYTHING = ""
 
 
-def set_mute(draft: Draft, wish: Muted) -> None:
+def set_mute(draft: StepContext, wish: Muted) -> None:
     """Mute a trigger, or everything, from now on for so long; for no time at all ends that."""
     wall = draft.now.wall
     mutes = {name: until for name, until in draft.books.mutes.items() if until > wall}
@@ -43,11 +43,13 @@ def mute_end(rule: Rule, by_hand: Mapping[str, float], wall: float) -> float:
     return later or (end if end > wall else 0.0)
 
 
-def muted_until(draft: Draft, trigger: str) -> float:
+def muted_until(draft: StepContext, trigger: str) -> float:
     return mute_end(draft.rule(trigger), draft.books.mutes, draft.now.wall)
 
 
-def hold_back(draft: Draft, row: Row, content: Content | None) -> Row | None:
+def hold_back(
+    draft: StepContext, row: Notification, content: Content | None
+) -> Notification | None:
     """Count a notification as held back, if its trigger is muted; returns the row as merged."""
     until = 0.0 if row.priority is Priority.URGENT else muted_until(draft, row.trigger)
     if not until:
@@ -57,20 +59,20 @@ def hold_back(draft: Draft, row: Row, content: Content | None) -> Row | None:
     held = draft.digest(key)
     if held and row.priority.rank > held.priority.rank:
         draft.put_digest(key, replace(held, priority=row.priority))
-    trace(draft, Did.MUTED, row, content, until=until)
+    trace(draft, Action.MUTED, row, content, until=until)
     return merged
 
 
-def held_back(draft: Draft, trigger: str) -> Held | None:
+def held_back(draft: StepContext, trigger: str) -> PendingDigest | None:
     return draft.digest(_HELD + trigger)
 
 
-def held_for(digests: Mapping[str, Held], trigger: str) -> Held | None:
+def held_for(digests: Mapping[str, PendingDigest], trigger: str) -> PendingDigest | None:
     """Find what a state holds back for a trigger until its mute ends."""
     return digests.get(_HELD + trigger)
 
 
-def take_back(draft: Draft, trigger: str, line: str) -> None:
+def take_back(draft: StepContext, trigger: str, line: str) -> None:
     """Uncount one match, which no longer needs to be told."""
     key = _HELD + trigger
     held = draft.digest(key)
@@ -84,16 +86,16 @@ def take_back(draft: Draft, trigger: str, line: str) -> None:
     draft.put_digest(key, replace(held, digest=digest) if digest.count else None)
 
 
-def retime(draft: Draft) -> None:
+def retime(draft: StepContext) -> None:
     """Find anew when each mute ends: its windows, the clock or somebody's wish have changed."""
     for key, held in _holds(draft):
         until = muted_until(draft, key.removeprefix(_HELD))
         draft.put_digest(key, replace(held, due=draft.mono(until) if until else draft.now.mono))
 
 
-def release(draft: Draft) -> None:
+def release(draft: StepContext) -> None:
     """Tell in one digest what is no longer muted."""
-    ready: dict[str, Held] = {}
+    ready: dict[str, PendingDigest] = {}
     for key, held in _holds(draft):
         if held.due > draft.now.mono:
             continue
@@ -118,7 +120,7 @@ def release(draft: Draft) -> None:
         tuple(line for digest in digests for line in digest.lines),
     )
     priority = max((held.priority for held in ready.values()), key=lambda each: each.rank)
-    told = Held(first.id, whole, draft.now.mono, placed=False, priority=priority)
+    told = PendingDigest(first.id, whole, draft.now.mono, placed=False, priority=priority)
     place(draft, f"muted:{first.id}", told)
 
 
@@ -127,5 +129,5 @@ def is_hold(key: str) -> bool:
     return key.startswith(_HELD)
 
 
-def _holds(draft: Draft) -> list[tuple[str, Held]]:
+def _holds(draft: StepContext) -> list[tuple[str, PendingDigest]]:
     return [(key, held) for key, held in draft.digests() if is_hold(key)]

@@ -2,23 +2,16 @@
 
 from dataclasses import replace
 
-from notifyd.model import SOCKET, Row, Status
-from notifyd.shaping.admission import (
-    admit,
-    affordable,
-    new_row,
-    over_budget,
-    release_group,
-    trace,
-)
-from notifyd.shaping.draft import Draft
+from notifyd.model.notifications import SOCKET, Notification, Status
+from notifyd.shaping.admission import admit, affordable, new_row, over_budget, release_group, trace
 from notifyd.shaping.inputs import Cancelled, Submitted
 from notifyd.shaping.mutes import hold_back
 from notifyd.shaping.state import Reply
-from notifyd.shaping.trail import Did
+from notifyd.shaping.step_context import StepContext
+from notifyd.shaping.trace import Action
 
 
-def submit(draft: Draft, request: Submitted) -> Reply:
+def submit(draft: StepContext, request: Submitted) -> Reply:
     replaced = _bearing(draft, request.key, request.peer.uid) if request.key else []
     if not replaced and not _has_room(draft, request.peer.uid):
         return Reply(None, "no_room")
@@ -40,13 +33,13 @@ def submit(draft: Draft, request: Submitted) -> Reply:
         )
         draft.put_row(row, request.message)
         until = draft.now.wall + request.delay
-        trace(draft, Did.HELD, row, request.message, until=until, known=row.id)
+        trace(draft, Action.HELD, row, request.message, until=until, known=row.id)
         return Reply(row)
     muted = hold_back(draft, row, request.message)
     return Reply(muted or admit(draft, row, request.message))
 
 
-def release(draft: Draft, row: Row) -> None:
+def release(draft: StepContext, row: Notification) -> None:
     """Let a held request in, its delay being over."""
     if hold_back(draft, row, None):
         return
@@ -55,10 +48,10 @@ def release(draft: Draft, row: Row) -> None:
         return
     draft.put_row(replace(row, status=Status.QUEUED))
     draft.note(row.trigger, sent=1)
-    trace(draft, Did.QUEUED, row, None, known=row.id)
+    trace(draft, Action.QUEUED, row, None, known=row.id)
 
 
-def _has_room(draft: Draft, uid: int) -> bool:
+def _has_room(draft: StepContext, uid: int) -> bool:
     """Whether one more may wait; of one user a tenth less than of all, so that others can send."""
     capacity = draft.rules.capacity
     share = capacity - capacity // 10
@@ -68,7 +61,7 @@ def _has_room(draft: Draft, uid: int) -> bool:
     return len(rows) < capacity and sum(_owns(row, uid) for row in rows) < share
 
 
-def cancel(draft: Draft, wish: Cancelled) -> Reply:
+def cancel(draft: StepContext, wish: Cancelled) -> Reply:
     if wish.key:
         found = _bearing(draft, wish.key, wish.peer.uid, tried=True)
     else:
@@ -81,17 +74,17 @@ def cancel(draft: Draft, wish: Cancelled) -> Reply:
     return Reply(_end(draft, found[0], Status.CANCELLED))
 
 
-def _owns(row: Row, uid: int) -> bool:
+def _owns(row: Notification, uid: int) -> bool:
     return row.peer is not None and row.peer.uid == uid
 
 
-def _bearing(draft: Draft, key: str, uid: int, *, tried: bool = False) -> list[Row]:
+def _bearing(draft: StepContext, key: str, uid: int, *, tried: bool = False) -> list[Notification]:
     """Find the user's notifications of this key, those first that may still be replaced."""
     rows = [row for row in draft.rows() if row.key == key and _owns(row, uid)]
     return sorted((row for row in rows if tried or not row.tried), key=lambda row: row.tried)
 
 
-def _end(draft: Draft, row: Row, status: Status) -> Row:
+def _end(draft: StepContext, row: Notification, status: Status) -> Notification:
     release_group(draft, row)
     ended = replace(row, status=status, group="")
     draft.put_row(ended)

@@ -4,8 +4,8 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from notifyd.model import Priority
-from notifyd.timetable import Window
+from notifyd.model.notifications import Priority
+from notifyd.model.time_windows import TimeWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Rule:
     max_wait: float = 30.0
     cooldown: float = 300.0
     cooldown_max: float = 3600.0
-    mute: tuple[Window, ...] = ()
+    mute: tuple[TimeWindow, ...] = ()
     lasting: bool = False
     repeat: tuple[float, ...] = ()
     resolve: bool = True

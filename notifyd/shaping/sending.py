@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 
-from notifyd.model import Now, Order, Outcome, Priority, Row, Status, Verdict
+from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
+from notifyd.model.events import Now
+from notifyd.model.notifications import Notification, Priority, Status
 from notifyd.shaping.admission import release_group
-from notifyd.shaping.draft import Draft
-from notifyd.shaping.gate import Gate, Sending, spread
+from notifyd.shaping.send_state import Sending, SendState, spread
+from notifyd.shaping.step_context import StepContext
 
 _ENDED = {
-    Verdict.DELIVERED: Status.DELIVERED,
-    Verdict.NO_DEVICE: Status.NO_DEVICE,
-    Verdict.FAILED: Status.FAILED,
+    OutcomeKind.DELIVERED: Status.DELIVERED,
+    OutcomeKind.NO_DEVICE: Status.NO_DEVICE,
+    OutcomeKind.FAILED: Status.FAILED,
 }
 LONGEST_PAUSE = 3600.0
 """Seconds: whatever became of the clocks, a start waits no longer for what an API once asked."""
@@ -19,7 +21,7 @@ _PATIENCE = 3
 """After so many failures of its own a notification lets those go first that were never tried."""
 
 
-def dispatch(draft: Draft) -> None:
+def dispatch(draft: StepContext) -> None:
     """Give the free worker its next order: from this commit on, its row counts as tried."""
     gate = draft.gate
     if gate.opens(draft.rules.rate) > draft.now.mono:
@@ -31,10 +33,10 @@ def dispatch(draft: Draft) -> None:
     row = replace(row, status=Status.ATTEMPTING, attempts=row.attempts + 1, group="")
     draft.put_row(row)
     draft.gate = replace(draft.gate, in_flight=row.id, worker_free=False)
-    draft.decision.order = Order(row.id, row.attempts, row.failures, gate.streak)
+    draft.decision.order = SendAttempt(row.id, row.attempts, row.failures, gate.streak)
 
 
-def choose(queued: list[Row], streak: int, now: Now) -> Row | None:
+def choose(queued: list[Notification], streak: int, now: Now) -> Notification | None:
     """Pick urgent and high first, then the oldest; see `spread` for a streak of failures."""
     ready = [row for row in queued if row.release <= now.mono]
     tried = [row for row in ready if row.tried]
@@ -43,12 +45,12 @@ def choose(queued: list[Row], streak: int, now: Now) -> Row | None:
     return min(ready, key=_turn, default=None)
 
 
-def _turn(row: Row) -> tuple[bool, int, float, str]:
+def _turn(row: Notification) -> tuple[bool, int, float, str]:
     rank = max(row.priority.rank, Priority.DEFAULT.rank)
     return row.failures >= _PATIENCE, -rank, row.created, row.id
 
 
-def settle(draft: Draft, outcome: Outcome) -> None:
+def settle(draft: StepContext, outcome: Outcome) -> None:
     """Write an outcome down. One that nobody waits for (told twice) changes no row."""
     now, gate = draft.now, draft.gate
     gate = replace(gate, slots=gate.with_slot(now, draft.rules.rate))
@@ -60,7 +62,7 @@ def settle(draft: Draft, outcome: Outcome) -> None:
         return
     row = replace(row, status=Status.QUEUED, last_error=outcome.reason, report=outcome.report)
     match outcome.verdict:
-        case Verdict.DELIVERED | Verdict.NO_DEVICE | Verdict.FAILED:
+        case OutcomeKind.DELIVERED | OutcomeKind.NO_DEVICE | OutcomeKind.FAILED:
             draft.put_row(replace(row, status=_ENDED[outcome.verdict]))
             _unrefuse(draft)
             draft.gate = replace(
@@ -73,25 +75,25 @@ def settle(draft: Draft, outcome: Outcome) -> None:
                 forbidden=None,
                 resume=now.mono,
             )
-        case Verdict.FORBIDDEN:
+        case OutcomeKind.FORBIDDEN:
             _forbidden(draft, row, outcome)
-        case Verdict.REFUSED:
+        case OutcomeKind.REFUSED:
             draft.put_row(row)
             _refuse(draft, outcome)
-        case Verdict.RETRY | Verdict.ENDPOINT:
+        case OutcomeKind.RETRY | OutcomeKind.ENDPOINT:
             _postpone(draft, row, outcome)
 
 
-def _nobody(gate: Gate, outcome: Outcome) -> str:
+def _nobody(gate: SendState, outcome: Outcome) -> str:
     match outcome.verdict:
-        case Verdict.NO_DEVICE:
+        case OutcomeKind.NO_DEVICE:
             return outcome.reason
-        case Verdict.DELIVERED:
+        case OutcomeKind.DELIVERED:
             return ""
     return gate.nobody
 
 
-def _postpone(draft: Draft, row: Row, outcome: Outcome) -> None:
+def _postpone(draft: StepContext, row: Notification, outcome: Outcome) -> None:
     now, gate = draft.now, draft.gate
     failures = row.failures + 1
     release = now.mono + outcome.own_pause if failures >= _PATIENCE else row.release
@@ -102,18 +104,18 @@ def _postpone(draft: Draft, row: Row, outcome: Outcome) -> None:
         resume=now.mono + outcome.pause,
         hold=now.mono + outcome.asked,
     )
-    if outcome.verdict is Verdict.ENDPOINT:
+    if outcome.verdict is OutcomeKind.ENDPOINT:
         _unrefuse(draft)
         _stop(draft, Sending.ENDPOINT, outcome)
     elif gate.sending is not Sending.REFUSED:  # of a refused token this says nothing
         _stop(draft, Sending.WAITING, outcome)
 
 
-def _stop(draft: Draft, sending: Sending, outcome: Outcome) -> None:
+def _stop(draft: StepContext, sending: Sending, outcome: Outcome) -> None:
     draft.gate = replace(draft.gate, sending=sending, error=outcome.reason, cause=outcome.cause)
 
 
-def _forbidden(draft: Draft, row: Row, outcome: Outcome) -> None:
+def _forbidden(draft: StepContext, row: Notification, outcome: Outcome) -> None:
     """One 403 is that notification's own fault; a second one on another is the token's."""
     earlier = draft.gate.forbidden
     if earlier is None or earlier.id == row.id:
@@ -126,7 +128,7 @@ def _forbidden(draft: Draft, row: Row, outcome: Outcome) -> None:
     _refuse(draft, outcome)
 
 
-def _refuse(draft: Draft, outcome: Outcome) -> None:
+def _refuse(draft: StepContext, outcome: Outcome) -> None:
     _stop(draft, Sending.REFUSED, outcome)
     draft.gate = replace(
         draft.gate,
@@ -136,7 +138,7 @@ def _refuse(draft: Draft, outcome: Outcome) -> None:
     )
 
 
-def _unrefuse(draft: Draft) -> None:
+def _unrefuse(draft: StepContext) -> None:
     """Give each row the time back for which it sat out a refused token: nothing expires by it."""
     since = draft.gate.refused_since
     if not since:
@@ -147,12 +149,12 @@ def _unrefuse(draft: Draft) -> None:
     draft.gate = replace(draft.gate, refused_since=0.0)
 
 
-def allow(draft: Draft) -> None:
+def allow(draft: StepContext) -> None:
     """Try again at once: somebody may have mended it. What the API itself asked for is kept."""
     draft.gate = replace(draft.gate, resume=min(draft.gate.resume, draft.now.mono), streak=0)
 
 
-def recover(draft: Draft) -> None:
+def recover(draft: StepContext) -> None:
     """Start with a new worker: what was under way may have arrived, so it keeps its id and slot."""
     gate, now = draft.gate, draft.now
     for row in list(draft.rows()):

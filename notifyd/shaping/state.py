@@ -6,18 +6,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 
-from notifyd.model import Content, Digest, Incident, Now, Order, Priority, Row, Status
-from notifyd.shaping.gate import Gate
+from notifyd.model.attempts import SendAttempt
+from notifyd.model.events import Now
+from notifyd.model.notifications import Content, Digest, Incident, Notification, Priority, Status
 from notifyd.shaping.group import Group, deadline
 from notifyd.shaping.rules import Rule, Rules
-from notifyd.shaping.trail import Trace
+from notifyd.shaping.send_state import SendState
+from notifyd.shaping.trace import TraceEntry
 
 _STEP = 2.0
 """Seconds by which the clocks must part at once to make wall-clock deadlines due anew."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PendingDigest:
     """A digest that more may be counted into: `placed` once its row waits in the outbox, untried.
 
     due: when a digest that is not placed yet may enter the outbox, monotonic.
@@ -32,7 +34,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class TriggerStats:
     """One trigger's books. reason: why its last match made no notification, empty if it did.
 
     quiet: matches that nobody needs to be told of: a condition came and went inside a mute.
@@ -46,13 +48,13 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class GlobalState:
     """What has no group: the gate, when the budget was spent, and the ids given out so far.
 
     mutes: what was muted on demand, until when by the wall clock; under no name: everything.
     """
 
-    gate: Gate = field(default_factory=Gate)
+    gate: SendState = field(default_factory=SendState)
     spent: tuple[float, ...] = ()
     seed: str = ""
     serial: int = 0
@@ -63,7 +65,7 @@ class Books:
 class Reply:
     """The answer to somebody's wish; `refusal` names why it is not granted."""
 
-    row: Row | None
+    row: Notification | None
     refusal: str = ""
 
 
@@ -77,20 +79,20 @@ class Decision:
     could read, to be deleted.
     """
 
-    books: Books
+    books: GlobalState
     rules: Rules
     prune_at: float
     groups: dict[str, Group | None] = field(default_factory=dict)
-    digests: dict[str, Held | None] = field(default_factory=dict)
-    ledgers: dict[str, Ledger] = field(default_factory=dict)
-    trails: dict[str, list[Trace]] = field(default_factory=dict)
+    digests: dict[str, PendingDigest | None] = field(default_factory=dict)
+    ledgers: dict[str, TriggerStats] = field(default_factory=dict)
+    trails: dict[str, list[TraceEntry]] = field(default_factory=dict)
     incidents: dict[str, Incident | None] = field(default_factory=dict)
     strays: tuple[str, ...] = ()
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, Notification] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
     replies: dict[int, Reply] = field(default_factory=dict)
-    revived: list[Row] = field(default_factory=list)
-    order: Order | None = None
+    revived: list[Notification] = field(default_factory=list)
+    order: SendAttempt | None = None
     forget: float | None = None
 
 
@@ -102,15 +104,15 @@ class State:
     pieces on disk that could not be read. timers: (monotonic time, what), some of them out of date.
     """
 
-    books: Books = field(default_factory=Books)
+    books: GlobalState = field(default_factory=GlobalState)
     rules: Rules = field(default_factory=Rules)
     groups: dict[str, Group] = field(default_factory=dict)
-    digests: dict[str, Held] = field(default_factory=dict)
-    ledgers: dict[str, Ledger] = field(default_factory=dict)
-    trails: dict[str, list[Trace]] = field(default_factory=dict)
+    digests: dict[str, PendingDigest] = field(default_factory=dict)
+    ledgers: dict[str, TriggerStats] = field(default_factory=dict)
+    trails: dict[str, list[TraceEntry]] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
     strays: tuple[str, ...] = ()
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, Notification] = field(default_factory=dict)
     census: Counter[str] = field(default_factory=Counter)
     timers: list[tuple[float, str]] = field(default_factory=list)
     prune_at: float = 0.0
@@ -167,7 +169,7 @@ class State:
             opens = min((row.release for row in self._queued()), default=inf)
         return min(first, opens)
 
-    def _queued(self) -> Iterable[Row]:
+    def _queued(self) -> Iterable[Notification]:
         return (row for row in self.rows.values() if row.status is Status.QUEUED)
 
     def put_group(self, key: str, group: Group | None) -> None:
@@ -182,7 +184,7 @@ class State:
         self.groups[key] = group
         self._arm(deadline(group, self.rule(group.trigger)), key)
 
-    def put_digest(self, key: str, held: Held | None) -> None:
+    def put_digest(self, key: str, held: PendingDigest | None) -> None:
         if held is None:
             self.digests.pop(key, None)
             return
@@ -190,7 +192,7 @@ class State:
         if not held.placed:
             self._arm(held.due, key)
 
-    def put_row(self, row: Row, now: Now) -> None:
+    def put_row(self, row: Notification, now: Now) -> None:
         if not row.status.waiting:
             self.rows.pop(row.id, None)
             return

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from notifyd.model import Event, Match, Now, Phase, Status
-from notifyd.shaping import alarms, matches, mutes
-from notifyd.shaping.admission import calm_storm, count_into, expire, place_due
-from notifyd.shaping.draft import Draft
-from notifyd.shaping.gate import Sending
-from notifyd.shaping.group import Group, idle, lapse, ripe
+from notifyd.model.events import AlertState, Event, Match, Now
+from notifyd.model.notifications import Status
+from notifyd.shaping import conditions, matches, mutes
+from notifyd.shaping.admission import add_to_digest, expire, merge_storm, place_due
+from notifyd.shaping.group import Group, idle, is_due, window_ends_at
 from notifyd.shaping.incidents import announce, forget_old
 from notifyd.shaping.inputs import (
     Cancelled,
@@ -24,11 +23,13 @@ from notifyd.shaping.inputs import (
     WorkerStarted,
 )
 from notifyd.shaping.requests import cancel, release, submit
-from notifyd.shaping.revival import retry
+from notifyd.shaping.retries import retry
 from notifyd.shaping.rules import Rules
+from notifyd.shaping.send_state import Sending
 from notifyd.shaping.sending import allow, dispatch, recover, settle
 from notifyd.shaping.state import Decision, Reply, State
-from notifyd.shaping.trail import Did
+from notifyd.shaping.step_context import StepContext
+from notifyd.shaping.trace import Action
 
 PRUNE_EVERY = 3600.0
 """Seconds between two looks at old history and at timers that a clock step has moved."""
@@ -40,13 +41,13 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
     New rules come first, then what is due by `now`, then the events in their order. The next
     deadline is the state's own, once it has adopted the decision.
     """
-    draft = Draft(state, now)
+    draft = StepContext(state, now)
     _prepare(draft, events)
     if state.clock_moved(now):
         mutes.retime(draft)
     if state.due(now):
-        _tend(draft)
-    crowd = _Crowd(draft)
+        _run_timers(draft)
+    crowd = _MatchBatch(draft)
     for index, event in enumerate(events):
         if isinstance(event, Match) and crowd.joined_by(event):
             continue
@@ -55,12 +56,12 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
             draft.decision.replies[index] = reply
     crowd.count()
     announce(draft)
-    calm_storm(draft)
+    merge_storm(draft)
     dispatch(draft)
     return draft.decision
 
 
-def _take(draft: Draft, event: Input) -> Reply | None:
+def _take(draft: StepContext, event: Input) -> Reply | None:
     """Take in one event; returns its answer, if somebody waits for one."""
     match event:
         case Match():
@@ -86,17 +87,17 @@ def _take(draft: Draft, event: Input) -> Reply | None:
     return None
 
 
-class _Crowd:
+class _MatchBatch:
     """Matches that came one after the other, gathered by group: the time is the same for all."""
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: StepContext) -> None:
         self._draft = draft
         self._events: dict[tuple[str, tuple[str, ...]], list[Event]] = {}
 
     def joined_by(self, match: Match) -> bool:
         """Gather a match, unless what it makes could depend on the order between groups."""
         event = match.event
-        if event.phase is not Phase.NONE or self._draft.rule(event.trigger).every_match_alone:
+        if event.phase is not AlertState.NONE or self._draft.rule(event.trigger).every_match_alone:
             return False
         self._events.setdefault((event.trigger, match.group), []).append(event)
         return True
@@ -108,15 +109,15 @@ class _Crowd:
         self._events.clear()
 
 
-def _count(draft: Draft, match: Match) -> None:
+def _count(draft: StepContext, match: Match) -> None:
     event = match.event
-    if event.phase is Phase.NONE:
+    if event.phase is AlertState.NONE:
         matches.count(draft, event.trigger, match.group, [event])
     else:
-        alarms.change(draft, *matches.find(draft, event.trigger, match.group), match)
+        conditions.change(draft, *matches.find(draft, event.trigger, match.group), match)
 
 
-def _tend(draft: Draft) -> None:
+def _run_timers(draft: StepContext) -> None:
     """Do what time alone brings: tell, place, release, expire, forget."""
     now = draft.now
     if draft.decision.prune_at <= now.mono:
@@ -140,22 +141,22 @@ def _tend(draft: Draft) -> None:
             expire(draft, row)
 
 
-def _tend_group(draft: Draft, key: str, group: Group) -> None:
+def _tend_group(draft: StepContext, key: str, group: Group) -> None:
     now, rule = draft.now, draft.rule(group.trigger)
-    if ripe(group, now):
-        matches.tell(draft, key, group)
-    elif lapse(group, rule) <= now.mono:
+    if is_due(group, now):
+        matches.emit(draft, key, group)
+    elif window_ends_at(group, rule) <= now.mono:
         below = len(group.window)
         draft.note(group.trigger, below=below, reason="below the threshold")
-        draft.trace(group.trigger, Did.LAPSED, below, group=group.values)
+        draft.trace(group.trigger, Action.LAPSED, below, group=group.values)
         draft.put_group(key, replace(group, window=(), recent=()))
     if left := draft.group(key):
-        alarms.remind(draft, key, left)
+        conditions.remind(draft, key, left)
     if (left := draft.group(key)) and idle(left, now, rule):
         draft.put_group(key, None)
 
 
-def _prepare(draft: Draft, events: Sequence[Input]) -> None:
+def _prepare(draft: StepContext, events: Sequence[Input]) -> None:
     """Take in what comes before all else: nothing may be told by rules that are gone."""
     for event in events:
         if isinstance(event, Configured):
@@ -165,7 +166,7 @@ def _prepare(draft: Draft, events: Sequence[Input]) -> None:
             draft.put_incident(event.incident)
 
 
-def _configure(draft: Draft, rules: Rules) -> None:
+def _configure(draft: StepContext, rules: Rules) -> None:
     """Take new rules; what was pending under a trigger that is gone or changed is told."""
     draft.decision.rules = rules
     for key, group in draft.groups():
@@ -175,7 +176,7 @@ def _configure(draft: Draft, rules: Rules) -> None:
         if group.window:
             draft.note(group.trigger, below=len(group.window), reason="the trigger was changed")
         if group.tally is not None:
-            count_into(
+            add_to_digest(
                 draft,
                 "removed",
                 "removed",
@@ -184,5 +185,5 @@ def _configure(draft: Draft, rules: Rules) -> None:
                 due=draft.now.mono,
             )
         draft.put_group(key, None)
-    alarms.settle_in(draft)
+    conditions.settle_in(draft)
     mutes.retime(draft)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from notifyd.model import SOCKET, Digest
+from notifyd.model.notifications import SOCKET, Digest
 from notifyd.triggers.times import TIMES, span
 
 _REASONS = {

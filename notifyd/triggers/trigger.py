@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from jinja2 import Template
 
 from notifyd.config.templates import SANDBOX
-from notifyd.config.triggers import AnyTrigger, Resolved, Shaping
-from notifyd.config.units import spoken
-from notifyd.model import Event, Match, Tally
-from notifyd.triggers import wording
-from notifyd.triggers.mask import masked
+from notifyd.config.triggers import AnyTrigger, ResolvedShaping, ShapingConfig
+from notifyd.model.events import Event, Match
+from notifyd.model.notifications import MatchSummary
+from notifyd.text.durations import format_duration
+from notifyd.triggers import default_text
+from notifyd.triggers.masking import masked
 from notifyd.triggers.times import moment
 
 _OUTPUT_LIMIT = 8_000
@@ -51,7 +52,7 @@ class Trigger:
         self,
         name: str,
         config: AnyTrigger,
-        defaults: Shaping,
+        defaults: ShapingConfig,
         *,
         host: str = "",
         workspace: str = "",
@@ -59,7 +60,7 @@ class Trigger:
     ) -> None:
         self.name = name
         self.config = config
-        self.shaping: Resolved = config.shaping(defaults)
+        self.shaping: ResolvedShaping = config.shaping(defaults)
         self._constants = {
             "trigger": name,
             "type": config.type,
@@ -80,7 +81,7 @@ class Trigger:
         by = self.shaping.group_by
         return Match(tuple([_value(event, name) for name in by]) if by else (), event)
 
-    def render(self, tally: Tally, wall: float | None = None) -> tuple[str, str]:
+    def render(self, tally: MatchSummary, wall: float | None = None) -> tuple[str, str]:
         """Write title and body. `wall` is now; left out, the day of the last match is today.
 
         A template that fails is replaced by the default text, and the body says so.
@@ -91,10 +92,10 @@ class Trigger:
         group = self.match(tally.event).group
 
         def own_title() -> str:
-            return wording.title(self.name, self.config.type, group, tally)
+            return default_text.title(self.name, self.config.type, group, tally)
 
         title, title_fault = _rendered(self._title, names, own_title)
-        body, body_fault = _rendered(self._body, names, lambda: wording.body(tally, now))
+        body, body_fault = _rendered(self._body, names, lambda: default_text.body(tally, now))
         if not title.strip() and not body.strip():
             title = own_title()
         faults = [
@@ -106,7 +107,7 @@ class Trigger:
             body = "\n".join([body[:_WITH_FAULTS], *faults])
         return title[:_OUTPUT_LIMIT], body[:_OUTPUT_LIMIT]
 
-    def _names(self, tally: Tally, now: float) -> dict[str, object]:
+    def _names(self, tally: MatchSummary, now: float) -> dict[str, object]:
         event = tally.event
         facts = event.facts
         names: dict[str, object] = {
@@ -172,6 +173,6 @@ def _number(text: str) -> int | str:
 
 def _duration(text: str) -> str:
     try:
-        return spoken(float(text))
+        return format_duration(float(text))
     except (ValueError, OverflowError):
         return text

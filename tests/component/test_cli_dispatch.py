@@ -115,5 +115,5 @@ async def test_send_imports_next_to_nothing():
     out, err = await process.communicate()
     loaded = set(out.decode().split())
     assert b"no notifyd answers" in err
-    assert "notifyd.api.client" in loaded
+    assert "notifyd.client.http" in loaded
     assert not loaded.intersection(heavy)

@@ -7,10 +7,10 @@ import socket
 
 import pytest
 
-from notifyd.api.client import call
-from notifyd.config.sections import Rate, Socket
-from notifyd.errors import StoreUnavailableError, UnreachableError
-from notifyd.model import Message
+from notifyd.client.http import send_request
+from notifyd.config.sections import RateConfig, SocketConfig
+from notifyd.model.errors import StoreUnavailableError, UnreachableError
+from notifyd.model.notifications import Message
 from support.command import NOTIFYD, PATIENCE, Ran, run
 from support.socket_api import Daemon, daemon, identity, open_folder
 
@@ -160,7 +160,7 @@ async def test_a_wrong_command_line_is_2(notifyd, words, said):
 
 
 async def test_try_again_later_is_75(tmp_path):
-    async with daemon(tmp_path / "s", Socket(rate=Rate(max=1, per="1m"))) as running:
+    async with daemon(tmp_path / "s", SocketConfig(rate=RateConfig(max=1, per="1m"))) as running:
         sock = str(running.path)
         assert (await run("send", "x", NOTIFYD_SOCK=sock)).status == 0
         ran = await run("send", "x", NOTIFYD_SOCK=sock)
@@ -201,9 +201,9 @@ async def test_the_first_place_where_somebody_answers_is_used(tmp_path):
 @pytest.mark.parametrize("mode", ["0600", "0660"])
 async def test_a_socket_one_may_not_use_names_its_group(mode):
     with open_folder() as folder:
-        async with daemon(folder / "s", Socket(mode=mode, group="adm")):
+        async with daemon(folder / "s", SocketConfig(mode=mode, group="adm")):
             with identity(4001, 4001), pytest.raises(UnreachableError) as caught:
-                call("GET", "/healthz", socket_path=str(folder / "s"))
+                send_request("GET", "/healthz", socket_path=str(folder / "s"))
     assert "it is for the group adm" in str(caught.value)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from notifyd.config.load import load
 from notifyd.config.settings import Settings
-from notifyd.errors import ConfigError
+from notifyd.model.errors import ConfigError
 
 CONFIG = """
 [budget]

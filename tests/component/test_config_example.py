@@ -9,9 +9,9 @@ import pytest
 
 from notifyd.cli import main
 from notifyd.config.load import load
-from notifyd.config.sections import Mute, Section
+from notifyd.config.sections import MuteConfig, Section
 from notifyd.config.settings import Settings
-from notifyd.config.triggers import TYPES, Shaping
+from notifyd.config.triggers import TYPES, ShapingConfig
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 COMMENTED = re.compile(r"^# (\w+ = .*)$")
@@ -33,7 +33,9 @@ def keys() -> set[str]:
     sections = [field.annotation for field in Settings.model_fields.values()]
     models = [model for model in sections if isinstance(model, type) and issubclass(model, Section)]
     return {
-        key for model in (*models, *TYPES.values(), Shaping, Mute) for key in model.model_fields
+        key
+        for model in (*models, *TYPES.values(), ShapingConfig, MuteConfig)
+        for key in model.model_fields
     }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from notifyd.config import files
 from notifyd.config.load import Loaded, load
-from notifyd.errors import ConfigError
+from notifyd.model.errors import ConfigError
 
 FILE = '[triggers.{name}]\ntype = "file"\npaths = "/x"\n'
 

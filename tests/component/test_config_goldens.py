@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from notifyd.config.load import load
-from notifyd.errors import ConfigError
+from notifyd.model.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
 DASHES = "\n-----\n"

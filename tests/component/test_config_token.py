@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.config.sections import Api
+from notifyd.config.sections import ApiConfig
 from notifyd.config.token import VARIABLES, TokenSource, find_token, forget
-from notifyd.errors import TokenError
-from notifyd.user import user_name
+from notifyd.model.errors import TokenError
+from notifyd.model.user import effective_user
 
 TOKEN = "onp_abcdefgh"
 
@@ -29,43 +29,43 @@ def refusal(source: TokenSource) -> str:
 def test_the_file_beats_the_credential_which_beats_the_environment(tmp_path: Path, file: Path):
     (tmp_path / "send-token").write_text("credential")
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "NOTIFYD_SEND_TOKEN": "variable"}
-    source = find_token(Api(token_file=file), environ)
+    source = find_token(ApiConfig(token_file=file), environ)
     assert (source.read().get_secret_value(), source.path) == (TOKEN, file)
-    source = find_token(Api(), environ)
+    source = find_token(ApiConfig(), environ)
     assert source.read().get_secret_value() == "credential"
     assert source.path == tmp_path / "send-token"
     (tmp_path / "send-token").unlink()
-    source = find_token(Api(), environ)
+    source = find_token(ApiConfig(), environ)
     assert (source.read().get_secret_value(), source.path) == ("variable", None)
 
 
 def test_the_variables_in_their_order():
     environ = {name: name.lower() for name in reversed(VARIABLES)}
     for name in VARIABLES:
-        source = find_token(Api(), environ)
+        source = find_token(ApiConfig(), environ)
         assert source.read().get_secret_value() == name.lower()
         assert name in source.name
         environ[name] = ""
 
 
 def test_a_changed_file_is_read_anew(file: Path):
-    source = find_token(Api(token_file=file), {})
+    source = find_token(ApiConfig(token_file=file), {})
     source.read()
     file.write_text("another")
     assert source.read().get_secret_value() == "another"
 
 
 def test_without_any_the_sentence_names_the_three_ways():
-    sentence = refusal(find_token(Api(), {"NOTIFYD_SEND_TOKEN": ""}))
+    sentence = refusal(find_token(ApiConfig(), {"NOTIFYD_SEND_TOKEN": ""}))
     for way in ("token_file", "systemd credential send-token", "NOTIFYD_SEND_TOKEN"):
         assert way in sentence
 
 
 def test_a_file_that_is_missing_is_not_replaced_by_another_source(tmp_path: Path):
-    source = find_token(Api(token_file=tmp_path / "gone"), {"NOTIFYD_SEND_TOKEN": TOKEN})
+    source = find_token(ApiConfig(token_file=tmp_path / "gone"), {"NOTIFYD_SEND_TOKEN": TOKEN})
     assert f"{tmp_path}/gone" in refusal(source)
     assert "No such file" in refusal(source)
-    assert refusal(source).endswith(f"in a file that only the user {user_name()} can read")
+    assert refusal(source).endswith(f"in a file that only the user {effective_user()} can read")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to be another user for a while")
@@ -75,7 +75,7 @@ def test_a_file_of_another_user_is_said_with_the_mend(file: Path):
     file.chmod(0o600)
     os.seteuid(12345)
     try:
-        sentence = refusal(find_token(Api(token_file=file), {}))
+        sentence = refusal(find_token(ApiConfig(token_file=file), {}))
     finally:
         os.seteuid(0)
     assert sentence.endswith(f"let the user 12345 read it: run chown 12345 {file} as root")
@@ -95,27 +95,27 @@ def test_a_file_of_another_user_is_said_with_the_mend(file: Path):
 )
 def test_content_that_is_no_token_is_refused_and_not_shown(file: Path, content: str, words: str):
     file.write_text(content)
-    sentence = refusal(find_token(Api(token_file=file), {}))
+    sentence = refusal(find_token(ApiConfig(token_file=file), {}))
     assert words in sentence
     assert not content.strip() or content.strip()[:5] not in sentence.replace(str(file), "")
 
 
 def test_a_pipe_in_place_of_the_file_does_not_block(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
-    sentence = refusal(find_token(Api(token_file=tmp_path / "pipe"), {}))
+    sentence = refusal(find_token(ApiConfig(token_file=tmp_path / "pipe"), {}))
     assert "no regular file" in sentence
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, 0), (0o640, 0), (0o644, 1)])
 def test_a_file_that_everybody_can_read_is_warned_of(file: Path, mode: int, warned: int):
     file.chmod(mode)
-    assert bool(find_token(Api(token_file=file), {}).warning) == warned
+    assert bool(find_token(ApiConfig(token_file=file), {}).warning) == warned
 
 
 def test_no_form_of_the_source_shows_the_token(file: Path):
     for source in (
-        find_token(Api(), {"SEND_TOKEN": TOKEN}),
-        find_token(Api(token_file=file), {}),
+        find_token(ApiConfig(), {"SEND_TOKEN": TOKEN}),
+        find_token(ApiConfig(token_file=file), {}),
     ):
         assert TOKEN not in f"{source!r} {source.name} {source.read()!r} {source.read()}"
 

@@ -8,10 +8,12 @@ import tracemalloc
 import pytest
 
 from notifyd import __version__
-from notifyd.delivery.client import BODY_LIMIT, Client, EnvelopeError, envelope
-from notifyd.delivery.lookup import addresses
+from notifyd.delivery.client import BODY_LIMIT, RequestEncodingError, SendClient, encode_request
+from notifyd.delivery.resolver import addresses
 from notifyd.delivery.retry import decide
-from notifyd.model import Now, Order, Parcel, Verdict
+from notifyd.model.attempts import OutcomeKind, SendAttempt
+from notifyd.model.events import Now
+from notifyd.model.notifications import Payload
 from support.platform import PATH, Platform
 from support.post import TOKEN, ask, parcel
 from support.replies import (
@@ -30,8 +32,8 @@ from support.replies import (
 )
 
 
-def verdict(answer) -> Verdict:
-    return decide(answer, Order("n1", 1, 0, 0), Now(0, 0), 0.5).verdict
+def verdict(answer) -> OutcomeKind:
+    return decide(answer, SendAttempt("n1", 1, 0, 0), Now(0, 0), 0.5).verdict
 
 
 async def test_the_request_is_as_the_contract_says():
@@ -57,50 +59,50 @@ async def test_the_request_is_as_the_contract_says():
     assert request.headers["accept-encoding"] == "identity"
     assert int(request.headers["content-length"]) == len(request.body)
     assert answer.report == {"delivered": 1, "failed": 0, "devices": 1}
-    assert verdict(answer) is Verdict.DELIVERED
+    assert verdict(answer) is OutcomeKind.DELIVERED
 
 
 def test_the_envelope_is_utf8_json_without_empty_fields():
-    sent = envelope(Parcel("n", "", "Grüße 🎉 \ud800", {"a": "1"}))
+    sent = encode_request(Payload("n", "", "Grüße 🎉 \ud800", {"a": "1"}))
     assert sent.decode("utf-8") == '{"body": "Grüße 🎉 ?", "data": {"a": "1"}}'
-    assert json.loads(envelope(Parcel("n", "T", "", {}))) == {"title": "T", "data": {}}
+    assert json.loads(encode_request(Payload("n", "T", "", {}))) == {"title": "T", "data": {}}
 
 
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}])
 def test_an_envelope_that_json_cannot_hold_is_refused(value):
-    with pytest.raises(EnvelopeError):
-        envelope(Parcel("n", "T", "", {"value": value}))
+    with pytest.raises(RequestEncodingError):
+        encode_request(Payload("n", "T", "", {"value": value}))
 
 
 @pytest.mark.parametrize(
     ("reply", "expected", "words"),
     [
-        (status(503, "maintenance"), Verdict.RETRY, "503 (maintenance)"),
-        (status(429, "slow down", Retry_After=7), Verdict.RETRY, "wait for 7 s"),
-        (status(401, "revoked"), Verdict.REFUSED, "give a new one in the test"),
-        (status(403), Verdict.FORBIDDEN, "403"),
-        (status(402), Verdict.ENDPOINT, "payment"),
-        (status(422, "body: too long"), Verdict.FAILED, "body: too long"),
-        (ok(success=False, error="busy"), Verdict.RETRY, "busy"),
-        (ok(devices=0), Verdict.NO_DEVICE, "no device"),
-        (html(), Verdict.RETRY, "not with JSON"),
-        (html(502), Verdict.RETRY, "502"),
-        (garbled(), Verdict.RETRY, "not with JSON"),
-        (Reply(204), Verdict.RETRY, "204"),
-        (reset_before(), Verdict.RETRY, "broke off before the answer"),
-        (reset_during(), Verdict.RETRY, "broke off in mid-answer"),
-        (Reply(700), Verdict.RETRY, "700"),
-        (Reply(headers={"X": "y" * 20_000}), Verdict.RETRY, "does not speak HTTP"),
-        (Reply(headers={"Bad name\x01": "y"}), Verdict.RETRY, "does not speak HTTP"),
-        (huge(), Verdict.RETRY, "not with JSON"),
-        (huge(400), Verdict.FAILED, "400"),
+        (status(503, "maintenance"), OutcomeKind.RETRY, "503 (maintenance)"),
+        (status(429, "slow down", Retry_After=7), OutcomeKind.RETRY, "wait for 7 s"),
+        (status(401, "revoked"), OutcomeKind.REFUSED, "give a new one in the test"),
+        (status(403), OutcomeKind.FORBIDDEN, "403"),
+        (status(402), OutcomeKind.ENDPOINT, "payment"),
+        (status(422, "body: too long"), OutcomeKind.FAILED, "body: too long"),
+        (ok(success=False, error="busy"), OutcomeKind.RETRY, "busy"),
+        (ok(devices=0), OutcomeKind.NO_DEVICE, "no device"),
+        (html(), OutcomeKind.RETRY, "not with JSON"),
+        (html(502), OutcomeKind.RETRY, "502"),
+        (garbled(), OutcomeKind.RETRY, "not with JSON"),
+        (Reply(204), OutcomeKind.RETRY, "204"),
+        (reset_before(), OutcomeKind.RETRY, "broke off before the answer"),
+        (reset_during(), OutcomeKind.RETRY, "broke off in mid-answer"),
+        (Reply(700), OutcomeKind.RETRY, "700"),
+        (Reply(headers={"X": "y" * 20_000}), OutcomeKind.RETRY, "does not speak HTTP"),
+        (Reply(headers={"Bad name\x01": "y"}), OutcomeKind.RETRY, "does not speak HTTP"),
+        (huge(), OutcomeKind.RETRY, "not with JSON"),
+        (huge(400), OutcomeKind.FAILED, "400"),
     ],
 )
 async def test_each_answer_gets_its_verdict_and_words(reply, expected, words):
     async with Platform() as platform:
         platform.plan(reply)
         answer = await ask(platform.url)
-    outcome = decide(answer, Order("n1", 1, 0, 0), Now(0, 0), 0.5)
+    outcome = decide(answer, SendAttempt("n1", 1, 0, 0), Now(0, 0), 0.5)
     assert outcome.verdict is expected
     assert words in outcome.reason
     assert Platform.token not in repr(outcome)
@@ -120,22 +122,22 @@ async def test_an_error_whose_text_drips_counts_by_its_status():
     async with Platform() as platform:
         platform.plan(Reply(422, delay=0.02, fault="drip"))
         answer = await ask(platform.url, timeout=0.2)
-    assert verdict(answer) is Verdict.FAILED
+    assert verdict(answer) is OutcomeKind.FAILED
 
 
 async def test_a_huge_answer_is_read_in_bounded_memory():
     async with Platform() as platform:
         platform.plan(huge(), ok())
-        async with Client(platform.url, 5) as client:
+        async with SendClient(platform.url, 5) as client:
             tracemalloc.start()
             try:
-                await client.send("n1", envelope(parcel()), TOKEN)
+                await client.send("n1", encode_request(parcel()), TOKEN)
                 peak = tracemalloc.get_traced_memory()[1]
             finally:
                 tracemalloc.stop()
-            after = await client.send("n2", envelope(parcel("n2")), TOKEN)
+            after = await client.send("n2", encode_request(parcel("n2")), TOKEN)
     assert peak < 16 * BODY_LIMIT
-    assert verdict(after) is Verdict.DELIVERED
+    assert verdict(after) is OutcomeKind.DELIVERED
 
 
 async def test_a_compressed_answer_is_never_unpacked():
@@ -153,32 +155,35 @@ async def test_a_redirect_is_not_followed_and_the_token_goes_nowhere_else(code):
         answer = await ask(platform.url)
         assert elsewhere.sockets == 0
     assert (answer.status, answer.elsewhere) == (code, "localhost")
-    assert verdict(answer) is Verdict.ENDPOINT
+    assert verdict(answer) is OutcomeKind.ENDPOINT
 
 
 async def test_cookies_are_not_kept():
-    async with Platform() as platform, Client(platform.url, 5) as client:
+    async with Platform() as platform, SendClient(platform.url, 5) as client:
         platform.plan(Reply(headers={"Set-Cookie": "session=1; Path=/"}))
-        await client.send("n1", envelope(parcel()), TOKEN)
-        await client.send("n2", envelope(parcel("n2")), TOKEN)
+        await client.send("n1", encode_request(parcel()), TOKEN)
+        await client.send("n2", encode_request(parcel("n2")), TOKEN)
         assert "cookie" not in platform.received[1].headers
 
 
 async def test_a_connection_serves_many_requests():
-    async with Platform() as platform, Client(platform.url, 5) as client:
+    async with Platform() as platform, SendClient(platform.url, 5) as client:
         for _ in range(5):
-            await client.send("n1", envelope(parcel()), TOKEN)
+            await client.send("n1", encode_request(parcel()), TOKEN)
         assert (len(platform.received), platform.sockets) == (5, 1)
 
 
 async def test_nobody_listening_is_named_and_mends_itself():
-    async with Platform() as platform, Client(platform.url, 5) as client:
+    async with Platform() as platform, SendClient(platform.url, 5) as client:
         await platform.down()
-        answer = await client.send("n1", envelope(parcel()), TOKEN)
+        answer = await client.send("n1", encode_request(parcel()), TOKEN)
         said = f"cannot connect to localhost:{platform.port} (Connection refused)"
         assert answer.fault == said
         await platform.up()
-        assert verdict(await client.send("n1", envelope(parcel()), TOKEN)) is Verdict.DELIVERED
+        assert (
+            verdict(await client.send("n1", encode_request(parcel()), TOKEN))
+            is OutcomeKind.DELIVERED
+        )
 
 
 async def test_a_name_that_does_not_resolve_is_named():
@@ -215,12 +220,12 @@ async def test_netrc_is_never_read(tmp_path, monkeypatch):
 
 
 async def test_cancelling_a_request_leaves_the_client_usable():
-    async with Platform() as platform, Client(platform.url, 30) as client:
+    async with Platform() as platform, SendClient(platform.url, 30) as client:
         platform.plan(hang(), ok())
-        task = asyncio.create_task(client.send("n1", envelope(parcel()), TOKEN))
+        task = asyncio.create_task(client.send("n1", encode_request(parcel()), TOKEN))
         await platform.wait(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        answer = await client.send("n1", envelope(parcel()), TOKEN)
-    assert verdict(answer) is Verdict.DELIVERED
+        answer = await client.send("n1", encode_request(parcel()), TOKEN)
+    assert verdict(answer) is OutcomeKind.DELIVERED

@@ -3,7 +3,8 @@ import asyncio
 import pytest
 
 from notifyd.delivery.retry import decide
-from notifyd.model import Now, Order, Verdict
+from notifyd.model.attempts import OutcomeKind, SendAttempt
+from notifyd.model.events import Now
 from support.platform import Platform
 from support.post import ask
 from support.proxy import Proxy
@@ -18,8 +19,8 @@ def _clean(monkeypatch):
 
 
 def reason(answer) -> str:
-    outcome = decide(answer, Order("n1", 1, 0, 0), Now(0, 0), 0.5)
-    assert outcome.verdict is Verdict.RETRY
+    outcome = decide(answer, SendAttempt("n1", 1, 0, 0), Now(0, 0), 0.5)
+    assert outcome.verdict is OutcomeKind.RETRY
     return outcome.reason
 
 

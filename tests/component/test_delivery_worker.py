@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from notifyd.config.token import TokenSource
-from notifyd.delivery.client import Client
+from notifyd.delivery.client import SendClient
 from notifyd.delivery.worker import deliver
-from notifyd.errors import StoreUnavailableError
-from notifyd.model import Now, Order, Outcome, Parcel, Verdict
+from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
+from notifyd.model.errors import StoreUnavailableError
+from notifyd.model.events import Now
+from notifyd.model.notifications import Payload
 from support.platform import Platform
 from support.post import parcel
 from support.replies import Reply, hang, ok, reset_before, slow, status
@@ -22,21 +24,21 @@ class Desk:
     """Hands out the orders that it is given and keeps what it is told, in the order it happened."""
 
     def __init__(self, *orders: str) -> None:
-        self.orders: asyncio.Queue[Order] = asyncio.Queue()
+        self.orders: asyncio.Queue[SendAttempt] = asyncio.Queue()
         for notification_id in orders:
             self.place(notification_id)
-        self.parcels: dict[str, Parcel | Exception] = {}
+        self.parcels: dict[str, Payload | Exception] = {}
         self.told: asyncio.Queue[Outcome | str] = asyncio.Queue()
         self.gate = asyncio.Event()
         self.gate.set()
 
     def place(self, notification_id: str, failures: int = 0, streak: int = 0) -> None:
-        self.orders.put_nowait(Order(notification_id, failures + 1, failures, streak))
+        self.orders.put_nowait(SendAttempt(notification_id, failures + 1, failures, streak))
 
-    async def next_order(self) -> Order:
+    async def next_order(self) -> SendAttempt:
         return await self.orders.get()
 
-    async def parcel(self, notification_id: str) -> Parcel:
+    async def parcel(self, notification_id: str) -> Payload:
         found = self.parcels.get(notification_id, parcel(notification_id))
         if isinstance(found, Exception):
             raise found
@@ -53,7 +55,7 @@ class Desk:
         async with asyncio.timeout(5):
             return await self.told.get()
 
-    async def hears_verdict(self) -> Verdict:
+    async def hears_verdict(self) -> OutcomeKind:
         outcome = await self.hears()
         assert isinstance(outcome, Outcome), outcome
         return outcome.verdict
@@ -82,7 +84,7 @@ def tokens(tmp_path):
 
 @asynccontextmanager
 async def working(desk, platform, tokens, jitter=0.5, look=0.01) -> AsyncIterator[asyncio.Task]:
-    async with Client(platform.url, 5) as client:
+    async with SendClient(platform.url, 5) as client:
         worker = asyncio.create_task(
             deliver(desk, client, tokens, now=lambda: Now(1, 1), random=lambda: jitter, look=look)
         )
@@ -100,9 +102,9 @@ async def test_orders_are_sent_as_they_come_and_each_is_reported(tokens):
         told = [await desk.hears() for _ in range(3)]
         assert [request.id for request in platform.received] == ["a", "b", "c"]
     assert [(outcome.id, outcome.verdict) for outcome in told] == [
-        ("a", Verdict.DELIVERED),
-        ("b", Verdict.FAILED),
-        ("c", Verdict.NO_DEVICE),
+        ("a", OutcomeKind.DELIVERED),
+        ("b", OutcomeKind.FAILED),
+        ("c", OutcomeKind.NO_DEVICE),
     ]
 
 
@@ -125,7 +127,7 @@ async def test_a_failure_is_given_back_with_its_backoff(tokens):
     async with Platform() as platform, working(desk, platform, tokens, jitter=1.0):
         platform.plan(reset_before())
         outcome = await desk.hears()
-    assert outcome.verdict is Verdict.RETRY
+    assert outcome.verdict is OutcomeKind.RETRY
     assert (outcome.pause, outcome.own_pause) == (16, 4)
 
 
@@ -136,7 +138,7 @@ async def test_a_changed_token_file_is_used_for_the_next_request(tokens):
         tokens.path.write_text(NEW)
         platform.tokens = {NEW}
         desk.place("b")
-        assert await desk.hears_verdict() is Verdict.DELIVERED
+        assert await desk.hears_verdict() is OutcomeKind.DELIVERED
         assert [request.token for request in platform.received] == [Platform.token, NEW]
 
 
@@ -149,7 +151,7 @@ async def test_a_new_token_after_a_refusal_is_told_at_once(way, tokens):
         tokens.path.write_text(NEW[:-1] + "O")
         platform.tokens = {NEW}
         outcome = await desk.hears()
-        assert outcome.verdict is Verdict.REFUSED
+        assert outcome.verdict is OutcomeKind.REFUSED
         assert outcome.reason.endswith(f"give a new one in {tokens.path}")
         if way == "renamed":
             fresh = tokens.path.with_name("fresh")
@@ -168,7 +170,7 @@ async def test_a_new_token_after_a_refusal_is_told_at_once(way, tokens):
             tokens.path.write_text(NEW)
         assert await desk.hears() == "token changed"
         desk.place("a")
-        assert await desk.hears_verdict() is Verdict.DELIVERED
+        assert await desk.hears_verdict() is OutcomeKind.DELIVERED
 
 
 async def test_a_token_that_comes_while_the_old_one_is_tried_is_noticed(tokens):
@@ -177,7 +179,7 @@ async def test_a_token_that_comes_while_the_old_one_is_tried_is_noticed(tokens):
         platform.plan(Reply(401, delay=0.1))
         await platform.wait(1)
         tokens.path.write_text(NEW)
-        assert await desk.hears_verdict() is Verdict.REFUSED
+        assert await desk.hears_verdict() is OutcomeKind.REFUSED
         assert await desk.hears() == "token changed"
 
 
@@ -186,7 +188,7 @@ async def test_a_new_token_is_told_only_once_the_refusal_is_on_disk(tokens):
     desk.gate.clear()
     async with Platform() as platform, working(desk, platform, tokens, look=0.001):
         platform.tokens = {NEW}
-        assert await desk.hears_verdict() is Verdict.REFUSED
+        assert await desk.hears_verdict() is OutcomeKind.REFUSED
         tokens.path.write_text(NEW)
         for _ in range(20):
             await asyncio.sleep(0.001)
@@ -212,9 +214,9 @@ async def test_a_delivery_ends_the_looking(tokens):
     desk = Desk("a")
     async with Platform() as platform, working(desk, platform, watched, look=0.001):
         platform.plan(status(403))
-        assert await desk.hears_verdict() is Verdict.FORBIDDEN
+        assert await desk.hears_verdict() is OutcomeKind.FORBIDDEN
         desk.place("b")
-        assert await desk.hears_verdict() is Verdict.DELIVERED
+        assert await desk.hears_verdict() is OutcomeKind.DELIVERED
         platform.plan(slow(0.02), slow(0.05))
         desk.place("c")
         await desk.hears()
@@ -228,7 +230,7 @@ async def test_a_missing_token_is_a_refusal_that_ends_when_the_file_comes(tmp_pa
     tokens, desk = token_file(tmp_path / "token"), Desk("a")
     async with Platform() as platform, working(desk, platform, tokens):
         outcome = await desk.hears()
-        assert (outcome.verdict, outcome.pause) == (Verdict.REFUSED, 0)
+        assert (outcome.verdict, outcome.pause) == (OutcomeKind.REFUSED, 0)
         assert f"cannot be read from {tokens.path}: No such file" in outcome.reason
         assert platform.received == []
         tokens.path.write_text(Platform.token)
@@ -242,21 +244,21 @@ async def test_a_token_that_no_header_can_carry_is_a_refusal(token, tokens):
     async with Platform() as platform, working(desk, platform, tokens):
         outcome = await desk.hears()
         assert platform.sockets == 0
-    assert outcome.verdict is Verdict.REFUSED
+    assert outcome.verdict is OutcomeKind.REFUSED
     assert str(tokens.path) in outcome.reason
     assert not token or token not in outcome.reason
 
 
 async def test_one_that_cannot_be_written_as_json_fails_and_the_next_goes_on(tokens):
     desk = Desk("a", "b")
-    desk.parcels["a"] = Parcel("a", "T", "", {"value": float("inf")})
+    desk.parcels["a"] = Payload("a", "T", "", {"value": float("inf")})
     async with Platform() as platform, working(desk, platform, tokens):
         outcome = await desk.hears()
         assert (outcome.verdict, outcome.reason) == (
-            Verdict.FAILED,
+            OutcomeKind.FAILED,
             "its data cannot be written as JSON",
         )
-        assert await desk.hears_verdict() is Verdict.DELIVERED
+        assert await desk.hears_verdict() is OutcomeKind.DELIVERED
 
 
 async def test_text_that_cannot_be_read_from_the_store_is_tried_again(tokens):
@@ -264,7 +266,7 @@ async def test_text_that_cannot_be_read_from_the_store_is_tried_again(tokens):
     desk.parcels["a"] = StoreUnavailableError("the disk is full")
     async with Platform() as platform, working(desk, platform, tokens):
         outcome = await desk.hears()
-    assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, "the disk is full")
+    assert (outcome.verdict, outcome.reason) == (OutcomeKind.RETRY, "the disk is full")
 
 
 async def test_an_echoed_token_does_not_reach_the_outcome(tokens):

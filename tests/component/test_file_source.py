@@ -8,16 +8,16 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from notifyd.config.triggers import FileTrigger
-from notifyd.sources.file import source as file
-from notifyd.sources.file.source import FileSource
+from notifyd.config.triggers import FileTriggerConfig
+from notifyd.sources.files import source as file
+from notifyd.sources.files.source import FileSource
 from support.logs import until
 from support.recorder import Recorder
 
 
 def source(recorder, never=(), **triggers):
     built = {
-        name: FileTrigger.model_validate({"debounce": "0s"} | keys)
+        name: FileTriggerConfig.model_validate({"debounce": "0s"} | keys)
         for name, keys in triggers.items()
     }
     return FileSource(built, dict(recorder.positions), wall=time.time, never=never)
@@ -326,7 +326,7 @@ async def test_after_a_gap_in_time_everything_is_looked_at(tmp_path):
     recorder, ahead = Recorder(), 0.0
     keys = {"paths": [f"{tmp_path}/in/*"], "debounce": "0s"}
     (tmp_path / "in").mkdir()
-    trigger = FileTrigger.model_validate(keys)
+    trigger = FileTriggerConfig.model_validate(keys)
     watched = FileSource({"up": trigger}, {}, wall=lambda: time.time() + ahead)
     surveys = []
     survey = watched._snapshots["up"].survey

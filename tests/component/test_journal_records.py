@@ -5,16 +5,16 @@ import time
 
 import pytest
 
-from notifyd.model import Phase
-from notifyd.sources.journal.follower import Follower
-from notifyd.sources.journal.identity import Identity
-from notifyd.sources.journal.inquiry import Inquiry
-from notifyd.sources.journal.ledger import Ledger
-from notifyd.sources.journal.opening import Opening
+from notifyd.model.events import AlertState
+from notifyd.sources.journal.identity import OwnUnit
+from notifyd.sources.journal.query import JournalQuery
+from notifyd.sources.journal.registry import JournalRegistry
+from notifyd.sources.journal.start_position import StartPosition
+from notifyd.sources.journal.tailer import JournalTailer
 from support.journal import Journal, trigger
 from support.logs import judge_for, scanner_for
 
-IDENTITY = Identity(4242, 0)
+IDENTITY = OwnUnit(4242, 0)
 
 
 class Daemon:
@@ -30,11 +30,11 @@ class Daemon:
     def start(self, triggers=None):
         self.triggers = triggers or self.triggers
         command = (str(self.journal.command),)
-        ledger = Ledger(self.triggers, self.positions)
-        opening = Opening(
+        ledger = JournalRegistry(self.triggers, self.positions)
+        opening = StartPosition(
             self.triggers,
             ledger,
-            Inquiry(command),
+            JournalQuery(command),
             identity=IDENTITY,
             roots=self.journal.roots,
             wall=time.time,
@@ -46,7 +46,7 @@ class Daemon:
 
     def follower(self, ledger, lane, command):
         name = lane and ledger.lanes[lane].trigger
-        return Follower(
+        return JournalTailer(
             {name: self.triggers[name]} if name else self.triggers,
             self.positions,
             ledger,
@@ -186,7 +186,10 @@ def test_a_silent_unit_is_told_once_and_so_is_its_end(run):
     assert daemon.lines() == ["no line in app.service for 10s"]
     daemon.write("anything")
     daemon.turn()
-    assert [event.phase for event in daemon.events if event.phase] == [Phase.BEGAN, Phase.ENDED]
+    assert [event.phase for event in daemon.events if event.phase] == [
+        AlertState.FIRING,
+        AlertState.RESOLVED,
+    ]
 
 
 def test_from_the_beginning_and_on_from_there_each_entry_comes_once(run, journal):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from notifyd.complaints import Complaints
-from notifyd.errors import SourceError
+from notifyd.model.errors import SourceError
+from notifyd.telemetry.problem_log import ProblemReporter
 from support.journal import Journal, trigger
 from support.logs import until
 from support.recorder import Recorder
@@ -176,7 +176,7 @@ async def test_a_gap_is_in_the_log_once_and_never_over(journal):
         await seen.until(lambda: seen.lines)
     journal.write("two", "three")
     journal.vacuum(2)
-    complaints = Complaints()
+    complaints = ProblemReporter()
     with capture_logs() as logs:
         for _ in range(2):
             async with journal.running(trigger(), positions=seen.positions) as seen:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from asyncinotify import Inotify
 
-from notifyd.sources.log.finding.links import Links
-from notifyd.sources.log.finding.mounts import Mounts
-from notifyd.sources.log.finding.permission import ClosedGateError, examined, opened, unreadable
-from notifyd.sources.log.finding.watch import Watch
-from notifyd.sources.log.position import Key, Position, armed_key, digest
+from notifyd.sources.logs.checkpoint import Checkpoint, FileId, armed_key, digest
+from notifyd.sources.logs.discovery.access import UnreadableFileError, examined, opened, unreadable
+from notifyd.sources.logs.discovery.inotify import InotifyWatcher
+from notifyd.sources.logs.discovery.links import Links
+from notifyd.sources.logs.discovery.mounts import Mounts
 from support.logs import append
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to make other users' files")
@@ -29,7 +29,7 @@ def test_a_file_that_may_not_be_read_is_said_with_the_mend(tmp_path):
         folder.chmod(folder.stat().st_mode | 0o011)
     os.seteuid(65534)
     try:
-        with pytest.raises(ClosedGateError) as refusal:
+        with pytest.raises(UnreadableFileError) as refusal:
             opened(str(log), examined(str(log)))
     finally:
         os.seteuid(0)
@@ -65,7 +65,7 @@ def test_a_link_by_another_user_to_somebody_elses_file_is_not_followed(tmp_path)
         link = tmp_path / f"{target.name}.log"
         link.symlink_to(target)
         os.lchown(link, 12345, 12345)
-    with pytest.raises(ClosedGateError, match="a link that another user made"):
+    with pytest.raises(UnreadableFileError, match="a link that another user made"):
         examined(str(tmp_path / "secret.log"))
     assert examined(str(tmp_path / "own.log")) is not None
     os.lchown(tmp_path / "secret.log", 0, 0)
@@ -79,7 +79,7 @@ def test_a_hard_link_in_another_users_folder_is_not_read(tmp_path):
     theirs.mkdir()
     os.chown(theirs, 12345, 12345)
     (theirs / "app.log").hardlink_to(tmp_path / "secret")
-    with pytest.raises(ClosedGateError, match="a link that another user made"):
+    with pytest.raises(UnreadableFileError, match="a link that another user made"):
         examined(str(theirs / "app.log"))
 
 
@@ -89,14 +89,14 @@ def test_what_was_replaced_while_it_was_opened_is_not_read(tmp_path):
     status = examined(str(log))
     (tmp_path / "other").touch()
     (tmp_path / "other").rename(log)
-    with pytest.raises(ClosedGateError, match="was replaced"):
+    with pytest.raises(UnreadableFileError, match="was replaced"):
         opened(str(log), status)
 
 
 def test_nothing_there_is_no_refusal_and_a_circle_is(tmp_path):
     assert examined(str(tmp_path / "nothing" / "here")) is None
     (tmp_path / "circle").symlink_to("circle")
-    with pytest.raises(ClosedGateError, match="cannot be read"):
+    with pytest.raises(UnreadableFileError, match="cannot be read"):
         examined(str(tmp_path / "circle"))
 
 
@@ -130,20 +130,22 @@ def test_mounts_that_others_write_to_are_known(tmp_path):
 
 
 def test_positions_are_read_as_they_were_written():
-    position = Position("/x", 5, digest(b"12345"), skipping=True, since={"t": 3}, until=9, seen=1.5)
-    assert Position.parse(position.text()) == position
-    assert Key.parse(Key(1, 2, "a:b").text()) == Key(1, 2, "a:b")
+    position = Checkpoint(
+        "/x", 5, digest(b"12345"), skipping=True, since={"t": 3}, until=9, seen=1.5
+    )
+    assert Checkpoint.parse(position.text()) == position
+    assert FileId.parse(FileId(1, 2, "a:b").text()) == FileId(1, 2, "a:b")
     for other in (armed_key("t", "/x"), "log:file:x:1:", "log:file:1", "file:1:2:"):
-        assert Key.parse(other) is None
+        assert FileId.parse(other) is None
     for broken in ("", "{}", "[1]", '{"path": 1, "more": 2}', "1.5"):
-        assert Position.parse(broken) is None
+        assert Checkpoint.parse(broken) is None
 
 
 def test_a_lost_queue_asks_for_a_look_at_everything(tmp_path):
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     if limit > 20_000:
         pytest.skip("the kernel's queue is too long to fill here")
-    with Watch() as watch:
+    with InotifyWatcher() as watch:
         assert watch.cover([str(tmp_path)], []) == {str(tmp_path)}
         first, second = tmp_path / "a", tmp_path / "b"
         with first.open("wb", buffering=0) as one, second.open("wb", buffering=0) as two:
@@ -158,7 +160,7 @@ def test_a_lost_queue_asks_for_a_look_at_everything(tmp_path):
 
 
 async def test_what_is_left_of_a_burst_is_not_waited_for(tmp_path):
-    with Watch() as watch:
+    with InotifyWatcher() as watch:
         watch.cover([str(tmp_path)], [])
         for number in range(1100):
             append(tmp_path / str(number % 2), "line")
@@ -174,7 +176,7 @@ def test_one_directory_under_two_names_tells_of_both(tmp_path):
     real, alias = tmp_path / "real", tmp_path / "alias"
     real.mkdir()
     alias.symlink_to(real)
-    with Watch() as watch:
+    with InotifyWatcher() as watch:
         assert watch.cover([str(real), str(alias)], []) == {str(real), str(alias)}
         append(real / "x", "line")
         assert watch.take().written == {str(real / "x"), str(alias / "x")}
@@ -186,7 +188,7 @@ def test_one_directory_under_two_names_tells_of_both(tmp_path):
 def test_a_directory_that_was_swapped_is_noticed_when_asked_again(tmp_path):
     folder = tmp_path / "a" / "logs"
     folder.mkdir(parents=True)
-    with Watch(Inotify) as watch:
+    with InotifyWatcher(Inotify) as watch:
         watch.cover([str(folder)], [])
         (tmp_path / "a").rename(tmp_path / "b")
         folder.mkdir(parents=True)
@@ -197,7 +199,7 @@ def test_a_directory_that_was_swapped_is_noticed_when_asked_again(tmp_path):
 
 
 def test_awaited_directories_tell_of_names_only(tmp_path):
-    with Watch() as watch:
+    with InotifyWatcher() as watch:
         watch.cover([], [str(tmp_path)])
         append(tmp_path / "x", "line")
         (tmp_path / "folder").mkdir()

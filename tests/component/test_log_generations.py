@@ -1,4 +1,4 @@
-"""What rotating tools leave behind, each case in few lines: found by dice (support/upheaval.py)."""
+"""What rotating tools leave behind, each case in few lines: found by dice (support/random_deeds.py)."""
 
 import os
 import shutil

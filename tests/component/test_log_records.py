@@ -6,9 +6,9 @@ from itertools import count
 
 import pytest
 
-from notifyd.config.triggers import LogTrigger
-from notifyd.model import Phase
-from notifyd.sources.log.finding.watch import Hints
+from notifyd.config.triggers import LogTriggerConfig
+from notifyd.model.events import AlertState
+from notifyd.sources.logs.discovery.inotify import FsHints
 from support.logs import Daemon, append, running, trigger, until
 
 TRACE = ["ERROR one", "  at a", "  at b"]
@@ -252,13 +252,13 @@ def test_silence_is_told_once_and_begins_anew_with_the_next_line(tmp_path):
     silences = [[event for event in daemon.events if event.trigger == name] for name in "tm"]
     for told in silences:
         phases = [event.phase for event in told if event.phase]
-        assert phases[-3:] == [Phase.BEGAN, Phase.ENDED, Phase.BEGAN]
+        assert phases[-3:] == [AlertState.FIRING, AlertState.RESOLVED, AlertState.FIRING]
 
 
 def test_silence_needs_no_patterns(tmp_path):
     log = tmp_path / "app.log"
     config = {"type": "log", "paths": [str(log)], "stale": "20s", "multiline": "^x"}
-    daemon = Daemon({"t": LogTrigger.model_validate(config)})
+    daemon = Daemon({"t": LogTriggerConfig.model_validate(config)})
     append(log, "x", "x")
     daemon.pass_time(15.0)
     daemon.pass_time(15.0)
@@ -287,7 +287,7 @@ def test_a_turn_that_is_not_committed_is_done_again_as_a_whole(tmp_path):
     daemon.turn()
     daemon.pass_time(0.5)
     daemon.now += 0.6
-    daemon.turn(Hints(), commit=False)
+    daemon.turn(FsHints(), commit=False)
     daemon.restart()
     turned(daemon)
     assert daemon.lines() == ["\n".join(TRACE)]

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from notifyd.sources.log.finding.siblings import originals
+from notifyd.sources.logs.discovery.rotated_files import originals
 from support.logs import Daemon, append, reading_from_start, trigger
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from asyncinotify import Inotify
 
-from notifyd.sources.log.finding.watch import Watch
+from notifyd.sources.logs.discovery.inotify import InotifyWatcher
 from support.logs import append, running, trigger
 
 
@@ -161,7 +161,7 @@ async def test_when_inotify_is_not_to_be_had_files_are_polled_and_the_sysctl_is_
 
     log = tmp_path / "app.log"
     append(log)
-    async with running(trigger(log), watch=lambda: Watch(refuse)) as seen:
+    async with running(trigger(log), watch=lambda: InotifyWatcher(refuse)) as seen:
         assert "fs.inotify.max_user_instances" in seen.source.health().sentences[0]
         append(log, "one")
         await seen.until(lambda: seen.lines == ["one"], within=3)
@@ -174,7 +174,7 @@ async def test_at_the_limit_of_watches_files_are_polled_and_the_sysctl_is_named(
 
     log = tmp_path / "app.log"
     append(log)
-    async with running(trigger(log), watch=lambda: Watch(Full)) as seen:
+    async with running(trigger(log), watch=lambda: InotifyWatcher(Full)) as seen:
         assert "fs.inotify.max_user_watches" in seen.source.health().sentences[0]
         append(log, "one")
         await seen.until(lambda: seen.lines == ["one"], within=3)
@@ -193,7 +193,7 @@ async def test_a_limit_of_watches_that_was_raised_is_noticed_and_hints_are_heard
     log = tmp_path / "logs" / "app.log"
     log.parent.mkdir()
     append(log)
-    async with running(trigger(log), watch=lambda: Watch(Limited)) as seen:
+    async with running(trigger(log), watch=lambda: InotifyWatcher(Limited)) as seen:
         await seen.until(lambda: seen.source.health().problems)
         limit.unlink()
         await seen.until(lambda: not seen.source.health().problems)
@@ -208,7 +208,7 @@ async def test_what_the_kernel_did_not_tell_is_found_by_the_sweep(tmp_path):
 
     log = tmp_path / "app.log"
     append(log)
-    async with running(trigger(log), watch=lambda: Watch(Deaf), sweep=0.05) as seen:
+    async with running(trigger(log), watch=lambda: InotifyWatcher(Deaf), sweep=0.05) as seen:
         append(log, "one")
         await seen.until(lambda: seen.lines == ["one"])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.sources.log.finding.watch import Hints
+from notifyd.sources.logs.discovery.inotify import FsHints
 from support.logs import Daemon, append, reading_from_start, running, trigger
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to make other users' files")
@@ -43,7 +43,7 @@ def test_what_takes_a_logs_place_is_said_in_one_sentence_until_a_log_is_there(tm
     log.rename(tmp_path / "app.log.1")
     make(log)
     append(tmp_path / "app.log.1", "late")
-    daemon.turn(Hints(changed={str(log), str(tmp_path / "app.log.1")}))
+    daemon.turn(FsHints(changed={str(log), str(tmp_path / "app.log.1")}))
     daemon.turn()
     [said] = daemon.problems
     assert str(log) in said
@@ -51,7 +51,7 @@ def test_what_takes_a_logs_place_is_said_in_one_sentence_until_a_log_is_there(tm
     assert "\n" not in said
     log.rename(tmp_path / "strange")
     append(log, "two")
-    daemon.turn(Hints(changed={str(log)}))
+    daemon.turn(FsHints(changed={str(log)}))
     assert daemon.lines() == daemon.lines("u") == ["one", "late", "two"]
     assert daemon.problems == []
 
@@ -62,17 +62,17 @@ def test_a_directory_that_only_a_glob_names_is_no_fault(tmp_path):
     daemon = Daemon({"t": reading_from_start(tmp_path / "*")})
     append(tmp_path / "app.log", "one")
     (tmp_path / "late").mkdir()
-    daemon.turn(Hints(changed={str(tmp_path / "app.log")}, folders={str(tmp_path / "late")}))
+    daemon.turn(FsHints(changed={str(tmp_path / "app.log")}, folders={str(tmp_path / "late")}))
     assert (daemon.lines(), daemon.problems) == (["one"], [])
     (tmp_path / "app.log").rename(tmp_path / "away.log")
     (tmp_path / "app.log").mkdir()
-    daemon.turn(Hints(folders={str(tmp_path / "app.log")}))
+    daemon.turn(FsHints(folders={str(tmp_path / "app.log")}))
     [said] = daemon.problems
     assert "app.log is a directory" in said
-    daemon.turn(Hints(folders={str(tmp_path / "app.log")}))
+    daemon.turn(FsHints(folders={str(tmp_path / "app.log")}))
     assert daemon.problems == [said]
     (tmp_path / "app.log").rmdir()
-    daemon.turn(Hints(folders={str(tmp_path / "app.log")}))
+    daemon.turn(FsHints(folders={str(tmp_path / "app.log")}))
     assert daemon.problems == []
 
 
@@ -155,7 +155,7 @@ def test_a_line_of_ten_mebibytes_is_cut_and_costs_no_memory(tmp_path):
     append(log, b"long ")
     for piece in range(40):
         append(log, b"x" * (256 << 10))
-        daemon.turn(Hints(written={str(log)}))
+        daemon.turn(FsHints(written={str(log)}))
         if piece == 20:
             daemon.restart()
     append(log, b"\nnext\n")

@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from notifyd.config.triggers import ProcessTrigger
-from notifyd.sources.process.connector import Connector
-from notifyd.sources.process.source import ProcessSource
+from notifyd.config.triggers import ProcessTriggerConfig
+from notifyd.sources.processes.connector import Connector
+from notifyd.sources.processes.source import ProcessSource
 from support.recorder import Recorder
 
 BOOT = "this-boot"
@@ -79,7 +79,7 @@ def spawn(request):
 async def running(recorder, connector, boot=BOOT, **triggers):
     options = {"every": 0.05, "descriptors": None}
     options |= {key: triggers.pop(key) for key in options if key in triggers}
-    built = {name: ProcessTrigger.model_validate(each) for name, each in triggers.items()}
+    built = {name: ProcessTriggerConfig.model_validate(each) for name, each in triggers.items()}
     source = ProcessSource(
         built,
         dict(recorder.positions),

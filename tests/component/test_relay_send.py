@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from notifyd.relay.rate import Rate
+from notifyd.relay.rate_limit import SendRate
 from support.visitor import Visitor, visiting
 
 NOTE = {"title": "Build finished", "body": "all green", "data": {"run_id": "abc"}}
@@ -10,7 +10,7 @@ NOTE = {"title": "Build finished", "body": "all green", "data": {"run_id": "abc"
 
 @pytest.fixture
 async def visitor():
-    async with visiting(rate=Rate(10_000, 60.0)) as opened:
+    async with visiting(rate=SendRate(10_000, 60.0)) as opened:
         yield opened
 
 
@@ -166,7 +166,7 @@ async def test_a_key_without_end_is_refused(visitor: Visitor, token: str) -> Non
 
 
 async def test_a_workspace_that_sends_too_often_is_told_when_to_come_back() -> None:
-    async with visiting(rate=Rate(3, 60.0)) as visitor:
+    async with visiting(rate=SendRate(3, 60.0)) as visitor:
         token, other = (await visitor.minted("w1"))["token"], (await visitor.minted("w2"))["token"]
         same_workspace = (await visitor.minted("w1"))["token"]
         for _ in range(3):

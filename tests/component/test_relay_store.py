@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.errors import StoreError, StoreUnavailableError
+from notifyd.model.errors import StoreError, StoreUnavailableError
 from notifyd.relay import credentials, devices, notifications, tokens
-from notifyd.relay.credentials import Client
+from notifyd.relay.credentials import ClientCredentials
 from notifyd.relay.devices import Device
-from notifyd.relay.notifications import Note
-from notifyd.relay.store import Store
+from notifyd.relay.notifications import IncomingNotification
+from notifyd.relay.store import RelayStore
 from notifyd.relay.tokens import Token
 
 DAY = 86_400.0
@@ -18,22 +18,22 @@ DAY = 86_400.0
 
 @pytest.fixture
 async def store():
-    opened = await Store.open(":memory:")
+    opened = await RelayStore.open(":memory:")
     yield opened
     await opened.close()
 
 
-async def minted(store: Store, **metadata) -> Token:
+async def minted(store: RelayStore, **metadata) -> Token:
     token, _ = await store.run(tokens.mint, "w", "laptop", metadata, 100.0)
     return token
 
 
-async def accept(store: Store, token: Token, key: str | None = None, *, pages=0, wall=0.0):
-    note = Note("t", "b", {"n": 1}, key)
+async def accept(store: RelayStore, token: Token, key: str | None = None, *, pages=0, wall=0.0):
+    note = IncomingNotification("t", "b", {"n": 1}, key)
     return await store.run(notifications.accept, token, note, pages=pages, wall=wall)
 
 
-async def test_a_token_is_found_by_its_plain_text_alone(store: Store) -> None:
+async def test_a_token_is_found_by_its_plain_text_alone(store: RelayStore) -> None:
     token, plain = await store.run(tokens.mint, "w", "laptop", {"channel": "ci"}, 100.0)
     assert plain.startswith("onp_")
     assert token.token_prefix == plain[:12]
@@ -43,7 +43,7 @@ async def test_a_token_is_found_by_its_plain_text_alone(store: Store) -> None:
     assert token.routing() == {"workspace_id": "w", "channel": "ci"}
 
 
-async def test_revoking_keeps_the_record_and_its_first_time(store: Store) -> None:
+async def test_revoking_keeps_the_record_and_its_first_time(store: RelayStore) -> None:
     token = await minted(store)
     for wall in (200.0, 300.0):
         revoked = await store.run(tokens.revoke, token.id, wall)
@@ -53,7 +53,7 @@ async def test_revoking_keeps_the_record_and_its_first_time(store: Store) -> Non
     assert await store.run(tokens.revoke, "no such id", 1.0) is None
 
 
-async def test_one_key_of_one_token_is_kept_once_within_a_day(store: Store) -> None:
+async def test_one_key_of_one_token_is_kept_once_within_a_day(store: RelayStore) -> None:
     token, other = await minted(store), await minted(store)
     first = await accept(store, token, "k", pages=2, wall=1000.0)
     again = await accept(store, token, "k", pages=5, wall=1000.0 + DAY - 1)
@@ -66,14 +66,14 @@ async def test_one_key_of_one_token_is_kept_once_within_a_day(store: Store) -> N
     assert len(await store.run(notifications.after, 0, 100)) == 5
 
 
-async def test_the_same_key_at_the_same_moment_is_kept_once(store: Store) -> None:
+async def test_the_same_key_at_the_same_moment_is_kept_once(store: RelayStore) -> None:
     token = await minted(store)
     receipts = await asyncio.gather(*(accept(store, token, "k") for _ in range(20)))
     assert [receipt.repeated for receipt in receipts].count(False) == 1
     assert len(await store.run(notifications.after, 0, 100)) == 1
 
 
-async def test_pages_and_registered_devices_are_devices(store: Store) -> None:
+async def test_pages_and_registered_devices_are_devices(store: RelayStore) -> None:
     token, pinned, lost = (
         await minted(store),
         await minted(store, device_id="phone"),
@@ -86,7 +86,7 @@ async def test_pages_and_registered_devices_are_devices(store: Store) -> None:
     assert (await accept(store, lost, pages=3)).devices == 0
 
 
-async def test_the_same_device_is_updated(store: Store) -> None:
+async def test_the_same_device_is_updated(store: RelayStore) -> None:
     await store.run(devices.register, Device("d", "old", "ios", {"os": 17}, 1.0, 1.0))
     again = await store.run(devices.register, Device("d", "new", "web", None, 2.0, 2.0))
     assert again == Device("d", "new", "web", None, 1.0, 2.0)
@@ -95,8 +95,8 @@ async def test_the_same_device_is_updated(store: Store) -> None:
     assert not await store.run(devices.delete, "d")
 
 
-async def test_only_the_latest_are_kept_and_no_number_comes_twice(store: Store) -> None:
-    token, note = await minted(store), Note("t", None, {})
+async def test_only_the_latest_are_kept_and_no_number_comes_twice(store: RelayStore) -> None:
+    token, note = await minted(store), IncomingNotification("t", None, {})
     for _ in range(25):
         await store.run(notifications.accept, token, note, pages=0, wall=0.0, kept=10)
     kept = await store.run(notifications.after, 0, 100)
@@ -106,7 +106,7 @@ async def test_only_the_latest_are_kept_and_no_number_comes_twice(store: Store) 
     assert await store.run(notifications.newest) == 25
 
 
-async def test_reading_goes_on_after_a_number(store: Store) -> None:
+async def test_reading_goes_on_after_a_number(store: RelayStore) -> None:
     token = await minted(store)
     for wall in range(5):
         await accept(store, token, wall=float(wall))
@@ -115,7 +115,7 @@ async def test_reading_goes_on_after_a_number(store: Store) -> None:
     assert batch[0].as_json()["token"] == "laptop"
 
 
-async def test_a_token_that_was_used_says_when(store: Store) -> None:
+async def test_a_token_that_was_used_says_when(store: RelayStore) -> None:
     token = await minted(store)
     await accept(store, token, wall=123.0)
     assert [kept.last_used_at for kept in await store.run(tokens.every, "w")] == [123.0]
@@ -124,16 +124,16 @@ async def test_a_token_that_was_used_says_when(store: Store) -> None:
 
 async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "new" / "relay.db"
-    store = await Store.open(file)
+    store = await RelayStore.open(file)
     token = await minted(store)
     await accept(store, token, "k", pages=1)
     await store.run(devices.register, Device("d", "f", "ios", {"a": [1]}, 1.0, 1.0))
-    await store.run(credentials.keep_client, credentials.known(Client("id", "secret")))
+    await store.run(credentials.keep_client, credentials.known(ClientCredentials("id", "secret")))
     key = await store.run(credentials.inbox_key)
     before = await store.run(notifications.after, 0, 10), await store.run(devices.every)
     await store.close()
 
-    store = await Store.open(file)
+    store = await RelayStore.open(file)
     assert (await accept(store, token, "k")).repeated
     after = await store.run(notifications.after, 0, 10), await store.run(devices.every)
     assert after == before
@@ -148,7 +148,7 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
 
 async def test_nobody_else_may_read_the_file(tmp_path: Path) -> None:
     file = tmp_path / "new" / "relay.db"
-    store = await Store.open(file)
+    store = await RelayStore.open(file)
     await minted(store)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in file.parent.iterdir()}
     assert modes == {"relay.db": 0o600, "relay.db-wal": 0o600, "relay.db-shm": 0o600}
@@ -161,7 +161,7 @@ async def test_what_is_no_database_of_ours_is_left_alone(tmp_path: Path) -> None
     text.write_text("not a database, but something that matters " * 100)
     before = text.read_bytes()
     with pytest.raises(StoreError, match=r"notes\.txt: .*not a database.*--database"):
-        await Store.open(text)
+        await RelayStore.open(text)
     assert text.read_bytes() == before
 
     newer = tmp_path / "newer.db"
@@ -169,16 +169,16 @@ async def test_what_is_no_database_of_ours_is_left_alone(tmp_path: Path) -> None
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(StoreError, match="newer notifyd"):
-        await Store.open(newer)
+        await RelayStore.open(newer)
 
     with pytest.raises(StoreError, match=r"cannot be opened .*directory"):
-        await Store.open(tmp_path)
+        await RelayStore.open(tmp_path)
 
 
-async def test_a_full_disk_is_said_and_changes_nothing(store: Store) -> None:
+async def test_a_full_disk_is_said_and_changes_nothing(store: RelayStore) -> None:
     token = await minted(store)
     await store.run(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
-    note = Note("t", "b" * 100_000, {})
+    note = IncomingNotification("t", "b" * 100_000, {})
     with pytest.raises(StoreUnavailableError, match="is the disk full"):
         await store.run(notifications.accept, token, note, pages=0, wall=0.0)
     assert await store.run(notifications.newest) == 0

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.relay.credentials import Client
+from notifyd.relay.credentials import ClientCredentials
 from support.visitor import Visitor, visiting
 
 
@@ -144,7 +144,7 @@ async def test_a_restart_keeps_tokens_client_and_the_page_s_address(tmp_path: Pa
         assert (await visitor.send(token, Idempotency_Key="k")).status == 200
         async with visitor.page() as page:
             assert len(await page.until_live()) == 1
-    async with visiting(database, client=Client("given", "by hand")) as visitor:
+    async with visiting(database, client=ClientCredentials("given", "by hand")) as visitor:
         visitor.client = made
         assert (await visitor.manage("GET", "/notifications/tokens")).status == 401
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from notifyd.config.triggers import ScheduleTrigger
+from notifyd.config.triggers import ScheduleTriggerConfig
 from notifyd.sources.schedule.source import ScheduleSource, last_time, next_time
 
 UTC = ZoneInfo("UTC")
@@ -17,7 +17,7 @@ def at(text, zone=UTC):
 
 
 def trigger(cron, zone="UTC"):
-    return ScheduleTrigger(cron=cron, timezone=zone)
+    return ScheduleTriggerConfig(cron=cron, timezone=zone)
 
 
 class Clock:

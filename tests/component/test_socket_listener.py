@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from notifyd.api.auth import Authorizer
 from notifyd.api.listener import Listener
-from notifyd.api.peers import Admins
-from notifyd.config.sections import Socket
-from notifyd.errors import ConfigError, InUseError
+from notifyd.config.sections import SocketConfig
+from notifyd.model.errors import ConfigError, InUseError
 
-PLAIN = Socket()
+PLAIN = SocketConfig()
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_the_file_never_has_another_mode_than_its_own(path, mode):
     before = os.umask(0o077)
     try:
         for _ in range(60):
-            with Listener.open(path, Socket(mode=mode), {}):
+            with Listener.open(path, SocketConfig(mode=mode), {}):
                 seen.add(stat.S_IMODE(path.lstat().st_mode))
         assert os.umask(0o077) == 0o077
     finally:
@@ -73,7 +73,7 @@ def test_the_group_is_there_before_anybody_can_connect(path):
     watcher.start()
     try:
         for _ in range(30):
-            with Listener.open(path, Socket(group="adm"), {}):
+            with Listener.open(path, SocketConfig(group="adm"), {}):
                 assert path.lstat().st_gid == group.gr_gid
                 assert connected(path)
     finally:
@@ -87,7 +87,7 @@ def test_a_missing_folder_is_made_as_wide_as_the_socket(tmp_path, mode, folder):
     path = tmp_path / "new" / "s"
     before = os.umask(0o022)
     try:
-        with Listener.open(path, Socket(mode=mode), {}):
+        with Listener.open(path, SocketConfig(mode=mode), {}):
             assert stat.S_IMODE(path.parent.stat().st_mode) == folder
     finally:
         os.umask(before)
@@ -176,7 +176,7 @@ def test_a_group_that_has_gone_since_the_config_was_read_is_named(path):
     with pytest.raises(ConfigError, match=r"socket\.group: there is no such group"):
         Listener.open(path, settings, {})
     with pytest.raises(ConfigError, match=r"socket\.admin_group: there is no such group"):
-        Admins("no-such-group")
+        Authorizer("no-such-group")
 
 
 def test_a_path_that_is_too_long_is_one_sentence(tmp_path):

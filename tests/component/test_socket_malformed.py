@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from notifyd.model import Message
+from notifyd.model.notifications import Message
 from support.socket_api import (
     PATIENCE,
     POST,

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from notifyd.config.sections import Rate, Socket
-from notifyd.errors import RefusedError, StoreUnavailableError
-from notifyd.model import Message, Peer
+from notifyd.config.sections import RateConfig, SocketConfig
+from notifyd.model.errors import RefusedError, StoreUnavailableError
+from notifyd.model.notifications import Message, Peer
 from support.socket_api import (
     Daemon,
     ask,
@@ -140,7 +140,7 @@ async def test_a_refusal_is_a_sentence_with_one_end(served: Daemon, words, sente
 
 
 async def test_a_user_who_sends_too_fast_is_told_when_to_come_again(tmp_path):
-    settings = Socket(rate=Rate(max=2, per="10s"))
+    settings = SocketConfig(rate=RateConfig(max=2, per="10s"))
     async with daemon(tmp_path / "s", settings) as running:
         replies = [await send(running.path, {"title": "t"}) for _ in range(3)]
         assert [answer.status for answer in replies] == [202, 202, 429]
@@ -177,7 +177,7 @@ async def test_all_that_failed_are_sent_again_and_none_without_a_status(served: 
 
 
 async def test_retrying_is_part_of_a_users_rate(tmp_path):
-    async with daemon(tmp_path / "s", Socket(rate=Rate(max=1, per="10s"))) as running:
+    async with daemon(tmp_path / "s", SocketConfig(rate=RateConfig(max=1, per="10s"))) as running:
         assert (await ask(running.path, "POST", "/v1/retry")).status == 200
         assert (await ask(running.path, "POST", "/v1/retry")).status == 429
 

@@ -9,14 +9,14 @@ from contextlib import closing
 
 import pytest
 
-from notifyd.errors import InUseError
-from notifyd.model import Peer, Status
+from notifyd.model.errors import InUseError
+from notifyd.model.notifications import Peer, Status
 from notifyd.outbox import queries
 from notifyd.outbox.commit import Commit
 from notifyd.outbox.database import WAL_KEPT
 from notifyd.outbox.history import AT_ONCE, forget
 from notifyd.outbox.queries import Entry
-from notifyd.outbox.store import Store
+from notifyd.outbox.store import OutboxStore
 from support.stores import entry, parcel, row
 
 
@@ -27,7 +27,7 @@ def commit(*entries, pieces=None, positions=None, wall=10.0, forget=None):
 async def test_what_was_committed_is_there_for_the_next_process(tmp_path):
     peer = Peer(1000, 100, 7)
     whole = row("a", release=3.5, attempts=2, failures=1, group='["app"]', key="k", peer=peer)
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         await store.commit(
             commit(
                 Entry(whole, parcel("a")),
@@ -36,7 +36,7 @@ async def test_what_was_committed_is_there_for_the_next_process(tmp_path):
             )
         )
         await store.commit(commit(pieces={"gone": None}, positions={"log:gone": None}))
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         saved = await store.saved()
         assert await store.parcel("a") == parcel("a")
     assert saved.rows == [
@@ -57,7 +57,7 @@ async def test_what_was_committed_is_there_for_the_next_process(tmp_path):
 
 
 async def test_a_row_keeps_its_text_until_it_gets_a_new_one(tmp_path):
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         await store.commit(commit(Entry(row("a"), parcel("a", "One"))))
         await store.commit(commit(Entry(row("a", Status.ATTEMPTING, attempts=1), None)))
         assert (await store.parcel("a")).title == "One"
@@ -68,7 +68,7 @@ async def test_a_row_keeps_its_text_until_it_gets_a_new_one(tmp_path):
 
 
 async def test_a_commit_is_all_or_nothing(tmp_path):
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         unwritable = row("b", report={"devices": {1, 2}})
         with pytest.raises(TypeError):
             await store.commit(
@@ -85,7 +85,7 @@ async def test_a_commit_is_all_or_nothing(tmp_path):
 
 
 async def test_listing_is_newest_first_and_by_owner_and_status(tmp_path):
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         await store.commit(
             commit(
                 Entry(row("a", created=1.0, peer=Peer(1, 1, 1)), parcel("a")),
@@ -106,7 +106,7 @@ async def test_listing_is_newest_first_and_by_owner_and_status(tmp_path):
 
 
 async def test_old_history_goes_and_what_waits_stays(tmp_path):
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         await store.commit(
             commit(
                 Entry(row("old", Status.DELIVERED), parcel("old")),
@@ -121,16 +121,16 @@ async def test_old_history_goes_and_what_waits_stays(tmp_path):
 
 
 async def test_a_second_daemon_is_told_who_holds_the_state(tmp_path):
-    async with Store(tmp_path):
+    async with OutboxStore(tmp_path):
         with pytest.raises(InUseError, match=f"pid {os.getpid()}"):
-            Store(tmp_path)
-    async with Store(tmp_path):
+            OutboxStore(tmp_path)
+    async with OutboxStore(tmp_path):
         pass
 
 
 async def test_the_files_are_private(tmp_path):
     folder = tmp_path / "deep" / "state"
-    async with Store(folder) as store:
+    async with OutboxStore(folder) as store:
         await store.commit(commit())
         modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert modes == {0o600}
@@ -138,7 +138,7 @@ async def test_the_files_are_private(tmp_path):
 
 
 async def test_the_table_says_what_it_holds(tmp_path):
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         report = {"delivered": 1, "failed": 0, "devices": 1}
         done = row("a", Status.DELIVERED, report=report, key="k", merged_into="z")
         await store.commit(commit(Entry(done, parcel("a"))))
@@ -151,7 +151,7 @@ async def test_the_table_says_what_it_holds(tmp_path):
 
 async def test_history_goes_a_few_at_a_time_and_commits_go_between(tmp_path):
     old = [entry(f"old-{number:04}", Status.DELIVERED) for number in range(5 * AT_ONCE)]
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         await store.commit(commit(*old, entry("waits"), wall=10.0))
         await store.commit(commit(entry("new", Status.FAILED), wall=90.0))
         await store.commit(commit(wall=100.0, forget=50.0))
@@ -168,7 +168,7 @@ async def listed(store):
 
 
 async def test_history_is_bounded_in_number_and_in_bytes(tmp_path):
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         await store.commit(commit(entry("waits", created=0.0), wall=0.0))
         for number in range(900):
             name = f"{number:04}"
@@ -188,7 +188,7 @@ async def test_history_is_bounded_in_number_and_in_bytes(tmp_path):
 
 @pytest.mark.parametrize("listing", [{"uid": 1}, {"uid": None}])
 async def test_listing_and_forgetting_walk_an_index(tmp_path, listing):
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         query = queries.newest(uid=listing["uid"] is not None, status=True)
         asked = {"uid": 1, "status": "failed", "limit": 10}
         plan = str(store._writer.execute(f"EXPLAIN QUERY PLAN {query}", asked).fetchall()[0][3])
@@ -197,7 +197,7 @@ async def test_listing_and_forgetting_walk_an_index(tmp_path, listing):
 
 async def test_the_write_ahead_log_stays_bounded_while_it_is_read(tmp_path):
     log, largest = tmp_path / "notifyd.db-wal", 0
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
 
         async def write():
             nonlocal largest
@@ -217,12 +217,12 @@ async def test_the_write_ahead_log_stays_bounded_while_it_is_read(tmp_path):
 
 
 async def test_rows_that_make_no_sense_are_given_up_and_that_is_told(tmp_path):
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         await store.commit(commit(entry("bad"), entry("worse"), entry("good")))
         store._writer.execute("UPDATE notifications SET priority = 'huge' WHERE id = 'bad'")
         store._writer.execute("UPDATE notifications SET data = '{]', count = 'x' WHERE id='worse'")
         store._writer.execute("UPDATE notifications SET data = '[1]' WHERE id = 'good'")
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         saved = await store.saved()
         assert [row.id for row in saved.rows] == ["good"]
         assert (await store.parcel("good")).data["notification_id"] == "good"

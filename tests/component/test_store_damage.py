@@ -8,12 +8,12 @@ from contextlib import closing
 
 import pytest
 
-from notifyd.clock import Clock
-from notifyd.outbox.aside import KEPT, aside, install
+from notifyd.engine.clock import Clock
 from notifyd.outbox.commit import Commit
-from notifyd.outbox.salvage import salvage
-from notifyd.outbox.store import Store
-from notifyd.shaping.codec import restored
+from notifyd.outbox.quarantine import KEPT, quarantine_path, swap_in
+from notifyd.outbox.recovery.recover import recover
+from notifyd.outbox.store import OutboxStore
+from notifyd.shaping.codec import restore_state
 from support.stores import crash_image, entry, filled, waiting_ids
 
 PAGE = 4096
@@ -60,10 +60,10 @@ async def test_any_damage_is_survived(sound, tmp_path, seed):
     for _ in range(dice.choice((1, 1, 1, 3))):
         harmed(tmp_path / dice.choice(("notifyd.db", "notifyd.db", "notifyd.db-wal")), dice)
     before = waiting_ids(sound)
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         saved = await store.saved()
         clock = Clock(saved.clock, boot="boot")
-        state = restored(saved.pieces, saved.rows, seed="seed", now=clock.now())
+        state = restore_state(saved.pieces, saved.rows, seed="seed", now=clock.now())
         assert {row.id for row in saved.rows} <= before
         assert set(saved.positions) <= {f"log:{number}" for number in range(60)}
         for row in saved.rows:
@@ -85,7 +85,7 @@ async def test_what_stands_behind_the_damage_is_kept(sound, tmp_path):
             file.seek(page * PAGE)
             file.write(bytes(PAGE))
         if page % 9 == 0 or page < 6:
-            async with Store(folder) as store:
+            async with OutboxStore(folder) as store:
                 kept = {row.id for row in (await store.saved()).rows}
             assert len(before - kept) <= 16, page
         shutil.rmtree(folder)
@@ -94,14 +94,14 @@ async def test_what_stands_behind_the_damage_is_kept(sound, tmp_path):
 async def test_commits_behind_a_hole_in_the_log_are_kept(tmp_path):
     live, killed = tmp_path / "live", tmp_path / "killed"
     killed.mkdir()
-    async with Store(live) as store:
+    async with OutboxStore(live) as store:
         for number in range(30):
             await store.commit(Commit({}, {}, (entry(f"{number}", body="b"),), "{}", 1.0))
         crash_image(live, killed)
     with (killed / "notifyd.db-wal").open("r+b") as log:
         log.seek(40_000)  # in one of the first commits
         log.write(b"\xff" * 10)
-    async with Store(killed) as store:
+    async with OutboxStore(killed) as store:
         kept = {row.id for row in (await store.saved()).rows}
     assert kept == {str(number) for number in range(30)}
     assert {path.name.partition("-")[2][15:] for path in killed.glob("*.damaged-*")} >= {"", "-wal"}
@@ -110,13 +110,13 @@ async def test_commits_behind_a_hole_in_the_log_are_kept(tmp_path):
 async def test_a_torn_last_commit_is_no_damage(tmp_path):
     live, killed = tmp_path / "live", tmp_path / "killed"
     killed.mkdir()
-    async with Store(live) as store:
+    async with OutboxStore(live) as store:
         for number in range(30):
             await store.commit(Commit({}, {}, (entry(f"{number}"),), "{}", 1.0))
         crash_image(live, killed)
     log = killed / "notifyd.db-wal"
     log.write_bytes(log.read_bytes()[:-1000])
-    async with Store(killed) as store:
+    async with OutboxStore(killed) as store:
         kept = {row.id for row in (await store.saved()).rows}
     assert kept == {str(number) for number in range(29)}
     assert not list(killed.glob("*.damaged-*"))
@@ -127,13 +127,13 @@ async def test_a_kill_while_the_salvaged_one_is_put_in_place_is_made_good(sound,
     crash_image(sound, tmp_path)
     harmed(tmp_path / "notifyd.db", random.Random(2))
     path = tmp_path / "notifyd.db"
-    salvage(path, 1_700_000_000.0)
-    place = aside(path, 1_700_000_000.0)
+    recover(path, 1_700_000_000.0)
+    place = quarantine_path(path, 1_700_000_000.0)
     for tail in ("", "-wal", "-shm")[:step]:
         old = path.with_name(path.name + tail)
         if old.exists():
             old.rename(place.with_name(place.name + tail))
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         saved = await store.saved()
     assert len(saved.rows) > 100
     assert len([name for name in saved.pieces if name.startswith("incident:")]) == 1
@@ -147,20 +147,20 @@ async def test_what_is_set_aside_in_one_second_is_not_overwritten(sound, tmp_pat
     database, wall = tmp_path / "notifyd.db", 1_700_000_000.0
     for harm in (b"one", b"two"):
         database.write_bytes(harm * 5000)
-        salvage(database, wall)
-        install(database)
-    assert aside(database, wall).read_bytes() == b"one" * 5000
-    assert aside(database, wall + 1).read_bytes() == b"two" * 5000
+        recover(database, wall)
+        swap_in(database)
+    assert quarantine_path(database, wall).read_bytes() == b"one" * 5000
+    assert quarantine_path(database, wall + 1).read_bytes() == b"two" * 5000
 
 
 async def test_only_the_last_few_that_were_set_aside_are_kept(sound, tmp_path):
     for number in range(KEPT + 2):
         crash_image(sound, tmp_path)
-        salvage(tmp_path / "notifyd.db", 1_700_000_000.0 + number)
-        install(tmp_path / "notifyd.db")
+        recover(tmp_path / "notifyd.db", 1_700_000_000.0 + number)
+        swap_in(tmp_path / "notifyd.db")
     kept = sorted(path.name for path in tmp_path.glob("*.damaged-*[0-9]"))
     assert kept == [
-        aside(tmp_path / "notifyd.db", 1_700_000_000.0 + number).name
+        quarantine_path(tmp_path / "notifyd.db", 1_700_000_000.0 + number).name
         for number in range(2, KEPT + 2)
     ]
     assert len(list(tmp_path.glob("*.damaged-*-wal"))) == KEPT

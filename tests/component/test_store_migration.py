@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.clock import Clock
-from notifyd.errors import StoreError, StoreUnavailableError
+from notifyd.engine.clock import Clock
+from notifyd.model.errors import StoreError, StoreUnavailableError
 from notifyd.outbox.migration import SCHEMA
-from notifyd.outbox.store import Store
-from notifyd.shaping.codec import restored
+from notifyd.outbox.store import OutboxStore
+from notifyd.shaping.codec import restore_state
 from support.stores import restore_dump
 
 DUMPS = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
@@ -35,10 +35,10 @@ async def test_an_earlier_schema_is_taken_over_whole(dump, tmp_path):
     restore_dump(dump, tmp_path)
     with closing(sqlite3.connect(tmp_path / "notifyd.db")) as before:
         held = [before.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in TABLES]
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         saved = await store.saved()
         now = Clock(saved.clock, boot="boot").now()
-        state = restored(saved.pieces, saved.rows, seed="other", now=now)
+        state = restore_state(saved.pieces, saved.rows, seed="other", now=now)
         assert not state.strays
         assert len(state.groups) == 5
         assert len(saved.rows) == 4
@@ -58,13 +58,13 @@ async def test_a_migration_that_is_cut_off_is_made_again_whole(tmp_path):
     with closing(sqlite3.connect(tmp_path / "notifyd.db")) as blocker:
         blocker.execute("CREATE TABLE owners (a)")  # a name that the second step wants
     with pytest.raises(StoreUnavailableError, match="owners"):
-        Store(tmp_path)
+        OutboxStore(tmp_path)
     with closing(sqlite3.connect(tmp_path / "notifyd.db")) as old:
         assert old.execute("PRAGMA user_version").fetchone() == (1,)
         indices = "SELECT count(*) FROM sqlite_schema WHERE name = 'ended'"
         assert old.execute(indices).fetchone() == (0,)
         old.execute("DROP TABLE owners")
-    async with Store(tmp_path) as store:
+    async with OutboxStore(tmp_path) as store:
         assert len((await store.saved()).rows) == 4
 
 
@@ -75,5 +75,5 @@ def test_a_newer_schema_is_left_alone_to_the_byte(tmp_path):
     files = [path, tmp_path / "notifyd.db-wal"]
     before = [(file.read_bytes(), file.stat().st_mtime_ns) for file in files]
     with pytest.raises(StoreError, match=r"written by a newer notifyd \(schema 99"):
-        Store(tmp_path)
+        OutboxStore(tmp_path)
     assert [(file.read_bytes(), file.stat().st_mtime_ns) for file in files] == before

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from notifyd.errors import AnswerError
+from notifyd.model.errors import AnswerError
 from support.daemon import PLENTY, wait_for
 from support.replies import ok, status
 

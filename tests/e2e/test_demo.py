@@ -4,14 +4,14 @@ import signal
 import subprocess
 import sys
 
-from notifyd.api.client import call
-from notifyd.errors import UnreachableError
+from notifyd.client.http import send_request
+from notifyd.model.errors import UnreachableError
 from support.daemon import wait_for
 
 
 def told(socket):
     try:
-        _, answer = call("GET", "/v1/notifications", socket_path=str(socket))
+        _, answer = send_request("GET", "/v1/notifications", socket_path=str(socket))
     except UnreachableError:
         return False
     return any(row["title"] == "disk full" for row in answer["notifications"])

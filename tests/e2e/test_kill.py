@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from notifyd.errors import NotifydError
+from notifyd.model.errors import NotifydError
 from support.daemon import PLENTY, told, wait_for
 
 CONFIG = (

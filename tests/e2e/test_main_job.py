@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from notifyd.api.client import call
+from notifyd.client.http import send_request
 from support.daemon import PLENTY, wait_for
 from support.replies import hang, status
 
@@ -267,6 +267,6 @@ def test_a_token_file_that_vanishes_is_told(daemon, tmp_path):
 
 def test_waiting_answers_come_with_the_platforms_own_figures(running):
     target = "/notifications/send?wait=10s"
-    _, answer = call("POST", target, body={"title": "x"}, socket_path=str(running.socket))
+    _, answer = send_request("POST", target, body={"title": "x"}, socket_path=str(running.socket))
     assert answer["delivered"] == 1
     assert answer["devices"] == 1

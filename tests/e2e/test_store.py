@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.errors import AnswerError
+from notifyd.model.errors import AnswerError
 from support.daemon import PLENTY, told, wait_for
 from support.replies import ok, status
 from support.stores import crash_image, restore_dump, waiting_ids

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 
-from notifyd.model import SOCKET
+from notifyd.model.notifications import SOCKET
 from notifyd.triggers.times import TIMES
 from support.platform import Received
 

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from support.daemon import Daemon
-from support.followers import Real, drill, throw
 from support.platform import Platform, in_thread
+from support.tailers import Real, drill, throw
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 

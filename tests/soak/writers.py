@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-from notifyd.errors import AnswerError, NotifydError
+from notifyd.model.errors import AnswerError, NotifydError
 from support.daemon import Daemon
 
 TRIGGERS = """

@@ -3,8 +3,8 @@
 import asyncio
 import itertools
 
-from notifyd.errors import RefusedError
-from notifyd.model import Json, Message, Peer, Priority, Status
+from notifyd.model.errors import RefusedError
+from notifyd.model.notifications import Json, Message, Peer, Priority, Status
 
 
 class MemoryControl:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
-from notifyd.api.client import call
-from notifyd.errors import AnswerError, UnreachableError
+from notifyd.client.http import send_request
+from notifyd.model.errors import AnswerError, UnreachableError
 
 PLENTY = """
 [rate_limit]
@@ -112,7 +112,7 @@ class Daemon:
             return False
 
     def ask(self, method: str, target: str, body: object = None) -> dict[str, object]:
-        return call(method, target, body=body, socket_path=str(self.socket), within=20)[1]
+        return send_request(method, target, body=body, socket_path=str(self.socket), within=20)[1]
 
     def send(self, **message: object) -> str:
         return str(self.ask("POST", "/notifications/send", message)["id"])

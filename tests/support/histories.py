@@ -4,24 +4,20 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from notifyd.model import (
+from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
+from notifyd.model.events import Event, Match, Now
+from notifyd.model.notifications import (
     Content,
     Digest,
-    Event,
-    Match,
+    MatchSummary,
     Message,
-    Now,
-    Order,
-    Outcome,
-    Parcel,
+    Notification,
+    Payload,
     Peer,
     Priority,
-    Row,
     Status,
-    Tally,
-    Verdict,
 )
-from notifyd.shaping.codec import pieces, restored
+from notifyd.shaping.codec import restore_state, state_entries
 from notifyd.shaping.inputs import Configured, Input, Settled, Submitted, WorkerStarted
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.state import Decision, Reply, State
@@ -43,18 +39,18 @@ class History:
 
     rules: Rules
     now: Now = field(default_factory=lambda: Now(1000.0, 1_700_000_000.0))
-    pieces: dict[str, str] = field(default_factory=dict)
-    rows: dict[str, Row] = field(default_factory=dict)
+    state_entries: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, Notification] = field(default_factory=dict)
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     contents: dict[str, object] = field(default_factory=dict)
     sent: list[tuple[float, str]] = field(default_factory=list)
-    orders: list[Order] = field(default_factory=list)
+    orders: list[SendAttempt] = field(default_factory=list)
     state: State = field(default_factory=State)
     rules_since: int = 0
     lag: float = 0.0
     acknowledged: set[str] = field(default_factory=set)
-    render: Callable[[Row, Content, Now], Parcel] | None = None
-    texts: dict[str, Parcel] = field(default_factory=dict)
+    render: Callable[[Notification, Content, Now], Payload] | None = None
+    texts: dict[str, Payload] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.restart()
@@ -62,7 +58,7 @@ class History:
     def restart(self) -> None:
         """Lose all that is not on disk, and come back."""
         waiting = [row for row in self.rows.values() if row.status.waiting]
-        self.state = restored(self.pieces, waiting, seed="seed", now=self.now)
+        self.state = restore_state(self.pieces, waiting, seed="seed", now=self.now)
         self.feed(Configured(self.rules))
         self.start_worker()
 
@@ -82,7 +78,7 @@ class History:
                 text = self.render(decision.rows[known], content, self.now)
                 decision.rows[known] = replace(decision.rows[known], title=text.title)
                 self.texts[known] = text
-        for name, text in pieces(decision, before).items():
+        for name, text in state_entries(decision, before).items():
             if text is None:
                 self.pieces.pop(name, None)
             else:
@@ -99,7 +95,7 @@ class History:
         self._move(self.now.mono + self.lag)
         return decision
 
-    def _write(self, row: Row, content: object) -> None:
+    def _write(self, row: Notification, content: object) -> None:
         known = self.rows.get(row.id)
         if known is not None and known.tried:
             assert row.tried
@@ -108,7 +104,7 @@ class History:
             assert content is None
         self.rows[row.id] = row
         match content:
-            case Tally():
+            case MatchSummary():
                 self.counts[row.id] = Counter({row.trigger: content.count})
             case Digest():
                 self.counts[row.id] = Counter(content.counts)
@@ -121,11 +117,11 @@ class History:
     def in_flight(self) -> str:
         return self.state.books.gate.in_flight
 
-    def answer(self, verdict: Verdict = Verdict.DELIVERED, **figures: float) -> None:
+    def answer(self, verdict: OutcomeKind = OutcomeKind.DELIVERED, **figures: float) -> None:
         """Let the attempt that is under way end so."""
         self.feed(Settled(Outcome(self.in_flight, verdict, reason=verdict.value, **figures)))
 
-    def submit(self, title: str = "hi", **wish: object) -> Row:
+    def submit(self, title: str = "hi", **wish: object) -> Notification:
         options = {"priority": Priority.DEFAULT, "peer": PEER} | wish
         reply = self.feed(Submitted(Message(title, ""), **options)).replies[0]
         assert reply.row is not None, reply.refusal

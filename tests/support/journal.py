@@ -8,8 +8,8 @@ import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from notifyd.config.triggers import LogTrigger
-from notifyd.sources.journal.identity import Identity
+from notifyd.config.triggers import LogTriggerConfig
+from notifyd.sources.journal.identity import OwnUnit
 from notifyd.sources.journal.source import JournalSource
 from support.logs import Counted, judge_for, scanner_for, until
 from support.recorder import Recorder
@@ -22,7 +22,7 @@ MICROSECONDS = 1_000_000
 
 def trigger(*units, patterns=".", **keys):
     given = {"type": "log", "journal": list(units) or ["app"], "patterns": patterns} | keys
-    return LogTrigger.model_validate(given)
+    return LogTriggerConfig.model_validate(given)
 
 
 class Journal:
@@ -137,7 +137,7 @@ class Journal:
                 executor=executor,
                 command=(str(self.command),),
                 roots=self.roots,
-                identity=Identity(4242, 0, "notifyd.service"),
+                identity=OwnUnit(4242, 0, "notifyd.service"),
                 look=look,
                 **options,
             )

@@ -6,19 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 
-from notifyd.config.triggers import LogTrigger
-from notifyd.matching import Judge, Scanner
-from notifyd.pipeline import patterns_of
-from notifyd.sources.log.brief import Brief
-from notifyd.sources.log.finding.watch import Hints, Watch
-from notifyd.sources.log.follower import Follower
-from notifyd.sources.log.source import LogSource
+from notifyd.config.triggers import LogTriggerConfig
+from notifyd.engine.pipeline import patterns_of
+from notifyd.matching import RecordMatcher, Scanner
+from notifyd.sources.logs.discovery.inotify import FsHints, InotifyWatcher
+from notifyd.sources.logs.options import LogSourceOptions
+from notifyd.sources.logs.source import LogSource
+from notifyd.sources.logs.tailer import Tailer
 from support.recorder import Recorder
 
 
 def trigger(*paths, patterns=".", **keys):
     given = {"type": "log", "paths": [str(path) for path in paths], "patterns": patterns} | keys
-    return LogTrigger.model_validate(given)
+    return LogTriggerConfig.model_validate(given)
 
 
 def scanner_for(triggers):
@@ -26,16 +26,16 @@ def scanner_for(triggers):
 
 
 def judge_for(triggers):
-    return lambda name: Judge(patterns_of(name, triggers[name], records=True))
+    return lambda name: RecordMatcher(patterns_of(name, triggers[name], records=True))
 
 
 def brief(triggers, *, wall=time.time, never=(), descriptors=None):
     scanner, judge = scanner_for(triggers), judge_for(triggers)
-    return Brief(triggers, scanner, judge, wall, tuple(never), descriptors)
+    return LogSourceOptions(triggers, scanner, judge, wall, tuple(never), descriptors)
 
 
 def follower(triggers, positions, **keys):
-    return Follower(brief(triggers, **keys), positions)
+    return Tailer(brief(triggers, **keys), positions)
 
 
 class Counted(ThreadPoolExecutor):
@@ -49,7 +49,7 @@ class Counted(ThreadPoolExecutor):
 
 
 @asynccontextmanager
-async def running(triggers, *, positions=None, watch=Watch, sweep=300.0):
+async def running(triggers, *, positions=None, watch=InotifyWatcher, sweep=300.0):
     """Run a source over these triggers; gives a recorder once the first look was taken."""
     if not isinstance(triggers, dict):
         triggers = {"t": triggers}
@@ -113,7 +113,7 @@ class Daemon:
 
     def turn(self, hints=None, *, commit=True):
         """Run turns until nothing is left to read; without `commit` their results are lost."""
-        hints = Hints(all=True) if hints is None else hints
+        hints = FsHints(all=True) if hints is None else hints
         while True:
             self.batch = self.follower.turn(hints, self.now)
             if commit:
@@ -125,7 +125,7 @@ class Daemon:
                         self.positions[key] = value
             if not self.batch.more:
                 return
-            hints = Hints()
+            hints = FsHints()
 
     def pass_time(self, seconds):
         self.now += seconds

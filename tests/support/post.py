@@ -2,20 +2,20 @@
 
 from pydantic import SecretStr
 
-from notifyd.delivery.answer import Answer
-from notifyd.delivery.client import Client, envelope
-from notifyd.model import Parcel
+from notifyd.delivery.client import SendClient, encode_request
+from notifyd.delivery.response import ApiResponse
+from notifyd.model.notifications import Payload
 from support.platform import Platform
 
 TOKEN = SecretStr(Platform.token)
 
 
-def parcel(notification_id: str = "n1", title: str = "Title", body: str = "Body") -> Parcel:
+def parcel(notification_id: str = "n1", title: str = "Title", body: str = "Body") -> Payload:
     data = {"notification_id": notification_id, "trigger": "t", "priority": "high", "count": "3"}
-    return Parcel(notification_id, title, body, {"team": "backend", **data})
+    return Payload(notification_id, title, body, {"team": "backend", **data})
 
 
-async def ask(url: str, *, token: SecretStr = TOKEN, timeout: float = 5) -> Answer:  # noqa: ASYNC109 - the client's own setting
+async def ask(url: str, *, token: SecretStr = TOKEN, timeout: float = 5) -> ApiResponse:  # noqa: ASYNC109 - the client's own setting
     """Send one parcel with a client of its own."""
-    async with Client(url, timeout) as client:
-        return await client.send("n1", envelope(parcel()), token, asked_with="the test")
+    async with SendClient(url, timeout) as client:
+        return await client.send("n1", encode_request(parcel()), token, asked_with="the test")

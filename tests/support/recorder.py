@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import Callable
 
-from notifyd.model import Event, Reading
+from notifyd.model.events import Event, SourceBatch
 
 
 class Recorder:
     def __init__(self, positions: dict[str, str] | None = None) -> None:
-        self.readings: list[Reading] = []
+        self.readings: list[SourceBatch] = []
         self.events: list[Event] = []
         self.positions: dict[str, str] = dict(positions or {})
         self._news = asyncio.Event()
 
-    async def emit(self, reading: Reading) -> None:
+    async def emit(self, reading: SourceBatch) -> None:
         await asyncio.sleep(0)
         self.readings.append(reading)
         self.events.extend(reading.events)

@@ -13,11 +13,11 @@ from pathlib import Path
 from notifyd.api.connection import Limits
 from notifyd.api.listener import Listener
 from notifyd.api.server import serve
-from notifyd.config.sections import Rate, Socket
+from notifyd.config.sections import RateConfig, SocketConfig
 from support.control import MemoryControl
 
 PATIENCE = 10.0
-GENEROUS = Rate(max=100_000, per="1s")
+GENEROUS = RateConfig(max=100_000, per="1s")
 JSON = "Content-Type: application/json\r\n"
 POST = b"POST /notifications/send HTTP/1.1\r\nHost: x\r\n" + JSON.encode()
 BRISK = Limits(head=0.2, body=0.2, linger=0.2, write=0.2, idle=0.2)
@@ -45,9 +45,9 @@ class Reply:
 
 @asynccontextmanager
 async def daemon(
-    path: Path, settings: Socket | None = None, limits: Limits | None = None
+    path: Path, settings: SocketConfig | None = None, limits: Limits | None = None
 ) -> AsyncIterator[Daemon]:
-    settings = settings or Socket(rate=GENEROUS)
+    settings = settings or SocketConfig(rate=GENEROUS)
     control = MemoryControl()
     with Listener.open(path, settings, {}) as listener:
         async with serve(control, settings, listener, limits=limits):

@@ -5,11 +5,12 @@ import sqlite3
 import time
 from contextlib import closing
 
-from notifyd.clock import Clock
-from notifyd.model import Now, Parcel, Peer, Priority, Row, Status
+from notifyd.engine.clock import Clock
+from notifyd.model.events import Now
+from notifyd.model.notifications import Notification, Payload, Peer, Priority, Status
 from notifyd.outbox.commit import Commit
 from notifyd.outbox.queries import Entry
-from notifyd.outbox.store import Store
+from notifyd.outbox.store import OutboxStore
 
 WAITING, ENDED, POSITIONS = 120, 200, 60
 NOW = Now(1000.0, 1_700_000_000.0)
@@ -17,11 +18,11 @@ NOW = Now(1000.0, 1_700_000_000.0)
 
 def row(name, status=Status.QUEUED, **more):
     facts = {"trigger": "app", "priority": Priority.HIGH, "count": 3, "created": 5.0}
-    return Row(id=name, status=status, expires=99.0, **(facts | more))
+    return Notification(id=name, status=status, expires=99.0, **(facts | more))
 
 
 def parcel(name, title="Title", body="Body"):
-    return Parcel(name, title, body, {"notification_id": name, "lone": "ünï"})
+    return Payload(name, title, body, {"notification_id": name, "lone": "ünï"})
 
 
 def entry(name, status=Status.QUEUED, body="Body", **more):
@@ -33,7 +34,7 @@ async def filled(folder):
     clock = Clock(None, boot="boot", monotonic=lambda: NOW.mono, wall=lambda: NOW.wall)
     killed = folder.with_name(folder.name + "-killed")
     killed.mkdir()
-    async with Store(folder) as store:
+    async with OutboxStore(folder) as store:
         for start in range(0, WAITING, 30):
             entries = [
                 entry(f"waits-{number:04}", body="b" * (number * 40), peer=Peer(1, 1, number))

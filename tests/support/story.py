@@ -26,13 +26,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from notifyd.config.load import load
-from notifyd.config.units import seconds, spoken
-from notifyd.delivery import answer as answers
-from notifyd.delivery.answer import Answer
+from notifyd.delivery import response as answers
+from notifyd.delivery.response import ApiResponse
 from notifyd.delivery.retry import decide
-from notifyd.model import Event, Message, Now, Phase, Priority
-from notifyd.pipeline import Pipeline
+from notifyd.engine.pipeline import Pipeline
+from notifyd.model.events import AlertState, Event, Now
+from notifyd.model.notifications import Message, Priority
 from notifyd.shaping.inputs import Cancelled, Muted, Settled, Submitted
+from notifyd.text.durations import format_duration, parse_duration
 from support.histories import PEER, History
 
 TRAVEL = 0.05
@@ -71,7 +72,7 @@ class Arrival:
     count: int
 
     def __str__(self) -> str:
-        return f"{spoken(self.at)}: {self.title!r} ({self.count}) {self.body!r}"
+        return f"{format_duration(self.at)}: {self.title!r} ({self.count}) {self.body!r}"
 
 
 @dataclass
@@ -132,14 +133,16 @@ class Story:
         words = head.split()
         match words:
             case ["end", at]:
-                self.end = seconds(at)
+                self.end = parse_duration(at)
             case ["at", at]:
-                self._plan(seconds(at), shlex.split(rest))
+                self._plan(parse_duration(at), shlex.split(rest))
             case ["between", first, "and", last]:
                 want, title, *body = shlex.split(rest)
                 assert want == "want", line
                 found = (body or [""])[0]
-                self.wants.append(Want(seconds(first), seconds(last), title, found, line))
+                self.wants.append(
+                    Want(parse_duration(first), parse_duration(last), title, found, line)
+                )
             case _:
                 raise AssertionError(f"not understood: {line}")
 
@@ -147,25 +150,25 @@ class Story:
         match words:
             case [trigger, "matches", line, number, "times", "every", every]:
                 for index in range(int(number)):
-                    when = at + index * seconds(every)
+                    when = at + index * parse_duration(every)
                     self._at(when, lambda: self._match(trigger, line))
             case [trigger, "matches", line, number, "times"]:
                 self._at(at, lambda: self._match(trigger, line, int(number)))
             case [trigger, "matches", line]:
                 self._at(at, lambda: self._match(trigger, line))
             case [trigger, "begins", line]:
-                self._at(at, lambda: self._match(trigger, line, phase=Phase.BEGAN))
+                self._at(at, lambda: self._match(trigger, line, phase=AlertState.FIRING))
             case [trigger, "ends", line]:
-                self._at(at, lambda: self._match(trigger, line, phase=Phase.ENDED))
+                self._at(at, lambda: self._match(trigger, line, phase=AlertState.RESOLVED))
             case ["send", title, *options]:
                 given = dict(zip(options[::2], options[1::2], strict=True))
                 self._at(at, lambda: self._send(title, given))
             case ["cancel", key]:
                 self._at(at, lambda: self._feed(Cancelled(PEER, key=key)))
             case ["mute", "everything", "for", time]:
-                self._at(at, lambda: self._feed(Muted("", seconds(time))))
+                self._at(at, lambda: self._feed(Muted("", parse_duration(time))))
             case ["mute", trigger, "for", time]:
-                self._at(at, lambda: self._feed(Muted(trigger, seconds(time))))
+                self._at(at, lambda: self._feed(Muted(trigger, parse_duration(time))))
             case ["api", "is", "down"]:
                 self._at(at, lambda: self._say((0, "", "")))
             case ["api", "is", "well"]:
@@ -177,9 +180,9 @@ class Story:
             case ["killed"]:
                 self._at(at, lambda: self._stop(0.0))
             case ["stopped", "for", time]:
-                self._at(at, lambda: self._stop(seconds(time)))
+                self._at(at, lambda: self._stop(parse_duration(time)))
             case ["clock", "jumps", time]:
-                by = -seconds(time[1:]) if time.startswith("-") else seconds(time)
+                by = -parse_duration(time[1:]) if time.startswith("-") else parse_duration(time)
                 self._at(at, lambda: self._jump(by))
             case _:
                 raise AssertionError(f"not understood: {words}")
@@ -224,7 +227,7 @@ class Story:
             return  # the daemon was killed meanwhile
         status, header, body = self.said
         headers = {"Retry-After": header} if header else {}
-        said = Answer(fault="cannot connect")
+        said = ApiResponse(fault="cannot connect")
         if status:
             said = answers.read(status, headers, body.encode(), secret="onp_x", asked_with="a file")
         outcome = decide(said, order, history.now, 0.5)
@@ -236,7 +239,9 @@ class Story:
     def _say(self, said: Said) -> None:
         self.said = said
 
-    def _match(self, trigger: str, line: str, number: int = 1, phase: Phase = Phase.NONE) -> None:
+    def _match(
+        self, trigger: str, line: str, number: int = 1, phase: AlertState = AlertState.NONE
+    ) -> None:
         compiled = self.pipeline.triggers[trigger]
         patterns = getattr(compiled.config, "patterns", [])
         found = next(filter(None, (re.search(pattern, line) for pattern in patterns)), None)
@@ -253,7 +258,7 @@ class Story:
                 Priority(options.get("priority", "default")),
                 PEER,
                 key=options.get("key", ""),
-                delay=seconds(options.get("delay", "0s")),
+                delay=parse_duration(options.get("delay", "0s")),
             )
         )
 

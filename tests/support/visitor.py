@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import aiohttp
 
-from notifyd.relay.credentials import Client
+from notifyd.relay.credentials import ClientCredentials
 from notifyd.relay.server import Relay
 
-CLIENT = Client("client_of_the_tests", "a secret of the tests")
+CLIENT = ClientCredentials("client_of_the_tests", "a secret of the tests")
 
 
 class Answer(NamedTuple):
@@ -41,7 +41,7 @@ class Clock:
 class Visitor:
     relay: Relay
     session: aiohttp.ClientSession
-    client: Client = CLIENT
+    client: ClientCredentials = CLIENT
     clock: Clock = field(default_factory=Clock)
 
     async def ask(self, method: str, path: str, **how) -> Answer:

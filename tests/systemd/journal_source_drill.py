@@ -7,7 +7,7 @@ import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from notifyd.sources.journal.cursor import Place
+from notifyd.sources.journal.cursor import Cursor
 from notifyd.sources.journal.source import JournalSource
 from support.journal import trigger
 from support.logs import Counted, judge_for, scanner_for, until
@@ -48,7 +48,7 @@ async def listening(positions=None, rest=0.2):
 
 
 def reached(seen, cursor):
-    return Place.parse(seen.positions["journal:read"]).same(Place(cursor))
+    return Cursor.parse(seen.positions["journal:read"]).same(Cursor(cursor))
 
 
 async def silence():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from notifyd.cli import UsageError, exit_status, innermost, send
 from notifyd.cli.status import described
 from notifyd.cli.terminal import clock, lasting, shown, table
-from notifyd.errors import (
+from notifyd.model.errors import (
     AnswerError,
     ConfigError,
     InUseError,
@@ -20,7 +20,7 @@ from notifyd.errors import (
     TokenError,
     UnreachableError,
 )
-from notifyd.text import OURS
+from notifyd.text.limits import OURS
 
 values = ["high", "huge", "5s", "body", "", "a b", "-", "--", "-5"]
 flags = ["-t", "-tHi", "-t=x", "--title", "--title=a=b", "-p", "-d", "-da=b", "--data=c=d"]

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.clock import Clock
+from notifyd.engine.clock import Clock
 
 
 class Machine:

@@ -1,17 +1,22 @@
 import pytest
 
-from notifyd.config.triggers import FileTrigger, LogTrigger, ProcessTrigger, Shaping
+from notifyd.config.triggers import (
+    FileTriggerConfig,
+    LogTriggerConfig,
+    ProcessTriggerConfig,
+    ShapingConfig,
+)
 
 LOG = {"paths": ["/x"], "patterns": ["x"]}
 
 
-def log(**keys: object) -> LogTrigger:
-    return LogTrigger.model_validate(LOG | keys)
+def log(**keys: object) -> LogTriggerConfig:
+    return LogTriggerConfig.model_validate(LOG | keys)
 
 
-@pytest.mark.parametrize("trigger", [log(), FileTrigger(paths=["/x"])])
-def test_what_log_and_file_have_by_themselves(trigger: LogTrigger | FileTrigger):
-    shaping = trigger.shaping(Shaping())
+@pytest.mark.parametrize("trigger", [log(), FileTriggerConfig(paths=["/x"])])
+def test_what_log_and_file_have_by_themselves(trigger: LogTriggerConfig | FileTriggerConfig):
+    shaping = trigger.shaping(ShapingConfig())
     assert (shaping.debounce, shaping.max_wait) == (2.0, 30.0)
     assert (shaping.cooldown, shaping.cooldown_max) == (300.0, 3600.0)
     assert (shaping.threshold, shaping.window) == (1, 60.0)
@@ -19,27 +24,29 @@ def test_what_log_and_file_have_by_themselves(trigger: LogTrigger | FileTrigger)
 
 
 def test_what_process_has_by_itself():
-    shaping = ProcessTrigger(name="x").shaping(Shaping())
+    shaping = ProcessTriggerConfig(name="x").shaping(ShapingConfig())
     assert (shaping.debounce, shaping.max_wait, shaping.group_by) == (0.0, 30.0, ("name",))
 
 
 def test_own_keys_beat_defaults_which_beat_the_types():
-    defaults = Shaping.model_validate({"debounce": "5s", "cooldown": "0s", "group_by": "path"})
+    defaults = ShapingConfig.model_validate(
+        {"debounce": "5s", "cooldown": "0s", "group_by": "path"}
+    )
     shaping = log(debounce="7s").shaping(defaults)
     assert (shaping.debounce, shaping.cooldown, shaping.group_by) == (7.0, 0.0, ("path",))
     assert log(group_by=[]).shaping(defaults).group_by == ()
 
 
 def test_zero_is_a_choice_and_not_an_absence():
-    defaults = Shaping.model_validate({"debounce": "5s", "cooldown": "5m"})
+    defaults = ShapingConfig.model_validate({"debounce": "5s", "cooldown": "5m"})
     shaping = log(debounce="0s", cooldown="0s").shaping(defaults)
     assert (shaping.debounce, shaping.cooldown) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(("debounce", "max_wait"), [("1s", 30.0), ("10s", 40.0), ("1h", 14400.0)])
 def test_max_wait_follows_debounce(debounce: str, max_wait: float):
-    assert log(debounce=debounce).shaping(Shaping()).max_wait == max_wait
+    assert log(debounce=debounce).shaping(ShapingConfig()).max_wait == max_wait
 
 
 def test_cooldown_max_is_never_less_than_cooldown():
-    assert log(cooldown="3h").shaping(Shaping()).cooldown_max == 10800.0
+    assert log(cooldown="3h").shaping(ShapingConfig()).cooldown_max == 10800.0

@@ -7,12 +7,12 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifyd.config.report import Origins, Report
+from notifyd.config.errors import ErrorReport, Origins
 from notifyd.config.sections import Section
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import TYPES
 from notifyd.config.validation import validate
-from notifyd.text import clean_title
+from notifyd.text.limits import strip_control_from_title
 
 SECTIONS = {
     name: field.annotation
@@ -61,12 +61,12 @@ TABLES = st.fixed_dictionaries(
 @settings(max_examples=300, deadline=None)
 def test_it_is_refused_in_plain_lines_or_makes_settings(given_table: dict[str, object]):
     merged = copy.deepcopy(given_table)
-    report = Report(Origins())
+    report = ErrorReport(Origins())
     validate(merged, report)
     if not report.problems:
         Settings.model_validate(merged)
     for line in (*report.problems, *report.warnings):
-        assert line == clean_title(line)
+        assert line == strip_control_from_title(line)
         assert "input should" not in line.lower()
         assert "value error" not in line.lower()
 

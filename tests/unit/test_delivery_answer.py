@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.delivery.answer import TEXT_LIMIT, Answer, clean, read
+from notifyd.delivery.response import TEXT_LIMIT, ApiResponse, clean, read
 
 SECRET = "onp_very-secret-token"
 SENT = {"success": True, "delivered": 1, "failed": 0, "devices": 1}
 
 
-def answer(body: bytes | None, status: int = 200, headers: dict | None = None) -> Answer:
+def answer(body: bytes | None, status: int = 200, headers: dict | None = None) -> ApiResponse:
     return read(status, headers or {}, body, secret=SECRET, asked_with="the file")
 
 
@@ -20,7 +20,7 @@ def said(fields: dict) -> str:
 
 def test_success_keeps_the_figures():
     body = SENT | {"errors": [{"code": "c", "message": "m", "count": 2, "more": 1}, "odd"]}
-    assert answer(json.dumps(body).encode()) == Answer(
+    assert answer(json.dumps(body).encode()) == ApiResponse(
         200,
         success=True,
         report={

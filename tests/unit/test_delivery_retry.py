@@ -5,24 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.delivery.answer import Answer
-from notifyd.delivery.retry import (
-    LONGEST,
-    LONGEST_ASKED,
-    SHORTEST,
-    asked_pause,
-    backoff,
-    decide,
-)
-from notifyd.model import Now, Order, Outcome, Verdict
+from notifyd.delivery.response import ApiResponse
+from notifyd.delivery.retry import LONGEST, LONGEST_ASKED, SHORTEST, asked_pause, backoff, decide
+from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
+from notifyd.model.events import Now
 
 WALL = datetime(2026, 5, 4, 12, tzinfo=UTC).timestamp()
 NOW = Now(mono=50.0, wall=WALL)
 GOOD = {"delivered": 1, "failed": 0, "devices": 1}
 
 
-def judged(answer: Answer, *, streak: int = 0, failures: int = 0, jitter: float = 1.0) -> Outcome:
-    return decide(answer, Order("n1", 1, failures, streak), NOW, jitter)
+def judged(
+    answer: ApiResponse, *, streak: int = 0, failures: int = 0, jitter: float = 1.0
+) -> Outcome:
+    return decide(answer, SendAttempt("n1", 1, failures, streak), NOW, jitter)
 
 
 def http_date(seconds: float) -> str:
@@ -30,11 +26,11 @@ def http_date(seconds: float) -> str:
 
 
 TABLE = {
-    Verdict.RETRY: [100, 408, 409, 425, 429, *range(500, 512), 599, 600, 999],
-    Verdict.REFUSED: [401],
-    Verdict.FORBIDDEN: [403],
-    Verdict.ENDPOINT: [402, 404, 405, 300, 301, 302, 303, 304, 307, 308, 399],
-    Verdict.FAILED: [400, 406, 410, 411, 413, 415, 418, 422, 424, 426, 431, 451, 499],
+    OutcomeKind.RETRY: [100, 408, 409, 425, 429, *range(500, 512), 599, 600, 999],
+    OutcomeKind.REFUSED: [401],
+    OutcomeKind.FORBIDDEN: [403],
+    OutcomeKind.ENDPOINT: [402, 404, 405, 300, 301, 302, 303, 304, 307, 308, 399],
+    OutcomeKind.FAILED: [400, 406, 410, 411, 413, 415, 418, 422, 424, 426, 431, 451, 499],
 }
 
 
@@ -42,19 +38,19 @@ TABLE = {
     ("status", "verdict"), [(code, verdict) for verdict, codes in TABLE.items() for code in codes]
 )
 def test_each_status_means_what_the_table_says(status, verdict):
-    outcome = judged(Answer(status, success=False, said="a reason"))
+    outcome = judged(ApiResponse(status, success=False, said="a reason"))
     assert outcome.verdict is verdict
     assert str(status) in outcome.reason
     assert "a reason" in outcome.reason
     assert outcome.id == "n1"
-    paused = verdict in (Verdict.RETRY, Verdict.ENDPOINT)
+    paused = verdict in (OutcomeKind.RETRY, OutcomeKind.ENDPOINT)
     assert (outcome.pause >= SHORTEST) if paused else (outcome.pause == outcome.own_pause == 0)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
 def test_success_is_delivered_with_the_apis_figures(status):
-    outcome = judged(Answer(status, success=True, report=GOOD))
-    assert outcome == Outcome("n1", Verdict.DELIVERED, report=GOOD)
+    outcome = judged(ApiResponse(status, success=True, report=GOOD))
+    assert outcome == Outcome("n1", OutcomeKind.DELIVERED, report=GOOD)
 
 
 @pytest.mark.parametrize(
@@ -70,22 +66,22 @@ def test_success_is_delivered_with_the_apis_figures(status):
     ],
 )
 def test_success_without_a_phone_is_no_device(report, reason):
-    outcome = judged(Answer(200, success=True, report=report))
-    assert (outcome.verdict, outcome.reason) == (Verdict.NO_DEVICE, reason)
+    outcome = judged(ApiResponse(200, success=True, report=report))
+    assert (outcome.verdict, outcome.reason) == (OutcomeKind.NO_DEVICE, reason)
     assert outcome.report == report
 
 
 @pytest.mark.parametrize("report", [{"skipped": False, **GOOD}, {"skipped": 0}, {}, GOOD])
 def test_what_was_not_skipped_is_delivered(report):
-    assert judged(Answer(200, success=True, report=report)).verdict is Verdict.DELIVERED
+    assert judged(ApiResponse(200, success=True, report=report)).verdict is OutcomeKind.DELIVERED
 
 
 def test_devices_that_all_failed_are_named():
     errors = [{"code": "messaging/third-party-auth-error", "message": "bad key", "count": 2}]
     report = {"delivered": 0, "failed": 2, "devices": 2, "errors": errors}
-    outcome = judged(Answer(200, success=True, report=report))
+    outcome = judged(ApiResponse(200, success=True, report=report))
     assert (outcome.verdict, outcome.reason) == (
-        Verdict.DELIVERED,
+        OutcomeKind.DELIVERED,
         "no device took it (bad key)",
     )
 
@@ -93,40 +89,43 @@ def test_devices_that_all_failed_are_named():
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer(200, success=False, said="busy"), "the API answered 200 without success: busy"),
-        (Answer(200), "the API answered 200 but not with JSON: check [api] url"),
-        (Answer(204), "the API answered 204 but not with JSON: check [api] url"),
-        (Answer(fault="cannot resolve api.oblien.com"), "cannot resolve api.oblien.com"),
-        (Answer(503, success=False, said="maintenance"), "the API answered 503 (maintenance)"),
         (
-            Answer(429, success=False, said="slow down", retry_after="7"),
+            ApiResponse(200, success=False, said="busy"),
+            "the API answered 200 without success: busy",
+        ),
+        (ApiResponse(200), "the API answered 200 but not with JSON: check [api] url"),
+        (ApiResponse(204), "the API answered 204 but not with JSON: check [api] url"),
+        (ApiResponse(fault="cannot resolve api.oblien.com"), "cannot resolve api.oblien.com"),
+        (ApiResponse(503, success=False, said="maintenance"), "the API answered 503 (maintenance)"),
+        (
+            ApiResponse(429, success=False, said="slow down", retry_after="7"),
             "the API answered 429 (slow down), and asks to wait for 7 s",
         ),
     ],
 )
 def test_what_is_tried_again_says_why(answer, reason):
     outcome = judged(answer)
-    assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, reason)
+    assert (outcome.verdict, outcome.reason) == (OutcomeKind.RETRY, reason)
 
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
         (
-            Answer(401, said="revoked", asked_with="/etc/notifyd/send-token"),
+            ApiResponse(401, said="revoked", asked_with="/etc/notifyd/send-token"),
             "the send token was refused (401: revoked): give a new one in /etc/notifyd/send-token",
         ),
-        (Answer(401), "the send token was refused (401): renew it"),
-        (Answer(403, said="not yours"), "the API forbids it (403: not yours)"),
-        (Answer(402), "the API answered 402: the account lacks payment or credits"),
+        (ApiResponse(401), "the send token was refused (401): renew it"),
+        (ApiResponse(403, said="not yours"), "the API forbids it (403: not yours)"),
+        (ApiResponse(402), "the API answered 402: the account lacks payment or credits"),
         (
-            Answer(307, elsewhere="evil.example"),
+            ApiResponse(307, elsewhere="evil.example"),
             (
                 "the API answered 307 and points to evil.example:"
                 " redirects are not followed, check [api] url"
             ),
         ),
-        (Answer(422, said="body: too long"), "the API answered 422 (body: too long)"),
+        (ApiResponse(422, said="body: too long"), "the API answered 422 (body: too long)"),
     ],
 )
 def test_what_a_person_must_mend_says_how(answer, reason):
@@ -150,9 +149,9 @@ def test_jitter_spreads_over_the_whole_range(failures, lower, higher):
 
 
 def test_all_of_sending_backs_off_by_the_streak_and_one_by_its_own_failures():
-    outcome = judged(Answer(503), streak=4, failures=1)
+    outcome = judged(ApiResponse(503), streak=4, failures=1)
     assert (outcome.pause, outcome.own_pause) == (16, 2)
-    assert judged(Answer(404), streak=4, failures=1).pause == 16
+    assert judged(ApiResponse(404), streak=4, failures=1).pause == 16
 
 
 @pytest.mark.parametrize(
@@ -200,14 +199,14 @@ def test_a_time_to_retry_at_is_counted_from_the_answers_own_date(wrong_by):
 @pytest.mark.parametrize(
     ("answer", "cause"),
     [
-        (Answer(200, success=True, report=GOOD), ""),
-        (Answer(200, success=False), "unsuccessful"),
-        (Answer(200), "not_json"),
-        (Answer(503), "http_503"),
-        (Answer(401), "http_401"),
-        (Answer(999), "http_other"),
-        (Answer(fault="cannot resolve x", cause="dns"), "dns"),
-        (Answer(fault="?"), "other"),
+        (ApiResponse(200, success=True, report=GOOD), ""),
+        (ApiResponse(200, success=False), "unsuccessful"),
+        (ApiResponse(200), "not_json"),
+        (ApiResponse(503), "http_503"),
+        (ApiResponse(401), "http_401"),
+        (ApiResponse(999), "http_other"),
+        (ApiResponse(fault="cannot resolve x", cause="dns"), "dns"),
+        (ApiResponse(fault="?"), "other"),
     ],
 )
 def test_each_answer_has_its_cause_in_one_word(answer, cause):
@@ -221,5 +220,5 @@ def test_any_retry_after_keeps_its_bounds(header):
 
 @given(st.sampled_from([200, 307, 404, 429, 503, None]), st.integers(0, 3600), st.floats(0, 1))
 def test_nothing_is_sent_before_the_api_wants_it(status, seconds, jitter):
-    outcome = judged(Answer(status, retry_after=str(seconds), fault="x"), jitter=jitter)
+    outcome = judged(ApiResponse(status, retry_after=str(seconds), fault="x"), jitter=jitter)
     assert outcome.pause >= max(seconds, SHORTEST)

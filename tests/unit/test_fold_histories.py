@@ -6,15 +6,17 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifyd.model import Phase, Priority, Status, Verdict
+from notifyd.model.attempts import OutcomeKind
+from notifyd.model.events import AlertState
+from notifyd.model.notifications import Priority, Status
+from notifyd.model.time_windows import TimeWindow
 from notifyd.shaping.inputs import Cancelled, Configured, Muted, Retried, SendingAllowed
 from notifyd.shaping.rules import Limit, Rule, Rules
-from notifyd.shaping.state import Ledger
+from notifyd.shaping.state import TriggerStats
 from notifyd.shaping.step import step
-from notifyd.timetable import Window
 from support.histories import PEER, History, match
 
-HALF_HOURS = Window("h", tuple((hour * 60, hour * 60 + 30) for hour in range(24)), zone="UTC")
+HALF_HOURS = TimeWindow("h", tuple((hour * 60, hour * 60 + 30) for hour in range(24)), zone="UTC")
 
 durations = st.sampled_from([0.0, 0.5, 1.0, 2.0, 5.0, 60.0, 300.0])
 
@@ -64,7 +66,7 @@ actions = st.one_of(
     st.tuples(st.just("sleep"), st.sampled_from([0.0, 0.3, 1.0, 3.0, 60.0, 400.0, 7200.0])),
     st.tuples(st.just("clock"), st.sampled_from([-7200.0, -1.0, 30.0, 7200.0])),
     st.tuples(st.just("restart"), st.sampled_from([0.0, 1.0, 3600.0])),
-    st.tuples(st.just("answer"), st.sampled_from(list(Verdict))),
+    st.tuples(st.just("answer"), st.sampled_from(list(OutcomeKind))),
     st.tuples(st.just("lost commit")),
     st.tuples(st.just("submit"), st.sampled_from(["", "k"]), st.sampled_from([0.0, 10.0])),
     st.tuples(st.just("cancel"), st.integers(0, 20)),
@@ -75,7 +77,7 @@ actions = st.one_of(
         st.just("condition"),
         st.sampled_from(["app", "disk", "train"]),
         st.sampled_from(["a", "b"]),
-        st.sampled_from([Phase.BEGAN, Phase.ENDED]),
+        st.sampled_from([AlertState.FIRING, AlertState.RESOLVED]),
     ),
     st.tuples(
         st.just("mute"),
@@ -87,7 +89,7 @@ actions = st.one_of(
 
 
 def matches(history, trigger):
-    return history.state.ledgers.get(trigger, Ledger()).matches
+    return history.state.ledgers.get(trigger, TriggerStats()).matches
 
 
 def condition(trigger, group, phase):

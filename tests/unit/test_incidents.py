@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from notifyd.clock import Clock
-from notifyd.model import Incident, Message
-from notifyd.shaping.codec import latest, restored
+from notifyd.engine.clock import Clock
+from notifyd.model.notifications import Incident, Message
+from notifyd.shaping.codec import latest_time, restore_state
 from notifyd.shaping.inputs import Happened
 from notifyd.shaping.rules import Limit, Rule, Rules
 from support.histories import History, match
@@ -96,10 +96,10 @@ def test_time_goes_on_from_what_is_known_where_the_reading_is_lost():
     history = History(RULES)
     history.feed(match("app"))
     history.pause(-900.0)  # a new line of time, which began after that match
-    history.state = restored(history.pieces, [], seed="seed", now=history.now)
+    history.state = restore_state(history.pieces, [], seed="seed", now=history.now)
     clock = Clock(None, boot="boot", monotonic=lambda: history.now.mono, wall=lambda: 1e9)
-    clock.forward(latest(history.state))
-    assert clock.now().mono == latest(history.state) > history.now.mono
+    clock.forward(latest_time(history.state))
+    assert clock.now().mono == latest_time(history.state) > history.now.mono
 
 
 @pytest.mark.parametrize("saved", ["", "{", "[]", "{}", '{"boot": "b", "mono": "x"}', "7"])

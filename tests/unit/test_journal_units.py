@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.sources.journal.cursor import Cursor, Place
+from notifyd.sources.journal.cursor import Cursor, ParsedCursor
 from notifyd.sources.journal.entry import Reader
-from notifyd.sources.journal.identity import Identity
+from notifyd.sources.journal.identity import OwnUnit
 from notifyd.sources.journal.units import listed, matches
 
 UID = 1000
@@ -29,7 +29,7 @@ def answers(words, fields):
 
 @given(FIELDS, st.lists(UNITS, min_size=1, unique=True))
 def test_journalctl_and_the_router_agree(fields, units):
-    entry = Reader(Identity(4242, UID)).entry(
+    entry = Reader(OwnUnit(4242, UID)).entry(
         {b"__CURSOR": b"c"} | {name.encode(): value.encode() for name, value in fields.items()}
     )
     assert listed(units, entry.sender.units) == answers(matches(units, UID), fields)
@@ -44,7 +44,7 @@ CURSOR = "s={s};i={i:x};b={b};m={m:x};t={t:x};x=9"
 
 def cursor(**parts):
     given = {"s": "aa", "i": 10, "b": "bb", "m": 20, "t": 30} | parts
-    return Cursor.parse(CURSOR.format(**given))
+    return ParsedCursor.parse(CURSOR.format(**given))
 
 
 def test_an_entry_is_later_by_its_number_else_within_its_boot_else_by_the_clock():
@@ -63,6 +63,6 @@ def test_one_entry_is_the_same_after_it_was_moved_to_the_disk():
 
 def test_what_is_no_place_is_none():
     for text in ("", "{}", "[]", '{"cursor": "x", "stamp": 1}', '{"cursor": 1}', "nonsense"):
-        assert Place.parse(text) is None
-    place = Place(CURSOR.format(s="a", i=1, b="b", m=1, t=1), 5, gone="x")
-    assert Place.parse(place.text()) == place
+        assert Cursor.parse(text) is None
+    place = Cursor(CURSOR.format(s="a", i=1, b="b", m=1, t=1), 5, gone="x")
+    assert Cursor.parse(place.text()) == place

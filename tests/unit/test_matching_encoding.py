@@ -5,15 +5,15 @@ import pkgutil
 
 import pytest
 
-from notifyd.config.triggers import LogTrigger
-from notifyd.matching import Rule, Scanner
+from notifyd.config.triggers import LogTriggerConfig
+from notifyd.matching import PatternSet, Scanner
 
 
 def accepted():
     """List what the configuration takes, of all that Python has."""
     for name in sorted(module.name for module in pkgutil.iter_modules(encodings.__path__)):
         try:
-            yield LogTrigger(type="log", paths=["/x"], patterns=["x"], encoding=name).encoding
+            yield LogTriggerConfig(type="log", paths=["/x"], patterns=["x"], encoding=name).encoding
         except ValueError:
             continue
 
@@ -48,7 +48,7 @@ def test_lines_in_an_encoding_are_found_and_read_as_written(name):
     block = bytearray("".join(f"{text}\r\nfine\n" for text in texts).encode(name))
     assert block.count(b"\n") == 2 * len(texts), "no character but LF has that byte"
     patterns = (r"^\S+ failed: (?P<what>disk.*)", r"never")
-    scanner = Scanner([Rule("t", patterns, (), name)], cache=None)
+    scanner = Scanner([PatternSet("t", patterns, (), name)], cache=None)
     hits = scanner.scan(block, 0, len(block), limit=1 << 20, room=1 << 30).hits
     assert [hit.line for hit in hits] == [text for text in texts if text[0].strip()]
     assert all(hit.line.endswith(hit.fields["what"]) for hit in hits)

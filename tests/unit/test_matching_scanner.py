@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.matching import Rule, Scanner
-from notifyd.matching.decide import text
+from notifyd.matching import PatternSet, Scanner
+from notifyd.matching.verifier import text
 
 
 def hits(rules, block, **keys):
@@ -17,18 +17,18 @@ def hits(rules, block, **keys):
 
 
 def test_a_hit_says_trigger_offset_line_pattern_and_fields():
-    rule = Rule("t", ("nothing", r"(?P<a>\d+)(?P<b>x)?"))
+    rule = PatternSet("t", ("nothing", r"(?P<a>\d+)(?P<b>x)?"))
     (hit,) = hits([rule], b"one\n22\r\n")
     assert hit == ("t", 4, "22", 1, {"a": "22", "b": ""})
 
 
 def test_the_first_pattern_in_the_list_wins_and_a_line_counts_once():
-    found = hits([Rule("t", ("b", "a")), Rule("u", ("a", "b", r"\p{L}"))], b"ab\n")
+    found = hits([PatternSet("t", ("b", "a")), PatternSet("u", ("a", "b", r"\p{L}"))], b"ab\n")
     assert [(hit.trigger, hit.pattern) for hit in found] == [("t", 0), ("u", 0)]
 
 
 def test_a_pattern_tried_on_every_line_takes_its_place_among_the_others():
-    found = hits([Rule("t", (r"\p{Lu}", "a")), Rule("u", ("a", ""))], b"a\nB\n")
+    found = hits([PatternSet("t", (r"\p{Lu}", "a")), PatternSet("u", ("a", ""))], b"a\nB\n")
     assert [(hit.trigger, hit.offset, hit.pattern) for hit in found] == [
         ("t", 0, 1),
         ("u", 0, 0),
@@ -38,7 +38,9 @@ def test_a_pattern_tried_on_every_line_takes_its_place_among_the_others():
 
 
 def test_exclude_drops_a_line():
-    assert [hit.line for hit in hits([Rule("t", ("a",), ("b", "^ac"))], b"a\nab\nac\nca\n")] == [
+    assert [
+        hit.line for hit in hits([PatternSet("t", ("a",), ("b", "^ac"))], b"a\nab\nac\nca\n")
+    ] == [
         "a",
         "ca",
     ]
@@ -46,13 +48,13 @@ def test_exclude_drops_a_line():
 
 def test_only_the_part_between_the_offsets_is_scanned():
     block = bytearray(b"a1\na2\na3\na4")
-    scan = Scanner([Rule("t", ("a",))], cache=None).scan(block, 3, 9)
+    scan = Scanner([PatternSet("t", ("a",))], cache=None).scan(block, 3, 9)
     assert [(hit.offset, hit.line) for hit in scan.hits] == [(3, "a2"), (6, "a3")]
     assert scan.end == 9
 
 
 def test_a_line_is_decided_by_its_first_bytes_and_the_cut_is_shown():
-    rules = [Rule("t", ("^x+$",), max_line=100), Rule("u", ("end",), max_line=100)]
+    rules = [PatternSet("t", ("^x+$",), max_line=100), PatternSet("u", ("end",), max_line=100)]
     found = hits(rules, b"x" * 100 + b"\n" + b"x" * 500 + b"end\n")
     assert [(hit.trigger, hit.line) for hit in found] == [
         ("t", "x" * 100),
@@ -73,7 +75,7 @@ def test_a_cut_inside_a_character_leaves_no_broken_one():
 )
 def test_scans_are_bounded_and_together_find_everything(lines, limit, room, every):
     block = bytearray(b"".join(line + b"\n" for line in lines))
-    scanner = Scanner([Rule("t", ("x", "") if every else ("x",))], cache=None)
+    scanner = Scanner([PatternSet("t", ("x", "") if every else ("x",))], cache=None)
     found, at = [], 0
     while at < len(block):
         scan = scanner.scan(block, at, len(block), limit=limit, room=room)
@@ -86,7 +88,7 @@ def test_scans_are_bounded_and_together_find_everything(lines, limit, room, ever
 
 
 def test_a_pattern_that_backtracks_without_end_is_given_up_and_others_go_on():
-    rules = [Rule("bad", (r"(a|a)+$", "late")), Rule("good", ("b",))]
+    rules = [PatternSet("bad", (r"(a|a)+$", "late")), PatternSet("good", ("b",))]
     scanner = Scanner(rules, cache=None, time_limit=0.02)
     block = bytearray((b"a" * 40 + b"b late\n") + (b"a" * 40 + b"b\n") * 30)
     began = time.monotonic()
@@ -102,8 +104,8 @@ def test_a_pattern_that_backtracks_without_end_is_given_up_and_others_go_on():
 
 
 def test_a_hostile_first_line_pattern_ends_a_scan_early_and_every_line_is_passed_in_the_end():
-    rule = Rule("bad", ("needle",), first=r"^(a|a)+$")
-    scanner = Scanner([rule, Rule("good", ("needle",))], cache=None, time_limit=0.004)
+    rule = PatternSet("bad", ("needle",), first=r"^(a|a)+$")
+    scanner = Scanner([rule, PatternSet("good", ("needle",))], cache=None, time_limit=0.004)
     block = bytearray((b"a" * 40 + b"b\n") * 50 + b"needle\n" + b"aaa\nneedle\n")
     found, at, scans = [], 0, 0
     while at < len(block):
@@ -121,13 +123,15 @@ def test_of_records_only_those_are_told_that_may_match_and_their_neighbours():
     lines = [b"# %d\n  at %d\n  at x%d\n" % (n, n, n) for n in range(1000)]
     lines[500] = b"# 500\n  at needle\n  at y\n"
     block = bytearray(b"  the end of an earlier one\n" + b"".join(lines))
-    found = Scanner([Rule("t", ("needle",), first="^#")], cache=None).scan(block, 0, len(block))
+    found = Scanner([PatternSet("t", ("needle",), first="^#")], cache=None).scan(
+        block, 0, len(block)
+    )
     told = [(block[hit.offset :].split(b"\n")[0], hit.pattern) for hit in found.hits]
     assert told == [(b"# 0", -1), (b"# 500", 0), (b"# 501", -1), (b"# 999", -1)]
 
 
 def test_an_exclusion_that_cannot_be_decided_keeps_the_line_and_says_so():
-    scanner = Scanner([Rule("t", ("b",), (r"(a|a)+$",))], cache=None, time_limit=0.01)
+    scanner = Scanner([PatternSet("t", ("b",), (r"(a|a)+$",))], cache=None, time_limit=0.01)
     block = bytearray(b"a" * 40 + b"b\n")
     assert len(scanner.scan(block, 0, len(block)).hits) == 1
     assert scanner.undecided == {"t": 1}
@@ -135,11 +139,11 @@ def test_an_exclusion_that_cannot_be_decided_keeps_the_line_and_says_so():
 
 def test_what_the_engine_refuses_is_tried_on_every_line(tmp_path):
     too_large = "(" + "|".join(f"[a-z]{{8}}{n}" for n in range(3000)) + ")"
-    found = hits([Rule("t", (too_large, "plain"))], b"abcdefgh2999\nplain\n")
+    found = hits([PatternSet("t", (too_large, "plain"))], b"abcdefgh2999\nplain\n")
     assert [hit.line for hit in found] == ["abcdefgh2999", "plain"]
 
 
-RULES = [Rule("t", (r"(?P<n>\d+) apples", "pears"))]
+RULES = [PatternSet("t", (r"(?P<n>\d+) apples", "pears"))]
 
 
 def scans(directory):
@@ -181,5 +185,5 @@ def test_a_directory_that_cannot_be_written_only_costs_time(tmp_path):
 
 def test_old_databases_are_removed(tmp_path):
     for number in range(70):
-        Scanner([Rule("t", (f"pattern {number}",))], cache=tmp_path)
+        Scanner([PatternSet("t", (f"pattern {number}",))], cache=tmp_path)
     assert len(list(tmp_path.iterdir())) == 64

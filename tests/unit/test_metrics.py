@@ -2,14 +2,14 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from notifyd.health import Health, Problem
-from notifyd.herald import Herald
-from notifyd.metrics import exposition
-from notifyd.model import Outcome, Verdict
-from notifyd.shaping.gate import Gate, Sending
+from notifyd.model.attempts import Outcome, OutcomeKind
+from notifyd.model.health import Problem, SourceHealth
 from notifyd.shaping.rules import Rule, Rules
-from notifyd.shaping.state import Books
-from notifyd.status import describe
+from notifyd.shaping.send_state import Sending, SendState
+from notifyd.shaping.state import GlobalState
+from notifyd.telemetry.delivery_log import DeliveryReporter
+from notifyd.telemetry.metrics import render_metrics
+from notifyd.telemetry.status import build_status
 from support.histories import History, match
 
 
@@ -18,17 +18,19 @@ def metrics(**known):
     run.feed(match("app"), match("app"), match("app"))
     run.sleep(10)
     run.submit("a", delay=60.0)
-    herald = Herald()
-    herald.settled(Outcome("x", Verdict.RETRY, cause="http_503"), 0.0)
+    herald = DeliveryReporter()
+    herald.settled(Outcome("x", OutcomeKind.RETRY, cause="http_503"), 0.0)
     if gate := known.pop("gate", None):
-        run.state.books = Books(gate=gate)
-    status = describe(
+        run.state.books = GlobalState(gate=gate)
+    status = build_status(
         run.state,
         run.now,
         **{
             "trouble": "",
             "sources": [
-                Health("log", 3, (Problem("file", "one"),), undecided={"app": 2}, lost={"app": 7})
+                SourceHealth(
+                    "log", 3, (Problem("file", "one"),), undecided={"app": 2}, lost={"app": 7}
+                )
             ],
             "triggers": {"app": "log"},
             "token_source": "a file",
@@ -40,7 +42,7 @@ def metrics(**known):
             **known,
         },
     )
-    families = text_string_to_metric_families(exposition(status).decode())
+    families = text_string_to_metric_families(render_metrics(status).decode())
     return {
         (sample.name, *sample.labels.values()): sample.value
         for family in families
@@ -65,7 +67,7 @@ def test_what_was_counted_is_there_by_its_usual_names():
 
 
 def test_trouble_is_there_in_words_out_of_fixed_sets():
-    gate = Gate(Sending.REFUSED, "the send token was refused (401: secret)", "http_401")
+    gate = SendState(Sending.REFUSED, "the send token was refused (401: secret)", "http_401")
     found = metrics(gate=gate, trouble="the disk is full", reload_error="wrong")
     assert found["notifyd_delivery_state", "refused"] == 1
     assert found["notifyd_delivery_state", "ok"] == 0

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.config.triggers import ProcessTrigger
-from notifyd.sources.process import procfs
-from notifyd.sources.process.procfs import Process, Stat
-from notifyd.sources.process.selector import Selector
-from notifyd.sources.process.watched import End, Watched, end_event, start_event
+from notifyd.config.triggers import ProcessTriggerConfig
+from notifyd.sources.processes import procfs
+from notifyd.sources.processes.procfs import Process, Stat
+from notifyd.sources.processes.selector import Selector
+from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, end_event, start_event
 
 
 def process(*arguments, command="", executable=""):
@@ -15,7 +15,7 @@ def process(*arguments, command="", executable=""):
 
 
 def selector(**keys):
-    return Selector(ProcessTrigger.model_validate(keys))
+    return Selector(ProcessTriggerConfig.model_validate(keys))
 
 
 @pytest.mark.parametrize(
@@ -69,21 +69,21 @@ def test_a_pipe_in_the_pidfiles_place_does_not_stop_us(tmp_path):
 @pytest.mark.parametrize(
     ("end", "failed", "code", "signal", "sentence"),
     [
-        (End(0, 252.0), False, 0, "", "exited with status 0 after 4m12s"),
-        (End(3 << 8, 0.5), True, 3, "", "exited with status 3 after 500ms"),
-        (End(9, 60.0), True, None, "SIGKILL", "was ended by SIGKILL after 1m"),
-        (End(11 | 0x80, 60.0), True, None, "SIGSEGV", "was ended by SIGSEGV after 1m"),
-        (End(36), True, None, "SIGRTMIN+2", "was ended by SIGRTMIN+2"),
-        (End(None, 3.0), False, None, "", "ended after 3s, status unknown"),
+        (ExitInfo(0, 252.0), False, 0, "", "exited with status 0 after 4m12s"),
+        (ExitInfo(3 << 8, 0.5), True, 3, "", "exited with status 3 after 500ms"),
+        (ExitInfo(9, 60.0), True, None, "SIGKILL", "was ended by SIGKILL after 1m"),
+        (ExitInfo(11 | 0x80, 60.0), True, None, "SIGSEGV", "was ended by SIGSEGV after 1m"),
+        (ExitInfo(36), True, None, "SIGRTMIN+2", "was ended by SIGRTMIN+2"),
+        (ExitInfo(None, 3.0), False, None, "", "ended after 3s, status unknown"),
         (
-            End(absent=True),
+            ExitInfo(absent=True),
             False,
             None,
             "",
             "ended while notifyd was not running, status unknown",
         ),
         (
-            End(absent=True, rebooted=True),
+            ExitInfo(absent=True, rebooted=True),
             True,
             None,
             "",
@@ -93,7 +93,7 @@ def test_a_pipe_in_the_pidfiles_place_does_not_stop_us(tmp_path):
 )
 def test_how_an_end_is_told(end, failed, code, signal, sentence):
     assert (end.failed, end.code, end.signal, end.sentence()) == (failed, code, signal, sentence)
-    watched = Watched(7, 1, "boot", "app", "app --x", "me")
+    watched = WatchedProcess(7, 1, "boot", "app", "app --x", "me")
     event = end_event("job", "", watched, 5.0, end)
     assert event.line == f"app (pid 7) {sentence}"
     assert event.facts["exit_code"] == ("" if code is None else str(code))
@@ -101,14 +101,14 @@ def test_how_an_end_is_told(end, failed, code, signal, sentence):
 
 
 def test_a_start_is_told_by_the_triggers_own_name():
-    watched = Watched(7, 1, "boot", "python3", "python3 train.py", "me")
+    watched = WatchedProcess(7, 1, "boot", "python3", "python3 train.py", "me")
     event = start_event("job", "train.py", watched, 5.0)
     assert (event.line, event.facts["name"]) == ("train.py (pid 7) started", "train.py")
 
 
 def test_what_is_watched_is_remembered():
-    watched = Watched(7, 1, "boot", "app", "app --x", "me")
-    assert Watched.remembered(watched.remember()) == watched
+    watched = WatchedProcess(7, 1, "boot", "app", "app --x", "me")
+    assert WatchedProcess.remembered(watched.remember()) == watched
 
 
 def test_reading_our_own_process():

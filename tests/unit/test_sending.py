@@ -2,10 +2,12 @@
 
 import pytest
 
-from notifyd.model import Now, Outcome, Peer, Priority, Status, Verdict
-from notifyd.shaping.gate import Sending, spread
+from notifyd.model.attempts import Outcome, OutcomeKind
+from notifyd.model.events import Now
+from notifyd.model.notifications import Peer, Priority, Status
 from notifyd.shaping.inputs import Cancelled, SendingAllowed, Settled
 from notifyd.shaping.rules import Limit, Rule, Rules
+from notifyd.shaping.send_state import Sending, spread
 from support.histories import PEER, History, match
 
 
@@ -65,7 +67,7 @@ def test_a_retry_pauses_all_sending_and_keeps_the_reason(run):
     run.submit("a")
     run.submit("b")
     first = run.in_flight
-    run.answer(Verdict.RETRY, pause=30.0)
+    run.answer(OutcomeKind.RETRY, pause=30.0)
     assert run.in_flight == ""
     assert run.state.books.gate.error == "retry"
     run.sleep(29)
@@ -81,7 +83,9 @@ def test_a_poisonous_notification_lets_the_others_go_after_three_failures(run):
     for _ in range(40):
         if run.in_flight:
             bad = run.in_flight == poison.id
-            run.answer(Verdict.RETRY if bad else Verdict.DELIVERED, pause=1.0, own_pause=300.0)
+            run.answer(
+                OutcomeKind.RETRY if bad else OutcomeKind.DELIVERED, pause=1.0, own_pause=300.0
+            )
         run.sleep(1)
     assert {run.rows[row.id].status for row in good} == {Status.DELIVERED}
     assert run.rows[poison.id].attempts == 3
@@ -93,7 +97,7 @@ def test_an_outage_touches_few_of_those_that_wait(run):
         run.submit(str(number))
     for _ in range(300):
         if run.in_flight:
-            run.answer(Verdict.RETRY, pause=10.0, own_pause=10.0)
+            run.answer(OutcomeKind.RETRY, pause=10.0, own_pause=10.0)
         run.sleep(10)
     assert sum(row.tried for row in run.rows.values()) <= spread(300) + 1
 
@@ -102,14 +106,14 @@ def test_a_refused_token_stops_sending_and_the_expiry_of_what_waits(run):
     run.configure(run.with_rules(expire=100.0, probe=900.0))
     run.submit("a")
     run.submit("b")
-    run.answer(Verdict.REFUSED)
+    run.answer(OutcomeKind.REFUSED)
     assert run.state.books.gate.sending is Sending.REFUSED
     run.sleep(899)
     assert run.in_flight == ""
     assert {row.status for row in run.rows.values()} == {Status.QUEUED}
     run.sleep(2)
     assert run.in_flight
-    run.answer(Verdict.REFUSED)
+    run.answer(OutcomeKind.REFUSED)
     run.feed(SendingAllowed())
     run.answer()
     run.sleep(50)
@@ -122,9 +126,9 @@ def test_one_403_fails_that_notification_and_two_refuse_the_token(run):
     run.submit("a")
     run.submit("b")
     first = run.in_flight
-    run.answer(Verdict.FORBIDDEN)
+    run.answer(OutcomeKind.FORBIDDEN)
     assert run.rows[first].status is Status.FAILED
-    run.answer(Verdict.FORBIDDEN)
+    run.answer(OutcomeKind.FORBIDDEN)
     assert run.state.books.gate.sending is Sending.REFUSED
     assert {row.status for row in run.rows.values()} == {Status.QUEUED}
 
@@ -132,56 +136,56 @@ def test_one_403_fails_that_notification_and_two_refuse_the_token(run):
 def test_a_success_between_two_403_acquits_the_token(run):
     for name in "abc":
         run.submit(name)
-    run.answer(Verdict.FORBIDDEN)
+    run.answer(OutcomeKind.FORBIDDEN)
     run.answer()
-    run.answer(Verdict.FORBIDDEN)
+    run.answer(OutcomeKind.FORBIDDEN)
     assert run.state.books.gate.sending is Sending.OK
     assert sorted(row.status for row in run.rows.values()) == ["delivered", "failed", "failed"]
 
 
 def test_a_network_error_does_not_acquit_a_refused_token(run):
     run.submit("a")
-    run.answer(Verdict.REFUSED)
+    run.answer(OutcomeKind.REFUSED)
     run.sleep(1000)
-    run.answer(Verdict.RETRY, pause=1.0)
+    run.answer(OutcomeKind.RETRY, pause=1.0)
     assert run.state.books.gate.sending is Sending.REFUSED
 
 
 def test_a_refusal_gives_each_row_only_what_it_sat_out(run):
     run.configure(run.with_rules(expire=100.0, probe=1000.0))
     run.submit("old")
-    run.answer(Verdict.REFUSED)
+    run.answer(OutcomeKind.REFUSED)
     run.sleep(500)
     late = run.submit("late")
     run.sleep(10, wall=1e7)
     run.feed(SendingAllowed())
-    run.answer(Verdict.RETRY, pause=1.0)
+    run.answer(OutcomeKind.RETRY, pause=1.0)
     run.sleep(2)
-    run.answer(Verdict.ENDPOINT, pause=1e6)
+    run.answer(OutcomeKind.ENDPOINT, pause=1e6)
     assert run.rows[late.id].expires <= late.expires + 600
 
 
 def test_a_403_older_than_history_is_forgotten(run):
     run.configure(run.with_rules(history=3600.0, probe=10.0))
     run.submit("a")
-    run.answer(Verdict.FORBIDDEN)
+    run.answer(OutcomeKind.FORBIDDEN)
     run.sleep(20_000)
     run.submit("b")
-    run.answer(Verdict.FORBIDDEN)
+    run.answer(OutcomeKind.FORBIDDEN)
     assert run.state.books.gate.sending is not Sending.REFUSED
 
 
 def test_a_gate_that_opens_during_a_commit_is_not_forgotten():
     run = History(Rules(rate=Limit(10, 60.0)), lag=0.7)
     run.submit("a")
-    run.answer(Verdict.RETRY, pause=0.5)
+    run.answer(OutcomeKind.RETRY, pause=0.5)
     run.sleep(1)
     assert run.in_flight
 
 
 def test_an_order_goes_to_nobody_before_there_is_a_worker(run):
     run.submit("a")
-    run.answer(Verdict.RETRY, pause=10.0)
+    run.answer(OutcomeKind.RETRY, pause=10.0)
     run.pause(60)
     run.restart()
     assert [row.attempts for row in run.rows.values()] == [2]
@@ -189,19 +193,19 @@ def test_an_order_goes_to_nobody_before_there_is_a_worker(run):
 
 def test_a_wrong_endpoint_fails_nothing_and_is_tried_again_on_reload(run):
     run.submit("a")
-    run.answer(Verdict.ENDPOINT, pause=300.0)
+    run.answer(OutcomeKind.ENDPOINT, pause=300.0)
     assert run.state.books.gate.sending is Sending.ENDPOINT
     run.feed(SendingAllowed())
     assert run.in_flight
 
 
-@pytest.mark.parametrize("before", [None, Verdict.REFUSED])
+@pytest.mark.parametrize("before", [None, OutcomeKind.REFUSED])
 def test_a_retry_after_is_cut_short_by_nothing(run, before):
     run.submit("a")
     if before:
         run.answer(before)
         run.feed(SendingAllowed())
-    run.answer(Verdict.RETRY, pause=3600.0, asked=3600.0)
+    run.answer(OutcomeKind.RETRY, pause=3600.0, asked=3600.0)
     run.feed(SendingAllowed())
     assert run.in_flight == ""
     run.sleep(1800)
@@ -215,7 +219,7 @@ def test_a_retry_after_is_cut_short_by_nothing(run, before):
 
 def test_a_backoff_ends_when_somebody_asks_for_it(run):
     run.submit("a")
-    run.answer(Verdict.RETRY, pause=300.0)
+    run.answer(OutcomeKind.RETRY, pause=300.0)
     run.feed(SendingAllowed())
     assert run.in_flight
 
@@ -225,7 +229,7 @@ def test_a_backoff_ends_when_somebody_asks_for_it(run):
 def test_a_step_of_the_wall_clock_neither_ends_nor_lengthens_a_pause(run, jump, asked):
     run.configure(run.with_rules(expire=1e6))
     run.submit("a")
-    run.answer(Verdict.RETRY, pause=100.0, asked=asked)
+    run.answer(OutcomeKind.RETRY, pause=100.0, asked=asked)
     run.sleep(50, wall=50 + jump)
     run.restart()
     run.sleep(49)
@@ -236,7 +240,7 @@ def test_a_step_of_the_wall_clock_neither_ends_nor_lengthens_a_pause(run, jump, 
 
 def test_a_start_waits_an_hour_at_most_whatever_became_of_the_clocks(run):
     run.submit("a")
-    run.answer(Verdict.RETRY, pause=3600.0, asked=3600.0)
+    run.answer(OutcomeKind.RETRY, pause=3600.0, asked=3600.0)
     run.now = Now(run.now.mono - 900.0, run.now.wall)
     run.restart()
     run.sleep(3601)
@@ -250,7 +254,7 @@ def test_after_an_hours_outage_all_goes_out_urgent_first(run):
         if minute == 40:
             urgent = run.submit("urgent", priority=Priority.URGENT)
         if run.in_flight:
-            run.answer(Verdict.RETRY, pause=60.0, own_pause=60.0)
+            run.answer(OutcomeKind.RETRY, pause=60.0, own_pause=60.0)
         run.sleep(60)
     assert len(run.sent) <= 61
     before = len(run.sent)
@@ -266,7 +270,9 @@ def test_a_flapping_api_gets_everything_through_and_forgets_the_pauses(run):
     for turn in range(60):
         if run.in_flight:
             flap = turn % 2
-            run.answer(Verdict.RETRY if flap else Verdict.DELIVERED, pause=1.0, own_pause=1.0)
+            run.answer(
+                OutcomeKind.RETRY if flap else OutcomeKind.DELIVERED, pause=1.0, own_pause=1.0
+            )
         run.sleep(1)
     assert {row.status for row in run.rows.values()} == {Status.DELIVERED}
     assert run.state.books.gate.streak == 0
@@ -278,7 +284,7 @@ def test_an_outcome_told_twice_changes_nothing(run):
     run.answer()
     before = dict(run.rows)
     run.feed()
-    run.feed(Settled(Outcome(notification, Verdict.RETRY)))
+    run.feed(Settled(Outcome(notification, OutcomeKind.RETRY)))
     assert run.rows == before
 
 

@@ -1,6 +1,6 @@
 """The contract's one algorithm, in virtual time: threshold, debounce, cooldown, groups, budget."""
 
-from notifyd.model import Digest, Priority, Status
+from notifyd.model.notifications import Digest, Priority, Status
 from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.step import step
 from support.histories import History, match

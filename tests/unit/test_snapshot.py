@@ -3,15 +3,15 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.config.triggers import FileTrigger
-from notifyd.sources.file.look import Mark, look, printable
-from notifyd.sources.file.snapshot import Change, Snapshot, record
+from notifyd.config.triggers import FileTriggerConfig
+from notifyd.sources.files.snapshot import FileChange, Snapshot, record
+from notifyd.sources.files.stat_sweep import FileMark, look, printable
 
-MARKS = st.one_of(st.none(), st.builds(Mark, *[st.integers(0, 1)] * 3))
+MARKS = st.one_of(st.none(), st.builds(FileMark, *[st.integers(0, 1)] * 3))
 
 
 def snapshot(**keys):
-    return Snapshot(FileTrigger.model_validate({"paths": ["/x/*"]} | keys))
+    return Snapshot(FileTriggerConfig.model_validate({"paths": ["/x/*"]} | keys))
 
 
 def test_default_events_follow_settle():
@@ -38,7 +38,7 @@ def test_without_settle_every_difference_is_told_once_and_in_turn(looks):
 @given(st.lists(st.tuples(st.sampled_from("ab"), MARKS, st.integers(0, 3))))
 def test_what_settles_was_unchanged_for_as_long_as_asked(looks):
     known, now = snapshot(settle="2s"), 0
-    steady: dict[str, tuple[Mark | None, float]] = {}
+    steady: dict[str, tuple[FileMark | None, float]] = {}
     for path, mark, pause in looks:
         now += pause
         if path not in steady or steady[path][0] != mark:
@@ -54,15 +54,17 @@ def test_what_settles_was_unchanged_for_as_long_as_asked(looks):
 
 def test_due_lists_only_what_waited_long_enough():
     known = snapshot(settle="2s")
-    known.observe("a", Mark(1, 1, 1), 0.0)
-    known.observe("b", Mark(1, 1, 1), 1.0)
+    known.observe("a", FileMark(1, 1, 1), 0.0)
+    known.observe("b", FileMark(1, 1, 1), 1.0)
     assert (known.deadline, known.due(1.9), known.due(2.0)) == (2.0, [], ["a"])
-    assert known.observe("a", Mark(1, 1, 1), 2.0) == Change("created", "a", Mark(1, 1, 1))
+    assert known.observe("a", FileMark(1, 1, 1), 2.0) == FileChange(
+        "created", "a", FileMark(1, 1, 1)
+    )
 
 
 def test_a_file_that_goes_before_it_settled_never_was():
     known = snapshot(settle="2s")
-    known.observe("a", Mark(1, 1, 1), 0.0)
+    known.observe("a", FileMark(1, 1, 1), 0.0)
     assert known.observe("a", None, 1.0) is None
     assert known.deadline is None
 
@@ -72,10 +74,12 @@ def test_a_survey_names_differences_and_folders(tmp_path):
     (tmp_path / "sub" / "a").touch()
     (tmp_path / "skip").mkdir()
     known = Snapshot(
-        FileTrigger.model_validate({"paths": [f"{tmp_path}/*/*"], "ignore": [f"{tmp_path}/skip"]})
+        FileTriggerConfig.model_validate(
+            {"paths": [f"{tmp_path}/*/*"], "ignore": [f"{tmp_path}/skip"]}
+        )
     )
     gone, foreign = f"{tmp_path}/sub/gone", "/somewhere/else"
-    known.known = {gone: Mark(0, 0, 0), foreign: Mark(0, 0, 0)}
+    known.known = {gone: FileMark(0, 0, 0), foreign: FileMark(0, 0, 0)}
     survey = known.survey()
     assert dict(survey.differences) == {
         f"{tmp_path}/sub/a": look(f"{tmp_path}/sub/a"),
@@ -106,7 +110,7 @@ def test_a_link_counts_by_itself(tmp_path):
 @given(st.binary(min_size=1, max_size=20).filter(lambda name: b"\0" not in name), MARKS)
 def test_what_is_remembered_is_read_again(name, mark):
     path = "/x/" + name.decode("utf-8", "surrogateescape")
-    (key, value), *_ = record("t", [Change("created", path, mark)]).items()
+    (key, value), *_ = record("t", [FileChange("created", path, mark)]).items()
     key.encode()
     assert key == f"file:t:{printable(path)}"
     if mark is not None:
@@ -123,7 +127,7 @@ def test_a_name_is_ignored_wherever_it_lies(tmp_path):
         path.touch()
     ignore = ["*.swp", "~$*", "node_modules", f"{tmp_path}/sub/f*"]
     found = Snapshot(
-        FileTrigger.model_validate({"paths": [f"{tmp_path}/**"], "ignore": ignore})
+        FileTriggerConfig.model_validate({"paths": [f"{tmp_path}/**"], "ignore": ignore})
     ).survey()
     assert {path for path, _ in found.differences} == {f"{tmp_path}/a.txt", f"{tmp_path}/sub"}
     assert f"{tmp_path}/node_modules" not in found.folders

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from notifyd.api.refusal import ApiError
+from notifyd.api.errors import ApiError
 from notifyd.api.submission import Submission, submission
-from notifyd.model import Priority
-from notifyd.text import DATA_LIMIT
+from notifyd.model.notifications import Priority
+from notifyd.text.limits import DATA_LIMIT
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 values = st.recursive(

@@ -4,18 +4,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifyd.text import (
+from notifyd.text.limits import (
     BODY_LIMIT,
     DATA_LIMIT,
     LEFT_OUT,
     OURS,
     PAYLOAD_LIMIT,
     TITLE_LIMIT,
-    clean,
-    clean_title,
     data_size,
     encode,
-    fit,
+    strip_control,
+    strip_control_from_title,
+    truncate_notification,
 )
 
 ANYTHING = st.text(st.characters(), max_size=300)  # surrogates too
@@ -36,7 +36,7 @@ OUR_DATA = {"notification_id": "i" * 36, "trigger": "t" * 64, "priority": "defau
 @given(LONG, LONG, DATA)
 @settings(max_examples=200)
 def test_whatever_comes_is_within_all_limits(title: str, body: str, data: dict[str, object]):
-    title, body, data = fit(title, body, data | OUR_DATA)
+    title, body, data = truncate_notification(title, body, data | OUR_DATA)
     assert len(title) <= TITLE_LIMIT
     assert len(body) <= BODY_LIMIT
     sent = encode(title, body, data)
@@ -46,20 +46,20 @@ def test_whatever_comes_is_within_all_limits(title: str, body: str, data: dict[s
 
 @given(LONG, LONG, DATA)
 def test_what_fits_once_is_not_changed_again(title: str, body: str, data: dict[str, object]):
-    once = fit(title, body, data)
-    assert fit(*once) == once
+    once = truncate_notification(title, body, data)
+    assert truncate_notification(*once) == once
 
 
 @given(ANYTHING, ANYTHING, DATA.filter(lambda data: data_size(data) <= DATA_LIMIT))
 def test_data_that_fits_is_sent_whole(title: str, body: str, data: dict[str, object]):
-    sent = fit(title, body, {**data, **OUR_DATA})[2]
+    sent = truncate_notification(title, body, {**data, **OUR_DATA})[2]
     assert sent.keys() >= OUR_DATA.keys()
     assert (LEFT_OUT in sent) == (LEFT_OUT in data)
 
 
 @given(LONG)
 def test_no_control_character_is_left(text: str):
-    for cleaned, kept in ((clean(text), "\n\t"), (clean_title(text), "")):
+    for cleaned, kept in ((strip_control(text), "\n\t"), (strip_control_from_title(text), "")):
         cleaned.encode()
         bad = [c for c in cleaned if (ord(c) < 32 or 127 <= ord(c) < 160) and c not in kept]
         assert bad == []
@@ -69,20 +69,26 @@ def test_no_control_character_is_left(text: str):
     "character", ["\x00", "\x1b", "\x7f", "\x9b", "\u202e", "\u2066", "\u200f", "\ud800", "\r"]
 )
 def test_each_is_replaced_and_its_neighbours_stay(character: str):
-    assert clean(f"a{character}b") == clean_title(f"a{character}b") == "a\ufffdb"
+    assert (
+        strip_control(f"a{character}b") == strip_control_from_title(f"a{character}b") == "a\ufffdb"
+    )
 
 
 def test_lines():
-    assert clean("one\r\ntwo\tthree\n") == "one\ntwo\tthree\n"
-    assert clean_title(" one\r\ntwo\n\nthree ") == "one two three"
+    assert strip_control("one\r\ntwo\tthree\n") == "one\ntwo\tthree\n"
+    assert strip_control_from_title(" one\r\ntwo\n\nthree ") == "one two three"
 
 
 def test_short_text_is_left_alone():
-    assert fit("Title", "body\nof two", {"a": 1}) == ("Title", "body\nof two", {"a": 1})
+    assert truncate_notification("Title", "body\nof two", {"a": 1}) == (
+        "Title",
+        "body\nof two",
+        {"a": 1},
+    )
 
 
 def test_the_body_is_cut_first_on_a_character_and_with_an_ellipsis():
-    title, body, _ = fit("é" * 300, "🦊" * 3000, OUR_DATA)
+    title, body, _ = truncate_notification("é" * 300, "🦊" * 3000, OUR_DATA)
     assert title == "é" * 199 + "…"
     assert set(body) == {"🦊", "…"}
     assert body.endswith("🦊…")
@@ -91,13 +97,13 @@ def test_the_body_is_cut_first_on_a_character_and_with_an_ellipsis():
 
 
 def test_escapes_count_as_they_are_sent():
-    _, body, _ = fit("", '"\\\n' * 666, OUR_DATA)
+    _, body, _ = truncate_notification("", '"\\\n' * 666, OUR_DATA)
     assert len(encode("", body, OUR_DATA)) <= PAYLOAD_LIMIT
 
 
 def test_the_title_is_cut_when_the_data_leave_no_more_room():
     data = OUR_DATA | {"own": "x" * (DATA_LIMIT - 20)}
-    title, body, kept = fit("🦊" * 200, "body", data)
+    title, body, kept = truncate_notification("🦊" * 200, "body", data)
     assert kept == data
     assert body == ""
     assert title.endswith("🦊…")
@@ -105,7 +111,7 @@ def test_the_title_is_cut_when_the_data_leave_no_more_room():
 
 def test_data_too_large_for_any_text_lose_their_largest_entries():
     data = OUR_DATA | {"small": "s", "large": "l" * 4000, "larger": "x" * 5000}
-    title, body, kept = fit("Title", "body", data)
+    title, body, kept = truncate_notification("Title", "body", data)
     assert (title, body) == ("Title", "body")
     assert kept == OUR_DATA | {"small": "s", LEFT_OUT: "2 entries too large"}
 
@@ -116,7 +122,7 @@ def test_what_is_empty_is_not_sent():
 
 
 def test_surrogates_in_data_are_replaced_at_any_depth():
-    _, _, data = fit("", "x", {"a": ["\ud800", {"\udfff": "b"}]})
+    _, _, data = truncate_notification("", "x", {"a": ["\ud800", {"\udfff": "b"}]})
     assert data == {"a": ["\ufffd", {"\ufffd": "b"}]}
 
 

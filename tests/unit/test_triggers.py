@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.config.triggers import TYPES, Shaping
-from notifyd.model import Digest, Event, Tally
+from notifyd.config.triggers import TYPES, ShapingConfig
+from notifyd.model.events import Event
+from notifyd.model.notifications import Digest, MatchSummary
 from notifyd.triggers import Trigger, render_digest
 from notifyd.triggers.times import TIMES
 
@@ -27,7 +28,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def trigger(kind: str = "log", **keys: object) -> Trigger:
     config = TYPES[kind].model_validate(REQUIRED[kind] | keys)
-    return Trigger("app", config, Shaping(), host="box", workspace="ws")
+    return Trigger("app", config, ShapingConfig(), host="box", workspace="ws")
 
 
 def event(line: str = "ERROR disk full", **facts: str) -> Event:
@@ -35,9 +36,9 @@ def event(line: str = "ERROR disk full", **facts: str) -> Event:
     return Event("app", NOON, line, path="/var/log/app.log", fields=fields, facts=facts)
 
 
-def tally(*events: Event, count: int = 0) -> Tally:
+def tally(*events: Event, count: int = 0) -> MatchSummary:
     events = events or (event(),)
-    return Tally(
+    return MatchSummary(
         count=count or len(events),
         first=NOON - 60 * (len(events) - 1),
         last=NOON,

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from notifyd.config.triggers import LogTrigger, Shaping
-from notifyd.matching.decide import CUT
-from notifyd.model import Event
-from notifyd.redaction import redact
-from notifyd.shaping.tally import counted, digest_of, joined, single
+from notifyd.config.triggers import LogTriggerConfig, ShapingConfig
+from notifyd.matching.verifier import CUT
+from notifyd.model.events import Event
+from notifyd.shaping.summaries import counted, digest_of, joined, single
+from notifyd.text.redaction import redact
 from notifyd.triggers import Trigger, render_digest
 
 SECRET = "hunter2hunter2Wq81"
@@ -40,8 +40,8 @@ PREFIX = 5
 
 
 def trigger(**keys: object) -> Trigger:
-    config = LogTrigger.model_validate({"paths": "/x", "patterns": "(?P<msg>.*)"} | keys)
-    return Trigger("app", config, Shaping(), redact=redact)
+    config = LogTriggerConfig.model_validate({"paths": "/x", "patterns": "(?P<msg>.*)"} | keys)
+    return Trigger("app", config, ShapingConfig(), redact=redact)
 
 
 TRIGGERS = (
@@ -98,8 +98,11 @@ def test_text_that_was_cut_elsewhere_stays(text: str):
 
 
 def test_without_redaction_all_is_shown():
-    config = LogTrigger.model_validate({"paths": "/x", "patterns": "x"})
-    assert "password=x" in Trigger("app", config, Shaping()).render(single(event("password=x")))[1]
+    config = LogTriggerConfig.model_validate({"paths": "/x", "patterns": "x"})
+    assert (
+        "password=x"
+        in Trigger("app", config, ShapingConfig()).render(single(event("password=x")))[1]
+    )
     digest = counted(digest_of("budget", 0.0), {"app": 1}, 0.0, ["password=x"])
     assert "password=x" in render_digest(digest)[1]
 

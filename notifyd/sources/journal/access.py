@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from notifyd.user import user_name
+from notifyd.model.user import effective_user
 
 COMMAND: Final = "journalctl"
 ROOTS: Final = (Path("/run/log/journal"), Path("/var/log/journal"))
@@ -42,7 +42,7 @@ def trouble(roots: tuple[Path, ...] = ROOTS) -> str:
         except OSError:
             continue
     if refused:
-        user = user_name()
+        user = effective_user()
         return (
             f"the system's journal cannot be read by the user {user}: run usermod -aG "
             f"systemd-journal {user} as root and start notifyd again"

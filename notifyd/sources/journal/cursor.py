@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from notifyd.sources.journal.export import Fields
 
 
-class Cursor(NamedTuple):
+class ParsedCursor(NamedTuple):
     """The parts of a cursor, as systemd writes them: all but two are hexadecimal numbers.
 
     realtime, mono: microseconds, since the epoch and since the boot. digest: of the content.
@@ -37,11 +37,11 @@ class Cursor(NamedTuple):
         except (KeyError, ValueError):
             return None
 
-    def same(self, other: "Cursor") -> bool:
+    def same(self, other: "ParsedCursor") -> bool:
         """Whether both name one entry: journald numbers it anew when it moves it to the disk."""
         return self[2:] == other[2:]
 
-    def after(self, other: "Cursor") -> bool:
+    def after(self, other: "ParsedCursor") -> bool:
         """Whether an entry comes later, by the rules that systemd itself goes by."""
         if self.sequence == other.sequence:
             return self.number > other.number
@@ -49,13 +49,13 @@ class Cursor(NamedTuple):
             return self.mono > other.mono
         return self.realtime > other.realtime
 
-    def next_to(self, other: "Cursor") -> bool:
+    def next_to(self, other: "ParsedCursor") -> bool:
         """Whether surely nothing was between an entry and this later one."""
         return self.sequence == other.sequence and self.number == other.number + 1
 
 
 @dataclass(frozen=True)
-class Place:
+class Cursor:
     """Between two entries: behind the one that the cursor names; if it is empty, before them all.
 
     stamp: the entry's time, in microseconds since the epoch. gone: where the entry was no longer
@@ -67,8 +67,8 @@ class Place:
     gone: str = ""
 
     @cached_property
-    def parsed(self) -> Cursor | None:
-        return Cursor.parse(self.cursor)
+    def parsed(self) -> ParsedCursor | None:
+        return ParsedCursor.parse(self.cursor)
 
     @classmethod
     def of(cls, fields: Fields | None) -> Self | None:
@@ -79,12 +79,12 @@ class Place:
         stamp = fields.get(b"__REALTIME_TIMESTAMP", b"0")
         return cls(cursor.decode("ascii", "replace"), int(stamp) if stamp.isdigit() else 0)
 
-    def after(self, other: "Place") -> bool:
+    def after(self, other: "Cursor") -> bool:
         """Whether it surely lies behind another; every entry lies behind the empty place."""
         here, there = self.parsed, other.parsed
         return here is not None and (there is None or here.after(there))
 
-    def same(self, other: "Place") -> bool:
+    def same(self, other: "Cursor") -> bool:
         """Whether both are behind the same entry."""
         here, there = self.parsed, other.parsed
         return here is not None and there is not None and here.same(there)

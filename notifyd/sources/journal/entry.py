@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from notifyd.sources.journal.cursor import Place
+from notifyd.sources.journal.cursor import Cursor
 from notifyd.sources.journal.export import Fields
-from notifyd.sources.journal.identity import Identity
+from notifyd.sources.journal.identity import OwnUnit
 
 _SENDER: Final = (
     b"_PID",
@@ -48,7 +48,7 @@ class Sender:
         return {name: value for name, value in known.items() if value}
 
 
-class Lost(NamedTuple):
+class SuppressedMessages(NamedTuple):
     """So many entries of a unit came too fast for journald, which dropped them."""
 
     unit: str
@@ -58,22 +58,22 @@ class Lost(NamedTuple):
 class Entry(NamedTuple):
     """message: None where an entry has none; its last LFs are off. lost: what it reports."""
 
-    place: Place
+    place: Cursor
     sender: Sender
     message: bytes | None
-    lost: Lost | None = None
+    lost: SuppressedMessages | None = None
 
 
 class Reader:
     """Makes entries of fields; senders are made once each."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: OwnUnit) -> None:
         self._identity = identity
         self._senders: dict[tuple[bytes | None, ...], Sender] = {}
 
     def entry(self, fields: Fields) -> Entry | None:
         """Read one entry; None for what has no place in the journal."""
-        place = Place.of(fields)
+        place = Cursor.of(fields)
         if place is None:
             return None
         message = fields.get(b"MESSAGE")
@@ -81,7 +81,7 @@ class Reader:
         lost = self._lost(fields) if _DROPPED in fields else None
         return Entry(place, self._sender(fields), message, lost)
 
-    def _lost(self, fields: Fields) -> Lost | None:
+    def _lost(self, fields: Fields) -> SuppressedMessages | None:
         """Read journald's report of what it dropped; None for what anybody else may have written.
 
         Entries of our own were never wanted.
@@ -89,7 +89,9 @@ class Reader:
         count, unit = fields[_DROPPED], _text(fields, b"OBJECT_SYSTEMD_UNIT")
         if fields.get(_NAMED) != _SUPPRESSED or fields.get(b"_UID") != b"0" or not count.isdigit():
             return None
-        return None if unit and unit == self._identity.unit else Lost(unit, int(count))
+        return (
+            None if unit and unit == self._identity.unit else SuppressedMessages(unit, int(count))
+        )
 
     def _sender(self, fields: Fields) -> Sender:
         key = tuple(map(fields.get, _SENDER))

@@ -12,7 +12,7 @@ _USER_MANAGER = "user@"
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class OwnUnit:
     """unit: its own service, empty if it runs in none.
 
     cmdline: by it earlier runs are known that were in no service of their own.
@@ -32,7 +32,7 @@ class Identity:
         )
 
 
-def own() -> Identity:
+def own() -> OwnUnit:
     """Look at this process. Only a service is a unit of its own: a session is everyone's."""
     unit = cmdline = ""
     with suppress(OSError):
@@ -43,4 +43,4 @@ def own() -> Identity:
     with suppress(OSError):
         words = (_PROC / "cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ")
         cmdline = words.decode("utf-8", "replace")
-    return Identity(os.getpid(), os.geteuid(), unit, cmdline)
+    return OwnUnit(os.getpid(), os.geteuid(), unit, cmdline)

@@ -11,22 +11,22 @@ from typing import Final
 
 import structlog
 
-from notifyd.config.triggers import LogTrigger
-from notifyd.errors import NotifydError, SourceError
-from notifyd.health import Health, Problem
-from notifyd.model import Reading
-from notifyd.sources import Emit
+from notifyd.config.triggers import LogTriggerConfig
+from notifyd.model.errors import NotifydError, SourceError
+from notifyd.model.events import SourceBatch
+from notifyd.model.health import Problem, SourceHealth
+from notifyd.sources.base import Emit
 from notifyd.sources.journal import access
-from notifyd.sources.journal.end import end_beyond
-from notifyd.sources.journal.folders import Folders
-from notifyd.sources.journal.follower import Follower
-from notifyd.sources.journal.identity import Identity, own
-from notifyd.sources.journal.inquiry import Inquiry
-from notifyd.sources.journal.ledger import Ledger
-from notifyd.sources.journal.opening import Opening
+from notifyd.sources.journal.identity import OwnUnit, own
+from notifyd.sources.journal.journal_dirs import JournalDirs
+from notifyd.sources.journal.query import JournalQuery
+from notifyd.sources.journal.registry import JournalRegistry
+from notifyd.sources.journal.start_position import StartPosition
+from notifyd.sources.journal.tail_cursor import end_beyond
+from notifyd.sources.journal.tailer import JournalTailer
 from notifyd.sources.readable import readable
-from notifyd.sources.records.judges import late
-from notifyd.sources.records.scanning import JudgeFor, ScannerFor, ScannerLike
+from notifyd.sources.records.record_matchers import late
+from notifyd.sources.records.scanning import RecordMatcherFor, ScannerFor, ScannerLike
 from notifyd.sources.work import done
 
 log = structlog.get_logger()
@@ -49,16 +49,16 @@ class JournalSource:
 
     def __init__(
         self,
-        triggers: Mapping[str, LogTrigger],
+        triggers: Mapping[str, LogTriggerConfig],
         positions: Mapping[str, str],
         *,
         scanner_for: ScannerFor,
-        judge_for: JudgeFor,
+        judge_for: RecordMatcherFor,
         wall: Callable[[], float],
         executor: Executor,
         command: Sequence[str] = (access.COMMAND,),
         roots: tuple[Path, ...] = access.ROOTS,
-        identity: Identity | None = None,
+        identity: OwnUnit | None = None,
         look: float = _LOOK,
         rest: float = _REST,
         stall: float = _STALL,
@@ -68,15 +68,15 @@ class JournalSource:
         self._executor, self._command, self._roots = executor, command, roots
         self._identity, self._look = identity or own(), look
         self._rest, self._stall = rest, stall
-        self._ledger = Ledger(triggers, positions)
-        self._inquiry = Inquiry(command)
-        self._opening = Opening(
+        self._ledger = JournalRegistry(triggers, positions)
+        self._inquiry = JournalQuery(command)
+        self._opening = StartPosition(
             triggers, self._ledger, self._inquiry, identity=self._identity, roots=roots, wall=wall
         )
         self._scanners: dict[tuple[str, ...], ScannerLike] = {}
-        self._followers: list[Follower] = []
+        self._followers: list[JournalTailer] = []
 
-    def health(self) -> Health:
+    def health(self) -> SourceHealth:
         counts: Counter[str] = Counter()
         for follower in self._followers:
             counts.update(follower.undecided)
@@ -85,7 +85,7 @@ class JournalSource:
         dead = bool(self._opening.dead)
         units = {unit for trigger in self._triggers.values() for unit in trigger.journal}
         losses = self._ledger.losses
-        return Health(
+        return SourceHealth(
             self.name,
             0 if dead else len(units),
             (*self._opening.problems, *losses.problems(self._wall()), *late(counts)),
@@ -99,9 +99,9 @@ class JournalSource:
         told: tuple[Problem, ...] | None = None
         while not await self._opened():
             if told != (told := self.health().problems):
-                await emit(Reading((), {}, rereadable=True))
+                await emit(SourceBatch((), {}, rereadable=True))
             await asyncio.sleep(self._look)
-        await emit(Reading((), self._ledger.take(), rereadable=True))
+        await emit(SourceBatch((), self._ledger.take(), rereadable=True))
         if self._opening.gap:  # it is committed that it was told
             log.warning(self._opening.gap, source=self.name)
         try:
@@ -115,9 +115,9 @@ class JournalSource:
         """Look where to begin, on a thread of its own: a large journal takes seconds to open."""
         return await done(None, self._opening.ready, hurry=self._inquiry.abandon)
 
-    def _follower(self, lane: str) -> Follower:
+    def _follower(self, lane: str) -> JournalTailer:
         name = self._ledger.lanes[lane].trigger if lane else None
-        return Follower(
+        return JournalTailer(
             self._triggers if name is None else {name: self._triggers[name]},
             self._positions,
             self._ledger,
@@ -138,13 +138,13 @@ class JournalSource:
         loop = asyncio.get_running_loop()
         follower = self._follower(lane)
         self._followers.append(follower)
-        folders = Folders(self._roots, self._look, loop.time())
+        folders = JournalDirs(self._roots, self._look, loop.time())
         try:
             while True:
                 before = self.health().problems
                 batch = await done(self._executor, partial(follower.turn, loop.time()))
                 if batch.events or batch.positions or self.health().problems != before:
-                    reading = Reading(batch.events, batch.positions, rereadable=True)
+                    reading = SourceBatch(batch.events, batch.positions, rereadable=True)
                     await self._committed(follower, emit(reading))
                     for news in self._ledger.losses.news():
                         log.warning(news, source=self.name)
@@ -161,7 +161,9 @@ class JournalSource:
             self._followers.remove(follower)
             follower.close()
 
-    async def _wait(self, follower: Follower, folders: Folders, wake: float | None) -> None:
+    async def _wait(
+        self, follower: JournalTailer, folders: JournalDirs, wake: float | None
+    ) -> None:
         """Wait until there is something to do; looks at the folders meanwhile."""
         loop = asyncio.get_running_loop()
         while wake is None or loop.time() < wake:
@@ -173,7 +175,7 @@ class JournalSource:
                 if await self._kept_up(follower, rest):
                     return
 
-    async def _kept_up(self, follower: Follower, rest: float) -> bool:
+    async def _kept_up(self, follower: JournalTailer, rest: float) -> bool:
         """Have a place that stands still go to the journal's end; says whether it goes.
 
         What comes waits meanwhile, which is short, and rare.
@@ -189,7 +191,7 @@ class JournalSource:
                 return True
         return False
 
-    async def _committed(self, follower: Follower, commit: Awaitable[None]) -> None:
+    async def _committed(self, follower: JournalTailer, commit: Awaitable[None]) -> None:
         """Wait for a commit; while it cannot be made, nothing is read and at last nothing held."""
         impatience = asyncio.get_running_loop().call_later(self._stall, follower.give_up)
         try:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
-from notifyd.config.triggers import LogTrigger
+from notifyd.config.triggers import LogTriggerConfig
 
 _MAGIC: Final = frozenset("*?[")
 _EVERYTHING: Final = "*"
@@ -57,7 +57,9 @@ class Route(NamedTuple):
 class Router:
     """wanted: by trigger, of the reading whose entries are to be routed."""
 
-    def __init__(self, triggers: Mapping[str, LogTrigger], wanted: Mapping[str, Wanted]) -> None:
+    def __init__(
+        self, triggers: Mapping[str, LogTriggerConfig], wanted: Mapping[str, Wanted]
+    ) -> None:
         self._triggers, self._wanted = triggers, dict(wanted)
         self._routes: dict[tuple[str, ...], Route] = {}
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from notifyd.model import Event
+from notifyd.model.events import Event
 
 LONGEST: Final = 400
 """Characters of a context line: it only has to be recognised."""

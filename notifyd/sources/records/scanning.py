@@ -46,7 +46,7 @@ class ScannerLike(Protocol):
     ) -> ScanLike: ...
 
 
-class JudgeLike(Protocol):
+class RecordMatcherLike(Protocol):
     """What says of one record, its last LF off, whether it matches."""
 
     @property
@@ -58,5 +58,5 @@ class JudgeLike(Protocol):
 ScannerFor = Callable[[tuple[str, ...]], ScannerLike]
 """Makes the scanner for these triggers together; may take seconds."""
 
-JudgeFor = Callable[[str], JudgeLike]
+RecordMatcherFor = Callable[[str], RecordMatcherLike]
 """Makes what judges the records of one trigger."""

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from notifyd.config.triggers import ScheduleTrigger
-from notifyd.health import Health
-from notifyd.model import Event, Reading
-from notifyd.sources import Emit
+from notifyd.config.triggers import ScheduleTriggerConfig
+from notifyd.model.events import Event, SourceBatch
+from notifyd.model.health import SourceHealth
+from notifyd.sources.base import Emit
 
 LOOK: Final = 60.0
 """Seconds after which the clock is read again: it may have been set, or the machine suspended."""
@@ -33,7 +33,7 @@ class ScheduleSource:
 
     def __init__(
         self,
-        triggers: Mapping[str, ScheduleTrigger],
+        triggers: Mapping[str, ScheduleTriggerConfig],
         positions: Mapping[str, str],
         *,
         wall: Callable[[], float],
@@ -46,8 +46,8 @@ class ScheduleSource:
         }
         self._strangers = positions.keys() - self._keys.values()
 
-    def health(self) -> Health:
-        return Health(self.name, len(self._triggers))
+    def health(self) -> SourceHealth:
+        return SourceHealth(self.name, len(self._triggers))
 
     async def run(self, emit: Emit) -> None:
         """Tell each time when it comes; a first reading says from when on they count."""
@@ -61,7 +61,7 @@ class ScheduleSource:
                 begun = True
                 events = tuple(self._event(name, at, now) for name, at in due.items())
                 gone = dict.fromkeys(self._strangers)
-                await emit(Reading(events, gone | self._positions(fresh | due)))
+                await emit(SourceBatch(events, gone | self._positions(fresh | due)))
             following = [next_time(each, now) for each in self._triggers.values()]
             await asyncio.sleep(min(self._look, max(0.0, min(following) - self._wall())))
 
@@ -90,24 +90,24 @@ class ScheduleSource:
         return Event(name, at, line, facts={"event": "schedule"})
 
 
-def next_time(trigger: ScheduleTrigger, wall: float) -> float:
+def next_time(trigger: ScheduleTriggerConfig, wall: float) -> float:
     """Tell the first time after this one, in seconds of the epoch."""
     start = datetime.fromtimestamp(wall, _zone(trigger))
     times = (when.timestamp() for when in CronSim(trigger.cron, start))
     return next(at for at in times if at > wall)  # a clock set back reads the same hour twice
 
 
-def last_time(trigger: ScheduleTrigger, wall: float) -> float:
+def last_time(trigger: ScheduleTriggerConfig, wall: float) -> float:
     """Tell the last time up to this one."""
     just_after = datetime.fromtimestamp(wall + _MOMENT, _zone(trigger))
     return next(CronSim(trigger.cron, just_after, reverse=True)).timestamp()
 
 
-def _zone(trigger: ScheduleTrigger) -> ZoneInfo | None:
+def _zone(trigger: ScheduleTriggerConfig) -> ZoneInfo | None:
     """Give a named zone; without one, times are local ones."""
     return ZoneInfo(trigger.timezone) if trigger.timezone else None
 
 
-def _key(name: str, trigger: ScheduleTrigger) -> str:
+def _key(name: str, trigger: ScheduleTriggerConfig) -> str:
     """Write the key of a position, which says nothing of other times than these."""
     return "\0".join((f"schedule:{name}", trigger.cron, trigger.timezone or ""))

@@ -1,0 +1,59 @@
+"""Keeps web pages of other sites away: names that we do not listen on, and foreign origins."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from notifyd.config.hosts import is_address
+from notifyd.relay.errors import Handler, RequestError
+
+_OURS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class HostCheck:
+    """Checks Host and Origin of every request.
+
+    A site can point its own name at our address (DNS rebinding); then the browser calls us by
+    that name. An address as Host cannot come about so: where we listen on all of the machine's
+    addresses, any address will do.
+    """
+
+    def __init__(self, listen_host: str) -> None:
+        self._names = _OURS | {listen_host.lower()}
+        self._any_address = is_wildcard(listen_host)
+
+    def check(self, headers: Mapping[str, str]) -> None:
+        host = headers.get("Host", "")
+        if not self._knows(_hostname(host)):
+            raise RequestError(403, "host_refused", f"this relay is not called {host!r}")
+        origin = headers.get("Origin")
+        if origin is not None and _netloc(origin) != host.lower():
+            raise RequestError(403, "origin_refused", f"pages of {origin!r} may not use this relay")
+
+    def _knows(self, hostname: str) -> bool:
+        return hostname in self._names or (self._any_address and is_address(hostname))
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self.check(request.headers)
+        return await handler(request)
+
+
+def is_wildcard(host: str) -> bool:
+    return is_address(host) and ip_address(host).is_unspecified
+
+
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""

@@ -1,0 +1,184 @@
+"""A decision in the making: the state seen through the changes of the step that is under way."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from notifyd.model.events import Now
+from notifyd.model.notifications import Content, Incident, Notification, Status
+from notifyd.shaping.group import Group
+from notifyd.shaping.ids import uuid7
+from notifyd.shaping.rules import Rule, Rules
+from notifyd.shaping.send_state import SendState
+from notifyd.shaping.state import Decision, GlobalState, PendingDigest, State, TriggerStats
+from notifyd.shaping.trace import CLIP, Action, TraceEntry, extend
+
+
+class StepContext:
+    """Reads fall through to the state, writes stay here: the state itself is never touched."""
+
+    def __init__(self, state: State, now: Now) -> None:
+        self.now = now
+        self.decision = Decision(state.books, state.rules, state.prune_at)
+        self._state = state
+        self._census: Counter[str] = Counter()
+
+    @property
+    def rules(self) -> Rules:
+        return self.decision.rules
+
+    @property
+    def books(self) -> GlobalState:
+        return self.decision.books
+
+    @books.setter
+    def books(self, books: GlobalState) -> None:
+        self.decision.books = books
+
+    @property
+    def gate(self) -> SendState:
+        return self.decision.books.gate
+
+    @gate.setter
+    def gate(self, gate: SendState) -> None:
+        self.books = replace(self.books, gate=gate)
+
+    def rule(self, trigger: str) -> Rule:
+        return self.rules.triggers.get(trigger) or Rule(trigger)
+
+    # groups
+
+    def group(self, key: str) -> Group | None:
+        changed = self.decision.groups
+        return changed[key] if key in changed else self._state.groups.get(key)
+
+    def put_group(self, key: str, group: Group | None) -> None:
+        before = self.group(key)
+        if before is None and group is not None:
+            self._census[group.trigger] += 1
+        elif before is not None and group is None:
+            self._census[before.trigger] -= 1
+        self.decision.groups[key] = group
+
+    def groups(self) -> list[tuple[str, Group]]:
+        merged = self._state.groups | self.decision.groups
+        return [(key, group) for key, group in merged.items() if group is not None]
+
+    def group_count(self, trigger: str) -> int:
+        return self._state.census[trigger] + self._census[trigger]
+
+    # digests
+
+    def digest(self, key: str) -> PendingDigest | None:
+        changed = self.decision.digests
+        return changed[key] if key in changed else self._state.digests.get(key)
+
+    def put_digest(self, key: str, held: PendingDigest | None) -> None:
+        self.decision.digests[key] = held
+
+    def digests(self) -> list[tuple[str, PendingDigest]]:
+        merged = self._state.digests | self.decision.digests
+        return [(key, held) for key, held in merged.items() if held is not None]
+
+    # rows
+
+    def row(self, notification_id: str) -> Notification | None:
+        """Find a row that still waits."""
+        row = self.decision.rows.get(notification_id) or self._state.rows.get(notification_id)
+        return row if row and row.status.waiting else None
+
+    def put_row(self, row: Notification, content: Content | None = None) -> None:
+        """Write a row; content, where its text must be made (anew)."""
+        self.decision.rows[row.id] = row
+        if content is not None:
+            self.decision.contents[row.id] = content
+
+    def rows(self) -> Iterator[Notification]:
+        """All that still wait."""
+        changed = self.decision.rows
+        for row in self._state.rows.values():
+            if row.id not in changed:
+                yield row
+        for row in changed.values():
+            if row.status.waiting:
+                yield row
+
+    def waiting(self) -> int:
+        """Count the rows that wait, at most: those that ended in this very step count still."""
+        return len(self._state.rows) + len(self.decision.rows)
+
+    def queued(self) -> list[Notification]:
+        return [row for row in self.rows() if row.status is Status.QUEUED]
+
+    # incidents
+
+    def incidents(self) -> list[Incident]:
+        merged = self._state.incidents | self.decision.incidents
+        return [incident for incident in merged.values() if incident is not None]
+
+    def put_incident(self, incident: Incident) -> None:
+        self.decision.incidents[incident.key] = incident
+
+    def forget_incident(self, incident: Incident) -> None:
+        self.decision.incidents[incident.key] = None
+
+    # books
+
+    def drop_strays(self) -> None:
+        """Delete the pieces on disk that could not be read; they were told as an incident."""
+        self.decision.strays = self._state.strays
+
+    def new_id(self) -> str:
+        self.books = replace(self.books, serial=self.books.serial + 1)
+        return uuid7(self.now.wall, self.books.seed, self.books.serial)
+
+    def note(
+        self,
+        trigger: str,
+        *,
+        matches: int = 0,
+        sent: int = 0,
+        below: int = 0,
+        quiet: int = 0,
+        reason: str = "",
+    ) -> None:
+        """Add to a trigger's ledger."""
+        ledger = (
+            self.decision.ledgers.get(trigger) or self._state.ledgers.get(trigger) or TriggerStats()
+        )
+        self.decision.ledgers[trigger] = TriggerStats(
+            ledger.matches + matches,
+            ledger.notifications + sent,
+            ledger.below_threshold + below,
+            reason,
+            ledger.quiet + quiet,
+        )
+
+    def trace(
+        self,
+        trigger: str,
+        did: Action,
+        count: int,
+        *,
+        line: str = "",
+        group: tuple[str, ...] = (),
+        until: float = 0.0,
+        known: str = "",
+        detail: str = "",
+    ) -> None:
+        """Add to a trigger's trail. known: the id of the notification that tells these matches."""
+        trail = self.decision.trails.get(trigger)
+        if trail is None:  # a copy for this step: every match of a burst comes by here
+            trail = self.decision.trails[trigger] = [*self._state.trails.get(trigger, ())]
+        wall = self.now.wall
+        extend(trail, TraceEntry(did, wall, wall, count, line[:CLIP], group, until, known, detail))
+
+    # time
+
+    def mono(self, wall: float) -> float:
+        """Say a wall-clock time on the monotonic line."""
+        return self.now.mono + wall - self.now.wall
+
+    def wall(self, mono: float) -> float:
+        """Say a monotonic time by the wall clock."""
+        return self.now.wall + mono - self.now.mono

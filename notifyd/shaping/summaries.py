@@ -1,0 +1,88 @@
+"""Counting matches together. Lines are clipped to what a notification's body can hold."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from notifyd.model.events import LINES_KEPT, AlertState, Event
+from notifyd.model.notifications import ConditionReport, Digest, MatchSummary
+
+_CLIP = 2000
+_COURSES = {
+    AlertState.NONE: ConditionReport.NONE,
+    AlertState.FIRING: ConditionReport.FIRING,
+    AlertState.RESOLVED: ConditionReport.RESOLVED,
+}
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= _CLIP else text[: _CLIP - 1] + "…"
+
+
+def clipped(event: Event) -> Event:
+    if len(event.line) <= _CLIP and all(len(value) <= _CLIP for value in event.fields.values()):
+        return event
+    fields = {name: _clip(value) for name, value in event.fields.items()}
+    return event._replace(line=_clip(event.line), fields=fields)
+
+
+def single(event: Event) -> MatchSummary:
+    return together([event])
+
+
+def together(events: Sequence[Event]) -> MatchSummary:
+    """Count matches of one group, as many as there are; what nobody will see is not looked at."""
+    first, last = events[0], clipped(events[-1])
+    return MatchSummary(
+        count=len(events),
+        first=first.wall,
+        last=max(event.wall for event in events),
+        first_line=_clip(first.line),
+        lines=tuple(_clip(event.line) for event in events[-LINES_KEPT:]),
+        paths=tuple(dict.fromkeys(event.path for event in events if event.path))[:LINES_KEPT],
+        event=last,
+        course=_COURSES[last.phase],
+    )
+
+
+def joined(earlier: MatchSummary | None, later: MatchSummary) -> MatchSummary:
+    if earlier is None:
+        return later
+    if later.paths == earlier.paths:
+        paths = earlier.paths
+    else:
+        paths = tuple(dict.fromkeys(earlier.paths + later.paths))[:LINES_KEPT]
+    return MatchSummary(
+        count=earlier.count + later.count,
+        first=earlier.first,
+        last=max(earlier.last, later.last),
+        first_line=earlier.first_line,
+        lines=(earlier.lines + later.lines)[-LINES_KEPT:],
+        paths=paths,
+        event=later.event,
+        course=_course(earlier.course, later.course),
+    )
+
+
+def _course(earlier: ConditionReport, later: ConditionReport) -> ConditionReport:
+    if later is ConditionReport.NONE:
+        return earlier
+    alarmed = earlier in (ConditionReport.FIRING, ConditionReport.FIRED_AND_RESOLVED)
+    return (
+        ConditionReport.FIRED_AND_RESOLVED
+        if alarmed and later is ConditionReport.RESOLVED
+        else later
+    )
+
+
+def digest_of(reason: str, wall: float) -> Digest:
+    return Digest(reason, {}, wall, wall, ())
+
+
+def counted(
+    digest: Digest, counts: Mapping[str, int], wall: float, lines: Iterable[str] = ()
+) -> Digest:
+    """Add counts by trigger to a digest, with the last lines of what is told so."""
+    total = dict(digest.counts)
+    for trigger, count in counts.items():
+        total[trigger] = total.get(trigger, 0) + count
+    kept = (*digest.lines, *map(_clip, lines))[-LINES_KEPT:]
+    return Digest(digest.reason, total, digest.first, max(digest.last, wall), kept)

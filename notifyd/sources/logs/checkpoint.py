@@ -1,0 +1,119 @@
+"""What is remembered of a log file between two runs, and by which keys."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
+from typing import NamedTuple, Self
+
+CHECKED = 512
+"""How many bytes before the offset tell whether the file is still the same: several lines."""
+_CHECKED_FORMERLY = 64
+"""How many did in positions that do not say how many, which an earlier version wrote."""
+
+PREFIX = "log:"
+_FILE = PREFIX + "file:"
+_ARMED = PREFIX + "armed:"
+_CARRY = PREFIX + "carry:"
+
+
+class FileId(NamedTuple):
+    """Which file. lane: empty, or the trigger that reads apart from the others to catch up."""
+
+    device: int
+    inode: int
+    lane: str = ""
+
+    def text(self) -> str:
+        return f"{_FILE}{self.device}:{self.inode}:{self.lane}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read what `text` wrote; None for any other key."""
+        device, _, rest = text.removeprefix(_FILE).partition(":")
+        inode, _, lane = rest.partition(":")
+        known = text.startswith(_FILE) and device.isdecimal() and inode.isdecimal()
+        return cls(int(device), int(inode), lane) if known else None
+
+
+def armed_key(trigger: str, pattern: str) -> str:
+    """Name the moment at which a trigger first looked for a path pattern."""
+    return f"{_ARMED}{trigger}:{pattern}"
+
+
+def carry_key(trigger: str, key: FileId) -> str:
+    """Name what a trigger holds of a file's earlier bytes."""
+    lane = "lane" if key.lane else ""
+    return f"{_CARRY}{key.device}:{key.inode}:{lane}:{trigger}"
+
+
+def carry_of(text: str) -> tuple[str, FileId] | None:
+    """Read what `carry_key` wrote; None for any other key."""
+    if not text.startswith(_CARRY):
+        return None
+    device, _, rest = text.removeprefix(_CARRY).partition(":")
+    inode, _, rest = rest.partition(":")
+    lane, _, trigger = rest.partition(":")
+    if not (device.isdecimal() and inode.isdecimal()):
+        return None
+    return trigger, FileId(int(device), int(inode), trigger if lane else "")
+
+
+def digest(before: bytes) -> str:
+    """Boil down the bytes before an offset; empty for none, as before offset 0."""
+    return blake2b(before, digest_size=8).hexdigest() if before else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a file was read.
+
+    offset: the end of the bytes given away, at a line's start unless `skipping`.
+    check: the digest of the bytes before it, at most `checked`; unknown (empty) if never read.
+    skipping: inside a line that is too long, or whose start was not wanted.
+    blank: nothing but NUL bytes lies before the offset.
+    since: by trigger, the offset from which on its lines count.
+    until: for a lane, where the others had been.
+    seen: wall-clock seconds when the file was last known to exist.
+    modified: when it was last written to, in nanoseconds, as far as that was seen.
+    head: the digest of its first bytes, as far as they lie before the offset; empty if unknown.
+    begun: when what it holds was begun, in nanoseconds, as far as that was seen; 0 if unknown.
+    cut: when the file was truncated after this, as far as that was seen; 0 if it was not.
+    first: what it began with, at most as much as `head` speaks of; not kept over a restart.
+    version: what tells its inode from an earlier one of the same number; 0 if unknown.
+    place: where it was seen last, if no pattern names it there.
+    copied: it is a copy, of which nothing was read: what lies before the offset was read elsewhere.
+    sought: it is deleted, and a copy of it was looked for already.
+    """
+
+    path: str
+    offset: int
+    check: str
+    skipping: bool = False
+    blank: bool = False
+    since: Mapping[str, int] = field(default_factory=dict)
+    until: int | None = None
+    seen: float = 0.0
+    modified: int = 0
+    head: str = ""
+    begun: int = 0
+    cut: int = 0
+    first: bytes = field(default=b"", compare=False, repr=False)
+    version: int = 0
+    place: str = ""
+    copied: bool = False
+    sought: bool = False
+    checked: int = _CHECKED_FORMERLY
+
+    def text(self) -> str:
+        kept = asdict(self)
+        del kept["first"]
+        return json.dumps(kept, separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read what `text` wrote; None for anything else."""
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError):
+            return None

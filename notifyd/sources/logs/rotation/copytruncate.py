@@ -1,0 +1,107 @@
+"""Copies of what was read already: held, as long as they hold nothing else."""
+
+from collections.abc import Callable
+from contextlib import closing, suppress
+
+from notifyd.sources.logs.checkpoint import Checkpoint, FileId
+from notifyd.sources.logs.discovery.access import UnreadableFileError
+from notifyd.sources.logs.discovery.rotated_files import RotatedFile
+from notifyd.sources.logs.reading.log_reader import LogReader
+from notifyd.sources.logs.reading.reader_set import ReaderSet
+from notifyd.sources.logs.rotation.content_match import (
+    ContentMatcher,
+    begins,
+    holds_nothing_new,
+    outlasted,
+    whole,
+)
+
+
+class CopyTracker:
+    """A copy of a file that is whole is held; of one that is not, it is read on from there."""
+
+    def __init__(self, tails: ReaderSet, likeness: ContentMatcher) -> None:
+        self._tails, self._likeness = tails, likeness
+
+    def withhold(self, tail: LogReader) -> bool:
+        """Have a file of which nothing was given not be read if it is a copy; tells whether so."""
+        if not tail.fresh or tail.key.lane:
+            return False
+        gone, held_by = [], self._tails.held.get(tail.key)
+        for key, position in self._likeness.originals(tail):
+            original = None if key is None else self._tails.by_key.get(key)
+            intact = original is not None and whole(original)
+            if key is None or original is None or intact is None:
+                gone.append(position)
+            elif not intact:
+                self._tails.waiting[key] = None  # it will be found to be truncated, and copies too
+                self._tails.held[tail.key] = key
+                return True
+            elif begins(tail, original):
+                self._tails.hold(tail, original)
+                return True
+        if self._goes_on(tail, gone):
+            return False
+        original = self._tails.by_key.get(held_by) if held_by is not None else None
+        if self._likeness.is_spent(tail):
+            tail.pass_over()
+            self._tails.note(tail, urgent=True)
+        elif tail.copied and original is not None and whole(original):
+            if begins(tail, original):
+                tail.pass_over()
+                self._tails.note(tail, urgent=True)
+            elif not original.fresh:
+                del self._tails.held[tail.key]
+                tail.start_over()
+        return False
+
+    def take_over(self, original: FileId, lost: Checkpoint) -> None:
+        """Go on in copies that are held, as their original is no more what it was."""
+        for key in [key for key, held_by in self._tails.held.items() if held_by == original]:
+            copy = self._tails.by_key[key]
+            with suppress(UnreadableFileError, OSError):
+                went_on = self._goes_on(copy, [lost])
+                if not went_on and copy.copied and holds_nothing_new(copy, [lost]):
+                    copy.pass_over()
+                    self._tails.note(copy, urgent=True)
+
+    def release(self, of: Callable[[FileId], bool]) -> None:
+        """Have copies looked at again, as their originals are not what they were."""
+        for key in [key for key, original in self._tails.held.items() if of(original)]:
+            del self._tails.held[key]
+            self._tails.waiting[key] = None
+
+    def continued(self, found: RotatedFile, gone: list[Checkpoint]) -> bool:
+        """Read on in a copy that is known as one, if its original is gone."""
+        tail, stored = self._tails.by_key.get(found.key), self._tails.ledger.stored.get(found.key)
+        with suppress(UnreadableFileError, OSError):
+            if tail is not None and tail.fresh and not self._likeness.is_held(tail):
+                if self._goes_on(tail, gone):
+                    return True
+                if tail.copied and outlasted(tail, gone):
+                    tail.pass_over()
+                    self._tails.note(tail, urgent=True)
+            elif tail is None and stored is not None and stored.copied:
+                with closing(self._tails.peek(found)) as copy:
+                    copy.path = stored.path
+                    if self._likeness.is_held(copy) or not copy.take_up(stored):
+                        return False
+                    if self._likeness.follow(copy, gone):
+                        return self._goes_on(self._tails.go_on(found), gone)
+                    if outlasted(copy, gone):
+                        copy.pass_over()
+                        self._tails.ledger.store(found.key, copy.position(self._tails.wall))
+        return False
+
+    def _goes_on(self, tail: LogReader, gone: list[Checkpoint]) -> bool:
+        """Read a file on from where the one was left that it is a copy of."""
+        before = tail.since
+        if not self._likeness.follow(tail, gone):
+            return False
+        self._tails.held.pop(tail.key, None)
+        for trigger in before.keys() - tail.since.keys():  # it did not have the original
+            self._tails.branch(tail, trigger, before[trigger])
+            tail.since[trigger] = tail.offset
+        self._tails.waiting[tail.key] = None
+        self._tails.note(tail, urgent=True)
+        return True

@@ -1,0 +1,158 @@
+"""What `/v1/status` and `/healthz` say: the state in plain words. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from notifyd import __version__
+from notifyd.model.events import Now
+from notifyd.model.health import ALIKE, SourceHealth
+from notifyd.model.notifications import Json, Notification, Status
+from notifyd.shaping.mutes import mute_end
+from notifyd.shaping.send_state import Sending, SendState
+from notifyd.shaping.state import State, TriggerStats
+
+
+def build_status(
+    state: State,
+    now: Now,
+    *,
+    trouble: str,
+    sources: Iterable[SourceHealth],
+    triggers: Mapping[str, str],
+    token_source: str,
+    token_problem: str,
+    url: str,
+    uptime: float,
+    reload_error: str,
+    herald: Json,
+) -> Json:
+    """Tell everything. trouble: why nothing can be stored. triggers: type by name.
+
+    token_problem: why the token cannot be read at the moment. herald: what delivery counted.
+    """
+    gate = state.books.gate
+    sources = list(sources)
+    healthy, word = health(gate, trouble, sources)
+    return {
+        "success": True,
+        "version": __version__,
+        "status": word,
+        "healthy": healthy,
+        "uptime": round(uptime, 1),
+        "api": {"url": url},
+        "token": {
+            "state": _token(gate, token_problem),
+            "source": token_source,
+            "problem": token_problem or (gate.error if gate.sending is Sending.REFUSED else ""),
+        },
+        "delivery": _delivery(gate, now) | herald,
+        "outbox": _outbox(state.rows.values(), now) | {"store": trouble or "ok"},
+        "triggers": {
+            name: _trigger(kind, state.ledgers.get(name, TriggerStats()), _pending(state, name))
+            | _muted(state, name, now)
+            for name, kind in triggers.items()
+        },
+        "socket": _trigger("socket", state.ledgers.get("socket", TriggerStats()), 0),
+        "muted": {name: until for name, until in state.books.mutes.items() if until > now.wall},
+        **_held_back(state, now),
+        "sources": [
+            {
+                "name": source.name,
+                "watching": source.watching,
+                "problems": source.sentences,
+                "awaited": list(source.awaited[:ALIKE]),
+                "dead": source.dead,
+                "undecided": dict(source.undecided),
+                "lost": dict(source.lost),
+            }
+            for source in sources
+        ],
+        "incidents": [
+            {"at": incident.wall, "what": incident.sentence}
+            for incident in state.incidents.values()
+        ],
+        "reload": {"error": reload_error},
+    }
+
+
+def health(gate: SendState, trouble: str, sources: Iterable[SourceHealth]) -> tuple[bool, str]:
+    """Tell whether all is well; waiting for a Retry-After or the network is."""
+    if trouble:
+        return False, "store_unavailable"
+    if gate.sending is Sending.REFUSED:
+        return False, "token_refused"
+    if gate.sending is Sending.ENDPOINT:
+        return False, "endpoint_wrong"
+    if any(source.dead for source in sources):
+        return False, "source_dead"
+    return True, "waiting" if gate.sending is Sending.WAITING else "ok"
+
+
+def _token(gate: SendState, problem: str) -> str:
+    if gate.sending is Sending.REFUSED:
+        return "refused"
+    return "unusable" if problem else "ok"
+
+
+def _delivery(gate: SendState, now: Now) -> Json:
+    return {
+        "state": gate.sending.value,
+        "error": gate.error,
+        "cause": gate.cause,
+        "warning": gate.nobody,
+        "failures": gate.streak,
+        "paused_for": round(max(0.0, gate.pauses_until - now.mono), 1),
+    }
+
+
+def _outbox(rows: Iterable[Notification], now: Now) -> Json:
+    counts: Counter[Status] = Counter()
+    oldest = now.wall
+    for row in rows:
+        counts[row.status] += 1
+        oldest = min(oldest, row.created)
+    return {
+        "waiting": counts[Status.QUEUED] + counts[Status.ATTEMPTING],
+        "attempting": counts[Status.ATTEMPTING],
+        "held": counts[Status.HELD],
+        "oldest_age": round(max(0.0, now.wall - oldest), 1),
+    }
+
+
+def _held_back(state: State, now: Now) -> Json:
+    """Tell what the next digests will tell, by reason, and in how many seconds the first will."""
+    counts: Counter[str] = Counter()
+    left: dict[str, float] = {}
+    for held in state.digests.values():
+        if not held.placed:
+            reason = held.digest.reason
+            counts[reason] += held.digest.count
+            seconds = round(max(0.0, held.due - now.mono), 1)
+            left[reason] = min(seconds, left.get(reason, seconds))
+    return {"held_back": dict(counts), "held_until": left}
+
+
+def _muted(state: State, trigger: str, now: Now) -> Json:
+    until = mute_end(state.rule(trigger), state.books.mutes, now.wall)
+    return {"muted_until": until} if until else {}
+
+
+def _pending(state: State, trigger: str) -> int:
+    """Count the matches that fired and wait for a debounce or a cooldown to end."""
+    return sum(
+        group.tally.count
+        for group in state.groups.values()
+        if group.trigger == trigger and group.tally
+    )
+
+
+def _trigger(kind: str, ledger: TriggerStats, pending: int) -> Json:
+    return {
+        "type": kind,
+        "matches": ledger.matches,
+        "notifications": ledger.notifications,
+        "below_threshold": ledger.below_threshold,
+        "pending": pending,
+        "ended_while_muted": ledger.quiet,
+        "reason": ledger.reason,
+    }

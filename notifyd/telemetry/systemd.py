@@ -1,0 +1,23 @@
+"""Telling systemd how we are: sd_notify is one datagram."""
+
+import os
+import socket
+from collections.abc import Mapping
+
+
+def sd_notify(*lines: str, environ: Mapping[str, str] = os.environ) -> None:
+    """Send lines such as "READY=1"; without $NOTIFY_SOCKET nothing is sent.
+
+    Source: sd_notify(3). An address that begins with @ is in the abstract namespace.
+    """
+    address = environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        try:
+            channel.connect(address)
+            channel.send("\n".join(lines).encode())
+        except OSError:
+            return  # systemd stopped listening; it will notice by itself

@@ -1,0 +1,102 @@
+"""What journald's rate limit drops is counted for whom it was for, once, and told."""
+
+import time
+
+import pytest
+from structlog.testing import capture_logs
+
+from notifyd.sources.journal.cursor import Cursor
+from notifyd.sources.journal.dropped_entries import DroppedEntries
+from notifyd.sources.journal.entry import Entry, SuppressedMessages
+from support.journal import Journal, trigger
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(tmp_path / "bin")
+
+
+async def test_a_unit_s_loss_is_counted_for_the_triggers_that_listen_to_it(journal):
+    triggers = {
+        "app": trigger(patterns="^x"),
+        "all": trigger("*", patterns="^x"),
+        "records": trigger("a*", patterns="^x", multiline="^x"),
+        "other": trigger("other", patterns="^x"),
+        "journald": trigger("systemd-journald", patterns="Suppressed"),
+    }
+    async with journal.running(triggers) as seen:
+        journal.suppress(3)
+        journal.suppress(4)
+        journal.suppress(50, unit="other.service")
+        await seen.until(lambda: len(seen.lines) == 3)
+        health = seen.source.health()
+    assert health.lost == {"app": 7, "records": 7, "other": 50, "all": 57}
+    assert len(health.sentences) == 4
+    told = next(problem for problem in health.sentences if problem.startswith("app: "))
+    assert told.startswith("app: journald dropped 7 entries, the last of app.service before 2")
+    assert "LogRateLimitBurst= in the unit or RateLimitBurst= in journald.conf" in told
+
+
+async def test_a_loss_is_counted_once_over_restarts_and_kills(journal):
+    async with journal.running(trigger("*")) as seen:
+        journal.write("x")
+        await seen.until(lambda: seen.lines)
+    before = dict(seen.positions)
+    journal.suppress(3)
+    for _ in range(2):  # the first one was killed before anything was committed
+        async with journal.running(trigger("*"), positions=before) as seen:
+            await seen.until(lambda seen=seen: seen.lines)
+            assert seen.source.health().lost == {"t": 3}
+    async with journal.running(trigger("*"), positions=seen.positions) as later:
+        assert later.source.health().lost == {"t": 3}
+        assert "journald dropped 3 entries" in later.source.health().sentences[0]
+        journal.suppress(2)
+        await later.until(lambda: later.lines)
+        assert later.source.health().lost == {"t": 5}
+    async with journal.running({"new": trigger("*")}, positions=later.positions) as seen:
+        assert "journal:lost:t" not in seen.positions
+        assert seen.source.health().sentences == []
+
+
+async def test_what_is_read_from_the_beginning_tells_its_losses_as_well(journal):
+    journal.write("one")
+    journal.suppress(3)
+    async with journal.running(trigger(read_from="beginning")) as seen:
+        await seen.until(lambda: seen.source.health().lost == {"t": 3})
+
+
+async def test_only_journald_is_believed_and_our_own_entries_are_no_loss(journal):
+    async with journal.running(trigger("*", patterns="^end")) as seen:
+        journal.suppress(3, uid="1000")
+        journal.suppress(4, unit="notifyd.service")
+        journal.write("", uid="0", N_DROPPED="5")
+        journal.write("end")
+        await seen.until(lambda: seen.lines)
+        assert seen.source.health().lost == {}
+
+
+async def test_the_log_tells_a_loss_once_and_not_each_time_that_it_grows(journal):
+    with capture_logs() as logs:
+        async with journal.running(trigger("*")) as seen:
+            for number in range(1, 4):
+                journal.suppress(number)
+                await seen.until(lambda number=number: len(seen.lines) == number)
+    assert len([entry for entry in logs if "journald dropped" in entry["event"]]) == 1
+
+
+def report(number):
+    return Entry(Cursor(), None, b"", SuppressedMessages("app.service", number))
+
+
+def test_a_loss_is_told_for_a_day():
+    losses, now = DroppedEntries("lost:", ["t"], {}), time.time()
+    losses.note("", ["t"], report(3), now)
+    positions = losses.take("")
+    later = DroppedEntries("lost:", ["t"], positions)
+    assert later.problems(now + DAY - 1) == losses.problems(now) != []
+    assert later.problems(now + DAY + 1) == []
+    later.note("", ["t"], report(2), now + 2 * DAY)
+    later.take("")
+    assert later.counts() == {"t": 2}

@@ -1,0 +1,264 @@
+"""What is read of files, from where on and in which portions: real files, no waiting."""
+
+import os
+
+from notifyd.sources.logs.discovery.inotify import FsHints
+from support.logs import Daemon, append, follower, reading_from_start, trigger
+
+
+def test_files_there_when_first_looked_for_begin_at_their_end_and_later_ones_at_their_start(
+    tmp_path,
+):
+    old, new = tmp_path / "old.log", tmp_path / "new.log"
+    append(old, "before")
+    daemon = Daemon({"t": trigger(tmp_path / "*.log")})
+    append(old, "after")
+    append(new, "first")
+    daemon.turn()
+    assert sorted(daemon.lines()) == ["after", "first"]
+
+
+def test_what_was_there_at_first_stays_known_over_a_restart(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, "before")
+    daemon = Daemon({"t": trigger(log)})
+    daemon.kill()
+    append(log, "while down")
+    daemon.start()
+    assert daemon.lines() == ["while down"]
+
+
+def test_an_unfinished_line_counts_once_when_its_newline_comes_even_after_a_restart(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, b"half of ")
+    daemon = Daemon({"t": trigger(log)})
+    daemon.restart()
+    append(log, b"caf\xc3")
+    daemon.turn()
+    assert daemon.lines() == []
+    append(log, b"\xa9\nnext")
+    daemon.turn()
+    assert daemon.lines() == ["half of café"]
+
+
+def test_a_new_trigger_reads_apart_what_the_others_have_read_already(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, "one", "two")
+    daemon = Daemon({"a": reading_from_start(log)})
+    daemon.triggers = {
+        "a": reading_from_start(log),
+        "b": reading_from_start(log),
+        "c": trigger(log),
+    }
+    daemon.restart()
+    append(log, "three")
+    daemon.turn()
+    assert daemon.lines("a") == daemon.lines("b") == ["one", "two", "three"]
+    assert daemon.lines("c") == ["three"]
+    assert not [key for key in daemon.positions if key.endswith(":b") and "file" in key]
+
+
+def test_a_lane_killed_in_the_middle_goes_on(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, *(f"line {n}" for n in range(2000)))
+    daemon = Daemon({"a": reading_from_start(log)})
+    daemon.triggers = {"a": reading_from_start(log), "b": reading_from_start(log)}
+    daemon.kill()
+    daemon.follower = follower(daemon.triggers, dict(daemon.positions))
+    first = daemon.follower.turn(FsHints(all=True), 0.0)
+    assert 0 < len(first.events) < 2000
+    daemon.events += first.events
+    daemon.positions |= first.positions
+    daemon.restart()
+    assert daemon.lines("b") == [f"line {n}" for n in range(2000)]
+
+
+def test_positions_of_removed_triggers_and_patterns_are_forgotten(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, "one")
+    daemon = Daemon({"a": trigger(log), "b": trigger(log)})
+    daemon.triggers = {"a": trigger(tmp_path / "*.log")}
+    daemon.restart()
+    assert [key for key in daemon.positions if "armed" in key] == [f"log:armed:a:{tmp_path}/*.log"]
+    daemon.triggers = {"a": trigger(tmp_path / "*.log"), "b": trigger(log)}
+    daemon.restart()
+    append(log, "two")
+    daemon.turn()
+    assert daemon.lines("a") == daemon.lines("b") == ["two"]
+
+
+def test_catch_up_bounds_how_far_back_a_new_file_is_read(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = Daemon({"t": trigger(log, catch_up="100B"), "u": trigger(log)})
+    append(log, *(f"line {n:04}" for n in range(100)))
+    daemon.turn()
+    assert daemon.lines("t") == [f"line {n:04}" for n in range(90, 100)]
+    assert len(daemon.lines("u")) == 100
+
+
+def test_a_line_longer_than_a_block_is_given_once_and_cut_and_the_next_is_read(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = Daemon({"t": trigger(log, patterns="^x")})
+    append(log, b"x" * (3 << 20))
+    daemon.turn()
+    assert [len(line) for line in daemon.lines()] == [(64 << 10) + len("… (cut)")]
+    assert daemon.lines()[0].endswith("x… (cut)")
+    daemon.restart()
+    append(log, b"x" * 1000 + b"\nx next\n")
+    daemon.turn()
+    assert daemon.lines()[1:] == ["x next"]
+
+
+def test_a_long_line_written_bit_by_bit_is_not_lost(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = Daemon({"t": trigger(log, patterns="end", max_line="256KiB")})
+    for _ in range(20):
+        append(log, b"x" * 10_000)
+        daemon.turn()
+    append(log, b"end\nthe end\n")
+    daemon.turn()
+    assert [line[-7:] for line in daemon.lines()] == ["xxxxend", "the end"]
+
+
+def test_the_hole_before_a_writer_that_does_not_append_is_skipped_after_truncation(tmp_path):
+    log = tmp_path / "app.log"
+    with log.open("wb", buffering=0) as writer:
+        daemon = Daemon({"t": trigger(log)})
+        writer.write(b"one\n" * 100_000)
+        daemon.turn()
+        os.truncate(log, 0)
+        writer.write(b"two\n")
+        daemon.turn()
+    assert daemon.lines()[100_000:] == ["two"]
+
+
+def test_nul_bytes_that_were_written_are_skipped_too(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = Daemon({"t": trigger(log)})
+    append(log, bytes(3 << 20))
+    daemon.turn()
+    daemon.restart()
+    append(log, bytes(10) + b"one\n\0two\n")
+    daemon.turn()
+    assert daemon.lines() == ["one", "\0two"]
+
+
+def test_line_ends_and_bytes_are_as_promised(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = Daemon({"t": trigger(log), "l": trigger(log, encoding="latin-1")})
+    append(log, b"\xef\xbb\xbfone\r\n", b"two\r\r\n", b"a\rb\n", b"c\xe2\x80\xa8d\n", b"\xff\xc3\n")
+    daemon.turn()
+    assert daemon.lines() == ["one", "two\r", "a\rb", "c\u2028d", "\ufffd\ufffd"]
+    assert daemon.lines("l")[0] == "one"
+    assert daemon.lines("l")[4] == "ÿÃ"
+
+
+def test_compressed_rotations_are_never_read(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = Daemon({"t": trigger(tmp_path / "*")})
+    append(tmp_path / "app.log.1.gz", "by name")
+    append(tmp_path / "magic", b"\x1f\x8b\x08 by content\n")
+    append(log, "text")
+    daemon.turn()
+    assert daemon.lines() == ["text"]
+
+
+def test_our_own_folders_are_no_source(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    (tmp_path / "alias").symlink_to(state)
+    found = follower({"t": trigger(tmp_path / "**")}, {}, never=[tmp_path / "alias"])
+    append(state / "notifyd.log", "line")
+    append(tmp_path / "app.log", "line")
+    found.turn(FsHints(all=True), 0.0)
+    batch = found.turn(FsHints(changed={str(state / "notifyd.log")}), 0.0)
+    assert batch.watching == 1
+    found.close()
+
+
+def test_many_files_take_turns(tmp_path):
+    busy, calm = tmp_path / "a.log", tmp_path / "b.log"
+    daemon = Daemon({"t": trigger(tmp_path / "*.log", patterns="^x")})
+    append(busy, *[(b"y" * 1023 + b"\n") * 1024] * 40)
+    append(calm, "x calm")
+    batch = daemon.follower.turn(FsHints(all=True), 0.0)
+    assert batch.more
+    assert [event.line for event in batch.events] == ["x calm"]
+    daemon.kill()
+
+
+def test_a_reading_is_bounded_and_the_rest_follows(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, *(str(n) for n in range(1200)))
+    reader = follower({"t": reading_from_start(log)}, {})
+    sizes, hints = [], FsHints(all=True)
+    while True:
+        batch = reader.turn(hints, 0.0)
+        sizes.append(len(batch.events))
+        hints = FsHints()
+        if not batch.more:
+            break
+    reader.close()
+    assert max(sizes) == 500
+    assert sum(sizes) == 1200
+
+
+def test_positions_without_events_wait_a_second(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = Daemon({"t": trigger(log, patterns="never")})
+    append(log, "one")
+    daemon.turn()
+    before = dict(daemon.positions)
+    append(log, "two")
+    daemon.turn()
+    assert daemon.positions == before
+    assert daemon.batch.wake == 1.0
+    daemon.now += 1.0
+    daemon.turn(FsHints(written={str(log)}))
+    assert daemon.positions != before
+
+
+def test_what_is_no_log_is_said_in_one_sentence_and_watched_on(tmp_path):
+    log = tmp_path / "app.log"
+    os.mkfifo(log)
+    daemon = Daemon({"t": trigger(log), "u": trigger(tmp_path)})
+    said = daemon.problems
+    assert len(said) == 2
+    assert any("app.log is a FIFO" in sentence for sentence in said)
+    assert any("is a directory" in sentence for sentence in said)
+    log.unlink()
+    append(log, "now it is")
+    daemon.turn(FsHints(changed={str(log)}))
+    assert daemon.lines() == ["now it is"]
+    assert len(daemon.problems) == 1
+
+
+def test_positions_of_vanished_files_are_kept_for_thirty_days(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = Daemon({"t": reading_from_start(log)})
+    append(log, "one")
+    daemon.turn()
+    away = tmp_path.parent / f"{tmp_path.name}-away"
+    log.rename(away)
+    daemon.turn()
+    daemon.pass_time(70)
+    away.rename(log)
+    append(log, "two")
+    daemon.turn()
+    assert daemon.lines() == ["one", "two"]
+    log.rename(away)
+    daemon.turn()
+    daemon.pass_time(70)
+    daemon.pass_time(31 * 86400)
+    daemon.pass_time(1)
+    assert not [key for key in daemon.positions if key.startswith("log:file:")]
+    away.unlink()
+
+
+def test_a_line_that_cannot_be_decided_in_time_names_its_trigger(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = Daemon({"slow": trigger(log, patterns="(a|a)+$"), "t": trigger(log)})
+    append(log, "a" * 40 + "b")
+    daemon.turn()
+    assert len(daemon.lines("t")) == 1
+    assert "slow: 1 line could not be decided in time" in daemon.problems[0]

@@ -1,0 +1,68 @@
+"""Other users of the machine: their own notifications, their own rate, no more."""
+
+import grp
+import os
+from contextlib import AsyncExitStack
+
+import pytest
+
+from notifyd.config.sections import RateConfig, SocketConfig
+from support.socket_api import (
+    GENEROUS,
+    ask,
+    ask_as,
+    daemon,
+    open_folder,
+)
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+ALICE = (4001, 4001, ())
+BOB = (4002, 4002, ())
+
+
+@needs_root
+async def test_each_user_sees_and_cancels_only_their_own():
+    settings = SocketConfig(mode="0666", rate=GENEROUS)
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(open_folder())
+        running = await stack.enter_async_context(daemon(folder / "s", settings))
+        path = running.path
+        await ask_as(ALICE, path, "POST", "/notifications/send", {"title": "a", "key": "k"})
+        assert running.control.peers["n1"].uid == 4001
+        listed = await ask_as(BOB, path, "GET", "/v1/notifications")
+        assert listed.body["notifications"] == []
+        refusals = [
+            (await ask_as(BOB, path, method, f"/v1/notifications{which}")).refusal
+            for method, which in (("GET", "/n1"), ("DELETE", "/n1"), ("DELETE", "?key=k"))
+        ]
+        assert refusals == [(404, "not_found")] * 3
+        assert (await ask_as(BOB, path, "POST", "/v1/reload")).refusal == (403, "forbidden")
+        assert len((await ask(path, "GET", "/v1/notifications")).body["notifications"]) == 1
+        cancelled = await ask_as(ALICE, path, "DELETE", "/v1/notifications?key=k")
+        assert cancelled.status == 200
+
+
+@needs_root
+async def test_the_admin_groups_members_may_do_what_root_may():
+    settings = SocketConfig(mode="0666", admin_group="adm", rate=GENEROUS)
+    gid = grp.getgrnam("adm").gr_gid
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(open_folder())
+        running = await stack.enter_async_context(daemon(folder / "s", settings))
+        by_group = await ask_as((4001, gid, ()), running.path, "POST", "/v1/reload")
+        by_supplement = await ask_as((4001, 4001, (4009, gid)), running.path, "POST", "/v1/reload")
+        neither = await ask_as((4001, 4001, (4009,)), running.path, "POST", "/v1/reload")
+    assert [by_group.status, by_supplement.status, neither.status] == [200, 200, 403]
+
+
+@needs_root
+async def test_one_users_rate_is_not_anothers():
+    settings = SocketConfig(mode="0666", rate=RateConfig(max=1, per="1m"))
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(open_folder())
+        running = await stack.enter_async_context(daemon(folder / "s", settings))
+        statuses = [
+            (await ask_as(who, running.path, "POST", "/notifications/send", {"title": "t"})).status
+            for who in (ALICE, ALICE, BOB)
+        ]
+    assert statuses == [202, 429, 202]

@@ -1,0 +1,77 @@
+"""The journal hears of each change once, and nothing floods it."""
+
+import itertools
+
+import pytest
+from structlog.testing import capture_logs
+
+from notifyd.model.attempts import Outcome, OutcomeKind
+from notifyd.shaping.send_state import Sending, SendState
+from notifyd.telemetry.delivery_log import QUIET, DeliveryReporter
+
+WAITING = SendState(Sending.WAITING, "the API answered 503", "http_503")
+OFFLINE = SendState(Sending.WAITING, "cannot resolve api.oblien.com", "dns")
+FINE = SendState()
+
+
+@pytest.fixture
+def lines():
+    with capture_logs() as captured:
+        yield captured
+
+
+def told(lines):
+    return [line.get("reason") or line["event"] for line in lines]
+
+
+def test_a_reason_is_told_once_and_not_at_every_try(lines):
+    herald = DeliveryReporter()
+    for second in range(3600):
+        herald.sending(WAITING, second)
+    herald.sending(FINE, 3601)
+    assert told(lines) == ["the API answered 503", "notifications are delivered again"]
+
+
+def test_another_reason_is_told_and_other_words_for_the_same_are_not(lines):
+    herald = DeliveryReporter()
+    herald.sending(WAITING, 0)
+    herald.sending(SendState(Sending.WAITING, "the API answered 503 (request 17)", "http_503"), 1)
+    herald.sending(OFFLINE, 2)
+    assert told(lines) == ["the API answered 503", "cannot resolve api.oblien.com"]
+
+
+@pytest.mark.parametrize("states", [(WAITING, FINE), (WAITING, OFFLINE), (WAITING, OFFLINE, FINE)])
+def test_changing_to_and_fro_does_not_flood(lines, states):
+    herald = DeliveryReporter()
+    for second, gate in zip(range(3600), itertools.cycle(states), strict=False):
+        herald.sending(gate, second)
+    assert len(lines) <= len(states) * (3600 / QUIET + 1)
+
+
+def test_a_trouble_that_stays_is_told_though_it_was_told_shortly_before(lines):
+    herald = DeliveryReporter()
+    for second, gate in enumerate([WAITING, FINE, *[WAITING] * 1000]):
+        herald.sending(gate, second)
+    assert told(lines)[-1] == "the API answered 503"
+    assert len(lines) == 3
+
+
+def test_many_that_fail_alike_are_told_once_with_their_number_later(lines):
+    herald = DeliveryReporter()
+    for number in range(100):
+        herald.settled(
+            Outcome(str(number), OutcomeKind.FAILED, "too long", cause="http_422"), number
+        )
+    herald.settled(Outcome("x", OutcomeKind.FAILED, "too long", cause="http_422"), QUIET + 1)
+    assert [line.get("untold_before") for line in lines] == [None, 99]
+    assert herald.described()["outcomes"]["failed"] == 101
+    assert herald.described()["last_failed"] == {"id": "x", "reason": "too long"}
+    herald.settled(Outcome("x", OutcomeKind.DELIVERED), QUIET + 2)
+    assert herald.described()["last_failed"] is None
+
+
+def test_notifications_that_reach_nobody_are_told(lines):
+    herald = DeliveryReporter()
+    herald.sending(SendState(nobody="no device is registered"), 0)
+    herald.sending(FINE, 1)
+    assert told(lines) == ["no device is registered", "notifications reach a device again"]

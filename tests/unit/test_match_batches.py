@@ -1,0 +1,69 @@
+"""Matches that come at once are counted at once: with the same result as one after the other."""
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from notifyd.shaping.codec import restore_state
+from notifyd.shaping.inputs import Configured, SendingAllowed
+from notifyd.shaping.rules import Limit, Rule, Rules
+from support.histories import History, match
+
+PLENTY = {"rate": Limit(100_000, 60.0), "budget": Limit(100_000, 3600.0)}
+RULES = st.builds(
+    Rule,
+    st.just("app"),
+    threshold=st.sampled_from([1, 1, 2, 3, 30]),
+    window=st.just(10.0),
+    debounce=st.sampled_from([0.0, 2.0]),
+    cooldown=st.sampled_from([0.0, 5.0]),
+    max_groups=st.sampled_from([2, 1000]),
+)
+GROUPS = st.lists(st.sampled_from("aab"), max_size=60)
+SLEEPS = st.sampled_from([0.0, 0.5, 3.0, 11.0])
+
+
+def without_worker(rule):
+    """Nothing is sent, so that what is told waits and more may join it."""
+    history = History(Rules(triggers={"app": rule}, **PLENTY))
+    history.state = restore_state({}, (), seed="seed", now=history.now)
+    history.feed(Configured(history.rules))
+    return history
+
+
+def books(history):
+    """All that is known but for ids, trail and reason, which depend on the order of groups."""
+    state = history.state
+    groups = {key: replace(group, open=bool(group.open)) for key, group in state.groups.items()}
+    told = [
+        repr((row.group, row.count, row.status, row.created, history.contents[row.id]))
+        for row in state.rows.values()
+    ]
+    ledgers = [replace(ledger, reason="") for ledger in state.ledgers.values()]
+    return groups, ledgers, sorted(told)
+
+
+@settings(max_examples=150, deadline=None)
+@given(RULES, st.lists(st.tuples(SLEEPS, GROUPS), min_size=1, max_size=6))
+def test_at_once_or_one_by_one_the_same_is_counted_and_told(rule, bursts):
+    at_once, one_by_one = without_worker(rule), without_worker(rule)
+    number = 0
+    for pause, names in bursts:
+        for history in (at_once, one_by_one):
+            history.sleep(pause)
+        burst = []
+        for name in names:
+            number += 1
+            event = match("app", name, line=f"line {number}", wall=float(number))
+            path = f"/var/log/{number % 25}.log"
+            burst.append(event._replace(event=event.event._replace(path=path)))
+        at_once.feed(*burst)
+        one_by_one.feed(*[each for event in burst for each in (event, SendingAllowed())])
+        assert books(at_once) == books(one_by_one)
+
+
+def test_what_is_told_alone_keeps_its_order_between_groups():
+    run = without_worker(Rule("app", debounce=0.0, cooldown=0.0))
+    run.feed(*[match("app", name) for name in "abab"])
+    assert [row.group[-3] for row in run.state.rows.values()] == [*"abab"]

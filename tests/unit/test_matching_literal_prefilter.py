@@ -1,0 +1,102 @@
+"""The first look at large blocks: it loses no line, learns what is rare, and gives way."""
+
+import random
+
+import pytest
+import regex
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from unit.test_matching_widen import BYTES, PATTERNS, compiles, expected
+
+from notifyd.matching import PatternSet, Scanner, approximate
+
+LARGE = 40 << 10
+WORDS = ["Error", "failed", "disk full", "Straße", "kill -9", "exit code", "sshd[", "naïve", "OOM"]
+JOINTS = [" ", ".*", r"\d+", r"\s?", "(?:: |=)", r"\[\d+\]: ", "x?", r"[^ ]+", "é*"]
+WITH_TEXT = st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from(["", "(?i)", "^", r"\b"]),
+    st.sampled_from(WORDS).map(regex.escape),
+    st.sampled_from(JOINTS),
+    st.one_of(
+        st.sampled_from(WORDS).map(regex.escape),
+        st.lists(st.sampled_from(WORDS).map(regex.escape), min_size=2, max_size=3).map(
+            lambda words: f"({'|'.join(words)})"
+        ),
+    ),
+)
+TEXT = st.one_of(
+    st.sampled_from(WORDS).map(str.encode),
+    st.sampled_from(WORDS).map(lambda word: word.upper().encode()),
+    st.sampled_from([b" 7 ", b": ", b"=", b"[12]: ", b"\n", b"\n", b"\r\n", b"\xc3", b"\x00"]),
+    BYTES,
+)
+
+
+def found(scanner, block):
+    """Scan all of a block, which may take several goes."""
+    hits, at = [], 0
+    while at < len(block):
+        scan = scanner.scan(block, at, len(block), limit=50)
+        hits += [(hit.offset, hit.pattern) for hit in scan.hits]
+        at = scan.end
+    return hits
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    patterns=st.lists(st.one_of(WITH_TEXT, PATTERNS), min_size=1, max_size=6),
+    pieces=st.lists(TEXT, max_size=60),
+    encoding=st.sampled_from(["utf-8", "latin-1"]),
+    seed=st.integers(0, 1000),
+)
+@example(["(?i)kill -9"], ["\u212aILL -9".encode(), b"\n"], "utf-8", 1)
+@example(["Error.*failed"], [b"Error failed"], "utf-8", 3)
+def test_in_large_blocks_whatever_the_deciding_engine_matches_is_found(
+    patterns, pieces, encoding, seed
+):
+    assume(all(map(compiles, patterns)))
+    filler = b"nothing to see here\n" * (LARGE // 40)
+    rest = random.Random(seed).choices(pieces, k=200) if pieces else []
+    block = filler + b"".join(pieces) + b"\n" + filler + b"".join(rest)
+    scanner = Scanner([PatternSet("t", tuple(patterns), (), encoding)], cache=None, time_limit=10)
+    for _ in range(2):  # the second time with what it has learnt
+        assert found(scanner, bytearray(block)) == expected(patterns, block, encoding)
+
+
+def test_a_text_that_turns_out_to_be_everywhere_loses_no_line_and_nothing_learnt_stays_for_good():
+    scanner = Scanner([PatternSet("t", ("seldom", "other thing: \\d"))], cache=None)
+    quiet = b"a line as any other\n" * 5000
+    storm = b"seldom\nseldom x\nother thing: x\n" * 5000
+    for block in (quiet, storm, quiet, storm, storm, quiet + b"other thing: 1\n"):
+        assert len(found(scanner, bytearray(block))) == len(
+            expected(["seldom", r"other thing: \d"], block, "utf-8")
+        )
+
+
+def texts(pattern):
+    return [sorted(part) for part in approximate(pattern).parts]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "longest"),
+    [
+        (r"nginx\[\d+\]: .*upstream timed out", [(b"upstream timed out", False)]),
+        (
+            r"x (fail(ed|ure)|lost) y",
+            [(b"x failed y", False), (b"x failure y", False), (b"x lost y", False)],
+        ),
+        (r"(?i)no room", [(b"no room", True)]),
+        (r"(?:abc\d|defg\w)+", [(b"abc", False), (b"defg", False)]),
+        (r"[sv]da error", [(b"sda error", False), (b"vda error", False)]),
+        ("caf\u00e9 closed", [("café closed".encode(), False)]),
+        (r"(foo)?barbar", [(b"barbar", False), (b"foobarbar", False)]),
+    ],
+)
+def test_of_a_pattern_the_longest_text_that_must_be_there_is_known(pattern, longest):
+    assert texts(pattern)[0] == sorted(longest)
+
+
+@pytest.mark.parametrize("pattern", [r"\d+ \w+", "(abc|)", "(?i)kiss", "ab", "a.b.c", "(abc|x)"])
+def test_a_pattern_may_need_no_certain_text(pattern):
+    assert texts(pattern) == []
