@@ -1,4 +1,4 @@
-"""What rotating tools leave behind, each case in few lines: found by dice (support/random_deeds.py)."""
+"""What rotating tools leave behind, in short cases found by `support/random_deeds.py`."""
 
 import os
 import shutil
