@@ -39,7 +39,7 @@ class History:
 
     rules: Rules
     now: Now = field(default_factory=lambda: Now(1000.0, 1_700_000_000.0))
-    state_entries: dict[str, str] = field(default_factory=dict)
+    stored: dict[str, str] = field(default_factory=dict)
     rows: dict[str, Notification] = field(default_factory=dict)
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     contents: dict[str, object] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class History:
     def restart(self) -> None:
         """Lose all that is not on disk, and come back."""
         waiting = [row for row in self.rows.values() if row.status.waiting]
-        self.state = restore_state(self.pieces, waiting, seed="seed", now=self.now)
+        self.state = restore_state(self.stored, waiting, seed="seed", now=self.now)
         self.feed(Configured(self.rules))
         self.start_worker()
 
@@ -80,9 +80,9 @@ class History:
                 self.texts[known] = text
         for name, text in state_entries(decision, before).items():
             if text is None:
-                self.pieces.pop(name, None)
+                self.stored.pop(name, None)
             else:
-                self.pieces[name] = text
+                self.stored[name] = text
         for row in decision.rows.values():
             self._write(row, decision.contents.get(row.id))
         self.state.adopt(decision, self.now)

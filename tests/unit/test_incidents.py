@@ -34,7 +34,7 @@ def test_an_incident_is_told_once_over_any_number_of_restarts():
 
 def test_an_incident_that_was_only_written_down_is_told_at_the_next_start():
     history = History(RULES)
-    history.pieces["incident:1.000"] = '{"wall": 1.0, "title": "title", "sentence": "what"}'
+    history.stored["incident:1.000"] = '{"wall": 1.0, "title": "title", "sentence": "what"}'
     history.restart()
     history.restart()
     assert len(about_itself(history)) == 1
@@ -47,7 +47,7 @@ def test_status_shows_an_incident_as_long_as_history_is_kept():
     assert history.state.incidents
     history.sleep(20_000)
     assert not history.state.incidents
-    assert not [name for name in history.pieces if name.startswith("incident:")]
+    assert not [name for name in history.stored if name.startswith("incident:")]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "\ufffd\x00", "null"])
@@ -55,10 +55,10 @@ def test_status_shows_an_incident_as_long_as_history_is_kept():
 def test_a_piece_that_cannot_be_read_is_dropped_and_told_once(name, text):
     history = History(RULES)
     history.feed(match("app"))
-    history.pieces[name] = text
+    history.stored[name] = text
     for _ in range(3):
         history.restart()
-        assert history.pieces.get(name) != text
+        assert history.stored.get(name) != text
     assert not history.state.strays
     (row,) = about_itself(history)
     assert name in history.contents[row.id].body
@@ -96,7 +96,7 @@ def test_time_goes_on_from_what_is_known_where_the_reading_is_lost():
     history = History(RULES)
     history.feed(match("app"))
     history.pause(-900.0)  # a new line of time, which began after that match
-    history.state = restore_state(history.pieces, [], seed="seed", now=history.now)
+    history.state = restore_state(history.stored, [], seed="seed", now=history.now)
     clock = Clock(None, boot="boot", monotonic=lambda: history.now.mono, wall=lambda: 1e9)
     clock.forward(latest_time(history.state))
     assert clock.now().mono == latest_time(history.state) > history.now.mono
