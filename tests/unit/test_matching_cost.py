@@ -4,7 +4,7 @@ import pytest
 import regex
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from unit.test_matching_widen import PATTERNS, PIECES, compiles
+from unit.test_matching_approximate import PATTERNS, PIECES, compiles
 
 from notifyd.matching.cost import safe_length
 

@@ -6,7 +6,7 @@ import pytest
 import regex
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from unit.test_matching_widen import BYTES, PATTERNS, compiles, expected
+from unit.test_matching_approximate import BYTES, PATTERNS, compiles, expected
 
 from notifyd.matching import PatternSet, Scanner, approximate
 
