@@ -278,15 +278,15 @@ async def test_two_triggers_share_one_directory(tmp_path):
 
 WITHOUT_WATCHES = """
 import asyncio, pathlib, sys, time
-from notifyd.config.triggers import FileTrigger
-from notifyd.sources.file import source as file
-from notifyd.sources.file.source import FileSource
+from notifyd.config.triggers import FileTriggerConfig
+from notifyd.sources.files import source as file
+from notifyd.sources.files.source import FileSource
 
 file.POLL_EVERY = 0.1
 
 async def main(folder):
     told = asyncio.Queue()
-    trigger = FileTrigger.model_validate({"paths": [f"{folder}/*"]})
+    trigger = FileTriggerConfig.model_validate({"paths": [f"{folder}/*"]})
     source = FileSource({"up": trigger}, {}, wall=time.time)
     task = asyncio.create_task(source.run(told.put))
     while "file:up" not in (await told.get()).positions:

@@ -123,8 +123,9 @@ def test_a_socket_of_another_kind_is_respected(path):
 def test_a_stale_socket_is_replaced_after_a_kill(path):
     code = (
         "import sys, time; from pathlib import Path; from notifyd.api.listener import Listener; "
-        "from notifyd.config.sections import Socket; "
-        "kept = Listener.open(Path(sys.argv[1]), Socket(), {}); print(flush=True); time.sleep(60)"
+        "from notifyd.config.sections import SocketConfig; "
+        "kept = Listener.open(Path(sys.argv[1]), SocketConfig(), {}); "
+        "print(flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE) as first:
         first.stdout.readline()
@@ -216,11 +217,11 @@ INHERITS = """
 import os, sys
 from pathlib import Path
 from notifyd.api.listener import Listener
-from notifyd.api.peers import Admins
-from notifyd.config.sections import Socket
-from notifyd.errors import ConfigError
+from notifyd.api.auth import Authorizer
+from notifyd.config.sections import SocketConfig
+from notifyd.model.errors import ConfigError
 try:
-    with Listener.open(Path(sys.argv[1]), Socket(), os.environ) as listener:
+    with Listener.open(Path(sys.argv[1]), SocketConfig(), os.environ) as listener:
         listener.socket.setblocking(True)
         client, _ = listener.socket.accept()
         client.sendall(f"{listener.path} {os.get_inheritable(listener.socket.fileno())}".encode())

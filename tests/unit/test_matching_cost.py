@@ -4,9 +4,9 @@ import pytest
 import regex
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from unit.test_matching_approximate import PATTERNS, PIECES, compiles
 
 from notifyd.matching.cost import safe_length
+from unit.test_matching_approximate import PATTERNS, PIECES, compiles
 
 LIMIT = 0.1
 """Seconds of CPU time, as the matcher has it."""

@@ -6,9 +6,9 @@ import pytest
 import regex
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from unit.test_matching_approximate import BYTES, PATTERNS, compiles, expected
 
 from notifyd.matching import PatternSet, Scanner, approximate
+from unit.test_matching_approximate import BYTES, PATTERNS, compiles, expected
 
 LARGE = 40 << 10
 WORDS = ["Error", "failed", "disk full", "Straße", "kill -9", "exit code", "sshd[", "naïve", "OOM"]
