@@ -20,62 +20,94 @@ class Section(BaseModel):
 
 class ApiConfig(Section):
     url: Url = "https://api.oblien.com"
+    """Base URL. Plain `http://` is accepted for a loopback address only."""
     timeout: Annotated[Duration, Field(gt=0.0, le=300.0)] = 10.0
+    """Limit for a whole request; at most 5 minutes."""
     token_file: SecretPath | None = None
+    """File that holds the send token and nothing else. Without this key: the systemd credential
+    `send-token`, then the environment."""
 
 
 class RateConfig(Section):
     """At most `max` in any window of `per` seconds."""
 
     max: Count
+    """Number allowed in any window of `per`."""
     per: Positive
+    """Length of the window."""
 
 
 class RateLimitConfig(RateConfig):
     max: Count = 30
+    """Number allowed in any window of `per`."""
     per: Positive = 60.0
+    """Length of the window."""
 
 
 class BudgetConfig(RateConfig):
     max: Count = 20
+    """Number allowed in any window of `per`."""
     per: Positive = 3600.0
+    """Length of the window."""
 
 
 class DeliveryConfig(Section):
     expire: Positive = 86400.0
+    """A notification that could not be delivered for this long expires and is counted in a
+    digest. Nothing expires while the token is refused."""
     probe: Positive = 900.0
+    """How often a refused token is tried again."""
     history: Duration = 604800.0
+    """How long finished notifications are kept for `notifyd history`."""
     digest: bool = True
+    """`false`: never merge because of the budget or a storm, until 10,000 notifications wait."""
 
 
 class SocketConfig(Section):
     path: SocketPath | None = None
+    """Path of the socket. Default: `$RUNTIME_DIRECTORY/notifyd.sock`, then
+    `$XDG_RUNTIME_DIR/notifyd.sock`, then `notifyd.sock` in the state directory."""
     mode: Mode = 0o660
+    """Permissions of the socket, octal and in quotes."""
     group: Group | None = None
+    """Group of the socket: its members may connect."""
     admin_group: Group | None = None
+    """Its members may mute, reload, retry and see the notifications of all users. Root and the
+    daemon's own user always may."""
     max_body: Annotated[Size, Field(ge=1024, le=1 << 20)] = 64 << 10
+    """Largest request body, at most 1 MiB."""
     rate: RateConfig = RateConfig.model_construct(max=120, per=60.0)
+    """Requests allowed for each user."""
 
 
 class StateConfig(Section):
     dir: AbsolutePath | None = None
+    """Directory of the database. Default: `$STATE_DIRECTORY`, then
+    `$XDG_STATE_HOME/notifyd`, then `~/.local/state/notifyd`."""
 
 
 class LogConfig(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severity that is logged."""
     format: Literal["auto", "console", "json", "journal"] = "auto"
+    """`auto`: `journal` where systemd connects stderr to its journal, else `console`."""
 
 
 class TextConfig(Section):
     redact: bool = True
+    """Mask passwords, tokens and keys in titles and bodies."""
 
 
 class MuteConfig(Section):
     """A window in which notifications are held back. Spans are minutes of the day."""
 
     times: Spans
+    """Spans of the day such as `"22:00-07:00"`. The start is included, the end is not; a span
+    belongs to the day on which it starts."""
     days: Days | None = None
+    """Any of `mon tue wed thu fri sat sun`. Default: every day."""
     timezone: Zone | None = None
+    """IANA time zone such as `Europe/Berlin`. Default: that of the machine."""
 
     def window(self, name: str) -> TimeWindow:
         days = self.days or DAYS

@@ -37,16 +37,28 @@ class Settings(BaseSettings):
     )
 
     api: ApiConfig = ApiConfig()
+    """The platform's API and the send token."""
     rate_limit: RateLimitConfig = RateLimitConfig()
+    """What the API allows: at most `max` requests in any window of `per`, across restarts too."""
     budget: BudgetConfig = BudgetConfig()
+    """What a person can bear: notifications of priority `default` and below. What exceeds it is
+    reported in one digest."""
     delivery: DeliveryConfig = DeliveryConfig()
+    """How long notifications are kept and when they are merged."""
     socket: SocketConfig = SocketConfig()
+    """The local socket that programs send notifications to."""
     state: StateConfig = StateConfig()
+    """The database."""
     log: LogConfig = LogConfig()
+    """The daemon's own log."""
     text: TextConfig = TextConfig()
+    """The text of notifications."""
     mute: dict[Name, MuteConfig] = Field(default_factory=dict)
+    """Named quiet times. `[mute.night]` is used as `mute = ["night"]`."""
     defaults: ShapingConfig = ShapingConfig()
+    """Shaping keys for every trigger that does not set them itself."""
     triggers: dict[Name, AnyTrigger] = Field(default_factory=dict)
+    """What to watch. The name of the table is the name of the trigger."""
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]  # it is called by these names

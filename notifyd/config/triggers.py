@@ -59,16 +59,35 @@ class ShapingConfig(Section):
     """The shaping keys as written; None where the trigger leaves them to [defaults] or its type."""
 
     group_by: Names | None = None
+    """Named groups of a pattern, or any of `path`, `line`, `pid`, `name`, `unit`. Each distinct
+    value is a group with windows of its own. Default: `["name"]` for process triggers."""
     max_groups: Count | None = None
+    """Groups kept at once; further values share one group. Default: 1000."""
     threshold: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Nothing happens until this many matches lie within `window`; they then count as one firing.
+    Default: 1, at most 10,000."""
     window: Positive | None = None
+    """Window of `threshold`. Default: `"1m"`."""
     debounce: Duration | None = None
+    """Wait until no match has come for this long, then make one notification of all of them.
+    Default: `"2s"` for log and file triggers, else `"0s"`."""
     max_wait: Duration | None = None
+    """Longest time from the first match that `debounce` may take. Default: four times `debounce`,
+    at least `"30s"`."""
     cooldown: Duration | None = None
+    """After a notification, count matches for this long and report them at its end. Doubles while
+    matches continue. Default: `"5m"`; schedule triggers `"0s"`."""
     cooldown_max: Duration | None = None
+    """Longest `cooldown`. After this long without a match it starts small again.
+    Default: `"1h"`."""
     mute: Names | None = None
+    """Names of `[mute.…]` tables. What falls inside is held and reported in one digest when the
+    window ends; `urgent` passes. Default: none."""
     repeat: Annotated[list[Positive], LISTED] | None = None
+    """For conditions that last, such as a silent log: remind after each of these durations; the
+    last one repeats. Default: no reminders."""
     resolve: bool | None = None
+    """Report the end of a condition. Default: `true`."""
 
 
 class TriggerConfig(ShapingConfig):
@@ -77,9 +96,13 @@ class TriggerConfig(ShapingConfig):
     own_group_by: ClassVar[tuple[str, ...]] = ()
 
     title: Template | None = None
+    """Template of the title."""
     body: Template | None = None
+    """Template of the body."""
     priority: PriorityName = Priority.DEFAULT
+    """`min`, `low`, `default`, `high` or `urgent`."""
     data: Data = Field(default_factory=dict)
+    """Table merged into the `data` of the notification."""
 
     def shaping(self, defaults: ShapingConfig) -> ResolvedShaping:
         """Apply [defaults], then the type's own."""
@@ -110,19 +133,37 @@ class TriggerConfig(ShapingConfig):
 class LogTriggerConfig(TriggerConfig):
     type: Literal["log"] = "log"
     paths: SomePathPatterns = Field(default_factory=list)
+    """Files to read: absolute or beginning with `~`, globs with `**` allowed. They need not exist
+    yet. Either `paths` or `journal` is required."""
     journal: SomeUnitPatterns = Field(default_factory=list)
+    """Units of the systemd journal to read instead of files: names, globs, or `"*"` for all. A name
+    without a suffix means a service."""
     patterns: SomePatterns = Field(default_factory=list)
+    """Python regular expressions, searched for in each line. Named groups become fields."""
     exclude: Patterns = Field(default_factory=list)
+    """Regular expressions: a line that one of them finds is no match."""
     read_from: Literal["end", "beginning"] = "end"
+    """Where to start in files and entries that exist when the trigger first sees them. Files that
+    appear later are read from their beginning."""
     catch_up: Size = 64 << 20
+    """How much of a file is read at most when reading starts at its beginning."""
     max_line: Annotated[Size, Field(ge=80, le=256 << 10)] = 64 << 10
+    """Patterns see this much of a line; between 80 B and 256 KiB."""
     encoding: Encoding = "utf-8"
+    """Python codec in which a newline is the single byte LF. Files only."""
     before: Lines = 0
+    """Lines before a match that come with it; at most 50."""
     after: Lines = 0
+    """Lines after a match that come with it; at most 50."""
     multiline: Pattern | None = None
+    """Regular expression of a record's first line. Patterns then see the whole record. A record
+    ends where the next begins or after one second without a line."""
     flush_partial: Positive | None = None
+    """An unfinished last line counts after this long. Default: never. Files only."""
     stale: Positive | None = None
+    """Report when no line has come for this long."""
     stale_match: bool = False
+    """With `stale`: only matching lines count."""
 
     @property
     def lasting(self) -> bool:
@@ -132,9 +173,14 @@ class LogTriggerConfig(TriggerConfig):
 class FileTriggerConfig(TriggerConfig):
     type: Literal["file"] = "file"
     paths: SomePathPatterns
+    """Files to watch: globs with `**` allowed. They need not exist yet."""
     events: Annotated[list[Change], SOME, DISTINCT, LISTED] | None = None
+    """Any of `created`, `modified`, `deleted`. Default: created and deleted, and modified where
+    `settle` is set."""
     ignore: IgnorePatterns = Field(default_factory=list)
+    """Globs of paths to leave out. A name without a slash is ignored in every directory."""
     settle: Duration | None = None
+    """A file must stay unchanged for this long before it counts."""
 
 
 class ProcessTriggerConfig(TriggerConfig):
@@ -143,11 +189,17 @@ class ProcessTriggerConfig(TriggerConfig):
 
     type: Literal["process"] = "process"
     name: ProcessName | None = None
+    """File name of the program. One of `name`, `cmdline`, `pidfile`, `pid` is required."""
     cmdline: Pattern | None = None
+    """Regular expression, searched for in the command line."""
     pidfile: AbsolutePath | None = None
+    """File that holds the process id."""
     pid: Annotated[int, Field(ge=1, le=1 << 22)] | None = None
+    """Process id."""
     user: User | None = None
+    """Only processes of this user: a name or a numeric id."""
     on: Annotated[list[Moment], SOME, DISTINCT, LISTED] = Field(default_factory=_on_exit)
+    """Any of `exit`, `failure`, `start`."""
 
 
 class ScheduleTriggerConfig(TriggerConfig):
@@ -156,7 +208,10 @@ class ScheduleTriggerConfig(TriggerConfig):
 
     type: Literal["schedule"] = "schedule"
     cron: Cron
+    """Five fields: minute, hour, day of the month, month, day of the week. A time that passed while
+    the daemon was not running is reported once, late."""
     timezone: Zone | None = None
+    """IANA time zone. Default: that of the machine."""
 
 
 AnyTrigger = Annotated[
