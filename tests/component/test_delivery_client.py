@@ -9,8 +9,8 @@ import pytest
 
 from notifyd import __version__
 from notifyd.delivery.client import BODY_LIMIT, RequestEncodingError, SendClient, encode_request
-from notifyd.delivery.resolver import addresses
 from notifyd.delivery.retry import decide
+from notifyd.http.resolver import addresses
 from notifyd.model.attempts import OutcomeKind, SendAttempt
 from notifyd.model.events import Now
 from notifyd.model.notifications import Payload

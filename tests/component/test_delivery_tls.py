@@ -133,5 +133,5 @@ async def test_a_proxy_that_is_not_there_is_named(monkeypatch):
 async def test_a_proxy_that_cannot_be_used_is_named_without_its_password(proxy, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     said = reason(await ask("https://api.example"))
-    assert said.startswith("HTTPS_PROXY in the environment is no http proxy's URL")
+    assert said.startswith("HTTPS_PROXY in the environment is not the URL of an http proxy")
     assert "hidden" not in said
