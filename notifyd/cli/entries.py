@@ -67,7 +67,7 @@ class Entries:
                 break
             if not batch.more:
                 select.select([self._follower.descriptor], [], [], _PATIENCE)
-        lost = (problem.sentence for problem in self._ledger.losses.problems(time.time()))
+        lost = (problem.message for problem in self._ledger.losses.problems(time.time()))
         for said in (*lost, self._nothing(), self._trouble):
             if said:
                 print(said, file=sys.stderr)

@@ -71,7 +71,7 @@ class SourceSupervisor:
 
     def _look(self) -> None:
         health = self.health()
-        if self._known is None or self._known.news != health.news:
+        if self._known is None or self._known.changed_key != health.changed_key:
             self._known = health
             self._changed()
 
@@ -81,5 +81,5 @@ class SourceSupervisor:
             sentence = f"{self._problem}; until it is started again, nothing is watched by it"
             return SourceHealth(self.name, 0, (Problem("stopped", sentence),), dead=True)
         if self._source is None or not self._begun:
-            return SourceHealth(self.name, 0, begun=False)
+            return SourceHealth(self.name, 0, ready=False)
         return self._source.health()

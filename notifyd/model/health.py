@@ -1,59 +1,60 @@
-"""How a source is, and what is wrong at it: for the log, for people, for Prometheus."""
+"""The health of a source: what it watches and what is wrong with it."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-ALIKE = 20
-"""How many problems of one kind are said one by one; of the others the number."""
+LISTED_PER_KIND = 20
+"""Problems of one kind that are listed one by one; the others are only counted."""
 
 
 class Problem(NamedTuple):
-    """What is wrong at a source: a sentence that says what, where and how to mend it.
+    """Something wrong at a source. message: what, where and how to fix it, in one sentence.
 
-    kind: one word for all that are alike. about: tells it from others of its kind, where the
-    sentence has figures that change; empty where the sentence itself does. past: it happened, and
-    was told in the log then, which no restart repeats.
+    kind: one word shared by all problems of a sort. subject: identifies the problem among its kind
+    where figures in the message change; if empty, the message identifies it. already_logged: it
+    happened once and its source has logged it, so a restart does not log it again.
     """
 
     kind: str
-    sentence: str
-    about: str = ""
-    past: bool = False
+    message: str
+    subject: str = ""
+    already_logged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SourceHealth:
-    """How one source is; `dead` means that it no longer watches.
+    """The health of one source.
 
-    undecided: lines that no pattern could decide in time, by trigger. lost: journal entries
-    that journald is known to have dropped, by trigger. begun: it has looked at what is there;
-    before that, nobody knows of its problems. awaited: paths that name nothing yet.
+    watching: how many files, units or processes it watches. dead: it watches nothing until it is
+    restarted. timed_out: lines that no pattern could decide within the time limit, by trigger.
+    dropped: journal entries that journald dropped, by trigger. ready: the first scan is complete;
+    before that, the problems are unknown. missing_paths: configured paths that do not exist yet.
     """
 
     name: str
     watching: int
     problems: tuple[Problem, ...] = ()
     dead: bool = False
-    undecided: Mapping[str, int] = field(default_factory=dict)
-    lost: Mapping[str, int] = field(default_factory=dict)
-    begun: bool = True
-    awaited: tuple[str, ...] = ()
+    timed_out: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    ready: bool = True
+    missing_paths: tuple[str, ...] = ()
 
     @property
-    def news(self) -> tuple[tuple[Problem, ...], tuple[str, ...]]:
-        """Give what the daemon's log tells of it, for a comparison with what it was before."""
-        return self.problems, self.awaited
+    def changed_key(self) -> tuple[tuple[Problem, ...], tuple[str, ...]]:
+        """Return what the daemon's log reports; the health has changed if this differs."""
+        return self.problems, self.missing_paths
 
     @property
-    def sentences(self) -> list[str]:
-        """Say what is wrong, at a bounded length."""
+    def messages(self) -> list[str]:
+        """Return the problems' messages: `LISTED_PER_KIND` of each kind, then the number left."""
         counts: Counter[str] = Counter()
-        said = []
-        for kind, sentence, *_ in self.problems:
-            counts[kind] += 1
-            if counts[kind] <= ALIKE:
-                said.append(sentence)
-        more = (count - ALIKE for count in counts.values())
-        return said + [f"and {count} more like these" for count in more if count > 0]
+        listed = []
+        for problem in self.problems:
+            counts[problem.kind] += 1
+            if counts[problem.kind] <= LISTED_PER_KIND:
+                listed.append(problem.message)
+        more = (count - LISTED_PER_KIND for count in counts.values())
+        return listed + [f"and {count} more like these" for count in more if count > 0]

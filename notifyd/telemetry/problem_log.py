@@ -9,7 +9,7 @@ from math import inf
 
 import structlog
 
-from notifyd.model.health import ALIKE, SourceHealth
+from notifyd.model.health import LISTED_PER_KIND, SourceHealth
 from notifyd.text.limits import strip_control_from_title
 
 QUIET = 600.0
@@ -36,13 +36,13 @@ class ProblemReporter:
         for health in healths:
             if health.dead:
                 dead.add(health.name)
-            if health.dead or not health.begun:
+            if health.dead or not health.ready:
                 blind.add(health.name)  # it is not looking, so nothing of it is over
             for kind, sentence, about, past in health.problems:
                 if not past:
                     of_kind = found.setdefault((health.name, kind), {})
                     of_kind[about or sentence] = strip_control_from_title(sentence)
-            for path in health.awaited:
+            for path in health.missing_paths:
                 of_kind = found.setdefault((health.name, _AWAITED), {})
                 of_kind[path] = strip_control_from_title(
                     f"there is no {path} yet: it is read when it comes"
@@ -87,7 +87,7 @@ class _ProblemGroup:
         self._standing = {about: found[about] for about in self._standing}
         untold = [about for about in found if about not in self._standing]
         new = [about for about in untold if about not in self._told]
-        room = max(0, ALIKE - len(self._told))
+        room = max(0, LISTED_PER_KIND - len(self._told))
         named, more = new[:room], new[room:]
         if self._more and not more:
             self._end(self._more_said)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from notifyd import __version__
 from notifyd.model.events import Now
-from notifyd.model.health import ALIKE, SourceHealth
+from notifyd.model.health import LISTED_PER_KIND, SourceHealth
 from notifyd.model.notifications import Json, Notification, Status
 from notifyd.shaping.mutes import mute_end
 from notifyd.shaping.send_state import Sending, SendState
@@ -59,11 +59,11 @@ def build_status(
             {
                 "name": source.name,
                 "watching": source.watching,
-                "problems": source.sentences,
-                "awaited": list(source.awaited[:ALIKE]),
+                "problems": source.messages,
+                "awaited": list(source.missing_paths[:LISTED_PER_KIND]),
                 "dead": source.dead,
-                "undecided": dict(source.undecided),
-                "lost": dict(source.lost),
+                "undecided": dict(source.timed_out),
+                "lost": dict(source.dropped),
             }
             for source in sources
         ],

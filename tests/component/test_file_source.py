@@ -250,7 +250,7 @@ async def test_a_directory_that_may_not_be_read_is_named_until_it_may(
     try:
         async with running(recorder, up={"paths": [f"{tmp_path}/{pattern}"]}) as watched:
             await recorder.until(lambda: len(watched.health().problems) == 1)
-            [said] = watched.health().sentences
+            [said] = watched.health().messages
             assert str(closed) in said
             assert "permission denied: give the user 12345" in said
             os.seteuid(0)
@@ -294,7 +294,7 @@ async def main(folder):
     (folder / "new").touch()
     while not (events := (await told.get()).events):
         pass
-    print(*source.health().sentences, events[0].line, sep="\\n")
+    print(*source.health().messages, events[0].line, sep="\\n")
     task.cancel()
     await asyncio.wait([task])
 

@@ -32,9 +32,9 @@ async def test_a_unit_s_loss_is_counted_for_the_triggers_that_listen_to_it(journ
         journal.suppress(50, unit="other.service")
         await seen.until(lambda: len(seen.lines) == 3)
         health = seen.source.health()
-    assert health.lost == {"app": 7, "records": 7, "other": 50, "all": 57}
-    assert len(health.sentences) == 4
-    told = next(problem for problem in health.sentences if problem.startswith("app: "))
+    assert health.dropped == {"app": 7, "records": 7, "other": 50, "all": 57}
+    assert len(health.messages) == 4
+    told = next(problem for problem in health.messages if problem.startswith("app: "))
     assert told.startswith("app: journald dropped 7 entries, the last of app.service before 2")
     assert "LogRateLimitBurst= in the unit or RateLimitBurst= in journald.conf" in told
 
@@ -48,23 +48,23 @@ async def test_a_loss_is_counted_once_over_restarts_and_kills(journal):
     for _ in range(2):  # the first one was killed before anything was committed
         async with journal.running(trigger("*"), positions=before) as seen:
             await seen.until(lambda seen=seen: seen.lines)
-            assert seen.source.health().lost == {"t": 3}
+            assert seen.source.health().dropped == {"t": 3}
     async with journal.running(trigger("*"), positions=seen.positions) as later:
-        assert later.source.health().lost == {"t": 3}
-        assert "journald dropped 3 entries" in later.source.health().sentences[0]
+        assert later.source.health().dropped == {"t": 3}
+        assert "journald dropped 3 entries" in later.source.health().messages[0]
         journal.suppress(2)
         await later.until(lambda: later.lines)
-        assert later.source.health().lost == {"t": 5}
+        assert later.source.health().dropped == {"t": 5}
     async with journal.running({"new": trigger("*")}, positions=later.positions) as seen:
         assert "journal:lost:t" not in seen.positions
-        assert seen.source.health().sentences == []
+        assert seen.source.health().messages == []
 
 
 async def test_what_is_read_from_the_beginning_tells_its_losses_as_well(journal):
     journal.write("one")
     journal.suppress(3)
     async with journal.running(trigger(read_from="beginning")) as seen:
-        await seen.until(lambda: seen.source.health().lost == {"t": 3})
+        await seen.until(lambda: seen.source.health().dropped == {"t": 3})
 
 
 async def test_only_journald_is_believed_and_our_own_entries_are_no_loss(journal):
@@ -74,7 +74,7 @@ async def test_only_journald_is_believed_and_our_own_entries_are_no_loss(journal
         journal.write("", uid="0", N_DROPPED="5")
         journal.write("end")
         await seen.until(lambda: seen.lines)
-        assert seen.source.health().lost == {}
+        assert seen.source.health().dropped == {}
 
 
 async def test_the_log_tells_a_loss_once_and_not_each_time_that_it_grows(journal):

@@ -153,7 +153,7 @@ async def test_what_went_before_it_was_read_is_counted_and_told_once(journal):
     journal.vacuum(6)
     async with journal.running(trigger(), positions=seen.positions) as later:
         await later.until(lambda: len(later.lines) == 4)
-        (problem,) = later.source.health().sentences
+        (problem,) = later.source.health().messages
         assert "5 later entries, of whatever unit, went before notifyd could look" in problem
     assert later.lines == numbers(5, 9)
 
@@ -167,7 +167,7 @@ async def test_the_same_gap_is_not_told_after_the_next_start(journal):
     for problems in (1, 0):
         async with journal.running(trigger(), positions=seen.positions) as seen:
             await seen.until(lambda seen=seen: seen.readings)
-            assert len(seen.source.health().sentences) == problems
+            assert len(seen.source.health().messages) == problems
 
 
 async def test_a_gap_is_in_the_log_once_and_never_over(journal):
@@ -196,7 +196,7 @@ async def test_a_second_gap_is_told_though_nothing_was_read_since_the_first(jour
         journal.write(*"abcd")
         journal.vacuum(count + (count == 3))  # the one that was read, and then so many more
         async with journal.running(trigger(), positions=positions) as killed:
-            (problem,) = killed.source.health().sentences
+            (problem,) = killed.source.health().messages
             assert f": {count} later entries, of whatever unit, went" in problem
             positions |= {key: str(value) for key, value in killed.readings[0].positions.items()}
 
@@ -210,7 +210,7 @@ async def test_what_went_before_a_reading_from_the_beginning_came_to_it_is_told(
     journal.vacuum(1900)
     async with journal.running(begun, positions=positions) as later:
         await later.until(lambda: "1999" in later.lines)
-        (problem,) = later.source.health().sentences
+        (problem,) = later.source.health().messages
     assert "later entries, of whatever unit, went before notifyd could look" in problem
 
 
@@ -225,7 +225,7 @@ async def test_a_journal_that_began_anew_with_this_boot_is_read_from_there(journ
     journal.start -= years * 365 * 86400
     journal.write("new")
     async with journal.running(trigger(), positions=seen.positions) as later:
-        (problem,) = later.source.health().sentences
+        (problem,) = later.source.health().messages
         assert "no entry like the one that was read last" in problem
         journal.write("end")
         await later.until(lambda: "end" in later.lines)
@@ -243,7 +243,7 @@ async def test_what_was_written_before_a_reboot_is_read_after_it(journal):
         await later.until(lambda: len(later.lines) == 3)
         journal.write("four")
         await later.until(lambda: "four" in later.lines)
-        assert later.source.health().sentences == []
+        assert later.source.health().messages == []
     assert later.lines == ["two", "of the end", "three", "four"]
     journal.boot = "d" * 32
     journal.write("five")
@@ -260,7 +260,7 @@ async def test_an_older_state_of_the_journal_is_not_read_again(journal):
         await seen.until(lambda: len(seen.lines) == 3)
     journal.entries.write_text(journal.entries.read_text().splitlines(keepends=True)[0])
     async with journal.running(trigger(), positions=seen.positions) as later:
-        assert "no entry like the one" in later.source.health().sentences[0]
+        assert "no entry like the one" in later.source.health().messages[0]
         journal.write("end")
         await later.until(lambda: later.lines == ["end"])
 
@@ -271,10 +271,10 @@ async def test_a_missing_journalctl_is_said_and_looked_for_again(journal):
     async with journal.running(trigger()) as seen:
         health = seen.source.health()
         assert (health.dead, health.watching) == (True, 0)
-        assert health.sentences[0].startswith("journalctl is not installed")
+        assert health.messages[0].startswith("journalctl is not installed")
         away.rename(journal.command)
         await seen.until(lambda: len(seen.readings) > 1)
-        assert seen.source.health().sentences == []
+        assert seen.source.health().messages == []
         journal.write("after")
         await seen.until(lambda: seen.lines == ["after"])
 
@@ -282,14 +282,14 @@ async def test_a_missing_journalctl_is_said_and_looked_for_again(journal):
 async def test_a_journalctl_that_fails_is_said_in_its_own_words(journal):
     journal.fault.write_text("Failed to open files: Too many open files")
     async with journal.running(trigger()) as seen:
-        (problem,) = seen.source.health().sentences
+        (problem,) = seen.source.health().messages
     assert problem == "journalctl ended with status 1: Failed to open files: Too many open files"
 
 
 async def test_a_journal_that_nobody_writes_is_said(journal):
     journal.roots = (journal.roots[0] / "none",)
     async with journal.running(trigger()) as seen:
-        (problem,) = seen.source.health().sentences
+        (problem,) = seen.source.health().messages
     assert problem.startswith("there is no journal on this machine yet")
 
 

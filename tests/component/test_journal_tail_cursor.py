@@ -35,7 +35,7 @@ async def test_a_unit_that_was_silent_for_longer_than_the_journal_is_kept_makes_
     journal.write("two")
     async with journal.running(trigger(), positions=seen.positions) as later:
         await later.until(lambda: later.lines)
-        assert later.source.health().sentences == []
+        assert later.source.health().messages == []
     assert later.lines == ["two"]
 
 

@@ -162,7 +162,7 @@ async def test_when_inotify_is_not_to_be_had_files_are_polled_and_the_sysctl_is_
     log = tmp_path / "app.log"
     append(log)
     async with running(trigger(log), watch=lambda: InotifyWatcher(refuse)) as seen:
-        assert "fs.inotify.max_user_instances" in seen.source.health().sentences[0]
+        assert "fs.inotify.max_user_instances" in seen.source.health().messages[0]
         append(log, "one")
         await seen.until(lambda: seen.lines == ["one"], within=3)
 
@@ -175,7 +175,7 @@ async def test_at_the_limit_of_watches_files_are_polled_and_the_sysctl_is_named(
     log = tmp_path / "app.log"
     append(log)
     async with running(trigger(log), watch=lambda: InotifyWatcher(Full)) as seen:
-        assert "fs.inotify.max_user_watches" in seen.source.health().sentences[0]
+        assert "fs.inotify.max_user_watches" in seen.source.health().messages[0]
         append(log, "one")
         await seen.until(lambda: seen.lines == ["one"], within=3)
 

@@ -94,7 +94,7 @@ async def test_what_may_not_be_read_is_said_and_read_once_it_may_be(tmp_path):
             append(other, "two")
             os.seteuid(SOMEBODY)
             await seen.until(lambda: seen.lines == ["two"])
-            [said] = seen.source.health().sentences
+            [said] = seen.source.health().messages
             assert f"{log} cannot be read, permission denied" in said
             os.seteuid(0)
             log.chmod(0o644)

@@ -316,7 +316,7 @@ async def test_a_pidfile_left_over_from_long_ago_means_nobody(connector, tag, sp
     pidfile.write_text(str(child.pid))
     os.utime(pidfile, (0, 0))
     async with running(recorder, connector, job={"pidfile": str(pidfile)}) as source:
-        (problem,) = source.health().sentences
+        (problem,) = source.health().messages
     assert f"{pidfile} names pid {child.pid}, which started after the file was written" in problem
     assert watched(recorder) == set()
 
@@ -329,7 +329,7 @@ async def test_a_pid_is_watched_and_one_that_is_not_there_is_named(connector, ta
         recorder, connector, here={"pid": child.pid}, gone={"pid": gone.pid}
     ) as source:
         assert watched(recorder) == {f"process:here:{child.pid}"}
-        (problem,) = source.health().sentences
+        (problem,) = source.health().messages
         assert f"pid {gone.pid} is not running" in problem
         child.kill()
         await reaped(child)
@@ -353,7 +353,7 @@ async def test_user_narrows_and_we_ourselves_are_never_watched(connector, tag, s
 async def test_without_descriptors_it_is_looked_at_and_health_says_so(connector, tag, spawn):
     recorder, child = Recorder(), spawn("read x; :", tag)
     async with running(recorder, connector, job={"cmdline": tag}, descriptors=0) as source:
-        (problem,) = source.health().sentences
+        (problem,) = source.health().messages
         assert problem.startswith("1 process is looked at")
         assert "LimitNOFILE=" in problem
         child.stdin.close()
@@ -368,7 +368,7 @@ async def test_while_a_start_and_an_end_are_stored_no_descriptor_is_missed(conne
 
         async def emit(self, reading):
             for source in asked:
-                said.extend(source.health().sentences)
+                said.extend(source.health().messages)
             await super().emit(reading)
 
     said, asked, recorder = [], [], Asking()

@@ -46,7 +46,7 @@ async def heard(monkeypatch):
         pass
 
     supervised = SourceSupervisor("weak", build, lambda: seen.append(supervised.health()))
-    assert not supervised.health().begun
+    assert not supervised.health().ready
     running = asyncio.create_task(supervised.run(emit))
     async with asyncio.timeout(5):
         await supervised.armed.wait()
@@ -58,13 +58,13 @@ async def heard(monkeypatch):
 
 
 async def test_each_change_is_announced_once_and_a_failed_one_is_dead_until_it_reads(heard):
-    assert [(health.dead, health.begun) for health in heard] == [
+    assert [(health.dead, health.ready) for health in heard] == [
         (True, True),
         (True, True),
         (False, True),
         (False, True),
     ]
-    said = [" ".join(health.sentences) for health in heard]
+    said = [" ".join(health.messages) for health in heard]
     assert said[0].startswith("the weak source failed: RuntimeError: a bug")
     assert said[1].startswith("it ended")
     assert said[2:] == ["", "a is a FIFO"]

@@ -134,7 +134,7 @@ class Daemon:
 
     @property
     def problems(self):
-        return [problem.sentence for problem in self.batch.problems]
+        return [problem.message for problem in self.batch.problems]
 
     def lines(self, name="t"):
         return [event.line for event in self.events if event.trigger == name]

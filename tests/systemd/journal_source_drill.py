@@ -65,7 +65,7 @@ async def silence():
     run("journalctl", "--sync")
     async with listening(seen.positions, rest=3600.0) as later:
         await later.until(lambda: later.lines == ["said two"])
-        print("problems:", tuple(later.source.health().sentences))
+        print("problems:", tuple(later.source.health().messages))
 
 
 async def flood():
@@ -75,10 +75,10 @@ async def flood():
         run("systemd-run", "--quiet", "--wait", "--unit=quiet", *limits, "sh", "-c", script)
         await seen.until(lambda: "said last" in seen.lines)
         health = seen.source.health()
-        print("said and lost:", len(seen.lines) + health.lost["t"])
-        print("problems:", tuple(health.sentences))
+        print("said and lost:", len(seen.lines) + health.dropped["t"])
+        print("problems:", tuple(health.messages))
     async with listening(seen.positions) as later:
-        print("still known:", later.source.health().lost == health.lost)
+        print("still known:", later.source.health().dropped == health.dropped)
 
 
 def mistaken_name():

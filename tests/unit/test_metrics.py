@@ -29,7 +29,7 @@ def metrics(**known):
             "trouble": "",
             "sources": [
                 SourceHealth(
-                    "log", 3, (Problem("file", "one"),), undecided={"app": 2}, lost={"app": 7}
+                    "log", 3, (Problem("file", "one"),), timed_out={"app": 2}, dropped={"app": 7}
                 )
             ],
             "triggers": {"app": "log"},

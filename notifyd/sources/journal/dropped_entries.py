@@ -104,7 +104,7 @@ class DroppedEntries:
         """Say in a sentence for each trigger what it lost lately."""
         known = sorted(self._known.items())
         return [
-            Problem("lost", loss.sentence(trigger), about=trigger, past=True)
+            Problem("lost", loss.sentence(trigger), subject=trigger, already_logged=True)
             for trigger, loss in known
             if wall < loss.noted + _TOLD
         ]

@@ -90,8 +90,8 @@ class JournalSource:
             0 if dead else len(units),
             (*self._opening.problems, *losses.problems(self._wall()), *late(counts)),
             dead=dead,
-            undecided=counts,
-            lost=losses.counts(),
+            timed_out=counts,
+            dropped=losses.counts(),
         )
 
     async def run(self, emit: Emit) -> None:

@@ -43,9 +43,9 @@ class StartPosition:
         """Tell what is wrong, and what was: a gap is never over."""
         found = (
             Problem("journal", self.dead or self._trouble),
-            Problem("gap", self.gap, past=True),
+            Problem("gap", self.gap, already_logged=True),
         )
-        return [problem for problem in found if problem.sentence]
+        return [problem for problem in found if problem.message]
 
     def ready(self) -> bool:
         """Find out where to begin; says whether the journal answers."""

@@ -57,7 +57,7 @@ class LogSource:
                         every = _POLL if watch.problem or batch.polled else self._sweep
                         sweep_at = now + every
                     before, self._health = self._health, self._told(batch, watch)
-                    news = not begun or self._health.news != before.news
+                    news = not begun or self._health.changed_key != before.changed_key
                     if batch.events or batch.positions or news:
                         begun = True
                         await emit(SourceBatch(batch.events, batch.positions, rereadable=True))
@@ -78,8 +78,8 @@ class LogSource:
             self.name,
             batch.watching,
             problems,
-            undecided=batch.undecided,
-            awaited=batch.awaited,
+            timed_out=batch.undecided,
+            missing_paths=batch.awaited,
         )
 
 

@@ -83,7 +83,7 @@ class ProcessSource:
                 f"{missing} {many} looked at once a second, for want of descriptors, "
                 "and the exit status may be missed: raise LimitNOFILE= or `ulimit -n`"
             )
-            problems.append(Problem("descriptors", sentence, about="processes"))
+            problems.append(Problem("descriptors", sentence, subject="processes"))
         if self._untold:
             sentence = (
                 "the exit status of some processes could not be known, so failures may be missed: "

@@ -39,7 +39,7 @@ def late(undecided: Mapping[str, int]) -> list[Problem]:
             "undecided",
             f"{trigger}: {count} line{'s' * (count > 1)} could not be decided in time, "
             "because a pattern backtracks without end",
-            about=trigger,
+            subject=trigger,
         )
         for trigger, count in sorted(undecided.items())
         if count
