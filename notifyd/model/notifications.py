@@ -1,5 +1,6 @@
 """What the fold decides to send: notifications, their content and their state in the outbox."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -166,6 +167,17 @@ class Incident:
     @property
     def key(self) -> str:
         return f"{self.wall:.3f}"
+
+    @property
+    def entry(self) -> tuple[str, str]:
+        """The name and the value of its entry in the store, in the fold's storage format."""
+        value = {
+            "wall": self.wall,
+            "title": self.title,
+            "sentence": self.sentence,
+            "told": self.told,
+        }
+        return f"incident:{self.key}", json.dumps(value)
 
 
 @dataclass(frozen=True, slots=True)

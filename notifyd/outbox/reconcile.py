@@ -1,11 +1,10 @@
 """Reading what the last process left, and making a store whole again around what is known."""
 
-import json
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from notifyd.model.errors import StoreUnavailableError
@@ -74,7 +73,7 @@ def _give_up(writer: sqlite3.Connection, ids: list[object], wall: float) -> None
 
 def note(writer: sqlite3.Connection, incident: Incident) -> None:
     """Write an incident down as the fold does, which then tells it."""
-    put(writer, "pieces", "name", {f"incident:{incident.key}": json.dumps(asdict(incident))})
+    put(writer, "pieces", "name", dict([incident.entry]))
 
 
 def reconcile(writer: sqlite3.Connection, known: RunningState, wall: float) -> None:

@@ -4,28 +4,18 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from notifyd.model.events import Now
 from notifyd.model.notifications import Incident, Notification
-from notifyd.shaping.group import Group
-from notifyd.shaping.state import Decision, GlobalState, PendingDigest, State, TriggerStats
+from notifyd.shaping.state import Decision, GlobalState, State
+from notifyd.shaping.storage_format import KINDS, StoredValueError
 from notifyd.shaping.summaries import joined
-from notifyd.shaping.trace import TraceEntry
-
-_ADAPTERS: dict[str, TypeAdapter[Any]] = {
-    "group": TypeAdapter(Group),
-    "digest": TypeAdapter(PendingDigest),
-    "ledger": TypeAdapter(TriggerStats),
-    "trail": TypeAdapter(list[TraceEntry]),
-    "books": TypeAdapter(GlobalState),
-    "incident": TypeAdapter(Incident),
-}
 
 _NAMED = 5
-"""How many unreadable pieces are named."""
+"""Unreadable entries named in the incident."""
+_NAME_CLIP = 80
+_REASON_CLIP = 120
+"""Characters kept of each name and of each reason."""
 
 
 @lru_cache(maxsize=10_000)
@@ -44,14 +34,10 @@ def state_entries(decision: Decision, before: GlobalState) -> dict[str, str | No
         ("incident", decision.incidents),
     ):
         for key, value in changed.items():
-            written[f"{kind}:{key}"] = None if value is None else _text(kind, value)
+            written[f"{kind}:{key}"] = None if value is None else KINDS[kind].encode(value)
     if decision.books != before:
-        written["books:"] = _text("books", decision.books)
+        written["books:"] = KINDS["books"].encode(decision.books)
     return written
-
-
-def _text(kind: str, value: object) -> str:
-    return _ADAPTERS[kind].dump_json(value).decode()
 
 
 def all_entries(state: State) -> dict[str, str | None]:
@@ -73,12 +59,16 @@ def restore_state(
     What cannot be read is dropped, and told as an incident: it must not keep us from starting.
     """
     state = State(books=GlobalState(seed=seed))
+    unreadable: dict[str, str] = {}
     for name, text in stored.items():
         kind, _, key = name.partition(":")
+        if kind not in KINDS:
+            unreadable[name] = "unknown kind"
+            continue
         try:
-            value = _ADAPTERS[kind].validate_json(text)
-        except (KeyError, ValidationError):
-            state.strays += (name,)
+            value = KINDS[kind].decode(text)
+        except StoredValueError as error:
+            unreadable[name] = str(error)
             continue
         match kind:
             case "group":
@@ -97,8 +87,9 @@ def restore_state(
     for row in rows:
         state.put_row(row, now)
     _tell_again(state, now)
-    if state.strays:
-        incident = _unreadable(state.strays, now)
+    if unreadable:
+        state.strays = tuple(unreadable)
+        incident = _unreadable_incident(unreadable, now)
         state.incidents[incident.key] = incident
     return state
 
@@ -122,12 +113,21 @@ def _tell_again(state: State, now: Now) -> None:
             state.put_digest(key, replace(held, placed=False))
 
 
-def _unreadable(names: tuple[str, ...], now: Now) -> Incident:
-    named = ", ".join(name[:80] for name in names[:_NAMED])
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+def _unreadable_incident(reasons: Mapping[str, str], now: Now) -> Incident:
+    """Report entries that were dropped. reasons: why each could not be read, by its name."""
+    named = "; ".join(
+        f"{name[:_NAME_CLIP]} ({reason[:_REASON_CLIP]})"
+        for name, reason in list(reasons.items())[:_NAMED]
+    )
+    more = f" and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
+    what, that = (
+        ("1 stored entry", "it")
+        if len(reasons) == 1
+        else (f"{len(reasons)} stored entries", "they")
+    )
     return Incident(
         now.wall,
         "notifyd could not read some of its state",
-        f"{len(names)} stored pieces could not be read and were dropped, with what they had "
-        f"counted: {named}{more}. Everything else goes on.",
+        f"Dropped {what} that could not be read, with the matches {that} counted: {named}{more}. "
+        "Everything else is kept.",
     )

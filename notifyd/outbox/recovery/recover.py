@@ -4,13 +4,12 @@ It works on a copy, so that what is set aside later is the evidence as it was. T
 from both ends up to the damage; notifications that lie behind it are taken from their pages.
 """
 
-import json
 import os
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from notifyd.model.errors import StoreUnavailableError
@@ -77,10 +76,7 @@ def _moved(copy: Path, new: Path, place: Path, wall: float) -> Incident:
             pages = Pages(copy.read_bytes())
             _keep(writer, "notifications", pages.records(len(_COLUMNS)))
         incident = Incident(wall, "notifyd saved a damaged database", _told(writer, place, reading))
-        writer.execute(
-            "INSERT OR REPLACE INTO pieces VALUES (?, ?)",
-            (f"incident:{incident.key}", json.dumps(asdict(incident))),
-        )
+        writer.execute("INSERT OR REPLACE INTO pieces VALUES (?, ?)", incident.entry)
         writer.execute("COMMIT")
     return incident
 
