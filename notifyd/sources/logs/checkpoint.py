@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 CHECKED = 512
 """How many bytes before the offset tell whether the file is still the same: several lines."""
@@ -106,14 +106,37 @@ class Checkpoint:
     checked: int = _CHECKED_FORMERLY
 
     def text(self) -> str:
-        kept = asdict(self)
-        del kept["first"]
-        return json.dumps(kept, separators=(",", ":"))
+        """Encode the checkpoint as JSON, with stored names of their own."""
+        stored = {name: getattr(self, attribute) for name, attribute in _STORED.items()}
+        return json.dumps(stored, separators=(",", ":"))
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read what `text` wrote; None for anything else."""
+        """Decode what `text` returned; None for anything else. Unknown names are ignored."""
         try:
-            return cls(**json.loads(text))
+            stored = json.loads(text)
+            return cls(**{_STORED[name]: stored[name] for name in _STORED if name in stored})
         except (TypeError, ValueError):
             return None
+
+
+_STORED: Final = {
+    "path": "path",
+    "offset": "offset",
+    "check": "check",
+    "skipping": "skipping",
+    "blank": "blank",
+    "since": "since",
+    "until": "until",
+    "seen": "seen",
+    "modified": "modified",
+    "head": "head",
+    "begun": "begun",
+    "cut": "cut",
+    "version": "version",
+    "place": "place",
+    "copied": "copied",
+    "sought": "sought",
+    "checked": "checked",
+}
+"""The attributes of a checkpoint by their stored names, which never change."""
