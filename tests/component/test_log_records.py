@@ -29,14 +29,14 @@ def test_a_stack_trace_is_one_record_told_after_a_quiet_second(tmp_path):
     append(log, *TRACE)
     daemon.turn()
     assert daemon.lines() == []
-    assert daemon.batch.wake == daemon.now + 1.0
+    assert daemon.batch.wake_at == daemon.now + 1.0
     daemon.pass_time(0.9)
     assert daemon.lines() == []
     daemon.pass_time(0.2)
     assert daemon.lines() == ["ERROR one\n  at a\n  at b"]
     daemon.pass_time(10.0)
     assert len(daemon.lines()) == 1
-    assert daemon.batch.wake is None
+    assert daemon.batch.wake_at is None
 
 
 def test_a_record_is_told_at_once_when_the_next_begins(tmp_path):
@@ -190,7 +190,7 @@ def test_an_unfinished_line_counts_once_after_its_time(tmp_path):
     daemon = Daemon(triggers)
     append(log, b"one\nThe password")
     daemon.turn()
-    assert daemon.batch.wake <= daemon.now + 5.0
+    assert daemon.batch.wake_at <= daemon.now + 5.0
     daemon.pass_time(4.0)
     append(log, b": ")
     daemon.turn()
@@ -214,7 +214,7 @@ def test_an_unfinished_line_that_does_not_match_yet_is_not_lost(tmp_path):
     daemon.turn()
     daemon.pass_time(5.0)
     assert daemon.lines() == []
-    assert daemon.batch.wake is None
+    assert daemon.batch.wake_at is None
     append(log, b"end")
     daemon.turn()
     daemon.pass_time(5.0)
@@ -245,7 +245,7 @@ def test_silence_is_told_once_and_begins_anew_with_the_next_line(tmp_path):
     assert daemon.lines("m") == [f"no matching line in {log} for 1m"]
     append(log, "hit")
     daemon.turn()
-    assert daemon.batch.wake == daemon.now + 15.0
+    assert daemon.batch.wake_at == daemon.now + 15.0
     assert f"matching lines come again in {log}" in daemon.lines("m")
     for _ in range(4):
         daemon.pass_time(15.0)

@@ -3,7 +3,7 @@
 import os
 
 from notifyd.sources.logs.discovery.inotify import FsHints
-from support.logs import Daemon, append, follower, reading_from_start, trigger
+from support.logs import Daemon, append, reading_from_start, tailer, trigger
 
 
 def test_files_there_when_first_looked_for_begin_at_their_end_and_later_ones_at_their_start(
@@ -64,11 +64,11 @@ def test_a_lane_killed_in_the_middle_goes_on(tmp_path):
     daemon = Daemon({"a": reading_from_start(log)})
     daemon.triggers = {"a": reading_from_start(log), "b": reading_from_start(log)}
     daemon.kill()
-    daemon.follower = follower(daemon.triggers, dict(daemon.positions))
-    first = daemon.follower.turn(FsHints(all=True), 0.0)
+    daemon.tailer = tailer(daemon.triggers, dict(daemon.positions))
+    first = daemon.tailer.poll(FsHints(all=True), 0.0)
     assert 0 < len(first.events) < 2000
     daemon.events += first.events
-    daemon.positions |= first.positions
+    daemon.positions |= first.checkpoints
     daemon.restart()
     assert daemon.lines("b") == [f"line {n}" for n in range(2000)]
 
@@ -167,12 +167,12 @@ def test_our_own_folders_are_no_source(tmp_path):
     state = tmp_path / "state"
     state.mkdir()
     (tmp_path / "alias").symlink_to(state)
-    found = follower({"t": trigger(tmp_path / "**")}, {}, never=[tmp_path / "alias"])
+    found = tailer({"t": trigger(tmp_path / "**")}, {}, never=[tmp_path / "alias"])
     append(state / "notifyd.log", "line")
     append(tmp_path / "app.log", "line")
-    found.turn(FsHints(all=True), 0.0)
-    batch = found.turn(FsHints(changed={str(state / "notifyd.log")}), 0.0)
-    assert batch.watching == 1
+    found.poll(FsHints(all=True), 0.0)
+    batch = found.poll(FsHints(changed={str(state / "notifyd.log")}), 0.0)
+    assert batch.open_readers == 1
     found.close()
 
 
@@ -181,7 +181,7 @@ def test_many_files_take_turns(tmp_path):
     daemon = Daemon({"t": trigger(tmp_path / "*.log", patterns="^x")})
     append(busy, *[(b"y" * 1023 + b"\n") * 1024] * 40)
     append(calm, "x calm")
-    batch = daemon.follower.turn(FsHints(all=True), 0.0)
+    batch = daemon.tailer.poll(FsHints(all=True), 0.0)
     assert batch.more
     assert [event.line for event in batch.events] == ["x calm"]
     daemon.kill()
@@ -190,10 +190,10 @@ def test_many_files_take_turns(tmp_path):
 def test_a_reading_is_bounded_and_the_rest_follows(tmp_path):
     log = tmp_path / "app.log"
     append(log, *(str(n) for n in range(1200)))
-    reader = follower({"t": reading_from_start(log)}, {})
+    reader = tailer({"t": reading_from_start(log)}, {})
     sizes, hints = [], FsHints(all=True)
     while True:
-        batch = reader.turn(hints, 0.0)
+        batch = reader.poll(hints, 0.0)
         sizes.append(len(batch.events))
         hints = FsHints()
         if not batch.more:
@@ -212,7 +212,7 @@ def test_positions_without_events_wait_a_second(tmp_path):
     append(log, "two")
     daemon.turn()
     assert daemon.positions == before
-    assert daemon.batch.wake == 1.0
+    assert daemon.batch.wake_at == 1.0
     daemon.now += 1.0
     daemon.turn(FsHints(written={str(log)}))
     assert daemon.positions != before

@@ -61,21 +61,21 @@ def test_a_closed_folder_is_named_until_it_is_open_and_then_read(folder, mode, s
         [sentence] = daemon.problems
         assert expected.format(closed=closed) in sentence
         assert str(closed) in sentence
-    assert 0 < (daemon.batch.wake or 0) <= 10 or mode == 0o711
+    assert 0 < (daemon.batch.wake_at or 0) <= 10 or mode == 0o711
     with root():
         closed.chmod(0o755)
     daemon.now += 10
     daemon.turn(FsHints())
     assert daemon.problems == []
     assert daemon.lines() == ["one"]
-    assert daemon.batch.wake is None or daemon.batch.wake > daemon.now
+    assert daemon.batch.wake_at is None or daemon.batch.wake_at > daemon.now
 
 
 def test_nothing_wrong_wakes_nobody(folder):
     daemon = Daemon({"t": reading_from_start(f"{folder}/*.log")})
     daemon.now += 2
     daemon.turn(FsHints())
-    assert daemon.batch.wake is None
+    assert daemon.batch.wake_at is None
 
 
 def test_a_walk_of_one_pattern_forgets_no_folder_of_another(folder):

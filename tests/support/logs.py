@@ -29,13 +29,13 @@ def judge_for(triggers):
     return lambda name: RecordMatcher(patterns_of(name, triggers[name], records=True))
 
 
-def brief(triggers, *, wall=time.time, never=(), descriptors=None):
+def log_options(triggers, *, wall=time.time, never=(), descriptors=None):
     scanner, judge = scanner_for(triggers), judge_for(triggers)
     return LogSourceOptions(triggers, scanner, judge, wall, tuple(never), descriptors)
 
 
-def follower(triggers, positions, **keys):
-    return Tailer(brief(triggers, **keys), positions)
+def tailer(triggers, positions, **keys):
+    return Tailer(log_options(triggers, **keys), positions)
 
 
 class Counted(ThreadPoolExecutor):
@@ -57,7 +57,7 @@ async def running(triggers, *, positions=None, watch=InotifyWatcher, sweep=300.0
     with Counted(1) as executor:
         recorder.executor = executor
         recorder.source = LogSource(
-            brief(triggers), recorder.positions, executor=executor, sweep=sweep, watch=watch
+            log_options(triggers), recorder.positions, executor=executor, sweep=sweep, watch=watch
         )
         task = asyncio.create_task(recorder.source.run(recorder.emit))
         try:
@@ -87,7 +87,7 @@ reading_from_start = partial(trigger, read_from="beginning")
 
 
 class Daemon:
-    """A follower whose positions are committed with its events, and that can be killed."""
+    """A tailer whose positions are committed with its events, and that can be killed."""
 
     def __init__(self, triggers, **keys):
         self.triggers, self.keys = triggers, keys
@@ -99,13 +99,13 @@ class Daemon:
         self.start()
 
     def start(self):
-        self.follower = follower(
+        self.tailer = tailer(
             self.triggers, dict(self.positions), wall=lambda: self.wall, **self.keys
         )
         self.turn()
 
     def kill(self):
-        self.follower.close()
+        self.tailer.close()
 
     def restart(self):
         self.kill()
@@ -115,10 +115,10 @@ class Daemon:
         """Run turns until nothing is left to read; without `commit` their results are lost."""
         hints = FsHints(all=True) if hints is None else hints
         while True:
-            self.batch = self.follower.turn(hints, self.now)
+            self.batch = self.tailer.poll(hints, self.now)
             if commit:
                 self.events += self.batch.events
-                for key, value in self.batch.positions.items():
+                for key, value in self.batch.checkpoints.items():
                     if value is None:
                         self.positions.pop(key, None)
                     else:

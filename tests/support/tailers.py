@@ -1,4 +1,4 @@
-"""What a model of logs can be tried on: the follower in virtual time, or the daemon itself."""
+"""What a model of logs can be tried on: the tailer in virtual time, or the daemon itself."""
 
 import re
 from collections.abc import Callable
@@ -107,7 +107,7 @@ def drill(
 
 
 def throw(folder: Path, seed: int, steps: int) -> None:
-    """Drill the follower; in every third history hardly any file can stay open."""
+    """Drill the tailer; in every third history hardly any file can stay open."""
     few = seed % 3 == 0  # then nobody waits for late writers
     drill(
         folder,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
-from notifyd.sources.logs.checkpoint import FileId, carry_key, carry_of
+from notifyd.sources.logs.checkpoint import FileId, parse_pending_record_key, pending_record_key
 from notifyd.sources.logs.reading.buffer import Chunk
 from notifyd.sources.logs.reading.log_reader import LogReader
 from notifyd.sources.logs.reading.reader_set import ReaderSet
@@ -31,31 +31,35 @@ class AggregatorSet:
         judge_for: RecordMatcherFor,
         tails: ReaderSet,
     ) -> None:
-        self._triggers, self._tails = triggers, tails
-        self._wanted = {name for name, trigger in triggers.items() if holds(trigger)}
-        self.judges = RecordMatchers(judge_for)
-        self._carries: dict[PendingRecord, RecordAggregator] = {}
-        self._fed: dict[PendingRecord, float] = {}
+        self._triggers, self._readers = triggers, tails
+        self._aggregating = {name for name, trigger in triggers.items() if holds(trigger)}
+        self.record_matchers = RecordMatchers(judge_for)
+        self._aggregators: dict[PendingRecord, RecordAggregator] = {}
+        self._last_fed: dict[PendingRecord, float] = {}
         """When something came last for a carry that is pending, or that was so at the start."""
-        self._dirty: set[PendingRecord] = set()
+        self._changed: set[PendingRecord] = set()
         for text, value in positions.items():
-            if (found := carry_of(text)) is not None:
+            if (found := parse_pending_record_key(text)) is not None:
                 self._restore(PendingRecord(*found), value)
 
     def _restore(self, held: PendingRecord, value: str) -> None:
         config = self._triggers.get(held.trigger)
         carry = None if config is None else RecordAggregator.resume(config, held.trigger, value)
-        self._dirty.add(held)
+        self._changed.add(held)
         if carry is not None:
-            self._carries[held] = carry
+            self._aggregators[held] = carry
 
     @property
-    def dirty(self) -> bool:
-        return bool(self._dirty)
+    def has_changes(self) -> bool:
+        return bool(self._changed)
 
-    def wanted(self, tail: LogReader) -> list[str]:
+    def triggers_of(self, tail: LogReader) -> list[str]:
         """List the triggers of a file whose hits go through `feed`."""
-        return [name for name in tail.since if name in self._wanted] if self._wanted else []
+        return (
+            [name for name in tail.start_offsets if name in self._aggregating]
+            if self._aggregating
+            else []
+        )
 
     def feed(
         self,
@@ -67,127 +71,129 @@ class AggregatorSet:
     ) -> list[Event]:
         """Fold what a trigger is given of a file next, up to `piece.end`."""
         held = PendingRecord(trigger, tail.key)
-        since = tail.since[trigger]
+        since = tail.start_offsets[trigger]
         records = self._triggers[trigger].multiline is not None
         start = _first(block, piece, since, whole=records)
         if start >= piece.end:
             return []
-        carry = self._of(held, tail)
+        carry = self._aggregator(held, tail)
         events = carry.feed(
             block,
             start,
             piece.end,
             [hit for hit in hits if piece.base + hit.offset >= since],
-            judge=lambda record: self.judges.judge(trigger, record),
-            make=lambda hit: event(hit, self._tails.wall, tail.path),
+            judge=lambda record: self.record_matchers.judge(trigger, record),
+            make=lambda hit: event(hit, self._readers.wall, tail.path),
         )
-        self._note(held)
+        self._mark_fed(held)
         return events
 
-    def alone(
+    def feed_partial_line(
         self, trigger: str, tail: LogReader, block: bytearray, piece: Chunk, hit: HitLike | None
     ) -> list[Event]:
         """Match an unfinished line, which is not folded: it comes again when it is whole."""
         held = PendingRecord(trigger, tail.key)
-        events = self._of(held, tail).alone(
+        events = self._aggregator(held, tail).alone(
             block,
             piece.start,
             piece.end,
             hit,
-            judge=lambda record: self.judges.judge(trigger, record),
-            make=lambda hit: event(hit, self._tails.wall, tail.path),
+            judge=lambda record: self.record_matchers.judge(trigger, record),
+            make=lambda hit: event(hit, self._readers.wall, tail.path),
         )
         if events:
-            self._note(held)
+            self._mark_fed(held)
         return events
 
     def flush(self, now: float) -> list[Event]:
         """Give what is held of files of which nothing has come for a while."""
         events = []
-        for held in self.due(now):
-            if held.key not in self._tails.waiting:
-                events += self._flushed(held)
+        for held in self.idle(now):
+            if held.key not in self._readers.scheduled:
+                events += self._flush(held)
         return events
 
     def finish(self, tail: LogReader) -> list[Event]:
         """Give what is held of a file that is not read any more, and forget it."""
         events = []
-        for held in [held for held in self._carries if held.key == tail.key]:
-            events += self._flushed(held)
-            del self._carries[held]
+        for held in [held for held in self._aggregators if held.key == tail.key]:
+            events += self._flush(held)
+            del self._aggregators[held]
         return events
 
-    def due(self, now: float) -> list[PendingRecord]:
+    def idle(self, now: float) -> list[PendingRecord]:
         """List whose quiet while is over; of what was restored it begins now."""
-        for held, carry in self._carries.items():
+        for held, carry in self._aggregators.items():
             if carry.pending:
-                self._fed.setdefault(held, now)
-        return [held for held, fed in self._fed.items() if fed + QUIET <= now]
+                self._last_fed.setdefault(held, now)
+        return [held for held, fed in self._last_fed.items() if fed + QUIET <= now]
 
-    def look(self, now: float) -> None:
+    def schedule_idle(self, now: float) -> None:
         """Have files read once more before what is held of them is told."""
-        for held in self.due(now):
-            if held.key in self._tails.by_key:
-                self._tails.waiting[held.key] = None
+        for held in self.idle(now):
+            if held.key in self._readers.by_key:
+                self._readers.scheduled[held.key] = None
 
-    def wake(self) -> float | None:
+    def next_flush(self) -> float | None:
         """Tell when the next quiet while is over."""
-        return min(self._fed.values()) + QUIET if self._fed else None
+        return min(self._last_fed.values()) + QUIET if self._last_fed else None
 
-    def tidy(self) -> None:
+    def forget_unused(self) -> None:
         """Forget what belongs to files that nobody remembers."""
-        stored = self._tails.ledger.stored
-        for held, carry in list(self._carries.items()):
-            if not (carry.pending or held.key in self._tails.by_key or held.key in stored):
-                del self._carries[held]
-                self._dirty.add(held)
+        stored = self._readers.registry.stored
+        for held, carry in list(self._aggregators.items()):
+            if not (carry.pending or held.key in self._readers.by_key or held.key in stored):
+                del self._aggregators[held]
+                self._changed.add(held)
 
-    def take(self) -> dict[str, str | None]:
+    def take_changes(self) -> dict[str, str | None]:
         """Hand over what is to be committed with the positions."""
         texts: dict[str, str | None] = {}
-        for held in self._dirty:
-            carry = self._carries.get(held)
-            texts[carry_key(*held)] = None if carry is None or carry.empty else carry.text()
-        self._dirty.clear()
+        for held in self._changed:
+            carry = self._aggregators.get(held)
+            texts[pending_record_key(*held)] = (
+                None if carry is None or carry.empty else carry.text()
+            )
+        self._changed.clear()
         return texts
 
-    def _of(self, held: PendingRecord, tail: LogReader) -> RecordAggregator:
+    def _aggregator(self, held: PendingRecord, tail: LogReader) -> RecordAggregator:
         """Find a file's carry; a file that goes on where another ended takes over that one's."""
-        if held not in self._carries:
+        if held not in self._aggregators:
             carry = RecordAggregator(self._triggers[held.trigger], tail.path)
-            for other, known in self._carries.items():
-                if known.path == tail.path and self._goes_on(held, tail, other):
-                    carry = self._carries.pop(other)
-                    self._fed.pop(other, None)
-                    self._dirty.add(other)
+            for other, known in self._aggregators.items():
+                if known.path == tail.path and self._is_continuation(held, tail, other):
+                    carry = self._aggregators.pop(other)
+                    self._last_fed.pop(other, None)
+                    self._changed.add(other)
                     break
-            self._carries[held] = carry
-        return self._carries[held]
+            self._aggregators[held] = carry
+        return self._aggregators[held]
 
-    def _goes_on(self, held: PendingRecord, tail: LogReader, other: PendingRecord) -> bool:
+    def _is_continuation(self, held: PendingRecord, tail: LogReader, other: PendingRecord) -> bool:
         """Whether a file begins where one of the same name was read to its end, or copies it."""
-        if other.trigger != held.trigger or other.key.lane or held.key.lane:
+        if other.trigger != held.trigger or other.key.catch_up_trigger or held.key.catch_up_trigger:
             return False
-        before = self._tails.by_key.get(other.key)
+        before = self._readers.by_key.get(other.key)
         if before is not None and before.offset == 0:  # truncated: its rest is in this copy
             return True
-        return tail.offset == 0 and (before is None or before.caught_up)
+        return tail.offset == 0 and (before is None or before.is_caught_up)
 
-    def _flushed(self, held: PendingRecord) -> list[Event]:
-        carry, trigger = self._carries[held], held.trigger
+    def _flush(self, held: PendingRecord) -> list[Event]:
+        carry, trigger = self._aggregators[held], held.trigger
         events = carry.flush(
-            lambda record: self.judges.judge(trigger, record),
-            lambda hit: event(hit, self._tails.wall, carry.path),
+            lambda record: self.record_matchers.judge(trigger, record),
+            lambda hit: event(hit, self._readers.wall, carry.path),
         )
-        self._note(held)
+        self._mark_fed(held)
         return events
 
-    def _note(self, held: PendingRecord) -> None:
-        self._dirty.add(held)
-        if self._carries[held].pending:
-            self._fed[held] = self._tails.now
+    def _mark_fed(self, held: PendingRecord) -> None:
+        self._changed.add(held)
+        if self._aggregators[held].pending:
+            self._last_fed[held] = self._readers.now
         else:
-            self._fed.pop(held, None)
+            self._last_fed.pop(held, None)
 
 
 def event(hit: HitLike, wall: float, path: str) -> Event:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, NamedTuple, Self
 
-CHECKED = 512
+TAIL_SIZE = 512
 """How many bytes before the offset tell whether the file is still the same: several lines."""
-_CHECKED_FORMERLY = 64
+_FORMER_TAIL_SIZE = 64
 """How many did in positions that do not say how many, which an earlier version wrote."""
 
 PREFIX = "log:"
@@ -22,10 +22,10 @@ class FileId(NamedTuple):
 
     device: int
     inode: int
-    lane: str = ""
+    catch_up_trigger: str = ""
 
     def text(self) -> str:
-        return f"{_FILE}{self.device}:{self.inode}:{self.lane}"
+        return f"{_FILE}{self.device}:{self.inode}:{self.catch_up_trigger}"
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -36,19 +36,19 @@ class FileId(NamedTuple):
         return cls(int(device), int(inode), lane) if known else None
 
 
-def armed_key(trigger: str, pattern: str) -> str:
+def first_scan_key(trigger: str, pattern: str) -> str:
     """Name the moment at which a trigger first looked for a path pattern."""
     return f"{_ARMED}{trigger}:{pattern}"
 
 
-def carry_key(trigger: str, key: FileId) -> str:
+def pending_record_key(trigger: str, key: FileId) -> str:
     """Name what a trigger holds of a file's earlier bytes."""
-    lane = "lane" if key.lane else ""
+    lane = "lane" if key.catch_up_trigger else ""
     return f"{_CARRY}{key.device}:{key.inode}:{lane}:{trigger}"
 
 
-def carry_of(text: str) -> tuple[str, FileId] | None:
-    """Read what `carry_key` wrote; None for any other key."""
+def parse_pending_record_key(text: str) -> tuple[str, FileId] | None:
+    """Read what `pending_record_key` wrote; None for any other key."""
     if not text.startswith(_CARRY):
         return None
     device, _, rest = text.removeprefix(_CARRY).partition(":")
@@ -88,22 +88,22 @@ class Checkpoint:
 
     path: str
     offset: int
-    check: str
-    skipping: bool = False
-    blank: bool = False
-    since: Mapping[str, int] = field(default_factory=dict)
-    until: int | None = None
-    seen: float = 0.0
-    modified: int = 0
-    head: str = ""
-    begun: int = 0
-    cut: int = 0
-    first: bytes = field(default=b"", compare=False, repr=False)
-    version: int = 0
-    place: str = ""
-    copied: bool = False
-    sought: bool = False
-    checked: int = _CHECKED_FORMERLY
+    tail_digest: str
+    skipping_line: bool = False
+    only_nul: bool = False
+    start_offsets: Mapping[str, int] = field(default_factory=dict)
+    catch_up_end: int | None = None
+    last_seen: float = 0.0
+    modified_ns: int = 0
+    head_digest: str = ""
+    content_since: int = 0
+    truncated_at: int = 0
+    head_bytes: bytes = field(default=b"", compare=False, repr=False)
+    inode_generation: int = 0
+    archived_path: str = ""
+    is_copy: bool = False
+    copy_search_done: bool = False
+    tail_len: int = _FORMER_TAIL_SIZE
 
     def text(self) -> str:
         """Encode the checkpoint as JSON, with stored names of their own."""
@@ -123,20 +123,20 @@ class Checkpoint:
 _STORED: Final = {
     "path": "path",
     "offset": "offset",
-    "check": "check",
-    "skipping": "skipping",
-    "blank": "blank",
-    "since": "since",
-    "until": "until",
-    "seen": "seen",
-    "modified": "modified",
-    "head": "head",
-    "begun": "begun",
-    "cut": "cut",
-    "version": "version",
-    "place": "place",
-    "copied": "copied",
-    "sought": "sought",
-    "checked": "checked",
+    "check": "tail_digest",
+    "skipping": "skipping_line",
+    "blank": "only_nul",
+    "since": "start_offsets",
+    "until": "catch_up_end",
+    "seen": "last_seen",
+    "modified": "modified_ns",
+    "head": "head_digest",
+    "begun": "content_since",
+    "cut": "truncated_at",
+    "version": "inode_generation",
+    "place": "archived_path",
+    "copied": "is_copy",
+    "sought": "copy_search_done",
+    "checked": "tail_len",
 }
 """The attributes of a checkpoint by their stored names, which never change."""

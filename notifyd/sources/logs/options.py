@@ -17,7 +17,7 @@ class LogSourceOptions:
 
     triggers: Mapping[str, LogTriggerConfig]
     scanner_for: ScannerFor
-    judge_for: RecordMatcherFor
+    record_matcher_for: RecordMatcherFor
     wall: Callable[[], float]
-    never: tuple[Path, ...] = ()
-    descriptors: int | None = None
+    excluded_dirs: tuple[Path, ...] = ()
+    max_descriptors: int | None = None

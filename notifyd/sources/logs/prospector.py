@@ -26,40 +26,44 @@ class Prospector:
     def __init__(
         self, triggers: Mapping[str, LogTriggerConfig], catalog: PathScanner, tails: ReaderSet
     ) -> None:
-        self.names = PathTable()
+        self.path_table = PathTable()
         self.problems: dict[str, str] = {}
-        self.generations = RotationResolver(tails, self.names, catalog)
-        self._triggers, self._catalog, self._tails = triggers, catalog, tails
-        self._ledger = tails.ledger
-        self._strangers: set[str] = set()
-        self._begun = False
+        self.resolver = RotationResolver(tails, self.path_table, catalog)
+        self._triggers, self._scanner, self._readers = triggers, catalog, tails
+        self._registry = tails.registry
+        self._unknown_paths: set[str] = set()
+        self._has_scanned = False
 
-    def survey(self, paths: Iterable[str]) -> None:
+    def scan(self, paths: Iterable[str]) -> None:
         """Look at all paths that exist, and at all names that may have gone."""
-        for path in sorted({*paths, *self.names, *self.problems}):
-            self.look(path)
-        if not self._begun:
-            self._begun = True
-            self.generations.begin()
-            for path, siblings in rotations(set(self.names), self._tails.archives.of).items():
-                if self._unarmed(patterns := self._catalog.patterns(path)):
+        for path in sorted({*paths, *self.path_table, *self.problems}):
+            self.check_path(path)
+        if not self._has_scanned:
+            self._has_scanned = True
+            self.resolver.begin()
+            for path, siblings in rotations(
+                set(self.path_table), self._readers.archive_dirs.of
+            ).items():
+                if self._has_new_pattern(patterns := self._scanner.patterns(path)):
                     for found in siblings:
-                        if not self._tails.recognise(found):
-                            self._reserve(path, found.key, found.status, patterns)
-            self._ledger.arm(self._tails.wall)
-        self.generations.hear_late_writers()
-        self._tails.waiting.update(dict.fromkeys(self._tails.lingering))
-        self._tails.note_alive()
-        self._ledger.expire(self._tails.wall)
+                        if not self._readers.recognize(found):
+                            self._store_end(path, found.key, found.status, patterns)
+            self._registry.mark_scanned(self._readers.wall)
+        self.resolver.hear_late_writers()
+        self._readers.scheduled.update(dict.fromkeys(self._readers.draining))
+        self._readers.refresh_last_seen()
+        self._registry.expire(self._readers.wall)
 
-    def look(self, path: str) -> None:
+    def check_path(self, path: str) -> None:
         """Compare a name with what it names now."""
-        self._strangers.discard(path)
+        self._unknown_paths.discard(path)
         if self.problems.pop(path, None):  # what could not be read of it is tried again
-            known = self._tails.files_of(path)
-            self._tails.waiting.update((key, None) for key, _ in known if key in self._tails.by_key)
-        patterns = self._catalog.patterns(path)
-        if not patterns and self.names.get(path) is None:
+            known = self._readers.known_files(path)
+            self._readers.scheduled.update(
+                (key, None) for key, _ in known if key in self._readers.by_key
+            )
+        patterns = self._scanner.patterns(path)
+        if not patterns and self.path_table.get(path) is None:
             return
         try:
             status = examined(path)
@@ -67,149 +71,153 @@ class Prospector:
             self.problems[path] = str(refusal)
             status = None
         identity = (status.st_dev, status.st_ino) if status else None
-        if status is None or self.names.get(path) != identity:
-            self._leave(path)
+        if status is None or self.path_table.get(path) != identity:
+            self._remove_path(path)
             if patterns and os.path.lexists(path):
-                self.names.expect(path)
+                self.path_table.expect(path)
                 if status is not None:
-                    self._enter(path, status, patterns)
+                    self._add_path(path, status, patterns)
             return
         stamp = (status.st_size, status.st_mtime_ns)
-        for tail in self._tails.of((status.st_dev, status.st_ino)):
-            if tail.stamp != stamp:
-                tail.stamp = stamp
-                self.generations.doubt(path, tail)
-                self._tails.waiting[tail.key] = None
+        for tail in self._readers.readers_of((status.st_dev, status.st_ino)):
+            if tail.last_stat != stamp:
+                tail.last_stat = stamp
+                self.resolver.doubt(path, tail)
+                self._readers.scheduled[tail.key] = None
 
-    def written(self, path: str) -> None:
+    def on_written(self, path: str) -> None:
         """Take the hint that there is something new to read under this path."""
-        for name in self.names.concerned(path):
-            if identity := self.names.get(name) or self._nameless(name):
-                self._tails.waiting.update((tail.key, None) for tail in self._tails.of(identity))
+        for name in self.path_table.concerned(path):
+            if identity := self.path_table.get(name) or self._resume_unnamed(name):
+                self._readers.scheduled.update(
+                    (tail.key, None) for tail in self._readers.readers_of(identity)
+                )
 
-    def moved(self, tail: LogReader) -> None:
+    def on_replaced(self, tail: LogReader) -> None:
         """Take note that a file at rest is not where its name led to."""
-        names = self.names.all(tail.key[:2])
+        names = self.path_table.all(tail.key[:2])
         if not names:
-            for reading in self._tails.of(tail.key[:2]):
-                self._tails.park(reading)
+            for reading in self._readers.readers_of(tail.key[:2]):
+                self._readers.store_and_close(reading)
         for name in names:
-            self._leave(name)
+            self._remove_path(name)
         for name in sorted(names):
-            self.look(name)
-        self.generations.settle()  # before what has the name now is read
+            self.check_path(name)
+        self.resolver.settle()  # before what has the name now is read
 
-    def came(self, path: str) -> None:
+    def on_appeared(self, path: str) -> None:
         """Take the hint that a file appeared, which may be rotated from a log."""
         folder, name = os.path.split(path)
         for base in originals(name):
             log = os.path.join(folder, base)  # noqa: PTH118 - strings throughout
-            if identity := self.names.get(log):
-                for tail in self._tails.of(identity):
-                    self.generations.doubt(log, tail)
+            if identity := self.path_table.get(log):
+                for tail in self._readers.readers_of(identity):
+                    self.resolver.doubt(log, tail)
 
-    def _leave(self, path: str) -> None:
-        identity = self.names.get(path)
+    def _remove_path(self, path: str) -> None:
+        identity = self.path_table.get(path)
         if identity is not None:
-            self.generations.orphaned.add(path)
-        if nameless := self.names.leave(path):
-            for tail in self._tails.of(nameless):
-                if tail.handle.number is None:  # closed at rest: it has to be found
-                    self._tails.park(tail)
+            self.resolver.orphaned.add(path)
+        if nameless := self.path_table.leave(path):
+            for tail in self._readers.readers_of(nameless):
+                if tail.file.open_descriptor is None:  # closed at rest: it has to be found
+                    self._readers.store_and_close(tail)
                 else:
-                    self._tails.linger(tail)
+                    self._readers.drain(tail)
             key = FileId(*nameless)
-            if position := self._ledger.stored.get(key):
-                self.generations.find({key: position})
+            if position := self._registry.stored.get(key):
+                self.resolver.find({key: position})
         elif identity is not None:
-            for tail in self._tails.of(identity):
-                tail.handle.path = min(self.names.all(identity))
+            for tail in self._readers.readers_of(identity):
+                tail.file.path = min(self.path_table.all(identity))
 
-    def _enter(self, path: str, status: os.stat_result, patterns: Named) -> None:
+    def _add_path(self, path: str, status: os.stat_result, patterns: Named) -> None:
         key = FileId(status.st_dev, status.st_ino)
-        tail = self._tails.by_key.get(key)
-        if tail is not None and not tail.handle.leads(path):
-            self.moved(tail)
-            tail = self._tails.by_key.get(key)
+        tail = self._readers.by_key.get(key)
+        if tail is not None and not tail.file.is_at(path):
+            self.on_replaced(tail)
+            tail = self._readers.by_key.get(key)
         if tail is None:
             try:
-                tail = self._tails.open(path, key, status)
+                tail = self._readers.open(path, key, status)
             except UnreadableFileError as refusal:
                 self.problems[path] = str(refusal)
-                old = [pair for pair in patterns if self._begins_at_end(pair)]
-                if old and key not in self._ledger.stored:
-                    self._reserve(path, key, status, old)
+                old = [pair for pair in patterns if self._starts_at_end(pair)]
+                if old and key not in self._registry.stored:
+                    self._store_end(path, key, status, old)
                 return
-            if tail.lost is not None:
-                self.generations.reborn(tail, tail.lost)
-            elif tail.last.seen:
-                self.generations.doubt(path, tail)
-            if not tail.since:
-                self.generations.orphaned.add(path)
-                tail.fresh = not self._unarmed(patterns)
+            if tail.lost_checkpoint is not None:
+                self.resolver.reborn(tail, tail.lost_checkpoint)
+            elif tail.last_checkpoint.last_seen:
+                self.resolver.doubt(path, tail)
+            if not tail.start_offsets:
+                self.resolver.orphaned.add(path)
+                tail.is_unread = not self._has_new_pattern(patterns)
         tail.path = path
-        tail.stamp = (status.st_size, status.st_mtime_ns)
-        self.names.enter(path, key[:2])
-        self._tails.named(key[:2], path)
-        self._join(tail, status.st_size, patterns)
+        tail.last_stat = (status.st_size, status.st_mtime_ns)
+        self.path_table.enter(path, key[:2])
+        self._readers.mark_named(key[:2], path)
+        self._add_triggers(tail, status.st_size, patterns)
 
-    def _join(self, tail: LogReader, size: int, patterns: Named) -> None:
+    def _add_triggers(self, tail: LogReader, size: int, patterns: Named) -> None:
         """Let the triggers that do not have this file yet have it, each from where it should."""
         starts: dict[str, int] = {}
         for trigger, pattern in patterns:
-            if trigger not in tail.since:
+            if trigger not in tail.start_offsets:
                 config = self._triggers[trigger]
                 start = max(0, size - config.catch_up)
-                if self._begins_at_end((trigger, pattern)):
-                    start = tail.last_line(size)
+                if self._starts_at_end((trigger, pattern)):
+                    start = tail.last_line_start(size)
                 starts[trigger] = min(start, starts.get(trigger, start))
         if not starts:
             return
-        if not tail.since:
-            tail.go(min(starts.values()))
+        if not tail.start_offsets:
+            tail.seek(min(starts.values()))
             if tail.offset < min(starts.values()):  # it was truncated in this very moment
                 starts = dict.fromkeys(starts, 0)
         for trigger, start in starts.items():
             if start < tail.offset:
                 try:
-                    self._tails.branch(tail, trigger, start)
+                    self._readers.add_catch_up_reader(tail, trigger, start)
                 except OSError as error:
                     self.problems[tail.path] = unreadable(tail.path, error)
                     continue
-            tail.since[trigger] = max(start, tail.offset)
-        self._tails.note(tail, urgent=True)  # else it could be renamed and never found again
+            tail.start_offsets[trigger] = max(start, tail.offset)
+        self._readers.save_checkpoint(
+            tail, urgent=True
+        )  # else it could be renamed and never found again
 
-    def _begins_at_end(self, pair: tuple[str, str]) -> bool:
+    def _starts_at_end(self, pair: tuple[str, str]) -> bool:
         """Whether a trigger reads of what is there only what comes."""
-        return pair in self._ledger.unarmed and self._triggers[pair[0]].read_from == "end"
+        return pair in self._registry.new_patterns and self._triggers[pair[0]].read_from == "end"
 
-    def _unarmed(self, patterns: Named) -> bool:
-        return any(pair in self._ledger.unarmed for pair in patterns)
+    def _has_new_pattern(self, patterns: Named) -> bool:
+        return any(pair in self._registry.new_patterns for pair in patterns)
 
-    def _reserve(self, path: str, key: FileId, status: os.stat_result, patterns: Named) -> None:
+    def _store_end(self, path: str, key: FileId, status: os.stat_result, patterns: Named) -> None:
         """Remember the end of a file that was there before anybody looked and is not read."""
         position = Checkpoint(
             path,
             status.st_size,
             "",
-            since=dict.fromkeys((trigger for trigger, _ in patterns), status.st_size),
-            seen=self._tails.wall,
-            modified=status.st_mtime_ns,
+            start_offsets=dict.fromkeys((trigger for trigger, _ in patterns), status.st_size),
+            last_seen=self._readers.wall,
+            modified_ns=status.st_mtime_ns,
         )
-        self._ledger.store(key, position)
+        self._registry.store_closed(key, position)
 
-    def _nameless(self, path: str) -> FileIdentity | None:
+    def _resume_unnamed(self, path: str) -> FileIdentity | None:
         """See whether a file that we have no name for is one that was followed before."""
-        if path in self._strangers:
+        if path in self._unknown_paths:
             return None
         with suppress(UnreadableFileError):
             if status := examined(path):
                 key = FileId(status.st_dev, status.st_ino)
-                self._tails.resume(RotatedFile(path, key, status))
-                if tail := self._tails.by_key.get(key):
-                    self.look(tail.path)  # it was renamed, and another may be there
+                self._readers.resume(RotatedFile(path, key, status))
+                if tail := self._readers.by_key.get(key):
+                    self.check_path(tail.path)  # it was renamed, and another may be there
                     return key[:2]
-        if len(self._strangers) >= _STRANGERS:
-            self._strangers.clear()
-        self._strangers.add(path)
+        if len(self._unknown_paths) >= _STRANGERS:
+            self._unknown_paths.clear()
+        self._unknown_paths.add(path)
         return None

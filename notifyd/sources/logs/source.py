@@ -53,16 +53,16 @@ class LogSource:
                     hints.all = hints.all or now >= sweep_at
                     turn = partial(_turn, follower, watch, hints, now)
                     batch, hints = await done(self._executor, turn)
-                    if batch.surveyed:
-                        every = _POLL if watch.problem or batch.polled else self._sweep
+                    if batch.scanned_all:
+                        every = _POLL if watch.problem or batch.polling_reason else self._sweep
                         sweep_at = now + every
                     before, self._health = self._health, self._told(batch, watch)
                     news = not begun or self._health.changed_key != before.changed_key
-                    if batch.events or batch.positions or news:
+                    if batch.events or batch.checkpoints or news:
                         begun = True
-                        await emit(SourceBatch(batch.events, batch.positions, rereadable=True))
+                        await emit(SourceBatch(batch.events, batch.checkpoints, rereadable=True))
                     if not (batch.more or hints):
-                        wake = sweep_at if batch.wake is None else min(batch.wake, sweep_at)
+                        wake = sweep_at if batch.wake_at is None else min(batch.wake_at, sweep_at)
                         await watch.wait(max(0.0, wake - loop.time()))
         finally:
             follower.close()
@@ -71,15 +71,15 @@ class LogSource:
         problems = batch.problems
         if watch.problem:
             problems += (Problem("inotify", watch.problem),)
-        elif batch.polled:
-            kind = f"some logs are on {batch.polled}, which does not tell of changes"
+        elif batch.polling_reason:
+            kind = f"some logs are on {batch.polling_reason}, which does not tell of changes"
             problems += (Problem("mount", f"{kind}: logs are looked at every second"),)
         return SourceHealth(
             self.name,
-            batch.watching,
+            batch.open_readers,
             problems,
-            timed_out=batch.undecided,
-            missing_paths=batch.awaited,
+            timed_out=batch.timed_out,
+            missing_paths=batch.missing_paths,
         )
 
 
@@ -88,8 +88,8 @@ def _turn(
 ) -> tuple[LogBatch, FsHints]:
     """Follow old hints and new ones; returns where to look once more, since it is watched now."""
     hints |= watch.take()
-    batch = follower.turn(hints, now)
+    batch = follower.poll(hints, now)
     fresh: set[str] = set()
-    if batch.watched is not None:
-        fresh = watch.cover(*batch.watched, again=batch.surveyed)
+    if batch.watch_dirs is not None:
+        fresh = watch.cover(*batch.watch_dirs, again=batch.scanned_all)
     return batch, FsHints(folders=fresh)

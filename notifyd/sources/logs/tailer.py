@@ -13,7 +13,7 @@ from notifyd.sources.logs.discovery.mounts import Mounts
 from notifyd.sources.logs.discovery.path_scanner import PathScanner, ScanResult
 from notifyd.sources.logs.options import LogSourceOptions
 from notifyd.sources.logs.prospector import Prospector
-from notifyd.sources.logs.reading.buffer import Chunk, buffer
+from notifyd.sources.logs.reading.buffer import Chunk, new_buffer
 from notifyd.sources.logs.reading.descriptor_pool import DescriptorPool, FileReplacedError
 from notifyd.sources.logs.reading.device_migration import remap_devices
 from notifyd.sources.logs.reading.log_reader import LogReader
@@ -47,16 +47,16 @@ class LogBatch:
     """
 
     events: tuple[Event, ...]
-    positions: CheckpointUpdates
+    checkpoints: CheckpointUpdates
     more: bool
-    wake: float | None
-    watched: tuple[set[str], set[str]] | None
-    watching: int
+    wake_at: float | None
+    watch_dirs: tuple[set[str], set[str]] | None
+    open_readers: int
     problems: tuple[Problem, ...]
-    awaited: tuple[str, ...]
-    undecided: Mapping[str, int]
-    surveyed: bool
-    polled: str
+    missing_paths: tuple[str, ...]
+    timed_out: Mapping[str, int]
+    scanned_all: bool
+    polling_reason: str
 
 
 class Tailer:
@@ -65,62 +65,67 @@ class Tailer:
     def __init__(self, brief: LogSourceOptions, positions: Mapping[str, str]) -> None:
         triggers = brief.triggers
         patterns = {name: trigger.paths for name, trigger in triggers.items()}
-        self._catalog = PathScanner(patterns, brief.never)
+        self._catalog = PathScanner(patterns, brief.excluded_dirs)
         pairs = [(name, pattern) for name, paths in patterns.items() for pattern in paths]
-        self._handles = DescriptorPool(brief.descriptors)
+        self._handles = DescriptorPool(brief.max_descriptors)
         moved = remap_devices(positions, self._handles)
         now = {text: value for text, value in {**positions, **moved}.items() if value is not None}
         ledger = Registry(pairs, now)
-        ledger.change(moved)
+        ledger.apply(moved)
         self._tails = ReaderSet(ledger, triggers, self._handles)
         self._roster = Prospector(triggers, self._catalog, self._tails)
-        self._carries = AggregatorSet(triggers, now, judge_for=brief.judge_for, tails=self._tails)
+        self._carries = AggregatorSet(
+            triggers, now, judge_for=brief.record_matcher_for, tails=self._tails
+        )
         self._partials, self._silence = PartialLineTimer(triggers), StalenessTimer(triggers)
         self._scanner_for, self._wall = brief.scanner_for, brief.wall
         self._scanners: dict[tuple[str, ...], ScannerLike] = {}
-        self._buffer = buffer()
+        self._buffer = new_buffer()
         self._found = ScanResult()
         self._polled = ""
         self._unsaved: float | None = None
         self._late = 0.0
         self._again: float | None = None
 
-    def turn(self, hints: FsHints, now: float) -> LogBatch:
+    def poll(self, hints: FsHints, now: float) -> LogBatch:
         """Follow the hints, then read for a bounded while. now: monotonic seconds."""
         tails = self._tails
         tails.now, tails.wall = now, self._wall()
         self._silence.turn(now)
         self._follow(hints)
         again = self._look_again(now)
-        self._roster.generations.settle()
-        if tails.lingering and now >= self._late:
+        self._roster.resolver.settle()
+        if tails.draining and now >= self._late:
             self._late = now + _LATE_WRITERS
-            tails.waiting.update(dict.fromkeys(tails.lingering))
-        self._carries.look(now)
+            tails.scheduled.update(dict.fromkeys(tails.draining))
+        self._carries.schedule_idle(now)
         events = self._read()
         events += self._carries.flush(now) + self._unfinished()
-        events += self._silence.overdue(events, now, tails.wall, more=bool(tails.waiting))
-        self._roster.generations.retire()
-        self._roster.generations.settle()  # what came out is committed with what it came of
+        events += self._silence.overdue(events, now, tails.wall, more=bool(tails.scheduled))
+        self._roster.resolver.retire()
+        self._roster.resolver.settle()  # what came out is committed with what it came of
         self._plan_again(now)
-        if self._unsaved is None and (tails.ledger.news or self._carries.dirty):
+        if self._unsaved is None and (tails.registry.changes or self._carries.has_changes):
             self._unsaved = now
         overdue = self._unsaved is not None and now >= self._unsaved + _FLUSH
         positions: CheckpointUpdates = {}
-        if events or tails.ledger.urgent or overdue:
-            positions, self._unsaved = tails.ledger.take() | self._carries.take(), None
+        if events or tails.registry.is_urgent or overdue:
+            positions, self._unsaved = (
+                tails.registry.take_changes() | self._carries.take_changes(),
+                None,
+            )
         return LogBatch(
             tuple(events),
             positions,
-            more=bool(tails.waiting),
-            wake=self._wake(),
-            watched=self._watched() if again or hints.names else None,
-            watching=len(tails.by_key),
+            more=bool(tails.scheduled),
+            wake_at=self._wake(),
+            watch_dirs=self._watched() if again or hints.names else None,
+            open_readers=len(tails.by_key),
             problems=self._problems(),
-            awaited=tuple(self._catalog.unmet(self._found)),
-            undecided=self._undecided(),
-            surveyed=hints.all,
-            polled=self._polled,
+            missing_paths=tuple(self._catalog.unmet(self._found)),
+            timed_out=self._undecided(),
+            scanned_all=hints.all,
+            polling_reason=self._polled,
         )
 
     def close(self) -> None:
@@ -128,9 +133,9 @@ class Tailer:
 
     def _wake(self) -> float | None:
         tails = self._tails
-        times = [self._carries.wake(), self._silence.wake()]
-        times += [self._partials.wake(tail) for tail in self._partials.tails(tails.by_key)]
-        if tails.lingering:
+        times = [self._carries.next_flush(), self._silence.wake()]
+        times += [self._partials.next_due(tail) for tail in self._partials.readers(tails.by_key)]
+        if tails.draining:
             times.append(self._late)
         times.append(self._again)
         if self._unsaved is not None:
@@ -145,7 +150,7 @@ class Tailer:
         if opened := self._found.reopened():
             self._follow(FsHints(folders=opened))
         for path in sorted(self._roster.problems):
-            self._roster.look(path)
+            self._roster.check_path(path)
         return True
 
     def _plan_again(self, now: float) -> None:
@@ -156,15 +161,15 @@ class Tailer:
             self._again = now + _AGAIN * max(1.0, wrong / _AGAIN_AT_ONCE)
 
     def _watched(self) -> tuple[set[str], set[str]]:
-        return self._found.directories | self._roster.names.folders, self._found.awaited
+        return self._found.directories | self._roster.path_table.folders, self._found.awaited
 
     def _follow(self, hints: FsHints) -> None:
         roster = self._roster
         if hints.all:
             before, self._found = self._found, self._catalog.survey()
             self._found.met.update(before.met)  # what was there once is not awaited
-            roster.survey(self._found.paths)
-            self._carries.tidy()
+            roster.scan(self._found.paths)
+            self._carries.forget_unused()
             mounts = Mounts()
             self._polled = next(filter(None, map(mounts.shared, self._found.directories)), "")
             return
@@ -172,50 +177,50 @@ class Tailer:
         if folders:
             found = self._catalog.survey(near=folders)
             self._found = self._found.joined(found)
-            below = {name for folder in folders for name in roster.names.below(folder)}
+            below = {name for folder in folders for name in roster.path_table.below(folder)}
             for path in sorted(found.paths | below):
-                roster.look(path)
+                roster.check_path(path)
         for path in hints.changed:
-            roster.came(path)
+            roster.on_appeared(path)
         for path in hints.changed | folders:
-            for name in sorted(roster.names.concerned(path)):
-                known = roster.names.get(name) is not None or name in roster.problems
+            for name in sorted(roster.path_table.concerned(path)):
+                known = roster.path_table.get(name) is not None or name in roster.problems
                 if known or not self._catalog.is_passed_over(name):
-                    roster.look(name)
+                    roster.check_path(name)
         self._catalog.meet(self._found, hints.changed)
         for path in hints.written:
-            roster.written(path)
+            roster.on_written(path)
 
     def _read(self) -> list[Event]:
         """Read block by block in turns; what has lost its name goes first and to its end."""
-        waiting = self._tails.waiting
+        waiting = self._tails.scheduled
         events: list[Event] = []
         room, blocks = _ROOM, _BLOCKS
-        self._carries.judges.relax()
-        late = self._carries.judges.undecided
+        self._carries.record_matchers.relax()
+        late = self._carries.record_matchers.undecided
         while waiting and blocks > 0 and room > 0 and len(events) < _EVENTS:
             key = next(iter(waiting))
             tail = self._tails.by_key[key]
             piece = self._next(tail)
             if self._tails.by_key.get(key) is not tail:
                 continue  # it is another file by now
-            if tail.lost is not None:
-                self._roster.generations.truncated(tail, tail.lost)
+            if tail.lost_checkpoint is not None:
+                self._roster.resolver.truncated(tail, tail.lost_checkpoint)
                 continue  # what a copy holds comes before what was written since
             if piece is None:
                 waiting.pop(key, None)
-                self._partials.note(tail, self._tails.now)
-                if tail.finished:
+                self._partials.observe(tail, self._tails.now)
+                if tail.is_catch_up_done:
                     events += self._carries.finish(tail)
-                    self._tails.drop(tail)
+                    self._tails.forget(tail)
                 continue
-            blocks -= 1 if self._carries.judges.undecided == late else _BLOCKS
+            blocks -= 1 if self._carries.record_matchers.undecided == late else _BLOCKS
             new = self._scanned(tail, piece, limit=_EVENTS - len(events), room=room)
             events += new
             room -= sum(len(event.line) + _EVENT_OVERHEAD for event in new)
-            self._tails.note(tail)
-            if key in self._tails.lingering:
-                self._tails.linger(tail)
+            self._tails.save_checkpoint(tail)
+            if key in self._tails.draining:
+                self._tails.drain(tail)
             else:
                 waiting.move_to_end(key)
         return events
@@ -223,12 +228,10 @@ class Tailer:
     def _next(self, tail: LogReader) -> Chunk | None:
         """Read what comes next in a file, unless it is a copy or cannot be read just now."""
         try:
-            return (
-                None if self._roster.generations.copies.withhold(tail) else tail.read(self._buffer)
-            )
+            return None if self._roster.resolver.copies.withhold(tail) else tail.read(self._buffer)
         except FileReplacedError:
-            self._tails.waiting.pop(tail.key)
-            self._roster.moved(tail)
+            self._tails.scheduled.pop(tail.key)
+            self._roster.on_replaced(tail)
         except UnreadableFileError as refusal:
             self._roster.problems[tail.path] = str(refusal)
         except OSError as error:
@@ -240,23 +243,24 @@ class Tailer:
             self._buffer, piece.start, piece.end, limit=limit, room=room
         )
         wall = self._wall()
-        carried = self._carries.wanted(tail)
+        carried = self._carries.triggers_of(tail)
         events = [
             event(hit, wall, tail.path)
             for hit in scan.hits
-            if hit.trigger not in carried and piece.base + hit.offset >= tail.since[hit.trigger]
+            if hit.trigger not in carried
+            and piece.base + hit.offset >= tail.start_offsets[hit.trigger]
         ]
         for trigger in carried:
             hits = [hit for hit in scan.hits if hit.trigger == trigger]
             done = piece._replace(end=scan.end)
             events += self._carries.feed(trigger, tail, self._buffer, done, hits)
         tail.advance(self._buffer, piece, scan.end)
-        for trigger in self._silence.triggers & tail.since.keys():
+        for trigger in self._silence.triggers & tail.start_offsets.keys():
             self._silence.line(trigger, self._tails.now)
         return events
 
     def _scanner(self, tail: LogReader) -> ScannerLike:
-        triggers = self._catalog.ordered(tail.since)
+        triggers = self._catalog.ordered(tail.start_offsets)
         if triggers not in self._scanners:
             self._scanners[triggers] = self._scanner_for(triggers)
         return self._scanners[triggers]
@@ -264,8 +268,8 @@ class Tailer:
     def _unfinished(self) -> list[Event]:
         """Match last lines that lack their newline for too long."""
         events: list[Event] = []
-        for tail in self._partials.tails(self._tails.by_key):
-            if tail.key in self._tails.waiting:
+        for tail in self._partials.readers(self._tails.by_key):
+            if tail.key in self._tails.scheduled:
                 continue
             if due := self._partials.due(tail, self._tails.now):
                 events += self._counted(tail, due)
@@ -273,28 +277,28 @@ class Tailer:
 
     def _counted(self, tail: LogReader, due: set[str]) -> list[Event]:
         """Match an unfinished line; for whom it matches, it does not count again once it ends."""
-        if (piece := tail.partial(self._buffer)) is None:
+        if (piece := tail.read_partial_line(self._buffer)) is None:
             return []
         scan = self._scanner(tail).scan(
             self._buffer, piece.start, piece.end, limit=_EVENTS, room=_ROOM
         )
         hits = {hit.trigger: hit for hit in scan.hits}
-        carried = self._carries.wanted(tail)
+        carried = self._carries.triggers_of(tail)
         events = []
         for trigger in self._catalog.ordered(due):
             hit = hits.get(trigger)
             if trigger in carried:
-                new = self._carries.alone(trigger, tail, self._buffer, piece, hit)
+                new = self._carries.feed_partial_line(trigger, tail, self._buffer, piece, hit)
             else:
                 new = [event(hit, self._wall(), tail.path)] if hit else []
             if new:
-                tail.since[trigger] = piece.base + piece.end
-                self._tails.note(tail, urgent=True)
+                tail.start_offsets[trigger] = piece.base + piece.end
+                self._tails.save_checkpoint(tail, urgent=True)
             events += new
         return events
 
     def _undecided(self) -> Mapping[str, int]:
-        late = self._carries.judges.undecided
+        late = self._carries.record_matchers.undecided
         for scanner in self._scanners.values():
             late.update(scanner.undecided)
         return late

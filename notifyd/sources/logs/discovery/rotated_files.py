@@ -27,11 +27,11 @@ def renamed(lost: Mapping[FileId, Checkpoint], archives: ArchiveDirs) -> Iterato
     One of which nothing was read yet can only be told by a name that is like its own. Where it was
     not seen in another place yet, a file is looked for in all folders around.
     """
-    left = {key for key in lost if not key.lane}
+    left = {key for key in lost if not key.catch_up_trigger}
     for places in (archives.of, archives.around):
         by_folder: dict[str, dict[int, FileId]] = {}
         for key in left:
-            if places == archives.of or not lost[key].place:
+            if places == archives.of or not lost[key].archived_path:
                 for folder in places(lost[key].path):
                     by_folder.setdefault(folder, {})[key.inode] = key
         for folder, keys in by_folder.items():
@@ -45,7 +45,7 @@ def renamed(lost: Mapping[FileId, Checkpoint], archives: ArchiveDirs) -> Iterato
                 left.discard(key)
                 position = lost[key]
                 base = os.path.basename(position.path)  # noqa: PTH119
-                if position.check or name == base or base in originals(name):
+                if position.tail_digest or name == base or base in originals(name):
                     yield found
 
 

@@ -2,11 +2,11 @@
 
 from typing import Final, NamedTuple
 
-from notifyd.sources.logs.checkpoint import CHECKED
+from notifyd.sources.logs.checkpoint import TAIL_SIZE
 
-BLOCK: Final = 1 << 20
+BLOCK_SIZE: Final = 1 << 20
 BOM = b"\xef\xbb\xbf"
-COMPRESSED = (
+COMPRESSED_MAGIC = (
     b"\x1f\x8b\x08",
     b"\xfd7zXZ\x00",
     b"\x28\xb5\x2f\xfd",
@@ -17,9 +17,9 @@ COMPRESSED = (
 )
 
 
-def buffer() -> bytearray:
+def new_buffer() -> bytearray:
     """Make room for one block and the checked bytes before it; one serves all tails."""
-    return bytearray(CHECKED + BLOCK)
+    return bytearray(TAIL_SIZE + BLOCK_SIZE)
 
 
 class Chunk(NamedTuple):
@@ -31,4 +31,4 @@ class Chunk(NamedTuple):
     start: int
     end: int
     base: int
-    head: bool
+    is_line_head: bool

@@ -28,38 +28,46 @@ class FileReplacedError(OSError):
 class PooledFile:
     """One file. kept: it has no name of ours, so it stays open, if at all possible."""
 
-    __slots__ = ("_handles", "_users", "identity", "kept", "number", "path", "version")
+    __slots__ = (
+        "_pool",
+        "_users",
+        "identity",
+        "inode_generation",
+        "open_descriptor",
+        "path",
+        "pinned",
+    )
 
     def __init__(self, handles: "DescriptorPool", path: str, number: int) -> None:
         status = os.fstat(number)
         self.identity: FileIdentity = (status.st_dev, status.st_ino)
-        self.version = _version(number)
+        self.inode_generation = _version(number)
         """What tells the inode from an earlier one of its number; 0 where nothing does."""
         self.path = path
-        self.number: int | None = number
-        self.kept = False
-        self._handles, self._users = handles, 1
+        self.open_descriptor: int | None = number
+        self.pinned = False
+        self._pool, self._users = handles, 1
 
     @property
     def descriptor(self) -> int:
         """The open file; StaleError, ClosedGateError or another OSError if it cannot be had."""
-        return self._handles.used(self)
+        return self._pool.use(self)
 
     @property
-    def place(self) -> str:
+    def current_path(self) -> str:
         """Where the file lies now, as far as the kernel tells; empty if it has no name."""
         try:
-            place = os.readlink(f"/proc/self/fd/{self.number}")  # noqa: PTH115
+            place = os.readlink(f"/proc/self/fd/{self.open_descriptor}")  # noqa: PTH115
         except OSError:
             return ""
         return "" if place.endswith(_DELETED) or not place.startswith("/") else place
 
-    def leads(self, path: str) -> bool:
+    def is_at(self, path: str) -> bool:
         """Whether a path leads to the file, not to one that got its number while it was closed.
 
         Of a file at rest this becomes the path by which it is opened again.
         """
-        if self.number is None:
+        if self.open_descriptor is None:
             known, self.path = self.path, path
             try:
                 return self.descriptor >= 0
@@ -68,14 +76,14 @@ class PooledFile:
                 return False
         return True
 
-    def shared(self) -> "PooledFile":
+    def share(self) -> "PooledFile":
         self._users += 1
         return self
 
     def close(self) -> None:
         self._users -= 1
         if not self._users:
-            self._handles.rest(self)
+            self._pool.release(self)
 
 
 class DescriptorPool:
@@ -83,14 +91,14 @@ class DescriptorPool:
 
     def __init__(self, most: int | None = None) -> None:
         half = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
-        self.most = max(half, _FEWEST) if most is None else most
-        self.scarce = False
+        self.limit = max(half, _FEWEST) if most is None else most
+        self.has_evicted = False
         """Whether files had to be closed for others."""
-        self._open: dict[PooledFile, None] = {}  # the one that was used last is the last
+        self._open_files: dict[PooledFile, None] = {}  # the one that was used last is the last
 
     @property
     def problem(self) -> str:
-        if not self.scarce:
+        if not self.has_evicted:
             return ""
         return (
             "too few files may be open for all logs to stay so: those at rest are closed, and "
@@ -99,60 +107,60 @@ class DescriptorPool:
 
     def open(self, path: str, status: os.stat_result) -> PooledFile:
         """Open what was examined; ClosedGateError if it cannot be or is another by now."""
-        number = self._opened(path, status)
+        number = self._open_path(path, status)
         handle = PooledFile(self, path, number)
-        self._open[handle] = None
-        self._make_room(self.most, handle)
+        self._open_files[handle] = None
+        self._make_room(self.limit, handle)
         return handle
 
-    def used(self, handle: PooledFile) -> int:
-        number = handle.number
+    def use(self, handle: PooledFile) -> int:
+        number = handle.open_descriptor
         if number is None:
-            number = handle.number = self._reopened(handle)
-        self._open.pop(handle, None)
-        self._open[handle] = None
-        self._make_room(self.most, handle)
+            number = handle.open_descriptor = self._reopen(handle)
+        self._open_files.pop(handle, None)
+        self._open_files[handle] = None
+        self._make_room(self.limit, handle)
         return number
 
-    def rest(self, handle: PooledFile) -> None:
+    def release(self, handle: PooledFile) -> None:
         """Close a file; if it has a name it can be opened again."""
-        self._open.pop(handle, None)
-        if handle.number is not None:
-            os.close(handle.number)
-            handle.number = None
+        self._open_files.pop(handle, None)
+        if handle.open_descriptor is not None:
+            os.close(handle.open_descriptor)
+            handle.open_descriptor = None
 
-    def _reopened(self, handle: PooledFile) -> int:
+    def _reopen(self, handle: PooledFile) -> int:
         status = examined(handle.path)
         if status is None or (status.st_dev, status.st_ino) != handle.identity:
             raise FileReplacedError(errno.ESTALE, os.strerror(errno.ESTALE), handle.path)
-        number = self._opened(handle.path, status)
-        if _version(number) != handle.version:
+        number = self._open_path(handle.path, status)
+        if _version(number) != handle.inode_generation:
             os.close(number)
             raise FileReplacedError(errno.ESTALE, os.strerror(errno.ESTALE), handle.path)
         return number
 
-    def _opened(self, path: str, status: os.stat_result) -> int:
+    def _open_path(self, path: str, status: os.stat_result) -> int:
         try:
             return opened(path, status)
         except DescriptorsExhaustedError:
-            if not self._make_room(len(self._open) // 2):
+            if not self._make_room(len(self._open_files) // 2):
                 raise
         return opened(path, status)
 
     def _make_room(self, most: int, used: PooledFile | None = None) -> bool:
         """Close those that were used longest ago until so many are left; tells if one was."""
-        if len(self._open) <= most:
+        if len(self._open_files) <= most:
             return False
-        over = len(self._open) - most
+        over = len(self._open_files) - most
         over += most // _CHUNK  # so that the search for them is not made for each file
-        idle = [handle for handle in self._open if not handle.kept]
-        idle += [handle for handle in self._open if handle.kept and handle.place]
+        idle = [handle for handle in self._open_files if not handle.pinned]
+        idle += [handle for handle in self._open_files if handle.pinned and handle.current_path]
         idle = [handle for handle in idle if handle is not used][:over]
         for handle in idle:
-            if handle.kept:  # it has a name all the same, if not one of ours
-                handle.path, handle.kept = handle.place, False
-            self.rest(handle)
-        self.scarce |= bool(idle)
+            if handle.pinned:  # it has a name all the same, if not one of ours
+                handle.path, handle.pinned = handle.current_path, False
+            self.release(handle)
+        self.has_evicted |= bool(idle)
         return bool(idle)
 
 

@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
-from notifyd.sources.logs.checkpoint import Checkpoint, FileId, carry_key, carry_of
+from notifyd.sources.logs.checkpoint import (
+    Checkpoint,
+    FileId,
+    parse_pending_record_key,
+    pending_record_key,
+)
 from notifyd.sources.logs.discovery.access import UnreadableFileError, examined
 from notifyd.sources.logs.reading.descriptor_pool import DescriptorPool
 from notifyd.sources.logs.reading.log_reader import LogReader
@@ -18,7 +23,9 @@ def remap_devices(positions: Mapping[str, str], handles: DescriptorPool) -> dict
     files = [
         (key, position)
         for text, value in positions.items()
-        if (key := FileId.parse(text)) and not key.lane and (position := Checkpoint.parse(value))
+        if (key := FileId.parse(text))
+        and not key.catch_up_trigger
+        and (position := Checkpoint.parse(value))
     ]
     settled: dict[int, int] = {}
     for key, position in files:
@@ -36,7 +43,7 @@ def remap_devices(positions: Mapping[str, str], handles: DescriptorPool) -> dict
 
 def _met(key: FileId, position: Checkpoint, handles: DescriptorPool) -> int | None:
     """Tell the device of the file that a position is of; None if it is not there."""
-    path = position.place or position.path
+    path = position.archived_path or position.path
     with suppress(UnreadableFileError, OSError):
         status = examined(path)
         if status is None or status.st_ino != key.inode:
@@ -45,7 +52,7 @@ def _met(key: FileId, position: Checkpoint, handles: DescriptorPool) -> int | No
             return key.device
         tail = LogReader(handles.open(path, status), key, path)
         try:
-            return status.st_dev if tail.take_up(position) else None
+            return status.st_dev if tail.resume_verified(position) else None
         finally:
             tail.close()
     return None
@@ -54,7 +61,7 @@ def _met(key: FileId, position: Checkpoint, handles: DescriptorPool) -> int | No
 def _renamed(text: str, devices: Mapping[int, int]) -> str:
     if key := FileId.parse(text):
         return key._replace(device=devices.get(key.device, key.device)).text()
-    if carry := carry_of(text):
+    if carry := parse_pending_record_key(text):
         trigger, key = carry
-        return carry_key(trigger, key._replace(device=devices.get(key.device, key.device)))
+        return pending_record_key(trigger, key._replace(device=devices.get(key.device, key.device)))
     return text

@@ -31,18 +31,18 @@ class PartialLineTimer:
         }
         self._partials: dict[FileId, _Partial] = {}
 
-    def note(self, tail: LogReader, now: float) -> None:
+    def observe(self, tail: LogReader, now: float) -> None:
         """Take note that a file was read up to its last newline."""
-        if not self._after or not any(name in self._after for name in tail.since):
+        if not self._after or not any(name in self._after for name in tail.start_offsets):
             return
-        end = tail.offset + tail.unfinished
+        end = tail.offset + tail.partial_line_len
         known = self._partials.get(tail.key)
-        if end == tail.offset or tail.key.lane:
+        if end == tail.offset or tail.key.catch_up_trigger:
             self._partials.pop(tail.key, None)
         elif known is None or known.end != end:
             self._partials[tail.key] = _Partial(end, now)
 
-    def tails(self, by_key: Mapping[FileId, LogReader]) -> list[LogReader]:
+    def readers(self, by_key: Mapping[FileId, LogReader]) -> list[LogReader]:
         """List the open files that end in an unfinished line; forget those that are not open."""
         for key in self._partials.keys() - by_key.keys():
             del self._partials[key]
@@ -54,12 +54,12 @@ class PartialLineTimer:
         due = {
             name
             for name in self._open(known, tail)
-            if known.since + self._after[name] <= now and tail.since[name] <= tail.offset
+            if known.since + self._after[name] <= now and tail.start_offsets[name] <= tail.offset
         }
         known.tried |= due
         return due
 
-    def wake(self, tail: LogReader) -> float | None:
+    def next_due(self, tail: LogReader) -> float | None:
         """Tell when a file's unfinished line counts for the next trigger."""
         known = self._partials[tail.key]
         return min(
@@ -67,4 +67,6 @@ class PartialLineTimer:
         )
 
     def _open(self, known: _Partial, tail: LogReader) -> list[str]:
-        return [name for name in tail.since if name in self._after and name not in known.tried]
+        return [
+            name for name in tail.start_offsets if name in self._after and name not in known.tried
+        ]

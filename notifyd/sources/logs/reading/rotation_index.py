@@ -20,21 +20,21 @@ class RotationIndex:
         self._folders: dict[str, set[str]] = {}
         self._strays: dict[str, set[str]] = {}
 
-    def enter(self, key: FileId, path: str) -> None:
+    def add(self, key: FileId, path: str) -> None:
         """Have a file found by its path; lanes are found by their file."""
-        if key.lane or self._paths.get(key) == path:
+        if key.catch_up_trigger or self._paths.get(key) == path:
             return
-        self.leave(key)
+        self.remove(key)
         self._paths[key] = path
         self._logs.setdefault(path, set()).add(key)
         folder, own = os.path.split(path)
         for name in family(path):
             self._by_path.setdefault(os.path.join(folder, name), {})[key] = None  # noqa: PTH118
             self._folders.setdefault(name, set()).add(folder)
-            self._sort(folder, name)
-        self._sort(folder, own)
+            self._update_strays(folder, name)
+        self._update_strays(folder, own)
 
-    def leave(self, key: FileId) -> None:
+    def remove(self, key: FileId) -> None:
         if (path := self._paths.pop(key, None)) is None:
             return
         self._logs[path].discard(key)
@@ -47,13 +47,13 @@ class RotationIndex:
             if not keys:
                 del self._by_path[called]
                 self._folders[name].discard(folder)
-            self._sort(folder, name)
+            self._update_strays(folder, name)
 
-    def homes(self, path: str) -> bool:
+    def is_log_path(self, path: str) -> bool:
         """Whether a path is a log's own, so that its folder is the home of that one."""
         return path in self._logs
 
-    def of(self, path: str) -> list[FileId]:
+    def for_path(self, path: str) -> list[FileId]:
         """List what a path named, with strays of that name from anywhere."""
         folder, name = os.path.split(path)
         found = dict(self._by_path.get(path, {}))
@@ -61,7 +61,7 @@ class RotationIndex:
             found |= self._by_path[os.path.join(stray, name)]  # noqa: PTH118
         return list(found)
 
-    def anywhere(self, name: str) -> list[FileId]:
+    def for_name(self, name: str) -> list[FileId]:
         """List what is or was called so in any folder."""
         return [
             key
@@ -69,7 +69,7 @@ class RotationIndex:
             for key in self._by_path[os.path.join(folder, name)]  # noqa: PTH118
         ]
 
-    def _sort(self, folder: str, name: str) -> None:
+    def _update_strays(self, folder: str, name: str) -> None:
         path = os.path.join(folder, name)  # noqa: PTH118
         strays = self._strays.setdefault(name, set())
         if path in self._by_path and path not in self._logs:

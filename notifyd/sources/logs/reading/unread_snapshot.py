@@ -10,13 +10,13 @@ class UnreadSnapshot(NamedTuple):
     """size: how much there was. print: of all of that."""
 
     size: int
-    print: Fingerprint
+    fingerprint: Fingerprint
 
     @classmethod
-    def taken(cls, descriptor: int) -> Self | None:
+    def read(cls, descriptor: int) -> Self | None:
         """Look at a file; None if it is empty."""
         size = os.fstat(descriptor).st_size
-        return cls(size, Fingerprint.taken(descriptor, size)) if size else None
+        return cls(size, Fingerprint.read(descriptor, size)) if size else None
 
-    def stands(self, descriptor: int) -> bool:
-        return Fingerprint.taken(descriptor, self.size) == self.print
+    def is_intact(self, descriptor: int) -> bool:
+        return Fingerprint.read(descriptor, self.size) == self.fingerprint

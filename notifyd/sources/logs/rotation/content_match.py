@@ -8,7 +8,7 @@ from typing import Final
 from notifyd.sources.logs.checkpoint import Checkpoint, FileId
 from notifyd.sources.logs.discovery.access import UnreadableFileError
 from notifyd.sources.logs.discovery.rotated_files import originals, sibling
-from notifyd.sources.logs.reading.fingerprint import HEAD
+from notifyd.sources.logs.reading.fingerprint import HEAD_SIZE
 from notifyd.sources.logs.reading.log_reader import LogReader
 from notifyd.sources.logs.reading.reader_set import ReaderSet
 from notifyd.sources.logs.rotation.recent_generations import RecentGenerations
@@ -38,7 +38,9 @@ class ContentMatcher:
         known = [
             (key, position)
             for key, position in self.relatives(tail)
-            if not (position.copied or self._was_sought(key, position) or key in self._tails.held)
+            if not (
+                position.is_copy or self._was_sought(key, position) or key in self._tails.withheld
+            )
         ]
         return sorted(known, key=lambda each: each[1].offset, reverse=True)
 
@@ -47,14 +49,14 @@ class ContentMatcher:
 
         Of what is no more, as another file has its number, there is only the position.
         """
-        yield from ((None, position) for position in self.ghosts.of(tail.handle.path))
-        for key, position in self._tails.relatives(tail.handle.path):
+        yield from ((None, position) for position in self.ghosts.of(tail.file.path))
+        for key, position in self._tails.possible_originals(tail.file.path):
             if key != tail.key:
                 yield key, position
 
     def _was_sought(self, key: FileId | None, position: Checkpoint) -> bool:
         """Whether a file is no more for good; one that is deleted may still be open."""
-        return position.sought and key not in self._tails.by_key
+        return position.copy_search_done and key not in self._tails.by_key
 
     def is_held(self, copy: LogReader) -> bool:
         """Whether another file of the same log is whole and begins with all of this one.
@@ -68,16 +70,16 @@ class ContentMatcher:
 
         What was read elsewhere of what is known as a copy stays so.
         """
-        read = copy.offset if copy.copied else 0
-        if copy.copied and outlasted(copy, gone):
+        read = copy.offset if copy.is_copy else 0
+        if copy.is_copy and outlasted(copy, gone):
             return False
         known = [(position, True) for position in gone]
         for _, position in self.relatives(copy) if gone else ():
-            if not (position.copied or position in gone):
+            if not (position.is_copy or position in gone):
                 known.append((position, False))
         known.sort(key=lambda each: (each[0].offset, each[1]), reverse=True)
         for position, is_gone in known:
-            if position.check and position.offset >= read and copy.fits(position):
+            if position.tail_digest and position.offset >= read and copy.holds_prefix(position):
                 return is_gone and may_hold_more(copy, position) and copy.resume(position)
         return False
 
@@ -86,9 +88,9 @@ class ContentMatcher:
         size = copy.size
         return any(
             is_part(copy, position)
-            or (position.check and position.offset == size and copy.fits(position))
+            or (position.tail_digest and position.offset == size and copy.holds_prefix(position))
             for _, position in self.relatives(copy)
-            if not position.copied
+            if not position.is_copy
         )
 
     def original(self, copy: LogReader, *, unread: bool = True) -> int | None:
@@ -98,7 +100,7 @@ class ContentMatcher:
         """
         for key, position in self.originals(copy):
             other = None if key is None else self._tails.by_key.get(key)
-            if not unread and other is not None and other.fresh and originals(name_of(other)):
+            if not unread and other is not None and other.is_unread and originals(name_of(other)):
                 continue
             for original in self._whole(key, position) if key is not None else ():
                 if begins(copy, original):
@@ -109,11 +111,11 @@ class ContentMatcher:
         """Give a file that still holds what was read of it, at the end of that."""
         with suppress(UnreadableFileError, OSError):
             if (tail := self._tails.by_key.get(key)) is not None:
-                if tail.intact:
+                if tail.verify_content():
                     yield tail
-            elif found := sibling(position.place or position.path, key):
-                with closing(self._tails.peek(found)) as tail:
-                    if tail.take_up(position):
+            elif found := sibling(position.archived_path or position.path, key):
+                with closing(self._tails.open_detached(found)) as tail:
+                    if tail.resume_verified(position):
                         yield tail
 
 
@@ -137,25 +139,29 @@ def begins(copy: LogReader, original: LogReader) -> bool:
 def is_part(copy: LogReader, position: Checkpoint) -> bool:
     """Whether a file is a copy of what one held that was truncated, up to some line."""
     size = copy.size
-    if not (position.begun <= copy.written <= position.cut and size <= position.offset):
+    if not (
+        position.content_since <= copy.mtime_ns <= position.truncated_at and size <= position.offset
+    ):
         return False
-    first = os.pread(copy.descriptor, HEAD, 0)
-    return b"\n" in first and position.first.startswith(first)
+    first = os.pread(copy.descriptor, HEAD_SIZE, 0)
+    return b"\n" in first and position.head_bytes.startswith(first)
 
 
 def name_of(tail: LogReader) -> str:
-    return os.path.basename(tail.handle.path)  # noqa: PTH119 - strings throughout
+    return os.path.basename(tail.file.path)  # noqa: PTH119 - strings throughout
 
 
 def may_hold_more(copy: LogReader, position: Checkpoint) -> bool:
     """Whether a copy may hold what was not read of its original: it is no older than that was."""
-    return copy.written >= position.modified
+    return copy.mtime_ns >= position.modified_ns
 
 
 def outlasted(copy: LogReader, gone: Iterable[Checkpoint]) -> bool:
     """Whether more was read of a file that is gone, and later, than a copy holds."""
     size = copy.size
-    return any(size <= position.offset and copy.written <= position.modified for position in gone)
+    return any(
+        size <= position.offset and copy.mtime_ns <= position.modified_ns for position in gone
+    )
 
 
 def holds_nothing_new(copy: LogReader, gone: Iterable[Checkpoint]) -> bool:
@@ -166,6 +172,6 @@ def holds_nothing_new(copy: LogReader, gone: Iterable[Checkpoint]) -> bool:
 def whole(tail: LogReader) -> bool | None:
     """Whether a file still holds what was read of it; None if it cannot be had."""
     try:
-        return tail.intact
+        return tail.verify_content()
     except (OSError, UnreadableFileError):
         return None

@@ -25,83 +25,87 @@ class CopyTracker:
 
     def withhold(self, tail: LogReader) -> bool:
         """Have a file of which nothing was given not be read if it is a copy; tells whether so."""
-        if not tail.fresh or tail.key.lane:
+        if not tail.is_unread or tail.key.catch_up_trigger:
             return False
-        gone, held_by = [], self._tails.held.get(tail.key)
+        gone, held_by = [], self._tails.withheld.get(tail.key)
         for key, position in self._likeness.originals(tail):
             original = None if key is None else self._tails.by_key.get(key)
             intact = original is not None and whole(original)
             if key is None or original is None or intact is None:
                 gone.append(position)
             elif not intact:
-                self._tails.waiting[key] = None  # it will be found to be truncated, and copies too
-                self._tails.held[tail.key] = key
+                self._tails.scheduled[key] = (
+                    None  # it will be found to be truncated, and copies too
+                )
+                self._tails.withheld[tail.key] = key
                 return True
             elif begins(tail, original):
-                self._tails.hold(tail, original)
+                self._tails.withhold(tail, original)
                 return True
         if self._goes_on(tail, gone):
             return False
         original = self._tails.by_key.get(held_by) if held_by is not None else None
         if self._likeness.is_spent(tail):
-            tail.pass_over()
-            self._tails.note(tail, urgent=True)
-        elif tail.copied and original is not None and whole(original):
+            tail.skip_to_end()
+            self._tails.save_checkpoint(tail, urgent=True)
+        elif tail.is_copy and original is not None and whole(original):
             if begins(tail, original):
-                tail.pass_over()
-                self._tails.note(tail, urgent=True)
-            elif not original.fresh:
-                del self._tails.held[tail.key]
-                tail.start_over()
+                tail.skip_to_end()
+                self._tails.save_checkpoint(tail, urgent=True)
+            elif not original.is_unread:
+                del self._tails.withheld[tail.key]
+                tail.rewind()
         return False
 
     def take_over(self, original: FileId, lost: Checkpoint) -> None:
         """Go on in copies that are held, as their original is no more what it was."""
-        for key in [key for key, held_by in self._tails.held.items() if held_by == original]:
+        for key in [key for key, held_by in self._tails.withheld.items() if held_by == original]:
             copy = self._tails.by_key[key]
             with suppress(UnreadableFileError, OSError):
                 went_on = self._goes_on(copy, [lost])
-                if not went_on and copy.copied and holds_nothing_new(copy, [lost]):
-                    copy.pass_over()
-                    self._tails.note(copy, urgent=True)
+                if not went_on and copy.is_copy and holds_nothing_new(copy, [lost]):
+                    copy.skip_to_end()
+                    self._tails.save_checkpoint(copy, urgent=True)
 
     def release(self, of: Callable[[FileId], bool]) -> None:
         """Have copies looked at again, as their originals are not what they were."""
-        for key in [key for key, original in self._tails.held.items() if of(original)]:
-            del self._tails.held[key]
-            self._tails.waiting[key] = None
+        for key in [key for key, original in self._tails.withheld.items() if of(original)]:
+            del self._tails.withheld[key]
+            self._tails.scheduled[key] = None
 
     def continued(self, found: RotatedFile, gone: list[Checkpoint]) -> bool:
         """Read on in a copy that is known as one, if its original is gone."""
-        tail, stored = self._tails.by_key.get(found.key), self._tails.ledger.stored.get(found.key)
+        tail, stored = self._tails.by_key.get(found.key), self._tails.registry.stored.get(found.key)
         with suppress(UnreadableFileError, OSError):
-            if tail is not None and tail.fresh and not self._likeness.is_held(tail):
+            if tail is not None and tail.is_unread and not self._likeness.is_held(tail):
                 if self._goes_on(tail, gone):
                     return True
-                if tail.copied and outlasted(tail, gone):
-                    tail.pass_over()
-                    self._tails.note(tail, urgent=True)
-            elif tail is None and stored is not None and stored.copied:
-                with closing(self._tails.peek(found)) as copy:
+                if tail.is_copy and outlasted(tail, gone):
+                    tail.skip_to_end()
+                    self._tails.save_checkpoint(tail, urgent=True)
+            elif tail is None and stored is not None and stored.is_copy:
+                with closing(self._tails.open_detached(found)) as copy:
                     copy.path = stored.path
-                    if self._likeness.is_held(copy) or not copy.take_up(stored):
+                    if self._likeness.is_held(copy) or not copy.resume_verified(stored):
                         return False
                     if self._likeness.follow(copy, gone):
-                        return self._goes_on(self._tails.go_on(found), gone)
+                        return self._goes_on(self._tails.open_rotated(found), gone)
                     if outlasted(copy, gone):
-                        copy.pass_over()
-                        self._tails.ledger.store(found.key, copy.position(self._tails.wall))
+                        copy.skip_to_end()
+                        self._tails.registry.store_closed(
+                            found.key, copy.take_checkpoint(self._tails.wall)
+                        )
         return False
 
     def _goes_on(self, tail: LogReader, gone: list[Checkpoint]) -> bool:
         """Read a file on from where the one was left that it is a copy of."""
-        before = tail.since
+        before = tail.start_offsets
         if not self._likeness.follow(tail, gone):
             return False
-        self._tails.held.pop(tail.key, None)
-        for trigger in before.keys() - tail.since.keys():  # it did not have the original
-            self._tails.branch(tail, trigger, before[trigger])
-            tail.since[trigger] = tail.offset
-        self._tails.waiting[tail.key] = None
-        self._tails.note(tail, urgent=True)
+        self._tails.withheld.pop(tail.key, None)
+        for trigger in before.keys() - tail.start_offsets.keys():  # it did not have the original
+            self._tails.add_catch_up_reader(tail, trigger, before[trigger])
+            tail.start_offsets[trigger] = tail.offset
+        self._tails.scheduled[tail.key] = None
+        self._tails.save_checkpoint(tail, urgent=True)
         return True

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from notifyd.sources.logs.checkpoint import Checkpoint
 from notifyd.sources.logs.discovery.rotated_files import family, originals
-from notifyd.sources.logs.reading.reader_set import LINGER, ReaderSet
+from notifyd.sources.logs.reading.reader_set import DRAIN_SECONDS, ReaderSet
 
 
 class RecentGenerations:
-    """Positions, remembered for LINGER seconds, by the folder that the file lay in."""
+    """Positions, remembered for DRAIN_SECONDS seconds, by the folder that the file lay in."""
 
     def __init__(self, tails: ReaderSet) -> None:
         self._tails = tails
@@ -27,16 +27,16 @@ class RecentGenerations:
         for position in positions:
             folder = os.path.dirname(position.path)  # noqa: PTH120 - strings throughout
             self._positions.setdefault(folder, deque()).append(position)
-            self._due.append((self._tails.now + LINGER, folder))
+            self._due.append((self._tails.now + DRAIN_SECONDS, folder))
 
     def of(self, path: str) -> Iterator[Checkpoint]:
         """Go through what those files were that a file at this path may be a copy of."""
         folder, name = os.path.split(path)
         bases = originals(name)
-        at_home = any(self._tails.ledger.homes(f"{folder}/{base}") for base in bases)
+        at_home = any(self._tails.registry.is_log_path(f"{folder}/{base}") for base in bases)
         elsewhere = bases and not at_home
         for around in list(self._positions) if elsewhere else [folder]:
             for position in self._positions.get(around, ()):
                 akin = not bases.isdisjoint(family(position.path))
-                if akin and self._tails.are_near(position.path, folder):
+                if akin and self._tails.may_be_same_log(position.path, folder):
                     yield position

@@ -10,8 +10,8 @@ from notifyd.sources.logs.discovery.path_scanner import PathScanner
 from notifyd.sources.logs.discovery.path_table import FileIdentity, PathTable
 from notifyd.sources.logs.discovery.rotated_files import renamed, rotations, sibling
 from notifyd.sources.logs.reading.log_reader import LogReader
-from notifyd.sources.logs.reading.reader_set import LINGER, ReaderSet
-from notifyd.sources.logs.reading.registry import KEPT
+from notifyd.sources.logs.reading.reader_set import DRAIN_SECONDS, ReaderSet
+from notifyd.sources.logs.reading.registry import CHECKPOINT_TTL
 from notifyd.sources.logs.rotation.content_match import ContentMatcher
 from notifyd.sources.logs.rotation.copytruncate import CopyTracker
 from notifyd.sources.logs.rotation.untracked import UntrackedFiles
@@ -26,7 +26,7 @@ class RotationResolver:
     """`orphaned` are names that lead to another file than before, or to none."""
 
     def __init__(self, tails: ReaderSet, names: PathTable, catalog: PathScanner) -> None:
-        stored = tails.ledger.stored
+        stored = tails.registry.stored
         self.orphaned = {position.path for position in stored.values()}
         self._likeness = ContentMatcher(tails)
         self.copies = CopyTracker(tails, self._likeness)
@@ -37,30 +37,32 @@ class RotationResolver:
 
     def begin(self) -> None:
         """Find what was renamed before the start."""
-        self.find(dict(self._tails.ledger.stored))
+        self.find(dict(self._tails.registry.stored))
 
     def find(self, lost: Mapping[FileId, Checkpoint]) -> None:
         """Go on with files that are not where they were, wherever they are found."""
-        for found in renamed(lost, self._tails.archives):
+        for found in renamed(lost, self._tails.archive_dirs):
             position = lost[found.key]
-            self._tails.archives.learn(position.path, found.path)
-            late = found.status.st_mtime + LINGER > self._tails.wall
+            self._tails.archive_dirs.learn(position.path, found.path)
+            late = found.status.st_mtime + DRAIN_SECONDS > self._tails.wall
             late = late or found.status.st_size != position.offset
-            written = found.status.st_mtime_ns > position.modified
-            if written or (late and not position.copied):
+            written = found.status.st_mtime_ns > position.modified_ns
+            if written or (late and not position.is_copy):
                 self._tails.resume(found)
-            elif position.place != found.path:
-                self._tails.ledger.store(found.key, replace(position, place=found.path))
+            elif position.archived_path != found.path:
+                self._tails.registry.store_closed(
+                    found.key, replace(position, archived_path=found.path)
+                )
 
     def hear_late_writers(self) -> None:
         """Go on with rotated files that somebody wrote to, though no hint told of it."""
-        for key, position in list(self._tails.ledger.stored.items()):
-            if position.place and not key.lane:
+        for key, position in list(self._tails.registry.stored.items()):
+            if position.archived_path and not key.catch_up_trigger:
                 with suppress(OSError):
-                    status = os.stat(position.place)  # noqa: PTH116 - for many files
-                    late = status.st_mtime_ns > position.modified
+                    status = os.stat(position.archived_path)  # noqa: PTH116 - for many files
+                    late = status.st_mtime_ns > position.modified_ns
                     late = late and status.st_size > position.offset
-                    if late and (found := sibling(position.place, key)):
+                    if late and (found := sibling(position.archived_path, key)):
                         self._tails.resume(found)
 
     def settle(self) -> None:
@@ -70,18 +72,18 @@ class RotationResolver:
         """
         self.copies.release(lambda original: original not in self._tails.by_key)
         unsettled = bool(self.orphaned)
-        while self.orphaned or self._tails.replaced or self._doubtful:
+        while self.orphaned or self._tails.replaced_checkpoints or self._doubtful:
             self._settle()
         if unsettled:
-            self._tails.oldest_first()
+            self._tails.schedule_oldest_first()
 
     def _settle(self) -> None:
         replaced: dict[str, list[Checkpoint]] = {}
-        for position in self._tails.replaced:
+        for position in self._tails.replaced_checkpoints:
             replaced.setdefault(position.path, []).append(position)
         orphaned, self.orphaned = self.orphaned | replaced.keys(), set()
-        self._likeness.ghosts.add(self._tails.replaced)
-        self._tails.replaced.clear()
+        self._likeness.ghosts.add(self._tails.replaced_checkpoints)
+        self._tails.replaced_checkpoints.clear()
         latest = self._doubted()
         doubted = set(latest)
         for path in orphaned:
@@ -91,26 +93,26 @@ class RotationResolver:
             earlier = self._earlier(path, now) or self._rotated(path)
             earlier += replaced.get(path, ()) or self._unmet(path, earlier)
             if earlier:
-                latest[path] = max(earlier, key=lambda position: position.modified)
-        rotated = rotations(latest.keys(), self._tails.archives.below)
+                latest[path] = max(earlier, key=lambda position: position.modified_ns)
+        rotated = rotations(latest.keys(), self._tails.archive_dirs.below)
         for path in sorted(latest):
             siblings = rotated.get(path, [])
             for found in siblings:
-                self._tails.meet(found)
+                self._tails.record_location(found)
             gone = self._gone(path)
             known = [*gone.values(), *replaced.get(path, ())]
             missed = path in doubted or not self._is_known(self._names.get(path))
             self._strangers.gather(path, siblings, known, latest[path], missed=missed)
-            self._tails.seek_no_more(gone)
+            self._tails.mark_copy_search_done(gone)
 
     def _doubted(self) -> dict[str, Checkpoint]:
         """Give by name what was last noted of logs of which nobody knows what they held since."""
         found: dict[str, Checkpoint] = {}
         for path in self._doubtful:
             identity = self._names.get(path)
-            for tail in self._tails.of(identity) if identity else ():
-                if tail.blank and not tail.key.lane:
-                    found[path] = tail.last
+            for tail in self._tails.readers_of(identity) if identity else ():
+                if tail.only_nul and not tail.key.catch_up_trigger:
+                    found[path] = tail.last_checkpoint
         self._doubtful = set()
         return found
 
@@ -118,8 +120,8 @@ class RotationResolver:
         """List what a path named, but for what it names now."""
         return [
             position
-            for key, position in self._tails.files_of(path)
-            if position.path == path and key[:2] != now and not position.copied
+            for key, position in self._tails.known_files(path)
+            if position.path == path and key[:2] != now and not position.is_copy
         ]
 
     def _unmet(self, path: str, earlier: list[Checkpoint]) -> list[Checkpoint]:
@@ -127,43 +129,53 @@ class RotationResolver:
 
         What was read is remembered for some time only, so older files tell nothing.
         """
-        armed = self._tails.ledger.armed
+        armed = self._tails.registry.first_scanned
         times = {pair[0]: armed[pair] for pair in self._catalog.patterns(path) if pair in armed}
         if earlier or not times:
             return []
-        since = max(*times.values(), self._tails.wall - KEPT)
-        return [Checkpoint(path, 0, "", since=dict.fromkeys(times, 0), modified=int(since * 1e9))]
+        since = max(*times.values(), self._tails.wall - CHECKPOINT_TTL)
+        return [
+            Checkpoint(
+                path, 0, "", start_offsets=dict.fromkeys(times, 0), modified_ns=int(since * 1e9)
+            )
+        ]
 
     def _rotated(self, path: str) -> list[Checkpoint]:
         """List what is known only by the name that it has since rotation."""
         return [
             position
-            for key, position in self._tails.files_of(path)
-            if position.path != path and not position.copied and not self._is_fresh(key)
+            for key, position in self._tails.known_files(path)
+            if position.path != path and not position.is_copy and not self._is_fresh(key)
         ]
 
     def _is_fresh(self, key: FileId) -> bool:
         tail = self._tails.by_key.get(key)
-        return tail is not None and tail.fresh
+        return tail is not None and tail.is_unread
 
     def retire(self) -> None:
         """Close what lingered long enough; where it ended stays known while it has a name."""
-        for tail in self._tails.outlived:
-            if not tail.deleted:
-                self._tails.park(tail)
+        for tail in self._tails.drained:
+            if not tail.is_deleted:
+                self._tails.store_and_close(tail)
                 continue
-            self.copies.take_over(tail.key, tail.last)
-            self._tails.drop(tail)
-            siblings = rotations({tail.path}, self._tails.archives.of).get(tail.path, [])
-            self._strangers.gather(tail.path, siblings, [tail.last], tail.last, missed=False)
+            self.copies.take_over(tail.key, tail.last_checkpoint)
+            self._tails.forget(tail)
+            siblings = rotations({tail.path}, self._tails.archive_dirs.of).get(tail.path, [])
+            self._strangers.gather(
+                tail.path, siblings, [tail.last_checkpoint], tail.last_checkpoint, missed=False
+            )
 
     def _gone(self, path: str) -> dict[FileId, Checkpoint]:
         """List the files of this name that are no more, if no copy of them was looked for yet."""
         return {
             key: position
-            for key, position in self._tails.files_of(path)
+            for key, position in self._tails.known_files(path)
             if position.path == path
-            and not (position.copied or position.sought or self._likeness.is_whole(key, position))
+            and not (
+                position.is_copy
+                or position.copy_search_done
+                or self._likeness.is_whole(key, position)
+            )
         }
 
     def doubt(self, path: str, tail: LogReader) -> None:
@@ -171,32 +183,32 @@ class RotationResolver:
 
         Only where nothing that was read tells: it was empty, or held NUL bytes and nothing else.
         """
-        if tail.blank:
+        if tail.only_nul:
             self._doubtful.add(path)
 
     def reborn(self, tail: LogReader, lost: Checkpoint) -> None:
         """Take note that a file is not what it was when its position was written."""
-        self._tails.replaced.append(lost)
+        self._tails.replaced_checkpoints.append(lost)
         self.orphaned.add(lost.path)
-        tail.lost = None
+        tail.lost_checkpoint = None
 
     def truncated(self, tail: LogReader, lost: Checkpoint) -> None:
         """Read what was not read of a file before it was truncated, if there is a copy of it."""
-        tail.lost = None
-        path, archives = lost.path, self._tails.archives
+        tail.lost_checkpoint = None
+        path, archives = lost.path, self._tails.archive_dirs
         siblings = rotations({path}, archives.below).get(path, [])
         unread = lost.offset == 0
         self.copies.take_over(tail.key, lost)
         copied = self._strangers.gather(path, siblings, [lost], lost, missed=unread)
         if not copied and self._may_look_around(path, lost):
             further = rotations({path}, archives.around).get(path, [])
-            further = [found for found in further if found.status.st_mtime_ns >= lost.modified]
+            further = [found for found in further if found.status.st_mtime_ns >= lost.modified_ns]
             if not self._strangers.gather(path, further, [lost], lost, missed=False):
                 self._vain = {each: at for each, at in self._vain.items() if self._is_recent(at)}
                 self._vain[path] = self._tails.now
         self._likeness.ghosts.add([lost])
         self.copies.release(lambda original: original == tail.key)
-        self._tails.note(tail, urgent=True)
+        self._tails.save_checkpoint(tail, urgent=True)
 
     def _may_look_around(self, path: str, lost: Checkpoint) -> bool:
         """Whether a copy in a folder that we do not know could be told from what is like it."""
@@ -207,5 +219,5 @@ class RotationResolver:
 
     def _is_known(self, now: FileIdentity | None) -> bool:
         """Whether a name leads to a file that was followed before."""
-        tails = self._tails.of(now) if now is not None else []
-        return bool(tails) and all(tail.known or not tail.fresh for tail in tails)
+        tails = self._tails.readers_of(now) if now is not None else []
+        return bool(tails) and all(tail.inode_verified or not tail.is_unread for tail in tails)

@@ -39,10 +39,10 @@ class UntrackedFiles:
         """
         strangers, copied = [], False
         for found in siblings:
-            if self._tails.recognise(found):
-                self._tails.meet(found)
+            if self._tails.recognize(found):
+                self._tails.record_location(found)
                 copied |= self._copies.continued(found, gone)
-                if missed and found.status.st_mtime_ns >= last.modified:
+                if missed and found.status.st_mtime_ns >= last.modified_ns:
                     self._share(found, last)
             else:
                 strangers.append(found)
@@ -51,7 +51,7 @@ class UntrackedFiles:
             with suppress(UnreadableFileError, OSError):
                 copied |= self._continues(found, path, gone, last)
         for found in strangers:
-            if found.key not in self._tails.by_key and found.key not in self._tails.ledger.stored:
+            if found.key not in self._tails.by_key and found.key not in self._tails.registry.stored:
                 with suppress(UnreadableFileError, OSError):
                     self._consider(found, path, last, wanted=missed or copied)
         return copied
@@ -63,27 +63,27 @@ class UntrackedFiles:
         with self._peek(found, path) as tail:
             if not self._likeness.follow(tail, gone) or self._remember_if_copy(tail, last):
                 return False
-            self._tails.archives.learn(path, found.path)
-            self._tails.adopt(tail)
+            self._tails.archive_dirs.learn(path, found.path)
+            self._tails.add_rotated(tail)
             return True
 
     def _consider(self, found: RotatedFile, path: str, last: Checkpoint, *, wanted: bool) -> None:
         """Read a file if it is later than the last that is known, and no copy."""
-        late = found.status.st_mtime_ns >= last.modified
+        late = found.status.st_mtime_ns >= last.modified_ns
         with self._peek(found, path) as tail:
             if late and self._remember_if_copy(tail, last):
                 return
-            tail.since = dict.fromkeys(self._nameless(found, last), 0)
-            if tail.since and not late:  # it is never to be read
-                tail.pass_over()
+            tail.start_offsets = dict.fromkeys(self._nameless(found, last), 0)
+            if tail.start_offsets and not late:  # it is never to be read
+                tail.skip_to_end()
                 self._store(tail)
-            elif tail.since and wanted:
-                self._tails.adopt(tail)
+            elif tail.start_offsets and wanted:
+                self._tails.add_rotated(tail)
 
     @contextmanager
     def _peek(self, found: RotatedFile, path: str) -> Iterator[LogReader]:
         """Open a file, for as long as nobody adopts it; ClosedGateError if it cannot be."""
-        tail = self._tails.peek(found)
+        tail = self._tails.open_detached(found)
         tail.path = path
         try:
             yield tail
@@ -93,28 +93,30 @@ class UntrackedFiles:
 
     def _nameless(self, found: RotatedFile, last: Checkpoint) -> set[str]:
         """List the triggers of a log that do not meet its rotated file by a name of their own."""
-        return last.since.keys() - {trigger for trigger, _ in self._catalog.patterns(found.path)}
+        return last.start_offsets.keys() - {
+            trigger for trigger, _ in self._catalog.patterns(found.path)
+        }
 
     def _share(self, found: RotatedFile, last: Checkpoint) -> None:
         """Let all triggers of a log have a rotated file that some of them met by its name."""
         tail = self._tails.by_key.get(found.key)
-        if tail is not None and tail.fresh and not tail.copied:
-            for trigger in self._nameless(found, last) - tail.since.keys():
-                tail.since[trigger] = tail.offset
+        if tail is not None and tail.is_unread and not tail.is_copy:
+            for trigger in self._nameless(found, last) - tail.start_offsets.keys():
+                tail.start_offsets[trigger] = tail.offset
 
     def _remember_if_copy(self, tail: LogReader, last: Checkpoint) -> bool:
         """Remember a file that holds nothing but what another held; tells whether it does."""
         read = self._likeness.original(tail)
         if read is not None:
-            tail.copy(read)
+            tail.mark_as_copy(read)
         elif self._likeness.is_spent(tail):
-            tail.pass_over()
+            tail.skip_to_end()
         else:
             return False
-        tail.since = dict.fromkeys(last.since, 0)
+        tail.start_offsets = dict.fromkeys(last.start_offsets, 0)
         self._store(tail)
         return True
 
     def _store(self, tail: LogReader) -> None:
-        position = replace(tail.position(self._tails.wall), place=tail.handle.path)
-        self._tails.ledger.store(tail.key, position)
+        position = replace(tail.take_checkpoint(self._tails.wall), archived_path=tail.file.path)
+        self._tails.registry.store_closed(tail.key, position)
