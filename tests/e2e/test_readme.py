@@ -1,101 +1,197 @@
-"""What the README shows is what happens."""
+"""What the README shows is what happens: its blocks are executed as they are written."""
 
+import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
 import tomllib
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
-from notifyd.cli import COMMANDS
+from notifyd.client.http import send_request
 from notifyd.config.load import load
+from notifyd.config.settings import Settings
+from notifyd.config.triggers import TYPES, ShapingConfig
+from notifyd.model.errors import UnreachableError
+from notifyd.model.notifications import MatchSummary
+from notifyd.sources.schedule.source import ScheduleSource
+from notifyd.triggers import Trigger
 from support.daemon import wait_for
+from support.markdown import blocks, pushes, section
+from support.wheelhouse import pack
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-TOML = [
-    re.sub(r"^ {3}", "", block, flags=re.MULTILINE) if block.startswith("   ") else block
-    for block in re.findall(r"^ *```toml\n(.*?)^ *```", README, re.MULTILINE | re.DOTALL)
-]
-LOG = "all is well\nERROR cannot reach the database\nERROR healthz slow\n"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+TRIGGERS = section(README, "## Triggers")
+FIVE_MINUTES = section(README, "## Five minutes from a token to a push")
 
 
-def environ(folder):
-    return {"HOME": str(folder), "PATH": os.environ["PATH"]}
+def environ(home, **more):
+    path = f"{home}/.local/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {"HOME": str(home), "PATH": path, **more}
 
 
-@pytest.mark.parametrize("text", TOML, ids=lambda text: text.splitlines()[0])
-def test_every_config_shown_is_accepted(text, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    path = tmp_path / "config.toml"
-    path.write_text(text)
-    shown = tomllib.loads(text).get("triggers", {})
-    assert set(load(path, environ(tmp_path)).settings.triggers) == set(shown)
-
-
-def test_every_trigger_type_has_an_example():
-    types = {
-        trigger["type"]
-        for text in TOML
-        for trigger in tomllib.loads(text).get("triggers", {}).values()
-    }
-    assert types == {"log", "file", "process", "schedule"}
-
-
-def test_the_shown_match_is_what_match_prints(tmp_path):
-    (example,) = [text for text in TOML if "exclude" in text]
-    (tmp_path / "config.toml").write_text(example)
-    (tmp_path / "app.log").write_text(LOG)
-    console = re.search(r"```console\n\$ notifyd (.*?)\n(.*?)```", README, re.DOTALL)
+def shell(script, env, cwd=ROOT, given="", options="-eu"):
     done = subprocess.run(
-        [sys.executable, "-m", "notifyd", *console[1].split()],
-        env=environ(tmp_path) | {"NOTIFYD_CONFIG": str(tmp_path / "config.toml")},
-        cwd=tmp_path,
+        ["sh", options, "-c", script],
+        env=env,
+        cwd=cwd,
+        input=given,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stderr == ""
-    assert done.stdout == console[2]
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
-def test_every_command_is_in_the_table():
-    table = README.partition("## Commands")[2].partition("Exit status")[0]
-    missing = [name for name in COMMANDS if f"`{name}`" not in table and f" {name}" not in table]
-    assert missing == []
+def typed(script, env, cwd=ROOT):
+    """Run a block in which a program fails on purpose, as an interactive shell would."""
+    shell(f"{script}\ntrue", env, cwd, options="-u")
 
 
-def test_every_dependency_has_its_reason():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = {re.match(r"[\w-]+", text)[0] for text in project["dependencies"]}
-    table = README.partition("## Dependencies")[2]
-    assert {name for name in named if f"| {name} |" not in table} == set()
-
-
-def test_the_example_config_is_accepted():
-    assert load(ROOT / "config.example.toml", environ("/root")).settings.triggers
-
-
-def test_the_shown_way_out_for_utf_16_rewrites_a_log_as_it_grows(tmp_path):
-    (command,) = re.findall(r"^```sh\n(tail .*?)^```", README, re.MULTILINE | re.DOTALL)
-    log, copy = tmp_path / "errorlog", tmp_path / "errorlog.utf8"
-    log.write_bytes("first 上 line\n".encode("utf-16"))
-    shell = subprocess.Popen(
-        command,
-        shell=True,
-        cwd=tmp_path,
-        env={**environ(tmp_path), "PYTHONUTF8": "1"},
-        start_new_session=True,
+@contextmanager
+def running(script, env, cwd=ROOT):
+    """Run a script that does not end by itself; it is ended as by Ctrl-C."""
+    process = subprocess.Popen(
+        ["sh", "-eu", "-c", script], env=env, cwd=cwd, start_new_session=True
     )
     try:
-        wait_for(lambda: copy.exists() and copy.read_text() == "first 上 line\n")
-        with log.open("ab") as file:
-            file.write("second Ċ\nthird".encode("utf-16-le"))
-        wait_for(lambda: copy.read_text() == "first 上 line\nsecond Ċ\n")
+        yield process
     finally:
-        os.killpg(shell.pid, signal.SIGKILL)
-        shell.wait()
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(15)
+
+
+def rows(socket):
+    try:
+        _, answer = send_request("GET", "/v1/notifications", socket_path=str(socket))
+    except UnreachableError:
+        return None
+    return [(row["title"], row["body"]) for row in answer["notifications"]]
+
+
+def arrived(platform, text, home):
+    """Wait for the pushes that a text announces; a body counts where one is shown."""
+
+    def missing():
+        shown = {(item.json["title"], item.json.get("body", "")) for item in platform.received}
+        titles = {title for title, _ in shown}
+        return [
+            (title, body)
+            for title, body in pushes(text.replace("~/", f"{home}/"))
+            if (title, body) not in shown and (body or title not in titles)
+        ]
+
+    assert pushes(text)
+    wait_for(lambda: not missing(), what=missing)
+
+
+def socket_of(home):
+    return home / ".local/state/notifyd/notifyd.sock"
+
+
+@pytest.mark.timeout(180)  # it installs into a new virtual environment
+def test_five_minutes_lead_from_a_token_to_a_push(tmp_path, platform):
+    home, wheels = tmp_path / "home", tmp_path / "wheels"
+    home.mkdir()
+    wheels.mkdir()
+    needed = PROJECT["project"]["dependencies"] + PROJECT["build-system"]["requires"]
+    pack(wheels, [Requirement(text).name for text in needed])
+    env = environ(
+        home,
+        PIP_NO_INDEX="1",
+        PIP_NO_COMPILE="1",
+        PIP_FIND_LINKS=str(wheels),
+        NOTIFYD_API__URL=platform.url,
+    )
+    install, token, start, use = blocks(FIVE_MINUTES, "sh")
+    (config,) = blocks(FIVE_MINUTES, "toml")
+    shell(install, env)
+    shell(token, env, given=f"{platform.token}\n")
+    (home / ".config/notifyd/config.toml").write_text(config)
+    with running(start, env):
+        wait_for(lambda: rows(socket_of(home)) is not None)
+        shell(use, env)
+        arrived(platform, FIVE_MINUTES, home)
+
+
+def test_the_examples_send_the_pushes_that_are_announced(tmp_path, platform):
+    env = environ(tmp_path, NOTIFYD_API__URL=platform.url, NOTIFYD_SEND_TOKEN=platform.token)
+    config = tmp_path / ".config/notifyd/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("\n".join(blocks(TRIGGERS, "toml")))
+    immediate = TRIGGERS.replace(section(TRIGGERS, "### Schedules"), "")
+    with running("notifyd run", env):
+        wait_for(lambda: rows(socket_of(tmp_path)) is not None)
+        for script in blocks(TRIGGERS, "sh"):
+            typed(script, env)
+        arrived(platform, immediate, tmp_path)
+
+
+async def test_the_schedule_fires_with_the_announced_push():
+    """At its time, which the test sets: nobody waits until Monday."""
+    text = section(README, "### Schedules")
+    ((name, config),) = tomllib.loads(blocks(text, "toml")[0])["triggers"].items()
+    trigger = TYPES["schedule"].model_validate({**config, "timezone": "UTC"})
+    monday_at_nine = 1_767_603_600.0
+    events, clock, emitted = [], [monday_at_nine], asyncio.Event()
+
+    async def emit(batch):
+        events.extend(batch.events)
+        emitted.set()
+
+    source = ScheduleSource({name: trigger}, {}, wall=lambda: clock[0], look=0.01)
+    task = asyncio.create_task(source.run(emit))
+    for _ in range(2):
+        await asyncio.wait_for(emitted.wait(), 5)
+        emitted.clear()
+        clock[0] = monday_at_nine + 1801
+    task.cancel()
+    await asyncio.wait({task})
+    (event,) = events
+    summary = MatchSummary(1, event.wall, event.wall, event.line, (event.line,), (), event)
+    assert Trigger(name, trigger, ShapingConfig()).render(summary) == pushes(text)[0]
+
+
+def test_the_demo_shows_what_the_second_shell_does(tmp_path):
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    commands, second_shell = blocks(section(README, "## Try it"), "sh")
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", commands, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    (recipe,) = re.findall(r"^run:.*\n\t@(.*)$", makefile, re.MULTILINE)
+    recipe = recipe.replace("$(BIN)", ".venv/bin")
+    socket = tmp_path / ".demo/notifyd.sock"
+    with running(f"{recipe} --port 0", environ(tmp_path), tmp_path):
+        wait_for(lambda: rows(socket) is not None)
+        typed(second_shell, environ(tmp_path), tmp_path)
+        expected = {"disk full", "reports: created results.csv", "jobs: failed", "Hi"}
+        wait_for(
+            lambda: expected <= {title for title, _ in rows(socket)}, what=lambda: rows(socket)
+        )
+
+
+def test_every_trigger_type_has_an_example():
+    shown = [
+        trigger["type"]
+        for text in blocks(README, "toml")
+        for trigger in tomllib.loads(text).get("triggers", {}).values()
+    ]
+    assert sorted(shown) == sorted(TYPES)
+
+
+def test_it_is_short_enough_to_be_read():
+    assert len(README.splitlines()) <= 200
+
+
+def test_the_example_config_is_accepted(tmp_path):
+    loaded = load(ROOT / "config.example.toml", {"HOME": str(tmp_path)})
+    assert set(loaded.table) <= set(Settings.model_fields)
+    assert {trigger.type for trigger in loaded.settings.triggers.values()} == set(TYPES)

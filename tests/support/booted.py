@@ -28,14 +28,17 @@ def drilled(drill, *words, within=55):
     return booted(DRILL, *words, within=within, drill=drill)
 
 
-def booted(script, *words, within=55, **names):
+def booted(script, *words, within=55, folders=(), **names):
     """Run a shell script in a system of its own; returns what it said.
 
-    In it {root} is the project, {python} this interpreter, and others as named.
+    In it {root} is the project, {python} this interpreter, and others as named. folders: what it
+    sees besides the project, read only.
     """
     script = (REACHABLE + script).format(root=ROOT, python=sys.executable, **names)
     inside = ["sh", "-c", script, "sh", *map(str, words)]
-    options = ["--ro-bind", str(ROOT), "--timeout", str(within), "--journal-on-failure"]
+    options = ["--timeout", str(within), "--journal-on-failure"]
+    for folder in (ROOT, *folders):
+        options += ["--ro-bind", str(folder)]
     done = subprocess.run(
         [HARNESS, *options, "--", *inside],
         capture_output=True,
