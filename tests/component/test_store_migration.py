@@ -1,8 +1,12 @@
 """Databases of earlier versions are brought up to date; one of a later version is left alone."""
 
+import json
+import re
 import sqlite3
 import subprocess
 import sys
+import time
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -10,13 +14,28 @@ import pytest
 
 from notifyd.engine.clock import Clock
 from notifyd.model.errors import StoreError, StoreUnavailableError
+from notifyd.model.events import AlertState, Now
+from notifyd.model.notifications import Status
+from notifyd.outbox import queries
 from notifyd.outbox.migration import SCHEMA
 from notifyd.outbox.store import OutboxStore
-from notifyd.shaping.codec import restore_state
+from notifyd.shaping.codec import all_entries, latest_time, restore_state
+from notifyd.shaping.group import NEVER
+from notifyd.shaping.inputs import Muted
+from notifyd.shaping.rules import Rule, Rules
+from notifyd.shaping.send_state import Sending
+from notifyd.shaping.state import TriggerStats
+from notifyd.shaping.trace import Action
+from notifyd.sources.journal.cursor import Cursor
+from notifyd.sources.logs.checkpoint import Checkpoint
+from notifyd.sources.processes.watched import WatchedProcess
+from support.histories import History
 from support.stores import restore_dump
 
 DUMPS = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
-"""What daemons of earlier versions left, by the number of their schema."""
+"""What killed daemons left, by the number of their schema."""
+SCHEMA_2 = DUMPS[1]
+HOUR = 3600.0
 
 _KILLED = """
 import os, sqlite3, sys
@@ -26,31 +45,212 @@ os._exit(0)
 """
 
 
-def test_there_is_a_dump_of_every_earlier_schema():
-    assert [dump.stem for dump in DUMPS] == [str(number) for number in range(1, SCHEMA)]
+TABLES = ("pieces", "positions", "notifications")
+
+
+async def restored(dump, folder):
+    """Read a dump as a start does; returns the state and the entries behind it."""
+    restore_dump(dump, folder)
+    async with OutboxStore(folder) as store:
+        saved = await store.saved()
+    now = Clock(saved.clock, boot="boot").now()
+    state = restore_state(saved.pieces, saved.rows, seed="other", now=now)
+    return state, saved.pieces
+
+
+def tables(folder):
+    with closing(sqlite3.connect(folder / "notifyd.db")) as reader:
+        return [reader.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in TABLES]
+
+
+def assert_holds(whole, part, where):
+    """Compare all that `part` names; an earlier version knew less."""
+    if isinstance(part, dict):
+        for name, value in part.items():
+            assert_holds(whole[name], value, f"{where}.{name}")
+    elif isinstance(part, list):
+        assert len(whole) >= len(part)
+        for index, value in enumerate(part):
+            assert_holds(whole[index], value, f"{where}.{index}")
+    else:
+        assert whole == part, where
+
+
+def test_there_is_a_dump_of_every_schema():
+    assert [dump.stem for dump in DUMPS] == [str(number) for number in range(1, SCHEMA + 1)]
 
 
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
-async def test_an_earlier_schema_is_taken_over_whole(dump, tmp_path):
+async def test_a_database_is_taken_over_to_the_byte(dump, tmp_path):
     restore_dump(dump, tmp_path)
-    with closing(sqlite3.connect(tmp_path / "notifyd.db")) as before:
-        held = [before.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in TABLES]
+    before = tables(tmp_path)
     async with OutboxStore(tmp_path) as store:
-        saved = await store.saved()
-        now = Clock(saved.clock, boot="boot").now()
-        state = restore_state(saved.pieces, saved.rows, seed="other", now=now)
-        assert not state.strays
-        assert len(state.groups) == 5
-        assert len(saved.rows) == 4
+        await store.saved()
+    assert tables(tmp_path) == before
     with closing(sqlite3.connect(tmp_path / "notifyd.db")) as after:
         assert after.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
         assert after.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert held == [
-            after.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in TABLES
-        ]
 
 
-TABLES = ("pieces", "positions", "notifications")
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
+async def test_every_field_of_the_state_is_read_as_it_was_written(dump, tmp_path):
+    state, stored = await restored(dump, tmp_path)
+    written = {name: json.loads(text) for name, text in all_entries(state).items()}
+    assert not state.strays
+    assert written.keys() == stored.keys()
+    for name, text in stored.items():
+        before = json.loads(text)
+        if name == "books:":
+            before["gate"]["worker_free"] = False  # that worker is gone
+        assert_holds(written[name], before, name)
+
+
+async def test_groups_are_restored_in_the_middle_of_counting(tmp_path):
+    state, _ = await restored(SCHEMA_2, tmp_path)
+    groups = state.groups
+    assert len(groups) == 12
+    counting = groups['["counting", "ann"]']
+    assert counting.values == ("ann",)
+    assert counting.identity == "counting\0log\0user"
+    assert len(counting.window) == len(counting.recent) == 3
+    assert counting.recent[0].line == "counting ann"
+    assert counting.recent[0].fields == {"user": "ann"}
+    debouncing = groups['["debouncing", "ann"]']
+    assert debouncing.tally.count == 2
+    assert debouncing.due == debouncing.since + 8 * HOUR
+    assert groups['["debouncing", "cy"]'].tally.paths == ("/srv/dump/logs/other.log",)
+    ann, bob = groups['["cooling", "ann"]'], groups['["cooling", "bob"]']
+    assert (ann.tally.count, ann.due, ann.cooldown) == (2, ann.cooling, 5 * HOUR)
+    assert (bob.tally, bob.cooling) == (None, bob.seen + 5 * HOUR)
+    joining = groups['["joining"]']
+    assert joining.told.lines == ("joining one", "joining two", "joining three")
+    assert state.rows[joining.open].count == joining.told.count == 3
+    assert groups['["records"]'].recent[0].facts["after"] == "2 after it\n3 records two"
+    assert groups['["units"]'].recent[1].facts["before"] == "units 1"
+
+
+async def test_conditions_are_restored_with_their_reminders_and_mutes(tmp_path):
+    state, _ = await restored(SCHEMA_2, tmp_path)
+    reminded, muted = (state.groups[f'["{name}"]'].alarm for name in ("silent", "silent-muted"))
+    assert reminded.event.phase is AlertState.FIRING
+    assert reminded.reminders == 1
+    assert reminded.due > state.groups['["silent"]'].seen + 4 * HOUR
+    assert (muted.due, muted.reminders, muted.row) == (NEVER, 0, "")
+    assert muted.hold == state.digests["mute:silent-muted"].id
+
+
+async def test_digests_mutes_and_the_budget_are_restored(tmp_path):
+    state, _ = await restored(SCHEMA_2, tmp_path)
+    digests = state.digests
+    assert {key: (held.placed, dict(held.digest.counts)) for key, held in digests.items()} == {
+        "budget": (False, {"files": 2, "socket": 3}),
+        "mute:by-hand": (False, {"by-hand": 3}),
+        "mute:silent-muted": (False, {"silent-muted": 1}),
+        "mute:windowed": (False, {"windowed": 2}),
+        "removed": (True, {"changing": 2}),
+    }
+    assert state.rows[digests["removed"].id].group == "digest:removed"
+    books = state.books
+    assert len(books.spent) == 4
+    assert digests["budget"].due == books.spent[0] + 10 * HOUR
+    assert set(books.mutes) == {"by-hand", "counting"}
+    assert books.serial > 30
+    assert re.fullmatch("[0-9a-f]{32}", books.seed)
+
+
+async def test_sending_and_the_outbox_are_restored(tmp_path):
+    state, _ = await restored(SCHEMA_2, tmp_path)
+    gate = state.books.gate
+    assert gate.sending is Sending.WAITING
+    assert gate.cause == "http_429"
+    assert gate.error == "the API answered 429 (Too Many Requests), and asks to wait for 1 s"
+    assert len(gate.slots) == 2
+    assert 0 < gate.hold < gate.resume
+    assert (gate.forbidden.title, gate.forbidden.status) == ("forbidden", Status.FAILED)
+    assert gate.forbidden.peer.uid == 0
+    rows = {row.title: row for row in state.rows.values()}
+    assert {title: row.status.value for title, row in rows.items()} == {
+        "failing": "queued",
+        "next": "attempting",
+        "queued anew": "queued",
+        "held": "held",
+        "joining: 3 \N{MULTIPLICATION SIGN}": "queued",
+        "2 from changing, changed or removed": "queued",
+    }
+    assert gate.in_flight == rows["next"].id
+    failing = rows["failing"]
+    assert (failing.attempts, failing.failures, failing.release) == (3, 3, gate.resume)
+    assert failing.last_error == gate.error
+    assert rows["queued anew"].key == "build"
+    assert rows["held"].release > gate.resume + 4 * HOUR
+
+
+async def test_ledgers_traces_and_incidents_are_restored(tmp_path):
+    state, _ = await restored(SCHEMA_2, tmp_path)
+    assert state.ledgers["lapsing"] == TriggerStats(1, 0, 1, "below the threshold", 0)
+    assert state.ledgers["cooling"].notifications == 2
+    actions = [entry.did for entry in state.trails["joining"]]
+    assert actions == [Action.WAITING, Action.QUEUED, Action.COOLING, Action.JOINED]
+    assert state.trails["joining"][-1].id == state.groups['["joining"]'].open
+    assert state.trails["cooling"][0].group == ("ann",)
+    assert state.trails["counting"][0].detail == "3 of 5 within 32400 s"
+    (incident,) = state.incidents.values()
+    assert incident.title == "notifyd's database was deleted"
+    assert incident.told
+
+
+async def test_checkpoints_of_every_source_are_read(tmp_path):
+    restore_dump(SCHEMA_2, tmp_path)
+    async with OutboxStore(tmp_path) as store:
+        positions = (await store.saved()).positions
+    kinds = {re.match(r"(log|journal):\w+|\w+", key).group() for key in positions}
+    assert kinds == {
+        "file",
+        "journal:armed",
+        "journal:carry",
+        "journal:read",
+        "log:armed",
+        "log:carry",
+        "log:file",
+        "process",
+        "schedule",
+    }
+    for key, text in positions.items():
+        if key.startswith("log:file:"):
+            assert_holds(json.loads(Checkpoint.parse(text).text()), json.loads(text), key)
+    cursor = Cursor.parse(positions["journal:read"])
+    assert json.loads(cursor.text()) == json.loads(positions["journal:read"])
+    (job,) = [text for key, text in positions.items() if key.startswith("process:job:")]
+    assert json.loads(WatchedProcess.remembered(job).remember()) == json.loads(job)
+
+
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
+async def test_what_was_counted_before_is_told_once(dump, tmp_path):
+    state, stored = await restored(dump, tmp_path)
+    history = History(Rules())
+    history.stored = dict(stored)
+    history.now = Now(latest_time(state) + 60.0, time.time())
+    with closing(sqlite3.connect(tmp_path / "notifyd.db")) as reader:
+        reader.row_factory = sqlite3.Row
+        records = reader.execute(f"SELECT {queries.COLUMNS} FROM notifications").fetchall()
+    history.rows = {record["id"]: queries.row_of(record) for record in records}
+    history.counts = {row.id: Counter({row.trigger: row.count}) for row in history.rows.values()}
+    history.rules = Rules(
+        {
+            group.trigger: Rule(group.trigger, group.identity, lasting=group.alarm is not None)
+            for group in state.groups.values()
+        }
+    )
+    history.restart()
+    history.feed(Muted("", 0.0))
+    history.sleep(9 * HOUR)
+    history.drain()
+    ended = history.told(Status.DELIVERED, Status.NO_DEVICE, Status.FAILED)
+    ended += history.told(Status.CANCELLED, Status.REPLACED) + history.below()
+    matches = {name: stats.matches for name, stats in history.state.ledgers.items()}
+    assert {name: ended[name] for name in matches if name != "notifyd"} == {
+        name: number for name, number in matches.items() if name != "notifyd"
+    }
 
 
 async def test_a_migration_that_is_cut_off_is_made_again_whole(tmp_path):
