@@ -33,15 +33,15 @@ from notifyd.telemetry import logging
 from notifyd.telemetry.problem_log import ProblemReporter
 from notifyd.telemetry.status import build_status, health
 
-_FIRST_LOOK = 5.0
+_READY_TIMEOUT = 5.0
 """Seconds that sources get to look at what is there before the socket opens all the same."""
-_LAST_LOOK = 1.0
+_SOURCES_TIMEOUT = 1.0
 """Seconds that sources get at the end to commit what they have read."""
-_LAST_DELIVERY = 3.0
+_DELIVERY_TIMEOUT = 3.0
 """Seconds that delivery gets at the end; what is left waits in the outbox."""
-_LAST_COMMIT = 2.0
+_COMMIT_TIMEOUT = 2.0
 """Seconds that the driver gets at the end, where storing is in trouble."""
-_LOOK_AROUND = 30.0
+_MAINTENANCE_INTERVAL = 30.0
 """Seconds between two looks, in quiet hours, at the database's place and the wall clock."""
 _FIXED = ("socket", "state")
 """Sections of the configuration that a reload cannot change."""
@@ -69,10 +69,10 @@ class App:
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._reload_error = ""
-        self._complaints = ProblemReporter()
+        self._problem_reporter = ProblemReporter()
         self._up = asyncio.Event()
-        self._watching: asyncio.Task[None] | None = None
-        self._delivering: asyncio.Task[None] | None = None
+        self._sources: asyncio.Task[None] | None = None
+        self._delivery: asyncio.Task[None] | None = None
         self._started = time.monotonic()
 
     def stop(self) -> None:
@@ -100,18 +100,18 @@ class App:
         self, folder: Path, store: OutboxStore, scanning: ThreadPoolExecutor
     ) -> None:
         self._folder, self._store, self._scanning = folder, store, scanning
-        self._pipeline = self._built(self._settings)
+        self._pipeline = self._build_pipeline(self._settings)
         saved = await store.saved()
         self._clock = Clock(saved.clock, boot=boot_id())
         seed = secrets.token_hex(16)
         state = restore_state(saved.pieces, saved.rows, seed=seed, now=self._clock.now())
         if latest_time(state) > self._clock.now().mono:  # a damaged store may have lost the reading
-            self._clock.forward(latest_time(state))
+            self._clock.advance_to(latest_time(state))
             state = restore_state(saved.pieces, saved.rows, seed=seed, now=self._clock.now())
         pipeline = self._pipeline
-        self._driver = Engine(store, state, self._clock, pipeline.rules, pipeline.render)
+        self._engine = Engine(store, state, self._clock, pipeline.rules, pipeline.render)
 
-    def _built(self, settings: Settings) -> Pipeline:
+    def _build_pipeline(self, settings: Settings) -> Pipeline:
         return Pipeline(
             settings,
             host=socket.gethostname(),
@@ -125,31 +125,31 @@ class App:
 
     async def _live(self, listener: Listener, ready: Callable[[Path | None], None]) -> None:
         async with asyncio.TaskGroup() as self._group:
-            driving = self._group.create_task(self._driver.run(), name="driver")
-            looking = self._group.create_task(
-                self._driver.look_around(_LOOK_AROUND), name="look around"
+            engine = self._group.create_task(self._engine.run(), name="engine")
+            maintenance = self._group.create_task(
+                self._engine.run_maintenance(_MAINTENANCE_INTERVAL), name="maintenance"
             )
             if await self._before_stop(self._start()):
-                async with serve(self._reception(), self._settings.socket, listener):
+                async with serve(self._control_service(), self._settings.socket, listener):
                     ready(listener.path)
                     self._up.set()
                     await self._stop.wait()
-                    await _ended(self._watching, _LAST_LOOK)
+                    await _ended(self._sources, _SOURCES_TIMEOUT)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_LAST_DELIVERY):
-                        await self._driver.idle()
-            for task in (self._watching, self._delivering, looking):
+                    async with asyncio.timeout(_DELIVERY_TIMEOUT):
+                        await self._engine.wait_idle()
+            for task in (self._sources, self._delivery, maintenance):
                 await _ended(task, 0)
-            self._driver.stop()
-            await _ended(driving, _LAST_COMMIT, cancel=False)
-            driving.cancel()
+            self._engine.stop()
+            await _ended(engine, _COMMIT_TIMEOUT, cancel=False)
+            engine.cancel()
 
     async def _start(self) -> None:
-        self._delivering = self._group.create_task(self._deliver(), name="delivery")
-        self._watching = self._group.create_task(self._watch(), name="sources")
+        self._delivery = self._group.create_task(self._run_delivery(), name="delivery")
+        self._sources = self._group.create_task(self._run_sources(), name="sources")
         with suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_LOOK):
-                await self._pipeline.armed()
+            async with asyncio.timeout(_READY_TIMEOUT):
+                await self._pipeline.wait_ready()
 
     async def _before_stop(self, work: Coroutine[None, None, None]) -> bool:
         """Do some work unless the stop comes first; tells whether it was done."""
@@ -164,36 +164,28 @@ class App:
             working.result()
         return working.done()
 
-    def _reception(self) -> ControlService:
-        return ControlService(
-            self._driver,
-            self._store,
-            kinds=self._kinds,
-            status=self.status,
-            health=self.health,
-            metrics=self.metrics,
-            reload=self.reload,
-        )
+    def _control_service(self) -> ControlService:
+        return ControlService(self._engine, self._store, self)
 
-    async def _deliver(self) -> None:
+    async def _run_delivery(self) -> None:
         api = self._settings.api
         async with SendClient(api.url, api.timeout) as client:
-            await self._driver.start_worker()
+            await self._engine.start_worker()
             await deliver(
-                self._driver, client, self._token, now=self._clock.now, random=random.random
+                self._engine, client, self._token, now=self._clock.now, random=random.random
             )
 
-    async def _watch(self) -> None:
-        await self._pipeline.run(self._driver, self._complaints)
+    async def _run_sources(self) -> None:
+        await self._pipeline.run(self._engine, self._problem_reporter)
 
     async def reload(self) -> Json:
         """Read the configuration again; where it is wrong, all goes on as it was."""
         await self._up.wait()
         async with self._reloading:
             try:
-                settings, token, pipeline = await asyncio.to_thread(self._read_again)
-                if self._driver.trouble:
-                    raise StoreUnavailableError(self._driver.trouble)
+                settings, token, pipeline = await asyncio.to_thread(self._load_configuration)
+                if self._engine.store_error:
+                    raise StoreUnavailableError(self._engine.store_error)
             except NotifydError as error:
                 problems = error.problems if isinstance(error, ConfigError) else [str(error)]
                 self._reload_error = "\n".join(problems)
@@ -206,35 +198,35 @@ class App:
             log.info("configuration reloaded", triggers=len(settings.triggers))
             return {"reloaded": True, "problems": [], "restart": restart}
 
-    def _read_again(self) -> tuple[Settings, TokenSource, Pipeline]:
+    def _load_configuration(self) -> tuple[Settings, TokenSource, Pipeline]:
         settings = load(self._config, self._environ).settings
         token = find_token(settings.api, self._environ)
         token.read()
-        return settings, token, self._built(settings)
+        return settings, token, self._build_pipeline(settings)
 
     async def _swap(self, pipeline: Pipeline, before: Settings) -> None:
         """Let the old sources end and commit, then start the new ones from there."""
         logging.configure(self._settings.log.level, self._settings.log.format)
-        await _ended(self._watching)
-        await self._driver.offer([Configured(pipeline.rules), SendingAllowed()])
-        self._pipeline, self._driver.render = pipeline, pipeline.render
+        await _ended(self._sources)
+        await self._engine.apply([Configured(pipeline.rules), SendingAllowed()])
+        self._pipeline, self._engine.render = pipeline, pipeline.render
         if self._settings.api != before.api:
-            await _ended(self._delivering)
+            await _ended(self._delivery)
         if self._stop.is_set():
             return
-        self._watching = self._group.create_task(self._watch(), name="sources")
-        if self._delivering is None or self._delivering.done():
-            self._delivering = self._group.create_task(self._deliver(), name="delivery")
+        self._sources = self._group.create_task(self._run_sources(), name="sources")
+        if self._delivery is None or self._delivery.done():
+            self._delivery = self._group.create_task(self._run_delivery(), name="delivery")
 
-    def _kinds(self) -> dict[str, str]:
+    def trigger_types(self) -> dict[str, str]:
         triggers = {name: trigger.type for name, trigger in self._settings.triggers.items()}
         return {**triggers, SOCKET: SOCKET}
 
     def status(self) -> Json:
         return build_status(
-            self._driver.state,
+            self._engine.state,
             self._clock.now(),
-            trouble=self._driver.trouble,
+            trouble=self._engine.store_error,
             sources=self._pipeline.health(),
             triggers={name: trigger.type for name, trigger in self._settings.triggers.items()},
             token_source=self._token.name,
@@ -242,7 +234,7 @@ class App:
             url=self._settings.api.url,
             uptime=time.monotonic() - self._started,
             reload_error=self._reload_error,
-            herald=self._driver.herald.described(),
+            herald=self._engine.delivery_reporter.described(),
         )
 
     def metrics(self) -> bytes:
@@ -251,8 +243,8 @@ class App:
         return render_metrics(self.status())
 
     def health(self) -> tuple[bool, str]:
-        gate = self._driver.state.books.gate
-        return health(gate, self._driver.trouble, self._pipeline.health())
+        gate = self._engine.state.books.gate
+        return health(gate, self._engine.store_error, self._pipeline.health())
 
 
 def _problem(token: TokenSource) -> str:

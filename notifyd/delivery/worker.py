@@ -20,11 +20,11 @@ LOOK = 1.0
 class DeliveryQueue(Protocol):
     """Where orders come from and outcomes go to."""
 
-    async def next_order(self) -> SendAttempt:
+    async def next_attempt(self) -> SendAttempt:
         """Wait until an order is on disk as attempting. Never cancelled but to end the worker."""
         ...
 
-    async def parcel(self, notification_id: str) -> Payload: ...
+    async def payload(self, notification_id: str) -> Payload: ...
 
     async def report(self, outcome: Outcome) -> None:
         """Return once the outcome is on disk."""
@@ -59,7 +59,7 @@ class FileStamp(NamedTuple):
 
 
 async def deliver(
-    desk: DeliveryQueue,
+    queue: DeliveryQueue,
     client: SendClient,
     tokens: TokenProvider,
     *,
@@ -74,26 +74,26 @@ async def deliver(
     """
     watch = TokenWatch(tokens)
     async with asyncio.TaskGroup() as group:
-        group.create_task(watch.run(desk.token_changed, look), name="token watch")
+        group.create_task(watch.run(queue.token_changed, look), name="token watch")
         while True:
-            order = await desk.next_order()
+            order = await queue.next_attempt()
             try:
-                answer = await _ask(desk, client, watch.take(), order, tokens.name)
+                answer = await _ask(queue, client, watch.take(), order, tokens.name)
             except TokenError as error:
                 outcome = Outcome(order.id, OutcomeKind.REFUSED, str(error), cause="token")
             except RequestEncodingError as error:
                 outcome = Outcome(order.id, OutcomeKind.FAILED, str(error), cause="envelope")
             else:
                 outcome = decide(answer, order, now(), random())
-            await desk.report(outcome)
+            await queue.report(outcome)
             watch.judge(outcome.verdict)  # only now: the fold knows what a new token would mend
 
 
 async def _ask(
-    desk: DeliveryQueue, client: SendClient, token: Secret, order: SendAttempt, place: str
+    queue: DeliveryQueue, client: SendClient, token: Secret, order: SendAttempt, place: str
 ) -> ApiResponse:
     try:
-        parcel = await desk.parcel(order.id)
+        parcel = await queue.payload(order.id)
     except MissingError as error:
         raise RequestEncodingError(str(error)) from error
     except StoreUnavailableError as error:

@@ -1,31 +1,62 @@
-"""The two clocks, and the line of monotonic time that goes on over restarts and reboots."""
+"""The two clocks: monotonic time that continues over restarts and reboots, and wall time."""
 
 import json
 import time
 from collections.abc import Callable
-from math import isfinite
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 from notifyd.model.events import Now
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_LATEST = 1e12
+"""Seconds: a stored time beyond this, some 30,000 years, is damaged."""
 
 
 def boot_id() -> str:
     return _BOOT_ID.read_text().strip()
 
 
-class Clock:
-    """Reads `Now`. `mono` continues from the reading that was saved last.
+@dataclass(frozen=True, slots=True)
+class _StoredReading:
+    """One reading of the clocks, as each commit stores it: the field names are the JSON's keys.
 
-    Within one boot the time that passed is known exactly; over a reboot the wall clock has to
-    tell it, and one that went backwards counts as no time at all.
+    boot: the kernel's boot id. monotonic: the system's monotonic clock. mono, wall: as in `Now`.
+    """
+
+    boot: str
+    monotonic: float
+    mono: float
+    wall: float
+
+    @classmethod
+    def parse(cls, text: str | None) -> Self | None:
+        """Read the JSON of a reading, ignoring unknown keys; None if it is absent or damaged."""
+        try:
+            stored = json.loads(text or "")
+            boot, *times = (stored[name] for name in ("boot", "monotonic", "mono", "wall"))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None
+        if not isinstance(boot, str) or not boot or not all(map(_is_time, times)):
+            return None
+        return cls(boot, *times)
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) <= _LATEST
+
+
+class Clock:
+    """Reads `Now`. `Now.mono` continues from the reading that the last process stored.
+
+    Within one boot the time since that reading is known exactly. After a reboot the wall clock
+    measures it; a wall clock that went backwards counts as no time.
     """
 
     def __init__(
         self,
-        saved: str | None,
+        stored: str | None,
         *,
         boot: str,
         monotonic: Callable[[], float] = time.monotonic,
@@ -33,39 +64,25 @@ class Clock:
     ) -> None:
         self._boot, self._monotonic, self._wall = boot, monotonic, wall
         self._offset = 0.0
-        before = _reading(saved)
-        if before is None:
+        """What to add to the system's monotonic clock."""
+        last = _StoredReading.parse(stored)
+        if last is None:
             return
-        if before["boot"] == boot and before["monotonic"] <= monotonic():
-            self._offset = before["mono"] - before["monotonic"]
+        if last.boot == boot and last.monotonic <= monotonic():
+            self._offset = last.mono - last.monotonic
         else:
-            elapsed = max(0.0, wall() - before["wall"])
-            self._offset = before["mono"] + elapsed - monotonic()
+            elapsed = max(0.0, wall() - last.wall)
+            self._offset = last.mono + elapsed - monotonic()
 
-    def forward(self, mono: float) -> None:
-        """Go on from this time at the earliest, where the reading that was saved is lost."""
+    def advance_to(self, mono: float) -> None:
+        """Move `Now.mono` forward to at least this time, for when the stored reading is lost."""
         self._offset += max(0.0, mono - self.now().mono)
 
     def now(self) -> Now:
         return Now(self._monotonic() + self._offset, self._wall())
 
-    def saved(self, now: Now) -> str:
-        """Write a reading down for the constructor of the next process."""
+    def serialize(self, now: Now) -> str:
+        """Return the JSON from which the next process's clock continues."""
         return json.dumps(
-            {
-                "boot": self._boot,
-                "monotonic": now.mono - self._offset,
-                "mono": now.mono,
-                "wall": now.wall,
-            }
+            asdict(_StoredReading(self._boot, now.mono - self._offset, now.mono, now.wall))
         )
-
-
-def _reading(saved: str | None) -> dict[str, Any] | None:
-    """Read it back; None where there is none, or a damaged one: then time begins anew."""
-    try:
-        before = json.loads(saved or "")
-        sound = all(isfinite(before[name]) for name in ("monotonic", "mono", "wall"))
-        return before if sound and before["boot"] else None
-    except (ValueError, TypeError, KeyError):
-        return None

@@ -1,4 +1,4 @@
-"""What waits to be committed, in two lanes: what cannot be read again goes ahead of what can."""
+"""Events that wait for a commit. Events that cannot be read again go ahead of those that can."""
 
 import asyncio
 from collections import deque
@@ -10,67 +10,69 @@ from notifyd.model.events import CheckpointUpdates
 from notifyd.shaping.inputs import Input
 from notifyd.shaping.state import Reply
 
-_BATCH = 500
-"""Events folded at once: bounds the time for which the loop does nothing else."""
+_MAX_BATCH = 500
+"""Events folded in one step: bounds how long the event loop is busy with it."""
 
 
 @dataclass(slots=True, eq=False)
 class PendingCommit:
-    """Events and positions that belong into one commit, and who waits for it.
+    """Events and checkpoint updates that belong in one commit.
 
-    refusable: the asker can be told that there is no room on the disk, and asks again.
+    fail_fast: fail while the database cannot be written, because the caller can ask again.
+    committed: resolves to one reply per event once all of it is on disk.
     """
 
-    inputs: Sequence[Input]
-    positions: CheckpointUpdates
-    refusable: bool
+    events: Sequence[Input]
+    checkpoints: CheckpointUpdates
+    fail_fast: bool
     committed: asyncio.Future[list[Reply | None]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
-    def refuse(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         if not self.committed.done():
             self.committed.set_exception(error)
 
 
 class CommitQueue:
     def __init__(self) -> None:
-        self._ahead: deque[PendingCommit] = deque()
-        self._bulk: deque[PendingCommit] = deque()
+        self._urgent: deque[PendingCommit] = deque()
+        self._rereadable: deque[PendingCommit] = deque()
 
     def __bool__(self) -> bool:
-        return bool(self._ahead or self._bulk)
+        return bool(self._urgent or self._rereadable)
 
-    def put(self, offer: PendingCommit, *, rereadable: bool = False) -> None:
-        (self._bulk if rereadable else self._ahead).append(offer)
+    def put(self, pending: PendingCommit, *, rereadable: bool = False) -> None:
+        """Append to the queue. rereadable: after a crash, the source can read the events again."""
+        (self._rereadable if rereadable else self._urgent).append(pending)
 
-    def take(self) -> list[PendingCommit]:
-        """Take as many as are folded together; at least one, if there is any."""
-        offers: list[PendingCommit] = []
+    def take_batch(self) -> list[PendingCommit]:
+        """Remove and return what one commit holds; empty only if the queue is empty."""
+        batch: list[PendingCommit] = []
         size = 0
-        for lane in (self._ahead, self._bulk):
-            while lane and (not offers or size + len(lane[0].inputs) <= _BATCH):
-                offers.append(lane.popleft())
-                size += len(offers[-1].inputs)
-        return offers
+        for queue in (self._urgent, self._rereadable):
+            while queue and (not batch or size + len(queue[0].events) <= _MAX_BATCH):
+                batch.append(queue.popleft())
+                size += len(batch[-1].events)
+        return batch
 
-    def refuse(self, sentence: str) -> None:
-        """Refuse those whose askers can ask again, and keep the others."""
-        self._ahead = deque(refused(self._ahead, sentence))
-        self._bulk = deque(refused(self._bulk, sentence))
+    def fail_fast(self, reason: str) -> None:
+        """Fail the commits whose callers can ask again; keep the others."""
+        self._urgent = deque(fail_fast(self._urgent, reason))
+        self._rereadable = deque(fail_fast(self._rereadable, reason))
 
-    def end(self, sentence: str) -> None:
-        """Refuse all of them."""
-        for offer in (*self._ahead, *self._bulk):
-            offer.refuse(StoreUnavailableError(sentence))
+    def close(self, reason: str) -> None:
+        """Fail all commits that are left."""
+        for pending in (*self._urgent, *self._rereadable):
+            pending.fail(StoreUnavailableError(reason))
 
 
-def refused(offers: Iterable[PendingCommit], sentence: str) -> list[PendingCommit]:
-    """Refuse those that can be, each with an error of its own; returns the others."""
+def fail_fast(batch: Iterable[PendingCommit], reason: str) -> list[PendingCommit]:
+    """Fail the commits whose callers can ask again, each with its own error; return the others."""
     kept = []
-    for offer in offers:
-        if offer.refusable:
-            offer.refuse(StoreUnavailableError(sentence))
+    for pending in batch:
+        if pending.fail_fast:
+            pending.fail(StoreUnavailableError(reason))
         else:
-            kept.append(offer)
+            kept.append(pending)
     return kept

@@ -1,7 +1,7 @@
-"""The driver: events in, one step, one commit, and only then the new state and the answers.
+"""The engine: fold events in one step, commit the decision, and only then adopt it and reply.
 
-There is one of it, and nothing else writes to the store. What is offered, in two
-lanes (`offers.py`), while a commit is under way is committed together by the next one.
+There is one engine, and nothing else writes to the store. Events that arrive while a commit is
+under way wait in the queue (`commit_queue.py`) and share the next commit.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from math import inf
 import structlog
 
 from notifyd.engine.clock import Clock
-from notifyd.engine.commit_queue import CommitQueue, PendingCommit, refused
+from notifyd.engine.commit_queue import CommitQueue, PendingCommit, fail_fast
 from notifyd.model.attempts import Outcome, SendAttempt
 from notifyd.model.errors import ConcurrentUpdateError, DamagedError, StoreUnavailableError
 from notifyd.model.events import CheckpointUpdates, Now
@@ -38,263 +38,267 @@ from notifyd.telemetry.delivery_log import DeliveryReporter
 
 Render = Callable[[Notification, Content, Now], Payload]
 
-_RETRY = (0.5, 1.0, 2.0)
-"""Seconds between attempts to commit; the last goes on."""
-_TEXTS = 50
-"""So many texts are made before others have their turn."""
-_LOST = "(its text was lost when the database was damaged)"
-_ENDING = "notifyd is ending: send it again when it runs"
+_RETRY_DELAYS = (0.5, 1.0, 2.0)
+"""Seconds between attempts to commit; the last one repeats."""
+_RENDERED_AT_ONCE = 50
+"""Payloads rendered before other tasks get a turn."""
+_TEXT_LOST = "(its text was lost when the database was damaged)"
+_SHUTTING_DOWN = "notifyd is shutting down; try again when it is running"
 
 log = structlog.get_logger()
 
 
 class Engine:
-    """rules: those to start with. render: makes a row's text; replaced at a reload."""
+    """rules: in force from the start. render: makes a notification's text; a reload replaces it."""
 
     def __init__(
         self, store: OutboxStore, state: State, clock: Clock, rules: Rules, render: Render
     ) -> None:
         self.state = state
         self.render = render
-        self.trouble = ""
-        """Why nothing can be stored at the moment; empty when all is well."""
-        self.herald = DeliveryReporter()
+        self.store_error = ""
+        """Why the database cannot be written; empty while commits succeed."""
+        self.delivery_reporter = DeliveryReporter()
         self._store, self._clock, self._rules = store, clock, rules
-        self._lanes = CommitQueue()
-        self._current: list[PendingCommit] = []
-        self._wake = asyncio.Event()
-        self._orders: asyncio.Queue[SendAttempt] = asyncio.Queue()
-        self._watchers: dict[str, list[asyncio.Future[Notification]]] = {}
+        self._queue = CommitQueue()
+        self._batch: list[PendingCommit] = []
+        self._wakeup = asyncio.Event()
+        self._attempts: asyncio.Queue[SendAttempt] = asyncio.Queue()
+        self._waiters: dict[str, list[asyncio.Future[Notification]]] = {}
         self._adopted = asyncio.Event()
-        self._stopping = self._ended = False
+        self._stopping = self._stopped = False
 
-    async def offer(
+    async def apply(
         self,
-        inputs: Sequence[Input],
-        positions: CheckpointUpdates | None = None,
+        events: Sequence[Input],
+        checkpoints: CheckpointUpdates | None = None,
         *,
         rereadable: bool = False,
-        refusable: bool = False,
+        fail_fast: bool = False,
     ) -> list[Reply | None]:
-        """Fold events; returns, once they are on disk, what each of them is answered.
+        """Fold events and commit the result; return one reply per event once it is on disk.
 
-        Raises StoreUnavailableError for a refusable offer while nothing can be stored.
+        While the database cannot be written this waits, or with `fail_fast` raises
+        StoreUnavailableError. rereadable: the source can read the events again after a crash, so
+        they are committed in bulk, behind all others.
         """
-        if self._ended:
-            raise StoreUnavailableError(_ENDING)
-        if refusable and self.trouble:
-            raise StoreUnavailableError(self.trouble)
-        offer = PendingCommit(inputs, positions or {}, refusable)
-        self._lanes.put(offer, rereadable=rereadable)
-        self._wake.set()
-        return await offer.committed
+        if self._stopped:
+            raise StoreUnavailableError(_SHUTTING_DOWN)
+        if fail_fast and self.store_error:
+            raise StoreUnavailableError(self.store_error)
+        pending = PendingCommit(events, checkpoints or {}, fail_fast)
+        self._queue.put(pending, rereadable=rereadable)
+        self._wakeup.set()
+        return await pending.committed
 
     async def run(self) -> None:
-        """Fold and commit until `stop`; what was offered by then is committed still."""
-        # First of all, for what became due meanwhile must not be told by other rules.
-        self._current = [PendingCommit([Configured(self._rules)], {}, refusable=False)]
+        """Fold and commit until `stop`; what is queued by then is still committed."""
+        # The rules come first: what became due while the daemon was down must follow them.
+        self._batch = [PendingCommit([Configured(self._rules)], {}, fail_fast=False)]
         try:
-            await self._commit()
-            while offers := await self._next():
-                self._current = offers
-                await self._commit()
+            await self._commit_batch()
+            while batch := await self._next_batch():
+                self._batch = batch
+                await self._commit_batch()
         finally:
-            self._ended = True
-            for offer in self._current:
-                offer.refuse(StoreUnavailableError(_ENDING))
-            self._lanes.end(_ENDING)
+            self._stopped = True
+            for pending in self._batch:
+                pending.fail(StoreUnavailableError(_SHUTTING_DOWN))
+            self._queue.close(_SHUTTING_DOWN)
 
     def now(self) -> Now:
         return self._clock.now()
 
     def stop(self) -> None:
         self._stopping = True
-        self._wake.set()
+        self._wakeup.set()
 
-    async def _next(self) -> list[PendingCommit] | None:
-        """Wait for offers or a deadline; none at all when it is time to end."""
-        while not self._lanes:
+    async def _next_batch(self) -> list[PendingCommit] | None:
+        """Wait for queued events or a deadline of the state; None once stopped."""
+        while not self._queue:
             if self._stopping:
                 return None
             now = self._clock.now()
             wait = self.state.deadline() - now.mono
             if wait <= 0:
-                return [PendingCommit((), {}, refusable=False)]
-            self._wake.clear()
+                return [PendingCommit((), {}, fail_fast=False)]
+            self._wakeup.clear()
             try:
                 async with asyncio.timeout(None if wait == inf else wait):
-                    await self._wake.wait()
+                    await self._wakeup.wait()
             except TimeoutError:
                 continue
-        return self._lanes.take()
+        return self._queue.take_batch()
 
-    async def _commit(self) -> None:
-        """Fold the current offers and store that, however often it must be tried."""
-        attempt = 0
+    async def _commit_batch(self) -> None:
+        """Fold the current batch and commit the decision, retrying until that succeeds."""
+        failures = 0
         while True:
-            offers = self._current
+            batch = self._batch
             now = self._clock.now()
-            inputs = [event for offer in offers for event in offer.inputs]
-            decision = step(self.state, inputs, now)
-            entries = await self._entries(decision, now)
-            positions = {key: value for offer in offers for key, value in offer.positions.items()}
-            changes = state_entries(decision, self.state.books)
-            commit = Commit(
-                changes,
-                positions,
-                entries,
-                self._clock.saved(now),
-                now.wall,
-                decision.forget,
-                decision.revived,
-            )
-            needed = bool(changes or positions or entries or decision.forget is not None)
+            decision = step(self.state, [event for each in batch for event in each.events], now)
+            commit = await self._commit_of(decision, batch, now)
             try:
-                if needed or self.trouble or self._store.lost():
+                if not commit.is_empty or self.store_error or self._store.lost():
                     await self._store.commit(commit)
             except ConcurrentUpdateError as error:
-                self._current = _without(offers, error)
+                self._batch = _without_conflict(batch, error)
                 continue
             except DamagedError:
-                self._current = await self._mend(offers)
+                self._batch = await self._repair(batch)
                 continue
             except StoreUnavailableError as error:
-                self._current = self._refused(offers, error)
-                await asyncio.sleep(_RETRY[min(attempt, len(_RETRY) - 1)])
-                attempt += 1
+                self._batch = self._store_failed(batch, error)
+                await asyncio.sleep(_RETRY_DELAYS[min(failures, len(_RETRY_DELAYS) - 1)])
+                failures += 1
                 continue
-            self._recovered()
+            self._store_recovered()
             self.state.adopt(decision, now)
-            self.herald.sending(decision.books.gate, now.mono)
+            self.delivery_reporter.report_sending(decision.books.gate, now.mono)
             self._adopted.set()
-            self._answer(offers, decision)
-            self._tell_incidents()
+            self._reply(batch, decision)
+            self._queue_incidents()
             return
 
-    async def _mend(self, offers: list[PendingCommit]) -> list[PendingCommit]:
-        """Have the database salvaged; what is known here was acknowledged and goes over that."""
-        known = RunningState(all_entries(self.state), self.state.rows, self._without_text)
+    async def _commit_of(self, decision: Decision, batch: list[PendingCommit], now: Now) -> Commit:
+        return Commit(
+            pieces=state_entries(decision, self.state.books),
+            positions={key: value for each in batch for key, value in each.checkpoints.items()},
+            entries=await self._render_all(decision, now),
+            clock=self._clock.serialize(now),
+            wall=now.wall,
+            forget=decision.forget,
+            revived=decision.revived,
+        )
+
+    async def _repair(self, batch: list[PendingCommit]) -> list[PendingCommit]:
+        """Repair the damaged database and write over it what this process has acknowledged."""
+        running = RunningState(all_entries(self.state), self.state.rows, self._render_lost_text)
         try:
-            await self._store.mend(known)
-        except StoreUnavailableError as worse:
-            offers = self._refused(offers, worse)
-            await asyncio.sleep(_RETRY[-1])
-        return offers
+            await self._store.repair(running)
+        except StoreUnavailableError as error:
+            batch = self._store_failed(batch, error)
+            await asyncio.sleep(_RETRY_DELAYS[-1])
+        return batch
 
-    def _without_text(self, row: Notification) -> Payload:
-        return self.render(row, Message(row.title or row.trigger, _LOST), self._clock.now())
+    def _render_lost_text(self, row: Notification) -> Payload:
+        return self.render(row, Message(row.title or row.trigger, _TEXT_LOST), self._clock.now())
 
-    def _tell_incidents(self) -> None:
-        for incident in self._store.incidents():
-            self._lanes.put(PendingCommit([Happened(incident)], {}, refusable=False))
+    def _queue_incidents(self) -> None:
+        for incident in self._store.take_incidents():
+            self._queue.put(PendingCommit([Happened(incident)], {}, fail_fast=False))
 
-    async def look_around(self, every: float) -> None:
-        """See every so many seconds, until cancelled, to what wakes nobody.
+    async def run_maintenance(self, interval: float) -> None:
+        """Commit, every `interval` seconds at most, if the database file or the clock changed.
 
-        The database may have been taken away, the wall clock set. While commits come, each of them
-        sees to that; this is for the quiet hours.
+        A commit restores a database that was deleted or replaced, and recomputes wall-clock
+        deadlines after the clock was set. While commits follow each other this has nothing to do.
         """
         while True:
-            await asyncio.sleep(every)
+            await asyncio.sleep(interval)
             if self._store.lost() or self.state.clock_moved(self._clock.now()):
-                await self.offer([])
+                await self.apply([])
 
-    def _refused(
-        self, offers: list[PendingCommit], error: StoreUnavailableError
+    def _store_failed(
+        self, batch: list[PendingCommit], error: StoreUnavailableError
     ) -> list[PendingCommit]:
-        if self.trouble != str(error):
-            self.trouble = str(error)
+        """Fail the commits whose callers can ask again; return those that are to be retried."""
+        if self.store_error != str(error):
+            self.store_error = str(error)
             log.error(
-                "nothing can be stored: sources wait, requests are refused", reason=str(error)
+                "database writes fail; requests are refused and sources wait", reason=str(error)
             )
-        self._lanes.refuse(self.trouble)
-        return refused(offers, self.trouble)
+        self._queue.fail_fast(self.store_error)
+        return fail_fast(batch, self.store_error)
 
-    def _recovered(self) -> None:
-        if self.trouble:
-            log.info("storing works again")
-            self.trouble = ""
+    def _store_recovered(self) -> None:
+        if self.store_error:
+            log.info("database writes recovered")
+            self.store_error = ""
 
-    async def _entries(self, decision: Decision, now: Now) -> list[Entry]:
-        """Make the texts; a row learns its title from them, for digests to name it by."""
+    async def _render_all(self, decision: Decision, now: Now) -> list[Entry]:
+        """Render the new payloads; a notification keeps its title, by which digests name it."""
         entries: list[Entry] = []
         for row in list(decision.rows.values()):
             content = decision.contents.get(row.id)
-            parcel = None
+            payload = None
             if content is not None:
-                if len(entries) % _TEXTS == _TEXTS - 1:
+                if len(entries) % _RENDERED_AT_ONCE == _RENDERED_AT_ONCE - 1:
                     await asyncio.sleep(0)
-                parcel = self.render(row, content, now)
-                row = decision.rows[row.id] = replace(row, title=parcel.title)  # noqa: PLW2901
-            entries.append(Entry(row, parcel))
+                payload = self.render(row, content, now)
+                row = decision.rows[row.id] = replace(row, title=payload.title)  # noqa: PLW2901
+            entries.append(Entry(row, payload))
         return entries
 
-    def _answer(self, offers: list[PendingCommit], decision: Decision) -> None:
+    def _reply(self, batch: list[PendingCommit], decision: Decision) -> None:
+        """Resolve everything that waited for this commit, and hand over the next attempt."""
         index = 0
-        for offer in offers:
-            answers = [decision.replies.get(index + number) for number in range(len(offer.inputs))]
-            index += len(offer.inputs)
-            if not offer.committed.done():
-                offer.committed.set_result(answers)
+        for pending in batch:
+            numbers = range(index, index + len(pending.events))
+            index += len(pending.events)
+            if not pending.committed.done():
+                pending.committed.set_result([decision.replies.get(number) for number in numbers])
         for row in decision.rows.values():
             if not row.status.waiting:
-                for watcher in self._watchers.pop(row.id, ()):
-                    if not watcher.done():
-                        watcher.set_result(row)
-        if any(isinstance(event, WorkerStarted) for offer in offers for event in offer.inputs):
-            self._orders = asyncio.Queue()  # what an earlier worker did not take is given anew
+                for waiter in self._waiters.pop(row.id, ()):
+                    if not waiter.done():
+                        waiter.set_result(row)
+        if any(isinstance(event, WorkerStarted) for each in batch for event in each.events):
+            self._attempts = asyncio.Queue()  # the state gives the earlier worker's attempts again
         if decision.order:
-            self.herald.attempts += 1
-            self._orders.put_nowait(decision.order)
+            self.delivery_reporter.attempts += 1
+            self._attempts.put_nowait(decision.order)
 
-    async def ended(self, notification_id: str, within: float) -> Notification | None:
-        """Wait until a notification waits no longer; None if that is not so in time (seconds)."""
+    async def wait_finished(self, notification_id: str, within: float) -> Notification | None:
+        """Wait until a notification is finished; None if it was already, or after `within` s."""
         if notification_id not in self.state.rows:
             return None
-        watcher: asyncio.Future[Notification] = asyncio.get_running_loop().create_future()
-        self._watchers.setdefault(notification_id, []).append(watcher)
+        waiter: asyncio.Future[Notification] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(notification_id, []).append(waiter)
         try:
             async with asyncio.timeout(within):
-                return await watcher
+                return await waiter
         except TimeoutError:
             return None
         finally:
-            if left := self._watchers.get(notification_id):
-                left.remove(watcher)
+            if waiters := self._waiters.get(notification_id):
+                waiters.remove(waiter)
 
-    async def idle(self) -> None:
-        """Wait until nothing is being sent."""
+    async def wait_idle(self) -> None:
+        """Wait until no request is in flight."""
         while self.state.books.gate.in_flight:
             self._adopted.clear()
             await self._adopted.wait()
 
-    # what delivery sees
-
-    async def next_order(self) -> SendAttempt:
-        return await self._orders.get()
+    # `delivery.worker.DeliveryQueue`
 
     async def start_worker(self) -> None:
-        """Tell that a new worker waits for its first order; call it before `next_order`."""
-        await self.offer([WorkerStarted()])
+        """Announce a new worker, which waits for its first attempt; call before `next_attempt`."""
+        await self.apply([WorkerStarted()])
 
-    async def parcel(self, notification_id: str) -> Payload:
-        return await self._store.parcel(notification_id)
+    async def next_attempt(self) -> SendAttempt:
+        return await self._attempts.get()
+
+    async def payload(self, notification_id: str) -> Payload:
+        return await self._store.payload(notification_id)
 
     async def report(self, outcome: Outcome) -> None:
-        await self.offer([Settled(outcome)])
-        self.herald.settled(outcome, self._clock.now().mono)
+        await self.apply([Settled(outcome)])
+        self.delivery_reporter.record(outcome, self._clock.now().mono)
 
     async def token_changed(self) -> None:
-        await self.offer([SendingAllowed()])
+        await self.apply([SendingAllowed()])
 
 
-def _without(offers: list[PendingCommit], error: ConcurrentUpdateError) -> list[PendingCommit]:
-    """Refuse the offers that relied on a row as it no longer is; the others are folded anew."""
+def _without_conflict(
+    batch: list[PendingCommit], error: ConcurrentUpdateError
+) -> list[PendingCommit]:
+    """Fail the commits that relied on a stale notification; return the others."""
     kept = []
-    for offer in offers:
-        wishes = [event.row for event in offer.inputs if isinstance(event, Retried)]
-        if all((row.id, row.attempts) != error.row for row in wishes):
-            kept.append(offer)
+    for pending in batch:
+        retried = [event.row for event in pending.events if isinstance(event, Retried)]
+        if all((row.id, row.attempts) != error.row for row in retried):
+            kept.append(pending)
         else:
-            offer.refuse(error)
+            pending.fail(error)
     return kept

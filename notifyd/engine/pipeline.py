@@ -89,43 +89,43 @@ class Pipeline:
             for name, make in self._kinds().items()
         ]
 
-    async def run(self, driver: Engine, complaints: ProblemReporter) -> None:
+    async def run(self, engine: Engine, reporter: ProblemReporter) -> None:
         """Watch until cancelled. complaints: hear of what is wrong at the sources."""
-        await self._forget_strangers(driver)
+        await self._forget_orphans(engine)
 
         async def emit(reading: SourceBatch) -> None:
             matches = [
                 self.triggers[event.trigger].match(_well_formed(event)) for event in reading.events
             ]
-            offer = driver.offer(matches, reading.positions, rereadable=reading.rereadable)
-            await _to_the_end(asyncio.ensure_future(offer))
+            commit = engine.apply(matches, reading.positions, rereadable=reading.rereadable)
+            await _finish(asyncio.ensure_future(commit))
 
         async with asyncio.TaskGroup() as group:
             for source in self._sources:
                 group.create_task(source.run(emit), name=f"{source.name} source")
-            group.create_task(self._complain(complaints), name="complaints")
+            group.create_task(self._report_problems(reporter), name="problem reporter")
 
-    async def _complain(self, complaints: ProblemReporter) -> None:
+    async def _report_problems(self, reporter: ProblemReporter) -> None:
         """Have the problems of sources told whenever they are others than before."""
         loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
-            again = complaints.hear(self.health(), loop.time())
+            again = reporter.hear(self.health(), loop.time())
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(None if again == inf else again):
                     await self._changed.wait()
 
-    async def _forget_strangers(self, driver: Engine) -> None:
+    async def _forget_orphans(self, engine: Engine) -> None:
         """Drop what sources remembered that nobody configures any more: it would mislead later."""
         kinds = self._kinds()
-        strangers = [key for key in await self._positions() if key.partition(":")[0] not in kinds]
-        if strangers:
-            await driver.offer([], dict.fromkeys(strangers))
+        orphans = [key for key in await self._positions() if key.partition(":")[0] not in kinds]
+        if orphans:
+            await engine.apply([], dict.fromkeys(orphans))
 
-    async def armed(self) -> None:
+    async def wait_ready(self) -> None:
         """Wait until every source has looked at what is there, and hears of what comes."""
         for source in self._sources:
-            await source.armed.wait()
+            await source.ready.wait()
 
     def health(self) -> list[SourceHealth]:
         return [source.health() for source in self._sources]
@@ -239,13 +239,13 @@ def patterns_of(name: str, trigger: LogTriggerConfig, *, records: bool = False) 
     )
 
 
-async def _to_the_end(offer: asyncio.Future[list[Reply | None]]) -> None:
+async def _finish(commit: asyncio.Future[list[Reply | None]]) -> None:
     """Wait for a commit even when cancelled: who comes next goes on from the positions in it."""
     try:
-        await asyncio.shield(offer)
+        await asyncio.shield(commit)
     except asyncio.CancelledError:
-        await asyncio.wait({offer})
-        offer.cancelled() or offer.exception()  # either way it is over
+        await asyncio.wait({commit})
+        commit.cancelled() or commit.exception()  # either way it is over
         raise
 
 

@@ -1,6 +1,7 @@
-"""Keeping a source alive: a runtime error starts it again, a bug in the pipeline ends the process.
+"""Keeps one source running: restarts it with backoff when it fails.
 
-It goes on from the positions that were committed, so a restart neither loses nor repeats.
+A restarted source continues from the checkpoints that were committed, so it neither loses nor
+repeats events. A StoreError is not the source's fault and ends the process.
 """
 
 import asyncio
@@ -14,39 +15,39 @@ from notifyd.model.health import Problem, SourceHealth
 from notifyd.sources.base import Emit, Source
 
 _BACKOFF = (1.0, 5.0, 30.0, 60.0)
-"""Seconds before a source is started again, by how often it failed in a row; the last goes on."""
-_STEADY = 300.0
-"""A source that ran this long without failing has its earlier failures forgiven."""
+"""Seconds before a restart, by failures in a row; the last one repeats."""
+_STABLE_AFTER = 300.0
+"""Seconds: a source that ran this long starts again at the first backoff."""
 
 log = structlog.get_logger()
 
 
 class SourceSupervisor:
-    """build: makes the source anew from what is committed at that moment.
+    """build: makes the source from what is committed when it is called.
 
-    changed: called when its health has other news than before.
+    on_change: called when the health has changed in a way that the daemon's log reports.
     """
 
     def __init__(
-        self, name: str, build: Callable[[], Awaitable[Source]], changed: Callable[[], None]
+        self, name: str, build: Callable[[], Awaitable[Source]], on_change: Callable[[], None]
     ) -> None:
         self.name = name
-        self._build, self._changed = build, changed
+        self.ready = asyncio.Event()
+        """Set once the first batch, which may be empty, is committed: the first scan is done."""
+        self._build, self._on_change = build, on_change
         self._source: Source | None = None
-        self._problem = ""
-        self._begun = False
-        self._known: SourceHealth | None = None
-        self.armed = asyncio.Event()
-        """Set by the first reading, maybe an empty one, which says that all is watched."""
+        self._error = ""
+        self._has_emitted = False
+        self._last_health: SourceHealth | None = None
 
     async def run(self, emit: Emit) -> None:
-        """Run until cancelled."""
+        """Run the source until cancelled."""
 
-        async def noted(reading: SourceBatch) -> None:
-            self._begun, self._problem = True, ""
-            self._look()
-            await emit(reading)
-            self.armed.set()
+        async def emit_from_source(batch: SourceBatch) -> None:
+            self._has_emitted, self._error = True, ""
+            self._check_health()
+            await emit(batch)
+            self.ready.set()
 
         loop = asyncio.get_running_loop()
         failures = 0
@@ -54,32 +55,32 @@ class SourceSupervisor:
             started = loop.time()
             try:
                 self._source = await self._build()
-                await self._source.run(noted)
-                self._problem = f"the {self.name} source ended by itself"
+                await self._source.run(emit_from_source)
+                self._error = f"the {self.name} source stopped unexpectedly"
             except StoreError:
                 raise
             except NotifydError as error:
-                self._problem = str(error)
+                self._error = str(error)
             except Exception as error:  # one broken source must not end the others
-                self._problem = f"the {self.name} source failed: {type(error).__name__}: {error}"
+                self._error = f"the {self.name} source failed: {type(error).__name__}: {error}"
                 log.debug("source failed", source=self.name, exc_info=True)
-            failures = 1 if loop.time() - started > _STEADY else failures + 1
-            wait = _BACKOFF[min(failures, len(_BACKOFF)) - 1]
-            log.debug("source stopped", source=self.name, reason=self._problem, wait=wait)
-            self._look()
-            await asyncio.sleep(wait)
-
-    def _look(self) -> None:
-        health = self.health()
-        if self._known is None or self._known.changed_key != health.changed_key:
-            self._known = health
-            self._changed()
+            failures = 1 if loop.time() - started > _STABLE_AFTER else failures + 1
+            delay = _BACKOFF[min(failures, len(_BACKOFF)) - 1]
+            log.debug("source stopped", source=self.name, reason=self._error, restart_in=delay)
+            self._check_health()
+            await asyncio.sleep(delay)
 
     def health(self) -> SourceHealth:
-        """Tell how it is; one that failed counts as dead until its next first reading."""
-        if self._problem:
-            sentence = f"{self._problem}; until it is started again, nothing is watched by it"
-            return SourceHealth(self.name, 0, (Problem("stopped", sentence),), dead=True)
-        if self._source is None or not self._begun:
+        """Return the source's health; after a failure it is dead until it emits again."""
+        if self._error:
+            message = f"{self._error}; it watches nothing until it is restarted"
+            return SourceHealth(self.name, 0, (Problem("stopped", message),), dead=True)
+        if self._source is None or not self._has_emitted:
             return SourceHealth(self.name, 0, ready=False)
         return self._source.health()
+
+    def _check_health(self) -> None:
+        health = self.health()
+        if self._last_health is None or self._last_health.changed_key != health.changed_key:
+            self._last_health = health
+            self._on_change()

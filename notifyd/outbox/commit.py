@@ -29,6 +29,11 @@ class Commit:
     forget: float | None = None
     revived: Sequence[Notification] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing but the clock reading would be written."""
+        return not (self.pieces or self.positions or self.entries or self.forget is not None)
+
 
 def transaction(
     writer: sqlite3.Connection,

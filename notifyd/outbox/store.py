@@ -82,17 +82,17 @@ class OutboxStore:
     async def commit(self, commit: Commit) -> None:
         """Write all of it or nothing; StoreUnavailableError when it may succeed later.
 
-        StaleError when a revived row is no longer as it was; DamagedError asks for `mend` first.
+        StaleError when a revived row is no longer as it was; DamagedError asks for `repair` first.
         """
         more = await self._write(lambda writer: write(writer, commit))
         if more and (self._forgetting is None or self._forgetting.done()):
             self._forgetting = asyncio.create_task(self._forget(commit.forget or 0.0))
 
-    async def mend(self, known: RunningState) -> None:
+    async def repair(self, known: RunningState) -> None:
         """Salvage the damaged database in its place; what is known of it here goes over that."""
-        await self._on(self._writer_thread, lambda: self._mend(known))
+        await self._on(self._writer_thread, lambda: self._repair(known))
 
-    def incidents(self) -> list[Incident]:
+    def take_incidents(self) -> list[Incident]:
         """Take what befell the store since this was asked last."""
         taken, self._incidents = self._incidents, []
         return taken
@@ -101,7 +101,7 @@ class OutboxStore:
         """Whether the database was taken away: then the next commit puts it back."""
         return self._place.lost()
 
-    async def parcel(self, notification_id: str) -> Payload:
+    async def payload(self, notification_id: str) -> Payload:
         """Read what is to be sent; MissingError when history has forgotten it."""
         record = await self._one(notification_id)
         if record is None:
@@ -112,7 +112,7 @@ class OutboxStore:
         record = await self._one(notification_id)
         return None if record is None else queries.row_of(record)
 
-    async def over(self, *, uid: int | None, status: Status, limit: int) -> list[Notification]:
+    async def finished(self, *, uid: int | None, status: Status, limit: int) -> list[Notification]:
         """List those that ended so, the oldest first; uid None means everyone's."""
         wanted = {"uid": uid, "status": status.value, "limit": limit}
         found = await self._read(lambda reader: reader.execute(queries.OVER, wanted).fetchall())
@@ -191,7 +191,7 @@ class OutboxStore:
         log.error(incident.title, what=incident.sentence)
         self._incidents.append(incident)
 
-    def _mend(self, known: RunningState) -> None:
+    def _repair(self, known: RunningState) -> None:
         if not self._salvaged:
             self._close()
             self._salvage()

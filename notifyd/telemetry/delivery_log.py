@@ -29,7 +29,7 @@ class DeliveryReporter:
         self._sending, self._reaching = "ok", "device"
         self._told: dict[str, float] = {}
 
-    def settled(self, outcome: Outcome, mono: float) -> None:
+    def record(self, outcome: Outcome, mono: float) -> None:
         """Take note of an outcome that is on disk."""
         self.outcomes[outcome.verdict] += 1
         if outcome.verdict not in (OutcomeKind.FAILED, OutcomeKind.FORBIDDEN):
@@ -49,7 +49,7 @@ class DeliveryReporter:
             **({"untold_before": untold} if untold else {}),
         )
 
-    def sending(self, gate: SendState, mono: float) -> None:
+    def report_sending(self, gate: SendState, mono: float) -> None:
         """Tell how sending is, where that is news."""
         state = f"{gate.sending.value} {gate.cause}".strip()
         if state != self._sending and self._is_news(state, mono):

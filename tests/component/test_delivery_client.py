@@ -15,7 +15,7 @@ from notifyd.model.attempts import OutcomeKind, SendAttempt
 from notifyd.model.events import Now
 from notifyd.model.notifications import Payload
 from support.platform import PATH, Platform
-from support.post import TOKEN, ask, parcel
+from support.post import TOKEN, ask, payload
 from support.replies import (
     Reply,
     drip,
@@ -131,11 +131,11 @@ async def test_a_huge_answer_is_read_in_bounded_memory():
         async with SendClient(platform.url, 5) as client:
             tracemalloc.start()
             try:
-                await client.send("n1", encode_request(parcel()), TOKEN)
+                await client.send("n1", encode_request(payload()), TOKEN)
                 peak = tracemalloc.get_traced_memory()[1]
             finally:
                 tracemalloc.stop()
-            after = await client.send("n2", encode_request(parcel("n2")), TOKEN)
+            after = await client.send("n2", encode_request(payload("n2")), TOKEN)
     assert peak < 16 * BODY_LIMIT
     assert verdict(after) is OutcomeKind.DELIVERED
 
@@ -161,27 +161,27 @@ async def test_a_redirect_is_not_followed_and_the_token_goes_nowhere_else(code):
 async def test_cookies_are_not_kept():
     async with Platform() as platform, SendClient(platform.url, 5) as client:
         platform.plan(Reply(headers={"Set-Cookie": "session=1; Path=/"}))
-        await client.send("n1", encode_request(parcel()), TOKEN)
-        await client.send("n2", encode_request(parcel("n2")), TOKEN)
+        await client.send("n1", encode_request(payload()), TOKEN)
+        await client.send("n2", encode_request(payload("n2")), TOKEN)
         assert "cookie" not in platform.received[1].headers
 
 
 async def test_a_connection_serves_many_requests():
     async with Platform() as platform, SendClient(platform.url, 5) as client:
         for _ in range(5):
-            await client.send("n1", encode_request(parcel()), TOKEN)
+            await client.send("n1", encode_request(payload()), TOKEN)
         assert (len(platform.received), platform.sockets) == (5, 1)
 
 
 async def test_nobody_listening_is_named_and_mends_itself():
     async with Platform() as platform, SendClient(platform.url, 5) as client:
         await platform.down()
-        answer = await client.send("n1", encode_request(parcel()), TOKEN)
+        answer = await client.send("n1", encode_request(payload()), TOKEN)
         said = f"cannot connect to localhost:{platform.port} (Connection refused)"
         assert answer.fault == said
         await platform.up()
         assert (
-            verdict(await client.send("n1", encode_request(parcel()), TOKEN))
+            verdict(await client.send("n1", encode_request(payload()), TOKEN))
             is OutcomeKind.DELIVERED
         )
 
@@ -222,10 +222,10 @@ async def test_netrc_is_never_read(tmp_path, monkeypatch):
 async def test_cancelling_a_request_leaves_the_client_usable():
     async with Platform() as platform, SendClient(platform.url, 30) as client:
         platform.plan(hang(), ok())
-        task = asyncio.create_task(client.send("n1", encode_request(parcel()), TOKEN))
+        task = asyncio.create_task(client.send("n1", encode_request(payload()), TOKEN))
         await platform.wait(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        answer = await client.send("n1", encode_request(parcel()), TOKEN)
+        answer = await client.send("n1", encode_request(payload()), TOKEN)
     assert verdict(answer) is OutcomeKind.DELIVERED

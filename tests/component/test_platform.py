@@ -7,7 +7,7 @@ import pytest
 
 from notifyd.delivery.client import SendClient, encode_request
 from support.platform import PATH, Platform, in_thread
-from support.post import TOKEN, parcel
+from support.post import TOKEN, payload
 from support.replies import ok, status
 
 
@@ -29,7 +29,7 @@ async def test_it_follows_its_plan_and_then_its_default():
         platform.default = status(500)
         platform.plan(ok(), status(422))
         for number in range(4):
-            await client.send(f"n{number}", encode_request(parcel()), TOKEN)
+            await client.send(f"n{number}", encode_request(payload()), TOKEN)
         assert [item.status for item in await platform.wait(4)] == [200, 422, 500, 500]
         assert list(platform.delivered) == ["n0"]
 
@@ -38,15 +38,15 @@ async def test_a_wrong_token_uses_up_nothing_of_the_plan():
     async with Platform() as platform, SendClient(platform.url, 5) as client:
         platform.plan(status(503))
         platform.tokens = {"another"}
-        assert (await client.send("n", encode_request(parcel()), TOKEN)).status == 401
+        assert (await client.send("n", encode_request(payload()), TOKEN)).status == 401
         platform.tokens = {platform.token}
-        assert (await client.send("n", encode_request(parcel()), TOKEN)).status == 503
+        assert (await client.send("n", encode_request(payload()), TOKEN)).status == 503
 
 
 async def test_what_arrives_twice_is_delivered_once():
     async with Platform() as platform, SendClient(platform.url, 5) as client:
         for notification_id in ("a", "a", "b"):
-            await client.send(notification_id, encode_request(parcel()), TOKEN)
+            await client.send(notification_id, encode_request(payload()), TOKEN)
         assert [item.id for item in await platform.wait_delivered(2)] == ["a", "b"]
         assert len(platform.received) == 3
 

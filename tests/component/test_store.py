@@ -38,7 +38,7 @@ async def test_what_was_committed_is_there_for_the_next_process(tmp_path):
         await store.commit(commit(pieces={"gone": None}, positions={"log:gone": None}))
     async with OutboxStore(tmp_path) as store:
         saved = await store.saved()
-        assert await store.parcel("a") == parcel("a")
+        assert await store.payload("a") == parcel("a")
     assert saved.rows == [
         row(
             "a",
@@ -60,7 +60,7 @@ async def test_a_row_keeps_its_text_until_it_gets_a_new_one(tmp_path):
     async with OutboxStore(tmp_path) as store:
         await store.commit(commit(Entry(row("a"), parcel("a", "One"))))
         await store.commit(commit(Entry(row("a", Status.ATTEMPTING, attempts=1), None)))
-        assert (await store.parcel("a")).title == "One"
+        assert (await store.payload("a")).title == "One"
         assert (await store.notification("a"))["status"] == "attempting"
         await store.commit(commit(Entry(row("a", count=9), parcel("a", "Nine"))))
         shown = await store.notification("a")
@@ -225,7 +225,7 @@ async def test_rows_that_make_no_sense_are_given_up_and_that_is_told(tmp_path):
     async with OutboxStore(tmp_path) as store:
         saved = await store.saved()
         assert [row.id for row in saved.rows] == ["good"]
-        assert (await store.parcel("good")).data["notification_id"] == "good"
+        assert (await store.payload("good")).data["notification_id"] == "good"
         assert (await store.notification("bad"))["status"] == "failed"
         (incident,) = [text for name, text in saved.pieces.items() if name.startswith("incident:")]
         assert "2 waiting notifications could not be read" in incident

@@ -67,8 +67,8 @@ async def test_any_damage_is_survived(sound, tmp_path, seed):
         assert {row.id for row in saved.rows} <= before
         assert set(saved.positions) <= {f"log:{number}" for number in range(60)}
         for row in saved.rows:
-            assert (await store.parcel(row.id)).id == row.id
-        await store.commit(Commit({}, {"log:new": "1"}, (), clock.saved(clock.now()), 10.0))
+            assert (await store.payload(row.id)).id == row.id
+        await store.commit(Commit({}, {"log:new": "1"}, (), clock.serialize(clock.now()), 10.0))
         assert state.rows.keys() == {row.id for row in saved.rows}
     with closing(sqlite3.connect(tmp_path / "notifyd.db")) as mended:
         assert mended.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

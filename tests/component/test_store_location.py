@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 
 async def titles(store):
-    return [incident.title for incident in store.incidents()]
+    return [incident.title for incident in store.take_incidents()]
 
 
 async def test_a_deleted_folder_is_written_again(folder):

@@ -49,7 +49,7 @@ async def heard(monkeypatch):
     assert not supervised.health().ready
     running = asyncio.create_task(supervised.run(emit))
     async with asyncio.timeout(5):
-        await supervised.armed.wait()
+        await supervised.ready.wait()
         while len(seen) < 4:  # noqa: ASYNC110 - nobody sets an event for it
             await asyncio.sleep(0)
     running.cancel()

@@ -248,7 +248,7 @@ def test_a_start_that_cannot_store_anything_can_be_stopped(running):
     other = sqlite3.connect(running.folder / "state" / "notifyd.db")
     other.execute("BEGIN IMMEDIATE")
     running.launch()
-    wait_for(lambda: "nothing can be stored" in running.log.read_text())
+    wait_for(lambda: "database writes fail" in running.log.read_text())
     assert running.stop() == 0
     other.close()
 

@@ -10,12 +10,12 @@ from support.platform import Platform
 TOKEN = SecretStr(Platform.token)
 
 
-def parcel(notification_id: str = "n1", title: str = "Title", body: str = "Body") -> Payload:
+def payload(notification_id: str = "n1", title: str = "Title", body: str = "Body") -> Payload:
     data = {"notification_id": notification_id, "trigger": "t", "priority": "high", "count": "3"}
     return Payload(notification_id, title, body, {"team": "backend", **data})
 
 
 async def ask(url: str, *, token: SecretStr = TOKEN, timeout: float = 5) -> ApiResponse:  # noqa: ASYNC109 - the client's own setting
-    """Send one parcel with a client of its own."""
+    """Send one payload with a client of its own."""
     async with SendClient(url, timeout) as client:
-        return await client.send("n1", encode_request(parcel()), token, asked_with="the test")
+        return await client.send("n1", encode_request(payload()), token, asked_with="the test")

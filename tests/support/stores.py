@@ -50,7 +50,7 @@ async def filled(folder):
                     start * POSITIONS // WAITING, (start + 30) * POSITIONS // WAITING
                 )
             }
-            await store.commit(Commit({}, positions, entries, clock.saved(NOW), NOW.wall))
+            await store.commit(Commit({}, positions, entries, clock.serialize(NOW), NOW.wall))
             if start == WAITING // 2:
                 store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         crash_image(folder, killed)

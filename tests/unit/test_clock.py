@@ -23,7 +23,7 @@ class Machine:
 def test_a_restart_within_one_boot_knows_what_passed_whatever_the_wall_clock_says():
     machine = Machine()
     clock = machine.clock()
-    saved = clock.saved(clock.now())
+    saved = clock.serialize(clock.now())
     machine.pass_(30)
     machine.wall -= 5000
     assert machine.clock(saved).now().mono == 130.0
@@ -32,7 +32,7 @@ def test_a_restart_within_one_boot_knows_what_passed_whatever_the_wall_clock_say
 def test_over_a_reboot_the_wall_clock_tells_what_passed():
     machine = Machine()
     clock = machine.clock()
-    saved = clock.saved(clock.now())
+    saved = clock.serialize(clock.now())
     machine.pass_(60)
     machine.monotonic, machine.boot = 3.0, "second"
     assert machine.clock(saved).now().mono == 160.0
@@ -41,7 +41,7 @@ def test_over_a_reboot_the_wall_clock_tells_what_passed():
 def test_a_wall_clock_that_went_back_over_a_reboot_counts_as_no_time():
     machine = Machine()
     clock = machine.clock()
-    saved = clock.saved(clock.now())
+    saved = clock.serialize(clock.now())
     machine.monotonic, machine.boot = 3.0, "second"
     machine.wall -= 1e6
     assert machine.clock(saved).now().mono == 100.0
@@ -60,7 +60,7 @@ def test_the_line_never_goes_back(steps):
     clock = machine.clock()
     last = clock.now()
     for kind, seconds, jump in steps:
-        saved = clock.saved(last)
+        saved = clock.serialize(last)
         machine.pass_(seconds)
         machine.wall += jump
         if kind == "reboot":

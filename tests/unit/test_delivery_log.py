@@ -25,53 +25,55 @@ def told(lines):
 
 
 def test_a_reason_is_told_once_and_not_at_every_try(lines):
-    herald = DeliveryReporter()
+    reporter = DeliveryReporter()
     for second in range(3600):
-        herald.sending(WAITING, second)
-    herald.sending(FINE, 3601)
+        reporter.report_sending(WAITING, second)
+    reporter.report_sending(FINE, 3601)
     assert told(lines) == ["the API answered 503", "notifications are delivered again"]
 
 
 def test_another_reason_is_told_and_other_words_for_the_same_are_not(lines):
-    herald = DeliveryReporter()
-    herald.sending(WAITING, 0)
-    herald.sending(SendState(Sending.WAITING, "the API answered 503 (request 17)", "http_503"), 1)
-    herald.sending(OFFLINE, 2)
+    reporter = DeliveryReporter()
+    reporter.report_sending(WAITING, 0)
+    reporter.report_sending(
+        SendState(Sending.WAITING, "the API answered 503 (request 17)", "http_503"), 1
+    )
+    reporter.report_sending(OFFLINE, 2)
     assert told(lines) == ["the API answered 503", "cannot resolve api.oblien.com"]
 
 
 @pytest.mark.parametrize("states", [(WAITING, FINE), (WAITING, OFFLINE), (WAITING, OFFLINE, FINE)])
 def test_changing_to_and_fro_does_not_flood(lines, states):
-    herald = DeliveryReporter()
+    reporter = DeliveryReporter()
     for second, gate in zip(range(3600), itertools.cycle(states), strict=False):
-        herald.sending(gate, second)
+        reporter.report_sending(gate, second)
     assert len(lines) <= len(states) * (3600 / QUIET + 1)
 
 
 def test_a_trouble_that_stays_is_told_though_it_was_told_shortly_before(lines):
-    herald = DeliveryReporter()
+    reporter = DeliveryReporter()
     for second, gate in enumerate([WAITING, FINE, *[WAITING] * 1000]):
-        herald.sending(gate, second)
+        reporter.report_sending(gate, second)
     assert told(lines)[-1] == "the API answered 503"
     assert len(lines) == 3
 
 
 def test_many_that_fail_alike_are_told_once_with_their_number_later(lines):
-    herald = DeliveryReporter()
+    reporter = DeliveryReporter()
     for number in range(100):
-        herald.settled(
+        reporter.record(
             Outcome(str(number), OutcomeKind.FAILED, "too long", cause="http_422"), number
         )
-    herald.settled(Outcome("x", OutcomeKind.FAILED, "too long", cause="http_422"), QUIET + 1)
+    reporter.record(Outcome("x", OutcomeKind.FAILED, "too long", cause="http_422"), QUIET + 1)
     assert [line.get("untold_before") for line in lines] == [None, 99]
-    assert herald.described()["outcomes"]["failed"] == 101
-    assert herald.described()["last_failed"] == {"id": "x", "reason": "too long"}
-    herald.settled(Outcome("x", OutcomeKind.DELIVERED), QUIET + 2)
-    assert herald.described()["last_failed"] is None
+    assert reporter.described()["outcomes"]["failed"] == 101
+    assert reporter.described()["last_failed"] == {"id": "x", "reason": "too long"}
+    reporter.record(Outcome("x", OutcomeKind.DELIVERED), QUIET + 2)
+    assert reporter.described()["last_failed"] is None
 
 
 def test_notifications_that_reach_nobody_are_told(lines):
-    herald = DeliveryReporter()
-    herald.sending(SendState(nobody="no device is registered"), 0)
-    herald.sending(FINE, 1)
+    reporter = DeliveryReporter()
+    reporter.report_sending(SendState(nobody="no device is registered"), 0)
+    reporter.report_sending(FINE, 1)
     assert told(lines) == ["no device is registered", "notifications reach a device again"]

@@ -98,7 +98,7 @@ def test_time_goes_on_from_what_is_known_where_the_reading_is_lost():
     history.pause(-900.0)  # a new line of time, which began after that match
     history.state = restore_state(history.stored, [], seed="seed", now=history.now)
     clock = Clock(None, boot="boot", monotonic=lambda: history.now.mono, wall=lambda: 1e9)
-    clock.forward(latest_time(history.state))
+    clock.advance_to(latest_time(history.state))
     assert clock.now().mono == latest_time(history.state) > history.now.mono
 
 

@@ -19,7 +19,7 @@ def metrics(**known):
     run.sleep(10)
     run.submit("a", delay=60.0)
     herald = DeliveryReporter()
-    herald.settled(Outcome("x", OutcomeKind.RETRY, cause="http_503"), 0.0)
+    herald.record(Outcome("x", OutcomeKind.RETRY, cause="http_503"), 0.0)
     if gate := known.pop("gate", None):
         run.state.books = GlobalState(gate=gate)
     status = build_status(
