@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +20,7 @@ def boot_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class _StoredReading:
-    """One reading of the clocks, as each commit stores it: the field names are the JSON's keys.
+    """One reading of the clocks, as each commit stores it.
 
     boot: the kernel's boot id. monotonic: the system's monotonic clock. mono, wall: as in `Now`.
     """
@@ -41,6 +41,16 @@ class _StoredReading:
         if not isinstance(boot, str) or not boot or not all(map(_is_time, times)):
             return None
         return cls(boot, *times)
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "boot": self.boot,
+                "monotonic": self.monotonic,
+                "mono": self.mono,
+                "wall": self.wall,
+            }
+        )
 
 
 def _is_time(value: object) -> bool:
@@ -83,6 +93,4 @@ class Clock:
 
     def serialize(self, now: Now) -> str:
         """Return the JSON from which the next process's clock continues."""
-        return json.dumps(
-            asdict(_StoredReading(self._boot, now.mono - self._offset, now.mono, now.wall))
-        )
+        return _StoredReading(self._boot, now.mono - self._offset, now.mono, now.wall).to_json()
