@@ -199,8 +199,7 @@ def committed(folder: Path, end: Cursor) -> bool:
     with closing(sqlite3.connect(f"file:{folder}/state/notifyd.db?mode=ro", uri=True)) as store:
         query = "SELECT value FROM positions WHERE key = 'journal:read'"
         ((value,),) = store.execute(query).fetchall()
-    place = Cursor.parse(value)
-    return place is not None and not end.after(place)
+    return not end.after(Cursor.decode(value))
 
 
 def children(pid: int) -> float:

@@ -7,6 +7,7 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from notifyd.config.triggers import FileTriggerConfig
 from notifyd.sources.files import source as file
@@ -117,6 +118,43 @@ async def test_positions_of_triggers_that_are_no_more_are_forgotten(tmp_path):
     recorder = Recorder({"file:old": "{}", "file:old:/x": "[0,0,0]"})
     async with running(recorder, up={"paths": [f"{tmp_path}/*"]}):
         await recorder.until(lambda: set(recorder.positions) == {"file:up"})
+
+
+async def test_a_damaged_state_is_reported_once_and_the_others_are_restored(tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).touch()
+    recorder, keys = Recorder(), {"paths": [f"{tmp_path}/?"]}
+    async with running(recorder, up=keys):
+        pass
+    recorder.positions[f"file:up:{tmp_path}/a"] = '[1,"x",3]'
+    (tmp_path / "b").unlink()
+    for problems in (1, 0):
+        with capture_logs() as logs:
+            async with running(recorder, up=keys) as watched:
+                await recorder.until(lambda: len(recorder.events) == 2)
+                await until(lambda watched=watched: watched._folders is not None)
+                await until(lambda n=problems, logs=logs: len(logs) >= n)
+            said = watched.health().messages
+        assert len(said) == problems
+        assert [entry["event"] for entry in logs] == said
+        assert all(
+            sentence.startswith(f"discarded the stored state of {tmp_path}/a for trigger up: ")
+            for sentence in said
+        )
+    assert sorted(recorder.lines) == [f"created {tmp_path}/a", f"deleted {tmp_path}/b"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "problems"),
+    [("x", 1), ('{"format": 2}', 1), ("[]", 1), ('{"paths": ["/other"]}', 0)],
+)
+async def test_a_trigger_with_damaged_terms_is_armed_anew(tmp_path, damage, problems):
+    recorder, keys = Recorder(), {"paths": [f"{tmp_path}/?"]}
+    recorder.positions["file:up"] = damage
+    (tmp_path / "a").touch()
+    async with running(recorder, up=keys) as watched:
+        assert len(watched.health().messages) == problems
+    assert recorder.events == []
 
 
 async def test_a_file_replaced_by_a_rename_is_modified(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from notifyd.sources.journal.cursor import Cursor
-from notifyd.sources.journal.dropped_entries import DroppedEntries
+from notifyd.sources.journal.dropped_entries import DroppedCount, DroppedEntries
 from notifyd.sources.journal.entry import Entry, SuppressedMessages
 from support.journal import Journal, trigger
 
@@ -91,10 +91,11 @@ def report(number):
 
 
 def test_a_loss_is_told_for_a_day():
-    losses, now = DroppedEntries("lost:", ["t"], {}), time.time()
+    losses, now = DroppedEntries("lost:"), time.time()
     losses.note("", ["t"], report(3), now)
     positions = losses.take("")
-    later = DroppedEntries("lost:", ["t"], positions)
+    later = DroppedEntries("lost:")
+    later.restore("t", DroppedCount.decode(positions["lost:t"]))
     assert later.problems(now + DAY - 1) == losses.problems(now) != []
     assert later.problems(now + DAY + 1) == []
     later.note("", ["t"], report(2), now + 2 * DAY)

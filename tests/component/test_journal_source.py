@@ -232,6 +232,43 @@ async def test_a_journal_that_began_anew_with_this_boot_is_read_from_there(journ
     assert later.lines == ["new", "end"]
 
 
+async def test_a_damaged_cursor_is_reported_once_and_reading_starts_at_the_end(journal):
+    async with journal.running(trigger()) as seen:
+        journal.write("one")
+        await seen.until(lambda: seen.lines)
+    journal.write("two")
+    positions = seen.positions | {"journal:read": '{"cursor": "s=1", "stamp": 1}'}
+    for problems in (1, 0):
+        with capture_logs() as logs:
+            async with journal.running(trigger(), positions=positions) as later:
+                journal.write("three")
+                await later.until(lambda later=later: later.lines)
+                said = later.source.health().messages
+        assert len(said) == problems
+        assert [line["event"] for line in logs if line["log_level"] != "debug"] == said
+        assert later.lines == ["three"]
+        positions = later.positions
+
+
+async def test_a_damaged_record_is_reported_once_and_reading_goes_on(journal):
+    records = trigger(multiline="^x", patterns=".")
+    async with journal.running(records) as seen:
+        journal.write("x one")
+        await seen.until(lambda: seen.lines)
+    positions = seen.positions | {"journal:carry::t:7:app.service": "{}"}
+    with capture_logs() as logs:
+        async with journal.running(records, positions=positions) as later:
+            journal.write("x two", "x three")
+            await later.until(lambda: later.lines)
+            (sentence,) = later.source.health().messages
+    assert sentence == (
+        "discarded the stored journal record of trigger t and app.service: "
+        '"carry" is missing; its first lines are missing'
+    )
+    assert [line["event"] for line in logs if line["log_level"] != "debug"] == [sentence]
+    assert later.lines == ["x two"]
+
+
 async def test_what_was_written_before_a_reboot_is_read_after_it(journal):
     async with journal.running(trigger()) as seen:
         journal.write("one")

@@ -21,7 +21,7 @@ def journal(tmp_path):
 
 def number(positions):
     """Tell behind which entry of the journal a place is."""
-    cursor = Cursor.parse(positions["journal:read"]).parsed
+    cursor = Cursor.decode(positions["journal:read"]).parsed
     return cursor.number if cursor else 0
 
 

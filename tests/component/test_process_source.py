@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.sources.processes.connector import Connector
@@ -418,4 +419,37 @@ async def test_changed_terms_arm_anew_and_old_triggers_are_forgotten(connector, 
     async with running(recorder, connector, a={"cmdline": f"sh.*{tag}", "on": ["start"]}):
         left = {"process:a", f"process:a:{child.pid}"}
         await recorder.until(lambda: set(recorder.positions) == left)
+    assert recorder.events == []
+
+
+async def test_a_damaged_state_is_reported_once_and_the_others_are_restored(connector, tag, spawn):
+    recorder, children = Recorder(), [spawn("read x; :", tag) for _ in range(2)]
+    keys = {"cmdline": tag, "on": ["exit", "start"]}
+    async with running(recorder, connector, job=keys):
+        await recorder.until(lambda: len(watched(recorder)) == 2)
+    before = dict(recorder.positions)
+    damaged, other = (f"process:job:{child.pid}" for child in children)
+    recorder.positions[damaged] = json.dumps(json.loads(before[damaged]) | {"start": "x"})
+    with capture_logs() as logs:
+        async with running(recorder, connector, job=keys) as source:
+            await recorder.until(lambda: len(recorder.events) == 1 and recorder.positions == before)
+            await recorder.until(lambda: logs)
+    (sentence,) = source.health().messages
+    assert sentence.startswith(
+        f"discarded the stored state of process {children[0].pid} for trigger job: "
+    )
+    assert [entry["event"] for entry in logs] == [sentence]
+    assert recorder.lines == [f"sh (pid {children[0].pid}) started"]
+    async with running(recorder, connector, job=keys) as source:
+        assert source.health().messages == []
+        assert {damaged, other} == watched(recorder)
+
+
+@pytest.mark.parametrize("damage", ["x", "[]", '{"format": 2}'])
+async def test_a_trigger_with_damaged_terms_is_armed_anew(connector, tag, spawn, damage):
+    recorder, child = Recorder({"process:job": damage}), spawn("read x; :", tag)
+    async with running(recorder, connector, job={"cmdline": tag, "on": ["start"]}) as source:
+        assert watched(recorder) == {f"process:job:{child.pid}"}
+        (sentence,) = source.health().messages
+        assert sentence.startswith("discarded the stored selection of trigger job: ")
     assert recorder.events == []

@@ -5,9 +5,17 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from structlog.testing import capture_logs
 
 from notifyd.config.triggers import ScheduleTriggerConfig
-from notifyd.sources.schedule.source import ScheduleSource, last_time, next_time
+from notifyd.sources.schedule.source import (
+    ScheduleSource,
+    decode_time,
+    encode_time,
+    last_time,
+    next_time,
+)
+from support.stored import golden
 
 UTC = ZoneInfo("UTC")
 
@@ -31,8 +39,8 @@ class Clock:
 class Kept:
     """Where a source's readings are committed."""
 
-    def __init__(self):
-        self.events, self.positions = [], {}
+    def __init__(self, positions=None):
+        self.events, self.positions = [], positions or {}
         self.read = asyncio.Event()
 
     async def emit(self, reading):
@@ -69,6 +77,7 @@ async def run_once(kept, clock, **triggers):
         await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait({task})
+    return source
 
 
 async def test_a_time_is_told_once_over_restarts_and_clocks_set_back():
@@ -139,3 +148,42 @@ async def test_a_clock_that_was_far_ahead_does_not_silence_a_schedule_once_it_is
     clock.wall = at("2026-06-01 09:00:01")
     await run_once(kept, clock, daily=daily)
     assert [event.wall for event in kept.events] == [at("2026-06-01 09:00")]
+
+
+def test_a_stored_time_is_written_as_before():
+    _, value = golden("schedule-time")
+    assert encode_time(decode_time(value)) == value
+
+
+async def test_a_stored_time_of_a_released_version_is_read():
+    key, value = golden("schedule-time")
+    kept, clock = Kept({key: value}), Clock("2025-12-01 12:00")
+    await run_once(kept, clock, daily=trigger("0 9 * * *", "Europe/Berlin"))
+    assert [event.wall for event in kept.events] == [at("2025-12-01 08:00")]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("soon", '"soon" is not JSON'),
+        ("NaN", "it must be a number of seconds from 0 to 253370764800, not NaN"),
+        ('{"format": 2, "time": 7}', "a newer version of notifyd wrote it in format 2"),
+    ],
+)
+async def test_a_trigger_with_a_damaged_time_begins_anew_and_the_others_do_not(damage, said):
+    triggers = {"daily": trigger("0 9 * * *"), "hourly": trigger("0 * * * *")}
+    kept, clock = Kept(), Clock("2026-06-01 08:30")
+    await run_once(kept, clock, **triggers)
+    (key,) = (key for key in kept.positions if "daily" in key)
+    kept.positions[key] = damage
+    clock.wall = at("2026-06-01 09:00:01")
+    with capture_logs() as logs:
+        source = await run_once(kept, clock, **triggers)
+    (sentence,) = source.health().messages
+    assert sentence.startswith(f"discarded the stored last time of trigger daily: {said}")
+    assert [entry["event"] for entry in logs] == [sentence]
+    assert [event.trigger for event in kept.events] == ["hourly"]
+    clock.wall = at("2026-06-02 09:00:01")
+    source = await run_once(kept, clock, **triggers)
+    assert source.health().messages == []
+    assert [event.trigger for event in kept.events] == ["hourly", "daily", "hourly"]

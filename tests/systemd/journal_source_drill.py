@@ -48,7 +48,7 @@ async def listening(positions=None, rest=0.2):
 
 
 def reached(seen, cursor):
-    return Cursor.parse(seen.positions["journal:read"]).same(Cursor(cursor))
+    return Cursor.decode(seen.positions["journal:read"]).same(Cursor(cursor))
 
 
 async def silence():

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.sources.journal.cursor import Cursor, ParsedCursor
+from notifyd.sources.journal.cursor import ParsedCursor
 from notifyd.sources.journal.entry import Reader
 from notifyd.sources.journal.identity import OwnUnit
 from notifyd.sources.journal.units import listed, matches
@@ -59,10 +59,3 @@ def test_an_entry_is_later_by_its_number_else_within_its_boot_else_by_the_clock(
 def test_one_entry_is_the_same_after_it_was_moved_to_the_disk():
     assert cursor(s="ff", i=1).same(cursor())
     assert not cursor(m=21).same(cursor())
-
-
-def test_what_is_no_place_is_none():
-    for text in ("", "{}", "[]", '{"cursor": "x", "stamp": 1}', '{"cursor": 1}', "nonsense"):
-        assert Cursor.parse(text) is None
-    place = Cursor(CURSOR.format(s="a", i=1, b="b", m=1, t=1), 5, gone="x")
-    assert Cursor.parse(place.text()) == place

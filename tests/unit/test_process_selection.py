@@ -8,6 +8,8 @@ from notifyd.sources.processes import procfs
 from notifyd.sources.processes.procfs import Process, Stat
 from notifyd.sources.processes.selector import Selector
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, end_event, start_event
+from notifyd.sources.stored_values import StoredValueError
+from support.stored import changed, golden
 
 
 def process(*arguments, command="", executable=""):
@@ -106,11 +108,6 @@ def test_a_start_is_told_by_the_triggers_own_name():
     assert (event.line, event.facts["name"]) == ("train.py (pid 7) started", "train.py")
 
 
-def test_what_is_watched_is_remembered():
-    watched = WatchedProcess(7, 1, "boot", "app", "app --x", "me")
-    assert WatchedProcess.remembered(watched.remember()) == watched
-
-
 def test_reading_our_own_process():
     found = procfs.process(os.getpid())
     assert found is not None
@@ -123,3 +120,33 @@ def test_reading_our_own_process():
 def test_a_process_that_is_not_there_is_none():
     beyond = (1 << 22) + 1
     assert procfs.process(beyond) is procfs.stat(beyond) is procfs.uid(beyond) is None
+
+
+def test_the_state_of_a_process_is_written_as_before():
+    key, value = golden("process-state")
+    watched = WatchedProcess.decode("4242", value)
+    assert (watched.identity, watched.user) == ((4242, 123456, "0f3c9a52-boot"), "root")
+    assert (key, watched.encode()) == ("process:job:4242", value)
+    assert WatchedProcess.decode("4242", changed(value, added_later=[1])) == watched
+
+
+def test_the_terms_of_a_trigger_are_written_as_before():
+    _, value = golden("process-terms")
+    assert selector(pidfile="/run/worker.pid", user="root").terms == value
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ({"pid": 4243}, '"pid" must be 4242, not 4243'),
+        ({"pid": 1 << 40}, '"pid" must be an integer from 1 to 4194304'),
+        ({"start": "1"}, '"start" must be an integer'),
+        ({"cmdline": None}, '"cmdline" must be a string, not null'),
+        ({"format": 2}, "a newer version of notifyd wrote it in format 2"),
+    ],
+)
+def test_a_damaged_state_is_refused(damage, said):
+    _, value = golden("process-state")
+    with pytest.raises(StoredValueError) as refusal:
+        WatchedProcess.decode("4242", changed(value, **damage))
+    assert str(refusal.value).startswith(said)

@@ -2,12 +2,15 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.sources.logs.aggregators import event
 from notifyd.sources.records.aggregator import RecordAggregator
+from notifyd.sources.stored_values import StoredValueError
 from support.logs import judge_for, scanner_for, trigger
+from support.stored import changed, golden
 
 LINES = st.lists(st.sampled_from([b"# one", b"# x two", b"  at x", b"x", b"", b"y\r", b"\xff"]))
 CONFIGS = st.builds(
@@ -37,7 +40,7 @@ class Fold:
         self.events += self.carry.feed(block, 0, len(block), hits, judge=self.judge, make=self.made)
 
     def restart(self):
-        self.carry = RecordAggregator.resume(self.config, "t", self.carry.text())
+        self.carry = RecordAggregator.decode(self.config, "t", self.carry.encode())
 
     def flush(self):
         self.events += self.carry.flush(self.judge, self.made)
@@ -88,7 +91,7 @@ def test_a_record_without_end_is_cut_and_says_so_and_the_next_is_whole():
     fold.feed(b"# long\n")
     for _ in range(1000):
         fold.feed(b"x" * 999 + b"\n")
-    assert len(fold.carry.text()) < 2000
+    assert len(fold.carry.encode()) < 2000
     fold.feed(b"# next\n")
     fold.flush()
     assert len(fold.events[0].line) < 1100
@@ -100,13 +103,35 @@ def test_what_is_owed_is_bounded_and_nothing_of_it_lost():
     fold = Fold(trigger("/app.log", patterns="x", before=50, after=50))
     for _ in range(40):
         fold.feed(b"x" * 60_000 + b"\n")
-        assert len(fold.carry.text()) < 1 << 19
+        assert len(fold.carry.encode()) < 1 << 19
     fold.flush()
     assert len(fold.events) == 40
     assert all(len(event.facts.get("before", "")) <= 2000 for event in fold.events)
 
 
-def test_a_carry_that_nobody_wrote_is_none():
-    config = trigger("/app.log")
-    for text in ("", "7", "{}", '{"path": 7}', '{"path": "/x", "previous": [], "open": 1}'):
-        assert RecordAggregator.resume(config, "t", text) is None
+def test_the_state_is_written_as_before():
+    _, value = golden("record")
+    config = trigger("/app.log", multiline="^x", before=2, after=2)
+    assert RecordAggregator.decode(config, "t", value).encode() == value
+    more = changed(value, added_later=[1])
+    assert RecordAggregator.decode(config, "t", more).encode() == value
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ({"path": 7}, '"path" must be a string, not 7'),
+        ({"previous": "x"}, '"previous" must be an array of strings, not "x"'),
+        ({"open": 1}, "it must be a JSON array of raw, before, not 1"),
+        ({"open": ["raw"]}, '"before" is missing'),
+        ({"open": ["\u20ac", []]}, '"raw" must be bytes, one per character'),
+        ({"owed": [[1, "x", "", {}, {}]]}, '"after" is missing'),
+        ({"owed": [["x", "x", "", {}, {}, []]]}, '"wall" must be a number of seconds'),
+        ({"format": 2}, "a newer version of notifyd wrote it in format 2"),
+    ],
+)
+def test_a_damaged_state_is_refused(damage, said):
+    _, value = golden("record")
+    with pytest.raises(StoredValueError) as refusal:
+        RecordAggregator.decode(trigger("/app.log"), "t", changed(value, **damage))
+    assert str(refusal.value).startswith(said)

@@ -1,11 +1,14 @@
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.config.triggers import FileTriggerConfig
 from notifyd.sources.files.snapshot import FileChange, Snapshot, record
 from notifyd.sources.files.stat_sweep import FileMark, look, printable
+from notifyd.sources.stored_values import StoredValueError
+from support.stored import golden
 
 MARKS = st.one_of(st.none(), st.builds(FileMark, *[st.integers(0, 1)] * 3))
 
@@ -118,6 +121,43 @@ def test_what_is_remembered_is_read_again(name, mark):
         again.load(printable(path), value)
         assert again.known == {path: mark}
         assert json.loads(value) == [*mark]
+
+
+def test_the_state_of_a_file_is_written_as_before():
+    key, value = golden("file-state")
+    known = snapshot()
+    known.load(key.removeprefix("file:up:"), value)
+    ((path, mark),) = known.known.items()
+    assert (path, mark) == ("/srv/up/caf\udce9.csv", FileMark(512, 1764496062123456789, 42))
+    assert record("up", [FileChange("created", path, mark)]) == {key: value}
+
+
+def test_the_terms_of_a_trigger_are_written_as_before():
+    _, value = golden("file-terms")
+    assert snapshot(paths=["/srv/up/*.csv"], ignore=["*.swp"]).terms == value
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("", '"" is not JSON'),
+        ("{}", "it must be a JSON array of size, mtime_ns, inode, not {}"),
+        ("[1,2]", '"inode" is missing'),
+        ('[1,"2",3]', '"mtime_ns" must be an integer'),
+        ("[true,2,3]", '"size" must be an integer'),
+        ('{"format": 2, "mark": [1,2,3]}', "a newer version of notifyd wrote it in format 2"),
+    ],
+)
+def test_a_damaged_state_is_refused(value, said):
+    known = snapshot()
+    with pytest.raises(StoredValueError) as refusal:
+        known.load("/x/a", value)
+    assert str(refusal.value).startswith(said)
+    assert known.known == {}
+
+
+def test_additional_items_of_a_state_are_ignored():
+    assert FileMark.decode('[1,-2,3,"later"]') == FileMark(1, -2, 3)
 
 
 def test_a_name_is_ignored_wherever_it_lies(tmp_path):

@@ -70,14 +70,10 @@ class Snapshot:
         self._never = frozenset(map(str, never))
         self._unsettled: dict[str, tuple[FileMark | None, float]] = {}
 
-    def load(self, path: str, value: str) -> bool:
-        """Take over what the store remembers of one file; False where it makes no sense."""
+    def load(self, path: str, value: str) -> None:
+        """Restore one file from its stored value; StoredValueError for an unusable one."""
         real = _SURROGATE.sub(lambda found: chr(int(found[1], 16)), path)
-        try:
-            self.known[real] = FileMark(*json.loads(value))
-        except (TypeError, ValueError):
-            return False
-        return True
+        self.known[real] = FileMark.decode(value)
 
     def hears(self, path: str) -> bool:
         """Say whether the path lies where a match could appear."""
@@ -195,7 +191,7 @@ def record(name: str, changes: list[FileChange]) -> Mapping[str, str | None]:
     """Write what the store must remember of these changes of the trigger `name`."""
     return {
         f"file:{name}:{printable(change.path)}": (
-            None if change.mark is None else json.dumps(change.mark, separators=(",", ":"))
+            None if change.mark is None else change.mark.encode()
         )
         for change in changes
     }

@@ -16,6 +16,7 @@ from notifyd.sources.batches import batched
 from notifyd.sources.files.change_stream import ChangeStream, PathChange, WatchFailedError
 from notifyd.sources.files.snapshot import FileChange, Snapshot, record
 from notifyd.sources.files.stat_sweep import StatResult, looks, printable
+from notifyd.sources.stored_values import RefusedValues, StoredFields, StoredValueError
 from notifyd.sources.unreadable_dirs import why_closed
 
 EVENTS_AT_ONCE = 500
@@ -60,7 +61,8 @@ class FileSource:
         self._step = min(max(min(waits, default=debounce) / 16, 0.01), 1.0)
         self._snapshots = {name: Snapshot(t, never) for name, t in triggers.items()}
         self._armed: set[str] = set()
-        self._strangers: list[str] = []
+        self._strangers: set[str] = set()
+        self._refused = RefusedValues(self.name)
         self._load(positions)
         self._folders: set[str] | None = None
         self._arm_at = self._sweep_at = self._rested_at = 0.0
@@ -72,7 +74,7 @@ class FileSource:
         problems = [Problem("inotify", self._deaf)] if self._deaf else []
         problems += [Problem("folder", printable(said)) for said in sorted(self._closed.values())]
         known = sum(len(snapshot.known) for snapshot in self._snapshots.values())
-        return SourceHealth(self.name, known, tuple(problems))
+        return SourceHealth(self.name, known, (*problems, *self._refused.problems))
 
     async def run(self, emit: Emit) -> None:
         loop = asyncio.get_running_loop()
@@ -84,7 +86,9 @@ class FileSource:
             await emit(SourceBatch((), {}))
             for some in batched(self._strangers, POSITIONS_AT_ONCE):
                 await emit(SourceBatch((), dict.fromkeys(some)))
-            self._strangers, told = [], self.health().problems
+            self._strangers.clear()
+            self._refused.log()
+            told = self.health().problems
             while True:
                 if loop.time() >= self._again_at:
                     await self._look_again()
@@ -104,12 +108,30 @@ class FileSource:
             _, name, *path = key.split(":", 2)
             snapshot = self._snapshots.get(name)
             if snapshot is None:
-                self._strangers.append(key)
+                self._strangers.add(key)
             elif path:
-                if not snapshot.load(path[0], value):
-                    self._strangers.append(key)
+                self._load_file(key, name, path[0], value)
             elif value == snapshot.terms:
                 self._armed.add(name)
+            else:
+                self._check_terms(key, name, value)
+
+    def _load_file(self, key: str, name: str, path: str, value: str) -> None:
+        try:
+            self._snapshots[name].load(path, value)
+        except StoredValueError as error:
+            self._strangers.add(key)
+            what = f"state of {path} for trigger {name}"
+            self._refused.add(key, what, error, "if the file exists, it counts as created")
+
+    def _check_terms(self, key: str, name: str, value: str) -> None:
+        """Refuse terms that are damaged rather than those of another configuration."""
+        try:
+            StoredFields.decode(value)
+        except StoredValueError as error:
+            what = f"paths of trigger {name}"
+            consequence = "changes that happened while notifyd was stopped are not reported"
+            self._refused.add(key, what, error, consequence)
 
     async def _sweep(self, hints: ChangeStream, emit: Emit) -> None:
         """Compare everything with what is known, and listen where something may come."""
@@ -230,7 +252,7 @@ class FileSource:
         """Take what is there as known, without an event: the trigger is armed only now."""
         snapshot = self._snapshots[name]
         for some in batched(changes, POSITIONS_AT_ONCE):
-            await emit(SourceBatch((), record(name, some)))
+            await self._store(emit, (), record(name, some))
             for change in some:
                 snapshot.adopt(change)
         await emit(SourceBatch((), {f"file:{name}": snapshot.terms}))
@@ -248,9 +270,15 @@ class FileSource:
                 if wanted or change.kind != "modified":
                     remembered.update(record(name, [change]))
             if remembered:
-                await emit(SourceBatch(tuple(events), remembered))
+                await self._store(emit, tuple(events), remembered)
             for name, change in some:
                 self._snapshots[name].adopt(change)
+
+    async def _store(
+        self, emit: Emit, events: tuple[Event, ...], positions: Mapping[str, str | None]
+    ) -> None:
+        await emit(SourceBatch(events, positions))
+        self._strangers -= positions.keys()
 
     def _event(self, name: str, change: FileChange) -> Event:
         path = printable(change.path)

@@ -1,10 +1,16 @@
 """What one look at a path tells."""
 
 import contextlib
+import json
 import os
 import stat
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple, Self
+
+from notifyd.sources.stored_values import StoredFields, decode_json
+
+_ROW: Final = ("size", "mtime_ns", "inode")
+"""The items of a stored mark."""
 
 
 class FileMark(NamedTuple):
@@ -13,6 +19,20 @@ class FileMark(NamedTuple):
     size: int
     mtime_ns: int
     inode: int
+
+    def encode(self) -> str:
+        return json.dumps([self.size, self.mtime_ns, self.inode], separators=(",", ":"))
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """Decode what `encode` returned; StoredValueError for anything else."""
+        fields = StoredFields.of_row(decode_json(text), _ROW)
+        lowest = -(1 << 63)  # a file may be older than the epoch
+        return cls(
+            fields.integer("size"),
+            fields.integer("mtime_ns", least=lowest),
+            fields.integer("inode"),
+        )
 
 
 class StatResult(NamedTuple):

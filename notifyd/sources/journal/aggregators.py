@@ -6,7 +6,7 @@ Records are kept apart by process as well, because the processes of one unit wri
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
@@ -15,6 +15,7 @@ from notifyd.sources.journal.registry import CARRY
 from notifyd.sources.records.aggregator import QUIET, RecordAggregator, holds
 from notifyd.sources.records.record_matchers import RecordMatchers
 from notifyd.sources.records.scanning import HitLike, RecordMatcherFor
+from notifyd.sources.stored_values import RefusedValues, StoredFields, StoredValueError
 
 _MOST: Final = 300
 """Streams held at once; beyond them the one that was silent for longest is told as it is."""
@@ -38,9 +39,16 @@ class _PendingEntry:
     facts: Mapping[str, str]
     wall: float
 
-    def text(self) -> str:
-        held = {"carry": self.carry.text(), "facts": self.facts, "wall": self.wall}
-        return json.dumps(held, separators=(",", ":"), ensure_ascii=False)
+    def encode(self) -> str:
+        stored = {"carry": self.carry.encode(), "facts": self.facts, "wall": self.wall}
+        return json.dumps(stored, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def decode(cls, config: LogTriggerConfig, trigger: str, text: str) -> Self:
+        """Decode what `encode` returned; StoredValueError for anything else."""
+        fields = StoredFields.decode(text)
+        carry = RecordAggregator.decode(config, trigger, fields.text("carry"))
+        return cls(carry, fields.text_map("facts"), fields.seconds("wall"))
 
 
 class StreamAggregators:
@@ -53,8 +61,9 @@ class StreamAggregators:
         *,
         lane: str,
         judge_for: RecordMatcherFor,
+        refused: RefusedValues,
     ) -> None:
-        self._triggers = triggers
+        self._triggers, self._refused = triggers, refused
         self._prefix = f"{CARRY}{lane}:"
         self.wanted = frozenset(name for name, trigger in triggers.items() if holds(trigger))
         self.judges = RecordMatchers(judge_for)
@@ -64,25 +73,23 @@ class StreamAggregators:
         self._dirty: set[StreamAggregator] = set()
         for key, value in positions.items():
             if key.startswith(self._prefix):
-                self._restore(key.removeprefix(self._prefix), value)
+                self._restore(key, value)
 
-    def _restore(self, name: str, value: str) -> None:
-        trigger, _, rest = name.partition(":")
+    def _restore(self, key: str, value: str) -> None:
+        trigger, _, rest = key.removeprefix(self._prefix).partition(":")
         pid, _, unit = rest.partition(":")
         stream = StreamAggregator(trigger, unit, pid)
         if trigger not in self.wanted:
             return
         try:
-            held = json.loads(value)
-            carry = RecordAggregator.resume(self._triggers[trigger], trigger, held["carry"])
-            facts, wall = dict(held["facts"]), float(held["wall"])
-        except (KeyError, TypeError, ValueError):
-            carry = None
-        if carry is None:
+            held = _PendingEntry.decode(self._triggers[trigger], trigger, value)
+        except StoredValueError as error:
             self._dirty.add(stream)
+            what = f"journal record of trigger {trigger} and {unit or 'no unit'}"
+            self._refused.add(key, what, error, "its first lines are missing")
             return
-        self._held[stream] = _PendingEntry(carry, facts, wall)
-        if carry.pending:
+        self._held[stream] = held
+        if held.carry.pending:
             self._fed[stream] = None
 
     @property
@@ -155,7 +162,7 @@ class StreamAggregators:
         for stream in self._dirty:
             held = self._held.get(stream)
             key = f"{self._prefix}{stream.trigger}:{stream.pid}:{stream.unit}"
-            texts[key] = None if held is None or held.carry.empty else held.text()
+            texts[key] = None if held is None or held.carry.empty else held.encode()
         self._dirty.clear()
         return texts
 

@@ -1,11 +1,20 @@
 """Where an entry stands in the journal: what `__CURSOR` says, and what is remembered of it."""
 
 import json
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from notifyd.sources.journal.export import Fields
+from notifyd.sources.stored_values import StoredFields, StoredValueError
+
+_SEEKABLE: Final = re.compile(
+    r"s=[0-9a-f]{32};i=[0-9a-f]+;b=[0-9a-f]{32};m=[0-9a-f]+;t=[0-9a-f]+;x=[0-9a-f]+"
+)
+"""A cursor that journalctl accepts."""
+_ROW: Final = ("cursor", "stamp", "gone")
+"""A stored row's items: one that ends a catch-up has no `gone`."""
 
 
 class ParsedCursor(NamedTuple):
@@ -89,16 +98,28 @@ class Cursor:
         here, there = self.parsed, other.parsed
         return here is not None and there is not None and here.same(there)
 
-    def text(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+    def encode(self) -> str:
+        stored = {"cursor": self.cursor, "stamp": self.stamp, "gone": self.gone}
+        return json.dumps(stored, separators=(",", ":"))
 
     @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """Read what `text` wrote; None for anything else."""
-        try:
-            held = json.loads(text)
-            cursor, stamp, gone = str(held["cursor"]), int(held["stamp"]), held.get("gone")
-            place = cls(cursor, stamp, gone if isinstance(gone, str) else "")
-        except (KeyError, TypeError, ValueError):
-            return None
-        return place if not place.cursor or place.parsed else None
+    def decode(cls, text: str) -> Self:
+        """Decode what `encode` returned; StoredValueError for anything else."""
+        return cls._from_fields(StoredFields.decode(text))
+
+    def to_row(self) -> list[str | int]:
+        return [self.cursor, self.stamp, self.gone]
+
+    @classmethod
+    def from_row(cls, fields: StoredFields, name: str) -> Self:
+        """Decode a field that `to_row` returned."""
+        return cls._from_fields(fields.row(name, _ROW))
+
+    @classmethod
+    def _from_fields(cls, fields: StoredFields) -> Self:
+        cursor = fields.text("cursor")
+        if cursor and not _SEEKABLE.fullmatch(cursor):
+            raise StoredValueError('"cursor" is not a cursor of the journal')
+        # An early version did not write "gone", the next one wrote a boolean.
+        has_gone = "gone" in fields and not isinstance(fields.value("gone"), bool)
+        return cls(cursor, fields.microseconds("stamp"), fields.text("gone") if has_gone else "")

@@ -5,13 +5,14 @@ journald says so in an entry of its own, with the next one that it lets through.
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Self
 
 from notifyd.model.health import Problem
 from notifyd.sources.journal.entry import Entry
+from notifyd.sources.stored_values import StoredFields
 
 _TOLD: Final = 86_400.0
 """Seconds for which status tells a loss; one that comes later begins a new count."""
@@ -29,19 +30,25 @@ class DroppedCount:
     stamp: int
     noted: float
 
-    def text(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+    def encode(self) -> str:
+        stored = {
+            "count": self.count,
+            "unit": self.unit,
+            "stamp": self.stamp,
+            "noted": self.noted,
+        }
+        return json.dumps(stored, separators=(",", ":"))
 
     @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """Read what `text` wrote; None for anything else."""
-        try:
-            held = json.loads(text)
-            return cls(
-                int(held["count"]), str(held["unit"]), int(held["stamp"]), float(held["noted"])
-            )
-        except (KeyError, TypeError, ValueError):
-            return None
+    def decode(cls, text: str) -> Self:
+        """Decode what `encode` returned; StoredValueError for anything else."""
+        fields = StoredFields.decode(text)
+        return cls(
+            fields.integer("count"),
+            fields.text("unit"),
+            fields.microseconds("stamp"),
+            fields.seconds("noted"),
+        )
 
     def sentence(self, trigger: str) -> str:
         moment = datetime.fromtimestamp(self.stamp / 1e6, tz=UTC).astimezone()
@@ -56,17 +63,14 @@ class DroppedCount:
 class DroppedEntries:
     """By trigger. A loss is committed with the place of the reading that met it."""
 
-    def __init__(
-        self, prefix: str, triggers: Collection[str], positions: Mapping[str, str]
-    ) -> None:
+    def __init__(self, prefix: str) -> None:
         self._prefix = prefix
+        self._known: Mapping[str, DroppedCount] = {}
         self._pending: dict[str, dict[str, DroppedCount]] = {}
         self._news: list[str] = []
-        self._known: Mapping[str, DroppedCount] = {
-            trigger: loss
-            for trigger in triggers
-            if (loss := DroppedCount.parse(positions.get(prefix + trigger, ""))) is not None
-        }
+
+    def restore(self, trigger: str, stored: DroppedCount) -> None:
+        self._known = {**self._known, trigger: stored}
 
     def note(self, reading: str, triggers: Iterable[str], entry: Entry, wall: float) -> None:
         """Take note of an entry that reports a loss."""
@@ -88,8 +92,8 @@ class DroppedEntries:
             else:
                 total = loss
                 self._news.append(total.sentence(trigger))
-            self._known = {**self._known, trigger: total}  # anew: other threads go through it
-            texts[self._prefix + trigger] = total.text()
+            self._known = {**self._known, trigger: total}  # anew: other threads iterate over it
+            texts[self._prefix + trigger] = total.encode()
         return texts
 
     def news(self) -> list[str]:

@@ -6,9 +6,10 @@ from typing import Final, NamedTuple, Self
 
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.sources.journal.cursor import Cursor
-from notifyd.sources.journal.dropped_entries import DroppedEntries
+from notifyd.sources.journal.dropped_entries import DroppedCount, DroppedEntries
 from notifyd.sources.journal.units import Wanted
 from notifyd.sources.records.aggregator import holds
+from notifyd.sources.stored_values import RefusedValues, StoredFields, StoredValueError
 
 PREFIX: Final = "journal:"
 READ: Final = PREFIX + "read"
@@ -40,21 +41,26 @@ class CatchUp(NamedTuple):
     units: tuple[str, ...]
     without: tuple[str, ...]
 
-    def text(self) -> str:
-        until = [self.until.cursor, self.until.stamp]
-        place = [self.place.cursor, self.place.stamp, self.place.gone]
-        held = {"place": place, "until": until, "units": self.units, "without": self.without}
-        return json.dumps(held, separators=(",", ":"))
+    def encode(self) -> str:
+        stored = {
+            "place": self.place.to_row(),
+            "until": self.until.to_row()[:2],
+            "units": self.units,
+            "without": self.without,
+        }
+        return json.dumps(stored, separators=(",", ":"))
 
     @classmethod
-    def parse(cls, trigger: str, text: str) -> Self | None:
-        """Read what `text` wrote; None for anything else."""
-        try:
-            held = json.loads(text)
-            places = Cursor(*held["place"]), Cursor(*held["until"])
-            return cls(trigger, *places, tuple(held["units"]), tuple(held["without"]))
-        except (KeyError, TypeError, ValueError):
-            return None
+    def decode(cls, trigger: str, text: str) -> Self:
+        """Decode what `encode` returned; StoredValueError for anything else."""
+        fields = StoredFields.decode(text)
+        return cls(
+            trigger,
+            Cursor.from_row(fields, "place"),
+            Cursor.from_row(fields, "until"),
+            tuple(fields.texts("units")),
+            tuple(fields.texts("without")),
+        )
 
 
 class JournalRegistry:
@@ -68,45 +74,89 @@ class JournalRegistry:
         self, triggers: Mapping[str, LogTriggerConfig], positions: Mapping[str, str]
     ) -> None:
         self._triggers = triggers
-        self.read = Cursor.parse(positions[READ]) if READ in positions else None
-        self.losses = DroppedEntries(_LOST, triggers, positions)
+        self.read: Cursor | None = None
         self.end = Cursor()
         self.lanes: dict[str, CatchUp] = {}
         self.later: dict[Armed, Cursor] = {}
         self.news: dict[str, str | None] = {}
         """To be committed with the next reading; None forgets."""
+        self.refused = RefusedValues("journal")
+        self.losses = DroppedEntries(_LOST)
         self._unarmed = {
             armed: armed.key()
             for name, trigger in triggers.items()
             for armed in (Armed(name, pattern) for pattern in trigger.journal)
         }
-        known = {key: armed for armed, key in self._unarmed.items()}
+        patterns = {key: armed for armed, key in self._unarmed.items()}
         for key, value in positions.items():
-            if key in known:
-                del self._unarmed[known[key]]
-                if value and (place := Cursor.parse(value)) is not None:
-                    self.later[known[key]] = place
-            elif not self._kept(key, value):
+            if key in patterns:
+                self._restore_armed(patterns[key], value)
+            elif not self._restore(key, value):
                 self.news[key] = None
 
-    def _kept(self, key: str, value: str) -> bool:
-        """Take in what belongs to a trigger that there still is."""
+    def _restore_armed(self, armed: Armed, value: str) -> None:
+        del self._unarmed[armed]
+        if not value:
+            return
+        try:
+            self.later[armed] = Cursor.decode(value)
+        except StoredValueError as error:
+            self.news[armed.key()] = ""
+            self._refuse(
+                armed.key(),
+                f"start of {armed.pattern} for trigger {armed.trigger}",
+                error,
+                "its entries count from where reading continues",
+            )
+
+    def _restore(self, key: str, value: str) -> bool:
+        """Return whether to keep the key: it belongs to a trigger, and its value is usable."""
         if key == READ:
-            return True
+            return self._restore_read(value)
         if key.startswith(_LOST):
-            return key.removeprefix(_LOST) in self._triggers
+            return self._restore_lost(key.removeprefix(_LOST), value)
         if key.startswith(_LANE):
-            trigger = key.removeprefix(_LANE).partition(":")[0]
-            lane = CatchUp.parse(trigger, value)
-            if lane is None or trigger not in self._triggers:
-                return False
-            units = tuple(unit for unit in lane.units if unit in self._triggers[trigger].journal)
-            self.lanes[key] = lane._replace(units=units)
-            return bool(units)
+            return self._restore_lane(key, value)
         trigger = key.removeprefix(CARRY).partition(":")[2].partition(":")[0]
         return (
             key.startswith(CARRY) and trigger in self._triggers and holds(self._triggers[trigger])
         )
+
+    def _restore_read(self, value: str) -> bool:
+        try:
+            self.read = Cursor.decode(value)
+        except StoredValueError as error:
+            self._refuse(READ, "cursor", error, "reading starts at the end of the journal")
+            return False
+        return True
+
+    def _restore_lost(self, trigger: str, value: str) -> bool:
+        if trigger not in self._triggers:
+            return False
+        try:
+            self.losses.restore(trigger, DroppedCount.decode(value))
+        except StoredValueError as error:
+            what = f"count of dropped entries of trigger {trigger}"
+            self._refuse(_LOST + trigger, what, error, "the count restarts at 0")
+            return False
+        return True
+
+    def _restore_lane(self, key: str, value: str) -> bool:
+        trigger = key.removeprefix(_LANE).partition(":")[0]
+        if trigger not in self._triggers:
+            return False
+        try:
+            lane = CatchUp.decode(trigger, value)
+        except StoredValueError as error:
+            what = f"catch-up position of trigger {trigger}"
+            self._refuse(key, what, error, "the earlier entries that it has not read are skipped")
+            return False
+        units = tuple(unit for unit in lane.units if unit in self._triggers[trigger].journal)
+        self.lanes[key] = lane._replace(units=units)
+        return bool(units)
+
+    def _refuse(self, key: str, what: str, error: StoredValueError, consequence: str) -> None:
+        self.refused.add(key, f"journal {what}", error, consequence)
 
     def arm(self, end: Cursor, back: Callable[[str, Sequence[str]], Cursor]) -> None:
         """Begin to listen, after the journal's last entry: what is new goes by `read_from`.
@@ -129,7 +179,7 @@ class JournalRegistry:
                 self.news[key] = ""
             else:
                 self.later[armed] = end
-                self.news[key] = end.text()
+                self.news[key] = end.encode()
         for lane in lanes:
             self._branch(lane)
         self._unarmed = {}
@@ -148,12 +198,12 @@ class JournalRegistry:
     def replace(self, key: str, lane: CatchUp) -> None:
         """Have a lane go on from somewhere else."""
         self.lanes[key] = lane
-        self.news[key] = lane.text()
+        self.news[key] = lane.encode()
 
     def go(self, place: Cursor) -> None:
         """Go on from somewhere else than where reading ended."""
         self.read = place
-        self.news[READ] = place.text()
+        self.news[READ] = place.encode()
 
     def wanted(self) -> dict[str, Wanted]:
         """Say what the common reading gives by now."""

@@ -88,7 +88,12 @@ class JournalSource:
         return SourceHealth(
             self.name,
             0 if dead else len(units),
-            (*self._opening.problems, *losses.problems(self._wall()), *late(counts)),
+            (
+                *self._opening.problems,
+                *losses.problems(self._wall()),
+                *late(counts),
+                *self._ledger.refused.problems,
+            ),
             dead=dead,
             timed_out=counts,
             dropped=losses.counts(),
@@ -104,6 +109,7 @@ class JournalSource:
         await emit(SourceBatch((), self._ledger.take(), rereadable=True))
         if self._opening.gap:  # it is committed that it was told
             log.warning(self._opening.gap, source=self.name)
+        self._ledger.refused.log()
         try:
             async with asyncio.TaskGroup() as group:
                 for lane in ("", *self._ledger.lanes):
@@ -148,6 +154,7 @@ class JournalSource:
                     await self._committed(follower, emit(reading))
                     for news in self._ledger.losses.news():
                         log.warning(news, source=self.name)
+                    self._ledger.refused.log()
                 if batch.over is not None:
                     if batch.over or not lane:
                         raise SourceError(batch.over or "journalctl ended by itself")

@@ -64,7 +64,11 @@ class JournalTailer:
         self._place = self._lane.place if self._lane else ledger.read or Cursor()
         self._silence = None if self._lane else StalenessTimer(triggers)
         self._streams = StreamAggregators(
-            triggers, positions, lane=_number(lane), judge_for=judge_for
+            triggers,
+            positions,
+            lane=_number(lane),
+            judge_for=judge_for,
+            refused=ledger.refused,
         )
         self._fold = BatchScanner(triggers, self._streams, self._silence, scanner_for, self._time)
         self._routes = Subscriptions(triggers, ledger, self._lane)
@@ -218,10 +222,10 @@ class JournalTailer:
         self._moved = False
         positions = self._streams.take() | self._ledger.losses.take(self._key)
         if self._key:
-            lane = self._lane and self._lane._replace(place=self._place).text()
+            lane = self._lane and self._lane._replace(place=self._place).encode()
             return positions | {self._key: lane or None}
         self._ledger.read = self._place
-        return positions | self._ledger.take() | {READ: self._place.text()}
+        return positions | self._ledger.take() | {READ: self._place.encode()}
 
     def _wake(self, now: float) -> float | None:
         times = [self._streams.wake(now)]

@@ -1,6 +1,7 @@
 """What all triggers hold of all files' earlier bytes, and when it is told though nothing comes."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from notifyd.sources.logs.reading.reader_set import ReaderSet
 from notifyd.sources.records.aggregator import QUIET, RecordAggregator, holds
 from notifyd.sources.records.record_matchers import RecordMatchers
 from notifyd.sources.records.scanning import HitLike, RecordMatcherFor
+from notifyd.sources.stored_values import StoredValueError
 
 
 class PendingRecord(NamedTuple):
@@ -43,11 +45,10 @@ class AggregatorSet:
                 self._restore(PendingRecord(*found), value)
 
     def _restore(self, held: PendingRecord, value: str) -> None:
-        config = self._triggers.get(held.trigger)
-        carry = None if config is None else RecordAggregator.resume(config, held.trigger, value)
         self._changed.add(held)
-        if carry is not None:
-            self._aggregators[held] = carry
+        if (config := self._triggers.get(held.trigger)) is not None:
+            with suppress(StoredValueError):
+                self._aggregators[held] = RecordAggregator.decode(config, held.trigger, value)
 
     @property
     def has_changes(self) -> bool:
@@ -152,7 +153,7 @@ class AggregatorSet:
         for held in self._changed:
             carry = self._aggregators.get(held)
             texts[pending_record_key(*held)] = (
-                None if carry is None or carry.empty else carry.text()
+                None if carry is None or carry.empty else carry.encode()
             )
         self._changed.clear()
         return texts

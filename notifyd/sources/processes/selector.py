@@ -26,7 +26,13 @@ class Selector:
         self.on = frozenset(trigger.on)
         self.name = trigger.name or ""
         self.terms = json.dumps(
-            trigger.model_dump(mode="json", include={"name", "cmdline", "pidfile", "pid", "user"})
+            {
+                "name": trigger.name,
+                "cmdline": trigger.cmdline,
+                "pidfile": str(trigger.pidfile) if trigger.pidfile else None,
+                "pid": trigger.pid,
+                "user": trigger.user,
+            }
         )
         """What was asked for when the trigger was armed; under other terms it is armed anew."""
         self.pid = trigger.pid

@@ -18,6 +18,7 @@ from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
 from notifyd.sources.processes.selector import Selector
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, end_event, start_event
 from notifyd.sources.readable import readable
+from notifyd.sources.stored_values import RefusedValues, StoredFields, StoredValueError
 
 AT_ONCE = 500
 """Processes in one reading."""
@@ -67,7 +68,8 @@ class ProcessSource:
         self._by_pidfd: dict[int, WatchedProcess] = {}
         self._remembered: dict[tuple[int, int, str], WatchedProcess] = {}
         self._armed: set[str] = set()
-        self._strangers: list[str] = []
+        self._strangers: set[str] = set()
+        self._refused = RefusedValues(self.name)
         self._untold = False
         self._load(positions)
 
@@ -90,7 +92,7 @@ class ProcessSource:
                 "that needs Linux 6.15, or notifyd to run as the user of these processes"
             )
             problems.append(Problem("status", sentence))
-        return SourceHealth(self.name, len(self._watched), tuple(problems))
+        return SourceHealth(self.name, len(self._watched), (*problems, *self._refused.problems))
 
     async def run(self, emit: Emit) -> None:
         self._vigil = ExitWatcher()
@@ -121,16 +123,34 @@ class ProcessSource:
         for key, value in positions.items():
             _, name, *pid = key.split(":", 2)
             if name not in self._selectors:
-                self._strangers.append(key)
+                self._strangers.add(key)
             elif pid:
-                watched = WatchedProcess.remembered(value)
-                if watched is None:
-                    self._strangers.append(key)
-                    continue
-                watched = self._remembered.setdefault(watched.identity, watched)
-                watched.triggers = (*watched.triggers, name)
+                self._load_process(key, name, pid[0], value)
             elif value == self._selectors[name].terms:
                 self._armed.add(name)
+            else:
+                self._check_terms(key, name, value)
+
+    def _load_process(self, key: str, name: str, pid: str, value: str) -> None:
+        try:
+            watched = WatchedProcess.decode(pid, value)
+        except StoredValueError as error:
+            self._strangers.add(key)
+            what = f"state of process {pid} for trigger {name}"
+            consequence = "if the process has ended, its end is not reported"
+            self._refused.add(key, what, error, consequence)
+            return
+        watched = self._remembered.setdefault(watched.identity, watched)
+        watched.triggers = (*watched.triggers, name)
+
+    def _check_terms(self, key: str, name: str, value: str) -> None:
+        """Refuse terms that are damaged rather than those of another configuration."""
+        try:
+            StoredFields.decode(value)
+        except StoredValueError as error:
+            what = f"selection of trigger {name}"
+            consequence = "processes that started while notifyd was stopped are not reported"
+            self._refused.add(key, what, error, consequence)
 
     async def _resume(self, emit: Emit) -> None:
         """Go on with what was watched before, and tell what has ended since."""
@@ -157,7 +177,8 @@ class ProcessSource:
                 if not armed:
                     armed = True
                     await emit(SourceBatch((), dict.fromkeys(self._strangers)))
-                    self._strangers = []
+                    self._strangers.clear()
+                    self._refused.log()
                 if told != (told := self.health().problems):
                     await emit(SourceBatch((), {}))
             hurried = len(self._watched) > len(self._by_pidfd)
@@ -204,12 +225,13 @@ class ProcessSource:
                 triggers = tuple(name for name in match.triggers if name not in known)
                 taken[watched.pid] = watched, before + triggers
                 for name in triggers:
-                    remembered[f"process:{name}:{watched.pid}"] = watched.remember()
+                    remembered[f"process:{name}:{watched.pid}"] = watched.encode()
                     selector = self._selectors[name]
                     if name in self._armed and "start" in selector.on:
                         events.append(start_event(name, selector.name, watched, self._wall()))
             if remembered:
                 await emit(SourceBatch(tuple(events), remembered))
+                self._strangers -= remembered.keys()
             for watched, triggers in taken.values():
                 watched.triggers += triggers
                 self._watched[watched.pid] = watched

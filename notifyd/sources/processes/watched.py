@@ -4,11 +4,15 @@ import json
 import signal
 from dataclasses import dataclass
 from sys import intern
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from notifyd.model.events import Event
 from notifyd.sources.processes.scanner import ProcessMatch
+from notifyd.sources.stored_values import StoredFields, StoredValueError
 from notifyd.text.durations import format_duration
+
+_LARGEST_PID: Final = 1 << 22
+"""The kernel's PID_MAX_LIMIT."""
 
 
 @dataclass(slots=True)
@@ -28,27 +32,11 @@ class WatchedProcess:
     def found(cls, match: ProcessMatch, boot: str) -> Self:
         return cls(match.pid, match.start, boot, match.name, match.cmdline, match.user)
 
-    @classmethod
-    def remembered(cls, value: str) -> Self | None:
-        """Read what `remember` wrote; None for anything else."""
-        try:
-            kept = json.loads(value)
-            return cls(
-                int(kept["pid"]),
-                int(kept["start"]),
-                intern(kept["boot"]),
-                intern(kept["name"]),
-                intern(kept["cmdline"]),
-                intern(kept["user"]),
-            )
-        except (KeyError, TypeError, ValueError):
-            return None
-
     @property
     def identity(self) -> tuple[int, int, str]:
         return self.pid, self.start, self.boot
 
-    def remember(self) -> str:
+    def encode(self) -> str:
         return json.dumps(
             {
                 "pid": self.pid,
@@ -58,6 +46,22 @@ class WatchedProcess:
                 "cmdline": self.cmdline,
                 "user": self.user,
             }
+        )
+
+    @classmethod
+    def decode(cls, pid: str, text: str) -> Self:
+        """Decode what `encode` returned; StoredValueError for anything else. pid: of its key."""
+        fields = StoredFields.decode(text)
+        found = fields.integer("pid", least=1, most=_LARGEST_PID)
+        if str(found) != pid:
+            raise StoredValueError(f'"pid" must be {pid}, not {found}')
+        return cls(
+            found,
+            fields.integer("start"),
+            intern(fields.text("boot")),
+            intern(fields.text("name")),
+            intern(fields.text("cmdline")),
+            intern(fields.text("user")),
         )
 
 

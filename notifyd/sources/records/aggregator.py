@@ -5,19 +5,23 @@ the same bytes are cut into blocks, and whenever it goes on from its text, the s
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, Self
 
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
 from notifyd.sources.records.context import Context, Owed
 from notifyd.sources.records.scanning import HitLike
+from notifyd.sources.stored_values import StoredFields, StoredValueError
 
 QUIET: Final = 1.0
 """Seconds without a line after which an open record ends and owed lines are not waited for."""
 
 MORE: Final = 2
 """Bytes kept of a record beyond what patterns see: enough to know that it was cut."""
+
+_OWED_ROW: Final = ("wall", "line", "path", "fields", "facts", "after")
+"""Items of a stored event that waits for the lines after it."""
 
 RecordCheck = Callable[[bytes], HitLike | None]
 Maker = Callable[[HitLike], Event]
@@ -137,33 +141,48 @@ class RecordAggregator:
         if (hit := judge(raw.removesuffix(b"\n"))) is not None:
             self._context.add(make(hit), before, block, at, end)
 
-    def text(self) -> str:
-        """Write what is held, so that `resume` goes on from it."""
-        held: dict[str, object] = {"path": self.path, "previous": self._context.previous}
+    def encode(self) -> str:
+        """Encode the state, so that `decode` continues from it."""
+        stored: dict[str, object] = {"path": self.path, "previous": self._context.previous}
         if self._open is not None:
-            held["open"] = [self._open.raw.decode("latin-1"), self._open.before]
+            stored["open"] = [self._open.raw.decode("latin-1"), self._open.before]
         if self._context.owed:
-            held["owed"] = [[*_flat(owed.event), owed.after] for owed in self._context.owed]
-        return json.dumps(held, separators=(",", ":"), ensure_ascii=False)
+            stored["owed"] = [
+                [event.wall, event.line, event.path, event.fields, event.facts, after]
+                for event, after in ((owed.event, owed.after) for owed in self._context.owed)
+            ]
+        return json.dumps(stored, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
-    def resume(cls, config: LogTriggerConfig, trigger: str, text: str) -> "RecordAggregator | None":
-        """Read what `text` wrote; None for anything else."""
-        try:
-            held = json.loads(text)
-            carry = cls(config, str(held["path"]))
-            carry._context.previous = held["previous"]
-            if "open" in held:
-                raw, before = held["open"]
-                carry._open = Open(raw.encode("latin-1"), before)
-            carry._context.owed = [
-                Owed(Event(trigger, wall, line, path, fields, facts), after)
-                for wall, line, path, fields, facts, after in held.get("owed", ())
+    def decode(cls, config: LogTriggerConfig, trigger: str, text: str) -> Self:
+        """Decode what `encode` returned; StoredValueError for anything else."""
+        fields = StoredFields.decode(text)
+        aggregator = cls(config, fields.text("path"))
+        aggregator._context.previous = fields.texts("previous")
+        if "open" in fields:
+            record = fields.row("open", ("raw", "before"))
+            aggregator._open = Open(_latin_1(record.text("raw")), record.texts("before"))
+        if "owed" in fields:
+            aggregator._context.owed = [
+                _owed(trigger, row) for row in fields.rows("owed", _OWED_ROW)
             ]
-        except (AttributeError, KeyError, TypeError, ValueError):
-            return None
-        return carry
+        return aggregator
 
 
-def _flat(event: Event) -> tuple[float, str, str, Mapping[str, str], Mapping[str, str]]:
-    return event.wall, event.line, event.path, event.fields, event.facts
+def _owed(trigger: str, row: StoredFields) -> Owed:
+    event = Event(
+        trigger,
+        row.seconds("wall"),
+        row.text("line"),
+        row.text("path"),
+        row.text_map("fields"),
+        row.text_map("facts"),
+    )
+    return Owed(event, row.texts("after"))
+
+
+def _latin_1(text: str) -> bytes:
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        raise StoredValueError('"raw" must be bytes, one per character') from None

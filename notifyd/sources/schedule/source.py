@@ -13,6 +13,12 @@ from notifyd.config.triggers import ScheduleTriggerConfig
 from notifyd.model.events import Event, SourceBatch
 from notifyd.model.health import SourceHealth
 from notifyd.sources.base import Emit
+from notifyd.sources.stored_values import (
+    RefusedValues,
+    StoredValueError,
+    as_seconds,
+    decode_json,
+)
 
 LOOK: Final = 60.0
 """Seconds after which the clock is read again: it may have been set, or the machine suspended."""
@@ -41,13 +47,23 @@ class ScheduleSource:
     ) -> None:
         self._triggers, self._wall, self._look = triggers, wall, look
         self._keys = {name: _key(name, trigger) for name, trigger in triggers.items()}
-        self._told = {
-            name: float(positions[key]) for name, key in self._keys.items() if key in positions
-        }
+        self._told: dict[str, float] = {}
+        self._refused = RefusedValues(self.name)
+        for name, key in self._keys.items():
+            if key in positions:
+                self._load(name, key, positions[key])
         self._strangers = positions.keys() - self._keys.values()
 
     def health(self) -> SourceHealth:
-        return SourceHealth(self.name, len(self._triggers))
+        return SourceHealth(self.name, len(self._triggers), tuple(self._refused.problems))
+
+    def _load(self, name: str, key: str, value: str) -> None:
+        try:
+            self._told[name] = decode_time(value)
+        except StoredValueError as error:
+            what = f"last time of trigger {name}"
+            consequence = "times that passed while notifyd was stopped are not reported"
+            self._refused.add(key, what, error, consequence)
 
     async def run(self, emit: Emit) -> None:
         """Tell each time when it comes; a first reading says from when on they count."""
@@ -62,6 +78,7 @@ class ScheduleSource:
                 events = tuple(self._event(name, at, now) for name, at in due.items())
                 gone = dict.fromkeys(self._strangers)
                 await emit(SourceBatch(events, gone | self._positions(fresh | due)))
+                self._refused.log()
             following = [next_time(each, now) for each in self._triggers.values()]
             await asyncio.sleep(min(self._look, max(0.0, min(following) - self._wall())))
 
@@ -74,7 +91,7 @@ class ScheduleSource:
         return fresh
 
     def _positions(self, told: Mapping[str, float]) -> dict[str, str | None]:
-        return {self._keys[name]: repr(at) for name, at in told.items()}
+        return {self._keys[name]: encode_time(at) for name, at in told.items()}
 
     def _passed(self, name: str, now: float) -> float | None:
         """Find the latest time that has come since the last one told."""
@@ -88,6 +105,15 @@ class ScheduleSource:
         if now - at > _LATE:
             line = f"{line} was missed: notifyd was not running then, or the clock was set"
         return Event(name, at, line, facts={"event": "schedule"})
+
+
+def encode_time(wall: float) -> str:
+    return repr(wall)
+
+
+def decode_time(text: str) -> float:
+    """Decode what `encode_time` returned; StoredValueError for anything else."""
+    return as_seconds(decode_json(text))
 
 
 def next_time(trigger: ScheduleTriggerConfig, wall: float) -> float:
