@@ -110,7 +110,7 @@ class AggregatorSet:
         """Give what is held of files of which nothing has come for a while."""
         events = []
         for held in self.idle(now):
-            if held.key not in self._readers.scheduled:
+            if held.key not in self._readers.queue:
                 events += self._flush(held)
         return events
 
@@ -132,8 +132,8 @@ class AggregatorSet:
     def schedule_idle(self, now: float) -> None:
         """Have files read once more before what is held of them is told."""
         for held in self.idle(now):
-            if held.key in self._readers.by_key:
-                self._readers.scheduled[held.key] = None
+            if held.key in self._readers:
+                self._readers.queue.schedule(held.key)
 
     def next_flush(self) -> float | None:
         """Tell when the next quiet while is over."""
@@ -141,9 +141,10 @@ class AggregatorSet:
 
     def forget_unused(self) -> None:
         """Forget what belongs to files that nobody remembers."""
-        stored = self._readers.registry.stored
         for held, carry in list(self._aggregators.items()):
-            if not (carry.pending or held.key in self._readers.by_key or held.key in stored):
+            if not (
+                carry.pending or held.key in self._readers or held.key in self._readers.registry
+            ):
                 del self._aggregators[held]
                 self._changed.add(held)
 
@@ -175,7 +176,7 @@ class AggregatorSet:
         """Whether a file begins where one of the same name was read to its end, or copies it."""
         if other.trigger != held.trigger or other.key.catch_up_trigger or held.key.catch_up_trigger:
             return False
-        before = self._readers.by_key.get(other.key)
+        before = self._readers.get(other.key)
         if before is not None and before.offset == 0:  # truncated: its rest is in this copy
             return True
         return tail.offset == 0 and (before is None or before.is_caught_up)

@@ -24,6 +24,11 @@ class FileId(NamedTuple):
     inode: int
     catch_up_trigger: str = ""
 
+    @property
+    def identity(self) -> tuple[int, int]:
+        """The device and inode, whichever reader it is."""
+        return self.device, self.inode
+
     def text(self) -> str:
         return f"{_FILE}{self.device}:{self.inode}:{self.catch_up_trigger}"
 

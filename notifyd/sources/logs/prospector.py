@@ -50,7 +50,7 @@ class Prospector:
                             self._store_end(path, found.key, found.status, patterns)
             self._registry.mark_scanned(self._readers.wall)
         self.resolver.hear_late_writers()
-        self._readers.scheduled.update(dict.fromkeys(self._readers.draining))
+        self._readers.queue.schedule_draining()
         self._readers.refresh_last_seen()
         self._registry.expire(self._readers.wall)
 
@@ -58,10 +58,9 @@ class Prospector:
         """Compare a name with what it names now."""
         self._unknown_paths.discard(path)
         if self.problems.pop(path, None):  # what could not be read of it is tried again
-            known = self._readers.known_files(path)
-            self._readers.scheduled.update(
-                (key, None) for key, _ in known if key in self._readers.by_key
-            )
+            for key, _ in self._readers.known_files(path):
+                if key in self._readers:
+                    self._readers.queue.schedule(key)
         patterns = self._scanner.patterns(path)
         if not patterns and self.path_table.get(path) is None:
             return
@@ -83,21 +82,20 @@ class Prospector:
             if tail.last_stat != stamp:
                 tail.last_stat = stamp
                 self.resolver.doubt(path, tail)
-                self._readers.scheduled[tail.key] = None
+                self._readers.queue.schedule(tail.key)
 
     def on_written(self, path: str) -> None:
         """Take the hint that there is something new to read under this path."""
         for name in self.path_table.concerned(path):
             if identity := self.path_table.get(name) or self._resume_unnamed(name):
-                self._readers.scheduled.update(
-                    (tail.key, None) for tail in self._readers.readers_of(identity)
-                )
+                for tail in self._readers.readers_of(identity):
+                    self._readers.queue.schedule(tail.key)
 
     def on_replaced(self, tail: LogReader) -> None:
         """Take note that a file at rest is not where its name led to."""
-        names = self.path_table.all(tail.key[:2])
+        names = self.path_table.all(tail.key.identity)
         if not names:
-            for reading in self._readers.readers_of(tail.key[:2]):
+            for reading in self._readers.readers_of(tail.key.identity):
                 self._readers.store_and_close(reading)
         for name in names:
             self._remove_path(name)
@@ -120,12 +118,12 @@ class Prospector:
             self.resolver.orphaned.add(path)
         if nameless := self.path_table.leave(path):
             for tail in self._readers.readers_of(nameless):
-                if tail.file.open_descriptor is None:  # closed at rest: it has to be found
+                if not tail.file.is_open:  # closed at rest: it has to be found
                     self._readers.store_and_close(tail)
                 else:
                     self._readers.drain(tail)
             key = FileId(*nameless)
-            if position := self._registry.stored.get(key):
+            if position := self._registry.get(key):
                 self.resolver.find({key: position})
         elif identity is not None:
             for tail in self._readers.readers_of(identity):
@@ -133,17 +131,17 @@ class Prospector:
 
     def _add_path(self, path: str, status: os.stat_result, patterns: Named) -> None:
         key = FileId(status.st_dev, status.st_ino)
-        tail = self._readers.by_key.get(key)
+        tail = self._readers.get(key)
         if tail is not None and not tail.file.is_at(path):
             self.on_replaced(tail)
-            tail = self._readers.by_key.get(key)
+            tail = self._readers.get(key)
         if tail is None:
             try:
                 tail = self._readers.open(path, key, status)
             except UnreadableFileError as refusal:
                 self.problems[path] = str(refusal)
                 old = [pair for pair in patterns if self._starts_at_end(pair)]
-                if old and key not in self._registry.stored:
+                if old and key not in self._registry:
                     self._store_end(path, key, status, old)
                 return
             if tail.lost_checkpoint is not None:
@@ -155,8 +153,8 @@ class Prospector:
                 tail.is_unread = not self._has_new_pattern(patterns)
         tail.path = path
         tail.last_stat = (status.st_size, status.st_mtime_ns)
-        self.path_table.enter(path, key[:2])
-        self._readers.mark_named(key[:2], path)
+        self.path_table.enter(path, key.identity)
+        self._readers.mark_named(key.identity, path)
         self._add_triggers(tail, status.st_size, patterns)
 
     def _add_triggers(self, tail: LogReader, size: int, patterns: Named) -> None:
@@ -189,10 +187,10 @@ class Prospector:
 
     def _starts_at_end(self, pair: tuple[str, str]) -> bool:
         """Whether a trigger reads of what is there only what comes."""
-        return pair in self._registry.new_patterns and self._triggers[pair[0]].read_from == "end"
+        return self._registry.is_new_pattern(pair) and self._triggers[pair[0]].read_from == "end"
 
     def _has_new_pattern(self, patterns: Named) -> bool:
-        return any(pair in self._registry.new_patterns for pair in patterns)
+        return any(map(self._registry.is_new_pattern, patterns))
 
     def _store_end(self, path: str, key: FileId, status: os.stat_result, patterns: Named) -> None:
         """Remember the end of a file that was there before anybody looked and is not read."""
@@ -214,9 +212,9 @@ class Prospector:
             if status := examined(path):
                 key = FileId(status.st_dev, status.st_ino)
                 self._readers.resume(RotatedFile(path, key, status))
-                if tail := self._readers.by_key.get(key):
+                if tail := self._readers.get(key):
                     self.check_path(tail.path)  # it was renamed, and another may be there
-                    return key[:2]
+                    return key.identity
         if len(self._unknown_paths) >= _STRANGERS:
             self._unknown_paths.clear()
         self._unknown_paths.add(path)

@@ -90,22 +90,22 @@ class Tailer:
     def poll(self, hints: FsHints, now: float) -> LogBatch:
         """Follow the hints, then read for a bounded while. now: monotonic seconds."""
         tails = self._tails
-        tails.now, tails.wall = now, self._wall()
+        tails.begin_poll(now, self._wall())
         self._silence.turn(now)
         self._follow(hints)
         again = self._look_again(now)
         self._roster.resolver.settle()
-        if tails.draining and now >= self._late:
+        if tails.queue.has_draining and now >= self._late:
             self._late = now + _LATE_WRITERS
-            tails.scheduled.update(dict.fromkeys(tails.draining))
+            tails.queue.schedule_draining()
         self._carries.schedule_idle(now)
         events = self._read()
         events += self._carries.flush(now) + self._unfinished()
-        events += self._silence.overdue(events, now, tails.wall, more=bool(tails.scheduled))
+        events += self._silence.overdue(events, now, tails.wall, more=bool(tails.queue))
         self._roster.resolver.retire()
         self._roster.resolver.settle()  # what came out is committed with what it came of
         self._plan_again(now)
-        if self._unsaved is None and (tails.registry.changes or self._carries.has_changes):
+        if self._unsaved is None and (tails.registry.has_changes or self._carries.has_changes):
             self._unsaved = now
         overdue = self._unsaved is not None and now >= self._unsaved + _FLUSH
         positions: CheckpointUpdates = {}
@@ -117,10 +117,10 @@ class Tailer:
         return LogBatch(
             tuple(events),
             positions,
-            more=bool(tails.scheduled),
+            more=bool(tails.queue),
             wake_at=self._wake(),
             watch_dirs=self._watched() if again or hints.names else None,
-            open_readers=len(tails.by_key),
+            open_readers=len(tails),
             problems=self._problems(),
             missing_paths=tuple(self._catalog.unmet(self._found)),
             timed_out=self._undecided(),
@@ -134,8 +134,8 @@ class Tailer:
     def _wake(self) -> float | None:
         tails = self._tails
         times = [self._carries.next_flush(), self._silence.wake()]
-        times += [self._partials.next_due(tail) for tail in self._partials.readers(tails.by_key)]
-        if tails.draining:
+        times += [self._partials.next_due(tail) for tail in self._partials.readers(tails)]
+        if tails.queue.has_draining:
             times.append(self._late)
         times.append(self._again)
         if self._unsaved is not None:
@@ -193,36 +193,36 @@ class Tailer:
 
     def _read(self) -> list[Event]:
         """Read block by block in turns; what has lost its name goes first and to its end."""
-        waiting = self._tails.scheduled
+        waiting = self._tails.queue
         events: list[Event] = []
         room, blocks = _ROOM, _BLOCKS
         self._carries.record_matchers.relax()
         late = self._carries.record_matchers.undecided
         while waiting and blocks > 0 and room > 0 and len(events) < _EVENTS:
-            key = next(iter(waiting))
-            tail = self._tails.by_key[key]
+            key = waiting.next
+            tail = self._tails[key]
             piece = self._next(tail)
-            if self._tails.by_key.get(key) is not tail:
+            if not self._tails.is_current(tail):
                 continue  # it is another file by now
             if tail.lost_checkpoint is not None:
                 self._roster.resolver.truncated(tail, tail.lost_checkpoint)
                 continue  # what a copy holds comes before what was written since
             if piece is None:
-                waiting.pop(key, None)
+                waiting.unschedule(key)
                 self._partials.observe(tail, self._tails.now)
                 if tail.is_catch_up_done:
                     events += self._carries.finish(tail)
-                    self._tails.forget(tail)
+                    self._tails.close_and_forget(tail)
                 continue
             blocks -= 1 if self._carries.record_matchers.undecided == late else _BLOCKS
             new = self._scanned(tail, piece, limit=_EVENTS - len(events), room=room)
             events += new
             room -= sum(len(event.line) + _EVENT_OVERHEAD for event in new)
             self._tails.save_checkpoint(tail)
-            if key in self._tails.draining:
+            if waiting.is_draining(key):
                 self._tails.drain(tail)
             else:
-                waiting.move_to_end(key)
+                waiting.requeue(key)
         return events
 
     def _next(self, tail: LogReader) -> Chunk | None:
@@ -230,7 +230,7 @@ class Tailer:
         try:
             return None if self._roster.resolver.copies.withhold(tail) else tail.read(self._buffer)
         except FileReplacedError:
-            self._tails.scheduled.pop(tail.key)
+            self._tails.queue.unschedule(tail.key)
             self._roster.on_replaced(tail)
         except UnreadableFileError as refusal:
             self._roster.problems[tail.path] = str(refusal)
@@ -268,8 +268,8 @@ class Tailer:
     def _unfinished(self) -> list[Event]:
         """Match last lines that lack their newline for too long."""
         events: list[Event] = []
-        for tail in self._partials.readers(self._tails.by_key):
-            if tail.key in self._tails.scheduled:
+        for tail in self._partials.readers(self._tails):
+            if tail.key in self._tails.queue:
                 continue
             if due := self._partials.due(tail, self._tails.now):
                 events += self._counted(tail, due)

@@ -88,7 +88,7 @@ def originals(name: str) -> frozenset[str]:
 def sibling(path: str, key: FileId) -> RotatedFile | None:
     """Look whether a file is at a place."""
     found = _sibling(*os.path.split(path))
-    return found if found and found.key[:2] == key[:2] else None
+    return found if found and found.key.identity == key.identity else None
 
 
 def family(path: str) -> frozenset[str]:

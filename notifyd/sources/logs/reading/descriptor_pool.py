@@ -54,6 +54,11 @@ class PooledFile:
         return self._pool.use(self)
 
     @property
+    def is_open(self) -> bool:
+        """Whether the file has a descriptor; else it is opened again when one is needed."""
+        return self.open_descriptor is not None
+
+    @property
     def current_path(self) -> str:
         """Where the file lies now, as far as the kernel tells; empty if it has no name."""
         try:

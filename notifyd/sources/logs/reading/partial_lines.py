@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.sources.logs.checkpoint import FileId
 from notifyd.sources.logs.reading.log_reader import LogReader
+from notifyd.sources.logs.reading.reader_set import ReaderSet
 
 
 @dataclass(slots=True)
@@ -42,11 +43,11 @@ class PartialLineTimer:
         elif known is None or known.end != end:
             self._partials[tail.key] = _Partial(end, now)
 
-    def readers(self, by_key: Mapping[FileId, LogReader]) -> list[LogReader]:
-        """List the open files that end in an unfinished line; forget those that are not open."""
-        for key in self._partials.keys() - by_key.keys():
+    def readers(self, readers: ReaderSet) -> list[LogReader]:
+        """List the open files that end in an unfinished line, and forget those that are closed."""
+        for key in [key for key in self._partials if key not in readers]:
             del self._partials[key]
-        return [by_key[key] for key in self._partials]
+        return [readers[key] for key in self._partials]
 
     def due(self, tail: LogReader, now: float) -> set[str]:
         """List the triggers for which a file's unfinished line counts now, each only once."""

@@ -1,7 +1,6 @@
-"""The open files: which are to be read, which only linger, and what is remembered of each."""
+"""The readers of all open files, and the checkpoints of those that are closed."""
 
 import os
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -13,253 +12,300 @@ from notifyd.sources.logs.discovery.path_table import FileIdentity
 from notifyd.sources.logs.discovery.rotated_files import RotatedFile, originals
 from notifyd.sources.logs.reading.descriptor_pool import DescriptorPool
 from notifyd.sources.logs.reading.log_reader import LogReader
+from notifyd.sources.logs.reading.read_queue import ReadQueue
 from notifyd.sources.logs.reading.registry import Registry
 
 DRAIN_SECONDS = 60.0
-"""Seconds for which a file without a name of ours is read on after its last late line."""
+"""How long a file that no configured path leads to is read after it was last written to."""
 
 _DAILY = 86400.0
 
 
 class ReaderSet:
-    """`waiting` are those to be read, in this order; `lingering` those without a name.
+    """Opens, closes and finds readers. One file has one reader, and its catch-up readers.
 
-    `now` is monotonic, `wall` is not; the follower sets both before each turn.
-    lanes: the triggers that may read a file apart from the others.
+    triggers: those that may have catch-up readers. `now` is monotonic and `wall` is wall-clock
+    seconds, both as of the current poll.
     """
 
-    def __init__(self, ledger: Registry, lanes: Iterable[str], handles: DescriptorPool) -> None:
+    def __init__(self, registry: Registry, triggers: Iterable[str], pool: DescriptorPool) -> None:
         self.now = self.wall = 0.0
-        self.registry, self.pool, self.archive_dirs = ledger, handles, ArchiveDirs()
-        for position in ledger.stored.values():
-            self.archive_dirs.learn(position.path, position.archived_path)
-        self.by_key: dict[FileId, LogReader] = {}
-        self.draining: dict[FileId, float] = {}
-        self.scheduled: OrderedDict[FileId, None] = OrderedDict()
-        self.replaced_checkpoints: list[Checkpoint] = []
-        """Of which we know since the last look that they are not what they were."""
-        self.withheld: dict[FileId, FileId] = {}
-        """Files that hold nothing but what another begins with, which is followed too."""
-        self._lanes = tuple(lanes)
+        self.registry, self.queue, self.archive_dirs = registry, ReadQueue(), ArchiveDirs()
+        for _, checkpoint in registry.closed_files():
+            self.archive_dirs.learn(checkpoint.path, checkpoint.archived_path)
+        self._pool = pool
+        self._triggers = tuple(triggers)
+        self._readers: dict[FileId, LogReader] = {}
         self._keys: dict[FileIdentity, list[FileId]] = {}
+        self._replaced: list[Checkpoint] = []
+        self._withheld: dict[FileId, FileId] = {}
+
+    def __len__(self) -> int:
+        return len(self._readers)
+
+    def __contains__(self, key: FileId) -> bool:
+        return key in self._readers
+
+    def __getitem__(self, key: FileId) -> LogReader:
+        return self._readers[key]
+
+    def get(self, key: FileId) -> LogReader | None:
+        return self._readers.get(key)
+
+    def is_current(self, reader: LogReader) -> bool:
+        """Whether a reader is the open one of its key."""
+        return self._readers.get(reader.key) is reader
 
     def readers_of(self, identity: FileIdentity) -> list[LogReader]:
-        """List the readings of one file: the common one and its lanes."""
-        return [self.by_key[key] for key in self._keys.get(identity, ())]
+        """List the readers of one file."""
+        return [self._readers[key] for key in self._keys.get(identity, ())]
+
+    def begin_poll(self, now: float, wall: float) -> None:
+        self.now, self.wall = now, wall
+
+    # Which files are known
 
     def known_files(self, path: str) -> Iterator[tuple[FileId, Checkpoint]]:
-        """Go through all files that a path has named, also before rotation, as last noted."""
-        for key, position in self._last_checkpoints(self.registry.keys_for_path(path)):
-            if self.may_be_same_log(path, os.path.dirname(position.path)):  # noqa: PTH120 - strings
-                yield key, position
+        """Iterate over the files, open or closed, that a path named, also before rotation."""
+        for key, checkpoint in self._last_checkpoints(self.registry.keys_for_path(path)):
+            if self.may_be_same_log(path, os.path.dirname(checkpoint.path)):  # noqa: PTH120
+                yield key, checkpoint
 
     def possible_originals(self, path: str) -> Iterator[tuple[FileId, Checkpoint]]:
-        """Go through the files of the log that a file at this path may be rotated from.
+        """Iterate over the files of the log that a file at this path may be rotated from.
 
-        A folder that holds the log itself holds the rotated files of no other.
+        A directory that contains the log itself contains no rotated files of another log.
         """
         folder, name = os.path.split(path)
         for base in sorted(originals(name)):
             log = os.path.join(folder, base)  # noqa: PTH118
-            home = self.registry.is_log_path(log)
-            keys = self.registry.keys_for_path(log) if home else self.registry.keys_for_name(base)
-            for key, position in self._last_checkpoints(keys):
-                if self.may_be_same_log(position.path, folder):
-                    yield key, position
+            is_log_dir = self.registry.is_log_path(log)
+            by_path, by_name = self.registry.keys_for_path, self.registry.keys_for_name
+            keys = by_path(log) if is_log_dir else by_name(base)
+            for key, checkpoint in self._last_checkpoints(keys):
+                if self.may_be_same_log(checkpoint.path, folder):
+                    yield key, checkpoint
 
     def _last_checkpoints(self, keys: Iterable[FileId]) -> Iterator[tuple[FileId, Checkpoint]]:
         for key in keys:
-            tail = self.by_key.get(key)
-            position = self.registry.stored.get(key) if tail is None else tail.last_checkpoint
-            if position is not None:
-                yield key, position
+            reader = self._readers.get(key)
+            checkpoint = self.registry.get(key) if reader is None else reader.last_checkpoint
+            if checkpoint is not None:
+                yield key, checkpoint
 
     def may_be_same_log(self, path: str, folder: str) -> bool:
-        """Whether files at a path and in a folder may be of one log."""
+        """Whether files at a path and in a directory may belong to one log."""
         own = os.path.dirname(path)  # noqa: PTH120 - strings throughout
         return own == folder or self.archive_dirs.near(path, folder)
 
+    def recognize(self, found: RotatedFile) -> bool:
+        """Whether a file is known, open or closed.
+
+        A checkpoint whose inode number was given to another file is forgotten and counts as
+        replaced. A file that cannot be read counts as known.
+        """
+        if (reader := self._readers.get(found.key)) is not None:
+            if reader.file.is_at(found.path):
+                return True
+            for each in self.readers_of(found.key.identity):
+                self.store_and_close(each)
+        checkpoint = self.registry.get(found.key)
+        if checkpoint is None:
+            return False
+        try:
+            detached = self.open_detached(found)
+        except UnreadableFileError:
+            return True
+        is_same = detached.resume_verified(checkpoint)
+        detached.close()
+        if not is_same:
+            self._replaced.append(checkpoint)
+            self.registry.forget(found.key)
+        return is_same
+
+    @property
+    def has_replaced(self) -> bool:
+        return bool(self._replaced)
+
+    def add_replaced(self, checkpoint: Checkpoint) -> None:
+        """Record that a file no longer has the content that a checkpoint describes."""
+        self._replaced.append(checkpoint)
+
+    def take_replaced(self) -> list[Checkpoint]:
+        """Return the checkpoints of replaced content, once."""
+        replaced, self._replaced = self._replaced, []
+        return replaced
+
+    def mark_copy_search_done(self, gone: Mapping[FileId, Checkpoint]) -> None:
+        """Record that copies of deleted files were searched for."""
+        for key, checkpoint in gone.items():
+            if self.registry.get(key) == checkpoint:
+                self.registry.store_closed(key, replace(checkpoint, copy_search_done=True))
+            reader = self._readers.get(key)
+            if reader is not None and not reader.file.is_open:  # it cannot be opened any more
+                reader.copy_search_done = True
+
+    # Opening and closing
+
     def open(self, path: str, key: FileId, status: os.stat_result) -> LogReader:
-        """Open a file and go on where it was left, with every lane; ClosedGateError if it fails."""
-        tail = self._add(LogReader(self.pool.open(path, status), key, path))
-        position = self.registry.stored.pop(key, None)
-        same = position is None or tail.resume_verified(position)
-        if position is not None:
-            tail.path, tail.last_checkpoint = (
-                position.path,
-                replace(position, copy_search_done=False),
-            )
-            if not same:
-                tail.last_checkpoint = Checkpoint(path, 0, "", modified_ns=position.modified_ns)
-                tail.start_offsets = (
-                    dict.fromkeys(position.start_offsets, 0) if position.path == path else {}
-                )
-                tail.lost_checkpoint = position
-                tail.path = path
+        """Open a file at its checkpoint, with its catch-up readers. UnreadableFileError."""
+        reader = self._add(LogReader(self._pool.open(path, status), key, path))
+        checkpoint = self.registry.pop(key)
+        is_same = checkpoint is None or reader.resume_verified(checkpoint)
+        if checkpoint is not None:
+            reader.path = checkpoint.path
+            reader.last_checkpoint = replace(checkpoint, copy_search_done=False)
+            if not is_same:
+                reader.last_checkpoint = Checkpoint(path, 0, "", modified_ns=checkpoint.modified_ns)
+                same_path = checkpoint.path == path
+                triggers = checkpoint.start_offsets if same_path else ()
+                reader.start_offsets = dict.fromkeys(triggers, 0)
+                reader.lost_checkpoint = checkpoint
+                reader.path = path
         with suppress(OSError):
-            tail.take_unread_snapshot()
-        for lane in self._lanes:
-            rest = self.registry.stored.pop(FileId(*key[:2], lane), None)
+            reader.take_unread_snapshot()
+        for trigger in self._triggers:
+            catch_up_key = key._replace(catch_up_trigger=trigger)
+            rest = self.registry.pop(catch_up_key)
             if rest is None:
                 continue
-            branch = self._add(LogReader(tail.file.share(), FileId(*key[:2], lane), path))
-            if not same or not branch.resume_verified(rest):
-                self.forget(branch)
-        return tail
+            catch_up = self._add(LogReader(reader.file.share(), catch_up_key, path))
+            if not is_same or not catch_up.resume_verified(rest):
+                self.close_and_forget(catch_up)
+        return reader
 
     def resume(self, found: RotatedFile) -> None:
-        """Go on with a file under a name that is not ours, if it is not just the same number.
+        """Open a closed file that no configured path leads to, if it is the known file.
 
-        Not with a copy, unless it was written to after it was found to be one.
+        A copy is opened only if it was written to after it was found to be one.
         """
-        if self.recognize(found) and found.key not in self.by_key:
-            position = self.registry.stored.get(found.key)
-            written = position is not None and found.status.st_mtime_ns > position.modified_ns
-            if position is not None and (written or not position.is_copy):
+        if self.recognize(found) and found.key not in self._readers:
+            checkpoint = self.registry.get(found.key)
+            if checkpoint is None:
+                return
+            if not checkpoint.is_copy or found.status.st_mtime_ns > checkpoint.modified_ns:
                 with suppress(UnreadableFileError):
                     self.open_rotated(found)
 
     def open_rotated(self, found: RotatedFile) -> LogReader:
-        """Open a file that is known, under a name that is not ours; ClosedGateError if it fails."""
-        tail = self.open(found.path, found.key, found.status)
-        for reading in self.readers_of(found.key[:2]):
-            self.drain(reading)
-        return tail
-
-    def recognize(self, found: RotatedFile) -> bool:
-        """Tell whether this was followed before; what has but its number takes its place."""
-        if (open_one := self.by_key.get(found.key)) is not None:
-            if open_one.file.is_at(found.path):
-                return True
-            for reading in self.readers_of(found.key[:2]):
-                self.store_and_close(reading)
-        position = self.registry.stored.get(found.key)
-        if position is None:
-            return False
-        try:
-            tail = self.open_detached(found)
-        except UnreadableFileError:
-            return True
-        same = tail.resume_verified(position)
-        tail.close()
-        if not same:
-            self.replaced_checkpoints.append(position)
-            self.registry.forget(found.key)
-        return same
-
-    def mark_copy_search_done(self, gone: Mapping[FileId, Checkpoint]) -> None:
-        """Remember that copies of files that are no more were looked for."""
-        for key, position in gone.items():
-            if self.registry.stored.get(key) == position:
-                self.registry.store_closed(key, replace(position, copy_search_done=True))
-            tail = self.by_key.get(key)
-            if (
-                tail is not None and tail.file.open_descriptor is None
-            ):  # at rest, and not to be found
-                tail.copy_search_done = True
-
-    def record_location(self, found: RotatedFile) -> None:
-        """Remember where a file lies that has no name of ours."""
-        position = self.registry.stored.get(found.key)
-        if position is not None and found.path not in {position.archived_path, position.path}:
-            self.registry.stored[found.key] = replace(position, archived_path=found.path)
+        """Open a known file that no configured path leads to. UnreadableFileError."""
+        reader = self.open(found.path, found.key, found.status)
+        for each in self.readers_of(found.key.identity):
+            self.drain(each)
+        return reader
 
     def open_detached(self, found: RotatedFile) -> LogReader:
-        """Open a file without following it; ClosedGateError if it cannot be."""
-        return LogReader(self.pool.open(found.path, found.status), found.key, found.path)
+        """Open a file without adding its reader. The caller closes it. UnreadableFileError."""
+        return LogReader(self._pool.open(found.path, found.status), found.key, found.path)
 
-    def add_rotated(self, tail: LogReader) -> None:
-        """Read a file that has no name of ours and never had one."""
-        self._add(tail)
-        self.save_checkpoint(tail, urgent=True)
-        self.drain(tail)
+    def add_rotated(self, reader: LogReader) -> None:
+        """Add the reader of a file that no configured path ever led to."""
+        self._add(reader)
+        self.save_checkpoint(reader, urgent=True)
+        self.drain(reader)
 
-    def withhold(self, tail: LogReader, original: LogReader) -> None:
-        """Do not read a file as long as it is but a copy; what is read elsewhere is passed over."""
-        self.withheld[tail.key] = original.key
-        tail.mark_as_copy(original.offset)
-        self.save_checkpoint(tail, urgent=True)
+    def add_catch_up_reader(self, reader: LogReader, trigger: str, start: int) -> None:
+        """Give a trigger a reader of its own, from an offset up to where the file was read."""
+        key = reader.key._replace(catch_up_trigger=trigger)
+        catch_up = self._add(LogReader(reader.file.share(), key, reader.path))
+        catch_up.seek(start)
+        catch_up.start_offsets = {trigger: catch_up.offset}
+        catch_up.catch_up_end = reader.offset
+        self.queue.schedule(key)
+        self.save_checkpoint(catch_up)
 
-    def add_catch_up_reader(self, tail: LogReader, trigger: str, start: int) -> None:
-        """Give a trigger that came late a reading of its own, up to where the others are."""
-        key = FileId(*tail.key[:2], trigger)
-        branch = self._add(LogReader(tail.file.share(), key, tail.path))
-        branch.seek(start)
-        branch.start_offsets, branch.catch_up_end = {trigger: branch.offset}, tail.offset
-        self.scheduled[key] = None
-        self.save_checkpoint(branch)
+    def store_and_close(self, reader: LogReader) -> None:
+        """Close a file that may be opened again."""
+        self.registry.store_closed(reader.key, reader.take_checkpoint(self.wall))
+        self._close(reader.key)
+
+    def close_and_forget(self, reader: LogReader) -> None:
+        self.registry.forget(reader.key)
+        self._close(reader.key)
+
+    def close(self) -> None:
+        for key in list(self._readers):
+            self._close(key)
+
+    # Draining, and copies
 
     def mark_named(self, identity: FileIdentity, path: str) -> None:
-        """Take note that a file has a name of ours, and is to be read."""
-        for tail in self.readers_of(identity):
-            tail.file.path, tail.file.pinned = path, False
-            self.draining.pop(tail.key, None)
-            self.scheduled[tail.key] = None
+        """Record that a configured path leads to a file, and schedule its readers."""
+        for reader in self.readers_of(identity):
+            reader.file.path, reader.file.pinned = path, False
+            self.queue.stop_draining(reader.key)
+            self.queue.schedule(reader.key)
 
-    def drain(self, tail: LogReader) -> None:
-        """Read on for a while, for the sake of late writers, and before anything newer."""
-        tail.file.pinned = True
-        if tail.file.open_descriptor is not None and tail.is_deleted:
-            tail.copy_search_done = True
-            self.save_checkpoint(tail)
-        self.archive_dirs.learn(tail.path, tail.file.current_path)
-        self.draining[tail.key] = self.now + DRAIN_SECONDS
-        self.scheduled[tail.key] = None
-        self.scheduled.move_to_end(tail.key, last=False)
-
-    def store_and_close(self, tail: LogReader) -> None:
-        """Close a file and remember where it ended."""
-        self.registry.store_closed(tail.key, tail.take_checkpoint(self.wall))
-        self._close(tail.key)
+    def drain(self, reader: LogReader) -> None:
+        """Keep reading for a while a file that no configured path leads to."""
+        reader.file.pinned = True
+        if reader.file.is_open and reader.is_deleted:
+            reader.copy_search_done = True
+            self.save_checkpoint(reader)
+        self.archive_dirs.learn(reader.path, reader.file.current_path)
+        self.queue.drain(reader.key, self.now + DRAIN_SECONDS)
 
     def schedule_oldest_first(self) -> None:
-        """Have what has no name any more read in the order in which it was written."""
+        """Schedule the files that drain in the order in which they were last written to."""
         for key in sorted(
-            self.draining,
-            key=lambda key: self.by_key[key].last_checkpoint.modified_ns,
+            self.queue.draining,
+            key=lambda key: self._readers[key].last_checkpoint.modified_ns,
             reverse=True,
         ):
-            self.scheduled[key] = None
-            self.scheduled.move_to_end(key, last=False)
+            self.queue.schedule_first(key)
 
     @property
     def drained(self) -> list[LogReader]:
-        """What lingered long enough, or too long as there are so many."""
-        crowded = len(self.draining) - self.pool.limit // 2
-        return [
-            self.by_key[key]
-            for number, (key, deadline) in enumerate(self.draining.items())
-            if key not in self.scheduled and (deadline <= self.now or number < crowded)
-        ]
+        """The readers that have drained: for DRAIN_SECONDS, or less if too many files drain."""
+        keys = self.queue.drained(self.now, self._pool.limit // 2)
+        return [self._readers[key] for key in keys]
 
-    def save_checkpoint(self, tail: LogReader, *, urgent: bool = False) -> None:
-        """Have a tail's position committed with the next reading, or now."""
-        self.registry.update(tail.key, tail.take_checkpoint(self.wall), urgent=urgent)
+    def withhold(self, copy: LogReader, original: LogReader) -> None:
+        """Do not read a file while it is only a copy of what was read of an open one."""
+        self._withheld[copy.key] = original.key
+        copy.mark_as_copy(original.offset)
+        self.save_checkpoint(copy, urgent=True)
+
+    def withhold_until_checked(self, copy: FileId, original: FileId) -> None:
+        """Do not read a file before a changed file that it may be a copy of."""
+        self.queue.schedule(original)
+        self._withheld[copy] = original
+
+    def is_withheld(self, key: FileId) -> bool:
+        return key in self._withheld
+
+    def withheld_original(self, copy: FileId) -> FileId | None:
+        """Return the key of the file for which a copy is withheld."""
+        return self._withheld.get(copy)
+
+    def withheld_copies(self) -> list[tuple[FileId, FileId]]:
+        """List the withheld copies, each with its original."""
+        return list(self._withheld.items())
+
+    def stop_withholding(self, copy: FileId) -> None:
+        self._withheld.pop(copy, None)
+
+    # Checkpoints
+
+    def save_checkpoint(self, reader: LogReader, *, urgent: bool = False) -> None:
+        """Have a checkpoint committed with the next batch, or at the end of this poll."""
+        self.registry.update(reader.key, reader.take_checkpoint(self.wall), urgent=urgent)
 
     def refresh_last_seen(self) -> None:
-        """Remember once a day that files exist of which nothing else changes."""
-        for tail in self.by_key.values():
-            if tail.last_checkpoint.last_seen + _DAILY < self.wall:
-                self.save_checkpoint(tail)
+        """Save the checkpoints of open files once a day, so that they do not expire."""
+        for reader in self._readers.values():
+            if reader.last_checkpoint.last_seen + _DAILY < self.wall:
+                self.save_checkpoint(reader)
 
-    def forget(self, tail: LogReader) -> None:
-        """Close a tail of which nothing need be remembered."""
-        self.registry.forget(tail.key)
-        self._close(tail.key)
-
-    def close(self) -> None:
-        for key in list(self.by_key):
-            self._close(key)
-
-    def _add(self, tail: LogReader) -> LogReader:
-        self.by_key[tail.key] = tail
-        self._keys.setdefault(tail.key[:2], []).append(tail.key)
-        return tail
+    def _add(self, reader: LogReader) -> LogReader:
+        self._readers[reader.key] = reader
+        self._keys.setdefault(reader.key.identity, []).append(reader.key)
+        return reader
 
     def _close(self, key: FileId) -> None:
-        self.by_key.pop(key).close()
-        self._keys[key[:2]].remove(key)
-        if not self._keys[key[:2]]:
-            del self._keys[key[:2]]
-        for kept in (self.draining, self.scheduled, self.withheld):
-            kept.pop(key, None)
+        self._readers.pop(key).close()
+        self._keys[key.identity].remove(key)
+        if not self._keys[key.identity]:
+            del self._keys[key.identity]
+        self.queue.remove(key)
+        self._withheld.pop(key, None)

@@ -39,7 +39,9 @@ class ContentMatcher:
             (key, position)
             for key, position in self.relatives(tail)
             if not (
-                position.is_copy or self._was_sought(key, position) or key in self._tails.withheld
+                position.is_copy
+                or self._was_sought(key, position)
+                or (key is not None and self._tails.is_withheld(key))
             )
         ]
         return sorted(known, key=lambda each: each[1].offset, reverse=True)
@@ -56,7 +58,7 @@ class ContentMatcher:
 
     def _was_sought(self, key: FileId | None, position: Checkpoint) -> bool:
         """Whether a file is no more for good; one that is deleted may still be open."""
-        return position.copy_search_done and key not in self._tails.by_key
+        return position.copy_search_done and (key is None or key not in self._tails)
 
     def is_held(self, copy: LogReader) -> bool:
         """Whether another file of the same log is whole and begins with all of this one.
@@ -99,7 +101,7 @@ class ContentMatcher:
         unread: also if nothing was read yet of that one, and it is a rotated one.
         """
         for key, position in self.originals(copy):
-            other = None if key is None else self._tails.by_key.get(key)
+            other = None if key is None else self._tails.get(key)
             if not unread and other is not None and other.is_unread and originals(name_of(other)):
                 continue
             for original in self._whole(key, position) if key is not None else ():
@@ -110,7 +112,7 @@ class ContentMatcher:
     def _whole(self, key: FileId, position: Checkpoint) -> Iterator[LogReader]:
         """Give a file that still holds what was read of it, at the end of that."""
         with suppress(UnreadableFileError, OSError):
-            if (tail := self._tails.by_key.get(key)) is not None:
+            if (tail := self._tails.get(key)) is not None:
                 if tail.verify_content():
                     yield tail
             elif found := sibling(position.archived_path or position.path, key):

@@ -27,24 +27,22 @@ class CopyTracker:
         """Have a file of which nothing was given not be read if it is a copy; tells whether so."""
         if not tail.is_unread or tail.key.catch_up_trigger:
             return False
-        gone, held_by = [], self._tails.withheld.get(tail.key)
+        gone, held_by = [], self._tails.withheld_original(tail.key)
         for key, position in self._likeness.originals(tail):
-            original = None if key is None else self._tails.by_key.get(key)
+            original = None if key is None else self._tails.get(key)
             intact = original is not None and whole(original)
             if key is None or original is None or intact is None:
                 gone.append(position)
             elif not intact:
-                self._tails.scheduled[key] = (
-                    None  # it will be found to be truncated, and copies too
-                )
-                self._tails.withheld[tail.key] = key
+                # It will be found to be truncated, and copies too.
+                self._tails.withhold_until_checked(tail.key, key)
                 return True
             elif begins(tail, original):
                 self._tails.withhold(tail, original)
                 return True
         if self._goes_on(tail, gone):
             return False
-        original = self._tails.by_key.get(held_by) if held_by is not None else None
+        original = self._tails.get(held_by) if held_by is not None else None
         if self._likeness.is_spent(tail):
             tail.skip_to_end()
             self._tails.save_checkpoint(tail, urgent=True)
@@ -53,14 +51,14 @@ class CopyTracker:
                 tail.skip_to_end()
                 self._tails.save_checkpoint(tail, urgent=True)
             elif not original.is_unread:
-                del self._tails.withheld[tail.key]
+                self._tails.stop_withholding(tail.key)
                 tail.rewind()
         return False
 
     def take_over(self, original: FileId, lost: Checkpoint) -> None:
         """Go on in copies that are held, as their original is no more what it was."""
-        for key in [key for key, held_by in self._tails.withheld.items() if held_by == original]:
-            copy = self._tails.by_key[key]
+        for key in [key for key, of in self._tails.withheld_copies() if of == original]:
+            copy = self._tails[key]
             with suppress(UnreadableFileError, OSError):
                 went_on = self._goes_on(copy, [lost])
                 if not went_on and copy.is_copy and holds_nothing_new(copy, [lost]):
@@ -69,13 +67,14 @@ class CopyTracker:
 
     def release(self, of: Callable[[FileId], bool]) -> None:
         """Have copies looked at again, as their originals are not what they were."""
-        for key in [key for key, original in self._tails.withheld.items() if of(original)]:
-            del self._tails.withheld[key]
-            self._tails.scheduled[key] = None
+        for key, original in self._tails.withheld_copies():
+            if of(original):
+                self._tails.stop_withholding(key)
+                self._tails.queue.schedule(key)
 
     def continued(self, found: RotatedFile, gone: list[Checkpoint]) -> bool:
         """Read on in a copy that is known as one, if its original is gone."""
-        tail, stored = self._tails.by_key.get(found.key), self._tails.registry.stored.get(found.key)
+        tail, stored = self._tails.get(found.key), self._tails.registry.get(found.key)
         with suppress(UnreadableFileError, OSError):
             if tail is not None and tail.is_unread and not self._likeness.is_held(tail):
                 if self._goes_on(tail, gone):
@@ -102,10 +101,10 @@ class CopyTracker:
         before = tail.start_offsets
         if not self._likeness.follow(tail, gone):
             return False
-        self._tails.withheld.pop(tail.key, None)
+        self._tails.stop_withholding(tail.key)
         for trigger in before.keys() - tail.start_offsets.keys():  # it did not have the original
             self._tails.add_catch_up_reader(tail, trigger, before[trigger])
             tail.start_offsets[trigger] = tail.offset
-        self._tails.scheduled[tail.key] = None
+        self._tails.queue.schedule(tail.key)
         self._tails.save_checkpoint(tail, urgent=True)
         return True

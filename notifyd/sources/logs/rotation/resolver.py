@@ -26,8 +26,7 @@ class RotationResolver:
     """`orphaned` are names that lead to another file than before, or to none."""
 
     def __init__(self, tails: ReaderSet, names: PathTable, catalog: PathScanner) -> None:
-        stored = tails.registry.stored
-        self.orphaned = {position.path for position in stored.values()}
+        self.orphaned = {position.path for _, position in tails.registry.closed_files()}
         self._likeness = ContentMatcher(tails)
         self.copies = CopyTracker(tails, self._likeness)
         self._strangers = UntrackedFiles(tails, catalog, self._likeness, self.copies)
@@ -37,7 +36,7 @@ class RotationResolver:
 
     def begin(self) -> None:
         """Find what was renamed before the start."""
-        self.find(dict(self._tails.registry.stored))
+        self.find(dict(self._tails.registry.closed_files()))
 
     def find(self, lost: Mapping[FileId, Checkpoint]) -> None:
         """Go on with files that are not where they were, wherever they are found."""
@@ -56,7 +55,7 @@ class RotationResolver:
 
     def hear_late_writers(self) -> None:
         """Go on with rotated files that somebody wrote to, though no hint told of it."""
-        for key, position in list(self._tails.registry.stored.items()):
+        for key, position in self._tails.registry.closed_files():
             if position.archived_path and not key.catch_up_trigger:
                 with suppress(OSError):
                     status = os.stat(position.archived_path)  # noqa: PTH116 - for many files
@@ -70,20 +69,20 @@ class RotationResolver:
 
         That is what was written to after it and is named like a rotated file.
         """
-        self.copies.release(lambda original: original not in self._tails.by_key)
+        self.copies.release(lambda original: original not in self._tails)
         unsettled = bool(self.orphaned)
-        while self.orphaned or self._tails.replaced_checkpoints or self._doubtful:
+        while self.orphaned or self._tails.has_replaced or self._doubtful:
             self._settle()
         if unsettled:
             self._tails.schedule_oldest_first()
 
     def _settle(self) -> None:
         replaced: dict[str, list[Checkpoint]] = {}
-        for position in self._tails.replaced_checkpoints:
+        gone_positions = self._tails.take_replaced()
+        for position in gone_positions:
             replaced.setdefault(position.path, []).append(position)
         orphaned, self.orphaned = self.orphaned | replaced.keys(), set()
-        self._likeness.ghosts.add(self._tails.replaced_checkpoints)
-        self._tails.replaced_checkpoints.clear()
+        self._likeness.ghosts.add(gone_positions)
         latest = self._doubted()
         doubted = set(latest)
         for path in orphaned:
@@ -98,7 +97,7 @@ class RotationResolver:
         for path in sorted(latest):
             siblings = rotated.get(path, [])
             for found in siblings:
-                self._tails.record_location(found)
+                self._tails.registry.set_archived_path(found.key, found.path)
             gone = self._gone(path)
             known = [*gone.values(), *replaced.get(path, ())]
             missed = path in doubted or not self._is_known(self._names.get(path))
@@ -121,7 +120,7 @@ class RotationResolver:
         return [
             position
             for key, position in self._tails.known_files(path)
-            if position.path == path and key[:2] != now and not position.is_copy
+            if position.path == path and key.identity != now and not position.is_copy
         ]
 
     def _unmet(self, path: str, earlier: list[Checkpoint]) -> list[Checkpoint]:
@@ -129,8 +128,12 @@ class RotationResolver:
 
         What was read is remembered for some time only, so older files tell nothing.
         """
-        armed = self._tails.registry.first_scanned
-        times = {pair[0]: armed[pair] for pair in self._catalog.patterns(path) if pair in armed}
+        first_scan = self._tails.registry.first_scan
+        times = {
+            pair[0]: seconds
+            for pair in self._catalog.patterns(path)
+            if (seconds := first_scan(pair)) is not None
+        }
         if earlier or not times:
             return []
         since = max(*times.values(), self._tails.wall - CHECKPOINT_TTL)
@@ -149,7 +152,7 @@ class RotationResolver:
         ]
 
     def _is_fresh(self, key: FileId) -> bool:
-        tail = self._tails.by_key.get(key)
+        tail = self._tails.get(key)
         return tail is not None and tail.is_unread
 
     def retire(self) -> None:
@@ -159,7 +162,7 @@ class RotationResolver:
                 self._tails.store_and_close(tail)
                 continue
             self.copies.take_over(tail.key, tail.last_checkpoint)
-            self._tails.forget(tail)
+            self._tails.close_and_forget(tail)
             siblings = rotations({tail.path}, self._tails.archive_dirs.of).get(tail.path, [])
             self._strangers.gather(
                 tail.path, siblings, [tail.last_checkpoint], tail.last_checkpoint, missed=False
@@ -188,7 +191,7 @@ class RotationResolver:
 
     def reborn(self, tail: LogReader, lost: Checkpoint) -> None:
         """Take note that a file is not what it was when its position was written."""
-        self._tails.replaced_checkpoints.append(lost)
+        self._tails.add_replaced(lost)
         self.orphaned.add(lost.path)
         tail.lost_checkpoint = None
 

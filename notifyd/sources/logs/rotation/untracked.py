@@ -40,7 +40,7 @@ class UntrackedFiles:
         strangers, copied = [], False
         for found in siblings:
             if self._tails.recognize(found):
-                self._tails.record_location(found)
+                self._tails.registry.set_archived_path(found.key, found.path)
                 copied |= self._copies.continued(found, gone)
                 if missed and found.status.st_mtime_ns >= last.modified_ns:
                     self._share(found, last)
@@ -51,7 +51,7 @@ class UntrackedFiles:
             with suppress(UnreadableFileError, OSError):
                 copied |= self._continues(found, path, gone, last)
         for found in strangers:
-            if found.key not in self._tails.by_key and found.key not in self._tails.registry.stored:
+            if found.key not in self._tails and found.key not in self._tails.registry:
                 with suppress(UnreadableFileError, OSError):
                     self._consider(found, path, last, wanted=missed or copied)
         return copied
@@ -88,7 +88,7 @@ class UntrackedFiles:
         try:
             yield tail
         finally:
-            if self._tails.by_key.get(tail.key) is not tail:
+            if not self._tails.is_current(tail):
                 tail.close()
 
     def _nameless(self, found: RotatedFile, last: Checkpoint) -> set[str]:
@@ -99,7 +99,7 @@ class UntrackedFiles:
 
     def _share(self, found: RotatedFile, last: Checkpoint) -> None:
         """Let all triggers of a log have a rotated file that some of them met by its name."""
-        tail = self._tails.by_key.get(found.key)
+        tail = self._tails.get(found.key)
         if tail is not None and tail.is_unread and not tail.is_copy:
             for trigger in self._nameless(found, last) - tail.start_offsets.keys():
                 tail.start_offsets[trigger] = tail.offset
