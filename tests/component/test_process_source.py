@@ -4,7 +4,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -12,8 +14,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from notifyd.config.triggers import ProcessTriggerConfig
+from notifyd.sources.processes import procfs
 from notifyd.sources.processes.connector import Connector
 from notifyd.sources.processes.source import ProcessSource
+from support.logs import until
 from support.recorder import Recorder
 
 BOOT = "this-boot"
@@ -78,7 +82,7 @@ def spawn(request):
 
 @asynccontextmanager
 async def running(recorder, connector, boot=BOOT, **triggers):
-    options = {"every": 0.05, "descriptors": None}
+    options = {"every": 0.05, "descriptors": None, "executor": None}
     options |= {key: triggers.pop(key) for key in options if key in triggers}
     built = {name: ProcessTriggerConfig.model_validate(each) for name, each in triggers.items()}
     source = ProcessSource(
@@ -349,6 +353,48 @@ async def test_user_narrows_and_we_ourselves_are_never_watched(connector, tag, s
         assert f"process:mine:{child.pid}" in watched(recorder)
     assert not any(key.startswith("process:other:") for key in watched(recorder))
     assert f"process:all:{os.getpid()}" not in watched(recorder)
+
+
+class SlowSearch(ThreadPoolExecutor):
+    """Keeps back what the second search has found until it is released."""
+
+    def __init__(self):
+        super().__init__(1)
+        self.searches, self.released = 0, threading.Event()
+
+    def submit(self, work, *args):
+        def found():
+            result = work(*args)
+            self.searches += 1
+            if self.searches == 2:
+                self.released.wait()
+            return result
+
+        return super().submit(found)
+
+    def shutdown(self, **options):
+        self.released.set()
+        super().shutdown(**options)
+
+
+@pytest.mark.parametrize("descriptors", [None, 0])
+async def test_an_end_is_reported_once_though_a_search_had_found_the_process(
+    descriptors, *, connector, tag, spawn
+):
+    if connector:
+        pytest.skip("it searches too rarely")
+    recorder, child = Recorder(), spawn("read x; :", tag)
+    with SlowSearch() as executor:
+        options = {"descriptors": descriptors, "executor": executor}
+        async with running(recorder, connector, job={"cmdline": tag}, **options):
+            await until(lambda: executor.searches == 2)
+            child.kill()
+            await until(lambda: procfs.stat(child.pid).zombie)
+            if descriptors is None:
+                await recorder.until(lambda: recorder.events)
+            executor.released.set()
+            await until(lambda: executor.searches == 5)
+    assert len(recorder.events) == 1
 
 
 async def test_without_descriptors_it_is_looked_at_and_health_says_so(connector, tag, spawn):

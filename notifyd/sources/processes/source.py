@@ -66,6 +66,8 @@ class ProcessSource:
         self._turn = asyncio.Lock()
         self._watched: dict[int, WatchedProcess] = {}
         self._by_pidfd: dict[int, WatchedProcess] = {}
+        self._ended: set[tuple[int, int]] = set()
+        """Pid and start of those that ended since the current search began: it may list them."""
         self._remembered: dict[tuple[int, int, str], WatchedProcess] = {}
         self._armed: set[str] = set()
         self._strangers: set[str] = set()
@@ -118,6 +120,7 @@ class ProcessSource:
                 watched.pidfd = -1
                 self._remembered[watched.identity] = watched
             self._watched.clear()
+            self._ended.clear()
 
     def _load(self, positions: Mapping[str, str]) -> None:
         for key, value in positions.items():
@@ -213,7 +216,9 @@ class ProcessSource:
 
     async def _take(self, matches: list[ProcessMatch], emit: Emit) -> None:
         """Watch what was found, and tell of what has started since its trigger was armed."""
-        for some in batched(matches, AT_ONCE):
+        fresh = [match for match in matches if (match.pid, match.start) not in self._ended]
+        self._ended.clear()
+        for some in batched(fresh, AT_ONCE):
             events: list[Event] = []
             remembered: dict[str, str | None] = {}
             taken: dict[int, tuple[WatchedProcess, tuple[str, ...]]] = {}
@@ -299,6 +304,7 @@ class ProcessSource:
         return "exit" in on or ("failure" in on and end.failed)
 
     def _drop(self, watched: WatchedProcess) -> None:
+        self._ended.add((watched.pid, watched.start))
         if self._watched.get(watched.pid) is watched:
             del self._watched[watched.pid]
         if watched.pidfd >= 0:
