@@ -82,8 +82,8 @@ class App:
     async def run(self, ready: Callable[[Path | None], None]) -> None:
         """Run until `stop`. ready: told the socket's path once everything runs."""
         settings = self._settings
-        folder = state_dir(settings, self._environ)
-        path = socket_path(settings, self._environ)
+        folder = state_dir(settings.state.dir, self._environ)
+        path = socket_path(settings.socket.path, folder, self._environ)
         try:
             async with AsyncExitStack() as stack:
                 listener = stack.enter_context(Listener.open(path, settings.socket, self._environ))

@@ -89,7 +89,7 @@ def duration(name: str, text: str, longest: float) -> float:
     try:
         value = parse_duration(text)
     except ValueError as error:
-        raise wrong_field(name, f"{error} (got {printable(text)!r})") from None
+        raise wrong_field(name, f"is an {error} (got {printable(text)!r})") from None
     if value > longest:
         limit = format_duration(longest)
         raise wrong_field(name, f"may be at most {limit} (got {printable(text)!r})")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from notifyd.config.consistency import items
-from notifyd.config.load import Loaded, load
-from notifyd.config.patterns import doubts
+from notifyd.config.consistency import with_paths
+from notifyd.config.load import LoadedConfig, load
+from notifyd.config.patterns import may_match_every_line
 from notifyd.config.settings import Settings
 from notifyd.config.token import find_token
 from notifyd.config.triggers import LogTriggerConfig
@@ -41,23 +41,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _doubt_patterns(loaded: Loaded) -> None:
+def _doubt_patterns(loaded: LoadedConfig) -> None:
     """Add to the report which patterns cost more than others."""
     raw = cast("dict[str, Json]", loaded.table.get("triggers", {}))
-    doubtful = loaded.report.doubtful
+    warn = loaded.report.warning
     for name, trigger in loaded.settings.triggers.items():
         if not isinstance(trigger, LogTriggerConfig):
             continue
         place, first = ("triggers", name), trigger.multiline
         find, what = (approximate, "line") if first is None else (approximate_in_records, "record")
-        for item, pattern in items(place, raw[name], "patterns", trigger.patterns):
+        for item, pattern in with_paths(place, raw[name], "patterns", trigger.patterns):
             reason = find(pattern, trigger.encoding).reason
-            if reason and not _may_match_all(pattern):
-                doubtful(item, f"is tried on every {what}, which is slow: {reason}", pattern)
+            if reason and not may_match_every_line(pattern):
+                warn(item, f"is tried on every {what}, which is slow: {reason}", pattern)
         reason = "" if first is None else approximate(first, trigger.encoding).reason
-        if first is not None and reason and not _may_match_all(first):
+        if first is not None and reason and not may_match_every_line(first):
             why = f"is tried on many lines, which is slow: {reason}"
-            doubtful((*place, "multiline"), why, first)
+            warn((*place, "multiline"), why, first)
 
 
 def _doubts(settings: Settings) -> Iterator[str]:
@@ -75,8 +75,3 @@ def _doubts(settings: Settings) -> Iterator[str]:
             yield str(error)
     if token.warning:
         yield token.warning
-
-
-def _may_match_all(pattern: str) -> bool:
-    """Whether loading has warned already that every line may match: then each is tried, too."""
-    return any("empty string" in doubt for doubt in doubts(pattern))

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from notifyd.config.folders import user_state
-from notifyd.config.hosts import is_loopback
+from notifyd.config.paths import is_loopback, user_state_dir
 from notifyd.model.errors import NotifydError
 from notifyd.relay.credentials import ClientCredentials
 from notifyd.relay.rate_limit import SendRate
@@ -71,7 +70,7 @@ async def _serve(args: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     address: Address = args.listen
     async with Relay(
-        args.database or user_state(os.environ) / "relay.db",
+        args.database or user_state_dir(os.environ) / "relay.db",
         address.host,
         address.port,
         rate=SendRate(args.rate, 60.0),

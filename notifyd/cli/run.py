@@ -14,9 +14,9 @@ import structlog
 
 from notifyd import __version__
 from notifyd.app import App
-from notifyd.config.files import NAME, places
-from notifyd.config.load import Loaded, load
-from notifyd.config.token import find_token, forget
+from notifyd.config.files import FILE_NAME, default_dirs
+from notifyd.config.load import LoadedConfig, load
+from notifyd.config.token import find_token, remove_token
 from notifyd.model.errors import NotifydError
 from notifyd.telemetry import logging
 from notifyd.telemetry.systemd import sd_notify
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     loaded = load(args.config, environ)
     token = find_token(loaded.settings.api, environ)
     token.read()  # without one there is nothing to run for: say so at once
-    forget(os.environ)
+    remove_token(os.environ)
     logging.configure(loaded.settings.log.level, loaded.settings.log.format)
     for warning in filter(None, (*loaded.warnings, token.warning)):
         log.warning(warning)
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _without_file(environ: dict[str, str]) -> str:
-    files = " or ".join(str(folder / NAME) for folder in places(environ))
+    files = " or ".join(str(folder / FILE_NAME) for folder in default_dirs(environ))
     return (
         "there is no configuration file, so nothing is watched and only the socket is served: "
         f"write {files}"
@@ -63,7 +63,7 @@ def _allow_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def serve(app: App, loaded: Loaded) -> None:
+async def serve(app: App, loaded: LoadedConfig) -> None:
     """Run the app under this process's signals."""
     loop = asyncio.get_running_loop()
     hangups = asyncio.Event()

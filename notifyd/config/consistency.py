@@ -1,4 +1,4 @@
-"""Mistakes that no key has alone: keys that contradict each other, names that nothing has."""
+"""Checks across keys: combinations that contradict each other, and names that are not defined."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -15,193 +15,203 @@ from notifyd.text.durations import format_duration
 from notifyd.text.limits import OURS
 from notifyd.text.suggestions import did_you_mean
 
-_GROUPING = ("path", "line", "pid", "name", "unit")
-"""What `group_by` may name besides the patterns' groups."""
-_FILES_ONLY = {
-    "encoding": "is for files: a journal is read as UTF-8",
-    "flush_partial": "is for files: an entry of a journal is always whole",
+_GROUP_FIELDS = ("path", "line", "pid", "name", "unit")
+"""The fields that `group_by` accepts besides the named groups of patterns."""
+_FILE_KEYS = {
+    "encoding": "applies only to files, because the journal is read as UTF-8",
+    "flush_partial": "applies only to files, because journal entries are always complete",
 }
-_WHICH = ("name", "cmdline", "pidfile", "pid")
+_PROCESS_KEYS = ("name", "cmdline", "pidfile", "pid")
 
 
 def check_defaults(
     defaults: ShapingConfig, triggers: Sequence[AnyTrigger], report: ErrorReport
 ) -> None:
-    """Check [defaults] in itself and against the triggers that take them."""
+    """Check [defaults] by itself and against the triggers that use them."""
     if defaults.debounce is not None and defaults.max_wait is not None:
-        _check_wait(defaults.max_wait, defaults.debounce, ("defaults", "max_wait"), report)
-    _check_cooldown(defaults, ("defaults",), report)
+        _check_max_wait(("defaults", "max_wait"), defaults.max_wait, defaults.debounce, report)
+    _check_cooldown(("defaults",), defaults, report)
     logs = [trigger for trigger in triggers if isinstance(trigger, LogTriggerConfig)]
-    known = {*_GROUPING}.union(*(patterns.named_groups(trigger.patterns) for trigger in logs))
+    known = {*_GROUP_FIELDS}.union(*(patterns.named_groups(trigger.patterns) for trigger in logs))
     for index, name in enumerate(defaults.group_by or () if triggers else ()):
         if name not in known:
-            _no_group(("defaults", "group_by", index), name, known, report)
+            _report_unknown_field(("defaults", "group_by", index), name, known, report)
 
 
 def check_mutes(table: Json, report: ErrorReport) -> None:
-    """Check that each mute that [defaults] or a trigger names is there."""
+    """Check that every window named by `mute`, in [defaults] or a trigger, is defined."""
     mutes, triggers = table.get("mute"), table.get("triggers")
     known = mutes.keys() if isinstance(mutes, dict) else ()
-    places: dict[ConfigPath, object] = {("defaults",): table.get("defaults")}
+    tables: dict[ConfigPath, object] = {("defaults",): table.get("defaults")}
     if isinstance(triggers, dict):
-        places |= {("triggers", name): trigger for name, trigger in triggers.items()}
-    for place, shaping in places.items():
+        tables |= {("triggers", name): trigger for name, trigger in triggers.items()}
+    for path, shaping in tables.items():
         raw = shaping if isinstance(shaping, dict) else {}
-        names = raw.get("mute", [])
-        listed = names if isinstance(names, list) else [names]
-        wanted = [name for name in listed if isinstance(name, str)]
-        for item, name in items(place, raw, "mute", wanted):
+        value = raw.get("mute", [])
+        listed = value if isinstance(value, list) else [value]
+        names = [name for name in listed if isinstance(name, str)]
+        for item, name in with_paths(path, raw, "mute", names):
             if name not in known:
-                report.wrong(item, f"there is no [mute.{name}]{did_you_mean(name, known)}", name)
+                hint = did_you_mean(name, known)
+                report.error(item, f"[mute.{name}] is not defined{hint}", name)
 
 
-def check(
+def check_trigger(
     name: str,
     trigger: AnyTrigger,
     raw: Json,
-    broken: Collection[str],
+    invalid: Collection[str],
     *,
     defaults: ShapingConfig,
     report: ErrorReport,
 ) -> None:
-    """Check a trigger whose keys are right one by one, apart from `broken` ones.
+    """Check the keys of one trigger against each other and against [defaults].
 
-    `trigger` has stand-ins for those; `raw` is the table as it was written.
+    raw: the table as written. invalid: the keys whose values in `trigger` are placeholders.
     """
-    place = ("triggers", name)
-    _check_times(place, trigger, broken, defaults, report)
+    path = ("triggers", name)
+    _check_times(path, trigger, invalid, defaults, report)
     if isinstance(trigger, LogTriggerConfig):
-        _check_patterns(place, trigger, raw, report)
-        _check_journal(place, trigger, raw, report)
-        alone = trigger.stale is not None and not trigger.stale_match
-        if "patterns" not in raw and not alone:
-            report.wrong((*place, "patterns"), "is missing")
+        _check_patterns(path, trigger, raw, report)
+        _check_journal(path, trigger, raw, report)
+        needs_patterns = trigger.stale is None or trigger.stale_match
+        if "patterns" not in raw and needs_patterns:
+            report.error((*path, "patterns"), "required key is missing")
     if isinstance(trigger, ProcessTriggerConfig):
-        _check_process(place, trigger, broken, report)
-    _check_names(place, trigger, raw, report)
+        _check_process(path, trigger, invalid, report)
+    _check_fields(path, trigger, raw, report)
     if trigger.window is not None and trigger.shaping(defaults).threshold == 1:
-        report.doubtful((*place, "window"), "has no effect without a threshold")
-    for key in ("repeat", "resolve") if not trigger.lasting else ():
+        report.warning((*path, "window"), "has no effect without `threshold`")
+    for key in ("repeat", "resolve") if not trigger.has_conditions else ():
         if getattr(trigger, key) is not None:
-            report.doubtful((*place, key), "has no effect: nothing lasts here, as with stale")
+            reason = "has no effect: it applies to lasting conditions, such as `stale`"
+            report.warning((*path, key), reason)
     for key in OURS & trigger.data.keys():
-        report.doubtful((*place, "data", key), "is replaced by notifyd's own entry of this name")
+        report.warning((*path, "data", key), "is replaced by notifyd's own entry of this name")
+
+
+def with_paths(
+    path: ConfigPath, raw: Json, key: str, values: Sequence[str]
+) -> Iterator[tuple[ConfigPath, str]]:
+    """Yield the values of a key with their paths; a string in place of a list has no index."""
+    for index, value in enumerate(values):
+        yield (*path, key, index) if isinstance(raw.get(key), list) else (*path, key), value
 
 
 def _check_times(
-    place: ConfigPath,
+    path: ConfigPath,
     trigger: AnyTrigger,
-    broken: Collection[str],
+    invalid: Collection[str],
     defaults: ShapingConfig,
     report: ErrorReport,
 ) -> None:
-    _check_cooldown(trigger, place, report)
+    _check_cooldown(path, trigger, report)
     shaping = trigger.shaping(defaults)
-    if {"debounce", "max_wait"}.intersection(broken) or shaping.max_wait >= shaping.debounce:
+    if {"debounce", "max_wait"}.intersection(invalid) or shaping.max_wait >= shaping.debounce:
         return
     if trigger.max_wait is not None:
-        _check_wait(shaping.max_wait, shaping.debounce, (*place, "max_wait"), report)
+        _check_max_wait((*path, "max_wait"), shaping.max_wait, shaping.debounce, report)
     elif trigger.debounce is not None:
         limit = format_duration(shaping.max_wait)
-        report.wrong(
-            (*place, "debounce"),
-            f"is longer than max_wait of [defaults], {limit}: set max_wait here as well",
+        report.error(
+            (*path, "debounce"),
+            f"must be at most `max_wait` of [defaults] ({limit}); or set `max_wait` here too",
             format_duration(shaping.debounce),
         )
     elif defaults.debounce is None:
-        _check_wait(shaping.max_wait, shaping.debounce, ("defaults", "max_wait"), report)
+        _check_max_wait(("defaults", "max_wait"), shaping.max_wait, shaping.debounce, report)
 
 
-def _check_wait(max_wait: float, debounce: float, place: ConfigPath, report: ErrorReport) -> None:
+def _check_max_wait(
+    path: ConfigPath, max_wait: float, debounce: float, report: ErrorReport
+) -> None:
     if max_wait < debounce:
-        why = f"is less than debounce, {format_duration(debounce)}: it must be at least as long"
-        report.wrong(place, why, format_duration(max_wait))
+        reason = f"must be at least `debounce` ({format_duration(debounce)})"
+        report.error(path, reason, format_duration(max_wait))
 
 
-def _check_cooldown(shaping: ShapingConfig, place: ConfigPath, report: ErrorReport) -> None:
-    most, cooldown = shaping.cooldown_max, shaping.cooldown
-    if most is not None and cooldown is not None and most < cooldown:
-        why = f"is less than cooldown, {format_duration(cooldown)}: it must be at least as long"
-        report.wrong((*place, "cooldown_max"), why, format_duration(most))
+def _check_cooldown(path: ConfigPath, shaping: ShapingConfig, report: ErrorReport) -> None:
+    longest, cooldown = shaping.cooldown_max, shaping.cooldown
+    if longest is not None and cooldown is not None and longest < cooldown:
+        reason = f"must be at least `cooldown` ({format_duration(cooldown)})"
+        report.error((*path, "cooldown_max"), reason, format_duration(longest))
 
 
 def _check_patterns(
-    place: ConfigPath, trigger: LogTriggerConfig, raw: Json, report: ErrorReport
+    path: ConfigPath, trigger: LogTriggerConfig, raw: Json, report: ErrorReport
 ) -> None:
     for key, values in (("patterns", trigger.patterns), ("exclude", trigger.exclude)):
-        for item, pattern in items(place, raw, key, values):
-            for doubt in patterns.doubts(pattern):
-                report.doubtful(item, doubt, pattern)
-    for doubt in patterns.doubts(trigger.multiline) if trigger.multiline is not None else ():
-        report.doubtful((*place, "multiline"), doubt, trigger.multiline)
+        for item, pattern in with_paths(path, raw, key, values):
+            _warn_of_pattern(item, pattern, report)
+    if trigger.multiline is not None:
+        _warn_of_pattern((*path, "multiline"), trigger.multiline, report)
     if trigger.stale_match and trigger.stale is None:
-        report.doubtful((*place, "stale_match"), "has no effect without stale")
+        report.warning((*path, "stale_match"), "has no effect without `stale`")
+
+
+def _warn_of_pattern(path: ConfigPath, pattern: str, report: ErrorReport) -> None:
+    for warning in patterns.pattern_warnings(pattern):
+        report.warning(path, warning, pattern)
 
 
 def _check_journal(
-    place: ConfigPath, trigger: LogTriggerConfig, raw: Json, report: ErrorReport
+    path: ConfigPath, trigger: LogTriggerConfig, raw: Json, report: ErrorReport
 ) -> None:
     if "paths" in raw and "journal" in raw:
-        report.wrong((*place, "journal"), "cannot stand beside paths: give only one of them")
+        report.error((*path, "journal"), "cannot be combined with `paths`")
     elif "journal" not in raw:
         if "paths" not in raw:
-            report.wrong(place, "needs paths or journal, to say which lines are meant")
+            report.error(path, "requires `paths` or `journal`")
         return
-    for key, why in _FILES_ONLY.items():
+    for key, reason in _FILE_KEYS.items():
         if key in raw:
-            report.wrong((*place, key), f"{why}; remove it")
-    for item, name in items(place, raw, "group_by", trigger.group_by or []):
+            report.error((*path, key), f"{reason}; remove it")
+    for item, name in with_paths(path, raw, "group_by", trigger.group_by or []):
         if name == "path":
-            report.doubtful(item, "has no effect: an entry of a journal has no path", name)
-    for item, unit in items(place, raw, "journal", trigger.journal):
+            report.warning(item, "has no effect: journal entries have no path", name)
+    for item, unit in with_paths(path, raw, "journal", trigger.journal):
         if "@." in unit:
-            named = unit.replace("@.", "@*.")
-            report.doubtful(
-                item,
-                f"is a template, of which nothing is ever written: write {named} for its units",
-                unit,
-            )
+            instances = unit.replace("@.", "@*.")
+            reason = f"a template unit has no entries; use {instances} for its instances"
+            report.warning(item, reason, unit)
 
 
 def _check_process(
-    place: ConfigPath, trigger: ProcessTriggerConfig, broken: Collection[str], report: ErrorReport
+    path: ConfigPath,
+    trigger: ProcessTriggerConfig,
+    invalid: Collection[str],
+    report: ErrorReport,
 ) -> None:
-    given = [key for key in _WHICH if key in broken or getattr(trigger, key) is not None]
+    given = [key for key in _PROCESS_KEYS if key in invalid or getattr(trigger, key) is not None]
     if not given:
-        report.wrong(place, f"needs one of {', '.join(_WHICH)}, to say which process is meant")
+        report.error(path, f"requires one of: {', '.join(_PROCESS_KEYS)}")
     for key in given[1:]:
-        report.wrong((*place, key), f"cannot stand beside {given[0]}: give only one of them")
+        report.error((*path, key), f"cannot be combined with `{given[0]}`")
     if trigger.cmdline is not None:
-        for doubt in patterns.doubts(trigger.cmdline):
-            report.doubtful((*place, "cmdline"), doubt, trigger.cmdline)
+        _warn_of_pattern((*path, "cmdline"), trigger.cmdline, report)
 
 
-def _check_names(place: ConfigPath, trigger: AnyTrigger, raw: Json, report: ErrorReport) -> None:
+def _check_fields(path: ConfigPath, trigger: AnyTrigger, raw: Json, report: ErrorReport) -> None:
+    """Check the fields that `group_by` and the templates refer to."""
     written = raw.get("patterns", []) if isinstance(trigger, LogTriggerConfig) else []
     written = [written] if isinstance(written, str) else written
     if not isinstance(written, list):
         return
     groups = patterns.named_groups(pattern for pattern in written if isinstance(pattern, str))
-    known = groups.union(_GROUPING)
-    for item, name in items(place, raw, "group_by", trigger.group_by or []):
+    known = groups.union(_GROUP_FIELDS)
+    for item, name in with_paths(path, raw, "group_by", trigger.group_by or []):
         if name not in known:
-            _no_group(item, name, known, report)
+            _report_unknown_field(item, name, known, report)
     for key in ("title", "body"):
-        for name in dict.fromkeys(templates.groups(str(raw.get(key, "")))):
+        for name in dict.fromkeys(templates.referenced_fields(str(raw.get(key, "")))):
             if name not in groups:
-                meant = did_you_mean(name, groups, prefix="fields.")
-                report.wrong((*place, key), f"no pattern has a group named '{name}'{meant}", name)
+                hint = did_you_mean(name, groups, prefix="fields.")
+                report.error((*path, key), f"no pattern has a group named '{name}'{hint}", name)
 
 
-def items(
-    place: ConfigPath, raw: Json, key: str, values: Sequence[str]
-) -> Iterator[tuple[ConfigPath, str]]:
-    """Say where each item stands: one string in place of a list has no [0]."""
-    for index, value in enumerate(values):
-        yield (*place, key, index) if isinstance(raw.get(key), list) else (*place, key), value
-
-
-def _no_group(place: ConfigPath, name: str, known: Iterable[str], report: ErrorReport) -> None:
-    others = ", ".join(_GROUPING)
-    why = f"names no group of a pattern, and none of {others}{did_you_mean(name, known)}"
-    report.wrong(place, why, name)
+def _report_unknown_field(
+    path: ConfigPath, name: str, known: Iterable[str], report: ErrorReport
+) -> None:
+    fields = ", ".join(_GROUP_FIELDS)
+    reason = f"unknown field; use a named group of a pattern, or one of: {fields}"
+    report.error(path, f"{reason}{did_you_mean(name, known)}", name)

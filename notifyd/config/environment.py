@@ -1,4 +1,4 @@
-"""Settings from the environment: NOTIFYD_RATE_LIMIT__MAX=60 is [rate_limit] max = 60."""
+"""Settings from environment variables: NOTIFYD_RATE_LIMIT__MAX=60 is [rate_limit] max = 60."""
 
 import json
 import tomllib
@@ -9,47 +9,48 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from notifyd.config.errors import Origins
-from notifyd.config.files import merge
+from notifyd.config.files import merge_table
 from notifyd.config.sections import MuteConfig
 from notifyd.config.settings import DELIMITER, PREFIX, Settings
-from notifyd.config.triggers import TYPES
+from notifyd.config.triggers import TRIGGER_TYPES
 from notifyd.model.notifications import Json
 
 BASE_URL = "OBLIEN_BASE_URL"
-_NO_SETTINGS = frozenset({"NOTIFYD_CONFIG", "NOTIFYD_SEND_TOKEN", "NOTIFYD_SOCK"})
+_NOT_SETTINGS = frozenset({"NOTIFYD_CONFIG", "NOTIFYD_SEND_TOKEN", "NOTIFYD_SOCK"})
 
 
-def apply_environment(base: Json, environ: Mapping[str, str], origins: Origins) -> None:
-    """Merge what the environment sets into the table from the files: it beats them."""
-    names = [name for name in environ if name.startswith(PREFIX) and name not in _NO_SETTINGS]
+def apply_environment(table: Json, environ: Mapping[str, str], origins: Origins) -> None:
+    """Merge the settings in environment variables into the table of the files, which they beat."""
+    names = [name for name in environ if name.startswith(PREFIX) and name not in _NOT_SETTINGS]
     for name in sorted(names, key=lambda name: (name.count(DELIMITER), name)):
         keys = name.removeprefix(PREFIX).lower().split(DELIMITER)
         if len(keys) > 1 and keys[0] == "triggers":
-            keys[1] = _trigger_meant(keys[1], base.get("triggers"))
-        value = _typed(environ[name], _field(keys))
+            keys[1] = _trigger_name(keys[1], table.get("triggers"))
+        value = _typed_value(environ[name], _find_field(keys))
         for key in reversed(keys):
             value = {key: value}
-        merge(base, value, name, origins)
-    _base_url(base, environ, origins)
+        merge_table(table, value, name, origins)
+    _apply_base_url(table, environ, origins)
 
 
-def _base_url(base: Json, environ: Mapping[str, str], origins: Origins) -> None:
-    """Take the platform's own variable where nothing of ours names the URL."""
-    api = base.get("api", {})
+def _apply_base_url(table: Json, environ: Mapping[str, str], origins: Origins) -> None:
+    """Use the platform's own variable if the URL is not set in any other way."""
+    api = table.get("api", {})
     if environ.get(BASE_URL) and isinstance(api, dict) and "url" not in api:
-        merge(base, {"api": {"url": environ[BASE_URL]}}, BASE_URL, origins)
+        merge_table(table, {"api": {"url": environ[BASE_URL]}}, BASE_URL, origins)
 
 
-def _trigger_meant(name: str, triggers: object) -> str:
-    """Find the trigger whose name a variable cannot spell: app-errors is APP_ERRORS there."""
+def _trigger_name(variable_part: str, triggers: object) -> str:
+    """Return the trigger meant by a part of a variable's name: APP_ERRORS means app-errors."""
     if isinstance(triggers, dict):
-        for known in triggers:
-            if known.lower().replace("-", "_").replace(".", "_") == name:
-                return str(known)
-    return name
+        for name in triggers:
+            if name.lower().replace("-", "_").replace(".", "_") == variable_part:
+                return str(name)
+    return variable_part
 
 
-def _field(keys: list[str]) -> FieldInfo | None:
+def _find_field(keys: list[str]) -> FieldInfo | None:
+    """Return the field that a path of keys leads to; None if it is unknown or a table."""
     models: list[type[BaseModel]] = [Settings]
     field: FieldInfo | None = None
     rest = list(keys)
@@ -59,7 +60,8 @@ def _field(keys: list[str]) -> FieldInfo | None:
         kind = field.annotation if field else None
         if key in ("triggers", "mute") and rest:
             rest.pop(0)
-            models, field = list(TYPES.values()) if key == "triggers" else [MuteConfig], None
+            models = list(TRIGGER_TYPES.values()) if key == "triggers" else [MuteConfig]
+            field = None
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
             models = [kind]
         else:
@@ -67,15 +69,15 @@ def _field(keys: list[str]) -> FieldInfo | None:
     return None if rest else field
 
 
-def _typed(text: str, field: FieldInfo | None) -> Any:
-    """Read a variable's text as the type that its key wants; as it stands where none fits."""
-    parsed = _parsed(text)
+def _typed_value(text: str, field: FieldInfo | None) -> Any:
+    """Convert a variable's text to the type of its field; keep the parsed value if none fits."""
+    parsed = _parse(text)
     if field is None:
         return parsed if isinstance(parsed, dict) else text
     kind: Any = Annotated[field.annotation, field]
     adapter = TypeAdapter[Any](kind)
-    as_text_first = (text, parsed) if text[:1] not in ("[", "{") else (parsed, text)
-    for candidate in as_text_first:
+    candidates = (text, parsed) if text[:1] not in ("[", "{") else (parsed, text)
+    for candidate in candidates:
         try:
             adapter.validate_python(candidate, strict=True)
         except ValidationError:
@@ -84,8 +86,8 @@ def _typed(text: str, field: FieldInfo | None) -> Any:
     return parsed
 
 
-def _parsed(text: str) -> Any:
-    """Read JSON or a TOML value; the text itself where it is neither."""
+def _parse(text: str) -> Any:
+    """Parse a JSON or TOML value; return the text itself if it is neither."""
     if text in ("True", "False"):
         return text == "True"
     try:

@@ -1,4 +1,4 @@
-"""All mistakes of a configuration at once, each as one line in plain words."""
+"""Collects every error and warning of a configuration, each as one line of text."""
 
 import json
 import re
@@ -11,110 +11,94 @@ from notifyd.text.limits import strip_control_from_title
 from notifyd.text.redaction import redact
 
 ConfigPath = tuple[str | int, ...]
-"""Where something stands: ("triggers", "app-errors", "patterns", 0)."""
+"""The keys and indexes that lead to a value: ("triggers", "app-errors", "patterns", 0)."""
 
 NO_VALUE = object()
-_SECRET = re.compile(r"token|secret|passw|credential|api_?key", re.IGNORECASE)
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
-_SHOWN = 80
-_BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
-_TYPES = {
-    "missing": "is missing",
+"""Passed as the value of an error that shows none."""
+
+_SECRET_KEY = re.compile(r"token|secret|passw|credential|api_?key", re.IGNORECASE)
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_MAX_SHOWN = 80
+_BOUNDS = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
+_REASONS = {
     "bool_type": "must be true or false",
-    "string_type": "must be text in quotes",
-    "list_type": "must be text in quotes, or a list of such in square brackets",
+    "string_type": "must be a string in quotes",
+    "list_type": "must be a string, or a list of strings in square brackets",
     "dict_type": "must be a table",
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",
     "too_short": "must not be empty",
 }
+"""Reasons by pydantic's error types."""
 
 
 class Origins:
-    """Which file or variable each key of the merged table came from, in their order."""
+    """The file or environment variable that each key of the merged table came from."""
 
     def __init__(self) -> None:
         self._labels: dict[ConfigPath, tuple[int, str]] = {}
 
-    def note(self, place: ConfigPath, label: str) -> None:
-        self._labels[place] = (len(self._labels), label)
+    def record(self, path: ConfigPath, label: str) -> None:
+        self._labels[path] = (len(self._labels), label)
 
-    def find(self, place: ConfigPath) -> tuple[int, str]:
-        """Give the order and the label of a place, or of the nearest table around it."""
-        for end in range(len(place), 0, -1):
-            if found := self._labels.get(place[:end]):
-                return found
+    def find(self, path: ConfigPath) -> tuple[int, str]:
+        """Return the position and the label of a path, or of its nearest recorded parent.
+
+        Positions increase in the order in which the keys were read.
+        """
+        for end in range(len(path), 0, -1):
+            if origin := self._labels.get(path[:end]):
+                return origin
         return -1, "configuration"
 
-    def label(self, place: ConfigPath) -> str:
-        return self.find(place)[1]
+    def label(self, path: ConfigPath) -> str:
+        return self.find(path)[1]
 
 
 class ErrorReport:
-    """Collects what is wrong (`problems`) and what is only doubtful (`warnings`)."""
+    """Errors, which make a configuration unusable, and warnings, which do not."""
 
     def __init__(self, origins: Origins) -> None:
         self._origins = origins
-        self._found: list[tuple[int, str]] = []
-        self._doubts: list[tuple[int, str]] = []
+        self._errors: list[tuple[int, str]] = []
+        self._warnings: list[tuple[int, str]] = []
 
     @property
-    def problems(self) -> list[str]:
-        return [line for _, line in sorted(self._found, key=lambda found: found[0])]
+    def errors(self) -> list[str]:
+        """One line for each error, in the order in which their keys were read."""
+        return [line for _, line in sorted(self._errors, key=_position)]
 
     @property
     def warnings(self) -> list[str]:
-        return [line for _, line in sorted(self._doubts, key=lambda found: found[0])]
+        return [line for _, line in sorted(self._warnings, key=_position)]
 
-    def file(self, sentence: str) -> None:
-        """Add what keeps a whole file from being read."""
-        self._found.append((-1, sentence))
+    def file_error(self, sentence: str) -> None:
+        """Add an error that concerns a whole file."""
+        self._errors.append((-1, sentence))
 
-    def wrong(self, place: ConfigPath, reason: str, value: object = NO_VALUE) -> None:
-        order, label = self._origins.find(place)
-        self._found.append((order, _line(label, place, reason, value)))
+    def error(self, path: ConfigPath, reason: str, value: object = NO_VALUE) -> None:
+        position, label = self._origins.find(path)
+        self._errors.append((position, _line(label, path, reason, value)))
 
-    def doubtful(self, place: ConfigPath, reason: str, value: object = NO_VALUE) -> None:
-        order, label = self._origins.find(place)
-        self._doubts.append((order, _line(label, place, reason, value)))
-
-
-def _line(label: str, place: ConfigPath, reason: str, value: object) -> str:
-    got = "" if value is NO_VALUE or _is_secret(place) else f" (got '{_shown(value)}')"
-    where = strip_control_from_title(spoken_place(place))
-    return f"{label}: {where}: {redact(strip_control_from_title(reason))}{got}"
+    def warning(self, path: ConfigPath, reason: str, value: object = NO_VALUE) -> None:
+        position, label = self._origins.find(path)
+        self._warnings.append((position, _line(label, path, reason, value)))
 
 
-def _is_secret(place: ConfigPath) -> bool:
-    key = next((key for key in reversed(place) if isinstance(key, str)), "")
-    return _SECRET.search(key) is not None
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        text = str(value).lower()
-    elif isinstance(value, (list, dict)):
-        text = json.dumps(value, ensure_ascii=False, default=str)
-    else:
-        text = str(value)
-    text = redact(strip_control_from_title(text))
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-
-
-def spoken_place(place: ConfigPath) -> str:
-    """Write a place as people do: triggers.app-errors.patterns[0]."""
+def format_path(path: ConfigPath) -> str:
+    """Format a path as in TOML: triggers.app-errors.patterns[0]."""
     text = ""
-    for key in place:
+    for key in path:
         if isinstance(key, int):
             text += f"[{key}]"
         else:
-            name = key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+            name = key if _BARE_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)
             text += f".{name}" if text else name
     return text
 
 
-def reason(error: ErrorDetails, raw: object) -> str:
-    """Say in our own words what pydantic found; `raw` is the value as it was written."""
+def reason_for(error: ErrorDetails, raw: object) -> str:
+    """Describe a pydantic error in our words. raw: the value as it was written."""
     kind, context = error["type"], error.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
@@ -124,11 +108,37 @@ def reason(error: ErrorDetails, raw: object) -> str:
         return "must be a whole number"
     if bound := _bound(context, raw):
         return bound
-    return _TYPES.get(kind) or error["msg"][:1].lower() + error["msg"][1:]
+    return _REASONS.get(kind) or error["msg"][:1].lower() + error["msg"][1:]
+
+
+def _position(entry: tuple[int, str]) -> int:
+    return entry[0]
+
+
+def _line(label: str, path: ConfigPath, reason: str, value: object) -> str:
+    got = "" if value is NO_VALUE or _is_secret(path) else f" (got '{_format_value(value)}')"
+    key = strip_control_from_title(format_path(path))
+    return f"{label}: {key}: {redact(strip_control_from_title(reason))}{got}"
+
+
+def _is_secret(path: ConfigPath) -> bool:
+    key = next((key for key in reversed(path) if isinstance(key, str)), "")
+    return _SECRET_KEY.search(key) is not None
+
+
+def _format_value(value: object) -> str:
+    if isinstance(value, bool):
+        text = str(value).lower()
+    elif isinstance(value, (list, dict)):
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    else:
+        text = str(value)
+    text = redact(strip_control_from_title(text))
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
 
 
 def _choices(expected: str) -> str:
-    """Turn pydantic's "'a', 'b' or 'c'" into "a, b, c"."""
+    """Convert pydantic's "'a', 'b' or 'c'" to "a, b, c"."""
     return ", ".join(re.findall(r"'([^']*)'", expected))
 
 

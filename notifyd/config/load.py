@@ -1,4 +1,4 @@
-"""The way in: from files and environment to the settings, or to one report of all mistakes."""
+"""Load the configuration from files and environment, or report everything wrong with it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from notifyd.model.notifications import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """The settings, the files that they came from, and what is doubtful in them.
+class LoadedConfig:
+    """Valid settings, the files they came from and their warnings.
 
-    table: as it was written, merged. report: takes more doubts, and says which file they are of.
+    table: the merged document as written. report: accepts further warnings.
     """
 
     settings: Settings
@@ -29,19 +29,22 @@ class Loaded:
         return tuple(self.report.warnings)
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
-    """Read the configuration. `path` is what --config named; ConfigError holds every mistake."""
-    main = files.find(path, environ)
-    found = files.listing(main) if main else []
+def load(path: Path | None, environ: Mapping[str, str]) -> LoadedConfig:
+    """Load the configuration. path: the value of --config.
+
+    Raise ConfigError with one line for each error.
+    """
+    main = files.find_config_file(path, environ)
+    found = files.list_files(main) if main else []
     origins = Origins()
     report = ErrorReport(origins)
     table: Json = {}
     for file in found:
-        document = files.read(file, files.label(file, main or file), report)
+        document = files.read_document(file, files.file_label(file, main or file), report)
         if document:
             files.merge_document(table, document, origins, report)
     environment.apply_environment(table, environ, origins)
     validate(table, report)
-    if report.problems:
-        raise ConfigError(report.problems)
-    return Loaded(Settings.model_validate(table), tuple(found), table, report)
+    if report.errors:
+        raise ConfigError(report.errors)
+    return LoadedConfig(Settings.model_validate(table), tuple(found), table, report)

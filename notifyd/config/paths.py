@@ -1,28 +1,58 @@
-"""Where the daemon keeps its state and its socket, when the config does not say."""
+"""Default paths of state and socket, and the properties of host names.
+
+Imports only the standard library, because the command line uses it without the configuration.
+"""
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
-
-from notifyd.config.folders import first_folder, user_state
-from notifyd.config.settings import Settings
 
 SOCKET_NAME = "notifyd.sock"
 
 
-def state_dir(settings: Settings, environ: Mapping[str, str]) -> Path:
-    """Give the folder of the database: [state] dir, systemd's, or the user's own."""
-    if settings.state.dir:
-        return settings.state.dir
-    if given := first_folder(environ, "STATE_DIRECTORY"):
-        return given
-    return user_state(environ)
+def state_dir(configured: Path | None, environ: Mapping[str, str]) -> Path:
+    """Return the directory of the database. configured: `[state] dir`.
+
+    Without it: $STATE_DIRECTORY, then the user's own state directory.
+    """
+    return configured or env_dir(environ, "STATE_DIRECTORY") or user_state_dir(environ)
 
 
-def socket_path(settings: Settings, environ: Mapping[str, str]) -> Path:
-    """Give the socket's path: [socket] path, a runtime folder, or beside the state."""
-    if settings.socket.path:
-        return settings.socket.path
-    for name in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"):
-        if given := first_folder(environ, name):
-            return given / SOCKET_NAME
-    return state_dir(settings, environ) / SOCKET_NAME
+def socket_path(configured: Path | None, state: Path, environ: Mapping[str, str]) -> Path:
+    """Return the path of the socket. configured: `[socket] path`; state: the state directory.
+
+    Without `configured`: in $RUNTIME_DIRECTORY, then $XDG_RUNTIME_DIR, then the state directory.
+    """
+    if configured:
+        return configured
+    runtime = env_dir(environ, "RUNTIME_DIRECTORY") or env_dir(environ, "XDG_RUNTIME_DIR")
+    return (runtime or state) / SOCKET_NAME
+
+
+def user_state_dir(environ: Mapping[str, str]) -> Path:
+    """Return $XDG_STATE_HOME/notifyd, or its default in the home directory."""
+    if state_home := env_dir(environ, "XDG_STATE_HOME"):
+        return state_home / "notifyd"
+    return (env_dir(environ, "HOME") or Path.home()) / ".local/state/notifyd"
+
+
+def env_dir(environ: Mapping[str, str], name: str) -> Path | None:
+    """Return the directory in a variable, the first one if it lists several.
+
+    None if the variable is not set or its path is relative, as the XDG specification says.
+    """
+    directory = environ.get(name, "").partition(":")[0]
+    return Path(directory) if directory.startswith("/") else None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is certainly this machine: localhost, 127.0.0.0/8 or ::1."""
+    return host == "localhost" or (is_ip_address(host) and ip_address(host).is_loopback)
+
+
+def is_ip_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,9 +1,9 @@
-"""What can be known of a regular expression before it meets a line."""
+"""Checks of regular expressions that need no line."""
 
 import re
 import warnings
 from collections.abc import Iterable
-from re import _constants as op  # type: ignore[attr-defined]  # the parse tree has no public door
+from re import _constants as op  # type: ignore[attr-defined]  # the parse tree is not public
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
@@ -11,92 +11,97 @@ import regex
 
 _NAMED_GROUP = re.compile(r"\(\?P?<([^\W\d]\w*)>")
 _UNBOUNDED = 1000
-"""So many repeats are as good as without end."""
+"""A repeat with this maximum or more counts as unbounded."""
 
 
-def compiled(pattern: str) -> "regex.Pattern[str]":
-    """Compile as the matcher does; ValueError says what is wrong and where."""
+def compile_pattern(pattern: str) -> "regex.Pattern[str]":
+    """Compile a pattern as the matcher does; raise ValueError with the reason and position."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return regex.compile(pattern)
     except regex.error as error:
-        raise ValueError(f"bad regular expression: {error}") from None
+        raise ValueError(f"invalid regular expression: {error}") from None
     except (RecursionError, OverflowError, MemoryError):
-        raise ValueError("bad regular expression: it is too large or nested too deeply") from None
+        raise ValueError("invalid regular expression: too large or nested too deeply") from None
 
 
 def named_groups(patterns: Iterable[str]) -> set[str]:
-    """List the names of the patterns' groups, also of patterns that are wrong otherwise."""
+    """Return the names of all groups, also of patterns that do not compile."""
     return {name for pattern in patterns for name in _NAMED_GROUP.findall(pattern)}
 
 
-def doubts(pattern: str) -> list[str]:
-    """Say what a good pattern rarely does: match nothing at all, or backtrack without end."""
+def pattern_warnings(pattern: str) -> list[str]:
+    """Return warnings about matching the empty string and about unbounded backtracking."""
     found = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = parser.parse(pattern)
-        empty = tree.getwidth()[0] == 0
-        endless = any(_endless(item) for item in tree)
-    except (re.error, RecursionError, OverflowError):  # what only the regex module understands
-        empty, endless = compiled(pattern).search("") is not None, False
-    if empty:
+        matches_empty = tree.getwidth()[0] == 0
+        backtracks = any(_can_backtrack(item) for item in tree)
+    except (re.error, RecursionError, OverflowError):  # syntax of the regex module only
+        matches_empty, backtracks = compile_pattern(pattern).search("") is not None, False
+    if matches_empty:
         found.append("can match the empty string, so it may match every line")
-    if endless:
+    if backtracks:
         found.append(
-            "repeats a repeat and can backtrack without end on some lines: "
-            "each such line is given up after a time limit and counted as undecided"
+            "nested repeats can backtrack without end on some lines; "
+            "such a line is abandoned after a time limit and counted as undecided"
         )
     return found
 
 
-def _endless(item: Any, *, repeated: bool = False) -> bool:
-    r"""Whether an unbounded repeat holds another that could take the same text in many ways.
+def may_match_every_line(pattern: str) -> bool:
+    """Return whether `pattern_warnings` warns that the pattern can match the empty string."""
+    return any("empty string" in warning for warning in pattern_warnings(pattern))
 
-    `(a+)+` does; `(\d+,)+` does not, because the comma says where each round ends.
+
+def _can_backtrack(item: Any, *, repeated: bool = False) -> bool:
+    r"""Return whether an unbounded repeat contains another that can match the same text.
+
+    `(a+)+` does; `(\d+,)+` does not, because the comma separates the rounds.
     """
     code, value = item
     if code in (op.MAX_REPEAT, op.MIN_REPEAT):
         _, most, body = value
         if most >= _UNBOUNDED:
-            return repeated or _body(body, repeated=True)
-        return _body(body, repeated=repeated)
+            return repeated or _sequence_can_backtrack(body, repeated=True)
+        return _sequence_can_backtrack(body, repeated=repeated)
     if code is op.POSSESSIVE_REPEAT:
-        return _body(value[2], repeated=False)
+        return _sequence_can_backtrack(value[2], repeated=False)
     if code is op.ATOMIC_GROUP:
-        return _body(value, repeated=False)
+        return _sequence_can_backtrack(value, repeated=False)
     if code is op.SUBPATTERN:
-        return _body(value[3], repeated=repeated)
+        return _sequence_can_backtrack(value[3], repeated=repeated)
     if code is op.BRANCH:
-        return any(_body(branch, repeated=repeated) for branch in value[1])
+        return any(_sequence_can_backtrack(branch, repeated=repeated) for branch in value[1])
     if code in (op.ASSERT, op.ASSERT_NOT):
-        return _body(value[1], repeated=False)
+        return _sequence_can_backtrack(value[1], repeated=False)
     return False
 
 
-def _body(items: Any, *, repeated: bool) -> bool:
-    """Look into a sequence. Inside a repeat, something that must be there may mark its rounds."""
-    least = [_least(item) for item in items]
+def _sequence_can_backtrack(items: Any, *, repeated: bool) -> bool:
+    """Check a sequence. Inside a repeat, other required items can separate its rounds."""
+    widths = [_min_width(item) for item in items]
     for index, item in enumerate(items):
-        marked = any(least[:index] + least[index + 1 :]) and not _takes_anything(item)
-        if _endless(item, repeated=repeated and not marked):
+        separated = any(widths[:index] + widths[index + 1 :]) and not _matches_anything(item)
+        if _can_backtrack(item, repeated=repeated and not separated):
             return True
     return False
 
 
-def _least(item: Any) -> int:
-    """Count the characters that an item takes at least."""
+def _min_width(item: Any) -> int:
+    """Return the least number of characters that an item matches."""
     state = parser.State()
     return int(parser.SubPattern(state, [item]).getwidth()[0])
 
 
-def _takes_anything(item: Any) -> bool:
-    """Whether an item is `.*` or the like, which takes every mark as well."""
+def _matches_anything(item: Any) -> bool:
+    """Return whether an item is `.*` or similar, which matches any separator as well."""
     code, value = item
     if code is op.SUBPATTERN:
-        return any(_takes_anything(inner) for inner in value[3])
+        return any(_matches_anything(inner) for inner in value[3])
     if code not in (op.MAX_REPEAT, op.MIN_REPEAT) or value[1] < _UNBOUNDED:
         return False
     return any(inner[0] is op.ANY for inner in value[2])

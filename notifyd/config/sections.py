@@ -1,4 +1,4 @@
-"""The tables of the config file that are not triggers, each as its room receives it."""
+"""The tables of the configuration other than triggers, one model for each."""
 
 from typing import Annotated, Literal
 
@@ -13,7 +13,7 @@ Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class Section(BaseModel):
-    """Strict: an unknown key or a wrong type is a mistake, never ignored."""
+    """Base of all tables. Unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -99,7 +99,7 @@ class TextConfig(Section):
 
 
 class MuteConfig(Section):
-    """A window in which notifications are held back. Spans are minutes of the day."""
+    """A window in which notifications are held back. `times` are minutes of the day."""
 
     times: Spans
     """Spans of the day such as `"22:00-07:00"`. The start is included, the end is not; a span

@@ -1,4 +1,4 @@
-"""The whole configuration as one frozen value."""
+"""The whole configuration as one immutable value."""
 
 from typing import Annotated
 
@@ -21,10 +21,10 @@ from notifyd.config.triggers import AnyTrigger, ShapingConfig
 PREFIX = "NOTIFYD_"
 DELIMITER = "__"
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
-"""What a trigger or a mute may be called."""
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+"""Pattern of the names of triggers and mute windows."""
 
-Name = Annotated[str, Field(pattern=f"^{NAME}$")]
+Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
 
 
 class Settings(BaseSettings):
@@ -61,11 +61,11 @@ class Settings(BaseSettings):
     """What to watch. The name of the table is the name of the trigger."""
 
     @classmethod
-    def settings_customise_sources(  # type: ignore[override]  # it is called by these names
+    def settings_customise_sources(  # type: ignore[override]  # the library passes keywords
         cls,
         settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
         init_settings: PydanticBaseSettingsSource,
         **others: PydanticBaseSettingsSource,  # noqa: ARG003 - environment, .env, secrets
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take what `load` hands over: it knows the file or variable behind every value."""
+        """Accept only what `load` passes, which records the origin of every value."""
         return (init_settings,)

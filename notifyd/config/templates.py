@@ -1,4 +1,4 @@
-"""The sandbox that titles and bodies are written in, and what can be known wrong of a template."""
+"""The sandboxed Jinja2 environment of titles and bodies, and static checks of templates."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from jinja2.utils import pass_context
 
 from notifyd.text.suggestions import did_you_mean
 
-NAMES = frozenset(
+VARIABLES = frozenset(
     {
         *("trigger", "type", "count", "first", "last", "host", "workspace"),
         *("path", "paths", "line", "first_line", "lines", "fields", "before", "after"),
@@ -19,18 +19,19 @@ NAMES = frozenset(
         *("pid", "name", "cmdline", "exit_code", "signal", "duration", "unit"),
     }
 )
-"""What a template may use."""
+"""The variables that a template may use."""
 
-_LONGEST_RANGE = 10_000
-_LONGEST_REPEAT = 10_000
-_MOST_STEPS = 10_000
-"""Turns of loops and calls, all nested ones counted, in one rendering."""
-_COUNTED = "(counted)"
-"""The filter behind every loop: no template can write this name."""
+_MAX_RANGE = 10_000
+_MAX_REPEATED = 10_000
+"""Characters or items that a multiplication may produce."""
+_MAX_STEPS = 10_000
+"""Loop iterations and calls in one rendering, nested ones included."""
+_COUNT_STEPS = "(count steps)"
+"""The filter added to every loop; no template can spell this name."""
 
 
 class _Context(Context):
-    """One rendering: it knows how many steps it has made, also in blocks."""
+    """The context of one rendering: counts its steps, including those in blocks."""
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
@@ -44,12 +45,12 @@ class _Context(Context):
 
     def step(self) -> None:
         self.steps[0] += 1
-        if self.steps[0] > _MOST_STEPS:
-            raise SecurityError(f"it takes more than {_MOST_STEPS} turns of loops and calls")
+        if self.steps[0] > _MAX_STEPS:
+            raise SecurityError(f"more than {_MAX_STEPS} loop iterations and calls")
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """No access to internals, and no arithmetic that takes all memory or time."""
+    """Denies access to internals, and operations that take unbounded memory or time."""
 
     intercepted_binops = frozenset({"*", "**"})
     context_class = _Context
@@ -57,27 +58,27 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
         for loop in tree.find_all(nodes.For):
-            counted = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno)
-            loop.iter = counted.set_environment(self)
+            counting = nodes.Filter(loop.iter, _COUNT_STEPS, [], [], None, None, lineno=loop.lineno)
+            loop.iter = counting.set_environment(self)
         return tree
 
     def call(self, context: Any, called: Any, /, *args: Any, **keywords: Any) -> Any:
         context.step()
-        if isinstance(called, LoopContext):  # a recursive loop goes on with what it is given
-            args = tuple(_counted(context, items) for items in args)
+        if isinstance(called, LoopContext):  # a recursive loop iterates over its argument
+            args = tuple(_count_steps(context, items) for items in args)
         return super().call(context, called, *args, **keywords)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
-        if operator == "**" or (numbers and max(abs(left), abs(right)) > 1e30):  # noqa: PLR2004 - beyond any count
-            raise SecurityError(f"{operator} is not available on such values")
-        if not numbers and max(_length(left), 1) * max(_length(right), 1) > _LONGEST_REPEAT:
-            raise SecurityError("the repeated text is too long")
+        if operator == "**" or (numbers and max(abs(left), abs(right)) > 1e30):  # noqa: PLR2004 - above any count
+            raise SecurityError(f"operator {operator} is not allowed for these values")
+        if not numbers and max(_length(left), 1) * max(_length(right), 1) > _MAX_REPEATED:
+            raise SecurityError("repeated text is too long")
         return super().call_binop(context, operator, left, right)
 
 
 @pass_context
-def _counted(context: _Context, items: Iterable[Any]) -> Iterator[Any]:
+def _count_steps(context: _Context, items: Iterable[Any]) -> Iterator[Any]:
     for item in items:
         context.step()
         yield item
@@ -91,8 +92,8 @@ def _length(value: object) -> int:
 
 def _range(*bounds: int) -> range:
     numbers = range(*bounds)
-    if len(numbers) > _LONGEST_RANGE:
-        raise SecurityError(f"a range of more than {_LONGEST_RANGE} numbers is refused")
+    if len(numbers) > _MAX_RANGE:
+        raise SecurityError(f"range of more than {_MAX_RANGE} numbers")
     return numbers
 
 
@@ -102,7 +103,7 @@ def _sandbox() -> _Sandbox:
         undefined=ChainableUndefined,
         finalize=lambda value: "" if value is None else value,
     )
-    sandbox.filters[_COUNTED] = _counted
+    sandbox.filters[_COUNT_STEPS] = _count_steps
     sandbox.globals = {"range": _range, "namespace": sandbox.globals["namespace"]}
     return sandbox
 
@@ -110,31 +111,26 @@ def _sandbox() -> _Sandbox:
 SANDBOX = _sandbox()
 
 
-def mistake(source: str) -> str | None:
-    """Say what is wrong with a template; None when it can be rendered."""
+def template_error(source: str) -> str | None:
+    """Return why a template cannot be rendered; None if nothing is known to be wrong."""
     try:
         tree = SANDBOX.parse(source)
         SANDBOX.from_string(source)
     except TemplateSyntaxError as error:
-        return f"bad template, line {error.lineno}: {(error.message or '').rstrip('.')}"
+        reason = (error.message or "").rstrip(".")
+        return f"invalid template, line {error.lineno}: {reason[:1].lower()}{reason[1:]}"
     except (RecursionError, OverflowError, MemoryError):
-        return "bad template: it is nested too deeply"
+        return "invalid template: nested too deeply"
     if next(meta.find_referenced_templates(tree), tree) is not tree:
-        return "bad template: include, import and extends are not available"
-    unknown = sorted(meta.find_undeclared_variables(tree) - NAMES - SANDBOX.globals.keys())
+        return "invalid template: include, import and extends are not available"
+    unknown = sorted(meta.find_undeclared_variables(tree) - VARIABLES - SANDBOX.globals.keys())
     if not unknown:
         return None
-    return f"bad template: {'; '.join(map(_unknown, unknown))}"
+    return f"invalid template: {'; '.join(map(_unknown_variable, unknown))}"
 
 
-def _unknown(name: str) -> str:
-    return f"unknown name '{name}'" + (
-        did_you_mean(name, NAMES) or f": there are {', '.join(sorted(NAMES))}"
-    )
-
-
-def groups(source: str) -> Iterator[str]:
-    """Name the fields (named groups of a pattern) that a template uses, if it is well-formed."""
+def referenced_fields(source: str) -> Iterator[str]:
+    """Yield the names after `fields.` in a template; nothing if its syntax is invalid."""
     try:
         tree = SANDBOX.parse(source)
     except (TemplateSyntaxError, RecursionError):
@@ -145,6 +141,11 @@ def groups(source: str) -> Iterator[str]:
     for item in tree.find_all(nodes.Getitem):
         if _is_fields(item.node) and isinstance(item.arg, nodes.Const):
             yield str(item.arg.value)
+
+
+def _unknown_variable(name: str) -> str:
+    hint = did_you_mean(name, VARIABLES) or f"; known are {', '.join(sorted(VARIABLES))}"
+    return f"unknown variable '{name}'{hint}"
 
 
 def _is_fields(node: nodes.Node) -> bool:

@@ -1,4 +1,4 @@
-"""Where the send token comes from, and reading it without ever showing it."""
+"""Finds and reads the send token without ever showing it."""
 
 import os
 import stat
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from notifyd.config.files import without_waiting
+from notifyd.config.files import open_nonblocking
 from notifyd.config.sections import ApiConfig
 from notifyd.model.errors import TokenError
 from notifyd.model.user import effective_user
@@ -16,18 +16,18 @@ from notifyd.model.user import effective_user
 VARIABLES = ("NOTIFYD_SEND_TOKEN", "OBLIEN_SEND_TOKEN", "SEND_TOKEN")
 CREDENTIAL = "send-token"
 
-_LONGEST = 8192
-_HOW = (
-    "put it into a file and name that with token_file in [api], "
-    "pass the systemd credential send-token, or set NOTIFYD_SEND_TOKEN in the environment"
+_MAX_LENGTH = 8192
+_FIX = (
+    "set `token_file` in [api] to a file that holds it, pass the systemd credential send-token, "
+    "or set the environment variable NOTIFYD_SEND_TOKEN"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSource:
-    """The place that holds the send token: `path` is set where it is a file, and may change.
+    """Where the send token comes from: a file, which may change, or a fixed value.
 
-    name: that place in plain words, for status and errors.
+    name: the source in plain words, for status and errors.
     """
 
     name: str
@@ -35,26 +35,26 @@ class TokenSource:
     value: SecretStr | None = field(default=None, repr=False)
 
     def read(self) -> SecretStr:
-        """Read the token as it is now; TokenError says in one sentence what to do."""
+        """Return the current token. Raise TokenError with the reason and how to fix it."""
         if self.path:
-            text = _content(self.path, self.name)
+            text = _read_file(self.path, self.name)
         elif self.value:
             text = self.value.get_secret_value()
         else:
-            raise TokenError(f"there is no send token: {_HOW}")
+            raise TokenError(f"no send token is configured: {_FIX}")
         token = text.strip()
         if not token:
-            raise TokenError(f"the send token is empty in {self.name}: write it there")
+            raise TokenError(f"the send token in {self.name} is empty")
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise TokenError(
-                f"the send token in {self.name} has characters that no token has "
-                "(spaces, line breaks or others): write the token there and nothing else"
+                f"the send token in {self.name} contains characters that are not allowed, such as "
+                "spaces or line breaks: store the token alone"
             )
         return SecretStr(token)
 
     @property
     def warning(self) -> str:
-        """Say whether others can read the file; empty where all is well."""
+        """Warn if every user can read the file; empty if there is nothing to warn of."""
         try:
             mode = self.path.stat().st_mode if self.path else 0
         except OSError:
@@ -65,44 +65,44 @@ class TokenSource:
 
 
 def find_token(api: ApiConfig, environ: Mapping[str, str]) -> TokenSource:
-    """Tell where the token comes from: token_file, the credential, then the environment."""
+    """Return the first source that is set: `token_file`, the credential, the environment."""
     if api.token_file:
         return TokenSource(f"the file {api.token_file} (token_file in [api])", path=api.token_file)
-    if folder := environ.get("CREDENTIALS_DIRECTORY"):
-        path = Path(folder) / CREDENTIAL
+    if directory := environ.get("CREDENTIALS_DIRECTORY"):
+        path = Path(directory) / CREDENTIAL
         if path.exists():
             return TokenSource(f"the systemd credential {CREDENTIAL}", path=path)
     for name in VARIABLES:
         if environ.get(name):
             return TokenSource(f"the variable {name}", value=SecretStr(environ[name]))
-    return TokenSource("no place")
+    return TokenSource("no source")
 
 
-def forget(environ: MutableMapping[str, str]) -> None:
-    """Take the token out of the environment, so that no child process inherits it."""
+def remove_token(environ: MutableMapping[str, str]) -> None:
+    """Remove the token from an environment, so that child processes do not inherit it."""
     for name in VARIABLES:
         environ.pop(name, None)
 
 
-def _mend(path: Path, error: OSError) -> str:
-    user = effective_user()
-    if isinstance(error, FileNotFoundError):
-        return f"write it there, in a file that only the user {user} can read"
-    if isinstance(error, PermissionError):
-        return f"let the user {user} read it: run chown {user} {path} as root"
-    return "mend that, or name another file"
-
-
-def _content(path: Path, name: str) -> str:
+def _read_file(path: Path, name: str) -> str:
     try:
-        with open(path, "rb", opener=without_waiting) as stream:
+        with open(path, "rb", opener=open_nonblocking) as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise TokenError(f"the send token cannot be read: {name} is no regular file")
-            content = stream.read(_LONGEST + 1)
+                raise TokenError(f"cannot read the send token: {name} is not a regular file")
+            content = stream.read(_MAX_LENGTH + 1)
     except OSError as error:
         raise TokenError(
-            f"the send token cannot be read from {name}: {error.strerror}; {_mend(path, error)}"
+            f"cannot read the send token from {name}: {error.strerror}; {_fix(path, error)}"
         ) from None
-    if len(content) > _LONGEST:
-        raise TokenError(f"the send token cannot be read: {name} is too large to be a token")
+    if len(content) > _MAX_LENGTH:
+        raise TokenError(f"cannot read the send token: {name} is larger than {_MAX_LENGTH} bytes")
     return content.decode("utf-8", "replace")
+
+
+def _fix(path: Path, error: OSError) -> str:
+    user = effective_user()
+    if isinstance(error, FileNotFoundError):
+        return f"store it there, readable only by user {user}"
+    if isinstance(error, PermissionError):
+        return f"grant user {user} read access: run `chown {user} {path}` as root"
+    return "fix this or set another file"

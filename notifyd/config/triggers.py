@@ -1,4 +1,4 @@
-"""The triggers' keys, by type, and their shaping once all defaults have been applied."""
+"""The keys of each trigger type, and shaping with all defaults applied."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, TypeVar
@@ -8,39 +8,39 @@ from pydantic import Field
 from notifyd.config.sections import Count, Positive, Section
 from notifyd.config.times import Cron, Duration, Size, Zone
 from notifyd.config.values import (
-    DISTINCT,
-    LISTED,
-    SOME,
+    NON_EMPTY,
+    STRING_OR_LIST,
+    UNIQUE,
     AbsolutePath,
     Data,
     Encoding,
     IgnorePatterns,
     Names,
+    NonEmptyPathPatterns,
+    NonEmptyPatterns,
+    NonEmptyUnitPatterns,
     Pattern,
     Patterns,
     PriorityName,
     ProcessName,
-    SomePathPatterns,
-    SomePatterns,
-    SomeUnitPatterns,
     Template,
     User,
 )
 from notifyd.model.notifications import Priority
 
-Change = Literal["created", "modified", "deleted"]
-Moment = Literal["exit", "failure", "start"]
-Lines = Annotated[int, Field(ge=0, le=50)]
+FileChangeName = Literal["created", "modified", "deleted"]
+ProcessEventName = Literal["exit", "failure", "start"]
+LineCount = Annotated[int, Field(ge=0, le=50)]
 T = TypeVar("T")
 
 
-def _on_exit() -> list[Moment]:
+def _on_exit() -> list[ProcessEventName]:
     return ["exit"]
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedShaping:
-    """A trigger's shaping as it is applied; times are seconds."""
+    """The shaping of one trigger with all defaults applied. Times are in seconds."""
 
     group_by: tuple[str, ...]
     max_groups: int
@@ -56,7 +56,7 @@ class ResolvedShaping:
 
 
 class ShapingConfig(Section):
-    """The shaping keys as written; None where the trigger leaves them to [defaults] or its type."""
+    """The shaping keys as written. None: use the value of [defaults], then that of the type."""
 
     group_by: Names | None = None
     """Named groups of a pattern, or any of `path`, `line`, `pid`, `name`, `unit`. Each distinct
@@ -83,7 +83,7 @@ class ShapingConfig(Section):
     mute: Names | None = None
     """Names of `[mute.…]` tables. What falls inside is held and reported in one digest when the
     window ends; `urgent` passes. Default: none."""
-    repeat: Annotated[list[Positive], LISTED] | None = None
+    repeat: Annotated[list[Positive], STRING_OR_LIST] | None = None
     """For conditions that last, such as a silent log: remind after each of these durations; the
     last one repeats. Default: no reminders."""
     resolve: bool | None = None
@@ -91,9 +91,11 @@ class ShapingConfig(Section):
 
 
 class TriggerConfig(ShapingConfig):
-    own_debounce: ClassVar[float] = 2.0
-    own_cooldown: ClassVar[float] = 300.0
-    own_group_by: ClassVar[tuple[str, ...]] = ()
+    """The keys that all types share. The class variables are the type's own shaping defaults."""
+
+    default_debounce: ClassVar[float] = 2.0
+    default_cooldown: ClassVar[float] = 300.0
+    default_group_by: ClassVar[tuple[str, ...]] = ()
 
     title: Template | None = None
     """Template of the title."""
@@ -105,40 +107,39 @@ class TriggerConfig(ShapingConfig):
     """Table merged into the `data` of the notification."""
 
     def shaping(self, defaults: ShapingConfig) -> ResolvedShaping:
-        """Apply [defaults], then the type's own."""
-        debounce = _first(self.debounce, defaults.debounce, own=self.own_debounce)
-        cooldown = _first(self.cooldown, defaults.cooldown, own=self.own_cooldown)
-        own_max_wait = max(30.0, 4 * debounce)
-        cooldown_max = _first(self.cooldown_max, defaults.cooldown_max, own=3600.0)
+        """Resolve each key: the trigger's own value, then `defaults`, then that of the type."""
+        debounce = _first_set(self.debounce, defaults.debounce, self.default_debounce)
+        cooldown = _first_set(self.cooldown, defaults.cooldown, self.default_cooldown)
+        cooldown_max = _first_set(self.cooldown_max, defaults.cooldown_max, 3600.0)
         return ResolvedShaping(
-            group_by=tuple(_first(self.group_by, defaults.group_by, own=self.own_group_by)),
-            max_groups=_first(self.max_groups, defaults.max_groups, own=1000),
-            threshold=_first(self.threshold, defaults.threshold, own=1),
-            window=_first(self.window, defaults.window, own=60.0),
+            group_by=tuple(_first_set(self.group_by, defaults.group_by, self.default_group_by)),
+            max_groups=_first_set(self.max_groups, defaults.max_groups, 1000),
+            threshold=_first_set(self.threshold, defaults.threshold, 1),
+            window=_first_set(self.window, defaults.window, 60.0),
             debounce=debounce,
-            max_wait=_first(self.max_wait, defaults.max_wait, own=own_max_wait),
+            max_wait=_first_set(self.max_wait, defaults.max_wait, max(30.0, 4 * debounce)),
             cooldown=cooldown,
             cooldown_max=max(cooldown, cooldown_max),
-            mute=tuple(_first(self.mute, defaults.mute, own=[])),
-            repeat=tuple(_first(self.repeat, defaults.repeat, own=[])),
-            resolve=_first(self.resolve, defaults.resolve, own=True),
+            mute=tuple(_first_set(self.mute, defaults.mute, [])),
+            repeat=tuple(_first_set(self.repeat, defaults.repeat, [])),
+            resolve=_first_set(self.resolve, defaults.resolve, default=True),
         )
 
     @property
-    def lasting(self) -> bool:
-        """Whether it tells of what lasts, so that `repeat` and `resolve` mean something."""
+    def has_conditions(self) -> bool:
+        """Whether the trigger reports lasting conditions: `repeat` and `resolve` apply to these."""
         return False
 
 
 class LogTriggerConfig(TriggerConfig):
     type: Literal["log"] = "log"
-    paths: SomePathPatterns = Field(default_factory=list)
+    paths: NonEmptyPathPatterns = Field(default_factory=list)
     """Files to read: absolute or beginning with `~`, globs with `**` allowed. They need not exist
     yet. Either `paths` or `journal` is required."""
-    journal: SomeUnitPatterns = Field(default_factory=list)
+    journal: NonEmptyUnitPatterns = Field(default_factory=list)
     """Units of the systemd journal to read instead of files: names, globs, or `"*"` for all. A name
     without a suffix means a service."""
-    patterns: SomePatterns = Field(default_factory=list)
+    patterns: NonEmptyPatterns = Field(default_factory=list)
     """Python regular expressions, searched for in each line. Named groups become fields."""
     exclude: Patterns = Field(default_factory=list)
     """Regular expressions: a line that one of them finds is no match."""
@@ -151,9 +152,9 @@ class LogTriggerConfig(TriggerConfig):
     """Patterns see this much of a line; between 80 B and 256 KiB."""
     encoding: Encoding = "utf-8"
     """Python codec in which a newline is the single byte LF. Files only."""
-    before: Lines = 0
+    before: LineCount = 0
     """Lines before a match that come with it; at most 50."""
-    after: Lines = 0
+    after: LineCount = 0
     """Lines after a match that come with it; at most 50."""
     multiline: Pattern | None = None
     """Regular expression of a record's first line. Patterns then see the whole record. A record
@@ -166,15 +167,15 @@ class LogTriggerConfig(TriggerConfig):
     """With `stale`: only matching lines count."""
 
     @property
-    def lasting(self) -> bool:
+    def has_conditions(self) -> bool:
         return self.stale is not None
 
 
 class FileTriggerConfig(TriggerConfig):
     type: Literal["file"] = "file"
-    paths: SomePathPatterns
+    paths: NonEmptyPathPatterns
     """Files to watch: globs with `**` allowed. They need not exist yet."""
-    events: Annotated[list[Change], SOME, DISTINCT, LISTED] | None = None
+    events: Annotated[list[FileChangeName], NON_EMPTY, UNIQUE, STRING_OR_LIST] | None = None
     """Any of `created`, `modified`, `deleted`. Default: created and deleted, and modified where
     `settle` is set."""
     ignore: IgnorePatterns = Field(default_factory=list)
@@ -184,8 +185,8 @@ class FileTriggerConfig(TriggerConfig):
 
 
 class ProcessTriggerConfig(TriggerConfig):
-    own_debounce: ClassVar[float] = 0.0
-    own_group_by: ClassVar[tuple[str, ...]] = ("name",)
+    default_debounce: ClassVar[float] = 0.0
+    default_group_by: ClassVar[tuple[str, ...]] = ("name",)
 
     type: Literal["process"] = "process"
     name: ProcessName | None = None
@@ -198,13 +199,15 @@ class ProcessTriggerConfig(TriggerConfig):
     """Process id."""
     user: User | None = None
     """Only processes of this user: a name or a numeric id."""
-    on: Annotated[list[Moment], SOME, DISTINCT, LISTED] = Field(default_factory=_on_exit)
+    on: Annotated[list[ProcessEventName], NON_EMPTY, UNIQUE, STRING_OR_LIST] = Field(
+        default_factory=_on_exit
+    )
     """Any of `exit`, `failure`, `start`."""
 
 
 class ScheduleTriggerConfig(TriggerConfig):
-    own_debounce: ClassVar[float] = 0.0
-    own_cooldown: ClassVar[float] = 0.0
+    default_debounce: ClassVar[float] = 0.0
+    default_cooldown: ClassVar[float] = 0.0
 
     type: Literal["schedule"] = "schedule"
     cron: Cron
@@ -214,14 +217,10 @@ class ScheduleTriggerConfig(TriggerConfig):
     """IANA time zone. Default: that of the machine."""
 
 
-AnyTrigger = Annotated[
-    LogTriggerConfig | FileTriggerConfig | ProcessTriggerConfig | ScheduleTriggerConfig,
-    Field(discriminator="type"),
-]
+_Trigger = LogTriggerConfig | FileTriggerConfig | ProcessTriggerConfig | ScheduleTriggerConfig
+AnyTrigger = Annotated[_Trigger, Field(discriminator="type")]
 
-TYPES: dict[
-    str, type[LogTriggerConfig | FileTriggerConfig | ProcessTriggerConfig | ScheduleTriggerConfig]
-] = {
+TRIGGER_TYPES: dict[str, type[_Trigger]] = {
     "log": LogTriggerConfig,
     "file": FileTriggerConfig,
     "process": ProcessTriggerConfig,
@@ -229,5 +228,8 @@ TYPES: dict[
 }
 
 
-def _first(*chosen: T | None, own: T) -> T:
-    return next((value for value in chosen if value is not None), own)
+def _first_set(own: T | None, shared: T | None, default: T) -> T:
+    """Return the first value that is not None."""
+    if own is not None:
+        return own
+    return default if shared is None else shared

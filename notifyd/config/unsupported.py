@@ -1,48 +1,51 @@
-"""What the configuration will know but this version does not: refused by name, never ignored."""
+"""Tables, keys and trigger types of the contract that this version does not support yet.
+
+They are reported by name instead of being called unknown.
+"""
 
 from collections.abc import Iterator
 
 from notifyd.config.errors import ConfigPath
 from notifyd.model.notifications import Json
 
+UNSUPPORTED_TYPES = frozenset({"unit", "heartbeat", "oblien"})
 _TABLES = frozenset({"listen"})
-_BY_TABLE = {"socket": frozenset({"compat"})}
-_BY_TYPE = {
+_KEYS_BY_TABLE = {"socket": frozenset({"compat"})}
+_KEYS_BY_TYPE = {
     "log": frozenset[str](),
     "file": frozenset({"gitignore", "stale"}),
     "process": frozenset[str](),
 }
-TYPES = frozenset({"unit", "heartbeat", "oblien"})
 
 
-def not_yet(what: str) -> str:
-    return f"{what} is not available in this version of notifyd yet; remove it"
-
-
-def withdraw(table: Json) -> Iterator[tuple[ConfigPath, str]]:
-    """Take out of the merged table what comes later, and say of each where it stood and why."""
+def remove_unsupported(table: Json) -> Iterator[tuple[ConfigPath, str]]:
+    """Remove unsupported entries from the merged table; yield the path and reason of each."""
     for key in _TABLES & table.keys():
         del table[key]
-        yield (key,), not_yet(f"[{key}]")
-    for name, keys in _BY_TABLE.items():
-        yield from _withdraw_keys((name,), table.get(name), keys)
+        yield (key,), _reason(f"[{key}]")
+    for name, keys in _KEYS_BY_TABLE.items():
+        yield from _remove_keys((name,), table.get(name), keys)
     triggers = table.get("triggers")
     if not isinstance(triggers, dict):
         return
     for name, trigger in list(triggers.items()):
         kind = trigger.get("type") if isinstance(trigger, dict) else None
-        if isinstance(kind, str) and kind in TYPES:
+        if isinstance(kind, str) and kind in UNSUPPORTED_TYPES:
             del triggers[name]
-            yield ("triggers", name, "type"), not_yet(f'type = "{kind}"')
+            yield ("triggers", name, "type"), _reason(f'type = "{kind}"')
         else:
-            own = _BY_TYPE.get(str(kind), frozenset().union(*_BY_TYPE.values()))
-            yield from _withdraw_keys(("triggers", name), trigger, own)
+            keys = _KEYS_BY_TYPE.get(str(kind), frozenset().union(*_KEYS_BY_TYPE.values()))
+            yield from _remove_keys(("triggers", name), trigger, keys)
 
 
-def _withdraw_keys(
-    place: ConfigPath, table: object, keys: frozenset[str]
+def _remove_keys(
+    path: ConfigPath, table: object, keys: frozenset[str]
 ) -> Iterator[tuple[ConfigPath, str]]:
     if isinstance(table, dict):
         for key in keys & table.keys():
             del table[key]
-            yield (*place, key), not_yet(key)
+            yield (*path, key), _reason(f"`{key}`")
+
+
+def _reason(what: str) -> str:
+    return f"{what} is not supported by this version of notifyd yet; remove it"

@@ -1,4 +1,4 @@
-"""Checking the merged table part by part, so that no mistake hides another."""
+"""Validates the merged table part by part, so that no error hides another."""
 
 import re
 from collections.abc import Iterable
@@ -8,15 +8,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from notifyd.config import consistency
-from notifyd.config.errors import NO_VALUE, ConfigPath, ErrorReport, reason
+from notifyd.config.errors import NO_VALUE, ConfigPath, ErrorReport, reason_for
 from notifyd.config.sections import MuteConfig, Section
-from notifyd.config.settings import NAME, Settings
-from notifyd.config.triggers import TYPES, AnyTrigger, ShapingConfig
-from notifyd.config.unsupported import withdraw
+from notifyd.config.settings import NAME_PATTERN, Settings
+from notifyd.config.triggers import TRIGGER_TYPES, AnyTrigger, ShapingConfig
+from notifyd.config.unsupported import remove_unsupported
 from notifyd.model.notifications import Json
 from notifyd.text.suggestions import closest_match, did_you_mean
 
-_STAND_INS = {
+_PLACEHOLDERS = {
     "paths": ["/"],
     "patterns": ["x"],
     "max": 1,
@@ -24,86 +24,88 @@ _STAND_INS = {
     "times": ["00:00-01:00"],
     "cron": "0 0 * * *",
 }
-"""What takes the place of a required key that is wrong, so that the others can be checked."""
-
-_NO_NAME = "is no {}: up to 64 letters, digits, '-', '_' and '.', a letter or digit first"
+"""Valid values that replace invalid required keys, so that the other keys can be checked."""
+_MISSING = "required key is missing"
+_INVALID_NAME = (
+    "invalid name; use up to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit"
+)
 
 AnySection = TypeVar("AnySection", bound=Section)
 
 
 def validate(table: Json, report: ErrorReport) -> None:
-    """Put every mistake of the merged table into the report."""
-    for place, why in withdraw(table):
-        report.wrong(place, why)
+    """Report every error of the merged table."""
+    for path, reason in remove_unsupported(table):
+        report.error(path, reason)
     defaults = ShapingConfig()
     for key, value in table.items():
         if key not in Settings.model_fields:
-            report.wrong((key,), unknown(key, Settings.model_fields), value)
+            report.error((key,), _unknown_key(key, Settings.model_fields), value)
         elif key == "defaults":
-            section, _ = _section(ShapingConfig, (key,), value, report)
+            section, _ = _validate_section(ShapingConfig, (key,), value, report)
             defaults = section or defaults
         elif key == "mute":
-            _mutes(value, report)
+            _validate_mutes(value, report)
         elif key != "triggers":
             model = Settings.model_fields[key].annotation
             assert isinstance(model, type)  # noqa: S101 - every other field is a section
-            _section(model, (key,), value, report)
+            _validate_section(model, (key,), value, report)
     triggers = table.get("triggers", {})
     if not isinstance(triggers, dict):
-        report.wrong(("triggers",), "must be a table", triggers)
+        report.error(("triggers",), "must be a table", triggers)
         triggers = {}
-    checked = [
+    valid = [
         trigger
         for name, value in triggers.items()
-        if (trigger := _trigger(name, value, defaults, report))
+        if (trigger := _validate_trigger(name, value, defaults, report))
     ]
-    consistency.check_defaults(defaults, checked, report)
+    consistency.check_defaults(defaults, valid, report)
     consistency.check_mutes(table, report)
 
 
-def _mutes(mutes: object, report: ErrorReport) -> None:
+def _validate_mutes(mutes: object, report: ErrorReport) -> None:
     if not isinstance(mutes, dict):
-        report.wrong(("mute",), "must hold tables, such as [mute.night]", mutes)
+        report.error(("mute",), "must be a table of tables such as [mute.night]", mutes)
         return
     for name, value in mutes.items():
-        if not re.fullmatch(NAME, name):
-            report.wrong(("mute", name), _NO_NAME.format("name for a mute"))
-        _section(MuteConfig, ("mute", name), value, report)
+        if not re.fullmatch(NAME_PATTERN, name):
+            report.error(("mute", name), _INVALID_NAME)
+        _validate_section(MuteConfig, ("mute", name), value, report)
 
 
-def _trigger(
+def _validate_trigger(
     name: str, value: object, defaults: ShapingConfig, report: ErrorReport
 ) -> AnyTrigger | None:
-    place = ("triggers", name)
-    if not re.fullmatch(NAME, name):
-        report.wrong(place, _NO_NAME.format("trigger name"))
+    """Report the errors of one trigger; return it as far as it is valid."""
+    path = ("triggers", name)
+    if not re.fullmatch(NAME_PATTERN, name):
+        report.error(path, _INVALID_NAME)
     if not isinstance(value, dict):
-        report.wrong(place, "must be a table", value)
+        report.error(path, "must be a table", value)
         return None
-    kind = _type(place, value, report)
+    kind = _trigger_type(path, value, report)
     if kind is None:
         return None
     value = value | {"type": kind}
-    trigger, broken = _section(TYPES[kind], place, value, report)
+    trigger, invalid = _validate_section(TRIGGER_TYPES[kind], path, value, report)
     if trigger:
-        consistency.check(name, trigger, value, broken, defaults=defaults, report=report)
+        consistency.check_trigger(name, trigger, value, invalid, defaults=defaults, report=report)
     return trigger
 
 
-def _type(place: ConfigPath, trigger: Json, report: ErrorReport) -> str | None:
-    """Find a trigger's type; where it is wrong, say so and guess, to check the other keys."""
+def _trigger_type(path: ConfigPath, trigger: Json, report: ErrorReport) -> str | None:
+    """Return the type of a trigger. If it is invalid, report that and guess from its keys."""
     kind = trigger.get("type")
-    if isinstance(kind, str) and kind in TYPES:
+    if isinstance(kind, str) and kind in TRIGGER_TYPES:
         return kind
-    choices = ", ".join(TYPES)
+    choices = ", ".join(TRIGGER_TYPES)
     if kind is None:
-        report.wrong((*place, "type"), f"is missing: it must be one of: {choices}")
+        report.error((*path, "type"), f"{_MISSING}; use one of: {choices}")
     else:
-        report.wrong(
-            (*place, "type"), f"must be one of: {choices}{did_you_mean(str(kind), TYPES)}", kind
-        )
-        if near := closest_match(str(kind), TYPES):
-            return near
+        hint = did_you_mean(str(kind), TRIGGER_TYPES)
+        report.error((*path, "type"), f"must be one of: {choices}{hint}", kind)
+        if match := closest_match(str(kind), TRIGGER_TYPES):
+            return match
     if trigger.keys() & {"patterns", "journal"}:
         return "log"
     if trigger.keys() & {"cmdline", "pidfile", "pid", "on"}:
@@ -113,39 +115,40 @@ def _type(place: ConfigPath, trigger: Json, report: ErrorReport) -> str | None:
     return "file" if trigger.keys() & {"events", "settle"} else None
 
 
-def _section(
-    model: type[AnySection],
-    place: ConfigPath,
-    value: object,
-    report: ErrorReport,
+def _validate_section(
+    model: type[AnySection], path: ConfigPath, value: object, report: ErrorReport
 ) -> tuple[AnySection | None, set[str]]:
-    """Validate one table; gives it without its broken keys, and their names."""
+    """Validate one table and report its errors.
+
+    Return it without its invalid keys, and the names of these; None if nothing valid is left.
+    """
     try:
         return model.model_validate(value), set()
-    except ValidationError as refusal:
-        errors = refusal.errors(include_url=False)
-    broken = {str(error["loc"][0]) for error in errors if error["loc"]}
+    except ValidationError as failure:
+        errors = failure.errors(include_url=False)
+    invalid = {str(error["loc"][0]) for error in errors if error["loc"]}
     for error in errors:
-        _tell(model, place, error, value, report)
+        _report_error(model, path, error, value, report)
     if not isinstance(value, dict):
-        return None, broken
+        return None, invalid
     required = {key for key, field in model.model_fields.items() if field.is_required()}
-    rest = {key: item for key, item in value.items() if key not in broken}
-    rest |= {key: _STAND_INS[key] for key in broken & required}
+    rest = {key: item for key, item in value.items() if key not in invalid}
+    rest |= {key: _PLACEHOLDERS[key] for key in invalid & required}
     try:
-        return model.model_validate(rest), broken
+        return model.model_validate(rest), invalid
     except ValidationError:
-        return None, broken
+        return None, invalid
 
 
-def _tell(
-    model: type[Section], place: ConfigPath, error: ErrorDetails, value: object, report: ErrorReport
+def _report_error(
+    model: type[Section], path: ConfigPath, error: ErrorDetails, value: object, report: ErrorReport
 ) -> None:
-    where, raw = list(place), value
+    """Report a pydantic error in the table `value` at `path`."""
+    full_path, raw = list(path), value
     for key in error["loc"]:
-        if isinstance(raw, str):  # one string where a list was meant has no [0]
+        if isinstance(raw, str):  # a string in place of a list has no index
             break
-        where.append(key)
+        full_path.append(key)
         if isinstance(raw, dict):
             raw = raw.get(key, NO_VALUE)
         elif isinstance(raw, list) and isinstance(key, int):
@@ -153,23 +156,22 @@ def _tell(
     match error["type"]:
         case "extra_forbidden":
             key = str(error["loc"][-1])
-            parent = _parent(model, error["loc"])
-            if place == ("api",) and "token" in key.lower():
-                why = "a token does not belong in the config: name a file that holds it, token_file"
+            if path == ("api",) and "token" in key.lower():
+                reason = "tokens do not belong in the configuration; set `token_file` to a file"
             else:
-                why = unknown(key, parent.model_fields)
-            report.wrong(tuple(where), why, NO_VALUE if place == ("api",) else raw)
+                reason = _unknown_key(key, _table_model(model, error["loc"]).model_fields)
+            report.error(tuple(full_path), reason, NO_VALUE if path == ("api",) else raw)
         case "missing":
-            report.wrong(tuple(where), "is missing")
+            report.error(tuple(full_path), _MISSING)
         case kind:
-            why = reason(error, raw)
+            reason = reason_for(error, raw)
             if kind in ("literal_error", "enum") and isinstance(raw, str):
-                why += did_you_mean(raw, re.findall(r"[a-z]+", why.partition(":")[2]))
-            report.wrong(tuple(where), why, raw)
+                reason += did_you_mean(raw, re.findall(r"[a-z]+", reason.partition(":")[2]))
+            report.error(tuple(full_path), reason, raw)
 
 
-def _parent(model: type[Section], loc: tuple[int | str, ...]) -> type[Section]:
-    """Find the model of the table in which a key stands."""
+def _table_model(model: type[Section], loc: tuple[int | str, ...]) -> type[Section]:
+    """Return the model of the table that directly contains the key at `loc`."""
     for key in loc[:-1]:
         field = model.model_fields.get(str(key))
         if field and isinstance(field.annotation, type) and issubclass(field.annotation, Section):
@@ -177,10 +179,10 @@ def _parent(model: type[Section], loc: tuple[int | str, ...]) -> type[Section]:
     return model
 
 
-def unknown(key: str, known: Iterable[str]) -> str:
-    """Say that a key is unknown, and which one may have been meant."""
+def _unknown_key(key: str, known: Iterable[str]) -> str:
+    """Return the reason for an unknown key, with what may have been meant."""
     known = list(known)
-    owners = [name for name, model in TYPES.items() if key in model.model_fields]
-    if "title" in known and owners:
-        return f"unknown key here: it belongs to {' and '.join(owners)} triggers"
-    return "unknown key" + (did_you_mean(key, known) or f"; there are {', '.join(known)}")
+    types = [name for name, model in TRIGGER_TYPES.items() if key in model.model_fields]
+    if "title" in known and types:
+        return f"unknown key for this trigger type; it belongs to {' and '.join(types)} triggers"
+    return "unknown key" + (did_you_mean(key, known) or f"; known are {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""The kinds of values that the config's keys take, beyond durations and sizes."""
+"""Value types of configuration keys, other than times and sizes."""
 
 import codecs
 import grp
@@ -14,80 +14,80 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from notifyd.config import patterns, templates
-from notifyd.config.hosts import is_loopback
+from notifyd.config.paths import is_loopback
 from notifyd.model.notifications import Json, Priority
 from notifyd.text.limits import DATA_LIMIT, data_size
 from notifyd.text.suggestions import did_you_mean
 
 SOCKET_PATH_LIMIT = 107
-"""Bytes that the kernel has for a socket's path."""
+"""Bytes that the kernel accepts as the path of a socket."""
 
-UNIT_NAME_LIMIT = 255
+_UNIT_NAME_LIMIT = 255
 _UNIT_CHARACTERS = frozenset(f"{ascii_letters}{digits}:-_.\\@*?[]!")
-_UNIT_KINDS = (
+_UNIT_TYPES = (
     *("service", "socket", "timer", "scope", "slice", "path", "mount", "automount"),
     *("target", "device", "swap"),
 )
 
-_ESCAPING = frozenset({"unicode-escape", "raw-unicode-escape", "utf-7", "punycode", "idna"})
-"""Codecs that write other characters with ASCII ones, some of them lone surrogates."""
+_ESCAPING_CODECS = frozenset({"unicode-escape", "raw-unicode-escape", "utf-7", "punycode", "idna"})
+"""Codecs that write other characters as ASCII sequences."""
 
 
-def expanded(value: str) -> str:
-    """Expand `~`; refuse a path whose meaning would hang on where the daemon was started."""
+def _expand_path(value: str) -> str:
+    """Expand `~`. Refuse a relative path: its meaning depends on the working directory."""
     if not value or "\0" in value:
-        raise ValueError("is no path")
-    path = os.path.expanduser(value)  # noqa: PTH111 - a glob, which Path would tidy up
+        raise ValueError("invalid path")
+    path = os.path.expanduser(value)  # noqa: PTH111 - Path would normalize a glob
     if path.startswith("~"):
-        raise ValueError(f"names a user without a home here: {value.partition('/')[0]}")
+        raise ValueError(f"no home directory is known for {value.partition('/')[0]}")
     if not path.startswith("/"):
         meant = f"/{value}" if value.startswith("**/") else os.path.normpath(Path.cwd() / value)
-        raise ValueError(f"must be absolute or begin with ~; perhaps {meant}")
+        raise ValueError(f"path must be absolute or begin with ~; did you mean '{meant}'?")
     return path
 
 
-def _ignored(value: str) -> str:
-    """Take a pattern without a slash as it is: it stands for names in any folder."""
+def _check_ignore_pattern(value: str) -> str:
+    """Accept a name without a slash: it is ignored in every directory."""
     if "/" in value or value == "~":
-        return expanded(value)
+        return _expand_path(value)
     if value in ("", ".", "..") or "\0" in value:
-        raise ValueError("is no path and no name")
+        raise ValueError("invalid path or name")
     return value
 
 
-def _path(value: object) -> object:
+def _parse_path(value: object) -> object:
     if isinstance(value, str):
-        return Path(expanded(value))
+        return Path(_expand_path(value))
     if isinstance(value, Path):
         return value
     raise ValueError("must be a path in quotes")
 
 
-def _secret_path(value: object) -> object:
-    """Like any path, but nothing of it is repeated: it may be the secret itself."""
+def _parse_secret_path(value: object) -> object:
+    """Parse a path without repeating it in the error: it may be the secret itself."""
     try:
-        return _path(value)
+        return _parse_path(value)
     except ValueError:
         raise ValueError(
             "must be the absolute path of a file that holds the token, not the token itself"
         ) from None
 
 
-def _socket_path(path: Path) -> Path:
+def _check_socket_path(path: Path) -> Path:
     if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
-        raise ValueError(f"is too long for a socket: at most {SOCKET_PATH_LIMIT} bytes")
+        raise ValueError(f"path is too long for a socket; at most {SOCKET_PATH_LIMIT} bytes")
     return path
 
 
-def _mode(value: object) -> object:
-    """Read an octal file mode in quotes, such as "0660"."""
+def _parse_mode(value: object) -> object:
+    """Convert a file mode such as "0660" to a number."""
     octal = isinstance(value, str) and value and not set(value) - set("01234567")
     if octal and int(str(value), 8) <= 0o777:  # noqa: PLR2004 - rwxrwxrwx
         return int(str(value), 8)
-    raise ValueError('is no file mode: write it in quotes, such as "0660"')
+    raise ValueError('invalid file mode; use a quoted octal such as "0660"')
 
 
-def _url(value: str) -> str:
+def _check_url(value: str) -> str:
     try:
         parts = urlsplit(value)
         host = parts.hostname
@@ -95,46 +95,52 @@ def _url(value: str) -> str:
     except ValueError:
         host = None
     if host is None or parts.scheme not in ("http", "https") or set(value) & set(" \t\r\n"):
-        raise ValueError("is no URL: write one like https://api.oblien.com")
+        raise ValueError('invalid URL; use for example "https://api.oblien.com"')
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("must be only a base URL: no user, password, query or fragment")
+        raise ValueError("must be a base URL without user, password, query and fragment")
     if parts.scheme == "http" and not is_loopback(host):
-        raise ValueError("would send the token unencrypted: http:// is for this machine only")
+        raise ValueError(
+            "http:// would send the token unencrypted; use https:// (http:// is accepted for "
+            "loopback addresses only)"
+        )
     return value.rstrip("/")
 
 
-def _unit(value: str) -> str:
-    """Accept a unit's name or a glob of them; without a suffix a service is meant, as systemctl."""
+def _check_unit(value: str) -> str:
+    """Accept a unit name or a glob; a name without a suffix means a service, as in systemctl."""
     if value.startswith("/"):
-        raise ValueError("is a file, and no systemd unit: files belong into paths")
-    if not value or set(value) - _UNIT_CHARACTERS or len(value) > UNIT_NAME_LIMIT:
-        raise ValueError('is no name of a systemd unit: write one like "nginx.service", or "*"')
+        raise ValueError("is a file path, not a systemd unit; use `paths` for files")
+    if not value or set(value) - _UNIT_CHARACTERS or len(value) > _UNIT_NAME_LIMIT:
+        raise ValueError('invalid unit name; use for example "nginx.service", or "*" for all units')
     if "[" in value and "]" not in value[value.rindex("[") :]:
-        raise ValueError('has a "[" without a "]" behind it')
+        raise ValueError('"[" is not closed')
     if set(value) & set("*?["):
         return value
     suffix = value.rpartition(".")[2]
-    if suffix in _UNIT_KINDS:
+    if suffix in _UNIT_TYPES:
         return value
-    if "." in value and (meant := did_you_mean(suffix, _UNIT_KINDS)):
-        raise ValueError(f'ends in ".{suffix}", which is no kind of systemd unit{meant}')
+    if "." in value and (hint := did_you_mean(suffix, _UNIT_TYPES)):
+        raise ValueError(f'unknown unit type ".{suffix}"{hint}')
     return f"{value}.service"
 
 
-def _known(kind: str, lookup: Callable[[str], object]) -> Callable[[str], str]:
+def _exists(kind: str, lookup: Callable[[str], object]) -> Callable[[str], str]:
+    """Return a check that `lookup` finds a name. kind: what the name is the name of."""
+
     def check(value: str) -> str:
         try:
             lookup(value)
         except KeyError:
-            raise ValueError(f"there is no {kind} of this name on this machine") from None
+            raise ValueError(f"no such {kind} on this machine") from None
         return value
 
     return check
 
 
-def _process_name(value: str) -> str:
+def _check_process_name(value: str) -> str:
     if not value or "/" in value:
-        raise ValueError(f"is compared with a program's last part: perhaps {Path(value).name!r}")
+        hint = f"; did you mean {Path(value).name!r}?" if Path(value).name else ""
+        raise ValueError(f"must be the file name of a program, without directories{hint}")
     return value
 
 
@@ -142,62 +148,63 @@ def _find_user(name: str) -> object:
     return name if name.isascii() and name.isdigit() else pwd.getpwnam(name)
 
 
-def _listed(value: object) -> object:
-    """Take one string where a list of them is meant."""
+def _to_list(value: object) -> object:
+    """Accept one string in place of a list."""
     return [value] if isinstance(value, str) else value
 
 
-def _distinct(values: list[str]) -> list[str]:
+def _check_unique(values: list[str]) -> list[str]:
     for index, value in enumerate(values):
         if value in values[:index]:
-            raise ValueError(f"lists {value!r} twice")
+            raise ValueError(f"duplicate entry {value!r}")
     return values
 
 
-def _pattern(value: str) -> str:
-    patterns.compiled(value)
+def _check_pattern(value: str) -> str:
+    patterns.compile_pattern(value)
     return value
 
 
-def _template(value: str) -> str:
-    if wrong := templates.mistake(value):
-        raise ValueError(wrong)
+def _check_template(value: str) -> str:
+    if error := templates.template_error(value):
+        raise ValueError(error)
     return value
 
 
-def _encoding(value: str) -> str:
-    """Accept what has ASCII as ASCII, so that a newline is one byte wherever it stands."""
+def _check_encoding(value: str) -> str:
+    """Accept encodings that keep ASCII as it is, in which a line end is a single LF byte."""
     try:
         name = codecs.lookup(value).name
-        plain = name not in _ESCAPING and all(
+        keeps_ascii = name not in _ESCAPING_CODECS and all(
             bytes([code]).decode(name) == chr(code) and chr(code).encode(name) == bytes([code])
             for code in range(0x80)
         )
     except UnicodeDecodeError:
-        plain = False
+        keeps_ascii = False
     except (LookupError, UnicodeError, TypeError, ValueError):
-        raise ValueError('is no text encoding known here: write one like "utf-8"') from None
+        raise ValueError('unknown text encoding; use for example "utf-8"') from None
     if name.startswith(("utf-16", "utf-32")):
         raise ValueError(
-            "cannot be followed, because a line's end is more than one byte there: have the log "
-            'written anew as UTF-8 and watch that (README, "Logs in UTF-16")'
+            "line ends of several bytes are not supported; convert the log to UTF-8 and watch "
+            'the copy (README, "Logs in UTF-16")'
         )
     if name == "utf-8-sig":
-        raise ValueError('is not needed: with "utf-8" a byte order mark is skipped as well')
-    if not plain:
-        raise ValueError("does not write ASCII as plain single bytes and cannot be followed")
+        raise ValueError('use "utf-8", which skips a byte order mark')
+    if not keeps_ascii:
+        raise ValueError("not supported: ASCII characters are not single bytes in this encoding")
     return name
 
 
-def _jsonable(value: Json) -> Json:
-    if wrong := _not_json(value):
-        raise ValueError(f"{wrong} cannot be sent as JSON: write text or a number")
+def _check_data(value: Json) -> Json:
+    if unsupported := _not_json(value):
+        raise ValueError(f"{unsupported} cannot be written as JSON; use a string or a number")
     if data_size(value) > DATA_LIMIT:
-        raise ValueError(f"is too large: a notification's data may have {DATA_LIMIT} bytes of JSON")
+        raise ValueError(f"too large; at most {DATA_LIMIT} bytes of JSON are allowed")
     return value
 
 
 def _not_json(value: object) -> str | None:
+    """Return what in a value cannot be written as JSON; None if there is nothing."""
     if isinstance(value, dict):
         return next(filter(None, map(_not_json, value.values())), None)
     if isinstance(value, list):
@@ -209,35 +216,35 @@ def _not_json(value: object) -> str | None:
     return "a date or time" if hasattr(value, "isoformat") else type(value).__name__
 
 
-def _priority(value: object) -> object:
+def _parse_priority(value: object) -> object:
     if isinstance(value, str) and value in list(Priority):
         return Priority(value)
     raise ValueError(f"must be one of: {', '.join(Priority)}{did_you_mean(str(value), Priority)}")
 
 
-AbsolutePath = Annotated[Path, BeforeValidator(_path)]
-SecretPath = Annotated[Path, BeforeValidator(_secret_path)]
-SocketPath = Annotated[Path, BeforeValidator(_path), AfterValidator(_socket_path)]
-PathPattern = Annotated[str, AfterValidator(expanded)]
-Mode = Annotated[int, BeforeValidator(_mode)]
-Url = Annotated[str, AfterValidator(_url)]
-Group = Annotated[str, AfterValidator(_known("group", grp.getgrnam))]
-ProcessName = Annotated[str, AfterValidator(_process_name)]
-User = Annotated[str, AfterValidator(_known("user", _find_user))]
-Pattern = Annotated[str, AfterValidator(_pattern)]
-UnitPattern = Annotated[str, AfterValidator(_unit)]
-Template = Annotated[str, AfterValidator(_template)]
-Encoding = Annotated[str, AfterValidator(_encoding)]
-Data = Annotated[Json, AfterValidator(_jsonable)]
-PriorityName = Annotated[Priority, BeforeValidator(_priority)]
+AbsolutePath = Annotated[Path, BeforeValidator(_parse_path)]
+SecretPath = Annotated[Path, BeforeValidator(_parse_secret_path)]
+SocketPath = Annotated[Path, BeforeValidator(_parse_path), AfterValidator(_check_socket_path)]
+PathPattern = Annotated[str, AfterValidator(_expand_path)]
+IgnorePattern = Annotated[str, AfterValidator(_check_ignore_pattern)]
+Mode = Annotated[int, BeforeValidator(_parse_mode)]
+Url = Annotated[str, AfterValidator(_check_url)]
+Group = Annotated[str, AfterValidator(_exists("group", grp.getgrnam))]
+User = Annotated[str, AfterValidator(_exists("user", _find_user))]
+ProcessName = Annotated[str, AfterValidator(_check_process_name)]
+Pattern = Annotated[str, AfterValidator(_check_pattern)]
+UnitPattern = Annotated[str, AfterValidator(_check_unit)]
+Template = Annotated[str, AfterValidator(_check_template)]
+Encoding = Annotated[str, AfterValidator(_check_encoding)]
+Data = Annotated[Json, AfterValidator(_check_data)]
+PriorityName = Annotated[Priority, BeforeValidator(_parse_priority)]
 
-LISTED = BeforeValidator(_listed)
-DISTINCT = AfterValidator(_distinct)
-SOME = Field(min_length=1)
-Names = Annotated[list[str], DISTINCT, LISTED]
-IgnorePattern = Annotated[str, AfterValidator(_ignored)]
-IgnorePatterns = Annotated[list[IgnorePattern], DISTINCT, LISTED]
-SomePathPatterns = Annotated[list[PathPattern], SOME, DISTINCT, LISTED]
-SomeUnitPatterns = Annotated[list[UnitPattern], SOME, DISTINCT, LISTED]
-Patterns = Annotated[list[Pattern], DISTINCT, LISTED]
-SomePatterns = Annotated[list[Pattern], SOME, DISTINCT, LISTED]
+STRING_OR_LIST = BeforeValidator(_to_list)
+UNIQUE = AfterValidator(_check_unique)
+NON_EMPTY = Field(min_length=1)
+Names = Annotated[list[str], UNIQUE, STRING_OR_LIST]
+Patterns = Annotated[list[Pattern], UNIQUE, STRING_OR_LIST]
+NonEmptyPatterns = Annotated[list[Pattern], NON_EMPTY, UNIQUE, STRING_OR_LIST]
+NonEmptyPathPatterns = Annotated[list[PathPattern], NON_EMPTY, UNIQUE, STRING_OR_LIST]
+NonEmptyUnitPatterns = Annotated[list[UnitPattern], NON_EMPTY, UNIQUE, STRING_OR_LIST]
+IgnorePatterns = Annotated[list[IgnorePattern], UNIQUE, STRING_OR_LIST]

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from notifyd.config.hosts import is_address
+from notifyd.config.paths import is_ip_address
 from notifyd.relay.errors import Handler, RequestError
 
 _OURS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -33,7 +33,7 @@ class HostCheck:
             raise RequestError(403, "origin_refused", f"pages of {origin!r} may not use this relay")
 
     def _knows(self, hostname: str) -> bool:
-        return hostname in self._names or (self._any_address and is_address(hostname))
+        return hostname in self._names or (self._any_address and is_ip_address(hostname))
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -42,7 +42,7 @@ class HostCheck:
 
 
 def is_wildcard(host: str) -> bool:
-    return is_address(host) and ip_address(host).is_unspecified
+    return is_ip_address(host) and ip_address(host).is_unspecified
 
 
 def _hostname(host: str) -> str:

@@ -1,24 +1,24 @@
-"""The name that was perhaps meant where a misspelt one stands."""
+"""Suggestions for misspelt names."""
 
 from collections.abc import Iterable
 
-_LOOKED_AT = 64
-"""Characters: no name is longer, and comparing takes time by the square of it."""
+_MAX_LENGTH = 64
+"""Characters compared: known names are shorter, and the cost grows with the square."""
 
 
 def closest_match(word: str, known: Iterable[str]) -> str:
-    """Give the known name that is closest, whatever its case; empty where none is close."""
-    from difflib import get_close_matches  # noqa: PLC0415 - not worth its time until it is needed
+    """Return the known name closest to `word`, ignoring case; empty if none is close."""
+    from difflib import get_close_matches  # noqa: PLC0415 - slow to import and rarely needed
 
     names = {name.lower(): name for name in known}
-    found = get_close_matches(word[:_LOOKED_AT].lower(), names, n=1)
-    return names[found[0]] if found else ""
+    matches = get_close_matches(word[:_MAX_LENGTH].lower(), names, n=1)
+    return names[matches[0]] if matches else ""
 
 
 def did_you_mean(word: str, known: Iterable[str], *, prefix: str = "") -> str:
-    """Go on with a sentence by asking for the closest name; empty where none is close.
+    """Return "; did you mean 'NAME'?" for the closest known name; empty if none is close.
 
-    prefix: what stands before the name where it is used.
+    prefix: text put before the name, as in "fields.NAME".
     """
-    near = closest_match(word, known)
-    return f"; did you mean '{prefix}{near}'?" if near else ""
+    match = closest_match(word, known)
+    return f"; did you mean '{prefix}{match}'?" if match else ""

@@ -89,7 +89,7 @@ def test_a_missing_file_is_78(tmp_path: Path):
     )
     assert (done.returncode, done.stderr) == (
         78,
-        f"{tmp_path}/gone: there is no such file, but NOTIFYD_CONFIG names it\n",
+        f"{tmp_path}/gone: no such file (given by NOTIFYD_CONFIG)\n",
     )
 
 

@@ -135,7 +135,7 @@ async def test_send_fails_when_the_api_refused_the_notification(notifyd, served:
         (["send"], "nothing to send"),
         (["send", "-d", "novalue", "x"], "write it as k=v (got 'novalue')"),
         (["send", "-p", "huge", "x"], "invalid choice: 'huge'"),
-        (["send", "--delay", "5", "x"], "delay is no duration"),
+        (["send", "--delay", "5", "x"], 'invalid duration "5": add a unit'),
         (["send", "--delay", "9999d", "x"], "delay may be at most 30d (got '9999d')"),
         (["send", "--wait=2m", "x"], "wait may be at most 1m (got '2m')"),
         (["send", "--wait", "5s", "-t", "w"], "--wait=5s"),
@@ -267,7 +267,7 @@ async def test_mute_says_until_when(notifyd, served: Daemon):
     assert served.control.muted[""] == 0.0
     ran = await notifyd("mute", "1 hour")
     assert (ran.status, ran.out) == (2, "")
-    assert "for is no duration" in ran.err
+    assert "invalid duration" in ran.err
     assert (await notifyd("mute", "ap", "1h")).status == 2
 
 

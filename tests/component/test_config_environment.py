@@ -35,14 +35,14 @@ def problems(config: Path, **environ: str) -> list[str]:
     return refusal.value.problems
 
 
-def test_beats_the_file_which_beats_the_defaults(config: Path):
+def test_the_environment_beats_the_file_which_beats_the_defaults(config: Path):
     assert settings(config).budget.max == 5
     loaded = settings(config, NOTIFYD_BUDGET__MAX="7", NOTIFYD_BUDGET__PER="90m")
     assert (loaded.budget.max, loaded.budget.per) == (7, 5400.0)
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "place", "value"),
+    ("name", "text", "key", "value"),
     [
         ("RATE_LIMIT__MAX", "60", "rate_limit.max", 60),
         ("TEXT__REDACT", "false", "text.redact", False),
@@ -57,12 +57,12 @@ def test_beats_the_file_which_beats_the_defaults(config: Path):
         ("API__URL", "https://other.example/", "api.url", "https://other.example"),
     ],
 )
-def test_values_are_read_as_their_keys_want(
-    config: Path, name: str, text: str, place: str, value: object
+def test_values_are_converted_to_the_type_of_their_key(
+    config: Path, name: str, text: str, key: str, value: object
 ):
     found: object = settings(config, **{f"NOTIFYD_{name}": text})
-    for key in place.split("."):
-        found = getattr(found, key)
+    for part in key.split("."):
+        found = getattr(found, part)
     assert found == value
 
 
@@ -78,7 +78,7 @@ def test_values_are_read_as_their_keys_want(
         ("DATA", '{"team": "backend"}', {"team": "backend"}),
     ],
 )
-def test_a_triggers_name_is_found_though_a_variable_cannot_spell_it(
+def test_a_trigger_is_found_although_a_variable_cannot_spell_its_name(
     config: Path, key: str, text: str, value: object
 ):
     loaded = settings(config, **{f"NOTIFYD_TRIGGERS__APP_ERRORS__{key}": text})
@@ -98,7 +98,7 @@ def test_a_trigger_can_come_from_the_environment_alone(config: Path):
     }
 
 
-def test_every_mistake_names_its_variable(config: Path):
+def test_every_error_names_its_variable(config: Path):
     assert problems(
         config,
         NOTIFYD_RATE_LIMIT__MAX="many",
@@ -109,10 +109,13 @@ def test_every_mistake_names_its_variable(config: Path):
         NOTIFYD_="x",
     ) == [
         (
-            'NOTIFYD_: "": unknown key; there are api, rate_limit, budget, delivery, socket, '
+            'NOTIFYD_: "": unknown key; known are api, rate_limit, budget, delivery, socket, '
             "state, log, text, mute, defaults, triggers (got 'x')"
         ),
-        'NOTIFYD_BUDGET__PER: budget.per: needs a unit: write "60s" or "60m" (got \'60\')',
+        (
+            'NOTIFYD_BUDGET__PER: budget.per: invalid duration "60": add a unit, '
+            "for example \"60m\" (got '60')"
+        ),
         "NOTIFYD_LOGG__LEVEL: logg: unknown key; did you mean 'log'? (got '{\"level\": \"info\"}')",
         "NOTIFYD_LOG__LEVLE: log.levle: unknown key; did you mean 'level'? (got 'info')",
         "NOTIFYD_RATE_LIMIT__MAX: rate_limit.max: must be a whole number (got 'many')",
@@ -120,14 +123,11 @@ def test_every_mistake_names_its_variable(config: Path):
             "NOTIFYD_TRIGGERS__TRAINING__PID: triggers.training.pid: must be a whole number "
             "(got 'many')"
         ),
-        (
-            "NOTIFYD_TRIGGERS__TRAINING__PID: triggers.training.pid: cannot stand beside name: "
-            "give only one of them"
-        ),
+        ("NOTIFYD_TRIGGERS__TRAINING__PID: triggers.training.pid: cannot be combined with `name`"),
     ]
 
 
-def test_names_that_are_no_settings(config: Path):
+def test_some_variables_are_not_settings(config: Path):
     loaded = settings(
         None,
         NOTIFYD_CONFIG=str(config),
@@ -140,7 +140,7 @@ def test_names_that_are_no_settings(config: Path):
     assert line.startswith("NOTIFYD_TEST_SOMETHING: test_something: unknown key")
 
 
-def test_an_unknown_name_that_holds_a_secret_does_not_show_it(config: Path):
+def test_the_value_of_an_unknown_secret_is_not_shown(config: Path):
     (line, *_) = problems(config, NOTIFYD_API__TOKEN="my-secret", NOTIFYD_TOKEN="my-secret")
     assert "token_file" in "".join(problems(config, NOTIFYD_API__TOKEN="my-secret"))
     assert "my-secret" not in "".join(problems(config, NOTIFYD_TOKEN="my-secret"))
@@ -148,21 +148,21 @@ def test_an_unknown_name_that_holds_a_secret_does_not_show_it(config: Path):
 
 
 class TestBaseUrl:
-    def test_counts_where_nothing_of_ours_names_the_url(self, config: Path):
+    def test_is_used_if_the_url_is_not_set_otherwise(self, config: Path):
         other, own = "https://other.example", "https://own.example"
         assert settings(config, OBLIEN_BASE_URL=other).api.url == other
         assert settings(config, OBLIEN_BASE_URL="").api.url == "https://api.oblien.com"
         assert settings(config, OBLIEN_BASE_URL=other, NOTIFYD_API__URL=own).api.url == own
 
-    def test_is_checked_as_well(self, config: Path):
+    def test_is_validated(self, config: Path):
         assert problems(config, OBLIEN_BASE_URL="http://other.example") == [
             (
-                "OBLIEN_BASE_URL: api.url: would send the token unencrypted: "
-                "http:// is for this machine only (got 'http://other.example')"
+                "OBLIEN_BASE_URL: api.url: http:// would send the token unencrypted; use https:// "
+                "(http:// is accepted for loopback addresses only) (got 'http://other.example')"
             )
         ]
 
 
-def test_settings_alone_never_look_at_the_environment(monkeypatch: pytest.MonkeyPatch):
+def test_settings_themselves_ignore_the_environment(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NOTIFYD_BUDGET__MAX", "7")
     assert Settings().budget.max == 20

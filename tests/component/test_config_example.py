@@ -1,4 +1,4 @@
-"""The example passes, and shows every key that this version has."""
+"""The example is valid and shows every key."""
 
 import grp
 import os
@@ -11,15 +11,15 @@ from notifyd.cli import main
 from notifyd.config.load import load
 from notifyd.config.sections import MuteConfig, Section
 from notifyd.config.settings import Settings
-from notifyd.config.triggers import TYPES, ShapingConfig
+from notifyd.config.triggers import TRIGGER_TYPES, ShapingConfig
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 COMMENTED = re.compile(r"^# (\w+ = .*)$")
 GROUP = grp.getgrgid(os.getgid()).gr_name
 
 
-def commented() -> list[tuple[str, str]]:
-    """List each table with each of the settings that are commented out in it."""
+def commented_settings() -> list[tuple[str, str]]:
+    """Return each commented-out setting with the table it belongs to."""
     table, found = "", []
     for line in EXAMPLE.read_text().splitlines():
         if line.startswith("["):
@@ -34,7 +34,7 @@ def keys() -> set[str]:
     models = [model for model in sections if isinstance(model, type) and issubclass(model, Section)]
     return {
         key
-        for model in (*models, *TYPES.values(), ShapingConfig, MuteConfig)
+        for model in (*models, *TRIGGER_TYPES.values(), ShapingConfig, MuteConfig)
         for key in model.model_fields
     }
 
@@ -51,8 +51,10 @@ def test_shows_every_key():
     assert keys() == set(shown)
 
 
-@pytest.mark.parametrize(("table", "setting"), commented(), ids=lambda value: str(value)[:30])
-def test_what_is_commented_out_is_right_too(table: str, setting: str, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("table", "setting"), commented_settings(), ids=lambda value: str(value)[:30]
+)
+def test_commented_settings_are_valid(table: str, setting: str, tmp_path: Path):
     setting = re.sub(r'^(group|admin_group) = ".*"', rf'\1 = "{GROUP}"', setting)
     needed = {
         "[triggers.system-errors]": 'type = "log"\npaths = "/x"\npatterns = "x"\n',

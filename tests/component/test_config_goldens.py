@@ -1,4 +1,4 @@
-"""Each file in tests/configs: a config, a line of dashes, and what `check` has to say of it."""
+"""Each file in tests/configs holds a configuration, a line of dashes and the expected report."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ DASHES = "\n-----\n"
 
 
 @pytest.mark.parametrize("golden", CONFIGS, ids=lambda path: path.stem)
-def test_report(golden: Path, tmp_path: Path):
+def test_the_report_is_as_expected(golden: Path, tmp_path: Path):
     text, _, expected = golden.read_text().partition(DASHES)
     (tmp_path / "config.toml").write_text(text)
     try:
@@ -23,7 +23,7 @@ def test_report(golden: Path, tmp_path: Path):
     assert "\n".join(report).replace(str(Path.cwd()), "{cwd}") == expected.rstrip("\n")
 
 
-def test_a_report_names_ten_mistakes_of_one_config(tmp_path: Path):
+def test_one_report_names_all_errors(tmp_path: Path):
     golden = next(path for path in CONFIGS if path.stem == "ten_mistakes")
     (tmp_path / "config.toml").write_text(golden.read_text().partition(DASHES)[0])
     with pytest.raises(ConfigError) as refusal:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from notifyd.config.sections import ApiConfig
-from notifyd.config.token import VARIABLES, TokenSource, find_token, forget
+from notifyd.config.token import VARIABLES, TokenSource, find_token, remove_token
 from notifyd.model.errors import TokenError
 from notifyd.model.user import effective_user
 
@@ -39,7 +39,7 @@ def test_the_file_beats_the_credential_which_beats_the_environment(tmp_path: Pat
     assert (source.read().get_secret_value(), source.path) == ("variable", None)
 
 
-def test_the_variables_in_their_order():
+def test_the_variables_are_tried_in_order():
     environ = {name: name.lower() for name in reversed(VARIABLES)}
     for name in VARIABLES:
         source = find_token(ApiConfig(), environ)
@@ -48,37 +48,37 @@ def test_the_variables_in_their_order():
         environ[name] = ""
 
 
-def test_a_changed_file_is_read_anew(file: Path):
+def test_a_changed_file_is_read_again(file: Path):
     source = find_token(ApiConfig(token_file=file), {})
     source.read()
     file.write_text("another")
     assert source.read().get_secret_value() == "another"
 
 
-def test_without_any_the_sentence_names_the_three_ways():
+def test_without_a_token_the_error_names_the_three_ways_to_set_one():
     sentence = refusal(find_token(ApiConfig(), {"NOTIFYD_SEND_TOKEN": ""}))
     for way in ("token_file", "systemd credential send-token", "NOTIFYD_SEND_TOKEN"):
         assert way in sentence
 
 
-def test_a_file_that_is_missing_is_not_replaced_by_another_source(tmp_path: Path):
+def test_a_missing_file_is_an_error_although_another_source_is_set(tmp_path: Path):
     source = find_token(ApiConfig(token_file=tmp_path / "gone"), {"NOTIFYD_SEND_TOKEN": TOKEN})
     assert f"{tmp_path}/gone" in refusal(source)
     assert "No such file" in refusal(source)
-    assert refusal(source).endswith(f"in a file that only the user {effective_user()} can read")
+    assert refusal(source).endswith(f"store it there, readable only by user {effective_user()}")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs to be another user for a while")
-def test_a_file_of_another_user_is_said_with_the_mend(file: Path):
-    for folder in list(file.parents)[:-2]:
-        folder.chmod(folder.stat().st_mode | 0o055)
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
+def test_the_error_for_a_file_of_another_user_says_how_to_fix_it(file: Path):
+    for directory in list(file.parents)[:-2]:
+        directory.chmod(directory.stat().st_mode | 0o055)
     file.chmod(0o600)
     os.seteuid(12345)
     try:
         sentence = refusal(find_token(ApiConfig(token_file=file), {}))
     finally:
         os.seteuid(0)
-    assert sentence.endswith(f"let the user 12345 read it: run chown 12345 {file} as root")
+    assert sentence.endswith(f"grant user 12345 read access: run `chown 12345 {file}` as root")
 
 
 @pytest.mark.parametrize(
@@ -88,31 +88,31 @@ def test_a_file_of_another_user_is_said_with_the_mend(file: Path):
         (" \n\t", "is empty"),
         ("one two", "spaces"),
         ("one\ntwo", "line breaks"),
-        ("tök\u200ben", "characters that no token has"),
-        ("a\x1b[0m", "characters that no token has"),
-        ("x" * 10_000, "too large"),
+        ("tök\u200ben", "characters that are not allowed"),
+        ("a\x1b[0m", "characters that are not allowed"),
+        ("x" * 10_000, "larger than 8192 bytes"),
     ],
 )
-def test_content_that_is_no_token_is_refused_and_not_shown(file: Path, content: str, words: str):
+def test_invalid_content_is_refused_and_not_shown(file: Path, content: str, words: str):
     file.write_text(content)
     sentence = refusal(find_token(ApiConfig(token_file=file), {}))
     assert words in sentence
     assert not content.strip() or content.strip()[:5] not in sentence.replace(str(file), "")
 
 
-def test_a_pipe_in_place_of_the_file_does_not_block(tmp_path: Path):
+def test_a_fifo_is_refused_without_blocking(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
     sentence = refusal(find_token(ApiConfig(token_file=tmp_path / "pipe"), {}))
-    assert "no regular file" in sentence
+    assert "not a regular file" in sentence
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, 0), (0o640, 0), (0o644, 1)])
-def test_a_file_that_everybody_can_read_is_warned_of(file: Path, mode: int, warned: int):
+def test_a_world_readable_file_is_warned_about(file: Path, mode: int, warned: int):
     file.chmod(mode)
     assert bool(find_token(ApiConfig(token_file=file), {}).warning) == warned
 
 
-def test_no_form_of_the_source_shows_the_token(file: Path):
+def test_no_representation_of_the_source_shows_the_token(file: Path):
     for source in (
         find_token(ApiConfig(), {"SEND_TOKEN": TOKEN}),
         find_token(ApiConfig(token_file=file), {}),
@@ -120,7 +120,7 @@ def test_no_form_of_the_source_shows_the_token(file: Path):
         assert TOKEN not in f"{source!r} {source.name} {source.read()!r} {source.read()}"
 
 
-def test_forget_takes_it_out_of_what_children_inherit():
+def test_the_token_is_removed_from_the_environment():
     environ = dict.fromkeys(VARIABLES, TOKEN) | {"PATH": "/bin"}
-    forget(environ)
+    remove_token(environ)
     assert environ == {"PATH": "/bin"}

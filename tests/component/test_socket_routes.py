@@ -82,7 +82,7 @@ WRONG_FIELDS = [
     ({"title": "x", "priority": 5}, "wrong_field", "priority must be a string"),
     ({"title": "x", "key": "k" * 201}, "wrong_field", "at most 200 characters"),
     ({"title": "x", "delay": 30}, "wrong_field", "delay must be a string"),
-    ({"title": "x", "delay": "30"}, "wrong_field", "delay is no duration"),
+    ({"title": "x", "delay": "30"}, "wrong_field", 'delay is an invalid duration "30": add a unit'),
     ({"title": "x", "delay": "31d"}, "wrong_field", "delay may be at most"),
     ({"title": "x", "data": "d"}, "wrong_field", "data must be an object, not a string"),
     ({"title": "x", "data": {"a": "x" * 3000}}, "data_too_large", "3000 bytes"),

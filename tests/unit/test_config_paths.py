@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from notifyd.config.paths import socket_path, state_dir
-from notifyd.config.settings import Settings
 
 FULL = {
     "STATE_DIRECTORY": "/var/lib/notifyd:/var/lib/more",
@@ -12,7 +11,6 @@ FULL = {
     "XDG_RUNTIME_DIR": "/run/user/1000",
     "HOME": "/home/me",
 }
-OWN = Settings.model_validate({"state": {"dir": "/own/state"}, "socket": {"path": "/own/sock"}})
 
 
 def without(*names: str) -> dict[str, str]:
@@ -20,32 +18,28 @@ def without(*names: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("settings", "environ", "place"),
+    ("configured", "environ", "expected"),
     [
-        (OWN, FULL, "/own/state"),
-        (Settings(), FULL, "/var/lib/notifyd"),
-        (Settings(), without("STATE_DIRECTORY"), "/home/me/state/notifyd"),
-        (Settings(), FULL | {"STATE_DIRECTORY": "relative"}, "/home/me/state/notifyd"),
-        (Settings(), {"HOME": "/home/me"}, "/home/me/.local/state/notifyd"),
+        (Path("/own/state"), FULL, "/own/state"),
+        (None, FULL, "/var/lib/notifyd"),
+        (None, without("STATE_DIRECTORY"), "/home/me/state/notifyd"),
+        (None, FULL | {"STATE_DIRECTORY": "relative"}, "/home/me/state/notifyd"),
+        (None, {"HOME": "/home/me"}, "/home/me/.local/state/notifyd"),
     ],
 )
-def test_state(settings: Settings, environ: dict[str, str], place: str):
-    assert state_dir(settings, environ) == Path(place)
+def test_state_directory(configured: Path | None, environ: dict[str, str], expected: str):
+    assert state_dir(configured, environ) == Path(expected)
 
 
 @pytest.mark.parametrize(
-    ("settings", "environ", "place"),
+    ("configured", "environ", "expected"),
     [
-        (OWN, FULL, "/own/sock"),
-        (Settings(), FULL, "/run/notifyd/notifyd.sock"),
-        (Settings(), without("RUNTIME_DIRECTORY"), "/run/user/1000/notifyd.sock"),
-        (
-            Settings(),
-            without("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"),
-            "/var/lib/notifyd/notifyd.sock",
-        ),
-        (Settings(), {"HOME": "/home/me"}, "/home/me/.local/state/notifyd/notifyd.sock"),
+        (Path("/own/sock"), FULL, "/own/sock"),
+        (None, FULL, "/run/notifyd/notifyd.sock"),
+        (None, without("RUNTIME_DIRECTORY"), "/run/user/1000/notifyd.sock"),
+        (None, without("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"), "/state/notifyd.sock"),
+        (None, {"XDG_RUNTIME_DIR": "relative"}, "/state/notifyd.sock"),
     ],
 )
-def test_socket(settings: Settings, environ: dict[str, str], place: str):
-    assert socket_path(settings, environ) == Path(place)
+def test_socket(configured: Path | None, environ: dict[str, str], expected: str):
+    assert socket_path(configured, Path("/state"), environ) == Path(expected)

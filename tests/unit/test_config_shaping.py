@@ -15,7 +15,7 @@ def log(**keys: object) -> LogTriggerConfig:
 
 
 @pytest.mark.parametrize("trigger", [log(), FileTriggerConfig(paths=["/x"])])
-def test_what_log_and_file_have_by_themselves(trigger: LogTriggerConfig | FileTriggerConfig):
+def test_defaults_of_log_and_file_triggers(trigger: LogTriggerConfig | FileTriggerConfig):
     shaping = trigger.shaping(ShapingConfig())
     assert (shaping.debounce, shaping.max_wait) == (2.0, 30.0)
     assert (shaping.cooldown, shaping.cooldown_max) == (300.0, 3600.0)
@@ -23,12 +23,12 @@ def test_what_log_and_file_have_by_themselves(trigger: LogTriggerConfig | FileTr
     assert (shaping.group_by, shaping.max_groups) == ((), 1000)
 
 
-def test_what_process_has_by_itself():
+def test_defaults_of_process_triggers():
     shaping = ProcessTriggerConfig(name="x").shaping(ShapingConfig())
     assert (shaping.debounce, shaping.max_wait, shaping.group_by) == (0.0, 30.0, ("name",))
 
 
-def test_own_keys_beat_defaults_which_beat_the_types():
+def test_own_keys_beat_defaults_which_beat_those_of_the_type():
     defaults = ShapingConfig.model_validate(
         {"debounce": "5s", "cooldown": "0s", "group_by": "path"}
     )
@@ -37,7 +37,7 @@ def test_own_keys_beat_defaults_which_beat_the_types():
     assert log(group_by=[]).shaping(defaults).group_by == ()
 
 
-def test_zero_is_a_choice_and_not_an_absence():
+def test_zero_counts_as_set():
     defaults = ShapingConfig.model_validate({"debounce": "5s", "cooldown": "5m"})
     shaping = log(debounce="0s", cooldown="0s").shaping(defaults)
     assert (shaping.debounce, shaping.cooldown) == (0.0, 0.0)

@@ -1,12 +1,12 @@
 import pytest
 from jinja2.exceptions import SecurityError
 
-from notifyd.config.templates import NAMES, SANDBOX, groups, mistake
+from notifyd.config.templates import SANDBOX, VARIABLES, referenced_fields, template_error
 
 
-@pytest.mark.parametrize("name", sorted(NAMES))
-def test_every_name_of_the_contract_is_known(name: str):
-    assert mistake(f"{{{{ {name} }}}}") is None
+@pytest.mark.parametrize("name", sorted(VARIABLES))
+def test_every_variable_of_the_contract_is_known(name: str):
+    assert template_error(f"{{{{ {name} }}}}") is None
 
 
 @pytest.mark.parametrize(
@@ -19,33 +19,33 @@ def test_every_name_of_the_contract_is_known(name: str):
         "",
     ],
 )
-def test_what_jinja_offers_is_there(source: str):
-    assert mistake(source) is None
+def test_jinja_features_are_available(source: str):
+    assert template_error(source) is None
 
 
 @pytest.mark.parametrize(
-    ("source", "words"),
+    ("source", "message"),
     [
-        ("{{ line }", "bad template, line 1: unexpected '}'"),
-        ("\n\n{% if %}", "bad template, line 3: "),
-        ("{{ line | shout }}", "No filter named 'shout'"),
-        ("{{ cuont }}", "unknown name 'cuont'; did you mean 'count'?"),
+        ("{{ line }", "invalid template, line 1: unexpected '}'"),
+        ("\n\n{% if %}", "invalid template, line 3: "),
+        ("{{ line | shout }}", "no filter named 'shout'"),
+        ("{{ cuont }}", "unknown variable 'cuont'; did you mean 'count'?"),
         (
             "{{ xyzzy }} {{ cuont }}",
-            "unknown name 'xyzzy': there are after, before, cmdline, count",
+            "unknown variable 'xyzzy'; known are after, before, cmdline, count",
         ),
-        ("{{ lipsum() }} {{ cycler }}", "unknown name 'lipsum'"),
+        ("{{ lipsum() }} {{ cycler }}", "unknown variable 'lipsum'"),
         ("{% import 'x' as y %}", "include, import and extends are not available"),
         ("{{" + "(" * 900 + "1" + ")" * 900 + "}}", "nested too deeply"),
     ],
 )
-def test_mistakes(source: str, words: str):
-    assert words in str(mistake(source))
+def test_errors(source: str, message: str):
+    assert message in str(template_error(source))
 
 
-def test_the_groups_that_a_template_uses():
-    assert [*groups("{{ fields.a or fields['b'] }} {{ line.c }}")] == ["a", "b"]
-    assert [*groups("{{ fields.a")] == []
+def test_the_fields_that_a_template_uses():
+    assert [*referenced_fields("{{ fields.a or fields['b'] }} {{ line.c }}")] == ["a", "b"]
+    assert [*referenced_fields("{{ fields.a")] == []
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_the_groups_that_a_template_uses():
         "{% for i in range(1000000000) %}x{% endfor %}",
     ],
 )
-def test_work_without_bounds_is_refused(source: str):
+def test_unbounded_work_is_refused(source: str):
     with pytest.raises(SecurityError):
         SANDBOX.from_string(source).render()
 
@@ -67,7 +67,7 @@ def test_work_without_bounds_is_refused(source: str):
     "source",
     ["{{ line.__class__ }}", "{{ line['__class__'] }}", "{{ line|attr('__class__') }}"],
 )
-def test_internals_are_out_of_reach(source: str):
+def test_internals_are_not_accessible(source: str):
     assert not SANDBOX.from_string(source).render(line="x")
 
 
@@ -100,18 +100,18 @@ MACRO = """\
         MACRO,
     ],
 )
-def test_work_that_multiplies_is_stopped(source: str):
-    assert mistake(source) is None
-    with pytest.raises(SecurityError, match="more than 10000 turns of loops and calls"):
+def test_nested_work_is_limited(source: str):
+    assert template_error(source) is None
+    with pytest.raises(SecurityError, match="more than 10000 loop iterations and calls"):
         SANDBOX.from_string(source).render()
 
 
-def test_each_rendering_has_its_own_turns():
+def test_each_rendering_has_its_own_limit():
     template = SANDBOX.from_string("{% for a in range(9000) %}{% endfor %}{{ count }}")
     assert [template.render(count=number) for number in range(3)] == ["0", "1", "2"]
 
 
-def test_loops_know_where_they_are():
+def test_loop_variables_work():
     source = (
         "{% for a in lines %}{{ loop.index }}/{{ loop.length }}{{ a }}"
         "{{ ',' if not loop.last }}{% endfor %}{% for a in missing %}{% else %}!{% endfor %}"
@@ -119,12 +119,12 @@ def test_loops_know_where_they_are():
     assert SANDBOX.from_string(source).render(lines=["x", "y"]) == "1/2x,2/2y!"
 
 
-def test_a_recursive_loop_still_works():
+def test_recursive_loops_work():
     source = "{% for a in tree recursive %}{{ a.n }}{{ loop(a.c) }}{% endfor %}"
     tree = [{"n": 1, "c": [{"n": 2, "c": []}]}, {"n": 3, "c": []}]
     assert SANDBOX.from_string(source).render(tree=tree) == "123"
 
 
-def test_plain_sums_still_work():
+def test_plain_arithmetic_works():
     template = SANDBOX.from_string("{{ count * 3 }} {{ line * 2 }} {{ '-' * 20 }}")
     assert template.render(count=3, line="ab") == f"9 abab {'-' * 20}"

@@ -1,4 +1,4 @@
-"""Whatever a table holds, it is either refused in plain lines or makes settings."""
+"""Any table is either refused with readable lines or makes valid settings."""
 
 import copy
 import datetime as dt
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from notifyd.config.errors import ErrorReport, Origins
 from notifyd.config.sections import Section
 from notifyd.config.settings import Settings
-from notifyd.config.triggers import TYPES
+from notifyd.config.triggers import TRIGGER_TYPES
 from notifyd.config.validation import validate
 from notifyd.text.limits import strip_control_from_title
 
@@ -37,7 +37,7 @@ def table(keys: list[str]) -> st.SearchStrategy[object]:
 def trigger(kind: str) -> st.SearchStrategy[object]:
     required = {"log": {"paths": ["/x"], "patterns": ["x"]}, "file": {"paths": ["/x"]}}
     base = {"type": kind, **required.get(kind, {"name": "x"})}
-    return table([*TYPES[kind].model_fields]).map(
+    return table([*TRIGGER_TYPES[kind].model_fields]).map(
         lambda own: base | own if isinstance(own, dict) else own
     )
 
@@ -48,7 +48,7 @@ TABLES = st.fixed_dictionaries(
         **{name: table([*model.model_fields]) for name, model in SECTIONS.items()},
         "triggers": st.dictionaries(
             st.sampled_from(["a", "b", "c"]) | st.text(max_size=3),
-            st.sampled_from([*TYPES]).flatmap(trigger),
+            st.sampled_from([*TRIGGER_TYPES]).flatmap(trigger),
             max_size=3,
         )
         | VALUES,
@@ -59,13 +59,13 @@ TABLES = st.fixed_dictionaries(
 
 @given(TABLES)
 @settings(max_examples=300, deadline=None)
-def test_it_is_refused_in_plain_lines_or_makes_settings(given_table: dict[str, object]):
+def test_a_table_is_refused_with_readable_lines_or_makes_settings(given_table: dict[str, object]):
     merged = copy.deepcopy(given_table)
     report = ErrorReport(Origins())
     validate(merged, report)
-    if not report.problems:
+    if not report.errors:
         Settings.model_validate(merged)
-    for line in (*report.problems, *report.warnings):
+    for line in (*report.errors, *report.warnings):
         assert line == strip_control_from_title(line)
         assert "input should" not in line.lower()
         assert "value error" not in line.lower()

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,17 +8,17 @@ from notifyd.text.durations import format_duration, format_size, parse_duration,
 
 
 @given(st.integers(0, 10**9))
-def test_whole_seconds_survive_being_spoken(value: int):
+def test_whole_seconds_survive_formatting(value: int):
     assert parse_duration(format_duration(value)) == value
 
 
 @given(st.floats(0, 10**8))
-def test_any_duration_is_spoken_in_a_form_that_is_read_again(value: float):
+def test_any_formatted_duration_can_be_parsed(value: float):
     assert parse_duration(format_duration(value)) == pytest.approx(value, abs=0.5, rel=0.05)
 
 
 @given(st.integers(0, 10**11))
-def test_sizes_survive_being_spoken(value: int):
+def test_sizes_survive_formatting(value: int):
     assert parse_size(format_size(value)) == value
 
 
@@ -33,31 +35,33 @@ def test_sizes(text: str, value: int):
     assert parse_size(text) == value
 
 
-@pytest.mark.parametrize("value", [5, 5.0, 0])
-def test_a_bare_number_is_refused_with_the_right_form(value: float):
-    with pytest.raises(ValueError, match=f'needs a unit: write "{value}s"'):
+@pytest.mark.parametrize(("value", "number"), [(5, "5"), (5.0, "5.0"), (0, "0"), (" 30 ", "30")])
+def test_a_duration_without_a_unit_is_refused_with_the_right_form(value: object, number: str):
+    message = f'invalid duration "{number}": add a unit, for example "{number}m"'
+    with pytest.raises(ValueError, match=re.escape(message)):
         parse_duration(value)
 
 
 @pytest.mark.parametrize(
-    "value", ["", "5", "s", "5 minutes", "-5s", "1e5s", "٣s", "5S", None, True, [], "9" * 13 + "s"]
+    "value", ["", "s", "5 minutes", "-5s", "1e5s", "٣s", "5S", None, True, [], "9" * 13, -1, 1e99]
 )
-def test_what_is_no_duration_is_refused(value: object):
-    with pytest.raises(ValueError, match="is no duration: write one like"):
+def test_an_invalid_duration_is_refused(value: object):
+    with pytest.raises(ValueError, match="invalid duration: use a number and a unit"):
         parse_duration(value)
 
 
-def test_a_duration_beyond_all_use_is_refused():
-    with pytest.raises(ValueError, match="longer than a hundred years"):
+def test_a_duration_of_more_than_100_years_is_refused():
+    with pytest.raises(ValueError, match="at most 100 years"):
         parse_duration("40000d")
 
 
-@pytest.mark.parametrize("value", ["", "64", "64kb", "-1B", "1.5MiB", None, False])
-def test_what_is_no_size_is_refused(value: object):
-    with pytest.raises(ValueError, match="is no size: write one like"):
+@pytest.mark.parametrize("value", ["", "64kb", "-1B", "1.5MiB", None, False])
+def test_an_invalid_size_is_refused(value: object):
+    with pytest.raises(ValueError, match="invalid size: use a number and a unit"):
         parse_size(value)
 
 
-def test_a_bare_size_is_refused_with_the_right_form():
-    with pytest.raises(ValueError, match='needs a unit: write "64B" or "64KiB"'):
-        parse_size(64)
+@pytest.mark.parametrize("value", [64, "64"])
+def test_a_size_without_a_unit_is_refused_with_the_right_form(value: object):
+    with pytest.raises(ValueError, match='invalid size "64": add a unit, for example "64KiB"'):
+        parse_size(value)

@@ -1,6 +1,6 @@
 import pytest
 
-from notifyd.config.hosts import is_loopback
+from notifyd.config.paths import is_loopback
 from notifyd.relay.errors import RequestError
 from notifyd.relay.host_check import HostCheck
 
