@@ -10,7 +10,8 @@ from notifyd.sources.logs.discovery.access import UnreadableFileError, examined,
 from notifyd.sources.logs.discovery.path_scanner import PathScanner
 from notifyd.sources.logs.discovery.path_table import FileIdentity, PathTable
 from notifyd.sources.logs.discovery.rotated_files import RotatedFile, originals, rotations
-from notifyd.sources.logs.reading.log_reader import LogReader
+from notifyd.sources.logs.reading.line_ends import last_line_start
+from notifyd.sources.logs.reading.log_reader import LogReader, ReadState
 from notifyd.sources.logs.reading.reader_set import ReaderSet
 from notifyd.sources.logs.rotation.resolver import RotationResolver
 
@@ -144,13 +145,14 @@ class Prospector:
                 if old and key not in self._registry:
                     self._store_end(path, key, status, old)
                 return
-            if tail.lost_checkpoint is not None:
-                self.resolver.reborn(tail, tail.lost_checkpoint)
+            if (lost := tail.take_lost_checkpoint()) is not None:
+                self.resolver.reborn(lost)
             elif tail.last_checkpoint.last_seen:
                 self.resolver.doubt(path, tail)
             if not tail.start_offsets:
                 self.resolver.orphaned.add(path)
-                tail.is_unread = not self._has_new_pattern(patterns)
+                existed_before = self._has_new_pattern(patterns)
+                tail.state = ReadState.READ if existed_before else ReadState.UNREAD
         tail.path = path
         tail.last_stat = (status.st_size, status.st_mtime_ns)
         self.path_table.enter(path, key.identity)
@@ -165,7 +167,7 @@ class Prospector:
                 config = self._triggers[trigger]
                 start = max(0, size - config.catch_up)
                 if self._starts_at_end((trigger, pattern)):
-                    start = tail.last_line_start(size)
+                    start = last_line_start(tail.descriptor, size)
                 starts[trigger] = min(start, starts.get(trigger, start))
         if not starts:
             return

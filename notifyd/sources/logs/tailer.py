@@ -204,8 +204,8 @@ class Tailer:
             piece = self._next(tail)
             if not self._tails.is_current(tail):
                 continue  # it is another file by now
-            if tail.lost_checkpoint is not None:
-                self._roster.resolver.truncated(tail, tail.lost_checkpoint)
+            if (lost := tail.take_lost_checkpoint()) is not None:
+                self._roster.resolver.truncated(tail, lost)
                 continue  # what a copy holds comes before what was written since
             if piece is None:
                 waiting.unschedule(key)

@@ -1,4 +1,4 @@
-"""The bytes by which a file is known again: its first ones, and those just before an offset."""
+"""The bytes by which a file is recognized: its first ones, and those just before an offset."""
 
 import os
 from typing import Self
@@ -6,54 +6,60 @@ from typing import Self
 from notifyd.sources.logs.checkpoint import TAIL_SIZE, Checkpoint, digest
 
 HEAD_SIZE = 256
-"""How many first bytes are compared: where lines end alike, their times stand in front."""
+"""How many first bytes are compared: lines that end alike often begin with different times."""
 
 
 class Fingerprint:
     """The first HEAD_SIZE bytes of a file, and the last TAIL_SIZE bytes before an offset."""
 
-    __slots__ = ("_cached_head_digest", "head", "tail")
+    __slots__ = ("_cached_digest", "head", "tail")
 
-    def __init__(self, head: bytes = b"", check: bytes = b"") -> None:
-        self.head, self.tail = head, check
-        self._cached_head_digest = (b"", "")
+    def __init__(self, head: bytes = b"", tail: bytes = b"") -> None:
+        self.head, self.tail = head, tail
+        self._cached_digest = (b"", "")
 
     @classmethod
     def read(cls, descriptor: int, offset: int) -> Self:
-        """Take it of what lies before an offset; shorter than it should be if the file is."""
+        """Read the bytes of what is before an offset; fewer if the file is shorter."""
         low = max(0, offset - TAIL_SIZE)
-        check = os.pread(descriptor, offset - low, low)
-        return cls(os.pread(descriptor, min(offset, HEAD_SIZE), 0), check)
+        tail = os.pread(descriptor, offset - low, low)
+        return cls(os.pread(descriptor, min(offset, HEAD_SIZE), 0), tail)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Fingerprint):
             return NotImplemented
         return (self.head, self.tail) == (other.head, other.tail)
 
-    __hash__ = None  # type: ignore[assignment]  # it grows
+    __hash__ = None  # type: ignore[assignment]  # it is mutable
 
-    def matches(self, position: Checkpoint) -> bool:
-        """Whether this, taken at the position's offset, is what was there when it was written."""
-        at = position.offset
-        if len(self.tail) < min(at, TAIL_SIZE) or len(self.head) < min(at, HEAD_SIZE):
+    def is_complete(self, offset: int) -> bool:
+        """Whether the file was long enough when this was read at an offset."""
+        return len(self.tail) == min(offset, TAIL_SIZE) and len(self.head) == min(offset, HEAD_SIZE)
+
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether this, read at the offset of a checkpoint, is what was there at that time."""
+        if not self.is_complete(checkpoint.offset):
             return False
-        if position.tail_digest and digest(self.tail[-position.tail_len :]) != position.tail_digest:
+        tail = self.tail[-checkpoint.tail_len :]
+        if checkpoint.tail_digest and digest(tail) != checkpoint.tail_digest:
             return False
-        return not position.head_digest or digest(self.head) == position.head_digest
+        return not checkpoint.head_digest or digest(self.head) == checkpoint.head_digest
 
     def has_same_head(self, descriptor: int) -> bool:
         """Whether a file begins with the first bytes."""
         return os.pread(descriptor, len(self.head), 0) == self.head
 
     def advance(self, block: bytearray, start: int, end: int) -> None:
-        """Go on behind bytes that lie in a block, with those of `check` right before `start`."""
+        """Move the offset over the bytes of a block from `start` to `end`.
+
+        The bytes of `tail` must precede `start` in the block.
+        """
         if len(self.head) < HEAD_SIZE:
             self.head += bytes(block[start : min(end, start + HEAD_SIZE - len(self.head))])
         self.tail = bytes(block[max(start - len(self.tail), end - TAIL_SIZE) : end])
 
     @property
     def head_digest(self) -> str:
-        """The digest of the first bytes, which seldom change."""
-        if self._cached_head_digest[0] != self.head:
-            self._cached_head_digest = (self.head, digest(self.head))
-        return self._cached_head_digest[1]
+        if self._cached_digest[0] != self.head:
+            self._cached_digest = (self.head, digest(self.head))
+        return self._cached_digest[1]

@@ -151,17 +151,7 @@ class ReaderSet:
         """Open a file at its checkpoint, with its catch-up readers. UnreadableFileError."""
         reader = self._add(LogReader(self._pool.open(path, status), key, path))
         checkpoint = self.registry.pop(key)
-        is_same = checkpoint is None or reader.resume_verified(checkpoint)
-        if checkpoint is not None:
-            reader.path = checkpoint.path
-            reader.last_checkpoint = replace(checkpoint, copy_search_done=False)
-            if not is_same:
-                reader.last_checkpoint = Checkpoint(path, 0, "", modified_ns=checkpoint.modified_ns)
-                same_path = checkpoint.path == path
-                triggers = checkpoint.start_offsets if same_path else ()
-                reader.start_offsets = dict.fromkeys(triggers, 0)
-                reader.lost_checkpoint = checkpoint
-                reader.path = path
+        is_same = checkpoint is None or reader.restore(checkpoint)
         with suppress(OSError):
             reader.take_unread_snapshot()
         for trigger in self._triggers:
@@ -208,9 +198,7 @@ class ReaderSet:
         """Give a trigger a reader of its own, from an offset up to where the file was read."""
         key = reader.key._replace(catch_up_trigger=trigger)
         catch_up = self._add(LogReader(reader.file.share(), key, reader.path))
-        catch_up.seek(start)
-        catch_up.start_offsets = {trigger: catch_up.offset}
-        catch_up.catch_up_end = reader.offset
+        catch_up.begin_catch_up(trigger, start, reader.offset)
         self.queue.schedule(key)
         self.save_checkpoint(catch_up)
 

@@ -189,15 +189,13 @@ class RotationResolver:
         if tail.only_nul:
             self._doubtful.add(path)
 
-    def reborn(self, tail: LogReader, lost: Checkpoint) -> None:
+    def reborn(self, lost: Checkpoint) -> None:
         """Take note that a file is not what it was when its position was written."""
         self._tails.add_replaced(lost)
         self.orphaned.add(lost.path)
-        tail.lost_checkpoint = None
 
     def truncated(self, tail: LogReader, lost: Checkpoint) -> None:
         """Read what was not read of a file before it was truncated, if there is a copy of it."""
-        tail.lost_checkpoint = None
         path, archives = lost.path, self._tails.archive_dirs
         siblings = rotations({path}, archives.below).get(path, [])
         unread = lost.offset == 0

@@ -101,8 +101,7 @@ class UntrackedFiles:
         """Let all triggers of a log have a rotated file that some of them met by its name."""
         tail = self._tails.get(found.key)
         if tail is not None and tail.is_unread and not tail.is_copy:
-            for trigger in self._nameless(found, last) - tail.start_offsets.keys():
-                tail.start_offsets[trigger] = tail.offset
+            tail.share(self._nameless(found, last) - tail.start_offsets.keys())
 
     def _remember_if_copy(self, tail: LogReader, last: Checkpoint) -> bool:
         """Remember a file that holds nothing but what another held; tells whether it does."""
