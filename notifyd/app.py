@@ -24,7 +24,13 @@ from notifyd.engine.clock import Clock, boot_id
 from notifyd.engine.control import ControlService
 from notifyd.engine.engine import Engine
 from notifyd.engine.pipeline import Pipeline
-from notifyd.model.errors import ConfigError, NotifydError, StoreUnavailableError, TokenError
+from notifyd.model.errors import (
+    ConfigError,
+    NotifydError,
+    NoTokenError,
+    StoreUnavailableError,
+    TokenError,
+)
 from notifyd.model.notifications import SOCKET, Json
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import latest_time, restore_state
@@ -199,10 +205,11 @@ class App:
             return {"reloaded": True, "problems": [], "restart": restart}
 
     def _load_configuration(self) -> tuple[Settings, TokenSource, Pipeline]:
-        settings = load(self._config, self._environ).settings
-        token = find_token(settings.api, self._environ)
-        token.read()
-        return settings, token, self._build_pipeline(settings)
+        loaded = load(self._config, self._environ)
+        token = find_token(loaded.settings.api, self._environ, loaded.files)
+        with suppress(NoTokenError):  # one may come later, and status says so meanwhile
+            token.read()
+        return loaded.settings, token, self._build_pipeline(loaded.settings)
 
     async def _swap(self, pipeline: Pipeline, before: Settings) -> None:
         """Let the old sources end and commit, then start the new ones from there."""

@@ -10,7 +10,6 @@ from typing import cast
 from notifyd.config.consistency import with_paths
 from notifyd.config.load import LoadedConfig, load
 from notifyd.config.patterns import may_match_every_line
-from notifyd.config.settings import Settings
 from notifyd.config.token import find_token
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.matching.approximate import approximate, approximate_in_records
@@ -33,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     for name, trigger in settings.triggers.items():
         Trigger(name, trigger, settings.defaults)
     _doubt_patterns(loaded)
-    for warning in (*loaded.warnings, *_doubts(loaded.settings)):
+    for warning in (*loaded.warnings, *_doubts(loaded)):
         print(f"warning: {warning}", file=sys.stderr)
     count = len(settings.triggers)
     files = ", ".join(map(str, loaded.files)) or "no configuration file, so all is default"
@@ -60,14 +59,15 @@ def _doubt_patterns(loaded: LoadedConfig) -> None:
             warn((*place, "multiline"), why, first)
 
 
-def _doubts(settings: Settings) -> Iterator[str]:
+def _doubts(loaded: LoadedConfig) -> Iterator[str]:
     """Say what can be known of the machine: what cannot be read, what is no token."""
+    settings = loaded.settings
     logs = (
         trigger for trigger in settings.triggers.values() if isinstance(trigger, LogTriggerConfig)
     )
     if any(trigger.journal for trigger in logs) and (reason := missing() or trouble()):
         yield reason
-    token = find_token(settings.api, os.environ)
+    token = find_token(settings.api, os.environ, loaded.files)
     if settings.api.token_file:
         try:
             token.read()

@@ -16,8 +16,8 @@ from notifyd import __version__
 from notifyd.app import App
 from notifyd.config.files import FILE_NAME, default_dirs
 from notifyd.config.load import LoadedConfig, load
-from notifyd.config.token import find_token, remove_token
-from notifyd.model.errors import NotifydError
+from notifyd.config.token import TokenSource, find_token, remove_token
+from notifyd.model.errors import NotifydError, NoTokenError
 from notifyd.telemetry import logging
 from notifyd.telemetry.systemd import sd_notify
 
@@ -34,10 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     environ = dict(os.environ)
     loaded = load(args.config, environ)
-    token = find_token(loaded.settings.api, environ)
-    token.read()  # without one there is nothing to run for: say so at once
+    token = find_token(loaded.settings.api, environ, loaded.files)
+    awaited = _missing(token)
     remove_token(os.environ)
     logging.configure(loaded.settings.log.level, loaded.settings.log.format)
+    if awaited:
+        log.warning("no send token yet; notifications stay queued", fix=awaited)
     for warning in filter(None, (*loaded.warnings, token.warning)):
         log.warning(warning)
     if not loaded.files and not loaded.settings.triggers:
@@ -46,6 +48,15 @@ def run(args: argparse.Namespace) -> int:
     app = App(loaded.settings, token, config=args.config, environ=environ)
     asyncio.run(serve(app, loaded))
     return 0
+
+
+def _missing(token: TokenSource) -> str:
+    """Say what is missing where there is no token yet; one that can never be right is an error."""
+    try:
+        token.read()
+    except NoTokenError as error:
+        return str(error)
+    return ""
 
 
 def _without_file(environ: dict[str, str]) -> str:

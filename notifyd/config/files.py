@@ -5,7 +5,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,14 @@ def find_config_file(
 def default_dirs(environ: Mapping[str, str], system_dir: Path = SYSTEM_DIR) -> list[Path]:
     """Return the directories searched if no file is named, in order."""
     return [directory / "notifyd" for directory in _user_config_dirs(environ)] + [system_dir]
+
+
+def config_dir(files: Sequence[Path], environ: Mapping[str, str]) -> Path:
+    """Return the directory of the configuration. files: what was read, main file or drop-ins."""
+    if files:
+        directory = files[0].parent
+        return directory.parent if directory.name == DROP_IN_DIR else directory
+    return default_dirs(environ)[0]
 
 
 def list_files(main: Path) -> list[Path]:

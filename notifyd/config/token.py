@@ -2,49 +2,57 @@
 
 import os
 import stat
-from collections.abc import Mapping, MutableMapping
+import tempfile
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from notifyd.config.files import open_nonblocking
+from notifyd.config.files import config_dir, open_nonblocking
 from notifyd.config.sections import ApiConfig
-from notifyd.model.errors import TokenError
+from notifyd.model.errors import NoTokenError, TokenError
 from notifyd.model.user import effective_user
 
 VARIABLES = ("NOTIFYD_SEND_TOKEN", "OBLIEN_SEND_TOKEN", "SEND_TOKEN")
 CREDENTIAL = "send-token"
 
 _MAX_LENGTH = 8192
-_FIX = (
-    "set `token_file` in [api] to a file that holds it, pass the systemd credential send-token, "
-    "or set the environment variable NOTIFYD_SEND_TOKEN"
-)
+
+
+def _ways(path: Path) -> str:
+    return (
+        f"write it to {path} (`notifyd token create --save` does), set `token_file` in [api] to "
+        "another file, or set the environment variable NOTIFYD_SEND_TOKEN"
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSource:
     """Where the send token comes from: a file, which may change, or a fixed value.
 
-    name: the source in plain words, for status and errors.
+    name: the source in plain words, for status and errors. awaited: there is no token yet, and
+    `path` is where it is expected.
     """
 
     name: str
     path: Path | None = None
     value: SecretStr | None = field(default=None, repr=False)
+    awaited: bool = False
 
     def read(self) -> SecretStr:
         """Return the current token. Raise TokenError with the reason and how to fix it."""
+        if self.awaited and self.path and not self.path.exists():
+            raise NoTokenError(f"there is no send token: {_ways(self.path)}")
         if self.path:
             text = _read_file(self.path, self.name)
         elif self.value:
             text = self.value.get_secret_value()
         else:
-            raise TokenError(f"no send token is configured: {_FIX}")
+            raise NoTokenError("there is no send token")
         token = text.strip()
         if not token:
-            raise TokenError(f"the send token in {self.name} is empty")
+            raise NoTokenError(f"the send token in {self.name} is empty: write it there")
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise TokenError(
                 f"the send token in {self.name} contains characters that are not allowed, such as "
@@ -64,18 +72,58 @@ class TokenSource:
         return ""
 
 
-def find_token(api: ApiConfig, environ: Mapping[str, str]) -> TokenSource:
-    """Return the first source that is set: `token_file`, the credential, the environment."""
+def find_token(
+    api: ApiConfig, environ: Mapping[str, str], files: Sequence[Path] = ()
+) -> TokenSource:
+    """Return the first source that is set. files: the configuration's, the main one first.
+
+    The order is `token_file`, the systemd credential, the file beside the configuration, the
+    environment. If none is set, the file beside the configuration is awaited.
+    """
     if api.token_file:
         return TokenSource(f"the file {api.token_file} (token_file in [api])", path=api.token_file)
     if directory := environ.get("CREDENTIALS_DIRECTORY"):
         path = Path(directory) / CREDENTIAL
         if path.exists():
             return TokenSource(f"the systemd credential {CREDENTIAL}", path=path)
+    beside = token_file(api, files, environ)
+    if os.path.lexists(beside):
+        return TokenSource(f"the file {beside}", path=beside)
     for name in VARIABLES:
         if environ.get(name):
             return TokenSource(f"the variable {name}", value=SecretStr(environ[name]))
-    return TokenSource("no source")
+    return TokenSource(f"the file {beside}", path=beside, awaited=True)
+
+
+def token_file(api: ApiConfig, files: Sequence[Path], environ: Mapping[str, str]) -> Path:
+    """Give the file in which a token can be saved for the daemon: token_file, or beside the config.
+
+    files: the configuration's, the main one first; without any, the user's own folder counts.
+    """
+    if api.token_file:
+        return api.token_file
+    return config_dir(files, environ) / CREDENTIAL
+
+
+def save_token(path: Path, token: str) -> None:
+    """Write a token so that only this user can read it, whole or not at all.
+
+    TokenError says why it cannot be written.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(f"{token}\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(draft).replace(path)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise TokenError(f"cannot save the token in {path}: {error.strerror}") from None
 
 
 def remove_token(environ: MutableMapping[str, str]) -> None:

@@ -17,6 +17,10 @@ class TokenError(NotifydError):
     """There is no usable send token."""
 
 
+class NoTokenError(TokenError):
+    """There is no send token yet: the daemon runs, keeps everything, and waits for one."""
+
+
 class InUseError(NotifydError):
     """Another daemon holds the state directory or the socket."""
 

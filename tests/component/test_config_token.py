@@ -5,7 +5,7 @@ import pytest
 
 from notifyd.config.sections import ApiConfig
 from notifyd.config.token import VARIABLES, TokenSource, find_token, remove_token
-from notifyd.model.errors import TokenError
+from notifyd.model.errors import NoTokenError, TokenError
 from notifyd.model.user import effective_user
 
 TOKEN = "onp_abcdefgh"
@@ -55,10 +55,28 @@ def test_a_changed_file_is_read_again(file: Path):
     assert source.read().get_secret_value() == "another"
 
 
-def test_without_a_token_the_error_names_the_three_ways_to_set_one():
-    sentence = refusal(find_token(ApiConfig(), {"NOTIFYD_SEND_TOKEN": ""}))
-    for way in ("token_file", "systemd credential send-token", "NOTIFYD_SEND_TOKEN"):
+def test_without_a_token_the_error_names_the_three_ways_to_set_one(tmp_path: Path):
+    source = find_token(ApiConfig(), {"NOTIFYD_SEND_TOKEN": ""}, (tmp_path / "config.toml",))
+    sentence = refusal(source)
+    for way in (f"{tmp_path}/send-token", "token_file", "NOTIFYD_SEND_TOKEN"):
         assert way in sentence
+
+
+def test_the_file_beside_the_configuration_beats_the_environment(tmp_path: Path):
+    files = (tmp_path / "config.d" / "a.toml",)
+    environ = {"NOTIFYD_SEND_TOKEN": "variable", "HOME": "/nonexistent"}
+    assert find_token(ApiConfig(), environ, files).read().get_secret_value() == "variable"
+    (tmp_path / "send-token").write_text(TOKEN)
+    source = find_token(ApiConfig(), environ, files)
+    assert (source.read().get_secret_value(), source.path) == (TOKEN, tmp_path / "send-token")
+
+
+def test_a_token_that_comes_later_is_read_where_it_was_awaited(tmp_path: Path):
+    source = find_token(ApiConfig(), {}, (tmp_path / "config.toml",))
+    with pytest.raises(NoTokenError):
+        source.read()
+    (tmp_path / "send-token").write_text(TOKEN)
+    assert source.read().get_secret_value() == TOKEN
 
 
 def test_a_missing_file_is_an_error_although_another_source_is_set(tmp_path: Path):

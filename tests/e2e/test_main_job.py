@@ -177,14 +177,17 @@ def test_a_second_daemon_is_told_who_runs(running):
     assert running.answers()
 
 
-def test_without_a_token_one_sentence_says_how_to_give_one(daemon):
+def test_without_a_token_everything_waits_for_one(daemon, platform, tmp_path):
     naked = daemon(PLENTY)
     del naked.environ["NOTIFYD_SEND_TOKEN"]
-    done = naked.command("run", "--config", str(naked.config))
-    assert done.returncode == 78
-    assert done.stderr.count("\n") == 1
-    assert "token_file" in done.stderr
-    assert "NOTIFYD_SEND_TOKEN" in done.stderr
+    with naked:
+        naked.send(title="early")
+        problem = naked.ask("GET", "/v1/status")["token"]["problem"]
+        for way in ("token_file", "NOTIFYD_SEND_TOKEN", f"{tmp_path}/send-token"):
+            assert way in problem
+        assert platform.received == []
+        (tmp_path / "send-token").write_text(platform.token)
+        assert arrived(platform, 1)[0]["title"] == "early"
 
 
 def test_the_token_is_nowhere_but_in_the_header(running, platform, tmp_path):
