@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types layers format unit soak bench bench-burst bench-compiling bench-idle bench-journal bench-latency bench-logs lock clean system-packages
+.PHONY: platform help run test lint types layers format unit soak bench bench-burst bench-compiling bench-idle bench-journal bench-latency bench-logs lock clean system-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -64,6 +64,10 @@ bench-journal: $(READY) ## what the journal costs beside journalctl (SYSTEMD_HAR
 
 bench-logs: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/logs.py
+
+platform: $(READY) ## the platform client's typed methods, from its table of endpoints
+	$(BIN)/python -m notifyd.platform.codegen
+	$(BIN)/ruff format -q notifyd/platform
 
 lock: $(READY) ## resolve the dependencies anew
 	$(BIN)/python -m pip install --quiet uv

@@ -33,11 +33,13 @@ COMMANDS = {
     "cancel": "cancel a notification that was not sent yet",
     "retry": "send again what failed, and what waits at once",
     "reload": "make the daemon read its configuration again",
+    "token": "create, list, revoke and delete send tokens",
+    "api": "call any endpoint of the platform's API",
     "relay": "serve the Notifications API from this machine, with an inbox page",
 }
 LATER = {
-    *("api", "doctor", "exec", "hook", "mcp"),
-    *("ping", "service", "tail", "token"),
+    *("doctor", "exec", "hook", "mcp"),
+    *("ping", "service", "tail"),
 }
 """Commands of later versions: who types one has read of it, and made no typing mistake."""
 

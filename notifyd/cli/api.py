@@ -1,0 +1,282 @@
+"""`notifyd api`: call any endpoint of the platform."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from notifyd.cli import UsageError, platform_access, say
+from notifyd.cli.terminal import as_json, shown, table
+from notifyd.platform.client import Client
+from notifyd.platform.endpoints import ENDPOINTS, GROUPS, Endpoint, find
+from notifyd.platform.errors import PlatformError
+from notifyd.text.suggestions import did_you_mean
+
+HELP = "Call any endpoint of the platform's API and print its answer as JSON."
+
+_EPILOG = """\
+examples:
+  notifyd api list sandbox
+  notifyd api GET /sandbox
+  notifyd api GET /sandbox/sb_1/metrics --jq memory.used
+  notifyd api POST /ai/session/create -f agent_id=a1 -f namespace=ns -f end_user_id=u1
+  notifyd api POST /ai/chat/upload -F file=@report.pdf
+  notifyd api GET /credits/history --paginate page --table
+
+Credentials come from OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET, or from OBLIEN_TOKEN.
+Exit status: 0 done, 1 failed, 2 wrong field or usage, 69 not reachable, 75 try again later,
+77 credentials refused, 78 no credentials.
+"""
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_MOST_PAGES = 1000
+_LARGEST_INPUT = 16 << 20
+_SHORT_CELL = 60
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("method", metavar="METHOD", help="GET, POST, …; or `list`")
+    parser.add_argument("path", metavar="PATH", nargs="?", help="/sandbox/sb_1; or a group")
+    parser.add_argument(
+        "-f",
+        dest="texts",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="a field with a text: of the query for GET, else of the JSON body",
+    )
+    parser.add_argument(
+        "-F",
+        dest="values",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="a field with a JSON value (3, true, null, {…}), or a file to upload: KEY=@FILE",
+    )
+    parser.add_argument("--input", metavar="FILE", help="the whole JSON body; - for standard input")
+    parser.add_argument(
+        "--paginate",
+        metavar="NAME",
+        help="get all pages by advancing this query parameter: by one; by the number of items "
+        "where NAME holds offset or skip; NAME=EXPR takes the next value from the answer",
+    )
+    parser.add_argument("--jq", metavar="EXPR", help="print what this JMESPath expression selects")
+    parser.add_argument("--table", action="store_true", help="print a list as a table")
+    platform_access.add_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.method == "list":
+        return _list(args.path)
+    request = _read_request(args)
+    select = _compiled(args.jq)
+    try:
+        answer = asyncio.run(_fetch(args, request))
+    except PlatformError as error:
+        return platform_access.report_failure(error)
+    selected = answer if select is None else select.search(answer)
+    say(_as_table(selected) if args.table else _plain(selected, bare=select is not None))
+    return 0
+
+
+def _list(group: str | None) -> int:
+    if group is not None and group not in GROUPS:
+        hint = did_you_mean(group, GROUPS) or f"; there are {', '.join(GROUPS)}"
+        raise UsageError(f"no group {group!r}{hint}")
+    rows = [["GROUP", "METHOD", "PATH", "WHAT", "NEEDS"]]
+    rows += [
+        [each.group, each.method, each.path, each.summary + _watch(each), each.needs or "-"]
+        for each in ENDPOINTS
+        if group in (None, each.group)
+    ]
+    say(table(rows))
+    return 0
+
+
+def _watch(endpoint: Endpoint) -> str:
+    return " (can be watched)" if endpoint.watchable else ""
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What the command line asks for. files: (field, path); body: None where there is none."""
+
+    method: str
+    path: str
+    query: dict[str, Any] = field(default_factory=dict)
+    body: Any = None
+    form: dict[str, str] | None = None
+    files: list[tuple[str, Path]] = field(default_factory=list)
+
+
+def _read_request(args: argparse.Namespace) -> _Request:
+    method = args.method.upper()
+    if method not in _METHODS:
+        raise UsageError(
+            f"no method {args.method!r}{did_you_mean(method, _METHODS)}: "
+            "write `notifyd api GET /path`, or `notifyd api list`"
+        )
+    if not args.path:
+        raise UsageError("the path is missing: write it behind the method, such as /sandbox")
+    path = args.path if args.path.startswith("/") else f"/{args.path}"
+    fields: dict[str, Any] = dict(_pair(word) for word in args.texts)
+    files: list[tuple[str, Path]] = []
+    for word in args.values:
+        name, value = _pair(word)
+        if value.startswith("@"):
+            files.append((name, _file(value[1:])))
+        else:
+            fields[name] = _json(name, value)
+    if method in ("GET", "HEAD", "OPTIONS", "DELETE") and not args.input:
+        if files:
+            raise UsageError(f"{method} uploads nothing: use POST with -F {files[0][0]}=@FILE")
+        return _Request(method, path, query=fields)
+    if args.paginate:
+        raise UsageError("--paginate goes with GET")
+    if args.input:
+        if fields or files:
+            raise UsageError("--input is the whole body: it cannot be combined with -f or -F")
+        return _Request(method, path, body=_input(args.input))
+    endpoint = find(method, path)
+    if files or (endpoint is not None and endpoint.upload):
+        form = {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in fields.items()
+        }
+        return _Request(method, path, form=form, files=files)
+    return _Request(method, path, body=fields)
+
+
+def _pair(word: str) -> tuple[str, str]:
+    name, found, value = word.partition("=")
+    if not found or not name:
+        raise UsageError(f"invalid field {word!r}: write KEY=VALUE")
+    return name, value
+
+
+def _json(name: str, value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise UsageError(
+            f"-F {name} is not a JSON value: use -f {name}=… for a text, or -F {name}=@FILE"
+        ) from None
+
+
+def _file(name: str) -> Path:
+    path = Path(name)
+    if not path.is_file():
+        raise UsageError(f"cannot upload {name}: there is no such file")
+    return path
+
+
+def _input(name: str) -> Any:
+    try:
+        if name == "-":
+            text = sys.stdin.buffer.read(_LARGEST_INPUT + 1)
+        else:
+            with Path(name).open("rb") as stream:
+                text = stream.read(_LARGEST_INPUT + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read {name}: {error.strerror}") from None
+    if len(text) > _LARGEST_INPUT:
+        raise UsageError(f"{name} is larger than {_LARGEST_INPUT >> 20} MiB")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{name} is not JSON: {error}") from None
+
+
+def _compiled(expression: str | None) -> Any:
+    if expression is None:
+        return None
+    try:
+        return jmespath.compile(expression)
+    except JMESPathError as error:
+        first = str(error).splitlines()[0]
+        raise UsageError(f"invalid JMESPath expression {expression!r}: {first}") from None
+
+
+async def _fetch(args: argparse.Namespace, request: _Request) -> Any:
+    async with platform_access.open_client(args, token=True) as client:
+        if args.paginate:
+            return [item async for item in _pages(client, request, args.paginate)]
+        return await client.request(
+            request.method,
+            request.path,
+            query=request.query,
+            body=request.body,
+            form=request.form,
+            files=request.files,
+        )
+
+
+async def _pages(client: Client, request: _Request, paginate: str) -> AsyncIterator[Any]:
+    """Give the items of all pages, until one is empty, repeats the last, or names no next."""
+    name, by_answer, expression = paginate.partition("=")
+    after = _compiled(expression) if by_answer else None
+    by_items = any(word in name.lower() for word in ("offset", "skip"))
+    position: Any = request.query.get(name)
+    previous: list[Any] | None = None
+    for _ in range(_MOST_PAGES):
+        query = request.query if position is None else {**request.query, name: position}
+        answer = await client.request(request.method, request.path, query=query)
+        items = _items(answer)
+        if not items or items == previous:
+            return
+        for item in items:
+            yield item
+        previous = items
+        if after is not None:
+            position = after.search(answer)
+            if position in (None, "", False):
+                return
+        else:
+            start = int(position) if str(position or "").isdecimal() else (0 if by_items else 1)
+            position = start + (len(items) if by_items else 1)
+
+
+def _items(answer: Any) -> list[Any]:
+    """Find an answer's list: itself, or its only field that is one."""
+    if isinstance(answer, list):
+        return answer
+    lists = [v for v in answer.values() if isinstance(v, list)] if isinstance(answer, dict) else []
+    if len(lists) == 1:
+        return lists[0]
+    raise UsageError(
+        "--paginate needs an answer with one list; this one has "
+        + (f"{len(lists)}" if lists else "none")
+    )
+
+
+def _plain(value: Any, *, bare: bool) -> str:
+    """Write JSON; a text that an expression selected stands alone, for scripts."""
+    return value if bare and isinstance(value, str) else as_json(value)
+
+
+def _as_table(value: Any) -> str:
+    rows = value if isinstance(value, list) else None
+    if rows is None and isinstance(value, dict):
+        lists = [each for each in value.values() if isinstance(each, list)]
+        rows = lists[0] if len(lists) == 1 else [value]
+    objects = [row if isinstance(row, dict) else {"value": row} for row in rows or []]
+    if not objects:
+        return "(nothing)"
+    columns = list(dict.fromkeys(name for row in objects for name in row))
+    body = [[_cell(row.get(name)) for name in columns] for row in objects]
+    return table([[name.upper() for name in columns], *body])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    text = shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= _SHORT_CELL else text[: _SHORT_CELL - 1] + "…"

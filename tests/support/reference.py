@@ -1,0 +1,69 @@
+"""The endpoints as the platform's reference lists them, written down without the code's table."""
+
+REFERENCE = """
+POST /ai/session/create
+GET /ai/session/list
+GET /ai/session/:id
+GET /ai/session/:id/history
+POST /ai/session/:id/token/create
+POST /ai/session/token/refresh
+POST /ai/chat/send
+POST /ai/chat/upload
+GET /ai/session/history
+POST /ai/session/prepare
+GET /ai/agents
+POST /ai/agents
+GET /ai/agents/:id
+PUT /ai/agents/:id
+DELETE /ai/agents/:id
+GET /ai/agents/:id/settings
+PUT /ai/agents/:id/settings
+GET /sandbox
+POST /sandbox
+GET /sandbox/:id
+DELETE /sandbox/:id
+POST /sandbox/:id/start
+POST /sandbox/:id/stop
+POST /sandbox/:id/restart
+GET /sandbox/:id/metrics
+POST /search
+POST /search/extract
+POST /search/crawl
+GET /credits/balance
+GET /credits/namespace-quota
+POST /credits/namespace-quota
+GET /credits/end-users/quota
+POST /credits/end-users/quota
+GET /credits/history
+GET /credits/pricing-info
+GET /namespaces
+POST /namespaces
+GET /namespaces/:id
+DELETE /namespaces/:id
+GET /icons/search
+GET /icons/resources
+GET /deploy
+POST /deploy
+GET /deploy/:id
+GET /deploy/:id/logs
+GET /projects
+POST /projects
+GET /projects/:id
+PUT /projects/:id
+DELETE /projects/:id
+POST /notifications/tokens
+GET /notifications/tokens
+POST /notifications/tokens/:id/revoke
+DELETE /notifications/tokens/:id
+POST /notifications/send
+POST /notifications/devices
+GET /notifications/devices
+DELETE /notifications/devices/:id
+GET /webhooks
+POST /webhooks
+GET /webhooks/events
+PUT /webhooks/:id
+DELETE /webhooks/:id
+"""
+
+LISTED = [tuple(line.split()) for line in REFERENCE.split("\n") if line]
