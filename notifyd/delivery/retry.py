@@ -44,10 +44,10 @@ def decide(answer: ApiResponse, order: SendAttempt, now: Now, jitter: float) -> 
         order.id,
         verdict,
         reason,
-        pause=max(backoff(order.streak, jitter), asked),
+        pause=max(backoff(order.consecutive_failures, jitter), asked),
         own_pause=backoff(order.failures, jitter) if verdict is OutcomeKind.RETRY else 0.0,
         cause=cause,
-        asked=asked,
+        retry_after=asked,
     )
 
 

@@ -86,7 +86,7 @@ async def deliver(
             else:
                 outcome = decide(answer, order, now(), random())
             await queue.report(outcome)
-            watch.judge(outcome.verdict)  # only now: the fold knows what a new token would mend
+            watch.judge(outcome.kind)  # only now: the fold knows what a new token would mend
 
 
 async def _ask(

@@ -64,7 +64,7 @@ class ControlService:
     async def settled(self, notification_id: str, within: float) -> Json | None:
         await self._engine.wait_finished(notification_id, within)
         found = await self._store.notification(notification_id)
-        if found is None or Status(str(found["status"])).waiting:
+        if found is None or Status(str(found["status"])).is_waiting:
             return None
         # A merged notification is not finished for its sender: its digest is still to be sent.
         return None if found["status"] == Status.MERGED else found

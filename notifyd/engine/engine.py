@@ -239,7 +239,7 @@ class Engine:
             if not pending.committed.done():
                 pending.committed.set_result([decision.replies.get(number) for number in numbers])
         for row in decision.rows.values():
-            if not row.status.waiting:
+            if not row.status.is_waiting:
                 for waiter in self._waiters.pop(row.id, ()):
                     if not waiter.done():
                         waiter.set_result(row)

@@ -11,13 +11,13 @@ class SendAttempt:
     """Permission to send one notification, already on disk as `attempting`.
 
     attempts: which attempt this is, from 1. failures: how many of its own came back for a retry.
-    streak: how often sending as a whole has failed in a row.
+    consecutive_failures: how often sending as a whole has failed in a row.
     """
 
     id: str
     attempts: int
     failures: int
-    streak: int
+    consecutive_failures: int
 
 
 class OutcomeKind(StrEnum):
@@ -34,20 +34,20 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an attempt.
+    """The result of an attempt.
 
-    reason: in plain words, empty when it arrived. cause: the same as one word out of a few hundred
-    at most, for metrics and for telling two reasons apart. pause: seconds for which nothing is
-    sent. asked: seconds of them that the API itself asked for, which nothing may cut short.
-    own_pause: seconds for which this one stands back when others may go first.
+    reason: in plain words, empty when it arrived. cause: the same as one word, out of a few
+    hundred at most, for metrics and comparisons. pause: seconds for which nothing is sent.
+    retry_after: seconds of them that the API asked for, which nothing may cut short.
+    own_pause: seconds for which this notification lets others go first.
     report: the API's own figures.
     """
 
     id: str
-    verdict: OutcomeKind
+    kind: OutcomeKind
     reason: str = ""
     pause: float = 0.0
     own_pause: float = 0.0
     report: Json | None = None
     cause: str = ""
-    asked: float = 0.0
+    retry_after: float = 0.0

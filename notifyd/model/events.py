@@ -37,7 +37,7 @@ class Event(NamedTuple):
 
     wall: when it was seen. line: how a person would read it. fields: the pattern's named groups.
     facts: what else is known, by the names that templates use (pid, name, exit_code, …).
-    phase: both may be said more often than they happen; what is known already changes nothing.
+    alert_state: a repeated one changes nothing.
     """
 
     trigger: str
@@ -46,7 +46,7 @@ class Event(NamedTuple):
     path: str = ""
     fields: Mapping[str, str] = NO_FIELDS
     facts: Mapping[str, str] = NO_FIELDS
-    phase: AlertState = AlertState.NONE
+    alert_state: AlertState = AlertState.NONE
 
 
 CheckpointUpdates = Mapping[str, str | None]

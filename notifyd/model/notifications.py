@@ -46,7 +46,7 @@ class Status(StrEnum):
     MERGED = "merged"
 
     @property
-    def waiting(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether it may still be sent."""
         return self in _WAITING
 
@@ -79,7 +79,7 @@ class MatchSummary:
     paths: tuple[str, ...]
     event: Event
     """The latest match."""
-    course: ConditionReport = ConditionReport.NONE
+    condition_report: ConditionReport = ConditionReport.NONE
     reminder: int = 0
 
 
@@ -123,7 +123,7 @@ class Peer:
 class Notification:
     """A notification in the outbox, without its text.
 
-    created, expires: wall-clock seconds. release: not before this monotonic time.
+    created, expires: wall-clock seconds. not_before: monotonic seconds; not sent earlier.
     group: the shaping group whose later matches may join it while nobody has tried it.
     """
 
@@ -134,7 +134,7 @@ class Notification:
     count: int
     created: float
     expires: float
-    release: float = 0.0
+    not_before: float = 0.0
     attempts: int = 0
     failures: int = 0
     group: str = ""
@@ -147,22 +147,22 @@ class Notification:
     """What the API said of the delivery: delivered, failed, devices, errors."""
 
     @property
-    def tried(self) -> bool:
+    def was_attempted(self) -> bool:
         """Whether a byte of it may have left: then it is never merged, replaced or cancelled."""
         return self.attempts > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something that happened to the store and that a person must hear of, once.
+    """Something that happened to the store and is reported to a person once.
 
-    wall: when; it also tells incidents apart. told: a notification of it is in the outbox.
+    wall: when; it also identifies the incident. reported: its notification is in the outbox.
     """
 
     wall: float
     title: str
-    sentence: str
-    told: bool = False
+    message: str
+    reported: bool = False
 
     @property
     def key(self) -> str:
@@ -174,8 +174,8 @@ class Incident:
         value = {
             "wall": self.wall,
             "title": self.title,
-            "sentence": self.sentence,
-            "told": self.told,
+            "sentence": self.message,
+            "told": self.reported,
         }
         return f"incident:{self.key}", json.dumps(value)
 

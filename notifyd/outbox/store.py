@@ -188,7 +188,7 @@ class OutboxStore:
             swap_in(self.path)
             self._close_both()
             self._open()
-        log.error(incident.title, what=incident.sentence)
+        log.error(incident.title, what=incident.message)
         self._incidents.append(incident)
 
     def _repair(self, known: RunningState) -> None:
@@ -209,7 +209,7 @@ class OutboxStore:
     def _salvage(self) -> None:
         incident = recover(self.path, self._wall())
         swap_in(self.path)
-        log.error(incident.title, what=incident.sentence)
+        log.error(incident.title, what=incident.message)
         self._incidents.append(incident)
 
     def _open_or_salvage(self) -> None:

@@ -211,7 +211,7 @@ def merge_storm(draft: StepContext) -> None:
         return
     by_trigger: dict[str, list[Notification]] = {}
     for row in queued:
-        untouched = not row.tried and not row.group.startswith(DIGEST)
+        untouched = not row.was_attempted and not row.group.startswith(DIGEST)
         if untouched and row.priority.rank <= Priority.DEFAULT.rank:
             by_trigger.setdefault(row.trigger, []).append(row)
     for trigger, rows in by_trigger.items():

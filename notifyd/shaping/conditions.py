@@ -18,7 +18,7 @@ _GRACE = 60.0
 
 def change(draft: StepContext, key: str, group: Group, match: Match) -> None:
     """Take in that a condition begins or ends; one that is known already changes nothing."""
-    if match.event.phase is AlertState.FIRING:
+    if match.event.alert_state is AlertState.FIRING:
         if group.alarm is None:
             add(draft, key, replace(group, alarm=Alarm(match.event)), [match.event])
     elif group.alarm is not None:
@@ -37,7 +37,7 @@ def _end(draft: StepContext, key: str, group: Group, alarm: Alarm, match: Match)
         return
     if not rule.resolve:
         return
-    if group.tally is not None and group.tally.course is ConditionReport.FIRING:
+    if group.tally is not None and group.tally.condition_report is ConditionReport.FIRING:
         add(draft, key, group, [event])  # the alarm is still to be told: both become one
         return
     draft.note(trigger, matches=1)
@@ -73,7 +73,10 @@ def remind(draft: StepContext, key: str, group: Group) -> None:
 
 def _reminder(alarm: Alarm) -> MatchSummary:
     return replace(
-        single(alarm.event), count=0, course=ConditionReport.STILL_FIRING, reminder=alarm.reminders
+        single(alarm.event),
+        count=0,
+        condition_report=ConditionReport.STILL_FIRING,
+        reminder=alarm.reminders,
     )
 
 

@@ -65,7 +65,7 @@ def added(group: Group, events: Sequence[Event], now: Now, rule: Rule) -> tuple[
     calm = group.cooldown and now.mono - group.seen >= rule.cooldown_max
     group = replace(group, seen=now.mono, cooldown=0.0 if calm else group.cooldown)
     counted_first = (
-        events[0].phase is AlertState.NONE
+        events[0].alert_state is AlertState.NONE
     )  # a condition lasts or not: it needs no second one
     if counted_first and (rule.threshold > 1 or group.window):
         group, tally, below = _through_window(group, events, now, rule)

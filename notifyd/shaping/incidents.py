@@ -13,15 +13,15 @@ TRIGGER = "notifyd"
 def announce(draft: StepContext) -> None:
     """Tell what was not told yet, by this start or by the one that did not get so far."""
     for incident in draft.incidents():
-        if incident.told:
+        if incident.reported:
             continue
         row = replace(new_row(draft, TRIGGER, Priority.HIGH, 1), title=incident.title)
-        admit(draft, row, Message(incident.title, incident.sentence))
-        draft.put_incident(replace(incident, told=True))
+        admit(draft, row, Message(incident.title, incident.message))
+        draft.put_incident(replace(incident, reported=True))
 
 
 def forget_old(draft: StepContext, before: float) -> None:
     """Show no longer in status what history does not know any more. before: wall-clock."""
     for incident in draft.incidents():
-        if incident.told and incident.wall < before:
+        if incident.reported and incident.wall < before:
             draft.forget_incident(incident)

@@ -82,7 +82,7 @@ def emit(draft: StepContext, key: str, group: Group) -> None:
 def join(draft: StepContext, key: str, group: Group, tally: MatchSummary) -> bool:
     """Add to the group's notification, if nobody has tried it yet; tells whether that was so."""
     row = draft.row(group.open) if group.open else None
-    if row is None or row.tried:
+    if row is None or row.was_attempted:
         return False
     whole = joined(group.told, tally)
     draft.put_row(replace(row, count=whole.count), whole)
@@ -107,7 +107,7 @@ def _begin(draft: StepContext, key: str, group: Group, tally: MatchSummary) -> N
     group = _armed(group, rule, draft.now)
     if muted := hold_back(draft, row, tally):
         alarm = group.alarm
-        if alarm and tally.course is ConditionReport.FIRING:
+        if alarm and tally.condition_report is ConditionReport.FIRING:
             alarm = replace(alarm, hold=muted.merged_into)
         # no cooldown: it begins with what enters the outbox, and what comes after the mute is news
         draft.put_group(key, replace(group, tally=None, open="", told=None, alarm=alarm))
@@ -124,7 +124,9 @@ def opened(
     draft: StepContext, key: str, group: Group, row: Notification, tally: MatchSummary
 ) -> None:
     """Let later matches join a row that was admitted, if its trigger's are told together."""
-    alone = draft.rule(group.trigger).every_match_alone and tally.event.phase is AlertState.NONE
+    alone = (
+        draft.rule(group.trigger).every_match_alone and tally.event.alert_state is AlertState.NONE
+    )
     if row.status is Status.QUEUED and not alone:
         draft.put_group(key, replace(group, open=row.id, told=tally))
     else:

@@ -28,7 +28,7 @@ def submit(draft: StepContext, request: Submitted) -> Reply:
         row = replace(
             row,
             status=Status.HELD,
-            release=draft.now.mono + request.delay,
+            not_before=draft.now.mono + request.delay,
             expires=row.expires + request.delay,
         )
         draft.put_row(row, request.message)
@@ -69,7 +69,7 @@ def cancel(draft: StepContext, wish: Cancelled) -> Reply:
         found = [row] if row and (wish.everyone or _owns(row, wish.peer.uid)) else []
     if not found:
         return Reply(None, "not_found")
-    if found[0].tried:
+    if found[0].was_attempted:
         return Reply(found[0], "in_flight")
     return Reply(_end(draft, found[0], Status.CANCELLED))
 
@@ -81,7 +81,9 @@ def _owns(row: Notification, uid: int) -> bool:
 def _bearing(draft: StepContext, key: str, uid: int, *, tried: bool = False) -> list[Notification]:
     """Find the user's notifications of this key, those first that may still be replaced."""
     rows = [row for row in draft.rows() if row.key == key and _owns(row, uid)]
-    return sorted((row for row in rows if tried or not row.tried), key=lambda row: row.tried)
+    return sorted(
+        (row for row in rows if tried or not row.was_attempted), key=lambda row: row.was_attempted
+    )
 
 
 def _end(draft: StepContext, row: Notification, status: Status) -> Notification:

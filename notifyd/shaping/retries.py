@@ -22,7 +22,7 @@ def retry(draft: StepContext, wish: Retried) -> Reply:
         return _revived(draft, known)
     if row.status is not Status.QUEUED:
         return Reply(row, "held" if row.status is Status.HELD else "in_flight")
-    return _queued(draft, replace(row, failures=0, release=0.0))
+    return _queued(draft, replace(row, failures=0, not_before=0.0))
 
 
 def _revived(draft: StepContext, known: Notification) -> Reply:
@@ -41,7 +41,7 @@ def _revived(draft: StepContext, known: Notification) -> Reply:
         known,
         status=Status.QUEUED,
         failures=0,
-        release=0.0,
+        not_before=0.0,
         expires=draft.now.wall + draft.rules.expire,
         group="",
         report=None,

@@ -41,7 +41,7 @@ class SendState:
     nobody: str = ""
     resume: float = 0.0
     hold: float = 0.0
-    streak: int = 0
+    consecutive_failures: int = 0
     slots: tuple[float, ...] = ()
     refused_since: float = 0.0
     forbidden: Notification | None = None

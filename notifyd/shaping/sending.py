@@ -26,22 +26,24 @@ def dispatch(draft: StepContext) -> None:
     gate = draft.gate
     if gate.opens(draft.rules.rate) > draft.now.mono:
         return
-    row = choose(draft.queued(), gate.streak, draft.now)
+    row = choose(draft.queued(), gate.consecutive_failures, draft.now)
     if row is None:
         return
     release_group(draft, row)
     row = replace(row, status=Status.ATTEMPTING, attempts=row.attempts + 1, group="")
     draft.put_row(row)
     draft.gate = replace(draft.gate, in_flight=row.id, worker_free=False)
-    draft.decision.order = SendAttempt(row.id, row.attempts, row.failures, gate.streak)
+    draft.decision.order = SendAttempt(
+        row.id, row.attempts, row.failures, gate.consecutive_failures
+    )
 
 
 def choose(queued: list[Notification], streak: int, now: Now) -> Notification | None:
     """Pick urgent and high first, then the oldest; see `spread` for a streak of failures."""
-    ready = [row for row in queued if row.release <= now.mono]
-    tried = [row for row in ready if row.tried]
+    ready = [row for row in queued if row.not_before <= now.mono]
+    tried = [row for row in ready if row.was_attempted]
     if streak and len(tried) >= spread(streak):
-        return min(tried, key=lambda row: (row.release, row.created, row.id))
+        return min(tried, key=lambda row: (row.not_before, row.created, row.id))
     return min(ready, key=_turn, default=None)
 
 
@@ -61,9 +63,9 @@ def settle(draft: StepContext, outcome: Outcome) -> None:
     if row is None:
         return
     row = replace(row, status=Status.QUEUED, last_error=outcome.reason, report=outcome.report)
-    match outcome.verdict:
+    match outcome.kind:
         case OutcomeKind.DELIVERED | OutcomeKind.NO_DEVICE | OutcomeKind.FAILED:
-            draft.put_row(replace(row, status=_ENDED[outcome.verdict]))
+            draft.put_row(replace(row, status=_ENDED[outcome.kind]))
             _unrefuse(draft)
             draft.gate = replace(
                 draft.gate,
@@ -71,7 +73,7 @@ def settle(draft: StepContext, outcome: Outcome) -> None:
                 error="",
                 cause="",
                 nobody=_nobody(draft.gate, outcome),
-                streak=0,
+                consecutive_failures=0,
                 forbidden=None,
                 resume=now.mono,
             )
@@ -85,7 +87,7 @@ def settle(draft: StepContext, outcome: Outcome) -> None:
 
 
 def _nobody(gate: SendState, outcome: Outcome) -> str:
-    match outcome.verdict:
+    match outcome.kind:
         case OutcomeKind.NO_DEVICE:
             return outcome.reason
         case OutcomeKind.DELIVERED:
@@ -96,15 +98,15 @@ def _nobody(gate: SendState, outcome: Outcome) -> str:
 def _postpone(draft: StepContext, row: Notification, outcome: Outcome) -> None:
     now, gate = draft.now, draft.gate
     failures = row.failures + 1
-    release = now.mono + outcome.own_pause if failures >= _PATIENCE else row.release
-    draft.put_row(replace(row, failures=failures, release=release))
+    release = now.mono + outcome.own_pause if failures >= _PATIENCE else row.not_before
+    draft.put_row(replace(row, failures=failures, not_before=release))
     draft.gate = replace(
         gate,
-        streak=gate.streak + 1,
+        consecutive_failures=gate.consecutive_failures + 1,
         resume=now.mono + outcome.pause,
-        hold=now.mono + outcome.asked,
+        hold=now.mono + outcome.retry_after,
     )
-    if outcome.verdict is OutcomeKind.ENDPOINT:
+    if outcome.kind is OutcomeKind.ENDPOINT:
         _unrefuse(draft)
         _stop(draft, Sending.ENDPOINT, outcome)
     elif gate.sending is not Sending.REFUSED:  # of a refused token this says nothing
@@ -121,7 +123,7 @@ def _forbidden(draft: StepContext, row: Notification, outcome: Outcome) -> None:
     if earlier is None or earlier.id == row.id:
         failed = replace(row, status=Status.FAILED)
         draft.put_row(failed)
-        draft.gate = replace(draft.gate, forbidden=failed, streak=0)
+        draft.gate = replace(draft.gate, forbidden=failed, consecutive_failures=0)
         return
     draft.put_row(row)
     draft.put_row(replace(earlier, status=Status.QUEUED))
@@ -151,7 +153,9 @@ def _unrefuse(draft: StepContext) -> None:
 
 def allow(draft: StepContext) -> None:
     """Try again at once: somebody may have mended it. What the API itself asked for is kept."""
-    draft.gate = replace(draft.gate, resume=min(draft.gate.resume, draft.now.mono), streak=0)
+    draft.gate = replace(
+        draft.gate, resume=min(draft.gate.resume, draft.now.mono), consecutive_failures=0
+    )
 
 
 def recover(draft: StepContext) -> None:

@@ -166,7 +166,7 @@ class State:
             return first
         if opens <= self.stepped:
             # it was open at the last step: what is left stands back for a while
-            opens = min((row.release for row in self._queued()), default=inf)
+            opens = min((row.not_before for row in self._queued()), default=inf)
         return min(first, opens)
 
     def _queued(self) -> Iterable[Notification]:
@@ -193,20 +193,20 @@ class State:
             self._arm(held.due, key)
 
     def put_row(self, row: Notification, now: Now) -> None:
-        if not row.status.waiting:
+        if not row.status.is_waiting:
             self.rows.pop(row.id, None)
             return
         known = self.rows.get(row.id)
         self.rows[row.id] = row
-        if known and (known.status, known.expires, known.release) == (
+        if known and (known.status, known.expires, known.not_before) == (
             row.status,
             row.expires,
-            row.release,
+            row.not_before,
         ):
             return
         self._arm(now.mono + row.expires - now.wall, row.id)
         if row.status is Status.HELD:
-            self._arm(row.release, row.id)
+            self._arm(row.not_before, row.id)
 
     def _arm(self, at: float, key: str) -> None:
         if at < inf:
@@ -222,4 +222,4 @@ class State:
         for row in self.rows.values():
             self._arm(now.mono + row.expires - now.wall, row.id)
             if row.status is Status.HELD:
-                self._arm(row.release, row.id)
+                self._arm(row.not_before, row.id)

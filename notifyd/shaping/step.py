@@ -97,7 +97,10 @@ class _MatchBatch:
     def joined_by(self, match: Match) -> bool:
         """Gather a match, unless what it makes could depend on the order between groups."""
         event = match.event
-        if event.phase is not AlertState.NONE or self._draft.rule(event.trigger).every_match_alone:
+        if (
+            event.alert_state is not AlertState.NONE
+            or self._draft.rule(event.trigger).every_match_alone
+        ):
             return False
         self._events.setdefault((event.trigger, match.group), []).append(event)
         return True
@@ -111,7 +114,7 @@ class _MatchBatch:
 
 def _count(draft: StepContext, match: Match) -> None:
     event = match.event
-    if event.phase is AlertState.NONE:
+    if event.alert_state is AlertState.NONE:
         matches.count(draft, event.trigger, match.group, [event])
     else:
         conditions.change(draft, *matches.find(draft, event.trigger, match.group), match)
@@ -135,7 +138,7 @@ def _run_timers(draft: StepContext) -> None:
         _tend_group(draft, key, group)
     refused = draft.gate.sending is Sending.REFUSED
     for row in list(draft.rows()):
-        if row.status is Status.HELD and row.release <= now.mono:
+        if row.status is Status.HELD and row.not_before <= now.mono:
             release(draft, row)
         elif row.status is Status.QUEUED and row.expires <= now.wall and not refused:
             expire(draft, row)

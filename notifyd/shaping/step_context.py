@@ -85,7 +85,7 @@ class StepContext:
     def row(self, notification_id: str) -> Notification | None:
         """Find a row that still waits."""
         row = self.decision.rows.get(notification_id) or self._state.rows.get(notification_id)
-        return row if row and row.status.waiting else None
+        return row if row and row.status.is_waiting else None
 
     def put_row(self, row: Notification, content: Content | None = None) -> None:
         """Write a row; content, where its text must be made (anew)."""
@@ -100,7 +100,7 @@ class StepContext:
             if row.id not in changed:
                 yield row
         for row in changed.values():
-            if row.status.waiting:
+            if row.status.is_waiting:
                 yield row
 
     def waiting(self) -> int:

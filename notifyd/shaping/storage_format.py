@@ -160,7 +160,7 @@ _EVENT = _array(
         "path": _TEXT,
         "fields": _TEXTS,
         "facts": _TEXTS,
-        "phase": _enum(AlertState),
+        "alert_state": _enum(AlertState),
     },
 )
 
@@ -174,7 +174,7 @@ _SUMMARY = _object(
         "lines": ("lines", _list(_TEXT)),
         "paths": ("paths", _list(_TEXT)),
         "event": ("event", _EVENT),
-        "course": ("course", _enum(ConditionReport)),
+        "course": ("condition_report", _enum(ConditionReport)),
         "reminder": ("reminder", _COUNT),
     },
 )
@@ -271,7 +271,7 @@ _NOTIFICATION = _object(
         "count": ("count", _COUNT),
         "created": ("created", _TIME),
         "expires": ("expires", _TIME),
-        "release": ("release", _TIME),
+        "release": ("not_before", _TIME),
         "attempts": ("attempts", _COUNT),
         "failures": ("failures", _COUNT),
         "group": ("group", _TEXT),
@@ -310,7 +310,7 @@ _BOOKS = _object(
                     "nobody": ("nobody", _TEXT),
                     "resume": ("resume", _TIME),
                     "hold": ("hold", _TIME),
-                    "streak": ("streak", _COUNT),
+                    "streak": ("consecutive_failures", _COUNT),
                     "slots": ("slots", _list(_TIME)),
                     "refused_since": ("refused_since", _TIME),
                     "forbidden": ("forbidden", _optional(_NOTIFICATION)),
@@ -331,8 +331,8 @@ _INCIDENT = _object(
     {
         "wall": ("wall", _TIME),
         "title": ("title", _TEXT),
-        "sentence": ("sentence", _TEXT),
-        "told": ("told", _FLAG),
+        "sentence": ("message", _TEXT),
+        "told": ("reported", _FLAG),
     },
 )
 

@@ -39,7 +39,7 @@ def together(events: Sequence[Event]) -> MatchSummary:
         lines=tuple(_clip(event.line) for event in events[-LINES_KEPT:]),
         paths=tuple(dict.fromkeys(event.path for event in events if event.path))[:LINES_KEPT],
         event=last,
-        course=_COURSES[last.phase],
+        condition_report=_COURSES[last.alert_state],
     )
 
 
@@ -58,7 +58,7 @@ def joined(earlier: MatchSummary | None, later: MatchSummary) -> MatchSummary:
         lines=(earlier.lines + later.lines)[-LINES_KEPT:],
         paths=paths,
         event=later.event,
-        course=_course(earlier.course, later.course),
+        condition_report=_course(earlier.condition_report, later.condition_report),
     )
 
 

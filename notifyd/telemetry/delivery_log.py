@@ -31,8 +31,8 @@ class DeliveryReporter:
 
     def record(self, outcome: Outcome, mono: float) -> None:
         """Take note of an outcome that is on disk."""
-        self.outcomes[outcome.verdict] += 1
-        if outcome.verdict not in (OutcomeKind.FAILED, OutcomeKind.FORBIDDEN):
+        self.outcomes[outcome.kind] += 1
+        if outcome.kind not in (OutcomeKind.FAILED, OutcomeKind.FORBIDDEN):
             if self._failed and self._failed.id == outcome.id:
                 self._failed = None
             return

@@ -68,8 +68,7 @@ def build_status(
             for source in sources
         ],
         "incidents": [
-            {"at": incident.wall, "what": incident.sentence}
-            for incident in state.incidents.values()
+            {"at": incident.wall, "what": incident.message} for incident in state.incidents.values()
         ],
         "reload": {"error": reload_error},
     }
@@ -100,7 +99,7 @@ def _delivery(gate: SendState, now: Now) -> Json:
         "error": gate.error,
         "cause": gate.cause,
         "warning": gate.nobody,
-        "failures": gate.streak,
+        "failures": gate.consecutive_failures,
         "paused_for": round(max(0.0, gate.pauses_until - now.mono), 1),
     }
 

@@ -29,9 +29,9 @@ def title(trigger: str, kind: str, group: Sequence[str], tally: MatchSummary) ->
     if kind == "process" and len(named) == 1 and named[0] == tally.event.facts.get("name"):
         named = []  # the body says it
     head = f"{trigger} ({', '.join(named)})" if named else trigger
-    if tally.course:
+    if tally.condition_report:
         silence = tally.event.facts.get("event") == "stale"
-        return f"{head}: {(_SILENCE if silence else _COURSES)[tally.course]}"
+        return f"{head}: {(_SILENCE if silence else _COURSES)[tally.condition_report]}"
     if kind == "file":
         return f"{head}: {_change(tally)}"
     if kind == "process":

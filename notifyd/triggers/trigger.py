@@ -121,7 +121,7 @@ class Trigger:
             "first_line": tally.first_line,
             "lines": tally.lines,
             "fields": Fields(event.fields),
-            "state": tally.course.value,
+            "state": tally.condition_report.value,
             "reminder": tally.reminder,
             "duration": _duration(facts.get("duration", "")),
         }

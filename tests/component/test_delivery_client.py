@@ -33,7 +33,7 @@ from support.replies import (
 
 
 def verdict(answer) -> OutcomeKind:
-    return decide(answer, SendAttempt("n1", 1, 0, 0), Now(0, 0), 0.5).verdict
+    return decide(answer, SendAttempt("n1", 1, 0, 0), Now(0, 0), 0.5).kind
 
 
 async def test_the_request_is_as_the_contract_says():
@@ -103,7 +103,7 @@ async def test_each_answer_gets_its_verdict_and_words(reply, expected, words):
         platform.plan(reply)
         answer = await ask(platform.url)
     outcome = decide(answer, SendAttempt("n1", 1, 0, 0), Now(0, 0), 0.5)
-    assert outcome.verdict is expected
+    assert outcome.kind is expected
     assert words in outcome.reason
     assert Platform.token not in repr(outcome)
 

@@ -20,7 +20,7 @@ def _clean(monkeypatch):
 
 def reason(answer) -> str:
     outcome = decide(answer, SendAttempt("n1", 1, 0, 0), Now(0, 0), 0.5)
-    assert outcome.verdict is OutcomeKind.RETRY
+    assert outcome.kind is OutcomeKind.RETRY
     return outcome.reason
 
 

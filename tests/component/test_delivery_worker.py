@@ -32,8 +32,10 @@ class MemoryQueue:
         self.accepting = asyncio.Event()
         self.accepting.set()
 
-    def put(self, notification_id: str, failures: int = 0, streak: int = 0) -> None:
-        self.attempts.put_nowait(SendAttempt(notification_id, failures + 1, failures, streak))
+    def put(self, notification_id: str, failures: int = 0, consecutive_failures: int = 0) -> None:
+        self.attempts.put_nowait(
+            SendAttempt(notification_id, failures + 1, failures, consecutive_failures)
+        )
 
     async def next_attempt(self) -> SendAttempt:
         return await self.attempts.get()
@@ -58,7 +60,7 @@ class MemoryQueue:
     async def next_outcome_kind(self) -> OutcomeKind:
         outcome = await self.next_report()
         assert isinstance(outcome, Outcome), outcome
-        return outcome.verdict
+        return outcome.kind
 
 
 def token_file(path: Path) -> TokenSource:
@@ -101,7 +103,7 @@ async def test_attempts_are_sent_in_order_and_each_is_reported(tokens):
         platform.plan(ok(), status(422), ok(devices=0))
         reports = [await queue.next_report() for _ in range(3)]
         assert [request.id for request in platform.received] == ["a", "b", "c"]
-    assert [(outcome.id, outcome.verdict) for outcome in reports] == [
+    assert [(outcome.id, outcome.kind) for outcome in reports] == [
         ("a", OutcomeKind.DELIVERED),
         ("b", OutcomeKind.FAILED),
         ("c", OutcomeKind.NO_DEVICE),
@@ -123,11 +125,11 @@ async def test_nothing_else_is_sent_until_an_outcome_is_on_disk(tokens):
 
 async def test_a_failure_is_reported_with_its_backoff(tokens):
     queue = MemoryQueue()
-    queue.put("a", failures=2, streak=4)
+    queue.put("a", failures=2, consecutive_failures=4)
     async with Platform() as platform, working(queue, platform, tokens, jitter=1.0):
         platform.plan(reset_before())
         outcome = await queue.next_report()
-    assert outcome.verdict is OutcomeKind.RETRY
+    assert outcome.kind is OutcomeKind.RETRY
     assert (outcome.pause, outcome.own_pause) == (16, 4)
 
 
@@ -151,7 +153,7 @@ async def test_a_new_token_after_a_refusal_is_reported_at_once(way, tokens):
         tokens.path.write_text(NEW[:-1] + "O")
         platform.tokens = {NEW}
         outcome = await queue.next_report()
-        assert outcome.verdict is OutcomeKind.REFUSED
+        assert outcome.kind is OutcomeKind.REFUSED
         assert outcome.reason.endswith(f"give a new one in {tokens.path}")
         if way == "renamed":
             fresh = tokens.path.with_name("fresh")
@@ -230,7 +232,7 @@ async def test_a_missing_token_is_a_refusal_until_the_file_appears(tmp_path):
     tokens, queue = token_file(tmp_path / "token"), MemoryQueue("a")
     async with Platform() as platform, working(queue, platform, tokens):
         outcome = await queue.next_report()
-        assert (outcome.verdict, outcome.pause) == (OutcomeKind.REFUSED, 0)
+        assert (outcome.kind, outcome.pause) == (OutcomeKind.REFUSED, 0)
         assert f"cannot be read from {tokens.path}: No such file" in outcome.reason
         assert platform.received == []
         tokens.path.write_text(Platform.token)
@@ -244,7 +246,7 @@ async def test_a_token_that_no_header_can_carry_is_a_refusal(token, tokens):
     async with Platform() as platform, working(queue, platform, tokens):
         outcome = await queue.next_report()
         assert platform.sockets == 0
-    assert outcome.verdict is OutcomeKind.REFUSED
+    assert outcome.kind is OutcomeKind.REFUSED
     assert str(tokens.path) in outcome.reason
     assert not token or token not in outcome.reason
 
@@ -254,7 +256,7 @@ async def test_a_payload_that_json_cannot_hold_fails_and_the_next_is_sent(tokens
     queue.payloads["a"] = Payload("a", "T", "", {"value": float("inf")})
     async with Platform() as platform, working(queue, platform, tokens):
         outcome = await queue.next_report()
-        assert (outcome.verdict, outcome.reason) == (
+        assert (outcome.kind, outcome.reason) == (
             OutcomeKind.FAILED,
             "its data cannot be written as JSON",
         )
@@ -266,7 +268,7 @@ async def test_a_payload_that_cannot_be_read_from_the_store_is_retried(tokens):
     queue.payloads["a"] = StoreUnavailableError("the disk is full")
     async with Platform() as platform, working(queue, platform, tokens):
         outcome = await queue.next_report()
-    assert (outcome.verdict, outcome.reason) == (OutcomeKind.RETRY, "the disk is full")
+    assert (outcome.kind, outcome.reason) == (OutcomeKind.RETRY, "the disk is full")
 
 
 async def test_an_echoed_token_does_not_reach_the_outcome(tokens):

@@ -186,7 +186,7 @@ def test_a_silent_unit_is_told_once_and_so_is_its_end(run):
     assert daemon.lines() == ["no line in app.service for 10s"]
     daemon.write("anything")
     daemon.turn()
-    assert [event.phase for event in daemon.events if event.phase] == [
+    assert [event.alert_state for event in daemon.events if event.alert_state] == [
         AlertState.FIRING,
         AlertState.RESOLVED,
     ]

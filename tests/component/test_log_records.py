@@ -251,7 +251,7 @@ def test_silence_is_told_once_and_begins_anew_with_the_next_line(tmp_path):
         daemon.pass_time(15.0)
     silences = [[event for event in daemon.events if event.trigger == name] for name in "tm"]
     for told in silences:
-        phases = [event.phase for event in told if event.phase]
+        phases = [event.alert_state for event in told if event.alert_state]
         assert phases[-3:] == [AlertState.FIRING, AlertState.RESOLVED, AlertState.FIRING]
 
 

@@ -26,7 +26,7 @@ def commit(*entries, pieces=None, positions=None, wall=10.0, forget=None):
 
 async def test_what_was_committed_is_there_for_the_next_process(tmp_path):
     peer = Peer(1000, 100, 7)
-    whole = row("a", release=3.5, attempts=2, failures=1, group='["app"]', key="k", peer=peer)
+    whole = row("a", not_before=3.5, attempts=2, failures=1, group='["app"]', key="k", peer=peer)
     async with OutboxStore(tmp_path) as store:
         await store.commit(
             commit(
@@ -42,7 +42,7 @@ async def test_what_was_committed_is_there_for_the_next_process(tmp_path):
     assert saved.rows == [
         row(
             "a",
-            release=3.5,
+            not_before=3.5,
             attempts=2,
             failures=1,
             group='["app"]',

@@ -132,7 +132,7 @@ async def test_groups_are_restored_in_the_middle_of_counting(tmp_path):
 async def test_conditions_are_restored_with_their_reminders_and_mutes(tmp_path):
     state, _ = await restored(SCHEMA_2, tmp_path)
     reminded, muted = (state.groups[f'["{name}"]'].alarm for name in ("silent", "silent-muted"))
-    assert reminded.event.phase is AlertState.FIRING
+    assert reminded.event.alert_state is AlertState.FIRING
     assert reminded.reminders == 1
     assert reminded.due > state.groups['["silent"]'].seen + 4 * HOUR
     assert (muted.due, muted.reminders, muted.row) == (NEVER, 0, "")
@@ -179,10 +179,10 @@ async def test_sending_and_the_outbox_are_restored(tmp_path):
     }
     assert gate.in_flight == rows["next"].id
     failing = rows["failing"]
-    assert (failing.attempts, failing.failures, failing.release) == (3, 3, gate.resume)
+    assert (failing.attempts, failing.failures, failing.not_before) == (3, 3, gate.resume)
     assert failing.last_error == gate.error
     assert rows["queued anew"].key == "build"
-    assert rows["held"].release > gate.resume + 4 * HOUR
+    assert rows["held"].not_before > gate.resume + 4 * HOUR
 
 
 async def test_ledgers_traces_and_incidents_are_restored(tmp_path):
@@ -196,7 +196,7 @@ async def test_ledgers_traces_and_incidents_are_restored(tmp_path):
     assert state.trails["counting"][0].detail == "3 of 5 within 32400 s"
     (incident,) = state.incidents.values()
     assert incident.title == "notifyd's database was deleted"
-    assert incident.told
+    assert incident.reported
 
 
 async def test_checkpoints_of_every_source_are_read(tmp_path):

@@ -57,7 +57,7 @@ class History:
 
     def restart(self) -> None:
         """Lose all that is not on disk, and come back."""
-        waiting = [row for row in self.rows.values() if row.status.waiting]
+        waiting = [row for row in self.rows.values() if row.status.is_waiting]
         self.state = restore_state(self.stored, waiting, seed="seed", now=self.now)
         self.feed(Configured(self.rules))
         self.start_worker()
@@ -97,8 +97,8 @@ class History:
 
     def _write(self, row: Notification, content: object) -> None:
         known = self.rows.get(row.id)
-        if known is not None and known.tried:
-            assert row.tried
+        if known is not None and known.was_attempted:
+            assert row.was_attempted
             assert row.status not in (Status.MERGED, Status.REPLACED, Status.CANCELLED)
             assert row.count == known.count
             assert content is None

@@ -157,9 +157,9 @@ class Story:
             case [trigger, "matches", line]:
                 self._at(at, lambda: self._match(trigger, line))
             case [trigger, "begins", line]:
-                self._at(at, lambda: self._match(trigger, line, phase=AlertState.FIRING))
+                self._at(at, lambda: self._match(trigger, line, alert_state=AlertState.FIRING))
             case [trigger, "ends", line]:
-                self._at(at, lambda: self._match(trigger, line, phase=AlertState.RESOLVED))
+                self._at(at, lambda: self._match(trigger, line, alert_state=AlertState.RESOLVED))
             case ["send", title, *options]:
                 given = dict(zip(options[::2], options[1::2], strict=True))
                 self._at(at, lambda: self._send(title, given))
@@ -240,15 +240,15 @@ class Story:
         self.said = said
 
     def _match(
-        self, trigger: str, line: str, number: int = 1, phase: AlertState = AlertState.NONE
+        self, trigger: str, line: str, number: int = 1, alert_state: AlertState = AlertState.NONE
     ) -> None:
         compiled = self.pipeline.triggers[trigger]
         patterns = getattr(compiled.config, "patterns", [])
         found = next(filter(None, (re.search(pattern, line) for pattern in patterns)), None)
-        fields = found.groupdict() if found and not phase else {}
-        facts = {"event": "stale"} if phase else {}
+        fields = found.groupdict() if found and not alert_state else {}
+        facts = {"event": "stale"} if alert_state else {}
         wall = self.history.now.wall
-        event = Event(trigger, wall, line, "/var/log/app.log", fields, facts, phase)
+        event = Event(trigger, wall, line, "/var/log/app.log", fields, facts, alert_state)
         self._feed(*[compiled.match(event)] * number)
 
     def _send(self, title: str, options: dict[str, str]) -> None:

@@ -16,9 +16,9 @@ GOOD = {"delivered": 1, "failed": 0, "devices": 1}
 
 
 def judged(
-    answer: ApiResponse, *, streak: int = 0, failures: int = 0, jitter: float = 1.0
+    answer: ApiResponse, *, consecutive_failures: int = 0, failures: int = 0, jitter: float = 1.0
 ) -> Outcome:
-    return decide(answer, SendAttempt("n1", 1, failures, streak), NOW, jitter)
+    return decide(answer, SendAttempt("n1", 1, failures, consecutive_failures), NOW, jitter)
 
 
 def http_date(seconds: float) -> str:
@@ -39,7 +39,7 @@ TABLE = {
 )
 def test_each_status_means_what_the_table_says(status, verdict):
     outcome = judged(ApiResponse(status, success=False, said="a reason"))
-    assert outcome.verdict is verdict
+    assert outcome.kind is verdict
     assert str(status) in outcome.reason
     assert "a reason" in outcome.reason
     assert outcome.id == "n1"
@@ -67,20 +67,20 @@ def test_success_is_delivered_with_the_apis_figures(status):
 )
 def test_success_without_a_phone_is_no_device(report, reason):
     outcome = judged(ApiResponse(200, success=True, report=report))
-    assert (outcome.verdict, outcome.reason) == (OutcomeKind.NO_DEVICE, reason)
+    assert (outcome.kind, outcome.reason) == (OutcomeKind.NO_DEVICE, reason)
     assert outcome.report == report
 
 
 @pytest.mark.parametrize("report", [{"skipped": False, **GOOD}, {"skipped": 0}, {}, GOOD])
 def test_what_was_not_skipped_is_delivered(report):
-    assert judged(ApiResponse(200, success=True, report=report)).verdict is OutcomeKind.DELIVERED
+    assert judged(ApiResponse(200, success=True, report=report)).kind is OutcomeKind.DELIVERED
 
 
 def test_devices_that_all_failed_are_named():
     errors = [{"code": "messaging/third-party-auth-error", "message": "bad key", "count": 2}]
     report = {"delivered": 0, "failed": 2, "devices": 2, "errors": errors}
     outcome = judged(ApiResponse(200, success=True, report=report))
-    assert (outcome.verdict, outcome.reason) == (
+    assert (outcome.kind, outcome.reason) == (
         OutcomeKind.DELIVERED,
         "no device took it (bad key)",
     )
@@ -105,7 +105,7 @@ def test_devices_that_all_failed_are_named():
 )
 def test_what_is_tried_again_says_why(answer, reason):
     outcome = judged(answer)
-    assert (outcome.verdict, outcome.reason) == (OutcomeKind.RETRY, reason)
+    assert (outcome.kind, outcome.reason) == (OutcomeKind.RETRY, reason)
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,10 @@ def test_jitter_spreads_over_the_whole_range(failures, lower, higher):
         assert backoff(failures, lower) <= backoff(failures, higher)
 
 
-def test_all_of_sending_backs_off_by_the_streak_and_one_by_its_own_failures():
-    outcome = judged(ApiResponse(503), streak=4, failures=1)
+def test_sending_backs_off_by_its_consecutive_failures_and_a_notification_by_its_own():
+    outcome = judged(ApiResponse(503), consecutive_failures=4, failures=1)
     assert (outcome.pause, outcome.own_pause) == (16, 2)
-    assert judged(ApiResponse(404), streak=4, failures=1).pause == 16
+    assert judged(ApiResponse(404), consecutive_failures=4, failures=1).pause == 16
 
 
 @pytest.mark.parametrize(

@@ -92,9 +92,9 @@ def matches(history, trigger):
     return history.state.ledgers.get(trigger, TriggerStats()).matches
 
 
-def condition(trigger, group, phase):
+def condition(trigger, group, alert_state):
     plain = match(trigger, group)
-    return plain._replace(event=plain.event._replace(phase=phase))
+    return plain._replace(event=plain.event._replace(alert_state=alert_state))
 
 
 def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the actions
@@ -131,9 +131,9 @@ def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the ac
             history.start_worker()
         case ("submit", key, delay):
             history.submit_if_room(key=key, delay=delay)
-        case ("condition", trigger, group, phase):
+        case ("condition", trigger, group, alert_state):
             before = matches(history, trigger)
-            history.feed(condition(trigger, group, phase))
+            history.feed(condition(trigger, group, alert_state))
             counted = matches(history, trigger) - before
             assert counted in (0, 1)  # what is known already, or not to be told, is no match
             fed[trigger] += counted

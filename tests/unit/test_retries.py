@@ -40,7 +40,7 @@ def test_what_failed_goes_out_again_under_its_id(run, verdict):
 def test_what_expired_gets_a_new_time_to_expire(run):
     run.configure(run.with_rules(expire=100.0))
     row = run.submit("a")
-    run.answer(OutcomeKind.RETRY, pause=3600.0, asked=3600.0)
+    run.answer(OutcomeKind.RETRY, pause=3600.0, retry_after=3600.0)
     run.sleep(150)
     assert run.rows[row.id].status is Status.EXPIRED
     assert retry(run, row).row.status is Status.QUEUED
@@ -58,7 +58,7 @@ def test_it_ends_a_backoff_but_not_a_retry_after(run):
     run.answer(OutcomeKind.RETRY, pause=300.0)
     assert retry(run, failed).refusal == ""
     assert run.in_flight
-    run.answer(OutcomeKind.RETRY, pause=300.0, asked=300.0)
+    run.answer(OutcomeKind.RETRY, pause=300.0, retry_after=300.0)
     assert retry(run, waiting).refusal == ""
     assert run.in_flight == ""
 

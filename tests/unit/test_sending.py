@@ -99,7 +99,7 @@ def test_an_outage_touches_few_of_those_that_wait(run):
         if run.in_flight:
             run.answer(OutcomeKind.RETRY, pause=10.0, own_pause=10.0)
         run.sleep(10)
-    assert sum(row.tried for row in run.rows.values()) <= spread(300) + 1
+    assert sum(row.was_attempted for row in run.rows.values()) <= spread(300) + 1
 
 
 def test_a_refused_token_stops_sending_and_the_expiry_of_what_waits(run):
@@ -205,7 +205,7 @@ def test_a_retry_after_is_cut_short_by_nothing(run, before):
     if before:
         run.answer(before)
         run.feed(SendingAllowed())
-    run.answer(OutcomeKind.RETRY, pause=3600.0, asked=3600.0)
+    run.answer(OutcomeKind.RETRY, pause=3600.0, retry_after=3600.0)
     run.feed(SendingAllowed())
     assert run.in_flight == ""
     run.sleep(1800)
@@ -225,11 +225,11 @@ def test_a_backoff_ends_when_somebody_asks_for_it(run):
 
 
 @pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
-@pytest.mark.parametrize("asked", [0.0, 100.0])
-def test_a_step_of_the_wall_clock_neither_ends_nor_lengthens_a_pause(run, jump, asked):
+@pytest.mark.parametrize("retry_after", [0.0, 100.0])
+def test_a_step_of_the_wall_clock_neither_ends_nor_lengthens_a_pause(run, jump, retry_after):
     run.configure(run.with_rules(expire=1e6))
     run.submit("a")
-    run.answer(OutcomeKind.RETRY, pause=100.0, asked=asked)
+    run.answer(OutcomeKind.RETRY, pause=100.0, retry_after=retry_after)
     run.sleep(50, wall=50 + jump)
     run.restart()
     run.sleep(49)
@@ -240,7 +240,7 @@ def test_a_step_of_the_wall_clock_neither_ends_nor_lengthens_a_pause(run, jump, 
 
 def test_a_start_waits_an_hour_at_most_whatever_became_of_the_clocks(run):
     run.submit("a")
-    run.answer(OutcomeKind.RETRY, pause=3600.0, asked=3600.0)
+    run.answer(OutcomeKind.RETRY, pause=3600.0, retry_after=3600.0)
     run.now = Now(run.now.mono - 900.0, run.now.wall)
     run.restart()
     run.sleep(3601)
@@ -275,7 +275,7 @@ def test_a_flapping_api_gets_everything_through_and_forgets_the_pauses(run):
             )
         run.sleep(1)
     assert {row.status for row in run.rows.values()} == {Status.DELIVERED}
-    assert run.state.books.gate.streak == 0
+    assert run.state.books.gate.consecutive_failures == 0
 
 
 def test_an_outcome_told_twice_changes_nothing(run):

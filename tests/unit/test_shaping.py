@@ -133,7 +133,7 @@ def test_later_matches_join_the_notification_that_nobody_has_tried():
     run.sleep(5)  # the cooldown ends while the first is still under way
     run.feed(match("app"))
     run.sleep(5)
-    assert [(row.count, row.tried) for row in run.rows.values()] == [(1, True), (3, False)]
+    assert [(row.count, row.was_attempted) for row in run.rows.values()] == [(1, True), (3, False)]
     run.answer()
     assert run.in_flight != first
     assert run.told(Status.ATTEMPTING) == {"app": 3}
@@ -223,7 +223,7 @@ def test_a_storm_is_merged_by_trigger_and_keeps_its_counts():
     run = History(rules)
     run.feed(match("loud"), match("loud"), *[match("app")] * 50, *[match("disk")] * 30)
     run.feed(match("app"))
-    waiting = [row for row in run.rows.values() if row.status.waiting]
+    waiting = [row for row in run.rows.values() if row.status.is_waiting]
     assert sorted((row.trigger, row.count) for row in waiting) == [
         ("app", 51),
         ("disk", 30),

@@ -125,7 +125,7 @@ VALUES = {
         10,
         {"": 1_795_620_000.5, "app": 1_795_630_000.5},
     ),
-    "incident": Incident(1_795_613_590.25, "a title", "A sentence.", told=True),
+    "incident": Incident(1_795_613_590.25, "a title", "A sentence.", reported=True),
 }
 """One of each kind, no attribute of which has its default."""
 
@@ -258,7 +258,7 @@ def test_a_newer_version_is_refused_for_its_own_entry_alone():
     assert state.strays == (newer,)
     assert list(state.groups) == [kept.removeprefix("group:")]
     (incident,) = state.incidents.values()
-    assert f"{newer} (version 2; this notifyd reads version 1)" in incident.sentence
+    assert f"{newer} (version 2; this notifyd reads version 1)" in incident.message
 
 
 def test_the_version_of_today_may_be_written_down():
@@ -269,8 +269,8 @@ def test_several_unreadable_entries_are_named_with_their_reasons():
     stored = {f"ledger:{number}": '{"matches": "x"}' for number in range(7)}
     state = restore_state(stored, (), seed="seed", now=History(Rules()).now)
     (incident,) = state.incidents.values()
-    assert incident.sentence.startswith(
+    assert incident.message.startswith(
         "Dropped 7 stored entries that could not be read, with the matches they counted: "
         "ledger:0 (matches: input should be a valid integer); ledger:1 ("
     )
-    assert incident.sentence.endswith(" and 2 more. Everything else is kept.")
+    assert incident.message.endswith(" and 2 more. Everything else is kept.")

@@ -80,4 +80,4 @@ class StalenessTimer:
         if phase is AlertState.RESOLVED:
             line = f"{what}s come again in {where}"
         path = trigger.paths[0] if len(trigger.paths) == 1 else ""
-        return Event(name, wall, line, path=path, facts={"event": "stale"}, phase=phase)
+        return Event(name, wall, line, path=path, facts={"event": "stale"}, alert_state=phase)
