@@ -218,10 +218,11 @@ async def test_checkpoints_of_every_source_are_read(tmp_path):
     for key, text in positions.items():
         if key.startswith("log:file:"):
             assert_holds(json.loads(Checkpoint.parse(text).text()), json.loads(text), key)
-    cursor = Cursor.parse(positions["journal:read"])
-    assert json.loads(cursor.text()) == json.loads(positions["journal:read"])
-    (job,) = [text for key, text in positions.items() if key.startswith("process:job:")]
-    assert json.loads(WatchedProcess.remembered(job).remember()) == json.loads(job)
+    cursor = Cursor.decode(positions["journal:read"])
+    assert json.loads(cursor.encode()) == json.loads(positions["journal:read"])
+    (job,) = [key for key in positions if key.startswith("process:job:")]
+    watched = WatchedProcess.decode(job.rpartition(":")[2], positions[job])
+    assert json.loads(watched.encode()) == json.loads(positions[job])
 
 
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
