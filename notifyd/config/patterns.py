@@ -3,11 +3,11 @@
 import re
 import warnings
 from collections.abc import Iterable
-from re import _constants as op  # type: ignore[attr-defined]  # the parse tree is not public
-from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 import regex
+
+from notifyd.text.regex_parser import Item, min_width, op, parse
 
 _NAMED_GROUP = re.compile(r"\(\?P?<([^\W\d]\w*)>")
 _UNBOUNDED = 1000
@@ -37,8 +37,8 @@ def pattern_warnings(pattern: str) -> list[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = parser.parse(pattern)
-        matches_empty = tree.getwidth()[0] == 0
+            tree = parse(pattern)
+        matches_empty = min_width(tree) == 0
         backtracks = any(_can_backtrack(item) for item in tree)
     except (re.error, RecursionError, OverflowError):  # syntax of the regex module only
         matches_empty, backtracks = compile_pattern(pattern).search("") is not None, False
@@ -57,7 +57,7 @@ def may_match_every_line(pattern: str) -> bool:
     return any("empty string" in warning for warning in pattern_warnings(pattern))
 
 
-def _can_backtrack(item: Any, *, repeated: bool = False) -> bool:
+def _can_backtrack(item: Item, *, repeated: bool = False) -> bool:
     r"""Return whether an unbounded repeat contains another that can match the same text.
 
     `(a+)+` does; `(\d+,)+` does not, because the comma separates the rounds.
@@ -83,7 +83,7 @@ def _can_backtrack(item: Any, *, repeated: bool = False) -> bool:
 
 def _sequence_can_backtrack(items: Any, *, repeated: bool) -> bool:
     """Check a sequence. Inside a repeat, other required items can separate its rounds."""
-    widths = [_min_width(item) for item in items]
+    widths = [min_width([item]) for item in items]
     for index, item in enumerate(items):
         separated = any(widths[:index] + widths[index + 1 :]) and not _matches_anything(item)
         if _can_backtrack(item, repeated=repeated and not separated):
@@ -91,13 +91,7 @@ def _sequence_can_backtrack(items: Any, *, repeated: bool) -> bool:
     return False
 
 
-def _min_width(item: Any) -> int:
-    """Return the least number of characters that an item matches."""
-    state = parser.State()
-    return int(parser.SubPattern(state, [item]).getwidth()[0])
-
-
-def _matches_anything(item: Any) -> bool:
+def _matches_anything(item: Item) -> bool:
     """Return whether an item is `.*` or similar, which matches any separator as well."""
     code, value = item
     if code is op.SUBPATTERN:

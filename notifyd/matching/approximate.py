@@ -8,14 +8,14 @@ import re
 import warnings
 from collections.abc import Callable
 from functools import lru_cache, partial
-from re import _constants as op  # type: ignore[attr-defined] # the parse tree is not public
-from re import _parser as parser  # type: ignore[attr-defined]
 from typing import NamedTuple
 
 from notifyd.matching import charset, regex_ast
 from notifyd.matching.encoding import FIRST_TRAIL, Layout, layout
 from notifyd.matching.literals import Part, any_of, parts
 from notifyd.matching.regex_ast import Bytes, Chars, Choice, Node, Repeat, Sequence
+from notifyd.text import regex_parser
+from notifyd.text.regex_parser import op
 
 _COPIES = 8
 _TRAIL = frozenset(range(FIRST_TRAIL, 0x80))
@@ -63,8 +63,8 @@ def read(pattern: str, encoding: Layout) -> Read:
         raise ValueError("it uses approximate matching")
     try:
         with warnings.catch_warnings(action="error", category=FutureWarning):
-            tree = parser.parse(pattern)
-        flags = tree.state.flags
+            tree = regex_parser.parse(pattern)
+        flags = regex_parser.flags(tree)
         widener = _Approximator(encoding)
         whole = widener.sequence(tree, flags)
     except (re.error, FutureWarning, OverflowError, RecursionError, ValueError):

@@ -1,8 +1,7 @@
 """Which characters a pattern's literal or class may match, as far as ASCII, and whether others."""
 
-from re import _constants as op  # type: ignore[attr-defined] # the parser's own names
-
 from notifyd.matching.regex_ast import Chars
+from notifyd.text.regex_parser import op
 
 _ASCII = frozenset(range(0x80))
 _DIGIT = frozenset(b"0123456789")
