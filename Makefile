@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: platform help run test lint types layers format unit soak bench bench-burst bench-compiling bench-idle bench-journal bench-latency bench-logs lock clean system-packages
+.PHONY: platform help run test lint types layers format unit soak docs bench bench-burst bench-compiling bench-idle bench-journal bench-latency bench-logs lock clean system-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -40,6 +40,9 @@ unit: $(READY) ## the tests alone
 
 soak: $(READY) ## the long drills: kills, outages, full disks, then the books (SOAK_SECONDS)
 	$(BIN)/pytest -n $(JOBS) -m soak -q --timeout 3600
+
+docs: $(READY) ## write the reference pages in docs/ from the code
+	$(BIN)/python docs/generate.py
 
 format: $(READY) ## write the style
 	$(BIN)/ruff check --fix .

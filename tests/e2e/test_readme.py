@@ -1,28 +1,23 @@
 """What the README shows is what happens: its blocks are executed as they are written."""
 
 import asyncio
-import os
 import re
-import signal
-import subprocess
 import sys
 import tomllib
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
-from notifyd.client.http import send_request
 from notifyd.config.load import load
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import TYPES, ShapingConfig
-from notifyd.model.errors import UnreachableError
 from notifyd.model.notifications import MatchSummary
 from notifyd.sources.schedule.source import ScheduleSource
 from notifyd.triggers import Trigger
 from support.daemon import wait_for
 from support.markdown import blocks, pushes, section
+from support.shell import environ, listed, running, shell, typed, wait_for_daemon, wait_for_pushes
 from support.wheelhouse import pack
 
 ROOT = Path(__file__).parents[2]
@@ -32,75 +27,9 @@ TRIGGERS = section(README, "## Triggers")
 FIVE_MINUTES = section(README, "## Five minutes from a token to a push")
 
 
-def environ(home, **more):
-    path = f"{home}/.local/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {"HOME": str(home), "PATH": path, **more}
-
-
-def shell(script, env, cwd=ROOT, given="", options="-eu"):
-    done = subprocess.run(
-        ["sh", options, "-c", script],
-        env=env,
-        cwd=cwd,
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def typed(script, env, cwd=ROOT):
-    """Run a block in which a program fails on purpose, as an interactive shell would."""
-    shell(f"{script}\ntrue", env, cwd, options="-u")
-
-
-@contextmanager
-def running(script, env, cwd=ROOT):
-    """Run a script that does not end by itself; it is ended as by Ctrl-C."""
-    process = subprocess.Popen(
-        ["sh", "-eu", "-c", script], env=env, cwd=cwd, start_new_session=True
-    )
-    try:
-        yield process
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(15)
-
-
-def rows(socket):
-    try:
-        _, answer = send_request("GET", "/v1/notifications", socket_path=str(socket))
-    except UnreachableError:
-        return None
-    return [(row["title"], row["body"]) for row in answer["notifications"]]
-
-
-def arrived(platform, text, home):
-    """Wait for the pushes that a text announces; a body counts where one is shown."""
-
-    def missing():
-        shown = {(item.json["title"], item.json.get("body", "")) for item in platform.received}
-        titles = {title for title, _ in shown}
-        return [
-            (title, body)
-            for title, body in pushes(text.replace("~/", f"{home}/"))
-            if (title, body) not in shown and (body or title not in titles)
-        ]
-
-    assert pushes(text)
-    wait_for(lambda: not missing(), what=missing)
-
-
-def socket_of(home):
-    return home / ".local/state/notifyd/notifyd.sock"
-
-
 @pytest.mark.timeout(180)  # it installs into a new virtual environment
 def test_five_minutes_lead_from_a_token_to_a_push(tmp_path, platform):
-    home, wheels = tmp_path / "home", tmp_path / "wheels"
-    home.mkdir()
+    home, wheels = tmp_path, tmp_path / "wheels"  # a socket's path has to be short
     wheels.mkdir()
     needed = PROJECT["project"]["dependencies"] + PROJECT["build-system"]["requires"]
     pack(wheels, [Requirement(text).name for text in needed])
@@ -117,9 +46,9 @@ def test_five_minutes_lead_from_a_token_to_a_push(tmp_path, platform):
     shell(token, env, given=f"{platform.token}\n")
     (home / ".config/notifyd/config.toml").write_text(config)
     with running(start, env):
-        wait_for(lambda: rows(socket_of(home)) is not None)
+        wait_for_daemon(home)
         shell(use, env)
-        arrived(platform, FIVE_MINUTES, home)
+        wait_for_pushes(platform, FIVE_MINUTES, home)
 
 
 def test_the_examples_send_the_pushes_that_are_announced(tmp_path, platform):
@@ -129,10 +58,10 @@ def test_the_examples_send_the_pushes_that_are_announced(tmp_path, platform):
     config.write_text("\n".join(blocks(TRIGGERS, "toml")))
     immediate = TRIGGERS.replace(section(TRIGGERS, "### Schedules"), "")
     with running("notifyd run", env):
-        wait_for(lambda: rows(socket_of(tmp_path)) is not None)
+        wait_for_daemon(tmp_path)
         for script in blocks(TRIGGERS, "sh"):
             typed(script, env)
-        arrived(platform, immediate, tmp_path)
+        wait_for_pushes(platform, immediate, tmp_path)
 
 
 async def test_the_schedule_fires_with_the_announced_push():
@@ -170,11 +99,11 @@ def test_the_demo_shows_what_the_second_shell_does(tmp_path):
     recipe = recipe.replace("$(BIN)", ".venv/bin")
     socket = tmp_path / ".demo/notifyd.sock"
     with running(f"{recipe} --port 0", environ(tmp_path), tmp_path):
-        wait_for(lambda: rows(socket) is not None)
+        wait_for(lambda: listed(socket) is not None)
         typed(second_shell, environ(tmp_path), tmp_path)
         expected = {"disk full", "reports: created results.csv", "jobs: failed", "Hi"}
         wait_for(
-            lambda: expected <= {title for title, _ in rows(socket)}, what=lambda: rows(socket)
+            lambda: expected <= {title for title, _ in listed(socket)}, what=lambda: listed(socket)
         )
 
 

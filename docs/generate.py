@@ -1,0 +1,226 @@
+"""Write the reference pages from the code: `make docs`.
+
+docs/configuration.md comes from the models in notifyd/config: the text of a key is the docstring
+below its field. docs/commands.md comes from the help of the commands.
+"""
+
+import ast
+import inspect
+import io
+import os
+import re
+from contextlib import redirect_stdout
+from enum import Enum
+from pathlib import Path
+from typing import get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from notifyd.cli import COMMANDS, main
+from notifyd.config.sections import RateConfig, Section
+from notifyd.config.settings import Settings
+from notifyd.config.templates import NAMES
+from notifyd.config.triggers import TYPES, TriggerConfig
+from notifyd.text.durations import format_duration, format_size
+
+FOLDER = Path(__file__).parent
+
+KINDS = {
+    "AbsolutePath": "path",
+    "Change": "list of text",
+    "Count": "integer",
+    "Cron": "text",
+    "Data": "table",
+    "Days": "list of text",
+    "Duration": "duration",
+    "Encoding": "text",
+    "Group": "text",
+    "IgnorePatterns": "list of paths",
+    "Lines": "integer",
+    "Mode": "text",
+    "Moment": "list of text",
+    "Names": "list of text",
+    "Pattern": "pattern",
+    "Patterns": "list of patterns",
+    "Positive": "duration",
+    "PriorityName": "text",
+    "ProcessName": "text",
+    "RateConfig": "table",
+    "SecretPath": "path",
+    "Size": "size",
+    "SocketPath": "path",
+    "SomePathPatterns": "list of paths",
+    "SomePatterns": "list of patterns",
+    "SomeUnitPatterns": "list of text",
+    "Spans": "list of text",
+    "Template": "template",
+    "Url": "text",
+    "User": "text",
+    "Zone": "text",
+    "bool": "boolean",
+    "int": "integer",
+}
+"""What a key takes, by the name in its annotation that decides it."""
+
+CONFIGURATION = f"""\
+<!-- Written by `make docs` from notifyd/config. Edit the docstrings there. -->
+
+# Configuration
+
+The configuration is one TOML file and the drop-ins beside it. `notifyd check` reports all
+mistakes at once, each with its place. [config.example.toml](../config.example.toml) shows every
+key in use.
+
+| what | where |
+|---|---|
+| file | `--config FILE`, else `$NOTIFYD_CONFIG`, else `$XDG_CONFIG_HOME/notifyd/config.toml` \
+(`~/.config/…`), else `/etc/notifyd/config.toml` |
+| drop-ins | `config.d/*.toml` beside the file, merged in the order of their names |
+| environment | any key, such as `NOTIFYD_RATE_LIMIT__MAX=60`; it overrides the files |
+| send token | `[api] token_file`, else the systemd credential `send-token`, else the variables \
+`NOTIFYD_SEND_TOKEN`, `OBLIEN_SEND_TOKEN`, `SEND_TOKEN`. Prefer a file: other programs of the same \
+user can read the environment of a process |
+
+- A **duration** carries its unit: `"500ms"`, `"2s"`, `"5m"`, `"1h30m"`, `"1d"`. So does a
+  **size**: `"64KiB"`, `"10MiB"`.
+- A **path** is absolute or begins with `~`.
+- A **list** with one entry can be written as that entry alone.
+- A **pattern** is a Python regular expression. Write it in single quotes: TOML leaves the
+  backslashes in them alone.
+- A **template** is Jinja2 in a sandbox. It can use
+  {", ".join(f"`{name}`" for name in sorted(NAMES))}.
+  `fields.NAME` is the named group `NAME` of a pattern.
+"""
+
+COMMANDS_PAGE = """\
+<!-- Written by `make docs` from the help of the commands. Edit that. -->
+
+# Commands
+
+`run`, `demo`, `check`, `match` and `relay` work alone. The others talk to the daemon on its
+socket: `--socket`, else `$NOTIFYD_SOCK`, else the first of `$XDG_RUNTIME_DIR/notifyd.sock`,
+`~/.local/state/notifyd/notifyd.sock` and `/run/notifyd/notifyd.sock` that answers.
+"""
+
+
+def configuration() -> str:
+    """Return docs/configuration.md."""
+    parts = [CONFIGURATION.rstrip()]
+    texts = field_texts(Settings)
+    for name, field in Settings.model_fields.items():
+        model = field.annotation
+        if name == "triggers":
+            parts += ["## `[triggers.NAME]`", texts[name]]
+            parts += [
+                "Every trigger has these keys and those of `[defaults]`.",
+                table(TriggerConfig),
+            ]
+            for kind, trigger in TYPES.items():
+                parts += [f'### `type = "{kind}"`', table(trigger)]
+            continue
+        if get_origin(model) is dict:
+            model = get_args(model)[1]
+        heading = f"## `[{name}.NAME]`" if name == "mute" else f"## `[{name}]`"
+        parts += [heading, texts[name], table(model)]
+    return "\n\n".join(parts) + "\n"
+
+
+def commands() -> str:
+    """Return docs/commands.md."""
+    parts = [COMMANDS_PAGE.rstrip(), block(help_of("--help"))]
+    for name in COMMANDS:
+        parts += [f"## `notifyd {name}`", block(help_of(name, "--help"))]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(model: type[Section]) -> str:
+    """Write the keys that a model adds to the models that it inherits from."""
+    rows = ["| key | takes | default | |", "|---|---|---|---|"]
+    for name, text in field_texts(model).items():
+        field = model.model_fields[name]
+        kind = kind_of(annotations(model)[name])
+        rows.append(f"| `{name}` | {kind} | {default(field, kind)} | {text} |")
+    return "\n".join(rows)
+
+
+def fields(model: type) -> list[tuple[ast.AnnAssign, ast.stmt | None]]:
+    """Return the fields that a class itself declares, each with the statement below it."""
+    (declared,) = ast.parse(inspect.getsource(model)).body
+    below = [*declared.body[1:], None]
+    return [
+        (statement, following)
+        for statement, following in zip(declared.body, below, strict=True)
+        if isinstance(statement, ast.AnnAssign)
+        and ast.unparse(statement.target) in getattr(model, "model_fields", {})
+    ]
+
+
+def annotations(model: type) -> dict[str, str]:
+    return {ast.unparse(field.target): ast.unparse(field.annotation) for field, _ in fields(model)}
+
+
+def field_texts(model: type) -> dict[str, str]:
+    """Return the docstring below each field but `type`, which has a heading of its own."""
+    found = {}
+    for field, below in fields(model):
+        name = ast.unparse(field.target)
+        if name == "type":
+            continue
+        if not (isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)):
+            raise SystemExit(f"{model.__name__}.{name} has no docstring below it")
+        found[name] = " ".join(str(below.value.value).split())
+    return found
+
+
+def kind_of(annotation: str) -> str:
+    if annotation.startswith("Literal["):
+        return "one of " + ", ".join(f"`{choice}`" for choice in ast.literal_eval(annotation[7:]))
+    for name in re.findall(r"\w+", annotation):
+        if name in KINDS:
+            return f"list of {KINDS[name]}s" if "list[Positive]" in annotation else KINDS[name]
+    raise SystemExit(f"what does a key take whose field is a {annotation}? Add it to KINDS")
+
+
+def default(field: FieldInfo, kind: str) -> str:
+    """Write a field's default as TOML; nothing for what its text explains."""
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    return "" if value is None or value in ([], {}) else f"`{toml(value, kind)}`"
+
+
+def toml(value: object, kind: str) -> str:
+    match value:
+        case RateConfig():
+            return f"{{ max = {value.max}, per = {toml(value.per, 'duration')} }}"
+        case bool():
+            return str(value).lower()
+        case float():
+            return f'"{format_duration(value)}"'
+        case int() if kind == "size":
+            return f'"{format_size(value)}"'
+        case int() if kind == "text":
+            return f'"{value:04o}"'
+        case int():
+            return str(value)
+        case list():
+            return f"[{', '.join(toml(item, '') for item in value)}]"
+        case Enum():
+            return f'"{value.value}"'
+    return f'"{value}"'
+
+
+def help_of(*words: str) -> str:
+    os.environ["COLUMNS"] = "99"
+    with redirect_stdout(io.StringIO()) as output:
+        main(list(words))
+    return output.getvalue()
+
+
+def block(text: str) -> str:
+    return f"```text\n{text.rstrip()}\n```"
+
+
+if __name__ == "__main__":
+    (FOLDER / "configuration.md").write_text(configuration())
+    (FOLDER / "commands.md").write_text(commands())

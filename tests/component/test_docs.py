@@ -1,0 +1,120 @@
+"""The pages in docs/ say what is so: they are generated, loaded, executed or compared."""
+
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from notifyd.config.load import load
+from support.daemon import wait_for
+from support.markdown import blocks, section
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+RECIPES = (DOCS / "recipes.md").read_text()
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *(ROOT / ".github").rglob("*.md")])
+CONFIGURATIONS = [
+    (page, text)
+    for page in PAGES
+    if page.parent == DOCS
+    for text in blocks(page.read_text(), "toml")
+]
+
+
+def environ(home):
+    return {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONUTF8": "1"}
+
+
+@pytest.fixture(scope="module")
+def generator():
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_configuration_reference_is_current(generator):
+    assert (DOCS / "configuration.md").read_text() == generator.configuration(), "run `make docs`"
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="help looks different elsewhere")
+def test_the_commands_reference_is_current(generator):
+    assert (DOCS / "commands.md").read_text() == generator.commands(), "run `make docs`"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"), CONFIGURATIONS, ids=[text.splitlines()[0] for _, text in CONFIGURATIONS]
+)
+def test_every_configuration_shown_is_accepted(page, text, tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    shown = tomllib.loads(text).get("triggers", {})
+    loaded = load(path, environ(tmp_path))
+    assert set(loaded.settings.triggers) == set(shown), page
+    assert not loaded.warnings
+
+
+def anchors(page):
+    """Return the anchors that a page's headings get: words in lower case, joined by hyphens."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_file_and_a_heading(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if target.startswith(("https://", "mailto:")):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = page.parent / path if path else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+def test_every_dependency_has_its_reason():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.match(r"[\w-]+", text)[0] for text in project["dependencies"]}
+    table = (DOCS / "dependencies.md").read_text()
+    assert set(re.findall(r"^\| ([\w-]+) \| \S", table, re.MULTILINE)) - {"package"} == needed
+
+
+def test_the_shown_match_is_what_match_prints(tmp_path):
+    text = section(RECIPES, "## Try a pattern before you trust it")
+    (config,), (console,) = blocks(text, "toml"), blocks(text, "console")
+    command, _, printed = console.partition("\n")
+    (tmp_path / "config.toml").write_text(config)
+    (tmp_path / "app.log").write_text(
+        "all is well\nERROR cannot reach the database\nERROR healthz slow\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "notifyd", *command.removeprefix("$ notifyd ").split()],
+        env=environ(tmp_path) | {"NOTIFYD_CONFIG": str(tmp_path / "config.toml")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, printed, "")
+
+
+def test_the_shown_command_rewrites_a_utf_16_log_as_it_grows(tmp_path):
+    (command,) = blocks(section(RECIPES, "## Logs in UTF-16"), "sh")
+    log, copy = tmp_path / "errorlog", tmp_path / "errorlog.utf8"
+    log.write_bytes("first 上 line\n".encode("utf-16"))
+    shell = subprocess.Popen(
+        command, shell=True, cwd=tmp_path, env=environ(tmp_path), start_new_session=True
+    )
+    try:
+        wait_for(lambda: copy.exists() and copy.read_text() == "first 上 line\n")
+        with log.open("ab") as file:
+            file.write("second Ċ\nthird".encode("utf-16-le"))
+        wait_for(lambda: copy.read_text() == "first 上 line\nsecond Ċ\n")
+    finally:
+        os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()

@@ -1,0 +1,67 @@
+"""The commands in the recipes do what the page says."""
+
+import json
+import re
+import socket
+from pathlib import Path
+
+from support.daemon import wait_for
+from support.markdown import blocks, section
+from support.shell import (
+    environ,
+    listed,
+    running,
+    shell,
+    socket_of,
+    typed,
+    wait_for_daemon,
+)
+
+RECIPES = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return str(server.getsockname()[1])
+
+
+def test_a_relay_of_ones_own_takes_the_place_of_the_platform(tmp_path):
+    text = section(RECIPES, "## Run your own relay").replace("8788", free_port())
+    relay, create = blocks(text, "sh")
+    (config,) = blocks(text, "toml")
+    env = environ(tmp_path)
+    folder = tmp_path / ".config/notifyd"
+    folder.mkdir(parents=True)
+    with running(relay, env, tmp_path):
+        answers = []
+
+        def created():
+            typed(f"answer=$({create})\necho $answer > answer", env, tmp_path)
+            answers.append((tmp_path / "answer").read_text())
+            return "token" in answers[-1]
+
+        wait_for(created, what=lambda: answers)
+        (folder / "send-token").write_text(json.loads(answers[-1])["token"]["token"])
+        (folder / "config.toml").write_text(config)
+        with running("notifyd run", env, tmp_path):
+            wait_for_daemon(tmp_path)
+            said = shell("notifyd send --wait -t Hello", env)
+            assert re.search("delivered 0, failed 0, devices 0", said)
+
+
+def test_scripts_send_replace_and_hold_messages(tmp_path, platform):
+    env = environ(tmp_path, NOTIFYD_API__URL=platform.url, NOTIFYD_SEND_TOKEN=platform.token)
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "Makefile").write_text("all:\n\t@echo 2 tests failed; false\n")
+    (script,) = blocks(section(RECIPES, "## Messages from scripts"), "sh")
+    (watch,) = blocks(section(RECIPES, "## Metrics and health"), "sh")
+    with running("notifyd run", env, tmp_path):
+        wait_for_daemon(tmp_path)
+        shell(script, env)
+        sent = dict(listed(socket_of(tmp_path)))
+        assert set(sent) == {"Build failed", "Nightly run: 3 of 8 done", "Deploying to production"}
+        assert "2 tests failed" in sent["Build failed"]
+        watched = shell(watch, env)
+    assert "notifyd_info" in watched
+    assert '"status":"ok"' in watched.replace(" ", "")
