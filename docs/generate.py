@@ -5,62 +5,31 @@ below its field. docs/commands.md comes from the help of the commands.
 """
 
 import ast
+import builtins
 import inspect
 import io
 import os
-import re
+import types
+import typing
 from contextlib import redirect_stdout
 from enum import Enum
 from pathlib import Path
 from typing import get_args, get_origin
 
+from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from notifyd.cli import COMMANDS, main
 from notifyd.config.sections import RateConfig, Section
 from notifyd.config.settings import Settings
-from notifyd.config.templates import NAMES
-from notifyd.config.triggers import TYPES, TriggerConfig
-from notifyd.text.durations import format_duration, format_size
+from notifyd.config.templates import VARIABLES
+from notifyd.config.triggers import TRIGGER_TYPES, TriggerConfig
+from notifyd.text.durations import format_duration, format_size, parse_duration, parse_size
 
 FOLDER = Path(__file__).parent
 
-KINDS = {
-    "AbsolutePath": "path",
-    "Change": "list of text",
-    "Count": "integer",
-    "Cron": "text",
-    "Data": "table",
-    "Days": "list of text",
-    "Duration": "duration",
-    "Encoding": "text",
-    "Group": "text",
-    "IgnorePatterns": "list of paths",
-    "Lines": "integer",
-    "Mode": "text",
-    "Moment": "list of text",
-    "Names": "list of text",
-    "Pattern": "pattern",
-    "Patterns": "list of patterns",
-    "Positive": "duration",
-    "PriorityName": "text",
-    "ProcessName": "text",
-    "RateConfig": "table",
-    "SecretPath": "path",
-    "Size": "size",
-    "SocketPath": "path",
-    "SomePathPatterns": "list of paths",
-    "SomePatterns": "list of patterns",
-    "SomeUnitPatterns": "list of text",
-    "Spans": "list of text",
-    "Template": "template",
-    "Url": "text",
-    "User": "text",
-    "Zone": "text",
-    "bool": "boolean",
-    "int": "integer",
-}
-"""What a key takes, by the name in its annotation that decides it."""
+READERS = {parse_duration: "duration", parse_size: "size"}
+PLAIN = {BaseModel: "table", bool: "boolean", int: "integer", Path: "path"}
 
 CONFIGURATION = f"""\
 <!-- Written by `make docs` from notifyd/config. Edit the docstrings there. -->
@@ -88,7 +57,7 @@ user can read the environment of a process |
 - A **pattern** is a Python regular expression. Write it in single quotes: TOML leaves the
   backslashes in them alone.
 - A **template** is Jinja2 in a sandbox. It can use
-  {", ".join(f"`{name}`" for name in sorted(NAMES))}.
+  {", ".join(f"`{name}`" for name in sorted(VARIABLES))}.
   `fields.NAME` is the named group `NAME` of a pattern.
 """
 
@@ -115,7 +84,7 @@ def configuration() -> str:
                 "Every trigger has these keys and those of `[defaults]`.",
                 table(TriggerConfig),
             ]
-            for kind, trigger in TYPES.items():
+            for kind, trigger in TRIGGER_TYPES.items():
                 parts += [f'### `type = "{kind}"`', table(trigger)]
             continue
         if get_origin(model) is dict:
@@ -135,10 +104,11 @@ def commands() -> str:
 
 def table(model: type[Section]) -> str:
     """Write the keys that a model adds to the models that it inherits from."""
+    hints = typing.get_type_hints(model, include_extras=True)
     rows = ["| key | takes | default | |", "|---|---|---|---|"]
     for name, text in field_texts(model).items():
         field = model.model_fields[name]
-        kind = kind_of(annotations(model)[name])
+        kind = "file mode" if name == "mode" else kind_of(hints[name])
         rows.append(f"| `{name}` | {kind} | {default(field, kind)} | {text} |")
     return "\n".join(rows)
 
@@ -155,10 +125,6 @@ def fields(model: type) -> list[tuple[ast.AnnAssign, ast.stmt | None]]:
     ]
 
 
-def annotations(model: type) -> dict[str, str]:
-    return {ast.unparse(field.target): ast.unparse(field.annotation) for field, _ in fields(model)}
-
-
 def field_texts(model: type) -> dict[str, str]:
     """Return the docstring below each field but `type`, which has a heading of its own."""
     found = {}
@@ -172,13 +138,25 @@ def field_texts(model: type) -> dict[str, str]:
     return found
 
 
-def kind_of(annotation: str) -> str:
-    if annotation.startswith("Literal["):
-        return "one of " + ", ".join(f"`{choice}`" for choice in ast.literal_eval(annotation[7:]))
-    for name in re.findall(r"\w+", annotation):
-        if name in KINDS:
-            return f"list of {KINDS[name]}s" if "list[Positive]" in annotation else KINDS[name]
-    raise SystemExit(f"what does a key take whose field is a {annotation}? Add it to KINDS")
+def kind_of(hint: object) -> str:
+    """Say what a key takes, from the type of its field."""
+    arguments = get_args(hint)
+    match get_origin(hint):
+        case typing.Annotated:
+            readers = [item.func for item in arguments[1:] if isinstance(item, BeforeValidator)]
+            found = [READERS[reader] for reader in readers if reader in READERS]
+            return found[0] if found else kind_of(arguments[0])
+        case typing.Literal:
+            return "one of " + ", ".join(f"`{choice}`" for choice in arguments)
+        case types.UnionType | typing.Union:
+            return kind_of(arguments[0])
+        case builtins.list:
+            item = kind_of(arguments[0])
+            return f"list of {item}s" if item == "duration" else "list of text"
+        case builtins.dict:
+            return "table"
+    kinds = PLAIN.items() if isinstance(hint, type) else ()
+    return next((name for kind, name in kinds if issubclass(hint, kind)), "text")
 
 
 def default(field: FieldInfo, kind: str) -> str:
@@ -199,7 +177,7 @@ def toml(value: object, kind: str) -> str:
             return f'"{format_duration(value)}"'
         case int() if kind == "size":
             return f'"{format_size(value)}"'
-        case int() if kind == "text":
+        case int() if kind == "file mode":
             return f'"{value:04o}"'
         case int():
             return str(value)

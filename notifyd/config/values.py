@@ -186,7 +186,7 @@ def _check_encoding(value: str) -> str:
     if name.startswith(("utf-16", "utf-32")):
         raise ValueError(
             "line ends of several bytes are not supported; convert the log to UTF-8 and watch "
-            'the copy (README, "Logs in UTF-16")'
+            'the copy (docs/recipes.md, "Logs in UTF-16")'
         )
     if name == "utf-8-sig":
         raise ValueError('use "utf-8", which skips a byte order mark')

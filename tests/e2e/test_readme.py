@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 from notifyd.config.load import load
 from notifyd.config.settings import Settings
-from notifyd.config.triggers import TYPES, ShapingConfig
+from notifyd.config.triggers import TRIGGER_TYPES, ShapingConfig
 from notifyd.model.notifications import MatchSummary
 from notifyd.sources.schedule.source import ScheduleSource
 from notifyd.triggers import Trigger
@@ -68,7 +68,7 @@ async def test_the_schedule_fires_with_the_announced_push():
     """At its time, which the test sets: nobody waits until Monday."""
     text = section(README, "### Schedules")
     ((name, config),) = tomllib.loads(blocks(text, "toml")[0])["triggers"].items()
-    trigger = TYPES["schedule"].model_validate({**config, "timezone": "UTC"})
+    trigger = TRIGGER_TYPES["schedule"].model_validate({**config, "timezone": "UTC"})
     monday_at_nine = 1_767_603_600.0
     events, clock, emitted = [], [monday_at_nine], asyncio.Event()
 
@@ -113,7 +113,7 @@ def test_every_trigger_type_has_an_example():
         for text in blocks(README, "toml")
         for trigger in tomllib.loads(text).get("triggers", {}).values()
     ]
-    assert sorted(shown) == sorted(TYPES)
+    assert sorted(shown) == sorted(TRIGGER_TYPES)
 
 
 def test_it_is_short_enough_to_be_read():
@@ -123,4 +123,4 @@ def test_it_is_short_enough_to_be_read():
 def test_the_example_config_is_accepted(tmp_path):
     loaded = load(ROOT / "config.example.toml", {"HOME": str(tmp_path)})
     assert set(loaded.table) <= set(Settings.model_fields)
-    assert {trigger.type for trigger in loaded.settings.triggers.values()} == set(TYPES)
+    assert {trigger.type for trigger in loaded.settings.triggers.values()} == set(TRIGGER_TYPES)
