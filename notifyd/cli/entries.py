@@ -38,14 +38,14 @@ class Entries:
             command=(access.COMMAND,),
             identity=own(),
             scanner_for=lambda _: self._scanner,
-            judge_for=lambda _: RecordMatcher(patterns_of(name, config, records=True)),
+            record_matcher_for=lambda _: RecordMatcher(patterns_of(name, config, records=True)),
             wall=time.time,
         )
 
     @property
     def undecided(self) -> Counter[str]:
         """Count the entries that ran out of time."""
-        return Counter(self._scanner.undecided) + self._follower.undecided
+        return Counter(self._scanner.timed_out) + self._follower.timed_out
 
     def close(self) -> None:
         self._follower.close()

@@ -31,7 +31,7 @@ class Findings:
     @property
     def undecided(self) -> Counter[str]:
         """Count the lines and records that ran out of time."""
-        return Counter(self._scanner.undecided) + Counter(self._records.undecided)
+        return Counter(self._scanner.timed_out) + Counter(self._records.timed_out)
 
     def of(
         self, block: bytearray, start: int, end: int, number: int
@@ -69,12 +69,13 @@ class Findings:
                 self._numbers.append(number)
         feed = self._carry.feed
         return map(
-            _numbered, feed(block, start, scan.end, hits, judge=self._judge, make=self._made)
+            _numbered,
+            feed(block, start, scan.end, hits, match_record=self._judge, make_event=self._made),
         )
 
     def _judge(self, record: bytes) -> Hit | None:
         self._number = self._numbers.popleft()
-        return self._records.judge(record)
+        return self._records.match(record)
 
     def _made(self, hit: HitLike) -> Event:
         number = self._number if self._multiline else self._numbers.popleft()

@@ -142,7 +142,7 @@ class Pipeline:
                 journals,
                 positions,
                 scanner_for=self._scanner,
-                judge_for=self._judge,
+                record_matcher_for=self._judge,
                 wall=self._wall,
                 executor=self._scanning,
             )

@@ -13,15 +13,15 @@ class RecordMatcher:
         self._candidates = [(0, index) for index in range(len(rule.patterns))]
 
     @property
-    def undecided(self) -> Mapping[str, int]:
+    def timed_out(self) -> Mapping[str, int]:
         """By trigger, how many records ran out of time. May be read from any thread."""
         return self._decider.undecided
 
-    def relax(self) -> None:
+    def reset_time_limits(self) -> None:
         """Restore the time limits of patterns that ran out of them."""
         self._decider.relax()
 
-    def judge(self, record: bytes) -> Hit | None:
+    def match(self, record: bytes) -> Hit | None:
         """Decide one record, its last LF off. In it every line ends with LF alone."""
         hits = self._decider.hits(record.replace(b"\r\n", b"\n"), 0, self._candidates)
         return hits[0] if hits else None

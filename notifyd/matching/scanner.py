@@ -60,7 +60,7 @@ class Scanner:
         self._every_record = {number for number, _ in unsure} & self._records.keys()
 
     @property
-    def undecided(self) -> Mapping[str, int]:
+    def timed_out(self) -> Mapping[str, int]:
         """By trigger, how many lines ran out of time. May be read from any thread."""
         if not self._records:
             return self._decider.undecided

@@ -1,7 +1,8 @@
 """Values that sources store between runs: JSON with explicit keys, checked when it is read.
 
 Stored keys are literals, independent of the names of attributes. A value without the key `format`
-has format 1. Unknown keys are ignored, so a format can gain optional keys.
+has format 1; the key is not `version`, because checkpoints of logs store another thing under that
+name. Unknown keys are ignored, so a format can gain optional keys.
 """
 
 import json
@@ -22,15 +23,15 @@ _QUOTED: Final = 40
 log = structlog.get_logger()
 
 
-class StoredValueError(ValueError):
+class CheckpointValueError(ValueError):
     """A stored value is unusable. The message is a clause that says why."""
 
 
 class StoredFields:
     """The fields of one stored value, by their stored names.
 
-    A method raises StoredValueError for a field of another type, and for a missing one if it has
-    no default.
+    A method raises CheckpointValueError for a field of another type, and for a missing one if it
+    has no default.
     """
 
     def __init__(self, fields: Mapping[str, object]) -> None:
@@ -41,14 +42,14 @@ class StoredFields:
         """Decode a JSON object. newest: the newest format that the caller reads."""
         value = decode_json(text, newest=newest)
         if not isinstance(value, dict):
-            raise StoredValueError(f"it must be a JSON object, not {_quoted(value)}")
+            raise CheckpointValueError(f"it must be a JSON object, not {_quoted(value)}")
         return cls(value)
 
     @classmethod
     def of_row(cls, value: object, names: Sequence[str]) -> Self:
         """Name the items of a JSON array by their order. Additional items are ignored."""
         if not isinstance(value, list):
-            raise StoredValueError(
+            raise CheckpointValueError(
                 f"it must be a JSON array of {', '.join(names)}, not {_quoted(value)}"
             )
         return cls(dict(zip(names, value, strict=False)))
@@ -59,7 +60,7 @@ class StoredFields:
     def value(self, name: str) -> object:
         """Return a field of any type."""
         if name not in self._fields:
-            raise StoredValueError(f'"{name}" is missing')
+            raise CheckpointValueError(f'"{name}" is missing')
         return self._fields[name]
 
     def text(self, name: str) -> str:
@@ -109,15 +110,15 @@ class StoredFields:
 
 
 def decode_json(text: str, *, newest: int = 1) -> object:
-    """Decode JSON of any type. StoredValueError if it is none, or of a newer format."""
+    """Decode JSON of any type. CheckpointValueError if it is none, or of a newer format."""
     try:
         value: object = json.loads(text)
     except (ValueError, RecursionError):
-        raise StoredValueError(f"{_quoted(text)} is not JSON") from None
+        raise CheckpointValueError(f"{_quoted(text)} is not JSON") from None
     if isinstance(value, dict):
         version = StoredFields(value).integer(_FORMAT, 1, least=1)
         if version > newest:
-            raise StoredValueError(
+            raise CheckpointValueError(
                 f"a newer version of notifyd wrote it in format {version}, and this version reads "
                 f"formats up to {newest}"
             )
@@ -140,7 +141,7 @@ class RefusedValues:
         self._unnamed = self._unnamed_logged = 0
         self._unlogged: list[Problem] = []
 
-    def add(self, key: str, what: str, error: StoredValueError, consequence: str) -> None:
+    def add(self, key: str, what: str, error: CheckpointValueError, consequence: str) -> None:
         """Refuse the value of a key. what: names the value. consequence: a clause."""
         if len(self._named) >= LISTED_PER_KIND - 1:
             self._unnamed += 1
@@ -173,7 +174,7 @@ class RefusedValues:
 
 
 def _refuse(subject: str, expected: str, value: object) -> NoReturn:
-    raise StoredValueError(f"{subject} must be {expected}, not {_quoted(value)}")
+    raise CheckpointValueError(f"{subject} must be {expected}, not {_quoted(value)}")
 
 
 def _quoted(value: object) -> str:

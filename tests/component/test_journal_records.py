@@ -12,7 +12,7 @@ from notifyd.sources.journal.registry import JournalRegistry
 from notifyd.sources.journal.start_position import StartPosition
 from notifyd.sources.journal.tailer import JournalTailer
 from support.journal import Journal, trigger
-from support.logs import judge_for, scanner_for
+from support.logs import record_matcher_for, scanner_for
 
 IDENTITY = OwnUnit(4242, 0)
 
@@ -54,7 +54,7 @@ class Daemon:
             command=command,
             identity=IDENTITY,
             scanner_for=scanner_for(self.triggers),
-            judge_for=judge_for(self.triggers),
+            record_matcher_for=record_matcher_for(self.triggers),
             wall=time.time,
         )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.sources.journal.identity import OwnUnit
 from notifyd.sources.journal.source import JournalSource
-from support.logs import Counted, judge_for, scanner_for, until
+from support.logs import Counted, record_matcher_for, scanner_for, until
 from support.recorder import Recorder
 
 SCRIPT = Path(__file__).with_name("journalctl.py")
@@ -132,7 +132,7 @@ class Journal:
                 triggers,
                 recorder.positions,
                 scanner_for=scanner_for(triggers),
-                judge_for=judge_for(triggers),
+                record_matcher_for=record_matcher_for(triggers),
                 wall=time.time,
                 executor=executor,
                 command=(str(self.command),),

@@ -25,13 +25,13 @@ def scanner_for(triggers):
     return lambda names: Scanner([patterns_of(name, triggers[name]) for name in names], cache=None)
 
 
-def judge_for(triggers):
+def record_matcher_for(triggers):
     return lambda name: RecordMatcher(patterns_of(name, triggers[name], records=True))
 
 
 def log_options(triggers, *, wall=time.time, never=(), descriptors=None):
-    scanner, judge = scanner_for(triggers), judge_for(triggers)
-    return LogSourceOptions(triggers, scanner, judge, wall, tuple(never), descriptors)
+    scanner, matcher = scanner_for(triggers), record_matcher_for(triggers)
+    return LogSourceOptions(triggers, scanner, matcher, wall, tuple(never), descriptors)
 
 
 def tailer(triggers, positions, **keys):

@@ -10,7 +10,7 @@ from pathlib import Path
 from notifyd.sources.journal.cursor import Cursor
 from notifyd.sources.journal.source import JournalSource
 from support.journal import trigger
-from support.logs import Counted, judge_for, scanner_for, until
+from support.logs import Counted, record_matcher_for, scanner_for, until
 from support.recorder import Recorder
 
 TRIGGERS = {"t": trigger("quiet.service", patterns="^said")}
@@ -32,7 +32,7 @@ async def listening(positions=None, rest=0.2):
             TRIGGERS,
             seen.positions,
             scanner_for=scanner_for(TRIGGERS),
-            judge_for=judge_for(TRIGGERS),
+            record_matcher_for=record_matcher_for(TRIGGERS),
             wall=time.time,
             executor=executor,
             look=0.1,

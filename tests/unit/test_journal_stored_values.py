@@ -8,9 +8,9 @@ from notifyd.sources.journal.aggregators import StreamAggregators
 from notifyd.sources.journal.cursor import Cursor
 from notifyd.sources.journal.dropped_entries import DroppedCount
 from notifyd.sources.journal.registry import Armed, CatchUp, JournalRegistry
-from notifyd.sources.stored_values import RefusedValues, StoredValueError
+from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
 from support.journal import trigger
-from support.logs import judge_for
+from support.logs import record_matcher_for
 from support.stored import changed, golden, without
 
 TRIGGERS = {"web": trigger("app", "db*", multiline="^x", before=2, after=2)}
@@ -30,7 +30,7 @@ def aggregators(positions, refused=None):
         TRIGGERS,
         positions,
         lane="0",
-        judge_for=judge_for(TRIGGERS),
+        record_matcher_for=record_matcher_for(TRIGGERS),
         refused=refused or RefusedValues("journal"),
     )
 
@@ -152,7 +152,7 @@ def test_a_refused_pending_record_is_forgotten_and_another_is_not(damage, said):
 
 @pytest.mark.parametrize("value", ["", "{}", "[]", '{"cursor": 1}', "nonsense"])
 def test_what_is_not_a_cursor_is_refused(value):
-    with pytest.raises(StoredValueError):
+    with pytest.raises(CheckpointValueError):
         Cursor.decode(value)
 
 
@@ -160,5 +160,5 @@ def test_a_cursor_that_journalctl_would_refuse_is_refused():
     _, value = golden("journal-cursor")
     good = json.loads(value)["cursor"]
     for bad in (good.replace("5", "g"), good + "\0", good[2:], good + ";x"):
-        with pytest.raises(StoredValueError, match="not a cursor of the journal"):
+        with pytest.raises(CheckpointValueError, match="not a cursor of the journal"):
             Cursor.decode(changed(value, cursor=bad))

@@ -98,7 +98,7 @@ def test_a_pattern_that_backtracks_without_end_is_given_up_and_others_go_on():
         found += scan.hits
         at = scan.end
     assert time.monotonic() - began < 5
-    assert scanner.undecided == {"bad": 30, "good": 0}
+    assert scanner.timed_out == {"bad": 30, "good": 0}
     assert [hit.trigger for hit in found if hit.offset == 0] == ["bad", "good"]
     assert len([hit for hit in found if hit.trigger == "good"]) == 31
 
@@ -114,7 +114,7 @@ def test_a_hostile_first_line_pattern_ends_a_scan_early_and_every_line_is_passed
         found += scan.hits
         at, scans = scan.end, scans + 1
     assert scans > 1
-    assert scanner.undecided["bad"] >= 50
+    assert scanner.timed_out["bad"] >= 50
     assert [hit.offset for hit in found if hit.trigger == "good"] == [2100, 2111]
     assert [(hit.offset, hit.pattern) for hit in found if hit.trigger == "bad"] == [(2107, 0)]
 
@@ -134,7 +134,7 @@ def test_an_exclusion_that_cannot_be_decided_keeps_the_line_and_says_so():
     scanner = Scanner([PatternSet("t", ("b",), (r"(a|a)+$",))], cache=None, time_limit=0.01)
     block = bytearray(b"a" * 40 + b"b\n")
     assert len(scanner.scan(block, 0, len(block)).hits) == 1
-    assert scanner.undecided == {"t": 1}
+    assert scanner.timed_out == {"t": 1}
 
 
 def test_what_the_engine_refuses_is_tried_on_every_line(tmp_path):

@@ -8,7 +8,7 @@ from notifyd.sources.processes import procfs
 from notifyd.sources.processes.procfs import Process, Stat
 from notifyd.sources.processes.selector import Selector
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, end_event, start_event
-from notifyd.sources.stored_values import StoredValueError
+from notifyd.sources.stored_values import CheckpointValueError
 from support.stored import changed, golden
 
 
@@ -147,6 +147,6 @@ def test_the_terms_of_a_trigger_are_written_as_before():
 )
 def test_a_damaged_state_is_refused(damage, said):
     _, value = golden("process-state")
-    with pytest.raises(StoredValueError) as refusal:
+    with pytest.raises(CheckpointValueError) as refusal:
         WatchedProcess.decode("4242", changed(value, **damage))
     assert str(refusal.value).startswith(said)

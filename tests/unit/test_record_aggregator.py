@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from notifyd.sources.logs.aggregators import event
 from notifyd.sources.records.aggregator import RecordAggregator
-from notifyd.sources.stored_values import StoredValueError
-from support.logs import judge_for, scanner_for, trigger
+from notifyd.sources.stored_values import CheckpointValueError
+from support.logs import record_matcher_for, scanner_for, trigger
 from support.stored import changed, golden
 
 LINES = st.lists(st.sampled_from([b"# one", b"# x two", b"  at x", b"x", b"", b"y\r", b"\xff"]))
@@ -30,20 +30,25 @@ class Fold:
     def __init__(self, config):
         self.config = config
         triggers = {"t": config}
-        self.scanner, self.judge = scanner_for(triggers)(("t",)), judge_for(triggers)("t").judge
+        self.scanner, self.match = (
+            scanner_for(triggers)(("t",)),
+            record_matcher_for(triggers)("t").match,
+        )
         self.carry = RecordAggregator(config, "/app.log")
         self.events = []
 
     def feed(self, content):
         block = bytearray(content)
         hits = self.scanner.scan(block, 0, len(block), limit=10_000, room=1 << 30).hits
-        self.events += self.carry.feed(block, 0, len(block), hits, judge=self.judge, make=self.made)
+        self.events += self.carry.feed(
+            block, 0, len(block), hits, match_record=self.match, make_event=self.made
+        )
 
     def restart(self):
         self.carry = RecordAggregator.decode(self.config, "t", self.carry.encode())
 
     def flush(self):
-        self.events += self.carry.flush(self.judge, self.made)
+        self.events += self.carry.flush(self.match, self.made)
 
     def made(self, hit):
         return event(hit, 1.0, "/app.log")
@@ -132,6 +137,6 @@ def test_the_state_is_written_as_before():
 )
 def test_a_damaged_state_is_refused(damage, said):
     _, value = golden("record")
-    with pytest.raises(StoredValueError) as refusal:
+    with pytest.raises(CheckpointValueError) as refusal:
         RecordAggregator.decode(trigger("/app.log"), "t", changed(value, **damage))
     assert str(refusal.value).startswith(said)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from notifyd.config.triggers import FileTriggerConfig
 from notifyd.sources.files.snapshot import FileChange, Snapshot, record
 from notifyd.sources.files.stat_sweep import FileMark, look, printable
-from notifyd.sources.stored_values import StoredValueError
+from notifyd.sources.stored_values import CheckpointValueError
 from support.stored import golden
 
 MARKS = st.one_of(st.none(), st.builds(FileMark, *[st.integers(0, 1)] * 3))
@@ -150,7 +150,7 @@ def test_the_terms_of_a_trigger_are_written_as_before():
 )
 def test_a_damaged_state_is_refused(value, said):
     known = snapshot()
-    with pytest.raises(StoredValueError) as refusal:
+    with pytest.raises(CheckpointValueError) as refusal:
         known.load("/x/a", value)
     assert str(refusal.value).startswith(said)
     assert known.known == {}

@@ -22,7 +22,7 @@ from notifyd.shaping.group import Alarm, Group
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.send_state import Sending, SendState
 from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats
-from notifyd.shaping.storage_format import KINDS, StoredValueError
+from notifyd.shaping.storage_format import KINDS, CheckpointValueError
 from notifyd.shaping.trace import Action, TraceEntry
 from support.histories import History, match
 
@@ -209,7 +209,7 @@ def test_no_attribute_of_a_golden_has_its_default(kind):
 @pytest.mark.parametrize(("kind", "path"), PLACES)
 def test_a_wrong_type_is_refused_with_its_place(kind, path):
     text = changed(golden(kind), path, wrong(at(json.loads(golden(kind)), path)))
-    with pytest.raises(StoredValueError) as refused:
+    with pytest.raises(CheckpointValueError) as refused:
         KINDS[kind].decode(text)
     assert str(refused.value).startswith(".".join(map(str, path)))
 
@@ -217,7 +217,7 @@ def test_a_wrong_type_is_refused_with_its_place(kind, path):
 @pytest.mark.parametrize("number", [-1, 2**63, 1.5, float("nan"), float("inf")])
 def test_a_number_that_no_step_writes_is_refused(number):
     for kind, name in (("books", "serial"), ("ledger", "matches")):
-        with pytest.raises(StoredValueError, match=name):
+        with pytest.raises(CheckpointValueError, match=name):
             KINDS[kind].decode(changed(golden(kind), (name,), number))
 
 
@@ -243,9 +243,9 @@ def test_what_an_earlier_version_did_not_write_has_its_default():
 
 
 def test_what_every_version_wrote_must_be_there():
-    with pytest.raises(StoredValueError, match=r"^values: field required$"):
+    with pytest.raises(CheckpointValueError, match=r"^values: field required$"):
         KINDS["group"].decode('{"trigger": "app", "identity": "app"}')
-    with pytest.raises(StoredValueError, match=r"^recent\.0\.2: "):
+    with pytest.raises(CheckpointValueError, match=r"^recent\.0\.2: "):
         KINDS["group"].decode(changed(golden("group"), ("recent",), [["app", 1.5]]))
 
 

@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 
 from notifyd.model.health import SourceHealth
 from notifyd.sources.stored_values import (
+    CheckpointValueError,
     RefusedValues,
     StoredFields,
-    StoredValueError,
     as_seconds,
     decode_json,
 )
@@ -36,25 +36,25 @@ def test_a_value_without_a_format_has_the_first_one_and_unknown_keys_are_ignored
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[" * 100_000, "NaN1", "1" * 5_000])
 def test_text_that_is_not_json_is_refused(text):
-    with pytest.raises(StoredValueError, match="is not JSON"):
+    with pytest.raises(CheckpointValueError, match="is not JSON"):
         decode_json(text)
 
 
 @pytest.mark.parametrize("text", ["7", "[]", '"x"', "null"])
 def test_json_that_is_not_an_object_is_refused(text):
-    with pytest.raises(StoredValueError, match="it must be a JSON object, not"):
+    with pytest.raises(CheckpointValueError, match="it must be a JSON object, not"):
         StoredFields.decode(text)
 
 
 def test_a_newer_format_is_refused_and_an_older_one_is_not():
-    with pytest.raises(StoredValueError, match="newer version of notifyd wrote it in format 2"):
+    with pytest.raises(CheckpointValueError, match="newer version of notifyd wrote it in format 2"):
         decoded(format=2)
     assert StoredFields.decode('{"format": 2, "a": "b"}', newest=2).text("a") == "b"
 
 
 @pytest.mark.parametrize("version", [0, -1, "1", True, 1.5, None])
 def test_a_format_is_a_positive_integer(version):
-    with pytest.raises(StoredValueError, match='"format" must be an integer from 1'):
+    with pytest.raises(CheckpointValueError, match='"format" must be an integer from 1'):
         decoded(format=version)
 
 
@@ -80,10 +80,10 @@ def test_a_format_is_a_positive_integer(version):
     ],
 )
 def test_a_field_of_another_type_is_refused_by_name(read, wrong, reason):
-    with pytest.raises(StoredValueError) as refusal:
+    with pytest.raises(CheckpointValueError) as refusal:
         read(decoded(x=wrong))
     assert str(refusal.value).startswith(reason)
-    with pytest.raises(StoredValueError, match='"x" is missing'):
+    with pytest.raises(CheckpointValueError, match='"x" is missing'):
         read(decoded())
 
 
@@ -91,7 +91,7 @@ def test_a_row_names_items_by_their_order_and_ignores_additional_ones():
     row = decoded(place=["c", 7, "later"]).row("place", ("cursor", "stamp"))
     assert (row.text("cursor"), row.integer("stamp")) == ("c", 7)
     short = decoded(place=["c"]).row("place", ("cursor", "stamp"))
-    with pytest.raises(StoredValueError, match='"stamp" is missing'):
+    with pytest.raises(CheckpointValueError, match='"stamp" is missing'):
         short.integer("stamp")
 
 
@@ -99,14 +99,14 @@ def test_a_row_names_items_by_their_order_and_ignores_additional_ones():
 def test_any_json_is_read_or_refused(value):
     text = json.dumps(value)
     for read in (StoredFields.decode, lambda text: as_seconds(decode_json(text))):
-        with suppress(StoredValueError):  # and nothing else
+        with suppress(CheckpointValueError):  # and nothing else
             assert read(text) is not None
 
 
 def test_a_refused_value_is_logged_once_and_stays_in_status():
     refused = RefusedValues("file")
     refused.add(
-        "file:up:/a\nb", "state of /a\nb", StoredValueError("it is bad"), "it counts as new"
+        "file:up:/a\nb", "state of /a\nb", CheckpointValueError("it is bad"), "it counts as new"
     )
     with capture_logs() as logs:
         refused.log()
@@ -121,7 +121,9 @@ def test_of_many_refused_values_the_first_are_named_and_the_others_counted():
     refused = RefusedValues("file")
     with capture_logs() as logs:
         for number in range(1000):
-            refused.add(str(number), f"state {number}", StoredValueError("it is bad"), "so what")
+            refused.add(
+                str(number), f"state {number}", CheckpointValueError("it is bad"), "so what"
+            )
         refused.log()
         refused.log()
     said = SourceHealth("file", 0, tuple(refused.problems)).messages

@@ -71,7 +71,7 @@ class Snapshot:
         self._unsettled: dict[str, tuple[FileMark | None, float]] = {}
 
     def load(self, path: str, value: str) -> None:
-        """Restore one file from its stored value; StoredValueError for an unusable one."""
+        """Restore one file from its stored value; CheckpointValueError for an unusable one."""
         real = _SURROGATE.sub(lambda found: chr(int(found[1], 16)), path)
         self.known[real] = FileMark.decode(value)
 

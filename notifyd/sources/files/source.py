@@ -16,7 +16,7 @@ from notifyd.sources.batches import batched
 from notifyd.sources.files.change_stream import ChangeStream, PathChange, WatchFailedError
 from notifyd.sources.files.snapshot import FileChange, Snapshot, record
 from notifyd.sources.files.stat_sweep import StatResult, looks, printable
-from notifyd.sources.stored_values import RefusedValues, StoredFields, StoredValueError
+from notifyd.sources.stored_values import CheckpointValueError, RefusedValues, StoredFields
 from notifyd.sources.unreadable_dirs import why_closed
 
 EVENTS_AT_ONCE = 500
@@ -119,7 +119,7 @@ class FileSource:
     def _load_file(self, key: str, name: str, path: str, value: str) -> None:
         try:
             self._snapshots[name].load(path, value)
-        except StoredValueError as error:
+        except CheckpointValueError as error:
             self._strangers.add(key)
             what = f"state of {path} for trigger {name}"
             self._refused.add(key, what, error, "if the file exists, it counts as created")
@@ -128,7 +128,7 @@ class FileSource:
         """Refuse terms that are damaged rather than those of another configuration."""
         try:
             StoredFields.decode(value)
-        except StoredValueError as error:
+        except CheckpointValueError as error:
             what = f"paths of trigger {name}"
             consequence = "changes that happened while notifyd was stopped are not reported"
             self._refused.add(key, what, error, consequence)

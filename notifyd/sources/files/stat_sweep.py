@@ -25,7 +25,7 @@ class FileMark(NamedTuple):
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Decode what `encode` returned; StoredValueError for anything else."""
+        """Decode what `encode` returned; CheckpointValueError for anything else."""
         fields = StoredFields.of_row(decode_json(text), _ROW)
         lowest = -(1 << 63)  # a file may be older than the epoch
         return cls(

@@ -12,10 +12,10 @@ from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
 from notifyd.sources.journal.entry import Sender
 from notifyd.sources.journal.registry import CARRY
-from notifyd.sources.records.aggregator import QUIET, RecordAggregator, holds
+from notifyd.sources.records.aggregator import RECORD_TIMEOUT, RecordAggregator, needs_aggregator
 from notifyd.sources.records.record_matchers import RecordMatchers
 from notifyd.sources.records.scanning import HitLike, RecordMatcherFor
-from notifyd.sources.stored_values import RefusedValues, StoredFields, StoredValueError
+from notifyd.sources.stored_values import CheckpointValueError, RefusedValues, StoredFields
 
 _MOST: Final = 300
 """Streams held at once; beyond them the one that was silent for longest is told as it is."""
@@ -45,7 +45,7 @@ class _PendingEntry:
 
     @classmethod
     def decode(cls, config: LogTriggerConfig, trigger: str, text: str) -> Self:
-        """Decode what `encode` returned; StoredValueError for anything else."""
+        """Decode what `encode` returned; CheckpointValueError for anything else."""
         fields = StoredFields.decode(text)
         carry = RecordAggregator.decode(config, trigger, fields.text("carry"))
         return cls(carry, fields.text_map("facts"), fields.seconds("wall"))
@@ -60,13 +60,15 @@ class StreamAggregators:
         positions: Mapping[str, str],
         *,
         lane: str,
-        judge_for: RecordMatcherFor,
+        record_matcher_for: RecordMatcherFor,
         refused: RefusedValues,
     ) -> None:
         self._triggers, self._refused = triggers, refused
         self._prefix = f"{CARRY}{lane}:"
-        self.wanted = frozenset(name for name, trigger in triggers.items() if holds(trigger))
-        self.judges = RecordMatchers(judge_for)
+        self.wanted = frozenset(
+            name for name, trigger in triggers.items() if needs_aggregator(trigger)
+        )
+        self.judges = RecordMatchers(record_matcher_for)
         self._held: dict[StreamAggregator, _PendingEntry] = {}
         self._fed: dict[StreamAggregator, float | None] = {}
         """When something came last for what is pending; None if that was before the start."""
@@ -83,13 +85,13 @@ class StreamAggregators:
             return
         try:
             held = _PendingEntry.decode(self._triggers[trigger], trigger, value)
-        except StoredValueError as error:
+        except CheckpointValueError as error:
             self._dirty.add(stream)
             what = f"journal record of trigger {trigger} and {unit or 'no unit'}"
             self._refused.add(key, what, error, "its first lines are missing")
             return
         self._held[stream] = held
-        if held.carry.pending:
+        if held.carry.is_pending:
             self._fed[stream] = None
 
     @property
@@ -125,8 +127,8 @@ class StreamAggregators:
             0,
             len(block),
             hits,
-            judge=lambda record: self.judges.judge(stream.trigger, record),
-            make=make or (lambda hit: self._event(held, hit)),
+            match_record=lambda record: self.judges.match(stream.trigger, record),
+            make_event=make or (lambda hit: self._event(held, hit)),
         )
         self._note(stream, now)
         while len(self._held) > _MOST:
@@ -141,7 +143,7 @@ class StreamAggregators:
         for stream, fed in list(self._fed.items()):
             if fed is None and now is not None:
                 self._fed[stream] = now
-            elif now is None or fed is None or fed + QUIET <= now:
+            elif now is None or fed is None or fed + RECORD_TIMEOUT <= now:
                 events += self._flushed(stream, now or 0.0)
         return events
 
@@ -154,7 +156,7 @@ class StreamAggregators:
     def wake(self, now: float) -> float | None:
         """Tell when the next quiet while is over."""
         times = [now if fed is None else fed for fed in self._fed.values()]
-        return min(times) + QUIET if times else None
+        return min(times) + RECORD_TIMEOUT if times else None
 
     def take(self) -> dict[str, str | None]:
         """Hand over what is to be committed."""
@@ -162,14 +164,14 @@ class StreamAggregators:
         for stream in self._dirty:
             held = self._held.get(stream)
             key = f"{self._prefix}{stream.trigger}:{stream.pid}:{stream.unit}"
-            texts[key] = None if held is None or held.carry.empty else held.encode()
+            texts[key] = None if held is None or held.carry.is_empty else held.encode()
         self._dirty.clear()
         return texts
 
     def _flushed(self, stream: StreamAggregator, now: float) -> list[Event]:
         held = self._held[stream]
         events = held.carry.flush(
-            lambda record: self.judges.judge(stream.trigger, record),
+            lambda record: self.judges.match(stream.trigger, record),
             lambda hit: self._event(held, hit),
         )
         self._note(stream, now)
@@ -182,9 +184,9 @@ class StreamAggregators:
     def _note(self, stream: StreamAggregator, now: float) -> None:
         self._dirty.add(stream)
         held = self._held[stream]
-        if held.carry.pending:
+        if held.carry.is_pending:
             self._fed[stream] = now
         else:
             self._fed.pop(stream, None)
-            if held.carry.empty:
+            if held.carry.is_empty:
                 del self._held[stream]

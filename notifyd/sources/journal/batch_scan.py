@@ -97,7 +97,7 @@ class BatchScanner:
         kinds = self._kinds(entries, router)
         blocks = [Block(kind, entries, indexes) for kind, indexes in kinds.items()]
         self.heard = self.heard or bool(kinds)
-        self._streams.judges.relax()
+        self._streams.judges.reset_time_limits()
         end, left = len(entries), EVENTS
         hits: list[list[tuple[int, HitLike]]] = []
         for block in blocks:
@@ -135,10 +135,10 @@ class BatchScanner:
         if not upto:
             return [], end, 0
         scanner = self._scanner_for(block.kind.triggers)
-        before = sum(scanner.undecided.values())
+        before = sum(scanner.timed_out.values())
         scan = scanner.scan(block.data, 0, upto, limit=left, room=_ROOM)
         hits = list(scan.hits)
-        cost = len(hits) + _COST_OF_UNDECIDED * (sum(scanner.undecided.values()) - before)
+        cost = len(hits) + _COST_OF_UNDECIDED * (sum(scanner.timed_out.values()) - before)
         stop = end
         if scan.end < upto:
             number = block.number(scan.end)
@@ -164,9 +164,9 @@ class BatchScanner:
             if index >= stop:
                 break
             for trigger in block.kind.triggers:
-                before = self._streams.judges.undecided.get(trigger, 0)
-                hit = self._streams.judges.judge(trigger, block.entries[index].message or b"")
-                cost += _COST_OF_UNDECIDED * (self._streams.judges.undecided[trigger] - before)
+                before = self._streams.judges.timed_out.get(trigger, 0)
+                hit = self._streams.judges.match(trigger, block.entries[index].message or b"")
+                cost += _COST_OF_UNDECIDED * (self._streams.judges.timed_out[trigger] - before)
                 if hit is not None:
                     at = block.starts[number]
                     whole = EntryHit(trigger, at, hit.line, hit.pattern, hit.fields)
@@ -186,7 +186,7 @@ class BatchScanner:
         kind = block.kind
         if self._silence is not None:
             for trigger in kind.triggers:
-                self._silence.line(trigger, now)
+                self._silence.add_line(trigger, now)
 
         def make(hit: HitLike) -> Event:
             return self._event(block.entry(hit.offset), hit)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final, NamedTuple, Self
 
 from notifyd.sources.journal.export import Fields
-from notifyd.sources.stored_values import StoredFields, StoredValueError
+from notifyd.sources.stored_values import CheckpointValueError, StoredFields
 
 _SEEKABLE: Final = re.compile(
     r"s=[0-9a-f]{32};i=[0-9a-f]+;b=[0-9a-f]{32};m=[0-9a-f]+;t=[0-9a-f]+;x=[0-9a-f]+"
@@ -104,7 +104,7 @@ class Cursor:
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Decode what `encode` returned; StoredValueError for anything else."""
+        """Decode what `encode` returned; CheckpointValueError for anything else."""
         return cls._from_fields(StoredFields.decode(text))
 
     def to_row(self) -> list[str | int]:
@@ -119,7 +119,7 @@ class Cursor:
     def _from_fields(cls, fields: StoredFields) -> Self:
         cursor = fields.text("cursor")
         if cursor and not _SEEKABLE.fullmatch(cursor):
-            raise StoredValueError('"cursor" is not a cursor of the journal')
+            raise CheckpointValueError('"cursor" is not a cursor of the journal')
         # An early version did not write "gone", the next one wrote a boolean.
         has_gone = "gone" in fields and not isinstance(fields.value("gone"), bool)
         return cls(cursor, fields.microseconds("stamp"), fields.text("gone") if has_gone else "")

@@ -41,7 +41,7 @@ class DroppedCount:
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Decode what `encode` returned; StoredValueError for anything else."""
+        """Decode what `encode` returned; CheckpointValueError for anything else."""
         fields = StoredFields.decode(text)
         return cls(
             fields.integer("count"),

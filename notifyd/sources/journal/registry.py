@@ -8,8 +8,8 @@ from notifyd.config.triggers import LogTriggerConfig
 from notifyd.sources.journal.cursor import Cursor
 from notifyd.sources.journal.dropped_entries import DroppedCount, DroppedEntries
 from notifyd.sources.journal.units import Wanted
-from notifyd.sources.records.aggregator import holds
-from notifyd.sources.stored_values import RefusedValues, StoredFields, StoredValueError
+from notifyd.sources.records.aggregator import needs_aggregator
+from notifyd.sources.stored_values import CheckpointValueError, RefusedValues, StoredFields
 
 PREFIX: Final = "journal:"
 READ: Final = PREFIX + "read"
@@ -52,7 +52,7 @@ class CatchUp(NamedTuple):
 
     @classmethod
     def decode(cls, trigger: str, text: str) -> Self:
-        """Decode what `encode` returned; StoredValueError for anything else."""
+        """Decode what `encode` returned; CheckpointValueError for anything else."""
         fields = StoredFields.decode(text)
         return cls(
             trigger,
@@ -100,7 +100,7 @@ class JournalRegistry:
             return
         try:
             self.later[armed] = Cursor.decode(value)
-        except StoredValueError as error:
+        except CheckpointValueError as error:
             self.news[armed.key()] = ""
             self._refuse(
                 armed.key(),
@@ -119,13 +119,15 @@ class JournalRegistry:
             return self._restore_lane(key, value)
         trigger = key.removeprefix(CARRY).partition(":")[2].partition(":")[0]
         return (
-            key.startswith(CARRY) and trigger in self._triggers and holds(self._triggers[trigger])
+            key.startswith(CARRY)
+            and trigger in self._triggers
+            and needs_aggregator(self._triggers[trigger])
         )
 
     def _restore_read(self, value: str) -> bool:
         try:
             self.read = Cursor.decode(value)
-        except StoredValueError as error:
+        except CheckpointValueError as error:
             self._refuse(READ, "cursor", error, "reading starts at the end of the journal")
             return False
         return True
@@ -135,7 +137,7 @@ class JournalRegistry:
             return False
         try:
             self.losses.restore(trigger, DroppedCount.decode(value))
-        except StoredValueError as error:
+        except CheckpointValueError as error:
             what = f"count of dropped entries of trigger {trigger}"
             self._refuse(_LOST + trigger, what, error, "the count restarts at 0")
             return False
@@ -147,7 +149,7 @@ class JournalRegistry:
             return False
         try:
             lane = CatchUp.decode(trigger, value)
-        except StoredValueError as error:
+        except CheckpointValueError as error:
             what = f"catch-up position of trigger {trigger}"
             self._refuse(key, what, error, "the earlier entries that it has not read are skipped")
             return False
@@ -155,7 +157,7 @@ class JournalRegistry:
         self.lanes[key] = lane._replace(units=units)
         return bool(units)
 
-    def _refuse(self, key: str, what: str, error: StoredValueError, consequence: str) -> None:
+    def _refuse(self, key: str, what: str, error: CheckpointValueError, consequence: str) -> None:
         self.refused.add(key, f"journal {what}", error, consequence)
 
     def arm(self, end: Cursor, back: Callable[[str, Sequence[str]], Cursor]) -> None:

@@ -25,7 +25,7 @@ from notifyd.sources.journal.start_position import StartPosition
 from notifyd.sources.journal.tail_cursor import end_beyond
 from notifyd.sources.journal.tailer import JournalTailer
 from notifyd.sources.readable import readable
-from notifyd.sources.records.record_matchers import late
+from notifyd.sources.records.record_matchers import timed_out_problems
 from notifyd.sources.records.scanning import RecordMatcherFor, ScannerFor, ScannerLike
 from notifyd.sources.work import done
 
@@ -53,7 +53,7 @@ class JournalSource:
         positions: Mapping[str, str],
         *,
         scanner_for: ScannerFor,
-        judge_for: RecordMatcherFor,
+        record_matcher_for: RecordMatcherFor,
         wall: Callable[[], float],
         executor: Executor,
         command: Sequence[str] = (access.COMMAND,),
@@ -64,7 +64,11 @@ class JournalSource:
         stall: float = _STALL,
     ) -> None:
         self._triggers, self._positions = triggers, positions
-        self._scanner_for, self._judge_for, self._wall = scanner_for, judge_for, wall
+        self._scanner_for, self._record_matcher_for, self._wall = (
+            scanner_for,
+            record_matcher_for,
+            wall,
+        )
         self._executor, self._command, self._roots = executor, command, roots
         self._identity, self._look = identity or own(), look
         self._rest, self._stall = rest, stall
@@ -79,9 +83,9 @@ class JournalSource:
     def health(self) -> SourceHealth:
         counts: Counter[str] = Counter()
         for follower in self._followers:
-            counts.update(follower.undecided)
+            counts.update(follower.timed_out)
         for scanner in list(self._scanners.values()):
-            counts.update(scanner.undecided)
+            counts.update(scanner.timed_out)
         dead = bool(self._opening.dead)
         units = {unit for trigger in self._triggers.values() for unit in trigger.journal}
         losses = self._ledger.losses
@@ -91,7 +95,7 @@ class JournalSource:
             (
                 *self._opening.problems,
                 *losses.problems(self._wall()),
-                *late(counts),
+                *timed_out_problems(counts),
                 *self._ledger.refused.problems,
             ),
             dead=dead,
@@ -131,7 +135,7 @@ class JournalSource:
             command=self._command,
             identity=self._identity,
             scanner_for=self._scanner,
-            judge_for=self._judge_for,
+            record_matcher_for=self._record_matcher_for,
             wall=self._wall,
         )
 

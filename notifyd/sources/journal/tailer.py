@@ -18,7 +18,7 @@ from notifyd.sources.journal.identity import OwnUnit
 from notifyd.sources.journal.registry import READ, CatchUp, JournalRegistry
 from notifyd.sources.journal.subscriptions import Subscriptions
 from notifyd.sources.journal.units import matches
-from notifyd.sources.records.aggregator import MORE
+from notifyd.sources.records.aggregator import SURPLUS
 from notifyd.sources.records.scanning import RecordMatcherFor, ScannerLike
 from notifyd.sources.records.staleness import StalenessTimer
 
@@ -56,7 +56,7 @@ class JournalTailer:
         command: Sequence[str],
         identity: OwnUnit,
         scanner_for: Callable[[tuple[str, ...]], ScannerLike],
-        judge_for: RecordMatcherFor,
+        record_matcher_for: RecordMatcherFor,
         wall: Callable[[], float],
     ) -> None:
         self._triggers, self._ledger, self._key, self._wall = triggers, ledger, lane, wall
@@ -67,7 +67,7 @@ class JournalTailer:
             triggers,
             positions,
             lane=_number(lane),
-            judge_for=judge_for,
+            record_matcher_for=record_matcher_for,
             refused=ledger.refused,
         )
         self._fold = BatchScanner(triggers, self._streams, self._silence, scanner_for, self._time)
@@ -77,7 +77,7 @@ class JournalTailer:
             self._place,
             matches(self._routes.units, os.geteuid()),
             follow=self._lane is None,
-            most=max(trigger.max_line for trigger in triggers.values()) + MORE,
+            most=max(trigger.max_line for trigger in triggers.values()) + SURPLUS,
             identity=identity,
         )
         self._entries: deque[Entry] = deque()
@@ -131,14 +131,14 @@ class JournalTailer:
         self._beyond = end
 
     @property
-    def undecided(self) -> Counter[str]:
-        return self._streams.judges.undecided
+    def timed_out(self) -> Counter[str]:
+        return self._streams.judges.timed_out
 
     def turn(self, now: float) -> JournalBatch:
         """Read what is there and fold a bounded part of it. now: monotonic seconds."""
         self._started = now if self._started is None else self._started
         if self._silence is not None:
-            self._silence.turn(now)
+            self._silence.begin_poll(now)
         dry = len(self._entries) < EVENTS and self._supply.over is None and self._read(now)
         events = self._folded(now)
         idle = not self._entries and (dry or self._supply.over is not None)
@@ -147,7 +147,7 @@ class JournalTailer:
         if self._lane is not None and self._supply.over is not None and not self._entries:
             events += self._end()
         if self._silence is not None:
-            events += self._silence.overdue(events, now, self._wall(), more=not idle)
+            events += self._silence.evaluate(events, now, self._wall(), has_more=not idle)
         if idle and self._beyond is not None:
             self._advanced(self._beyond)
         if self._unsaved is None and (self._moved or self._streams.dirty or self._ledger.news):
@@ -230,7 +230,7 @@ class JournalTailer:
     def _wake(self, now: float) -> float | None:
         times = [self._streams.wake(now)]
         if self._silence is not None:
-            times.append(self._silence.wake())
+            times.append(self._silence.next_poll())
         if self._unsaved is not None:
             times.append(self._unsaved + _FLUSH)
         return min((time for time in times if time is not None), default=None)

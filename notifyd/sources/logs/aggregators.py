@@ -11,10 +11,10 @@ from notifyd.sources.logs.checkpoint import FileId, parse_pending_record_key, pe
 from notifyd.sources.logs.reading.buffer import Chunk
 from notifyd.sources.logs.reading.log_reader import LogReader
 from notifyd.sources.logs.reading.reader_set import ReaderSet
-from notifyd.sources.records.aggregator import QUIET, RecordAggregator, holds
+from notifyd.sources.records.aggregator import RECORD_TIMEOUT, RecordAggregator, needs_aggregator
 from notifyd.sources.records.record_matchers import RecordMatchers
 from notifyd.sources.records.scanning import HitLike, RecordMatcherFor
-from notifyd.sources.stored_values import StoredValueError
+from notifyd.sources.stored_values import CheckpointValueError
 
 
 class PendingRecord(NamedTuple):
@@ -30,12 +30,14 @@ class AggregatorSet:
         triggers: Mapping[str, LogTriggerConfig],
         positions: Mapping[str, str],
         *,
-        judge_for: RecordMatcherFor,
+        record_matcher_for: RecordMatcherFor,
         tails: ReaderSet,
     ) -> None:
         self._triggers, self._readers = triggers, tails
-        self._aggregating = {name for name, trigger in triggers.items() if holds(trigger)}
-        self.record_matchers = RecordMatchers(judge_for)
+        self._aggregating = {
+            name for name, trigger in triggers.items() if needs_aggregator(trigger)
+        }
+        self.record_matchers = RecordMatchers(record_matcher_for)
         self._aggregators: dict[PendingRecord, RecordAggregator] = {}
         self._last_fed: dict[PendingRecord, float] = {}
         """When something came last for a carry that is pending, or that was so at the start."""
@@ -47,7 +49,7 @@ class AggregatorSet:
     def _restore(self, held: PendingRecord, value: str) -> None:
         self._changed.add(held)
         if (config := self._triggers.get(held.trigger)) is not None:
-            with suppress(StoredValueError):
+            with suppress(CheckpointValueError):
                 self._aggregators[held] = RecordAggregator.decode(config, held.trigger, value)
 
     @property
@@ -83,8 +85,8 @@ class AggregatorSet:
             start,
             piece.end,
             [hit for hit in hits if piece.base + hit.offset >= since],
-            judge=lambda record: self.record_matchers.judge(trigger, record),
-            make=lambda hit: event(hit, self._readers.wall, tail.path),
+            match_record=lambda record: self.record_matchers.match(trigger, record),
+            make_event=lambda hit: event(hit, self._readers.wall, tail.path),
         )
         self._mark_fed(held)
         return events
@@ -94,13 +96,13 @@ class AggregatorSet:
     ) -> list[Event]:
         """Match an unfinished line, which is not folded: it comes again when it is whole."""
         held = PendingRecord(trigger, tail.key)
-        events = self._aggregator(held, tail).alone(
+        events = self._aggregator(held, tail).match_partial_line(
             block,
             piece.start,
             piece.end,
             hit,
-            judge=lambda record: self.record_matchers.judge(trigger, record),
-            make=lambda hit: event(hit, self._readers.wall, tail.path),
+            match_record=lambda record: self.record_matchers.match(trigger, record),
+            make_event=lambda hit: event(hit, self._readers.wall, tail.path),
         )
         if events:
             self._mark_fed(held)
@@ -125,9 +127,9 @@ class AggregatorSet:
     def idle(self, now: float) -> list[PendingRecord]:
         """List whose quiet while is over; of what was restored it begins now."""
         for held, carry in self._aggregators.items():
-            if carry.pending:
+            if carry.is_pending:
                 self._last_fed.setdefault(held, now)
-        return [held for held, fed in self._last_fed.items() if fed + QUIET <= now]
+        return [held for held, fed in self._last_fed.items() if fed + RECORD_TIMEOUT <= now]
 
     def schedule_idle(self, now: float) -> None:
         """Have files read once more before what is held of them is told."""
@@ -137,13 +139,13 @@ class AggregatorSet:
 
     def next_flush(self) -> float | None:
         """Tell when the next quiet while is over."""
-        return min(self._last_fed.values()) + QUIET if self._last_fed else None
+        return min(self._last_fed.values()) + RECORD_TIMEOUT if self._last_fed else None
 
     def forget_unused(self) -> None:
         """Forget what belongs to files that nobody remembers."""
         for held, carry in list(self._aggregators.items()):
             if not (
-                carry.pending or held.key in self._readers or held.key in self._readers.registry
+                carry.is_pending or held.key in self._readers or held.key in self._readers.registry
             ):
                 del self._aggregators[held]
                 self._changed.add(held)
@@ -154,7 +156,7 @@ class AggregatorSet:
         for held in self._changed:
             carry = self._aggregators.get(held)
             texts[pending_record_key(*held)] = (
-                None if carry is None or carry.empty else carry.encode()
+                None if carry is None or carry.is_empty else carry.encode()
             )
         self._changed.clear()
         return texts
@@ -184,7 +186,7 @@ class AggregatorSet:
     def _flush(self, held: PendingRecord) -> list[Event]:
         carry, trigger = self._aggregators[held], held.trigger
         events = carry.flush(
-            lambda record: self.record_matchers.judge(trigger, record),
+            lambda record: self.record_matchers.match(trigger, record),
             lambda hit: event(hit, self._readers.wall, carry.path),
         )
         self._mark_fed(held)
@@ -192,7 +194,7 @@ class AggregatorSet:
 
     def _mark_fed(self, held: PendingRecord) -> None:
         self._changed.add(held)
-        if self._aggregators[held].pending:
+        if self._aggregators[held].is_pending:
             self._last_fed[held] = self._readers.now
         else:
             self._last_fed.pop(held, None)

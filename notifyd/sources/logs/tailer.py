@@ -20,7 +20,7 @@ from notifyd.sources.logs.reading.log_reader import LogReader
 from notifyd.sources.logs.reading.partial_lines import PartialLineTimer
 from notifyd.sources.logs.reading.reader_set import ReaderSet
 from notifyd.sources.logs.reading.registry import Registry
-from notifyd.sources.records.record_matchers import late
+from notifyd.sources.records.record_matchers import timed_out_problems
 from notifyd.sources.records.scanning import ScannerLike
 from notifyd.sources.records.staleness import StalenessTimer
 
@@ -75,7 +75,7 @@ class Tailer:
         self._tails = ReaderSet(ledger, triggers, self._handles)
         self._roster = Prospector(triggers, self._catalog, self._tails)
         self._carries = AggregatorSet(
-            triggers, now, judge_for=brief.record_matcher_for, tails=self._tails
+            triggers, now, record_matcher_for=brief.record_matcher_for, tails=self._tails
         )
         self._partials, self._silence = PartialLineTimer(triggers), StalenessTimer(triggers)
         self._scanner_for, self._wall = brief.scanner_for, brief.wall
@@ -91,7 +91,7 @@ class Tailer:
         """Follow the hints, then read for a bounded while. now: monotonic seconds."""
         tails = self._tails
         tails.begin_poll(now, self._wall())
-        self._silence.turn(now)
+        self._silence.begin_poll(now)
         self._follow(hints)
         again = self._look_again(now)
         self._roster.resolver.settle()
@@ -101,7 +101,7 @@ class Tailer:
         self._carries.schedule_idle(now)
         events = self._read()
         events += self._carries.flush(now) + self._unfinished()
-        events += self._silence.overdue(events, now, tails.wall, more=bool(tails.queue))
+        events += self._silence.evaluate(events, now, tails.wall, has_more=bool(tails.queue))
         self._roster.resolver.retire()
         self._roster.resolver.settle()  # what came out is committed with what it came of
         self._plan_again(now)
@@ -133,7 +133,7 @@ class Tailer:
 
     def _wake(self) -> float | None:
         tails = self._tails
-        times = [self._carries.next_flush(), self._silence.wake()]
+        times = [self._carries.next_flush(), self._silence.next_poll()]
         times += [self._partials.next_due(tail) for tail in self._partials.readers(tails)]
         if tails.queue.has_draining:
             times.append(self._late)
@@ -196,8 +196,8 @@ class Tailer:
         waiting = self._tails.queue
         events: list[Event] = []
         room, blocks = _ROOM, _BLOCKS
-        self._carries.record_matchers.relax()
-        late = self._carries.record_matchers.undecided
+        self._carries.record_matchers.reset_time_limits()
+        late = self._carries.record_matchers.timed_out
         while waiting and blocks > 0 and room > 0 and len(events) < _EVENTS:
             key = waiting.next
             tail = self._tails[key]
@@ -214,7 +214,7 @@ class Tailer:
                     events += self._carries.finish(tail)
                     self._tails.close_and_forget(tail)
                 continue
-            blocks -= 1 if self._carries.record_matchers.undecided == late else _BLOCKS
+            blocks -= 1 if self._carries.record_matchers.timed_out == late else _BLOCKS
             new = self._scanned(tail, piece, limit=_EVENTS - len(events), room=room)
             events += new
             room -= sum(len(event.line) + _EVENT_OVERHEAD for event in new)
@@ -256,7 +256,7 @@ class Tailer:
             events += self._carries.feed(trigger, tail, self._buffer, done, hits)
         tail.advance(self._buffer, piece, scan.end)
         for trigger in self._silence.triggers & tail.start_offsets.keys():
-            self._silence.line(trigger, self._tails.now)
+            self._silence.add_line(trigger, self._tails.now)
         return events
 
     def _scanner(self, tail: LogReader) -> ScannerLike:
@@ -298,9 +298,9 @@ class Tailer:
         return events
 
     def _undecided(self) -> Mapping[str, int]:
-        late = self._carries.record_matchers.undecided
+        late = self._carries.record_matchers.timed_out
         for scanner in self._scanners.values():
-            late.update(scanner.undecided)
+            late.update(scanner.timed_out)
         return late
 
     def _problems(self) -> tuple[Problem, ...]:
@@ -309,5 +309,5 @@ class Tailer:
             *([Problem("descriptors", scarce)] if scarce else []),
             *(Problem("folder", sentence) for sentence in sorted(self._found.problems)),
             *(Problem("file", sentence) for sentence in sorted(files)),
-            *late(self._undecided()),
+            *timed_out_problems(self._undecided()),
         )

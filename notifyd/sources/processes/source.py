@@ -18,7 +18,7 @@ from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
 from notifyd.sources.processes.selector import Selector
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, end_event, start_event
 from notifyd.sources.readable import readable
-from notifyd.sources.stored_values import RefusedValues, StoredFields, StoredValueError
+from notifyd.sources.stored_values import CheckpointValueError, RefusedValues, StoredFields
 
 AT_ONCE = 500
 """Processes in one reading."""
@@ -137,7 +137,7 @@ class ProcessSource:
     def _load_process(self, key: str, name: str, pid: str, value: str) -> None:
         try:
             watched = WatchedProcess.decode(pid, value)
-        except StoredValueError as error:
+        except CheckpointValueError as error:
             self._strangers.add(key)
             what = f"state of process {pid} for trigger {name}"
             consequence = "if the process has ended, its end is not reported"
@@ -150,7 +150,7 @@ class ProcessSource:
         """Refuse terms that are damaged rather than those of another configuration."""
         try:
             StoredFields.decode(value)
-        except StoredValueError as error:
+        except CheckpointValueError as error:
             what = f"selection of trigger {name}"
             consequence = "processes that started while notifyd was stopped are not reported"
             self._refused.add(key, what, error, consequence)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Self
 
 from notifyd.model.events import Event
 from notifyd.sources.processes.scanner import ProcessMatch
-from notifyd.sources.stored_values import StoredFields, StoredValueError
+from notifyd.sources.stored_values import CheckpointValueError, StoredFields
 from notifyd.text.durations import format_duration
 
 _LARGEST_PID: Final = 1 << 22
@@ -50,11 +50,11 @@ class WatchedProcess:
 
     @classmethod
     def decode(cls, pid: str, text: str) -> Self:
-        """Decode what `encode` returned; StoredValueError for anything else. pid: of its key."""
+        """Decode what `encode` returned, or raise CheckpointValueError. pid: of its key."""
         fields = StoredFields.decode(text)
         found = fields.integer("pid", least=1, most=_LARGEST_PID)
         if str(found) != pid:
-            raise StoredValueError(f'"pid" must be {pid}, not {found}')
+            raise CheckpointValueError(f'"pid" must be {pid}, not {found}')
         return cls(
             found,
             fields.integer("start"),

@@ -1,1 +1,1 @@
-"""What logs and the journal share: lines and records matched, their context, their absence."""
+"""Shared by logs and the journal: matching of lines and records, their context, staleness."""

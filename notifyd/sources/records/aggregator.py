@@ -1,7 +1,7 @@
-"""What one trigger holds of earlier lines of a file, or of a unit's earlier entries.
+"""Aggregates the lines of one file, or of one unit's entries, into events for one trigger.
 
-That is the open record, and context remembered or owed. A fold over blocks of whole lines: however
-the same bytes are cut into blocks, and whenever it goes on from its text, the same events come.
+The state is the open record and the context lines. It is a fold over blocks of whole lines: the
+same bytes give the same events however they are cut into blocks, and across `encode` and `decode`.
 """
 
 import json
@@ -10,53 +10,53 @@ from typing import Final, NamedTuple, Self
 
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
-from notifyd.sources.records.context import Context, Owed
+from notifyd.sources.records.context import ContextLines, PendingEvent
 from notifyd.sources.records.scanning import HitLike
-from notifyd.sources.stored_values import StoredFields, StoredValueError
+from notifyd.sources.stored_values import CheckpointValueError, StoredFields
 
-QUIET: Final = 1.0
-"""Seconds without a line after which an open record ends and owed lines are not waited for."""
+RECORD_TIMEOUT: Final = 1.0
+"""Seconds without a line after which an open record ends, and events stop waiting for lines."""
 
-MORE: Final = 2
+SURPLUS: Final = 2
 """Bytes kept of a record beyond what patterns see: enough to know that it was cut."""
 
-_OWED_ROW: Final = ("wall", "line", "path", "fields", "facts", "after")
-"""Items of a stored event that waits for the lines after it."""
+_PENDING_ROW: Final = ("wall", "line", "path", "fields", "facts", "after")
+"""The items of a stored pending event."""
 
-RecordCheck = Callable[[bytes], HitLike | None]
-Maker = Callable[[HitLike], Event]
+MatchRecord = Callable[[bytes], HitLike | None]
+MakeEvent = Callable[[HitLike], Event]
 
 
-def holds(config: LogTriggerConfig) -> bool:
-    """Whether a trigger looks beyond a line, so that something is held of earlier ones."""
+def needs_aggregator(config: LogTriggerConfig) -> bool:
+    """Return whether events of a trigger depend on more than one line."""
     return config.multiline is not None or bool(config.before or config.after)
 
 
-class Open(NamedTuple):
-    """A record whose end has not come. raw: its bytes so far, as many as patterns see."""
+class OpenRecord(NamedTuple):
+    """A record that may go on. raw: its bytes so far, as many as patterns see."""
 
     raw: bytes
-    before: list[str]
+    lines_before: list[str]
 
 
 class RecordAggregator:
-    """path: under which name the file was met; empty for the journal."""
+    """path: the name under which the file was found; empty for the journal."""
 
     def __init__(self, config: LogTriggerConfig, path: str) -> None:
         self.path = path
-        self._records = config.multiline is not None
-        self._most = config.max_line + MORE
-        self._open: Open | None = None
-        self._context = Context(config.before, config.after, config.encoding)
+        self._has_records = config.multiline is not None
+        self._max_record = config.max_line + SURPLUS
+        self._open: OpenRecord | None = None
+        self._context = ContextLines(config.before, config.after, config.encoding)
 
     @property
-    def pending(self) -> bool:
-        """Whether something is held that must be told even if no other line ever comes."""
-        return self._open is not None or bool(self._context.owed)
+    def is_pending(self) -> bool:
+        """Whether `flush` would match a record or return an event."""
+        return self._open is not None or bool(self._context.pending_events)
 
     @property
-    def empty(self) -> bool:
-        return not (self.pending or self._context.previous)
+    def is_empty(self) -> bool:
+        return not (self.is_pending or self._context.recent_lines)
 
     def feed(
         self,
@@ -65,111 +65,125 @@ class RecordAggregator:
         end: int,
         hits: Sequence[HitLike],
         *,
-        judge: RecordCheck,
-        make: Maker,
+        match_record: MatchRecord,
+        make_event: MakeEvent,
     ) -> list[Event]:
-        """Fold the whole lines between two indexes. hits: lines, or the first lines of records."""
+        """Add the whole lines between two offsets. hits: lines, or the first lines of records."""
         context = self._context
-        context.serve(block, start, end)
-        if self._records:
-            self._cut(block, start, end, hits, judge=judge, make=make)
+        context.extend_pending(block, start, end)
+        if self._has_records:
+            self._split_records(
+                block, start, end, hits, match_record=match_record, make_event=make_event
+            )
         else:
             for hit in hits:
                 after = block.find(b"\n", hit.offset, end) + 1 or end
-                before = context.preceding(block, start, hit.offset)
-                context.add(make(hit), before, block, after, end)
-        context.keep(block, start, end)
-        return context.take()
+                lines_before = context.lines_before(block, start, hit.offset)
+                context.add_event(make_event(hit), lines_before, block, after, end)
+        context.remember_lines(block, start, end)
+        return context.release_complete()
 
-    def flush(self, judge: RecordCheck, make: Maker) -> list[Event]:
-        """Give what is held, as no line comes any more."""
-        self._close(judge, make, bytearray(), 0, 0)
-        return self._context.flush()
+    def flush(self, match_record: MatchRecord, make_event: MakeEvent) -> list[Event]:
+        """End the open record and return all pending events: no line is expected."""
+        self._end_record(match_record, make_event, bytearray(), 0, 0)
+        return self._context.release_all()
 
-    def alone(
+    def match_partial_line(
         self,
         block: bytearray,
         start: int,
         end: int,
         hit: HitLike | None,
         *,
-        judge: RecordCheck,
-        make: Maker,
+        match_record: MatchRecord,
+        make_event: MakeEvent,
     ) -> list[Event]:
-        """Match what lies between two indexes by itself, as if nothing came any more."""
-        if self._records:
-            hit = judge(bytes(memoryview(block)[start:end]))
+        """Match an unfinished line by itself. A match flushes what was pending before it."""
+        if self._has_records:
+            hit = match_record(bytes(memoryview(block)[start:end]))
         if hit is None:
             return []
-        events = self.flush(judge, make)
-        self._context.add(make(hit), list(self._context.previous), block, end, end)
-        return events + self._context.flush()
+        events = self.flush(match_record, make_event)
+        recent_lines = list(self._context.recent_lines)
+        self._context.add_event(make_event(hit), recent_lines, block, end, end)
+        return events + self._context.release_all()
 
-    def _cut(
+    def _split_records(
         self,
         block: bytearray,
         start: int,
         end: int,
         hits: Sequence[HitLike],
         *,
-        judge: RecordCheck,
-        make: Maker,
+        match_record: MatchRecord,
+        make_event: MakeEvent,
     ) -> None:
-        """Cut lines into records: each begins at a hit or where reading began.
+        """Split lines into records: each begins at a hit, or where reading began.
 
-        Those that cannot match are passed over; what goes on behind the end is always kept.
+        Records that cannot match are skipped. The last one stays open.
         """
-        at, matters = start, True
-        for stop, next_matters in (*((hit.offset, hit.pattern >= 0) for hit in hits), (end, True)):
-            if stop > at and (matters or stop == end):
-                self._extend(block, start, at, stop)
+        at, can_match = start, True
+        starts = ((hit.offset, hit.pattern >= 0) for hit in hits)
+        for stop, next_can_match in (*starts, (end, True)):
+            if stop > at and (can_match or stop == end):
+                self._extend_record(block, start, at, stop)
             if stop < end:
-                self._close(judge, make, block, stop, end)
-            at, matters = stop, next_matters
+                self._end_record(match_record, make_event, block, stop, end)
+            at, can_match = stop, next_can_match
 
-    def _extend(self, block: bytearray, start: int, at: int, stop: int) -> None:
+    def _extend_record(self, block: bytearray, start: int, at: int, stop: int) -> None:
         if self._open is None:
-            self._open = Open(b"", self._context.preceding(block, start, at))
-        raw, before = self._open
-        if (room := self._most - len(raw)) > 0:
-            self._open = Open(raw + bytes(memoryview(block)[at : min(stop, at + room)]), before)
+            self._open = OpenRecord(b"", self._context.lines_before(block, start, at))
+        raw, lines_before = self._open
+        if (room := self._max_record - len(raw)) > 0:
+            raw += bytes(memoryview(block)[at : min(stop, at + room)])
+            self._open = OpenRecord(raw, lines_before)
 
-    def _close(self, judge: RecordCheck, make: Maker, block: bytearray, at: int, end: int) -> None:
+    def _end_record(
+        self,
+        match_record: MatchRecord,
+        make_event: MakeEvent,
+        block: bytearray,
+        at: int,
+        end: int,
+    ) -> None:
         if self._open is None:
             return
-        (raw, before), self._open = self._open, None
-        if (hit := judge(raw.removesuffix(b"\n"))) is not None:
-            self._context.add(make(hit), before, block, at, end)
+        (raw, lines_before), self._open = self._open, None
+        if (hit := match_record(raw.removesuffix(b"\n"))) is not None:
+            self._context.add_event(make_event(hit), lines_before, block, at, end)
 
     def encode(self) -> str:
-        """Encode the state, so that `decode` continues from it."""
-        stored: dict[str, object] = {"path": self.path, "previous": self._context.previous}
+        """Encode the state as JSON, to be continued after `decode`."""
+        stored: dict[str, object] = {"path": self.path, "previous": self._context.recent_lines}
         if self._open is not None:
-            stored["open"] = [self._open.raw.decode("latin-1"), self._open.before]
-        if self._context.owed:
-            stored["owed"] = [
-                [event.wall, event.line, event.path, event.fields, event.facts, after]
-                for event, after in ((owed.event, owed.after) for owed in self._context.owed)
-            ]
+            stored["open"] = [self._open.raw.decode("latin-1"), self._open.lines_before]
+        if self._context.pending_events:
+            stored["owed"] = [_to_row(pending) for pending in self._context.pending_events]
         return json.dumps(stored, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def decode(cls, config: LogTriggerConfig, trigger: str, text: str) -> Self:
-        """Decode what `encode` returned; StoredValueError for anything else."""
+        """Decode what `encode` returned; CheckpointValueError for anything else."""
         fields = StoredFields.decode(text)
         aggregator = cls(config, fields.text("path"))
-        aggregator._context.previous = fields.texts("previous")
+        aggregator._context.recent_lines = fields.texts("previous")
         if "open" in fields:
             record = fields.row("open", ("raw", "before"))
-            aggregator._open = Open(_latin_1(record.text("raw")), record.texts("before"))
+            raw, lines_before = _encode_latin_1(record.text("raw")), record.texts("before")
+            aggregator._open = OpenRecord(raw, lines_before)
         if "owed" in fields:
-            aggregator._context.owed = [
-                _owed(trigger, row) for row in fields.rows("owed", _OWED_ROW)
-            ]
+            rows = fields.rows("owed", _PENDING_ROW)
+            aggregator._context.pending_events = [_from_row(trigger, row) for row in rows]
         return aggregator
 
 
-def _owed(trigger: str, row: StoredFields) -> Owed:
+def _to_row(pending: PendingEvent) -> list[object]:
+    event = pending.event
+    return [event.wall, event.line, event.path, event.fields, event.facts, pending.lines_after]
+
+
+def _from_row(trigger: str, row: StoredFields) -> PendingEvent:
     event = Event(
         trigger,
         row.seconds("wall"),
@@ -178,11 +192,11 @@ def _owed(trigger: str, row: StoredFields) -> Owed:
         row.text_map("fields"),
         row.text_map("facts"),
     )
-    return Owed(event, row.texts("after"))
+    return PendingEvent(event, row.texts("after"))
 
 
-def _latin_1(text: str) -> bytes:
+def _encode_latin_1(text: str) -> bytes:
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
-        raise StoredValueError('"raw" must be bytes, one per character') from None
+        raise CheckpointValueError('"raw" must be bytes, one per character') from None

@@ -1,4 +1,4 @@
-"""Lines around a match: those before it that are remembered, those after it that are owed."""
+"""Context lines: the lines before a match, which are remembered, and those after it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,103 +6,110 @@ from typing import Final
 
 from notifyd.model.events import Event
 
-LONGEST: Final = 400
-"""Characters of a context line: it only has to be recognised."""
-_MOST: Final = 2_000
-"""Characters of context on either side: more does not fit a notification."""
-_HELD: Final = 256 << 10
-"""Characters of owed events; beyond them the oldest is given with what it has."""
-_LF = 0x0A
+MAX_LINE: Final = 400
+"""Characters of a context line: enough to recognise it."""
+_MAX_CONTEXT: Final = 2_000
+"""Characters of context on either side: a notification has no room for more."""
+_MAX_PENDING: Final = 256 << 10
+"""Characters of pending events. Beyond that, the oldest is released with the lines it has."""
+_LF: Final = 0x0A
 
 
 @dataclass(slots=True)
-class Owed:
+class PendingEvent:
     """An event that waits for the lines after it."""
 
     event: Event
-    after: list[str]
+    lines_after: list[str]
 
-    def told(self) -> Event:
-        if not self.after:
+    def release(self) -> Event:
+        """Return the event with the lines after it."""
+        if not self.lines_after:
             return self.event
-        facts = dict(self.event.facts) | {"after": "\n".join(self.after)[:_MOST]}
+        facts = dict(self.event.facts) | {"after": "\n".join(self.lines_after)[:_MAX_CONTEXT]}
         return self.event._replace(facts=facts)
 
     def size(self) -> int:
         texts = (self.event.line, *self.event.fields.values(), *self.event.facts.values())
-        return sum(map(len, texts)) + sum(map(len, self.after))
+        return sum(map(len, texts)) + sum(map(len, self.lines_after))
 
 
-class Context:
-    """Folds blocks of whole lines. `previous` and `owed` are all that it knows of earlier ones.
+class ContextLines:
+    """Adds context lines to events while blocks of whole lines come in.
 
-    before, after: numbers of lines.
+    before, after: numbers of lines around a match. `recent_lines` and `pending_events` are all that
+    is kept of earlier blocks.
     """
 
     def __init__(self, before: int, after: int, encoding: str) -> None:
         self._before, self._after, self._encoding = before, after, encoding
-        self.previous: list[str] = []
-        self.owed: list[Owed] = []
+        self.recent_lines: list[str] = []
+        self.pending_events: list[PendingEvent] = []
 
-    def preceding(self, block: bytearray, start: int, at: int) -> list[str]:
-        """List the lines before a line's begin, from the block and from before it."""
-        found = list(self._backwards(block, start, at, self._before))[::-1]
+    def lines_before(self, block: bytearray, start: int, at: int) -> list[str]:
+        """Return the lines before the one at `at`: from the block, and from earlier blocks."""
+        found = list(self._backward(block, start, at, self._before))[::-1]
         missing = self._before - len(found)
-        return self.previous[-missing:] + found if missing > 0 else found
+        return self.recent_lines[-missing:] + found if missing > 0 else found
 
-    def serve(self, block: bytearray, start: int, end: int) -> None:
-        """Give the lines of a block to whom they are owed."""
-        if self.owed:
-            lines = list(self._forwards(block, start, end, self._after))
-            for owed in self.owed:
-                owed.after += lines[: self._after - len(owed.after)]
+    def extend_pending(self, block: bytearray, start: int, end: int) -> None:
+        """Add the first lines of a block to the events that wait for them."""
+        if self.pending_events:
+            lines = list(self._forward(block, start, end, self._after))
+            for pending in self.pending_events:
+                pending.lines_after += lines[: self._after - len(pending.lines_after)]
 
-    def add(self, event: Event, before: list[str], block: bytearray, at: int, end: int) -> None:
-        """Take in a new event: its lines after it begin at `at`."""
-        if before:
-            text = "\n".join(before)[-_MOST:]
+    def add_event(
+        self, event: Event, lines_before: list[str], block: bytearray, at: int, end: int
+    ) -> None:
+        """Add an event. at: where the lines after it begin."""
+        if lines_before:
+            text = "\n".join(lines_before)[-_MAX_CONTEXT:]
             event = event._replace(facts=dict(event.facts) | {"before": text})
-        self.owed.append(Owed(event, list(self._forwards(block, at, end, self._after))))
+        lines_after = list(self._forward(block, at, end, self._after))
+        self.pending_events.append(PendingEvent(event, lines_after))
 
-    def keep(self, block: bytearray, start: int, end: int) -> None:
-        """Remember the last lines of a block that is done with."""
+    def remember_lines(self, block: bytearray, start: int, end: int) -> None:
+        """Keep the last lines of a block, for matches in the next one."""
         if self._before:
-            self.previous = self.preceding(block, start, end)
+            self.recent_lines = self.lines_before(block, start, end)
 
-    def take(self) -> list[Event]:
-        """Hand over the events that have all their lines."""
-        due = 0
-        while due < len(self.owed) and len(self.owed[due].after) >= self._after:
-            due += 1
-        left = sum(owed.size() for owed in self.owed[due:])
-        while left > _HELD:
-            left -= self.owed[due].size()
-            due += 1
-        return self._given(due)
+    def release_complete(self) -> list[Event]:
+        """Return the events that have all their lines; some that do not if too much is pending."""
+        count = 0
+        while (
+            count < len(self.pending_events)
+            and len(self.pending_events[count].lines_after) >= self._after
+        ):
+            count += 1
+        size = sum(pending.size() for pending in self.pending_events[count:])
+        while size > _MAX_PENDING:
+            size -= self.pending_events[count].size()
+            count += 1
+        return self._release(count)
 
-    def flush(self) -> list[Event]:
-        """Hand over all events, as nothing more comes."""
-        return self._given(len(self.owed))
+    def release_all(self) -> list[Event]:
+        return self._release(len(self.pending_events))
 
-    def _given(self, number: int) -> list[Event]:
-        given, self.owed = self.owed[:number], self.owed[number:]
-        return [owed.told() for owed in given]
+    def _release(self, count: int) -> list[Event]:
+        released, self.pending_events = self.pending_events[:count], self.pending_events[count:]
+        return [pending.release() for pending in released]
 
-    def _backwards(self, block: bytearray, start: int, at: int, number: int) -> Iterator[str]:
-        while number > 0 and at > start:
+    def _backward(self, block: bytearray, start: int, at: int, count: int) -> Iterator[str]:
+        while count > 0 and at > start:
             stop = at - (block[at - 1] == _LF)
             at = block.rfind(b"\n", start, stop) + 1 or start
-            yield self._text(block, at, stop)
-            number -= 1
+            yield self._decode(block, at, stop)
+            count -= 1
 
-    def _forwards(self, block: bytearray, at: int, end: int, number: int) -> Iterator[str]:
-        while number > 0 and at < end:
+    def _forward(self, block: bytearray, at: int, end: int, count: int) -> Iterator[str]:
+        while count > 0 and at < end:
             stop = block.find(b"\n", at, end)
             stop = end if stop < 0 else stop
-            yield self._text(block, at, stop)
-            at, number = stop + 1, number - 1
+            yield self._decode(block, at, stop)
+            at, count = stop + 1, count - 1
 
-    def _text(self, block: bytearray, start: int, stop: int) -> str:
-        raw = bytes(memoryview(block)[start : min(stop, start + 4 * LONGEST)])
+    def _decode(self, block: bytearray, start: int, stop: int) -> str:
+        raw = bytes(memoryview(block)[start : min(stop, start + 4 * MAX_LINE)])
         line = raw.removesuffix(b"\r").decode(self._encoding, "replace")
-        return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
+        return line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}…"

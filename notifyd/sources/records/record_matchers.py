@@ -1,4 +1,4 @@
-"""What decides whole records, made for a trigger when its first one comes."""
+"""The record matchers of a reader's triggers, made when a trigger's first record ends."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,32 +8,32 @@ from notifyd.sources.records.scanning import HitLike, RecordMatcherFor, RecordMa
 
 
 class RecordMatchers:
-    """One for each trigger."""
+    """One matcher for each trigger."""
 
-    def __init__(self, judge_for: RecordMatcherFor) -> None:
-        self._judge_for = judge_for
-        self._judges: dict[str, RecordMatcherLike] = {}
+    def __init__(self, record_matcher_for: RecordMatcherFor) -> None:
+        self._record_matcher_for = record_matcher_for
+        self._matchers: dict[str, RecordMatcherLike] = {}
 
     @property
-    def undecided(self) -> Counter[str]:
-        """Count by trigger the records that ran out of time."""
-        late: Counter[str] = Counter()
-        for judge in self._judges.values():
-            late.update(judge.undecided)
-        return late
+    def timed_out(self) -> Counter[str]:
+        """By trigger, the number of records that no pattern decided within the time limit."""
+        timed_out: Counter[str] = Counter()
+        for matcher in self._matchers.values():
+            timed_out.update(matcher.timed_out)
+        return timed_out
 
-    def relax(self) -> None:
-        for judge in self._judges.values():
-            judge.relax()
+    def reset_time_limits(self) -> None:
+        for matcher in self._matchers.values():
+            matcher.reset_time_limits()
 
-    def judge(self, trigger: str, record: bytes) -> HitLike | None:
-        if trigger not in self._judges:
-            self._judges[trigger] = self._judge_for(trigger)
-        return self._judges[trigger].judge(record)
+    def match(self, trigger: str, record: bytes) -> HitLike | None:
+        if trigger not in self._matchers:
+            self._matchers[trigger] = self._record_matcher_for(trigger)
+        return self._matchers[trigger].match(record)
 
 
-def late(undecided: Mapping[str, int]) -> list[Problem]:
-    """Say of each trigger how many lines could not be decided."""
+def timed_out_problems(timed_out: Mapping[str, int]) -> list[Problem]:
+    """Return a problem for each trigger with lines that no pattern decided in time."""
     return [
         Problem(
             "undecided",
@@ -41,6 +41,6 @@ def late(undecided: Mapping[str, int]) -> list[Problem]:
             "because a pattern backtracks without end",
             subject=trigger,
         )
-        for trigger, count in sorted(undecided.items())
+        for trigger, count in sorted(timed_out.items())
         if count
     ]

@@ -1,13 +1,13 @@
-"""What logs and the journal ask of a matcher: whole blocks, and whole records, to be matched."""
+"""What logs and the journal need of a matcher: hits in blocks of lines, and in whole records."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 
 class HitLike(Protocol):
-    """offset: where the line begins in the block. pattern: the number of the one that matched.
+    """offset: where the line begins in the block. pattern: the index of the one that matched.
 
-    Of records it is a first line; a negative `pattern` says that no record can match from there
+    In records, a hit is a first line. A negative `pattern` says that no record can match from there
     to the next hit.
     """
 
@@ -24,7 +24,7 @@ class HitLike(Protocol):
 
 
 class ScanLike(Protocol):
-    """end: how far the block was scanned, behind a whole line."""
+    """end: the end of what was scanned, always after a whole line."""
 
     @property
     def hits(self) -> Sequence[HitLike]: ...
@@ -33,30 +33,31 @@ class ScanLike(Protocol):
 
 
 class ScannerLike(Protocol):
-    """What finds the matching lines of whole blocks, until `limit` hits or `room` bytes of text.
+    """Finds the matching lines of a block, until there are `limit` hits or `room` bytes of text.
 
-    For a trigger with `multiline` these are first lines of records: of each that may match, of
+    For a trigger with `multiline`, the hits are first lines of records: of each that can match, of
     the one after it, of the first that begins in the block, and of the last.
+    timed_out: by trigger, the number of lines that no pattern decided within the time limit.
     """
 
     @property
-    def undecided(self) -> Mapping[str, int]: ...
+    def timed_out(self) -> Mapping[str, int]: ...
     def scan(
         self, block: bytearray, start: int, end: int, *, limit: int, room: int
     ) -> ScanLike: ...
 
 
 class RecordMatcherLike(Protocol):
-    """What says of one record, its last LF off, whether it matches."""
+    """Matches one record, without its last LF."""
 
     @property
-    def undecided(self) -> Mapping[str, int]: ...
-    def relax(self) -> None: ...
-    def judge(self, record: bytes) -> HitLike | None: ...
+    def timed_out(self) -> Mapping[str, int]: ...
+    def reset_time_limits(self) -> None: ...
+    def match(self, record: bytes) -> HitLike | None: ...
 
 
 ScannerFor = Callable[[tuple[str, ...]], ScannerLike]
-"""Makes the scanner for these triggers together; may take seconds."""
+"""Makes a scanner for several triggers. Blocking: compiling the patterns can take seconds."""
 
 RecordMatcherFor = Callable[[str], RecordMatcherLike]
-"""Makes what judges the records of one trigger."""
+"""Makes the record matcher of one trigger."""

@@ -1,4 +1,4 @@
-"""Triggers that want to know when nothing comes any more."""
+"""Conditions of triggers with `stale`: no line, or no matching line, for that long."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -8,13 +8,13 @@ from notifyd.model.events import AlertState, Event
 from notifyd.text.durations import format_duration
 
 _GAP: Final = 30.0
-"""Seconds without a turn after which lines may have been unable to come."""
-_LOOK: Final = 15.0
-"""Seconds between two turns, so that a gap is noticed."""
+"""Seconds between two polls after which lines may have been unable to arrive."""
+_POLL_INTERVAL: Final = 15.0
+"""Seconds between two polls, so that a gap is noticed."""
 
 
 class StalenessTimer:
-    """Only of triggers with `stale`. Each silence is told once. Times are monotonic."""
+    """Emits FIRING once per silence, and RESOLVED once it ends. Times are monotonic seconds."""
 
     def __init__(self, triggers: Mapping[str, LogTriggerConfig]) -> None:
         self._triggers = {
@@ -23,56 +23,58 @@ class StalenessTimer:
             if trigger.stale is not None
         }
         self._deadlines: dict[str, float] = {}
-        self._silent = set(self._triggers)  # perhaps: of what was before the start nothing is known
-        self._ended: set[str] = set()
-        self._turn: float | None = None
+        self._firing = set(self._triggers)
+        """Triggers that are stale, or may have been so before the start."""
+        self._resolved: set[str] = set()
+        self._polled_at: float | None = None
 
     @property
     def triggers(self) -> set[str]:
         return set(self._triggers)
 
-    def turn(self, now: float) -> None:
-        """Begin a turn. After a gap, as after the start, all deadlines start anew."""
-        if self._turn is None or now > self._turn + _GAP:
+    def begin_poll(self, now: float) -> None:
+        """Begin a poll. After a gap between polls, as after the start, all waits restart."""
+        if self._polled_at is None or now > self._polled_at + _GAP:
             self._deadlines = {name: now + stale for name, (_, stale) in self._triggers.items()}
-        self._turn = now
+        self._polled_at = now
 
-    def line(self, trigger: str, now: float) -> None:
-        """Take note that a line came for a trigger."""
+    def add_line(self, trigger: str, now: float) -> None:
+        """Restart the wait of a trigger, unless it waits for matching lines only."""
         if trigger in self._triggers and not self._triggers[trigger][0].stale_match:
-            self._heard(trigger, now)
+            self._restart(trigger, now)
 
-    def overdue(
-        self, events: Iterable[Event], now: float, wall: float, *, more: bool
+    def evaluate(
+        self, matches: Iterable[Event], now: float, wall: float, *, has_more: bool
     ) -> list[Event]:
-        """Tell of every trigger that was silent for too long, but not while there is more to read.
+        """Return the changed conditions. has_more: input is left to read, so nothing is stale.
 
-        And of every one that is silent no longer. events: the matches of this turn.
+        matches: the events of this poll.
         """
-        for event in events if self._triggers else ():
+        for event in matches if self._triggers else ():
             if event.trigger in self._triggers:
-                self._heard(event.trigger, now)
-        over = [name for name, deadline in self._deadlines.items() if deadline <= now and not more]
-        told = [self._told(name, wall, AlertState.RESOLVED) for name in sorted(self._ended)]
-        told += [self._told(name, wall, AlertState.FIRING) for name in over]
-        self._silent = self._silent - self._ended | set(over)
-        self._ended.clear()
-        for name in over:
+                self._restart(event.trigger, now)
+        due = () if has_more else self._deadlines.items()
+        stale = [name for name, deadline in due if deadline <= now]
+        events = [self._event(name, wall, AlertState.RESOLVED) for name in sorted(self._resolved)]
+        events += [self._event(name, wall, AlertState.FIRING) for name in stale]
+        self._firing = self._firing - self._resolved | set(stale)
+        self._resolved.clear()
+        for name in stale:
             del self._deadlines[name]
-        return told
+        return events
 
-    def _heard(self, name: str, now: float) -> None:
-        self._deadlines[name] = now + self._triggers[name][1]
-        if name in self._silent:
-            self._ended.add(name)
-
-    def wake(self) -> float | None:
-        """Tell when the next turn must be; None if nothing can become overdue."""
-        if not self._deadlines or self._turn is None:
+    def next_poll(self) -> float | None:
+        """Return when the next poll is due; None if nothing can become stale."""
+        if not self._deadlines or self._polled_at is None:
             return None
-        return min(self._turn + _LOOK, *self._deadlines.values())
+        return min(self._polled_at + _POLL_INTERVAL, *self._deadlines.values())
 
-    def _told(self, name: str, wall: float, phase: AlertState) -> Event:
+    def _restart(self, name: str, now: float) -> None:
+        self._deadlines[name] = now + self._triggers[name][1]
+        if name in self._firing:
+            self._resolved.add(name)
+
+    def _event(self, name: str, wall: float, phase: AlertState) -> Event:
         trigger, stale = self._triggers[name]
         what = "matching line" if trigger.stale_match else "line"
         where = ", ".join(trigger.paths or trigger.journal)

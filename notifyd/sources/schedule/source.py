@@ -14,8 +14,8 @@ from notifyd.model.events import Event, SourceBatch
 from notifyd.model.health import SourceHealth
 from notifyd.sources.base import Emit
 from notifyd.sources.stored_values import (
+    CheckpointValueError,
     RefusedValues,
-    StoredValueError,
     as_seconds,
     decode_json,
 )
@@ -60,7 +60,7 @@ class ScheduleSource:
     def _load(self, name: str, key: str, value: str) -> None:
         try:
             self._told[name] = decode_time(value)
-        except StoredValueError as error:
+        except CheckpointValueError as error:
             what = f"last time of trigger {name}"
             consequence = "times that passed while notifyd was stopped are not reported"
             self._refused.add(key, what, error, consequence)
@@ -112,7 +112,7 @@ def encode_time(wall: float) -> str:
 
 
 def decode_time(text: str) -> float:
-    """Decode what `encode_time` returned; StoredValueError for anything else."""
+    """Decode what `encode_time` returned; CheckpointValueError for anything else."""
     return as_seconds(decode_json(text))
 
 
