@@ -5,7 +5,7 @@ names of classes and attributes; an attribute that is renamed keeps its stored n
 
 To add a field, give its attribute a default: values of earlier versions lack it, and earlier
 versions ignore it. A field of an array goes to its end. A change that earlier versions would
-misread needs a higher VERSION, written as "version" into the value, and code that reads both.
+misread needs a higher FORMAT, written as "format" into the value, and code that reads both.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -38,14 +38,14 @@ from notifyd.shaping.send_state import Sending, SendState
 from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats
 from notifyd.shaping.trace import Action, TraceEntry
 
-VERSION = 1
-"""What this notifyd writes and reads. A value without a version has this one."""
+FORMAT = 1
+"""What this version writes and reads. A value without the key "format" has format 1."""
 
-_VERSION_KEY = "version"
+_FORMAT_KEY = "format"
 
 
-class StoredValueError(Exception):
-    """A stored value cannot be read; the message says why, in a few words."""
+class StoredValueError(ValueError):
+    """A stored value is unusable. The message is a clause that says why."""
 
 
 class StoredKind:
@@ -59,24 +59,29 @@ class StoredKind:
         return self._serializer.to_json(value, by_alias=True).decode()
 
     def decode(self, text: str) -> Any:
-        """Read a value back. Raises StoredValueError."""
+        """Decode what `encode` returned; StoredValueError for anything else."""
         try:
-            _check_version(text)
+            _check_format(text)
             return self._validator.validate_json(text)
         except ValidationError as error:
             raise StoredValueError(_reason(error)) from error
 
 
-def _check_version(text: str) -> None:
-    if f'"{_VERSION_KEY}"' not in text:
+def _check_format(text: str) -> None:
+    if f'"{_FORMAT_KEY}"' not in text:
         return
     try:
         value = from_json(text)
     except ValueError:
         return  # the validator says what is wrong with it
-    version = value.get(_VERSION_KEY, VERSION) if isinstance(value, dict) else VERSION
-    if version != VERSION:
-        raise StoredValueError(f"version {version}; this notifyd reads version {VERSION}")
+    found = value.get(_FORMAT_KEY, 1) if isinstance(value, dict) else 1
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise StoredValueError(f'"{_FORMAT_KEY}" must be a positive integer')
+    if found > FORMAT:
+        raise StoredValueError(
+            f"a newer version of notifyd wrote it in format {found}, and this version reads "
+            f"formats up to {FORMAT}"
+        )
 
 
 def _reason(error: ValidationError) -> str:

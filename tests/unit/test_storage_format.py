@@ -22,7 +22,7 @@ from notifyd.shaping.group import Alarm, Group
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.send_state import Sending, SendState
 from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats
-from notifyd.shaping.storage_format import KINDS, CheckpointValueError
+from notifyd.shaping.storage_format import KINDS, StoredValueError
 from notifyd.shaping.trace import Action, TraceEntry
 from support.histories import History, match
 
@@ -209,7 +209,7 @@ def test_no_attribute_of_a_golden_has_its_default(kind):
 @pytest.mark.parametrize(("kind", "path"), PLACES)
 def test_a_wrong_type_is_refused_with_its_place(kind, path):
     text = changed(golden(kind), path, wrong(at(json.loads(golden(kind)), path)))
-    with pytest.raises(CheckpointValueError) as refused:
+    with pytest.raises(StoredValueError) as refused:
         KINDS[kind].decode(text)
     assert str(refused.value).startswith(".".join(map(str, path)))
 
@@ -217,7 +217,7 @@ def test_a_wrong_type_is_refused_with_its_place(kind, path):
 @pytest.mark.parametrize("number", [-1, 2**63, 1.5, float("nan"), float("inf")])
 def test_a_number_that_no_step_writes_is_refused(number):
     for kind, name in (("books", "serial"), ("ledger", "matches")):
-        with pytest.raises(CheckpointValueError, match=name):
+        with pytest.raises(StoredValueError, match=name):
             KINDS[kind].decode(changed(golden(kind), (name,), number))
 
 
@@ -243,26 +243,33 @@ def test_what_an_earlier_version_did_not_write_has_its_default():
 
 
 def test_what_every_version_wrote_must_be_there():
-    with pytest.raises(CheckpointValueError, match=r"^values: field required$"):
+    with pytest.raises(StoredValueError, match=r"^values: field required$"):
         KINDS["group"].decode('{"trigger": "app", "identity": "app"}')
-    with pytest.raises(CheckpointValueError, match=r"^recent\.0\.2: "):
+    with pytest.raises(StoredValueError, match=r"^recent\.0\.2: "):
         KINDS["group"].decode(changed(golden("group"), ("recent",), [["app", 1.5]]))
 
 
-def test_a_newer_version_is_refused_for_its_own_entry_alone():
+def test_a_newer_format_is_refused_for_its_own_entry_alone():
     history = History(Rules())
     history.feed(match("app", "a"), match("app", "b"))
     newer, kept = [name for name in history.stored if name.startswith("group:")]
-    history.stored[newer] = changed(history.stored[newer], ("version",), 2)
+    history.stored[newer] = changed(history.stored[newer], ("format",), 2)
     state = restore_state(history.stored, (), seed="seed", now=history.now)
     assert state.strays == (newer,)
     assert list(state.groups) == [kept.removeprefix("group:")]
     (incident,) = state.incidents.values()
-    assert f"{newer} (version 2; this notifyd reads version 1)" in incident.message
+    reason = "a newer version of notifyd wrote it in format 2, and this version reads"
+    assert f"{newer} ({reason}" in incident.message
 
 
-def test_the_version_of_today_may_be_written_down():
-    assert KINDS["ledger"].decode('{"matches": 3, "version": 1}') == TriggerStats(3)
+@pytest.mark.parametrize("number", [0, -1, True, "1", 1.0, None])
+def test_a_format_that_is_no_positive_integer_is_refused(number):
+    with pytest.raises(StoredValueError, match=r'^"format" must be a positive integer$'):
+        KINDS["ledger"].decode(json.dumps({"matches": 3, "format": number}))
+
+
+def test_the_format_of_today_may_be_written_down():
+    assert KINDS["ledger"].decode('{"matches": 3, "format": 1}') == TriggerStats(3)
 
 
 def test_several_unreadable_entries_are_named_with_their_reasons():
