@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from notifyd.sources.logs.discovery.inotify import FsHints
 from support.logs import Daemon, append, reading_from_start
 
 
@@ -555,3 +556,156 @@ def test_a_log_that_came_and_was_rotated_before_anybody_met_it(log, pattern, dow
     daemon.turn()
     daemon.restart()
     assert sorted(daemon.lines()) == sorted([*before, "one", "two"])
+
+
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_generations_in_a_directory_where_one_was_met_before_are_found(
+    tmp_path, log, down, restarted
+):
+    archive = tmp_path / "far" / "away"
+    archive.mkdir(parents=True)
+    append(log, "one")
+    stamped(log, 0)
+    daemon = named(log, "app.log")
+    log.rename(archive / "app.log-20240101")
+    append(log, "two")
+    stamped(log, 1)
+    daemon.turn()
+    if restarted:
+        daemon.pass_time(70)
+        daemon.pass_time(70)
+        daemon.restart()
+    if down:
+        daemon.kill()
+    for number in range(2, 5):
+        log.rename(archive / f"app.log-2024010{number}")
+        append(log, f"line {number}")
+        stamped(log, number)
+    if down:
+        daemon.start()
+    daemon.turn()
+    daemon.restart()
+    assert daemon.lines() == ["one", "two", "line 2", "line 3", "line 4"]
+
+
+@pytest.mark.parametrize("age", [0, 1_700_000_000])
+def test_generations_beside_one_that_was_renamed_while_down_are_found(tmp_path, log, age):
+    (tmp_path / "archive").mkdir()
+    append(log, "one")
+    stamped(log, -age)
+    daemon = named(log, "app.log")
+    daemon.kill()
+    for number in range(1, 4):
+        log.rename(tmp_path / "archive" / f"app.log-2024010{number}")
+        append(log, f"line {number}")
+        stamped(log, number - age)
+    daemon.start()
+    daemon.restart()
+    assert daemon.lines() == ["one", "line 1", "line 2", "line 3"]
+
+
+def test_copies_beside_one_that_was_found_are_found(tmp_path, log):
+    (tmp_path / "archive").mkdir()
+    append(log, "one, which is long enough to be told from any other log that lies around it")
+    stamped(log, 0)
+    daemon = named(log, "app.log")
+    append(log, "two")
+    copied(log, tmp_path / "archive" / "app.log-20240101", 1)
+    append(log, "three")
+    stamped(log, 1)
+    daemon.turn()
+    for number in range(2, 5):
+        append(log, f"line {number}")
+        copied(log, tmp_path / "archive" / f"app.log-2024010{number}", number)
+    append(log, "new")
+    daemon.turn()
+    daemon.restart()
+    assert [line[:6] for line in sorted(daemon.lines())] == sorted(
+        ["line 2", "line 3", "line 4", "new", "one, w", "three", "two"]
+    )
+
+
+@pytest.mark.parametrize("hinted", [False, True])
+def test_a_log_that_is_copied_and_truncated_before_its_turn_is_read_from_its_copy(log, hinted):
+    (log.parent / "old").mkdir()
+    busy = log.with_name("aaa.log")
+    daemon = Daemon({"t": reading_from_start(log), "u": reading_from_start(busy)})
+    append(busy, *map(str, range(1000)))
+    append(log, "one")
+    stamped(log, 0)
+    daemon.poll()
+    assert daemon.lines() == []
+    copied(log, log.parent / "old" / "app.log.1", 1)
+    append(log, "two")
+    daemon.turn(FsHints(written={str(log)}) if hinted else None)
+    daemon.restart()
+    assert daemon.lines() == ["one", "two"]
+
+
+@pytest.mark.parametrize("how", ["deleted", "truncated"])
+@pytest.mark.parametrize("place", ["app.log.1", "old/app.log.1"])
+def test_a_copy_that_was_met_before_its_original_was_read_is_not_read_again(log, how, place):
+    copy = log.parent / place
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    append(log, "one")
+    stamped(log, 0)
+    daemon = Daemon({"t": reading_from_start(log.parent / "**" / "app.log*")})
+    append(log, "two")
+    stamped(log, 1)
+    shutil.copyfile(log, copy)
+    stamped(copy, 2)
+    daemon.turn(FsHints(changed={str(copy)}, written={str(log)}))
+    if how == "deleted":
+        log.unlink()
+        append(log, "three")
+    else:
+        os.truncate(log, 0)
+        append(log, "three, which is longer than all that was there before")
+    daemon.turn()
+    for _ in range(3):
+        daemon.pass_time(70)
+    daemon.restart()
+    assert [line[:5] for line in daemon.lines()] == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("width", [10, 1000])
+def test_a_copy_that_lacks_the_last_lines_of_its_original_is_not_read_again(log, width):
+    lines = [word + "." * width for word in ("one", "two", "three", "four")]
+    append(log, lines[0])
+    stamped(log, 0)
+    daemon = named(log, "app.log*")
+    copy = log.with_name("app.log.1")
+    append(log, lines[1])
+    shutil.copyfile(log, copy)
+    append(log, lines[2])
+    stamped(log, 1)
+    stamped(copy, 2)
+    daemon.turn(FsHints(changed={str(copy)}, written={str(log)}))
+    os.truncate(log, 0)
+    append(log, lines[3])
+    stamped(log, 3)
+    daemon.turn()
+    daemon.restart()
+    assert daemon.lines() == lines
+
+
+def test_lines_that_a_deleted_file_held_too_are_read_from_later_generations(log):
+    banner = "#" * 600
+    append(log, banner)
+    stamped(log, 0)
+    daemon = named(log, "app.log")
+    with log.open():  # so that no later file gets its inode
+        daemon.kill()
+        log.unlink()
+        append(log, banner, "one")
+        stamped(log, 1)
+        daemon.start()
+        daemon.kill()
+        for number, line in enumerate(["two", "three"], 2):
+            log.rename(log.with_name(f"app.log-2024010{number}"))
+            append(log, banner, line)
+            stamped(log, number)
+        daemon.start()
+        daemon.restart()
+    assert daemon.lines() == [banner, banner, "one", banner, "two", banner, "three"]

@@ -113,19 +113,22 @@ class Daemon:
 
     def turn(self, hints=None, *, commit=True):
         """Run turns until nothing is left to read; without `commit` their results are lost."""
+        self.poll(hints, commit=commit)
+        while self.batch.more:
+            self.poll(FsHints(), commit=commit)
+
+    def poll(self, hints=None, *, commit=True):
+        """Run one turn, which may leave something to read."""
         hints = FsHints(all=True) if hints is None else hints
-        while True:
-            self.batch = self.tailer.poll(hints, self.now)
-            if commit:
-                self.events += self.batch.events
-                for key, value in self.batch.checkpoints.items():
-                    if value is None:
-                        self.positions.pop(key, None)
-                    else:
-                        self.positions[key] = value
-            if not self.batch.more:
-                return
-            hints = FsHints()
+        self.batch = self.tailer.poll(hints, self.now)
+        if not commit:
+            return
+        self.events += self.batch.events
+        for key, value in self.batch.checkpoints.items():
+            if value is None:
+                self.positions.pop(key, None)
+            else:
+                self.positions[key] = value
 
     def pass_time(self, seconds):
         self.now += seconds

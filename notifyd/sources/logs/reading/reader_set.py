@@ -141,9 +141,6 @@ class ReaderSet:
         for key, checkpoint in gone.items():
             if self.registry.get(key) == checkpoint:
                 self.registry.store_closed(key, replace(checkpoint, copy_search_done=True))
-            reader = self._readers.get(key)
-            if reader is not None and not reader.file.is_open:  # it cannot be opened any more
-                reader.copy_search_done = True
 
     # Opening and closing
 
@@ -229,7 +226,7 @@ class ReaderSet:
         reader.file.pinned = True
         if reader.file.is_open and reader.is_deleted:
             reader.copy_search_done = True
-            self.save_checkpoint(reader)
+        self.save_checkpoint(reader)  # with its directory, which a kill must not forget
         self.archive_dirs.learn(reader.path, reader.file.current_path)
         self.queue.drain(reader.key, self.now + DRAIN_SECONDS)
 

@@ -63,7 +63,6 @@ class UntrackedFiles:
         with self._peek(found, path) as tail:
             if not self._likeness.follow(tail, gone) or self._remember_if_copy(tail, last):
                 return False
-            self._tails.archive_dirs.learn(path, found.path)
             self._tails.add_rotated(tail)
             return True
 
