@@ -107,13 +107,17 @@ class App:
     ) -> None:
         self._folder, self._store, self._scanning = folder, store, scanning
         self._pipeline = self._build_pipeline(self._settings)
-        saved = await store.saved()
-        self._clock = Clock(saved.clock, boot=boot_id())
+        stored = await store.load()
+        self._clock = Clock(stored.clock, boot=boot_id())
         seed = secrets.token_hex(16)
-        state = restore_state(saved.pieces, saved.rows, seed=seed, now=self._clock.now())
+        state = restore_state(
+            stored.state_entries, stored.notifications, seed=seed, now=self._clock.now()
+        )
         if latest_time(state) > self._clock.now().mono:  # a damaged store may have lost the reading
             self._clock.advance_to(latest_time(state))
-            state = restore_state(saved.pieces, saved.rows, seed=seed, now=self._clock.now())
+            state = restore_state(
+                stored.state_entries, stored.notifications, seed=seed, now=self._clock.now()
+            )
         pipeline = self._pipeline
         self._engine = Engine(store, state, self._clock, pipeline.rules, pipeline.render)
 
@@ -126,7 +130,7 @@ class App:
             cache=self._folder / "patterns",
             scanning=self._scanning,
             wall=time.time,
-            positions=self._store.positions,
+            positions=self._store.load_checkpoints,
         )
 
     async def _live(self, listener: Listener, ready: Callable[[Path | None], None]) -> None:

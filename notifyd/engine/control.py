@@ -63,7 +63,7 @@ class ControlService:
 
     async def settled(self, notification_id: str, within: float) -> Json | None:
         await self._engine.wait_finished(notification_id, within)
-        found = await self._store.notification(notification_id)
+        found = await self._store.describe(notification_id)
         if found is None or Status(str(found["status"])).is_waiting:
             return None
         # A merged notification is not finished for its sender: its digest is still to be sent.
@@ -72,10 +72,10 @@ class ControlService:
     async def notifications(
         self, *, uid: int | None, status: Status | None, limit: int
     ) -> list[Json]:
-        return await self._store.notifications(uid=uid, status=status, limit=limit)
+        return await self._store.describe_newest(uid=uid, status=status, limit=limit)
 
     async def notification(self, notification_id: str, *, uid: int | None) -> Json | None:
-        found = await self._store.notification(notification_id)
+        found = await self._store.describe(notification_id)
         if found is None or (uid is not None and found.get("uid") != uid):
             return None
         return found
@@ -116,7 +116,7 @@ class ControlService:
     async def _add_outcomes(self, trail: object) -> None:
         """Add to each step of a trail the current state of the notification that it names."""
         for step in trail if isinstance(trail, list) else ():
-            found = await self._store.notification(step["id"]) if "id" in step else None
+            found = await self._store.describe(step["id"]) if "id" in step else None
             if found is not None:
                 step |= {name: found[name] for name in ("status", "title", "last_error")}
 
@@ -134,7 +134,7 @@ class ControlService:
         raise RefusedError("unknown_trigger", f"there is no trigger {trigger!r}{suggestion}")
 
     async def retry(self, *, notification_id: str, peer: Peer, everyone: bool) -> Json:
-        row = await self._store.row(notification_id)
+        row = await self._store.find(notification_id)
         if row is None:
             raise _not_found()
         reply = (await self._apply_retries([Retried(peer, row, everyone)]))[0]
@@ -146,7 +146,7 @@ class ControlService:
         rows: list[Notification] = []
         if status is not None:
             uid = None if everyone else peer.uid
-            rows = await self._store.finished(uid=uid, status=status, limit=MAX_RETRIED + 1)
+            rows = await self._store.find_by_status(uid=uid, status=status, limit=MAX_RETRIED + 1)
         replies = await self._apply_retries(
             [Retried(peer, row, everyone) for row in rows[:MAX_RETRIED]]
         )

@@ -18,8 +18,8 @@ from notifyd.model.errors import ConcurrentUpdateError, DamagedError, StoreUnava
 from notifyd.model.events import CheckpointUpdates, Now
 from notifyd.model.notifications import Content, Message, Notification, Payload
 from notifyd.outbox.commit import Commit
-from notifyd.outbox.queries import Entry
 from notifyd.outbox.reconcile import RunningState
+from notifyd.outbox.rows import OutboxEntry
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import all_entries, state_entries
 from notifyd.shaping.inputs import (
@@ -139,7 +139,7 @@ class Engine:
             decision = step(self.state, [event for each in batch for event in each.events], now)
             commit = await self._commit_of(decision, batch, now)
             try:
-                if not commit.is_empty or self.store_error or self._store.lost():
+                if not commit.is_empty or self.store_error or self._store.is_file_gone():
                     await self._store.commit(commit)
             except ConcurrentUpdateError as error:
                 self._batch = _without_conflict(batch, error)
@@ -162,13 +162,13 @@ class Engine:
 
     async def _commit_of(self, decision: Decision, batch: list[PendingCommit], now: Now) -> Commit:
         return Commit(
-            pieces=state_entries(decision, self.state.books),
-            positions={key: value for each in batch for key, value in each.checkpoints.items()},
-            entries=await self._render_all(decision, now),
+            state_entries=state_entries(decision, self.state.books),
+            checkpoints={key: value for each in batch for key, value in each.checkpoints.items()},
+            outbox_entries=await self._render_all(decision, now),
             clock=self._clock.serialize(now),
             wall=now.wall,
-            forget=decision.forget,
-            revived=decision.revived,
+            prune_before=decision.forget,
+            retried=decision.revived,
         )
 
     async def _repair(self, batch: list[PendingCommit]) -> list[PendingCommit]:
@@ -196,7 +196,7 @@ class Engine:
         """
         while True:
             await asyncio.sleep(interval)
-            if self._store.lost() or self.state.clock_moved(self._clock.now()):
+            if self._store.is_file_gone() or self.state.clock_moved(self._clock.now()):
                 await self.apply([])
 
     def _store_failed(
@@ -216,9 +216,9 @@ class Engine:
             log.info("database writes recovered")
             self.store_error = ""
 
-    async def _render_all(self, decision: Decision, now: Now) -> list[Entry]:
+    async def _render_all(self, decision: Decision, now: Now) -> list[OutboxEntry]:
         """Render the new payloads; a notification keeps its title, by which digests name it."""
-        entries: list[Entry] = []
+        entries: list[OutboxEntry] = []
         for row in list(decision.rows.values()):
             content = decision.contents.get(row.id)
             payload = None
@@ -227,7 +227,7 @@ class Engine:
                     await asyncio.sleep(0)
                 payload = self.render(row, content, now)
                 row = decision.rows[row.id] = replace(row, title=payload.title)  # noqa: PLW2901
-            entries.append(Entry(row, payload))
+            entries.append(OutboxEntry(row, payload))
         return entries
 
     def _reply(self, batch: list[PendingCommit], decision: Decision) -> None:

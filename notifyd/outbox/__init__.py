@@ -1,1 +1,1 @@
-"""What is on disk: notifications, the fold's state and the sources' positions, in one database."""
+"""The database: notifications, the fold's state and the sources' checkpoints, on disk."""

@@ -1,4 +1,4 @@
-"""One commit: what a step changes, and how it is written."""
+"""One commit: what a step changes, and how it is written and old history deleted."""
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -7,8 +7,15 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from notifyd.model.errors import ConcurrentUpdateError
 from notifyd.model.notifications import Notification
-from notifyd.outbox import history, queries
-from notifyd.outbox.queries import Entry
+from notifyd.outbox import queries
+from notifyd.outbox.rows import OutboxEntry, encode, encode_update
+
+MAX_FINISHED = 50_000
+"""Finished notifications that history keeps, whatever their age."""
+MAX_BYTES = 64 << 20
+"""Size of the database above which the oldest history is deleted, whatever its age and number."""
+PRUNED_AT_ONCE = 500
+"""Notifications deleted in one transaction, so that no commit waits for long."""
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -16,23 +23,27 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """All that one step changes. clock: the reading to go on from. wall: when, for history.
+    """Everything that one step changes. A value of None deletes its entry.
 
-    revived: rows that were over, as they must still be.
+    clock: the reading from which the next process continues. wall: the time of the step.
+    prune_before: delete history that is older than this wall-clock time. retried: finished
+    notifications that are sent again; the commit fails if one is no longer as it was read.
     """
 
-    pieces: Mapping[str, str | None]
-    positions: Mapping[str, str | None]
-    entries: Sequence[Entry]
+    state_entries: Mapping[str, str | None]
+    checkpoints: Mapping[str, str | None]
+    outbox_entries: Sequence[OutboxEntry]
     clock: str
     wall: float
-    forget: float | None = None
-    revived: Sequence[Notification] = ()
+    prune_before: float | None = None
+    retried: Sequence[Notification] = ()
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing but the clock reading would be written."""
-        return not (self.pieces or self.positions or self.entries or self.forget is not None)
+        """Whether there is nothing to write but the clock reading."""
+        return self.prune_before is None and not (
+            self.state_entries or self.checkpoints or self.outbox_entries
+        )
 
 
 def transaction(
@@ -52,35 +63,84 @@ def transaction(
     return result
 
 
-def write(writer: sqlite3.Connection, commit: Commit) -> bool:
-    """Write all of it or nothing; StaleError when a revived row is no longer as it was."""
-    return transaction(writer, _written, commit)
+def write_commit(writer: sqlite3.Connection, commit: Commit) -> bool:
+    """Write all of it or nothing; return whether more history is to be pruned.
+
+    Raises ConcurrentUpdateError if a retried notification has changed since it was read.
+    """
+    return transaction(writer, _write, commit)
 
 
-def _written(writer: sqlite3.Connection, commit: Commit) -> bool:
-    """Write a commit; tells whether more of history has to go."""
-    _check(writer, commit.revived)
-    put(writer, "pieces", "name", {**commit.pieces, "clock": commit.clock})
-    put(writer, "positions", "key", commit.positions)
-    inserts = [(entry.row, entry.parcel) for entry in commit.entries if entry.parcel]
-    updates = [entry.row for entry in commit.entries if not entry.parcel]
+def _write(writer: sqlite3.Connection, commit: Commit) -> bool:
+    for retried in commit.retried:
+        expected = (retried.id, retried.status.value, retried.attempts)
+        if writer.execute(queries.IS_UNCHANGED, expected).fetchone() is None:
+            raise ConcurrentUpdateError(retried.id, retried.attempts)
+    put_state_entries(writer, {**commit.state_entries, "clock": commit.clock})
+    _put(writer, "positions", "key", commit.checkpoints)
     writer.executemany(
         queries.INSERT,
-        [queries.inserted(row, parcel, commit.wall) for row, parcel in inserts],
+        [
+            encode(entry.notification, entry.payload, commit.wall)
+            for entry in commit.outbox_entries
+            if entry.payload is not None
+        ],
     )
-    writer.executemany(queries.UPDATE, [queries.updated(row, commit.wall) for row in updates])
-    return commit.forget is not None and history.forget(writer, commit.forget)
+    writer.executemany(
+        queries.UPDATE,
+        [
+            encode_update(entry.notification, commit.wall)
+            for entry in commit.outbox_entries
+            if entry.payload is None
+        ],
+    )
+    return commit.prune_before is not None and prune(writer, commit.prune_before)
 
 
-def _check(writer: sqlite3.Connection, revived: Sequence[Notification]) -> None:
-    for row in revived:
-        as_known = (row.id, row.status.value, row.attempts)
-        if writer.execute(queries.STILL, as_known).fetchone() is None:
-            raise ConcurrentUpdateError(row.id, row.attempts)
+def put_state_entries(writer: sqlite3.Connection, entries: Mapping[str, str | None]) -> None:
+    """Write entries of the fold's state by name; None deletes one."""
+    _put(writer, "pieces", "name", entries)
 
 
-def put(writer: sqlite3.Connection, table: str, key: str, values: Mapping[str, str | None]) -> None:
-    kept = [(name, value) for name, value in values.items() if value is not None]
-    gone = [(name,) for name, value in values.items() if value is None]
-    writer.executemany(f"INSERT OR REPLACE INTO {table} ({key}, value) VALUES (?, ?)", kept)  # noqa: S608
-    writer.executemany(f"DELETE FROM {table} WHERE {key} = ?", gone)  # noqa: S608
+def _put(
+    writer: sqlite3.Connection, table: str, key: str, values: Mapping[str, str | None]
+) -> None:
+    writer.executemany(
+        f"INSERT OR REPLACE INTO {table} ({key}, value) VALUES (?, ?)",  # noqa: S608
+        [(name, value) for name, value in values.items() if value is not None],
+    )
+    writer.executemany(
+        f"DELETE FROM {table} WHERE {key} = ?",  # noqa: S608
+        [(name,) for name, value in values.items() if value is None],
+    )
+
+
+def prune(
+    writer: sqlite3.Connection,
+    before: float,
+    *,
+    max_finished: int = MAX_FINISHED,
+    max_bytes: int = MAX_BYTES,
+) -> bool:
+    """Delete some history that is too old, too much or too large; return whether some was.
+
+    before: the wall-clock time before which a finished notification is too old.
+    """
+    deleted = _delete(writer, queries.OLDER_THAN, (before, PRUNED_AT_ONCE))
+    deleted = deleted or _delete(writer, queries.BEYOND_NEWEST, (PRUNED_AT_ONCE, max_finished))
+    if not deleted and _used_bytes(writer) > max_bytes:
+        deleted = _delete(writer, queries.OLDEST, (PRUNED_AT_ONCE,))
+    return deleted > 0
+
+
+def _delete(writer: sqlite3.Connection, ids: str, parameters: tuple[float, ...]) -> int:
+    return writer.execute(f"DELETE FROM notifications WHERE id IN ({ids})", parameters).rowcount  # noqa: S608
+
+
+def _used_bytes(writer: sqlite3.Connection) -> int:
+    """Return the bytes in use: the file does not grow before its free pages are used again."""
+    pages, free, page_size = (
+        writer.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * page_size)

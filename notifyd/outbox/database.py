@@ -1,84 +1,92 @@
-"""Opening the database, and what SQLite's errors mean for a person."""
+"""Opening the database: its schema, its integrity, and SQLite's errors as sentences for users."""
 
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
 from notifyd.model.errors import DamagedError, StoreError, StoreUnavailableError
-from notifyd.outbox.migration import SCHEMA, migrate, version
 from notifyd.outbox.recovery import wal
 
-WAL_KEPT = 4 << 20
-"""Bytes to which the write-ahead log shrinks again after a burst."""
+SCHEMA = 2
+"""The schema that this notifyd writes, by the number of its last migration.
+
+The database holds it as its `user_version`.
+"""
+WAL_LIMIT = 4 << 20
+"""Bytes to which the write-ahead log shrinks after a burst."""
 
 T = TypeVar("T")
 
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-_PASSING = {
+_UNAVAILABLE = {
     "SQLITE_FULL": "the disk is full: free some space",
-    "SQLITE_IOERR_SHMSIZE": "the disk is full: free some space",  # there is no room for the -shm
-    "SQLITE_READONLY": "it cannot be written: make its file system writable for this user",
-    "SQLITE_IOERR": "the disk reports errors: look at the kernel's log",
-    "SQLITE_BUSY": "another program has locked it: end that program",
-    "SQLITE_LOCKED": "another program has locked it: end that program",
-    "SQLITE_CANTOPEN": "it cannot be opened: see that its folder exists and this user may write it",
-    "SQLITE_NOMEM": "there is no memory left",
+    "SQLITE_IOERR_SHMSIZE": "the disk is full: free some space",  # no room for the -shm file
+    "SQLITE_READONLY": "it is read-only: make its file system writable for this user",
+    "SQLITE_IOERR": "the disk reports I/O errors: check the kernel log",
+    "SQLITE_BUSY": "another program has locked it: stop that program",
+    "SQLITE_LOCKED": "another program has locked it: stop that program",
+    "SQLITE_CANTOPEN": (
+        "it cannot be opened: check that its directory exists and this user can write to it"
+    ),
+    "SQLITE_NOMEM": "out of memory",
 }
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open it. read_only: neither it nor its -wal is changed, not even by closing it."""
+    """Connect to the file. read_only: change neither it nor its -wal, not even on closing."""
     address = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     connection = sqlite3.connect(
         address, uri=True, isolation_level=None, check_same_thread=False, timeout=2.0
     )
     connection.row_factory = sqlite3.Row
-    connection.text_factory = _text
+    connection.text_factory = _decode_text
     return connection
 
 
-def _text(raw: bytes) -> str:
-    return raw.decode(errors="replace")  # damaged text must not hide what stands beside it
+def _decode_text(raw: bytes) -> str:
+    return raw.decode(errors="replace")  # damaged text must not hide the other columns
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open or make it, and bring it up to date.
+    """Open or create the database and migrate it to the current schema.
 
-    Raises DamagedError where it must be salvaged first, StoreError where it is a newer one's.
+    Raises DamagedError if it has to be recovered first, StoreError if a newer notifyd wrote it.
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreError(f"cannot open {path}: {error.strerror}; this user must own it") from error
-    translated(lambda: _refuse_newer(path), path)
-    return translated(lambda: _opened(path), path)
+    translate_errors(lambda: _refuse_newer(path), path)
+    return translate_errors(lambda: _open(path), path)
 
 
 def _refuse_newer(path: Path) -> None:
-    """Look at the version before anything is touched."""
+    """Check the schema before anything is changed."""
     reader = connect(path, read_only=True)
     try:
-        found = version(reader)
+        found = schema_of(reader)
     finally:
         reader.close()
     if found > SCHEMA:
         raise StoreError(
             f"{path} was written by a newer notifyd (schema {found}, this one knows {SCHEMA}): "
-            "install that version again, or set [state] dir to another folder"
+            "install that version again, or set [state] dir to another directory"
         )
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    if wal.broken(path):
-        raise DamagedError(_damaged(path, "its -wal has a hole"))
+def _open(path: Path) -> sqlite3.Connection:
+    if wal.has_lost_commits(path):
+        raise DamagedError(_damage_message(path, "its write-ahead log has a gap"))
     writer = connect(path)
     try:
         writer.execute("PRAGMA journal_mode = WAL")
         writer.execute("PRAGMA synchronous = FULL")
-        writer.execute(f"PRAGMA journal_size_limit = {WAL_KEPT}")
-        _check(writer, path)
+        writer.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
+        _check_integrity(writer, path)
         migrate(writer)
     except BaseException:
         writer.close()
@@ -86,28 +94,65 @@ def _opened(path: Path) -> sqlite3.Connection:
     return writer
 
 
-def _check(writer: sqlite3.Connection, path: Path) -> None:
-    """Look at every page before relying on any: 64 MiB take about 0.1 s."""
-    (found,) = writer.execute("PRAGMA integrity_check(1)").fetchone()
-    if found != "ok":
-        raise DamagedError(_damaged(path, " ".join(found.split())))
+def _check_integrity(writer: sqlite3.Connection, path: Path) -> None:
+    """Check every page before relying on any: 64 MiB take about 0.1 s."""
+    (result,) = writer.execute("PRAGMA integrity_check(1)").fetchone()
+    if result != "ok":
+        raise DamagedError(_damage_message(path, " ".join(result.split())))
 
 
-def _damaged(path: Path, why: object) -> str:
-    return f"{path} is damaged ({why}): what can be read of it is being saved"
+def _damage_message(path: Path, reason: object) -> str:
+    return f"{path} is damaged ({reason}); what can be read is being recovered"
 
 
-def translated(work: Callable[[], T], path: Path) -> T:
-    """Do some work on the database; its errors come out as ours, one sentence each."""
+def translate_errors(work: Callable[[], T], path: Path) -> T:
+    """Run `work`; raise SQLite's errors as a DamagedError or a StoreUnavailableError."""
     try:
         return work()
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", None) or type(error).__name__
         if name.startswith(_DAMAGED):
-            raise DamagedError(_damaged(path, error)) from error
-        for prefix, sentence in _PASSING.items():
+            raise DamagedError(_damage_message(path, error)) from error
+        for prefix, reason in _UNAVAILABLE.items():
             if name.startswith(prefix):
-                raise StoreUnavailableError(
-                    f"cannot store anything in {path}: {sentence}"
-                ) from error
+                raise StoreUnavailableError(f"cannot store anything in {path}: {reason}") from error
         raise StoreUnavailableError(f"cannot use {path}: {error} ({name})") from error
+
+
+def schema_of(connection: sqlite3.Connection) -> int:
+    """Return the number of a database's schema; 0 for a new one."""
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return found
+
+
+def migrate(writer: sqlite3.Connection) -> None:
+    """Run the missing migrations in one transaction: after a kill, the schema is old or new."""
+    missing = [_migration(number) for number in range(schema_of(writer) + 1, SCHEMA + 1)]
+    if not missing:
+        return
+    steps = "\n".join(missing)
+    try:
+        writer.executescript(f"BEGIN IMMEDIATE;\n{steps}\nPRAGMA user_version = {SCHEMA};\nCOMMIT;")
+    finally:
+        if writer.in_transaction:
+            writer.execute("ROLLBACK")
+
+
+def _migration(number: int) -> str:
+    folder = resources.files("notifyd.outbox").joinpath("migrations")
+    (file,) = (file for file in folder.iterdir() if file.name.startswith(f"{number:04}_"))
+    return file.read_text()
+
+
+def first_page(path: Path) -> bytes:
+    """Return the first page of a new database at `path`, which locates the tables.
+
+    Recovery relies on every migration leaving the tables of the first where they begin.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.executescript(_migration(1))
+        indices = database.execute("SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE INDEX%'")
+        for (name,) in indices.fetchall():
+            database.execute(f"DROP INDEX {name}")
+        (page_size,) = database.execute("PRAGMA page_size").fetchone()
+    return path.read_bytes()[:page_size]

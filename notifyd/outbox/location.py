@@ -1,59 +1,91 @@
-"""Where the database stands: notices when its folder, itself or the lock was taken away."""
+"""The database's place on disk: its directory, held by one daemon, and the file itself."""
 
+import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from notifyd.model.errors import InUseError, StoreError, StoreUnavailableError
-from notifyd.outbox.lock import lock_folder
 
-Identity = tuple[int, int]
+_FileId = tuple[int, int]
 """Device and inode."""
 
 
 class DatabaseFile:
-    """The folder is locked from here on: InUseError names the pid of who holds it already."""
+    """Locks the state directory for as long as it lives.
+
+    Raises InUseError, with the pid of the holder, if another daemon has locked it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "notifyd.db"
-        self._lock = lock_folder(folder)
-        self._database: Identity | None = None
+        self._lock_path = folder / "lock"
+        self._lock = _lock(folder, self._lock_path)
+        self._opened: _FileId | None = None
 
-    def remember(self) -> None:
-        """Take the database that stands there now for ours."""
-        self._database = _identity(self.path)
+    def mark_opened(self) -> None:
+        """Take the file at the path for the open database."""
+        self._opened = _file_id(self.path)
 
-    def lost(self) -> bool:
-        """Whether our database no longer stands at its path; what is open of it is still whole."""
+    def is_gone(self) -> bool:
+        """Whether the open database was deleted or replaced; open connections still work."""
         try:
-            return _identity(self.path) != self._database
+            return _file_id(self.path) != self._opened
         except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError:
-            return False  # it cannot be looked at, which says nothing of what is open
+            return False  # the path cannot be read, which says nothing about the open file
 
-    def hold(self) -> None:
-        """Lock the folder anew where the lock is gone; StoreUnavailableError if it cannot be."""
-        lock = self.folder / "lock"
+    def ensure_locked(self) -> None:
+        """Lock the directory again if the lock file was deleted or replaced.
+
+        Raises StoreUnavailableError if that is not possible.
+        """
         try:
             held = os.fstat(self._lock)
-            if _identity(lock) == (held.st_dev, held.st_ino):
+            if _file_id(self._lock_path) == (held.st_dev, held.st_ino):
                 return
         except (FileNotFoundError, NotADirectoryError):
             pass
         except OSError:
             return
         try:
-            taken = lock_folder(self.folder)
+            lock = _lock(self.folder, self._lock_path)
         except (InUseError, StoreError) as error:
             raise StoreUnavailableError(str(error)) from error
         os.close(self._lock)
-        self._lock = taken
+        self._lock = lock
 
     def close(self) -> None:
         os.close(self._lock)
 
 
-def _identity(path: Path) -> Identity:
-    found = path.stat()
-    return found.st_dev, found.st_ino
+def _lock(folder: Path, path: Path) -> int:
+    """Create the directory if necessary and lock it until the returned descriptor is closed."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"cannot use the state directory {folder}: {error.strerror}; "
+            "set [state] dir to a directory that this user can write to"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.read(lock, 20).decode(errors="replace").strip() or "unknown"
+        os.close(lock)
+        raise InUseError(
+            f"notifyd already runs with the state directory {folder} (pid {holder}); "
+            "stop it first or set [state] dir to another directory"
+        ) from error
+    with suppress(OSError):  # on a full disk the pid stays unknown
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
+    return lock
+
+
+def _file_id(path: Path) -> _FileId:
+    status = path.stat()
+    return status.st_dev, status.st_ino

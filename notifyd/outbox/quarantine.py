@@ -1,32 +1,32 @@
-"""Setting a damaged or foreign database aside, whole: with its -wal and -shm, under one name.
+"""Moving a damaged or foreign database aside, with its -wal and -shm, and replacing it.
 
-What takes its place is first made complete under a name of its own (`ready`). From then on a kill
-at any moment leaves what `install` can finish at the next start.
+The replacement is first completed under a name of its own (`replacement_path`). From then on,
+`swap_in` finishes the exchange at the next start if a kill interrupts it at any moment.
 """
 
 import os
 import time
 from pathlib import Path
 
-KEPT = 3
-"""How many databases that were set aside are kept; older ones are deleted."""
+MAX_KEPT = 3
+"""Quarantined databases that are kept; older ones are deleted."""
 
-_TAILS = ("", "-wal", "-shm")
+_SUFFIXES = ("", "-wal", "-shm")
 
 
-def ready(path: Path) -> Path:
-    """Name the complete database that is about to take the place of this one."""
+def replacement_path(path: Path) -> Path:
+    """Return where the complete replacement of this database waits for `swap_in`."""
     return path.with_name(path.name + ".ready")
 
 
 def quarantine_path(path: Path, wall: float) -> Path:
-    """Name the place for a database that is set aside at this time, wall-clock seconds."""
+    """Return where this database goes when it is moved aside at this wall-clock time."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(wall))
     return path.with_name(f"{path.name}.damaged-{stamp}")
 
 
-def free_second(path: Path, wall: float) -> float:
-    """Find the first whole second, from this one on, under which nothing is set aside yet."""
+def unused_second(path: Path, wall: float) -> float:
+    """Return the first whole second from `wall` on whose quarantine path is free."""
     second = float(int(wall))
     while quarantine_path(path, second).exists():
         second += 1
@@ -34,32 +34,35 @@ def free_second(path: Path, wall: float) -> float:
 
 
 def swap_in(path: Path) -> None:
-    """Set aside what stands at `path` and put there what is ready; does nothing if nothing is."""
-    new = ready(path)
-    if not new.exists():
+    """Quarantine the database and move its replacement to `path`; do nothing if there is none.
+
+    The modification time of the replacement determines the quarantine path.
+    """
+    replacement = replacement_path(path)
+    if not replacement.exists():
         return
-    place = quarantine_path(path, new.stat().st_mtime)
-    for tail in _TAILS:
-        old = path.with_name(path.name + tail)
+    quarantine = quarantine_path(path, replacement.stat().st_mtime)
+    for suffix in _SUFFIXES:
+        old = path.with_name(path.name + suffix)
         if old.exists():
-            old.rename(place.with_name(place.name + tail))
-    new.rename(path)
-    synced(path.parent)
-    _forget_oldest(path)
+            old.rename(quarantine.with_name(quarantine.name + suffix))
+    replacement.rename(path)
+    fsync(path.parent)
+    _delete_oldest(path)
 
 
-def synced(place: Path) -> None:
-    """Make sure that a file, or the names in a folder, are on the disk."""
-    handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+def fsync(path: Path) -> None:
+    """Flush a file, or the names in a directory, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)
 
 
-def _forget_oldest(path: Path) -> None:
-    kept = [name for name in path.parent.glob(f"{path.name}.damaged-*") if "-wal" not in name.name]
-    bases = sorted(name for name in kept if not name.name.endswith("-shm"))
-    for base in bases[:-KEPT]:
-        for tail in _TAILS:
-            base.with_name(base.name + tail).unlink(missing_ok=True)
+def _delete_oldest(path: Path) -> None:
+    found = path.parent.glob(f"{path.name}.damaged-*")
+    databases = sorted(each for each in found if not each.name.endswith(_SUFFIXES[1:]))
+    for database in databases[:-MAX_KEPT]:
+        for suffix in _SUFFIXES:
+            database.with_name(database.name + suffix).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Reading what the last process left, and making a store whole again around what is known."""
+"""Loading what the last process stored, and restoring a store from what this process knows."""
 
 import os
 import sqlite3
@@ -10,123 +10,128 @@ from pathlib import Path
 from notifyd.model.errors import StoreUnavailableError
 from notifyd.model.notifications import Incident, Notification, Payload
 from notifyd.outbox import queries
-from notifyd.outbox.commit import put, transaction
+from notifyd.outbox.commit import put_state_entries, transaction
 from notifyd.outbox.database import connect
-from notifyd.outbox.quarantine import free_second, quarantine_path, ready, synced
+from notifyd.outbox.quarantine import fsync, quarantine_path, replacement_path, unused_second
+from notifyd.outbox.rows import decode, encode, encode_update
 
-_UNREADABLE = "it could not be read back from a damaged database"
-_UNKNOWN = "what became of it was lost with a damaged database"
+_UNREADABLE = "it could not be read from the damaged database"
+_OUTCOME_LOST = "its outcome was lost when the database was damaged"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """What the last process left."""
+    """What the last process stored. notifications: those that wait."""
 
-    pieces: dict[str, str]
-    positions: dict[str, str]
-    rows: list[Notification]
+    state_entries: dict[str, str]
+    checkpoints: dict[str, str]
+    notifications: list[Notification]
     clock: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class RunningState:
-    """All that the running process knows. text: makes one for a row whose own is lost."""
+    """What this process knows. render_lost_text: makes a text for a notification that lost its."""
 
-    pieces: Mapping[str, str | None]
-    rows: Mapping[str, Notification]
-    text: Callable[[Notification], Payload]
+    state_entries: Mapping[str, str | None]
+    notifications: Mapping[str, Notification]
+    render_lost_text: Callable[[Notification], Payload]
 
 
-def saved(writer: sqlite3.Connection, wall: float) -> StoredState:
-    """Read all; rows that make no sense are given up, and that is told as an incident.
+def load(writer: sqlite3.Connection, wall: float) -> StoredState:
+    """Read everything; mark notifications that cannot be read as failed, with an incident.
 
-    wall: seconds, now.
+    wall: the time now.
     """
-    rows, unreadable = [], []
-    for record in writer.execute(queries.WAITING).fetchall():
+    waiting, unreadable = [], []
+    for row in writer.execute(queries.FIND_WAITING).fetchall():
         try:
-            rows.append(queries.row_of(record))
-        except (ValueError, TypeError):
-            unreadable.append(record["id"])
+            waiting.append(decode(row))
+        except ValueError:
+            unreadable.append(row["id"])
     if unreadable:
-        transaction(writer, _give_up, unreadable, wall)
-    pieces = dict(map(tuple, writer.execute("SELECT name, value FROM pieces").fetchall()))
-    return StoredState(pieces, positions(writer), rows, pieces.pop("clock", None))
+        transaction(writer, _mark_unreadable, unreadable, wall)
+    entries = dict(map(tuple, writer.execute("SELECT name, value FROM pieces").fetchall()))
+    clock = entries.pop("clock", None)
+    return StoredState(entries, load_checkpoints(writer), waiting, clock)
 
 
-def positions(reader: sqlite3.Connection) -> dict[str, str]:
+def load_checkpoints(reader: sqlite3.Connection) -> dict[str, str]:
     return dict(map(tuple, reader.execute("SELECT key, value FROM positions").fetchall()))
 
 
-def _give_up(writer: sqlite3.Connection, ids: list[object], wall: float) -> None:
-    writer.executemany(queries.GIVE_UP, [(_UNREADABLE, name) for name in ids])
-    note(
-        writer,
-        Incident(
-            wall,
-            "notifyd could not read some notifications",
-            f"{len(ids)} waiting notifications could not be read back and were given up: "
-            "`notifyd history` lists them as failed.",
-        ),
+def _mark_unreadable(writer: sqlite3.Connection, ids: list[object], wall: float) -> None:
+    writer.executemany(queries.MARK_FAILED, [(_UNREADABLE, name) for name in ids])
+    what = (
+        "1 waiting notification could not be read and was"
+        if len(ids) == 1
+        else f"{len(ids)} waiting notifications could not be read and were"
     )
+    sentence = f"{what} marked as failed. See `notifyd history`."
+    title = "notifyd could not read some notifications"
+    store_incident(writer, Incident(wall, title, sentence))
 
 
-def note(writer: sqlite3.Connection, incident: Incident) -> None:
-    """Write an incident down as the fold does, which then tells it."""
-    put(writer, "pieces", "name", dict([incident.entry]))
+def store_incident(writer: sqlite3.Connection, incident: Incident) -> None:
+    """Store an incident as the fold does, which reports it at the next start."""
+    put_state_entries(writer, dict([incident.entry]))
 
 
-def reconcile(writer: sqlite3.Connection, known: RunningState, wall: float) -> None:
-    """Write what is known over what was salvaged: nothing that was acknowledged goes missing."""
-    put(writer, "pieces", "name", known.pieces)
-    there = {name for (name,) in map(tuple, writer.execute("SELECT id FROM notifications"))}
-    for row in known.rows.values():
-        if row.id in there:
-            writer.execute(queries.UPDATE, queries.updated(row, wall))
-        else:
-            writer.execute(queries.INSERT, queries.inserted(row, known.text(row), wall))
-    for record in writer.execute(queries.WAITING).fetchall():
-        if record["id"] not in known.rows:
-            writer.execute(queries.GIVE_UP, (_UNKNOWN, record["id"]))
+def reconcile(writer: sqlite3.Connection, running: RunningState, wall: float) -> None:
+    """Write what the process knows over what was recovered, so that no acknowledged change is lost.
 
-
-def put_back(writer: sqlite3.Connection, path: Path, wall: float) -> Incident:
-    """Write all that is in an open database, whose file was taken away, down at its path again.
-
-    Makes it `ready`, for `aside.install`. Raises StoreUnavailableError where that is impossible.
+    Waiting notifications that it does not know were finished; they are marked as failed.
     """
-    wall = free_second(path, wall)
+    put_state_entries(writer, running.state_entries)
+    stored = {name for (name,) in map(tuple, writer.execute("SELECT id FROM notifications"))}
+    for notification in running.notifications.values():
+        if notification.id in stored:
+            writer.execute(queries.UPDATE, encode_update(notification, wall))
+        else:
+            payload = running.render_lost_text(notification)
+            writer.execute(queries.INSERT, encode(notification, payload, wall))
+    for row in writer.execute(queries.FIND_WAITING).fetchall():
+        if row["id"] not in running.notifications:
+            writer.execute(queries.MARK_FAILED, (_OUTCOME_LOST, row["id"]))
+
+
+def copy_open_database(writer: sqlite3.Connection, path: Path, wall: float) -> Incident:
+    """Write the open database, whose file was deleted or replaced, to the replacement path.
+
+    Raises StoreUnavailableError if that is not possible.
+    """
+    wall = unused_second(path, wall)
     new = path.with_name(path.name + ".new")
-    incident = _taken(path, wall)
+    incident = _incident(path, wall)
     try:
         new.unlink(missing_ok=True)
         os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         with closing(connect(new)) as target:
             writer.backup(target)
-            note(target, incident)
-        synced(new)
+            store_incident(target, incident)
+        fsync(new)
         os.utime(new, (wall, wall))
-        new.rename(ready(path))
+        new.rename(replacement_path(path))
     except OSError as error:
         raise StoreUnavailableError(
-            f"{path} was taken away and cannot be written again: {error.strerror}; "
-            f"see that {path.parent} exists and this user may write it"
+            f"{path} was deleted or replaced and cannot be restored: {error.strerror}; "
+            f"check that {path.parent} exists and this user can write to it"
         ) from error
     return incident
 
 
-def _taken(path: Path, wall: float) -> Incident:
+def _incident(path: Path, wall: float) -> Incident:
     if path.exists():
         return Incident(
             wall,
             "notifyd's database was replaced",
-            f"Another file took the place of the database {path} while notifyd ran; that one is "
-            f"set aside as {quarantine_path(path, wall)}, and notifyd goes on with its own. "
-            "Stop notifyd first to put a database back.",
+            f"Another file replaced the database {path} while notifyd was running. notifyd moved "
+            f"that file to {quarantine_path(path, wall)} and continues with its own database. "
+            "Stop notifyd first to restore a backup.",
         )
     return Incident(
         wall,
         "notifyd's database was deleted",
-        f"The database {path} was deleted while notifyd ran; it was written again, and nothing "
-        "of it is lost. See what deletes files there.",
+        f"The database {path} was deleted while notifyd was running. notifyd wrote it again, and "
+        "nothing is lost. Find out what deletes files there.",
     )

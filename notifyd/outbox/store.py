@@ -1,7 +1,7 @@
-"""The one database and its one writer. A commit is durable when it returns (WAL, full sync).
+"""The database and its one writer. A commit is durable when it returns (WAL, full sync).
 
-Power may fail at any moment: the database is consistent, and holds every commit that returned. A
-damaged database is salvaged, at the start or while running; one that was taken away is put back.
+Power may fail at any moment: the database stays consistent and holds every commit that returned. A
+damaged database is recovered, at the start or later; one that was deleted or replaced is restored.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ import structlog
 
 from notifyd.model.errors import DamagedError, MissingError, StoreError, StoreUnavailableError
 from notifyd.model.notifications import Incident, Json, Notification, Payload, Status
-from notifyd.outbox import history, queries, reconcile
-from notifyd.outbox.commit import Commit, transaction, write
-from notifyd.outbox.database import connect, open_database, translated
+from notifyd.outbox import queries, reconcile, rows
+from notifyd.outbox.commit import Commit, prune, transaction, write_commit
+from notifyd.outbox.database import connect, open_database, translate_errors
 from notifyd.outbox.location import DatabaseFile
 from notifyd.outbox.quarantine import swap_in
 from notifyd.outbox.reconcile import RunningState, StoredState
@@ -31,194 +31,209 @@ log = structlog.get_logger()
 
 
 class OutboxStore:
-    """Opened once per process; the folder is locked against a second one.
+    """Opened once per process; the state directory is locked against a second one.
 
-    Every call runs on a thread of its own: one for writing, one for reading. Reads are fetched in
-    full: an open one would keep the write-ahead log from shrinking.
+    Writes run on one thread, reads on another. A read fetches all rows at once: an open cursor
+    would keep the write-ahead log from shrinking.
     """
 
     def __init__(self, folder: Path, wall: Callable[[], float] = time.time) -> None:
-        """Open, salvage or create it. wall: the clock by which incidents are told.
+        """Open, recover or create the database. wall: the clock that dates incidents.
 
-        Raises InUseError, StoreError or StoreUnavailableError where none of it can be done.
+        Raises InUseError, StoreError or StoreUnavailableError if that is not possible.
         """
-        self._place, self._wall = DatabaseFile(folder), wall
-        self.path = self._place.path
+        self._file, self._wall = DatabaseFile(folder), wall
+        self.path = self._file.path
         self._writer_thread = ThreadPoolExecutor(1, "store")
         self._reader_thread = ThreadPoolExecutor(1, "store-reader")
-        self._reading = threading.Lock()
-        """Held by a read, and while the connections are replaced."""
+        self._reader_lock = threading.Lock()
+        """Held during a read, and while the connections are replaced."""
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._damage = ""
-        """Why it must be mended before anything else; salvaged: that part of it is done."""
-        self._salvaged = False
+        """Why the database has to be repaired before the next write."""
+        self._is_recovered = False
+        """Whether the repair has recovered the file, and only reconciling is left."""
         self._incidents: list[Incident] = []
-        self._forgetting: asyncio.Task[None] | None = None
+        self._pruning: asyncio.Task[None] | None = None
         try:
-            self._open_or_salvage()
+            self._open_or_recover()
         except BaseException:
-            self._place.close()
+            self._file.close()
             raise
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._forgetting is not None:
-            self._forgetting.cancel()
-            await asyncio.wait({self._forgetting})
-        await self._on(self._writer_thread, self._close)
+        if self._pruning is not None:
+            self._pruning.cancel()
+            await asyncio.wait({self._pruning})
+        await self._run_on(self._writer_thread, self._close)
         self._reader_thread.shutdown()
         self._writer_thread.shutdown()
-        self._place.close()
+        self._file.close()
 
-    async def saved(self) -> StoredState:
-        return await self._write(lambda writer: reconcile.saved(writer, self._wall()))
+    async def load(self) -> StoredState:
+        return await self._write(lambda writer: reconcile.load(writer, self._wall()))
 
-    async def positions(self) -> dict[str, str]:
-        return await self._read(reconcile.positions)
+    async def load_checkpoints(self) -> dict[str, str]:
+        return await self._read(reconcile.load_checkpoints)
 
     async def commit(self, commit: Commit) -> None:
-        """Write all of it or nothing; StoreUnavailableError when it may succeed later.
+        """Write all of it or nothing.
 
-        StaleError when a revived row is no longer as it was; DamagedError asks for `repair` first.
+        Raises StoreUnavailableError if it may succeed later, DamagedError if `repair` comes first,
+        ConcurrentUpdateError if a retried notification has changed.
         """
-        more = await self._write(lambda writer: write(writer, commit))
-        if more and (self._forgetting is None or self._forgetting.done()):
-            self._forgetting = asyncio.create_task(self._forget(commit.forget or 0.0))
+        has_more = await self._write(lambda writer: write_commit(writer, commit))
+        if has_more and (self._pruning is None or self._pruning.done()):
+            self._pruning = asyncio.create_task(self._prune(commit.prune_before or 0.0))
 
-    async def repair(self, known: RunningState) -> None:
-        """Salvage the damaged database in its place; what is known of it here goes over that."""
-        await self._on(self._writer_thread, lambda: self._repair(known))
+    async def repair(self, running: RunningState) -> None:
+        """Recover the damaged database and write over it what the process knows."""
+        await self._run_on(self._writer_thread, lambda: self._repair(running))
 
     def take_incidents(self) -> list[Incident]:
-        """Take what befell the store since this was asked last."""
+        """Return what happened to the database since the last call."""
         taken, self._incidents = self._incidents, []
         return taken
 
-    def lost(self) -> bool:
-        """Whether the database was taken away: then the next commit puts it back."""
-        return self._place.lost()
+    def is_file_gone(self) -> bool:
+        """Whether the database was deleted or replaced; the next commit restores it."""
+        return self._file.is_gone()
+
+    async def find(self, notification_id: str) -> Notification | None:
+        """Read a notification; None if there is none, or its row is damaged."""
+        row = await self._find_row(notification_id)
+        return None if row is None else _decode_or_none(row)
+
+    async def find_by_status(
+        self, *, uid: int | None, status: Status, limit: int
+    ) -> list[Notification]:
+        """Read notifications with this status, oldest first; uid None means everyone's."""
+        parameters = {"uid": uid, "status": status.value, "limit": limit}
+        found = await self._read(
+            lambda reader: reader.execute(queries.FIND_BY_STATUS, parameters).fetchall()
+        )
+        return [decoded for row in found if (decoded := _decode_or_none(row)) is not None]
 
     async def payload(self, notification_id: str) -> Payload:
-        """Read what is to be sent; MissingError when history has forgotten it."""
-        record = await self._one(notification_id)
-        if record is None:
-            raise MissingError(f"{self.path} no longer holds it")
-        return queries.parcel_of(record)
+        """Read the text that is to be sent; MissingError if the database no longer has it."""
+        row = await self._find_row(notification_id)
+        if row is None:
+            raise MissingError(f"it is no longer in {self.path}")
+        try:
+            return rows.decode_payload(row)
+        except ValueError as error:
+            raise MissingError(f"its text in {self.path} is damaged ({error})") from error
 
-    async def row(self, notification_id: str) -> Notification | None:
-        record = await self._one(notification_id)
-        return None if record is None else queries.row_of(record)
+    async def describe(self, notification_id: str) -> Json | None:
+        """Read a notification as the local API shows it."""
+        row = await self._find_row(notification_id)
+        return None if row is None else rows.to_json(row)
 
-    async def finished(self, *, uid: int | None, status: Status, limit: int) -> list[Notification]:
-        """List those that ended so, the oldest first; uid None means everyone's."""
-        wanted = {"uid": uid, "status": status.value, "limit": limit}
-        found = await self._read(lambda reader: reader.execute(queries.OVER, wanted).fetchall())
-        return [queries.row_of(record) for record in found]
-
-    async def notification(self, notification_id: str) -> Json | None:
-        record = await self._one(notification_id)
-        return None if record is None else queries.shown(record)
-
-    async def notifications(
+    async def describe_newest(
         self, *, uid: int | None, status: Status | None, limit: int
     ) -> list[Json]:
-        """List the newest; uid None means everyone's."""
-        query = queries.newest(uid=uid is not None, status=status is not None)
-        wanted = {"uid": uid, "status": status and status.value, "limit": limit}
-        found = await self._read(lambda reader: reader.execute(query, wanted).fetchall())
-        return [queries.shown(record) for record in found]
+        """Read the newest notifications as the local API shows them; uid None means everyone's."""
+        query = queries.find_newest(by_uid=uid is not None, by_status=status is not None)
+        parameters = {"uid": uid, "status": status and status.value, "limit": limit}
+        found = await self._read(lambda reader: reader.execute(query, parameters).fetchall())
+        return [rows.to_json(row) for row in found]
 
-    async def _one(self, notification_id: str) -> sqlite3.Row | None:
+    async def _find_row(self, notification_id: str) -> sqlite3.Row | None:
         def read(reader: sqlite3.Connection) -> sqlite3.Row | None:
-            records = reader.execute(queries.ONE, (notification_id,)).fetchall()
-            return records[0] if records else None
+            found = reader.execute(queries.FIND, (notification_id,)).fetchall()
+            return found[0] if found else None
 
         return await self._read(read)
 
-    async def _forget(self, before: float) -> None:
-        """Delete the rest of what history need not keep, commits going between."""
-        with suppress(StoreUnavailableError):  # the next look at it goes on
-            while await self._write(lambda writer: transaction(writer, history.forget, before)):
+    async def _prune(self, before: float) -> None:
+        """Delete the rest of what history need not keep, with commits in between."""
+        with suppress(StoreUnavailableError):  # the next commit with `prune_before` continues
+            while await self._write(lambda writer: transaction(writer, prune, before)):
                 pass
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def read() -> T:
-            with self._reading:
-                return work(_opened(self._reader, self.path))
+            with self._reader_lock:
+                return work(_require_open(self._reader, self.path))
 
-        return await self._on(self._reader_thread, read)
+        return await self._run_on(self._reader_thread, read)
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        def attended() -> T:
-            self._attend()
-            return work(_opened(self._writer, self.path))
+        def write() -> T:
+            self._ensure_in_place()
+            return work(_require_open(self._writer, self.path))
 
-        return await self._on(self._writer_thread, attended)
+        return await self._run_on(self._writer_thread, write)
 
-    async def _on(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    async def _run_on(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(thread, translated, work, self.path)
+            return await loop.run_in_executor(thread, translate_errors, work, self.path)
         except DamagedError as error:
             self._damage = self._damage or str(error)
             raise
-        except StoreError as error:  # while it runs, whatever it is may pass
+        except StoreError as error:  # once the daemon runs, any reason may pass
             raise StoreUnavailableError(str(error)) from error
 
     # on the writer's thread
 
-    def _attend(self) -> None:
-        """See before a commit that it will be where the next process looks for it."""
+    def _ensure_in_place(self) -> None:
+        """Before a write, make sure that the next process will find it at the path."""
         if self._damage:
             raise DamagedError(self._damage)
         if self._writer is None:
             self._open()
-        elif self._place.lost():
-            self._put_back(self._writer)
+        elif self._file.is_gone():
+            self._restore_file(self._writer)
         else:
-            self._place.hold()
+            self._file.ensure_locked()
 
-    def _put_back(self, writer: sqlite3.Connection) -> None:
-        self._place.hold()
-        incident = reconcile.put_back(writer, self.path, self._wall())
-        with self._reading:
+    def _restore_file(self, writer: sqlite3.Connection) -> None:
+        self._file.ensure_locked()
+        incident = reconcile.copy_open_database(writer, self.path, self._wall())
+        with self._reader_lock:
             swap_in(self.path)
             self._close_both()
             self._open()
-        log.error(incident.title, what=incident.message)
-        self._incidents.append(incident)
+        self._record(incident)
 
-    def _repair(self, known: RunningState) -> None:
-        if not self._salvaged:
+    def _repair(self, running: RunningState) -> None:
+        if not self._is_recovered:
             self._close()
-            self._salvage()
-            self._salvaged = True
+            self._recover()
+            self._is_recovered = True
         try:
             if self._writer is None:
                 self._open()
-            writer, wall = _opened(self._writer, self.path), self._wall()
-            translated(lambda: transaction(writer, reconcile.reconcile, known, wall), self.path)
+            writer, wall = _require_open(self._writer, self.path), self._wall()
+            translate_errors(
+                lambda: transaction(writer, reconcile.reconcile, running, wall), self.path
+            )
         except DamagedError:
-            self._salvaged = False
+            self._is_recovered = False
             raise
-        self._damage, self._salvaged = "", False
+        self._damage, self._is_recovered = "", False
 
-    def _salvage(self) -> None:
+    def _recover(self) -> None:
         incident = recover(self.path, self._wall())
         swap_in(self.path)
+        self._record(incident)
+
+    def _record(self, incident: Incident) -> None:
         log.error(incident.title, what=incident.message)
         self._incidents.append(incident)
 
-    def _open_or_salvage(self) -> None:
+    def _open_or_recover(self) -> None:
         try:
-            swap_in(self.path)  # where a kill came between
+            swap_in(self.path)  # if a kill interrupted the last exchange
             self._open()
         except DamagedError:
-            self._salvage()
-            self._incidents.clear()  # the new database tells of it, even if we are killed now
+            self._recover()
+            self._incidents.clear()  # the new database holds the incident, even after a kill
             self._open()
 
     def _open(self) -> None:
@@ -226,27 +241,34 @@ class OutboxStore:
         try:
             reader = connect(self.path)
             reader.execute("PRAGMA query_only = 1")
-            # it holds all its files from now on, so that it reads on where they are deleted
+            # The first query opens the files, so that reads go on if they are deleted.
             reader.execute("SELECT count(*) FROM notifications WHERE id = ''").fetchall()
         except BaseException:
             writer.close()
             raise
         self._writer, self._reader = writer, reader
-        self._place.remember()
+        self._file.mark_opened()
 
     def _close(self) -> None:
-        with self._reading:
+        with self._reader_lock:
             self._close_both()
 
     def _close_both(self) -> None:
-        """Close the reader first: the last to close tidies the write-ahead log away."""
+        """Close the reader first: the last connection to close removes the write-ahead log."""
         for connection in (self._reader, self._writer):
             if connection is not None:
                 connection.close()
         self._reader = self._writer = None
 
 
-def _opened(connection: sqlite3.Connection | None, path: Path) -> sqlite3.Connection:
+def _decode_or_none(row: sqlite3.Row) -> Notification | None:
+    try:
+        return rows.decode(row)
+    except ValueError:
+        return None
+
+
+def _require_open(connection: sqlite3.Connection | None, path: Path) -> sqlite3.Connection:
     if connection is None:
-        raise StoreUnavailableError(f"{path} is not open at the moment: look at the log for why")
+        raise StoreUnavailableError(f"{path} is not open at the moment; the log says why")
     return connection

@@ -14,7 +14,7 @@ from notifyd.engine.engine import Engine
 from notifyd.model.attempts import Outcome, OutcomeKind
 from notifyd.model.errors import ConcurrentUpdateError, StoreUnavailableError
 from notifyd.model.notifications import Message, Payload, Priority, Status
-from notifyd.outbox.queries import COLUMNS
+from notifyd.outbox.queries import COLUMN_LIST
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import restore_state
 from notifyd.shaping.inputs import Retried, Submitted
@@ -40,11 +40,13 @@ def request(title="hi"):
 
 
 @asynccontextmanager
-async def running(folder, rules=RULES, clock=lambda saved: Clock(saved, boot="boot")):
+async def running(folder, rules=RULES, clock=lambda stored: Clock(stored, boot="boot")):
     async with OutboxStore(folder) as store:
-        saved = await store.saved()
-        clock = clock(saved.clock)
-        state = restore_state(saved.pieces, saved.rows, seed="seed", now=clock.now())
+        stored = await store.load()
+        clock = clock(stored.clock)
+        state = restore_state(
+            stored.state_entries, stored.notifications, seed="seed", now=clock.now()
+        )
         engine = Engine(store, state, clock, rules, render)
         async with asyncio.TaskGroup() as group:
             group.create_task(engine.run())
@@ -116,11 +118,11 @@ async def test_a_full_disk_refuses_requests_and_keeps_what_cannot_be_asked_again
         with pytest.raises(StoreUnavailableError):
             await engine.apply([request()], fail_fast=True)
         assert not waiting.done()
-        assert await store.positions() == {}
+        assert await store.load_checkpoints() == {}
         store._writer.execute("PRAGMA max_page_count = 100000")
         await waiting
         assert engine.store_error == ""
-        assert await store.positions() == large
+        assert await store.load_checkpoints() == large
         matched = "SELECT count(*) FROM notifications WHERE trigger = 'app'"
         assert on_disk(tmp_path, matched) == [(3,)]
         await engine.apply([request("z")], fail_fast=True)
@@ -157,9 +159,9 @@ async def test_a_debounce_ends_by_itself_and_survives_a_restart(tmp_path):
 async def test_history_is_pruned_when_nothing_else_happens(tmp_path):
     machine = {"monotonic": 0.0, "wall": 1e9}
 
-    def clock(saved):
+    def clock(stored):
         return Clock(
-            saved,
+            stored,
             boot="boot",
             monotonic=lambda: machine["monotonic"],
             wall=lambda: machine["wall"],
@@ -182,7 +184,7 @@ async def test_a_row_that_is_retried_must_still_be_as_it_was_in_that_very_commit
         await engine.start_worker()
         (reply,) = await engine.apply([request("text")])
         await engine.report(Outcome(reply.row.id, OutcomeKind.FAILED, "too long"))
-        known = await store.row(reply.row.id)
+        known = await store.find(reply.row.id)
         wish = Retried(PEER, known)
         stale = Retried(PEER, replace(known, attempts=7))
         both = asyncio.gather(engine.apply([wish]), engine.apply([request("other")]))
@@ -195,7 +197,7 @@ async def test_a_row_that_is_retried_must_still_be_as_it_was_in_that_very_commit
         await engine.report(Outcome(known.id, OutcomeKind.DELIVERED))
         with pytest.raises(ConcurrentUpdateError):
             await engine.apply([wish])
-        assert (await store.row(known.id)).status is Status.DELIVERED
+        assert (await store.find(known.id)).status is Status.DELIVERED
 
 
 async def test_stopping_commits_what_was_offered(tmp_path):
@@ -232,7 +234,7 @@ async def test_what_is_known_goes_over_what_a_damaged_database_still_says(tmp_pa
             f"DELETE FROM notifications WHERE id = '{two}'",
             f"UPDATE notifications SET status = 'queued', attempts = 0 WHERE id = '{one}'",
             (
-                f"INSERT INTO notifications SELECT 'z', {COLUMNS.partition(', ')[2]} "
+                f"INSERT INTO notifications SELECT 'z', {COLUMN_LIST.partition(', ')[2]} "
                 f"FROM notifications WHERE id = '{three}'"
             ),
             "DELETE FROM pieces",
@@ -254,8 +256,8 @@ async def test_what_is_known_goes_over_what_a_damaged_database_still_says(tmp_pa
 async def test_a_clock_that_is_set_in_a_quiet_hour_is_noticed(tmp_path):
     ahead = [0.0]
 
-    def clock(saved):
-        return Clock(saved, boot="boot", wall=lambda: time.time() + ahead[0])
+    def clock(stored):
+        return Clock(stored, boot="boot", wall=lambda: time.time() + ahead[0])
 
     async with running(tmp_path, clock=clock) as (engine, store):
         (reply,) = await engine.apply([request("too late by then")])
@@ -263,4 +265,4 @@ async def test_a_clock_that_is_set_in_a_quiet_hour_is_noticed(tmp_path):
         ahead[0] = 2 * RULES.expire
         await engine.wait_finished(reply.row.id, 10)
         maintenance.cancel()
-        assert (await store.row(reply.row.id)).status is Status.EXPIRED
+        assert (await store.find(reply.row.id)).status is Status.EXPIRED

@@ -5,41 +5,41 @@ import json
 import os
 import sqlite3
 import stat
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 
-from notifyd.model.errors import InUseError
+from notifyd.model.errors import InUseError, MissingError
 from notifyd.model.notifications import Peer, Status
 from notifyd.outbox import queries
-from notifyd.outbox.commit import Commit
-from notifyd.outbox.database import WAL_KEPT
-from notifyd.outbox.history import AT_ONCE, forget
-from notifyd.outbox.queries import Entry
+from notifyd.outbox.commit import PRUNED_AT_ONCE, Commit, prune
+from notifyd.outbox.database import WAL_LIMIT, open_database
+from notifyd.outbox.rows import COLUMNS, OutboxEntry
 from notifyd.outbox.store import OutboxStore
 from support.stores import entry, parcel, row
 
 
-def commit(*entries, pieces=None, positions=None, wall=10.0, forget=None):
-    return Commit(pieces or {}, positions or {}, entries, "{}", wall, forget)
+def commit(*entries, state=None, checkpoints=None, wall=10.0, prune_before=None):
+    return Commit(state or {}, checkpoints or {}, entries, "{}", wall, prune_before)
 
 
-async def test_what_was_committed_is_there_for_the_next_process(tmp_path):
+async def test_the_next_process_loads_what_was_committed(tmp_path):
     peer = Peer(1000, 100, 7)
-    whole = row("a", not_before=3.5, attempts=2, failures=1, group='["app"]', key="k", peer=peer)
+    complete = row("a", not_before=3.5, attempts=2, failures=1, group='["app"]', key="k", peer=peer)
     async with OutboxStore(tmp_path) as store:
         await store.commit(
             commit(
-                Entry(whole, parcel("a")),
-                pieces={"group:x": "1", "gone": "2"},
-                positions={"log:y": "3", "log:gone": "4"},
+                OutboxEntry(complete, parcel("a")),
+                state={"group:x": "1", "gone": "2"},
+                checkpoints={"log:y": "3", "log:gone": "4"},
             )
         )
-        await store.commit(commit(pieces={"gone": None}, positions={"log:gone": None}))
+        await store.commit(commit(state={"gone": None}, checkpoints={"log:gone": None}))
     async with OutboxStore(tmp_path) as store:
-        saved = await store.saved()
+        stored = await store.load()
         assert await store.payload("a") == parcel("a")
-    assert saved.rows == [
+    assert stored.notifications == [
         row(
             "a",
             not_before=3.5,
@@ -51,20 +51,20 @@ async def test_what_was_committed_is_there_for_the_next_process(tmp_path):
             title="Title",
         )
     ]
-    assert saved.pieces == {"group:x": "1"}
-    assert saved.positions == {"log:y": "3"}
-    assert saved.clock == "{}"
+    assert stored.state_entries == {"group:x": "1"}
+    assert stored.checkpoints == {"log:y": "3"}
+    assert stored.clock == "{}"
 
 
-async def test_a_row_keeps_its_text_until_it_gets_a_new_one(tmp_path):
+async def test_a_notification_keeps_its_text_until_it_gets_a_new_one(tmp_path):
     async with OutboxStore(tmp_path) as store:
-        await store.commit(commit(Entry(row("a"), parcel("a", "One"))))
-        await store.commit(commit(Entry(row("a", Status.ATTEMPTING, attempts=1), None)))
+        await store.commit(commit(OutboxEntry(row("a"), parcel("a", "One"))))
+        await store.commit(commit(OutboxEntry(row("a", Status.ATTEMPTING, attempts=1), None)))
         assert (await store.payload("a")).title == "One"
-        assert (await store.notification("a"))["status"] == "attempting"
-        await store.commit(commit(Entry(row("a", count=9), parcel("a", "Nine"))))
-        shown = await store.notification("a")
-    assert (shown["title"], shown["count"]) == ("Nine", 9)
+        assert (await store.describe("a"))["status"] == "attempting"
+        await store.commit(commit(OutboxEntry(row("a", count=9), parcel("a", "Nine"))))
+        described = await store.describe("a")
+    assert (described["title"], described["count"]) == ("Nine", 9)
 
 
 async def test_a_commit_is_all_or_nothing(tmp_path):
@@ -73,54 +73,54 @@ async def test_a_commit_is_all_or_nothing(tmp_path):
         with pytest.raises(TypeError):
             await store.commit(
                 commit(
-                    Entry(row("a"), parcel("a")),
-                    Entry(unwritable, parcel("b")),
-                    positions={"log:y": "3"},
+                    OutboxEntry(row("a"), parcel("a")),
+                    OutboxEntry(unwritable, parcel("b")),
+                    checkpoints={"log:y": "3"},
                 )
             )
         await store.commit(commit())
-        saved = await store.saved()
-    assert saved.rows == []
-    assert saved.positions == {}
+        stored = await store.load()
+    assert stored.notifications == []
+    assert stored.checkpoints == {}
 
 
-async def test_listing_is_newest_first_and_by_owner_and_status(tmp_path):
+async def test_listing_is_newest_first_and_filters_by_owner_and_status(tmp_path):
     async with OutboxStore(tmp_path) as store:
         await store.commit(
             commit(
-                Entry(row("a", created=1.0, peer=Peer(1, 1, 1)), parcel("a")),
-                Entry(row("b", Status.DELIVERED, created=2.0), parcel("b")),
-                Entry(row("c", created=3.0, peer=Peer(2, 2, 2)), parcel("c")),
+                OutboxEntry(row("a", created=1.0, peer=Peer(1, 1, 1)), parcel("a")),
+                OutboxEntry(row("b", Status.DELIVERED, created=2.0), parcel("b")),
+                OutboxEntry(row("c", created=3.0, peer=Peer(2, 2, 2)), parcel("c")),
             )
         )
 
         async def ids(**wanted):
             query = {"uid": None, "status": None, "limit": 10} | wanted
-            return [shown["id"] for shown in await store.notifications(**query)]
+            return [described["id"] for described in await store.describe_newest(**query)]
 
         assert await ids() == ["c", "b", "a"]
         assert await ids(limit=1) == ["c"]
         assert await ids(uid=1) == ["a"]
         assert await ids(status=Status.DELIVERED) == ["b"]
-        assert await store.notification("nobody") is None
+        assert await store.describe("nobody") is None
 
 
-async def test_old_history_goes_and_what_waits_stays(tmp_path):
+async def test_pruning_deletes_old_history_and_nothing_that_waits(tmp_path):
     async with OutboxStore(tmp_path) as store:
         await store.commit(
             commit(
-                Entry(row("old", Status.DELIVERED), parcel("old")),
-                Entry(row("waits"), parcel("waits")),
+                OutboxEntry(row("old", Status.DELIVERED), parcel("old")),
+                OutboxEntry(row("waits"), parcel("waits")),
                 wall=10.0,
             )
         )
-        await store.commit(commit(Entry(row("new", Status.FAILED), parcel("new")), wall=90.0))
-        await store.commit(commit(wall=100.0, forget=50.0))
-        left = await store.notifications(uid=None, status=None, limit=10)
-    assert {shown["id"] for shown in left} == {"waits", "new"}
+        await store.commit(commit(OutboxEntry(row("new", Status.FAILED), parcel("new")), wall=90.0))
+        await store.commit(commit(wall=100.0, prune_before=50.0))
+        left = await store.describe_newest(uid=None, status=None, limit=10)
+    assert {described["id"] for described in left} == {"waits", "new"}
 
 
-async def test_a_second_daemon_is_told_who_holds_the_state(tmp_path):
+async def test_a_second_daemon_is_refused_with_the_pid_of_the_first(tmp_path):
     async with OutboxStore(tmp_path):
         with pytest.raises(InUseError, match=f"pid {os.getpid()}"):
             OutboxStore(tmp_path)
@@ -137,34 +137,34 @@ async def test_the_files_are_private(tmp_path):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-async def test_the_table_says_what_it_holds(tmp_path):
+async def test_a_notification_is_described_with_its_report(tmp_path):
     async with OutboxStore(tmp_path) as store:
         report = {"delivered": 1, "failed": 0, "devices": 1}
         done = row("a", Status.DELIVERED, report=report, key="k", merged_into="z")
-        await store.commit(commit(Entry(done, parcel("a"))))
-        shown = await store.notification("a")
-    assert shown["delivered"] == 1
-    assert shown["key"] == "k"
-    assert shown["merged_into"] == "z"
-    assert json.dumps(shown)
+        await store.commit(commit(OutboxEntry(done, parcel("a"))))
+        described = await store.describe("a")
+    assert described["delivered"] == 1
+    assert described["key"] == "k"
+    assert described["merged_into"] == "z"
+    assert json.dumps(described)
 
 
-async def test_history_goes_a_few_at_a_time_and_commits_go_between(tmp_path):
-    old = [entry(f"old-{number:04}", Status.DELIVERED) for number in range(5 * AT_ONCE)]
+async def test_history_is_pruned_in_parts_with_commits_in_between(tmp_path):
+    old = [entry(f"old-{number:04}", Status.DELIVERED) for number in range(5 * PRUNED_AT_ONCE)]
     async with OutboxStore(tmp_path) as store:
         await store.commit(commit(*old, entry("waits"), wall=10.0))
         await store.commit(commit(entry("new", Status.FAILED), wall=90.0))
-        await store.commit(commit(wall=100.0, forget=50.0))
-        assert len(await listed(store)) == 4 * AT_ONCE + 2
+        await store.commit(commit(wall=100.0, prune_before=50.0))
+        assert len(await listed(store)) == 4 * PRUNED_AT_ONCE + 2
         for number in range(3):
-            await store.commit(commit(positions={"log": str(number)}))
-        await store._forgetting
+            await store.commit(commit(checkpoints={"log": str(number)}))
+        await store._pruning
         assert set(await listed(store)) == {"waits", "new"}
 
 
 async def listed(store):
-    found = await store.notifications(uid=None, status=None, limit=100_000)
-    return [shown["id"] for shown in found]
+    found = await store.describe_newest(uid=None, status=None, limit=100_000)
+    return [described["id"] for described in found]
 
 
 async def test_history_is_bounded_in_number_and_in_bytes(tmp_path):
@@ -174,12 +174,12 @@ async def test_history_is_bounded_in_number_and_in_bytes(tmp_path):
             name = f"{number:04}"
             await store.commit(commit(entry(name, Status.DELIVERED, "b" * 2000), wall=number))
     with closing(sqlite3.connect(tmp_path / "notifyd.db", isolation_level=None)) as writer:
-        whole = (tmp_path / "notifyd.db").stat().st_size
-        while forget(writer, -1.0, kept=600):
+        size = (tmp_path / "notifyd.db").stat().st_size
+        while prune(writer, -1.0, max_finished=600):
             pass
         ids = [name for (name,) in writer.execute("SELECT id FROM notifications ORDER BY id")]
         assert ids == [f"{number:04}" for number in range(300, 900)] + ["waits"]
-        while forget(writer, -1.0, size=whole // 3):
+        while prune(writer, -1.0, max_bytes=size // 3):
             pass
         ids = [name for (name,) in writer.execute("SELECT id FROM notifications ORDER BY id")]
         assert 0 < len(ids) < 400
@@ -187,11 +187,13 @@ async def test_history_is_bounded_in_number_and_in_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("listing", [{"uid": 1}, {"uid": None}])
-async def test_listing_and_forgetting_walk_an_index(tmp_path, listing):
+async def test_listing_uses_an_index(tmp_path, listing):
     async with OutboxStore(tmp_path) as store:
-        query = queries.newest(uid=listing["uid"] is not None, status=True)
-        asked = {"uid": 1, "status": "failed", "limit": 10}
-        plan = str(store._writer.execute(f"EXPLAIN QUERY PLAN {query}", asked).fetchall()[0][3])
+        query = queries.find_newest(by_uid=listing["uid"] is not None, by_status=True)
+        parameters = {"uid": 1, "status": "failed", "limit": 10}
+        plan = str(
+            store._writer.execute(f"EXPLAIN QUERY PLAN {query}", parameters).fetchall()[0][3]
+        )
         assert "USING INDEX " + ("owners" if listing["uid"] else "newest") in plan
 
 
@@ -202,30 +204,105 @@ async def test_the_write_ahead_log_stays_bounded_while_it_is_read(tmp_path):
         async def write():
             nonlocal largest
             for number in range(150):
-                await store.commit(commit(positions={f"log:{number % 20}": "x" * 60_000}))
+                await store.commit(commit(checkpoints={f"log:{number % 20}": "x" * 60_000}))
                 largest = max(largest, log.stat().st_size)
 
         async def read():
             while not writing.done():
-                await store.notifications(uid=None, status=None, limit=1000)
-                await store.positions()
+                await store.describe_newest(uid=None, status=None, limit=1000)
+                await store.load_checkpoints()
 
         writing = asyncio.create_task(write())
         await read()
         await writing
-    assert largest < 2 * WAL_KEPT
+    assert largest < 2 * WAL_LIMIT
 
 
-async def test_rows_that_make_no_sense_are_given_up_and_that_is_told(tmp_path):
+async def test_damaged_rows_are_marked_as_failed_and_reported_as_an_incident(tmp_path):
     async with OutboxStore(tmp_path) as store:
         await store.commit(commit(entry("bad"), entry("worse"), entry("good")))
         store._writer.execute("UPDATE notifications SET priority = 'huge' WHERE id = 'bad'")
         store._writer.execute("UPDATE notifications SET data = '{]', count = 'x' WHERE id='worse'")
         store._writer.execute("UPDATE notifications SET data = '[1]' WHERE id = 'good'")
     async with OutboxStore(tmp_path) as store:
-        saved = await store.saved()
-        assert [row.id for row in saved.rows] == ["good"]
+        stored = await store.load()
+        assert [each.id for each in stored.notifications] == ["good"]
         assert (await store.payload("good")).data["notification_id"] == "good"
-        assert (await store.notification("bad"))["status"] == "failed"
-        (incident,) = [text for name, text in saved.pieces.items() if name.startswith("incident:")]
-        assert "2 waiting notifications could not be read" in incident
+        assert (await store.describe("bad"))["status"] == "failed"
+        (text,) = [
+            text for name, text in stored.state_entries.items() if name.startswith("incident:")
+        ]
+        assert "2 waiting notifications could not be read and were marked as failed" in text
+
+
+WRONG = ("x'00'", "'text'", "7", "1e999", "''")
+"""SQL values, each of which is wrong for some columns."""
+
+
+@pytest.mark.parametrize("column", [name for name in COLUMNS if name != "id"])
+async def test_a_damaged_value_affects_its_own_row_alone(tmp_path, column):
+    async with OutboxStore(tmp_path) as store:
+        rows = [row(name, Status.FAILED, peer=Peer(1, 1, 1)) for name in ("bad", "good")]
+        await store.commit(commit(*(OutboxEntry(each, parcel(each.id)) for each in rows)))
+        for value in WRONG:
+            store._writer.execute(
+                f"UPDATE notifications SET \"{column}\" = {value} WHERE id = 'bad'"
+            )
+            listed = await store.describe_newest(uid=None, status=None, limit=10)
+            assert {each["id"] for each in listed} == {"bad", "good"}
+            assert json.dumps(listed, allow_nan=False)
+            found = await store.find_by_status(uid=None, status=Status.FAILED, limit=10)
+            good = await store.find("good")
+            assert good.title == "Title"
+            assert good in found
+            assert (await store.payload("good")).title == "Title"
+            with suppress(MissingError):
+                assert (await store.payload("bad")).id == "bad"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("count", "'many'"),
+        ("created", "1e999"),
+        ("status", "'lost'"),
+        ("title", "x'00'"),
+        ("report", "x'7b7d'"),
+        ("uid", "'root'"),
+    ],
+)
+async def test_a_value_of_a_wrong_type_is_never_read_as_a_notification(tmp_path, column, value):
+    async with OutboxStore(tmp_path) as store:
+        await store.commit(commit(entry("bad", Status.FAILED)))
+        store._writer.execute(f"UPDATE notifications SET {column} = {value} WHERE id = 'bad'")
+        assert await store.find("bad") is None
+        assert (await store.describe("bad"))["id"] == "bad"
+
+
+async def test_unknown_columns_are_ignored(tmp_path):
+    async with OutboxStore(tmp_path) as store:
+        await store.commit(commit(entry("before")))
+        store._writer.execute("ALTER TABLE notifications ADD COLUMN later TEXT")
+    async with OutboxStore(tmp_path) as store:
+        await store.commit(commit(entry("after")))
+        assert [each.id for each in (await store.load()).notifications] == ["after", "before"]
+        assert "later" not in await store.describe("after")
+
+
+def test_the_schema_is_that_of_the_golden_file(tmp_path):
+    with closing(open_database(tmp_path / "new.db")) as database:
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        statements = database.execute(
+            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC, name"
+        ).fetchall()
+    lines = [f"user_version {version}"]
+    for (sql,) in statements:
+        lines += [" ".join(line.partition("--")[0].split()) for line in sql.splitlines()]
+    golden = Path(__file__).parents[1] / "goldens" / "stored" / "database.txt"
+    assert "\n".join(filter(None, lines)) + "\n" == golden.read_text()
+
+
+def test_every_column_of_the_table_has_a_type(tmp_path):
+    with closing(open_database(tmp_path / "new.db")) as database:
+        columns = [name for _, name, *_ in database.execute("PRAGMA table_info(notifications)")]
+    assert columns == list(COLUMNS)

@@ -1,4 +1,4 @@
-"""Damaged databases: notifyd always starts, keeps what is readable, and tells of it once."""
+"""Damaged databases: notifyd always starts, keeps what is readable, and reports it once."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ import pytest
 
 from notifyd.engine.clock import Clock
 from notifyd.outbox.commit import Commit
-from notifyd.outbox.quarantine import KEPT, quarantine_path, swap_in
+from notifyd.outbox.quarantine import MAX_KEPT, quarantine_path, swap_in
 from notifyd.outbox.recovery.recover import recover
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import restore_state
@@ -20,9 +20,9 @@ PAGE = 4096
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory):
+def intact(tmp_path_factory):
     """A database as a killed daemon leaves it: some of it in the -wal only."""
-    return asyncio.run(filled(tmp_path_factory.mktemp("sound")))
+    return asyncio.run(filled(tmp_path_factory.mktemp("intact")))
 
 
 def zero_page(data, dice):
@@ -44,54 +44,56 @@ def truncate(data, dice):
     del data[dice.randrange(1, len(data)) :]
 
 
-HARM = (zero_page, flip_bytes, tear_page, truncate)
+DAMAGE = (zero_page, flip_bytes, tear_page, truncate)
 
 
-def harmed(path, dice):
+def damage(path, dice):
     data = bytearray(path.read_bytes())
-    dice.choice(HARM)(data, dice)
+    dice.choice(DAMAGE)(data, dice)
     path.write_bytes(data)
 
 
 @pytest.mark.parametrize("seed", range(50))
-async def test_any_damage_is_survived(sound, tmp_path, seed):
+async def test_notifyd_starts_after_any_damage(intact, tmp_path, seed):
     dice = random.Random(seed)
-    crash_image(sound, tmp_path)
+    crash_image(intact, tmp_path)
     for _ in range(dice.choice((1, 1, 1, 3))):
-        harmed(tmp_path / dice.choice(("notifyd.db", "notifyd.db", "notifyd.db-wal")), dice)
-    before = waiting_ids(sound)
+        damage(tmp_path / dice.choice(("notifyd.db", "notifyd.db", "notifyd.db-wal")), dice)
+    before = waiting_ids(intact)
     async with OutboxStore(tmp_path) as store:
-        saved = await store.saved()
-        clock = Clock(saved.clock, boot="boot")
-        state = restore_state(saved.pieces, saved.rows, seed="seed", now=clock.now())
-        assert {row.id for row in saved.rows} <= before
-        assert set(saved.positions) <= {f"log:{number}" for number in range(60)}
-        for row in saved.rows:
+        stored = await store.load()
+        clock = Clock(stored.clock, boot="boot")
+        state = restore_state(
+            stored.state_entries, stored.notifications, seed="seed", now=clock.now()
+        )
+        assert {row.id for row in stored.notifications} <= before
+        assert set(stored.checkpoints) <= {f"log:{number}" for number in range(60)}
+        for row in stored.notifications:
             assert (await store.payload(row.id)).id == row.id
         await store.commit(Commit({}, {"log:new": "1"}, (), clock.serialize(clock.now()), 10.0))
-        assert state.rows.keys() == {row.id for row in saved.rows}
-    with closing(sqlite3.connect(tmp_path / "notifyd.db")) as mended:
-        assert mended.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert state.rows.keys() == {row.id for row in stored.notifications}
+    with closing(sqlite3.connect(tmp_path / "notifyd.db")) as repaired:
+        assert repaired.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-async def test_what_stands_behind_the_damage_is_kept(sound, tmp_path):
-    """Only what stood on the page itself is lost, even where all ways to the rest lead over it."""
-    before = waiting_ids(sound)
-    for page in range((sound / "notifyd.db").stat().st_size // PAGE):
+async def test_what_lies_behind_the_damage_is_kept(intact, tmp_path):
+    """Only the content of the page is lost, even if it is the root of everything else."""
+    before = waiting_ids(intact)
+    for page in range((intact / "notifyd.db").stat().st_size // PAGE):
         folder = tmp_path / str(page)
         folder.mkdir()
-        crash_image(sound, folder)
+        crash_image(intact, folder)
         with (folder / "notifyd.db").open("r+b") as file:
             file.seek(page * PAGE)
             file.write(bytes(PAGE))
         if page % 9 == 0 or page < 6:
             async with OutboxStore(folder) as store:
-                kept = {row.id for row in (await store.saved()).rows}
+                kept = {row.id for row in (await store.load()).notifications}
             assert len(before - kept) <= 16, page
         shutil.rmtree(folder)
 
 
-async def test_commits_behind_a_hole_in_the_log_are_kept(tmp_path):
+async def test_commits_behind_a_gap_in_the_write_ahead_log_are_kept(tmp_path):
     live, killed = tmp_path / "live", tmp_path / "killed"
     killed.mkdir()
     async with OutboxStore(live) as store:
@@ -102,12 +104,12 @@ async def test_commits_behind_a_hole_in_the_log_are_kept(tmp_path):
         log.seek(40_000)  # in one of the first commits
         log.write(b"\xff" * 10)
     async with OutboxStore(killed) as store:
-        kept = {row.id for row in (await store.saved()).rows}
+        kept = {row.id for row in (await store.load()).notifications}
     assert kept == {str(number) for number in range(30)}
     assert {path.name.partition("-")[2][15:] for path in killed.glob("*.damaged-*")} >= {"", "-wal"}
 
 
-async def test_a_torn_last_commit_is_no_damage(tmp_path):
+async def test_a_torn_last_commit_is_not_damage(tmp_path):
     live, killed = tmp_path / "live", tmp_path / "killed"
     killed.mkdir()
     async with OutboxStore(live) as store:
@@ -117,15 +119,15 @@ async def test_a_torn_last_commit_is_no_damage(tmp_path):
     log = killed / "notifyd.db-wal"
     log.write_bytes(log.read_bytes()[:-1000])
     async with OutboxStore(killed) as store:
-        kept = {row.id for row in (await store.saved()).rows}
+        kept = {row.id for row in (await store.load()).notifications}
     assert kept == {str(number) for number in range(29)}
     assert not list(killed.glob("*.damaged-*"))
 
 
 @pytest.mark.parametrize("step", range(4))
-async def test_a_kill_while_the_salvaged_one_is_put_in_place_is_made_good(sound, tmp_path, step):
-    crash_image(sound, tmp_path)
-    harmed(tmp_path / "notifyd.db", random.Random(2))
+async def test_a_kill_during_the_exchange_is_completed_at_the_next_start(intact, tmp_path, step):
+    crash_image(intact, tmp_path)
+    damage(tmp_path / "notifyd.db", random.Random(2))
     path = tmp_path / "notifyd.db"
     recover(path, 1_700_000_000.0)
     place = quarantine_path(path, 1_700_000_000.0)
@@ -134,33 +136,33 @@ async def test_a_kill_while_the_salvaged_one_is_put_in_place_is_made_good(sound,
         if old.exists():
             old.rename(place.with_name(place.name + tail))
     async with OutboxStore(tmp_path) as store:
-        saved = await store.saved()
-    assert len(saved.rows) > 100
-    assert len([name for name in saved.pieces if name.startswith("incident:")]) == 1
+        stored = await store.load()
+    assert len(stored.notifications) > 100
+    assert len([name for name in stored.state_entries if name.startswith("incident:")]) == 1
     assert [found.name for found in sorted(tmp_path.glob("*.damaged-*"))][:2] == [
         place.name,
         place.name + "-wal",
     ]
 
 
-async def test_what_is_set_aside_in_one_second_is_not_overwritten(sound, tmp_path):
+async def test_two_databases_quarantined_in_one_second_are_both_kept(intact, tmp_path):
     database, wall = tmp_path / "notifyd.db", 1_700_000_000.0
-    for harm in (b"one", b"two"):
-        database.write_bytes(harm * 5000)
+    for content in (b"one", b"two"):
+        database.write_bytes(content * 5000)
         recover(database, wall)
         swap_in(database)
     assert quarantine_path(database, wall).read_bytes() == b"one" * 5000
     assert quarantine_path(database, wall + 1).read_bytes() == b"two" * 5000
 
 
-async def test_only_the_last_few_that_were_set_aside_are_kept(sound, tmp_path):
-    for number in range(KEPT + 2):
-        crash_image(sound, tmp_path)
+async def test_only_the_latest_quarantined_databases_are_kept(intact, tmp_path):
+    for number in range(MAX_KEPT + 2):
+        crash_image(intact, tmp_path)
         recover(tmp_path / "notifyd.db", 1_700_000_000.0 + number)
         swap_in(tmp_path / "notifyd.db")
     kept = sorted(path.name for path in tmp_path.glob("*.damaged-*[0-9]"))
     assert kept == [
         quarantine_path(tmp_path / "notifyd.db", 1_700_000_000.0 + number).name
-        for number in range(2, KEPT + 2)
+        for number in range(2, MAX_KEPT + 2)
     ]
-    assert len(list(tmp_path.glob("*.damaged-*-wal"))) == KEPT
+    assert len(list(tmp_path.glob("*.damaged-*-wal"))) == MAX_KEPT

@@ -1,4 +1,4 @@
-"""State that is taken away while the daemon runs: it is put back, and nothing of it is lost."""
+"""State that is deleted or replaced while the daemon runs is restored without loss."""
 
 import fcntl
 import os
@@ -27,23 +27,23 @@ async def titles(store):
     return [incident.title for incident in store.take_incidents()]
 
 
-async def test_a_deleted_folder_is_written_again(folder):
+async def test_a_deleted_directory_is_restored(folder):
     async with OutboxStore(folder) as store:
         await store.commit(commit(entry("before"), log="1"))
         shutil.rmtree(folder)
-        assert store.lost()
+        assert store.is_file_gone()
         await store.commit(commit(entry("after")))
-        assert not store.lost()
+        assert not store.is_file_gone()
         assert await titles(store) == ["notifyd's database was deleted"]
         with pytest.raises(InUseError, match=f"pid {os.getpid()}"):
             OutboxStore(folder)
     async with OutboxStore(folder) as store:
-        saved = await store.saved()
-    assert {row.id for row in saved.rows} == {"before", "after"}
-    assert saved.positions == {"log": "1"}
+        stored = await store.load()
+    assert {row.id for row in stored.notifications} == {"before", "after"}
+    assert stored.checkpoints == {"log": "1"}
 
 
-async def test_a_database_put_in_the_place_of_ours_is_set_aside(folder, tmp_path):
+async def test_a_foreign_database_is_quarantined(folder, tmp_path):
     (tmp_path / "other").mkdir()
     other = await filled(tmp_path / "other")
     async with OutboxStore(folder) as store:
@@ -53,24 +53,24 @@ async def test_a_database_put_in_the_place_of_ours_is_set_aside(folder, tmp_path
         await store.commit(commit(entry("more")))
         assert await titles(store) == ["notifyd's database was replaced"]
     assert waiting_ids(folder) == {"ours", "more"}
-    (aside,) = folder.glob("notifyd.db.damaged-*[0-9]")
-    assert aside.read_bytes() == (other / "notifyd.db").read_bytes()
+    (quarantined,) = folder.glob("notifyd.db.damaged-*[0-9]")
+    assert quarantined.read_bytes() == (other / "notifyd.db").read_bytes()
 
 
-async def test_where_it_cannot_be_put_back_that_is_said_until_it_can(folder):
+async def test_commits_fail_until_the_database_can_be_restored(folder):
     async with OutboxStore(folder) as store:
         await store.commit(commit(entry("before")))
         shutil.rmtree(folder)
         folder.write_text("in the way")
         with pytest.raises(StoreUnavailableError, match=f"cannot use the state directory {folder}"):
             await store.commit(commit(entry("after")))
-        assert (await store.notification("before"))["status"] == "queued"
+        assert (await store.describe("before"))["status"] == "queued"
         folder.unlink()
         await store.commit(commit(entry("after")))
     assert waiting_ids(folder) == {"before", "after"}
 
 
-async def test_a_deleted_lock_is_taken_again(folder):
+async def test_a_deleted_lock_file_is_locked_again(folder):
     async with OutboxStore(folder) as store:
         (folder / "lock").unlink()
         await store.commit(commit())
@@ -79,7 +79,7 @@ async def test_a_deleted_lock_is_taken_again(folder):
         assert await titles(store) == []
 
 
-async def test_another_daemon_that_took_the_folder_meanwhile_keeps_it(folder):
+async def test_another_daemon_that_locked_the_directory_meanwhile_keeps_it(folder):
     async with OutboxStore(folder) as store:
         shutil.rmtree(folder)
         folder.mkdir()
@@ -93,19 +93,19 @@ async def test_another_daemon_that_took_the_folder_meanwhile_keeps_it(folder):
     assert waiting_ids(folder) == {"ours"}
 
 
-async def test_a_writer_elsewhere_holds_commits_up_and_nothing_else(folder):
+async def test_another_writer_blocks_commits_and_nothing_else(folder):
     async with OutboxStore(folder) as store:
         await store.commit(commit(entry("before")))
         with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             with pytest.raises(StoreUnavailableError, match="another program has locked it"):
                 await store.commit(commit(entry("after")))
-            assert await store.notification("before")
+            assert await store.describe("before")
             other.execute("ROLLBACK")
         await store.commit(commit(entry("after")))
     with closing(sqlite3.connect(folder / "notifyd.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        async with OutboxStore(folder) as store:  # it starts all the same, and waits
-            assert len((await store.saved()).rows) == 2
+        async with OutboxStore(folder) as store:  # starting does not need the write lock
+            assert len((await store.load()).notifications) == 2
             with pytest.raises(StoreUnavailableError, match="another program has locked it"):
                 await store.commit(commit())

@@ -16,8 +16,9 @@ from notifyd.engine.clock import Clock
 from notifyd.model.errors import StoreError, StoreUnavailableError
 from notifyd.model.events import AlertState, Now
 from notifyd.model.notifications import Status
-from notifyd.outbox import queries
-from notifyd.outbox.migration import SCHEMA
+from notifyd.outbox.database import SCHEMA
+from notifyd.outbox.queries import COLUMN_LIST
+from notifyd.outbox.rows import decode
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import all_entries, latest_time, restore_state
 from notifyd.shaping.group import NEVER
@@ -52,10 +53,10 @@ async def restored(dump, folder):
     """Read a dump as a start does; returns the state and the entries behind it."""
     restore_dump(dump, folder)
     async with OutboxStore(folder) as store:
-        saved = await store.saved()
-    now = Clock(saved.clock, boot="boot").now()
-    state = restore_state(saved.pieces, saved.rows, seed="other", now=now)
-    return state, saved.pieces
+        stored = await store.load()
+    now = Clock(stored.clock, boot="boot").now()
+    state = restore_state(stored.state_entries, stored.notifications, seed="other", now=now)
+    return state, stored.state_entries
 
 
 def tables(folder):
@@ -85,7 +86,7 @@ async def test_a_database_is_taken_over_to_the_byte(dump, tmp_path):
     restore_dump(dump, tmp_path)
     before = tables(tmp_path)
     async with OutboxStore(tmp_path) as store:
-        await store.saved()
+        await store.load()
     assert tables(tmp_path) == before
     with closing(sqlite3.connect(tmp_path / "notifyd.db")) as after:
         assert after.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
@@ -202,7 +203,7 @@ async def test_ledgers_traces_and_incidents_are_restored(tmp_path):
 async def test_checkpoints_of_every_source_are_read(tmp_path):
     restore_dump(SCHEMA_2, tmp_path)
     async with OutboxStore(tmp_path) as store:
-        positions = (await store.saved()).positions
+        positions = (await store.load()).checkpoints
     kinds = {re.match(r"(log|journal):\w+|\w+", key).group() for key in positions}
     assert kinds == {
         "file",
@@ -233,8 +234,8 @@ async def test_what_was_counted_before_is_told_once(dump, tmp_path):
     history.now = Now(latest_time(state) + 60.0, time.time())
     with closing(sqlite3.connect(tmp_path / "notifyd.db")) as reader:
         reader.row_factory = sqlite3.Row
-        records = reader.execute(f"SELECT {queries.COLUMNS} FROM notifications").fetchall()
-    history.rows = {record["id"]: queries.row_of(record) for record in records}
+        records = reader.execute(f"SELECT {COLUMN_LIST} FROM notifications").fetchall()
+    history.rows = {record["id"]: decode(record) for record in records}
     history.counts = {row.id: Counter({row.trigger: row.count}) for row in history.rows.values()}
     history.rules = Rules(
         {
@@ -266,7 +267,7 @@ async def test_a_migration_that_is_cut_off_is_made_again_whole(tmp_path):
         assert old.execute(indices).fetchone() == (0,)
         old.execute("DROP TABLE owners")
     async with OutboxStore(tmp_path) as store:
-        assert len((await store.saved()).rows) == 4
+        assert len((await store.load()).notifications) == 4
 
 
 def test_a_newer_schema_is_left_alone_to_the_byte(tmp_path):

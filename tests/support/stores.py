@@ -9,7 +9,7 @@ from notifyd.engine.clock import Clock
 from notifyd.model.events import Now
 from notifyd.model.notifications import Notification, Payload, Peer, Priority, Status
 from notifyd.outbox.commit import Commit
-from notifyd.outbox.queries import Entry
+from notifyd.outbox.rows import OutboxEntry
 from notifyd.outbox.store import OutboxStore
 
 WAITING, ENDED, POSITIONS = 120, 200, 60
@@ -26,7 +26,7 @@ def parcel(name, title="Title", body="Body"):
 
 
 def entry(name, status=Status.QUEUED, body="Body", **more):
-    return Entry(row(name, status, **more), parcel(name, body=body))
+    return OutboxEntry(row(name, status, **more), parcel(name, body=body))
 
 
 async def filled(folder):

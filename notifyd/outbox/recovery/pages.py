@@ -1,7 +1,7 @@
-"""Records out of single pages of a database file, where its tables can no longer be walked.
+"""Records read from single pages of a database file, for tables whose b-tree is damaged.
 
 Source: https://www.sqlite.org/fileformat2.html, sections 1.6 (b-tree pages), 2.1 (record format).
-Reads index b-tree pages, in which tables WITHOUT ROWID are kept, inner ones as well as leaves.
+Reads index b-tree pages, interior and leaf, which hold the tables WITHOUT ROWID.
 """
 
 import struct
@@ -11,55 +11,54 @@ from itertools import count
 Value = str | int | float | bytes | None
 Record = tuple[Value, ...]
 
-_INNER, _LEAF = 2, 10
+_INTERIOR, _LEAF = 2, 10
 _SIZES = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)
 """Bytes of a value by its serial type, below the types of blobs and texts."""
-_SMALLEST, _USUAL = 512, 4096
-"""Bytes of a page."""
-_RESERVED = 32
-"""Fewer bytes than this may be kept free at the end of each page."""
-_LOW = 0x7F
-_VARINT = 8
-"""Bytes of the longest number before its last one, which counts whole."""
+_MIN_PAGE_SIZE, _DEFAULT_PAGE_SIZE = 512, 4096
+_MAX_RESERVED = 32
+"""Reserved bytes at the end of each page; a header that says more is damaged."""
+_LOW_BITS = 0x7F
+_VARINT_LAST = 8
+"""Index of a varint's ninth byte, which contributes all of its bits."""
 _FLOAT, _ZERO, _ONE, _BLOB = 7, 8, 9, 12
 
 
-class Pages:
-    """data: the whole file, with what its -wal held written into it."""
+class DatabasePages:
+    """data: the whole file, with the frames of its write-ahead log written into it."""
 
     def __init__(self, data: bytes) -> None:
         size = int.from_bytes(data[16:18], "big")
         self._data = memoryview(data)
-        self._size = {1: 65536}.get(size, size)
-        if self._size < _SMALLEST or self._size & (self._size - 1):
-            self._size = _USUAL
+        self._page_size = {1: 65536}.get(size, size)
+        if self._page_size < _MIN_PAGE_SIZE or self._page_size & (self._page_size - 1):
+            self._page_size = _DEFAULT_PAGE_SIZE
         reserved = int.from_bytes(data[20:21], "big")
-        self._usable = self._size - (reserved if reserved < _RESERVED else 0)
+        self._usable = self._page_size - (reserved if reserved < _MAX_RESERVED else 0)
 
     def records(self, columns: int) -> Iterator[Record]:
-        """Give what looks like a record of so many columns, free pages left out."""
-        free = self._free()
-        for number in range(2, len(self._data) // self._size + 1):
+        """Yield what looks like a record with this number of columns; skip free pages."""
+        free = self._free_pages()
+        for number in range(2, len(self._data) // self._page_size + 1):
             if number in free:
                 continue
             for cell in self._cells(self._page(number)):
                 try:
-                    record = self._record(cell)
+                    record = self._parse_record(cell)
                 except (IndexError, ValueError):
                     continue
                 if len(record) == columns:
                     yield record
 
     def _page(self, number: int) -> memoryview:
-        return self._data[(number - 1) * self._size : number * self._size]
+        return self._data[(number - 1) * self._page_size : number * self._page_size]
 
-    def _free(self) -> set[int]:
-        """Follow the list of free pages: what they hold was deleted."""
+    def _free_pages(self) -> set[int]:
+        """Follow the list of free pages, which hold deleted records."""
         free: set[int] = set()
         trunk = int.from_bytes(self._data[32:36], "big")
-        while trunk > 1 and trunk not in free and len(page := self._page(trunk)) == self._size:
+        while trunk > 1 and trunk not in free and len(page := self._page(trunk)) == self._page_size:
             free.add(trunk)
-            length = min(int.from_bytes(page[4:8], "big"), self._size // 4 - 2)
+            length = min(int.from_bytes(page[4:8], "big"), self._page_size // 4 - 2)
             free.update(
                 int.from_bytes(page[at : at + 4], "big") for at in range(8, 8 + 4 * length, 4)
             )
@@ -68,21 +67,21 @@ class Pages:
 
     def _cells(self, page: memoryview) -> Iterator[memoryview]:
         kind = page[0]
-        if kind not in (_INNER, _LEAF):
+        if kind not in (_INTERIOR, _LEAF):
             return
-        first = 12 if kind == _INNER else 8
+        first = 12 if kind == _INTERIOR else 8
         for number in range(int.from_bytes(page[3:5], "big")):
             at = first + 2 * number
-            start = int.from_bytes(page[at : at + 2], "big") + (4 if kind == _INNER else 0)
+            start = int.from_bytes(page[at : at + 2], "big") + (4 if kind == _INTERIOR else 0)
             if first < start < self._usable:
                 yield page[start : self._usable]
 
-    def _record(self, cell: memoryview) -> Record:
+    def _parse_record(self, cell: memoryview) -> Record:
         length, at = _varint(cell, 0)
         payload = self._payload(cell, length, at)
-        head, at = _varint(payload, 0)
+        header_end, at = _varint(payload, 0)
         types = []
-        while at < head:
+        while at < header_end:
             kind, at = _varint(payload, at)
             types.append(kind)
         values = []
@@ -95,20 +94,20 @@ class Pages:
         return tuple(values)
 
     def _payload(self, cell: memoryview, length: int, at: int) -> memoryview:
-        """Put together what lies in the cell and, if it is long, on its chain of further pages."""
-        most = (self._usable - 12) * 64 // 255 - 23
-        if length <= most:
+        """Join the part in the cell and, if the payload is long, its chain of overflow pages."""
+        max_local = (self._usable - 12) * 64 // 255 - 23
+        if length <= max_local:
             return cell[at : at + length]
         if length > len(self._data):
             raise ValueError(length)
-        least = (self._usable - 12) * 32 // 255 - 23
-        here = least + (length - least) % (self._usable - 4)
-        here = here if here <= most else least
-        parts = bytearray(cell[at : at + here])
-        number = int.from_bytes(cell[at + here : at + here + 4], "big")
+        min_local = (self._usable - 12) * 32 // 255 - 23
+        local = min_local + (length - min_local) % (self._usable - 4)
+        local = local if local <= max_local else min_local
+        parts = bytearray(cell[at : at + local])
+        number = int.from_bytes(cell[at + local : at + local + 4], "big")
         while number and len(parts) < length:
             page = self._page(number)
-            if len(page) < self._size:
+            if len(page) < self._page_size:
                 raise ValueError(number)
             parts += page[4 : min(self._usable, 4 + length - len(parts))]
             number = int.from_bytes(page[:4], "big")
@@ -118,15 +117,15 @@ class Pages:
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """Read a number of one to nine bytes; returns it and where it ends."""
+    """Read a number of one to nine bytes; return it and the offset behind it."""
     value = 0
-    for place in count(at):
-        byte = data[place]
-        if place - at == _VARINT:
-            return value << 8 | byte, place + 1
-        value = value << 7 | byte & _LOW
-        if byte <= _LOW:
-            return value, place + 1
+    for index in count(at):
+        byte = data[index]
+        if index - at == _VARINT_LAST:
+            return value << 8 | byte, index + 1
+        value = value << 7 | byte & _LOW_BITS
+        if byte <= _LOW_BITS:
+            return value, index + 1
     raise ValueError(at)
 
 

@@ -1,7 +1,7 @@
-"""Saving what can be read of a damaged database into a new one.
+"""Recovery: copying what can be read of a damaged database into a new one.
 
-It works on a copy, so that what is set aside later is the evidence as it was. The tables are read
-from both ends up to the damage; notifications that lie behind it are taken from their pages.
+It works on a copy, so that the quarantined database keeps the evidence as it was. The tables are
+read from both ends up to the damage; notifications behind it are read from their pages.
 """
 
 import os
@@ -14,76 +14,81 @@ from pathlib import Path
 
 from notifyd.model.errors import StoreUnavailableError
 from notifyd.model.notifications import Incident
-from notifyd.outbox import queries
-from notifyd.outbox.database import connect, open_database, translated
-from notifyd.outbox.migration import first_tables
-from notifyd.outbox.quarantine import free_second, quarantine_path, ready, synced
+from notifyd.outbox import queries, rows
+from notifyd.outbox.database import connect, first_page, open_database, translate_errors
+from notifyd.outbox.quarantine import fsync, quarantine_path, replacement_path, unused_second
 from notifyd.outbox.recovery import wal
-from notifyd.outbox.recovery.pages import Pages
+from notifyd.outbox.recovery.pages import DatabasePages
 
-_COLUMNS = tuple(name.strip('"') for name in queries.COLUMNS.split(", "))
-_TABLES = {"pieces": "name, value", "positions": "key, value", "notifications": queries.COLUMNS}
+_TABLES = {
+    "pieces": "name, value",
+    "positions": "key, value",
+    "notifications": queries.COLUMN_LIST,
+}
 
 
 @dataclass(slots=True)
-class _Reading:
-    """How far the reading got. known: the tables can be found; whole: nothing was unreadable."""
+class _Extent:
+    """What could be read. has_tables: the tables were found. is_complete: nothing is missing."""
 
-    known: bool = True
-    whole: bool = True
+    has_tables: bool = True
+    is_complete: bool = True
 
 
 def recover(path: Path, wall: float) -> Incident:
-    """Make a new database of what is readable of this one; `aside.install` puts it in its place.
+    """Write what can be read of a damaged database to its replacement path, for `swap_in`.
 
-    Nobody may have the damaged one open. wall: seconds, now. Returns what to tell about it, which
-    is in the new database too. StoreUnavailableError where there is no room for all that.
+    The database must not be open. wall: the time now. Returns an incident that describes the
+    recovery; the new database holds it too. Raises StoreUnavailableError if the new database
+    cannot be written.
     """
-    wall = free_second(path, wall)
+    wall = unused_second(path, wall)
     work = path.with_name(path.name + ".salvage")
     shutil.rmtree(work, ignore_errors=True)
     try:
         work.mkdir(mode=0o700)
         copy, new = work / "damaged.db", work / "new.db"
-        for tail in ("", "-wal"):
+        for suffix in ("", "-wal"):
             with suppress(FileNotFoundError):
-                shutil.copyfile(path.with_name(path.name + tail), work / f"damaged.db{tail}")
-        incident = translated(lambda: _moved(copy, new, quarantine_path(path, wall), wall), path)
-        synced(new)
+                shutil.copyfile(path.with_name(path.name + suffix), work / f"damaged.db{suffix}")
+        quarantine = quarantine_path(path, wall)
+        incident = translate_errors(lambda: _copy_readable(copy, new, quarantine, wall), path)
+        fsync(new)
         os.utime(new, (wall, wall))
-        new.rename(ready(path))
-        synced(path.parent)
+        new.rename(replacement_path(path))
+        fsync(path.parent)
     except OSError as error:
         raise StoreUnavailableError(
-            f"{path} is damaged, and what can be read of it cannot be saved: {error.strerror}; "
-            "make room and see that this user may write its folder"
+            f"{path} is damaged and cannot be recovered: {error.strerror}; "
+            "free some space and check that this user can write to its directory"
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return incident
 
 
-def _moved(copy: Path, new: Path, place: Path, wall: float) -> Incident:
+def _copy_readable(copy: Path, new: Path, quarantine: Path, wall: float) -> Incident:
     with closing(open_database(new)) as writer:
         writer.execute("BEGIN")
-        hole = wal.rescue(copy)
-        reading = _walked(copy, writer)
-        reading.whole = reading.whole and not hole
-        if not reading.known:
-            _graft(copy)
-            _walked(copy, writer)
-        if not reading.whole:
-            pages = Pages(copy.read_bytes())
-            _keep(writer, "notifications", pages.records(len(_COLUMNS)))
-        incident = Incident(wall, "notifyd saved a damaged database", _told(writer, place, reading))
+        has_gap = wal.restore_frames(copy)
+        extent = _copy_tables(copy, writer)
+        extent.is_complete = extent.is_complete and not has_gap
+        if not extent.has_tables:
+            _replace_first_page(copy)
+            _copy_tables(copy, writer)
+        if not extent.is_complete:
+            pages = DatabasePages(copy.read_bytes())
+            _insert_valid(writer, "notifications", pages.records(len(rows.COLUMNS)))
+        sentence = _describe(writer, quarantine, extent)
+        incident = Incident(wall, "notifyd recovered a damaged database", sentence)
         writer.execute("INSERT OR REPLACE INTO pieces VALUES (?, ?)", incident.entry)
         writer.execute("COMMIT")
     return incident
 
 
-def _walked(copy: Path, writer: sqlite3.Connection) -> _Reading:
-    """Read all the tables; the copy then holds what was in its -wal, as far as that is possible."""
-    reading = _Reading()
+def _copy_tables(copy: Path, writer: sqlite3.Connection) -> _Extent:
+    """Copy all tables, after merging the -wal into the copy as far as that is possible."""
+    extent = _Extent()
     with closing(connect(copy)) as reader:
         reader.row_factory = None
         with suppress(sqlite3.Error):
@@ -91,82 +96,78 @@ def _walked(copy: Path, writer: sqlite3.Connection) -> _Reading:
         for table, columns in _TABLES.items():
             for direction in ("ASC", "DESC"):
                 query = f"SELECT {columns} FROM {table} ORDER BY 1 {direction}"  # noqa: S608
-                found = _until_damaged(reader, query, reading)
-                if not _keep(writer, table, found):
+                if _insert_valid(writer, table, _read_until_damage(reader, query, extent)):
                     break
-    return reading
+    return extent
 
 
-def _until_damaged(
-    reader: sqlite3.Connection, query: str, reading: _Reading
+def _read_until_damage(
+    reader: sqlite3.Connection, query: str, extent: _Extent
 ) -> Iterator[tuple[object, ...] | None]:
-    """Give rows, and None at last where the damage keeps the rest back."""
+    """Yield rows, and None at the end if damage hides the rest."""
     try:
         yield from reader.execute(query)
     except sqlite3.Error:
-        reading.whole = False
+        extent.is_complete = False
         with suppress(sqlite3.Error):
             reader.execute(f"{query.partition(' ORDER')[0]} LIMIT 0")
             yield None
             return
-        reading.known = False
+        extent.has_tables = False
         yield None
 
 
-def _keep(
+def _insert_valid(
     writer: sqlite3.Connection, table: str, found: Iterable[tuple[object, ...] | None]
 ) -> bool:
-    """Write what makes sense and is not there yet; tells whether the reading broke off."""
-    broken = False
+    """Insert the rows that are valid and not there yet; return whether none was hidden."""
+    is_complete = True
     columns = _TABLES[table]
     marks = ", ".join("?" * len(columns.split(", ")))
     insert = f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608
     for values in found:
         if values is None:
-            broken = True
-        elif _sound(table, values):
+            is_complete = False
+        elif _is_valid(table, values):
             writer.execute(insert, values)
-    return broken
+    return is_complete
 
 
-def _sound(table: str, values: tuple[object, ...]) -> bool:
+def _is_valid(table: str, values: tuple[object, ...]) -> bool:
     if table != "notifications":
         return all(isinstance(value, str) for value in values)
     try:
-        queries.row_of(dict(zip(_COLUMNS, values, strict=True)))
-    except (ValueError, TypeError):
+        rows.decode(dict(zip(rows.COLUMNS, values, strict=True)))
+    except ValueError:
         return False
     return True
 
 
-def _graft(copy: Path) -> None:
-    """Give the copy a first page again: where the tables begin is the same in every database."""
-    page = bytearray(first_tables(copy.with_name("tables.db")))
+def _replace_first_page(copy: Path) -> None:
+    """Write a valid first page into the copy: in every database the tables begin alike."""
+    page = bytearray(first_page(copy.with_name("tables.db")))
     data = copy.read_bytes()
     pages = max(1, -(-len(data) // len(page)))
     page[18:20] = b"\x02\x02"  # there may be a write-ahead log
     page[24:28] = page[92:96] = (1).to_bytes(4, "big")
     page[28:32] = pages.to_bytes(4, "big")
-    page[32:40] = bytes(8)  # which pages were free is not known any more
+    page[32:40] = bytes(8)  # which pages were free is no longer known
     copy.write_bytes(bytes(page) + data[len(page) :].ljust((pages - 1) * len(page), b"\0"))
 
 
-def _told(writer: sqlite3.Connection, place: Path, reading: _Reading) -> str:
-    waiting = "status IN ('held', 'queued', 'attempting')"
-    counts = [
+def _describe(writer: sqlite3.Connection, quarantine: Path, extent: _Extent) -> str:
+    waiting, finished, entries, checkpoints = (
         writer.execute(f"SELECT count(*) FROM {source}").fetchone()[0]  # noqa: S608
         for source in (
-            f"notifications WHERE {waiting}",
-            f"notifications WHERE NOT {waiting}",
+            f"notifications WHERE {queries.IS_WAITING}",
+            f"notifications WHERE {queries.IS_FINISHED}",
             "pieces",
             "positions",
         )
-    ]
-    saved = "{} waiting and {} earlier notifications, {} counters and {} positions".format(*counts)
-    missing = (
-        "what else there was could not be read" if not reading.whole else "all of it could be read"
     )
+    rest = "Everything could be read" if extent.is_complete else "The rest could not be read"
     return (
-        f"The database was damaged and is set aside as {place}; saved of it were {saved}: "
-        f"{missing}. Look at the disk, and delete that file when nobody wants to look into it."
+        f"The database was damaged; it was moved to {quarantine}. Recovered: {waiting} waiting and "
+        f"{finished} finished notifications, {entries} state entries, {checkpoints} checkpoints. "
+        f"{rest}. Check the disk, and delete that file when you no longer need it."
     )
