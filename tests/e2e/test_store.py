@@ -288,7 +288,7 @@ def test_a_state_directory_that_cannot_be_written_is_refused_in_a_sentence(daemo
         assert one.process.wait(15) == 78
     assert one.log.read_text().splitlines()[-1] == (
         f"cannot use the state directory {tmp_path}/state: Read-only file system; "
-        "set [state] dir to one that this user may write"
+        "set [state] dir to a directory that this user can write to"
     )
 
 
