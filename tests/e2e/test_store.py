@@ -292,7 +292,7 @@ def test_a_state_directory_that_cannot_be_written_is_refused_in_a_sentence(daemo
     )
 
 
-def test_positions_that_make_no_sense_stop_no_source(daemon, platform, tmp_path):
+def test_damaged_checkpoints_are_discarded_and_stop_no_source(daemon, platform, tmp_path):
     (tmp_path / "app.log").touch()
     (tmp_path / "some").touch()
     triggers = f"""
@@ -320,4 +320,7 @@ name = "sleep"
     finally:
         sleeper.kill()
         sleeper.wait()
-    assert [source for source in sources if source["dead"] or source["problems"]] == []
+    assert not [source for source in sources if source["dead"]]
+    problems = [problem for source in sources for problem in source["problems"]]
+    assert problems
+    assert [problem for problem in problems if not problem.startswith("discarded")] == []
