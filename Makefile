@@ -4,9 +4,17 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 JOBS   ?= auto
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# Which dependencies the environment gets: as locked, or the ends of what pyproject.toml allows.
+DEPENDENCIES   ?= locked
+INSTALL_locked := $(PIP) --require-hashes -r requirements.lock
+INSTALL_lowest := $(PIP) uv && $(BIN)/uv pip compile --quiet --python $(BIN)/python --resolution lowest-direct pyproject.toml \
+  | $(BIN)/uv pip install --quiet --python $(BIN)/python -r - --group dev
+INSTALL_newest := $(PIP) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --upgrade -r pyproject.toml --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: platform help run test lint types layers format unit soak docs bench bench-burst bench-compiling bench-idle bench-journal bench-latency bench-logs lock clean system-packages
+.PHONY: platform help environment run test lint types layers format unit soak docs bench bench-burst bench-compiling bench-idle bench-journal bench-latency bench-logs lock clean system-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -16,9 +24,11 @@ $(READY): requirements.lock pyproject.toml
 	  { echo "notifyd needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "Python's venv module is incomplete; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	$(INSTALL_$(DEPENDENCIES))
+	$(PIP) --no-build-isolation --no-deps -e .
 	@touch $@
+
+environment: $(READY) ## the virtual environment (DEPENDENCIES=locked, lowest or newest)
 
 run: $(READY) ## the whole thing at work: relay, inbox page, daemon, a log being written
 	@$(BIN)/notifyd demo --dir .demo
@@ -73,7 +83,7 @@ platform: $(READY) ## the platform client's typed methods, from its table of end
 	$(BIN)/ruff format -q notifyd/platform
 
 lock: $(READY) ## resolve the dependencies anew
-	$(BIN)/python -m pip install --quiet uv
+	$(PIP) uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate pyproject.toml --group dev --upgrade -o requirements.lock
 

@@ -1,9 +1,11 @@
 """What is built from a checkout is what is in it."""
 
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from email.parser import HeaderParser
 from pathlib import Path
@@ -83,3 +85,12 @@ def test_a_wheel_built_from_it_is_typed_and_holds_the_data_files(sdist, tracked,
     assert {"Typing :: Typed", "Operating System :: POSIX :: Linux"} <= set(
         metadata.get_all("Classifier")
     )
+
+
+def test_the_workflow_covers_every_python_that_the_metadata_names():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = re.findall(r":: (3\.\d+)$", "\n".join(project["classifiers"]), re.MULTILINE)
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    (matrix,) = re.findall(r"^ +python: \[(.*)\]$", workflow, re.MULTILINE)
+    assert matrix == ", ".join(f'"{version}"' for version in named)
+    assert project["requires-python"] == f">={named[0]}"
