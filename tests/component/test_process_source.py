@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.sources.processes import procfs
-from notifyd.sources.processes.connector import Connector
+from notifyd.sources.processes.connector import ProcessConnector
 from notifyd.sources.processes.source import ProcessSource
 from support.logs import until
 from support.recorder import Recorder
@@ -82,7 +82,7 @@ def spawn(request):
 
 @asynccontextmanager
 async def running(recorder, connector, boot=BOOT, **triggers):
-    options = {"every": 0.05, "descriptors": None, "executor": None}
+    options = {"interval": 0.05, "max_pidfds": None, "executor": None}
     options |= {key: triggers.pop(key) for key in options if key in triggers}
     built = {name: ProcessTriggerConfig.model_validate(each) for name, each in triggers.items()}
     source = ProcessSource(
@@ -90,7 +90,7 @@ async def running(recorder, connector, boot=BOOT, **triggers):
         dict(recorder.positions),
         wall=time.time,
         boot_id=boot,
-        connector=connector,
+        use_connector=connector,
         **options,
     )
     task = asyncio.create_task(source.run(recorder.emit))
@@ -377,20 +377,20 @@ class SlowSearch(ThreadPoolExecutor):
         super().shutdown(**options)
 
 
-@pytest.mark.parametrize("descriptors", [None, 0])
+@pytest.mark.parametrize("max_pidfds", [None, 0])
 async def test_an_end_is_reported_once_though_a_search_had_found_the_process(
-    descriptors, *, connector, tag, spawn
+    max_pidfds, *, connector, tag, spawn
 ):
     if connector:
         pytest.skip("it searches too rarely")
     recorder, child = Recorder(), spawn("read x; :", tag)
     with SlowSearch() as executor:
-        options = {"descriptors": descriptors, "executor": executor}
+        options = {"max_pidfds": max_pidfds, "executor": executor}
         async with running(recorder, connector, job={"cmdline": tag}, **options):
             await until(lambda: executor.searches == 2)
             child.kill()
-            await until(lambda: procfs.stat(child.pid).zombie)
-            if descriptors is None:
+            await until(lambda: procfs.read_stat(child.pid).is_zombie)
+            if max_pidfds is None:
                 await recorder.until(lambda: recorder.events)
             executor.released.set()
             await until(lambda: executor.searches == 5)
@@ -399,7 +399,7 @@ async def test_an_end_is_reported_once_though_a_search_had_found_the_process(
 
 async def test_without_descriptors_it_is_looked_at_and_health_says_so(connector, tag, spawn):
     recorder, child = Recorder(), spawn("read x; :", tag)
-    async with running(recorder, connector, job={"cmdline": tag}, descriptors=0) as source:
+    async with running(recorder, connector, job={"cmdline": tag}, max_pidfds=0) as source:
         (problem,) = source.health().messages
         assert problem.startswith("1 process is looked at")
         assert "LimitNOFILE=" in problem
@@ -432,14 +432,14 @@ async def test_while_a_start_and_an_end_are_stored_no_descriptor_is_missed(conne
 
 async def test_the_kernels_news_are_enough(connector, tag, spawn):
     try:
-        Connector.open().close()
+        ProcessConnector.open().close()
     except OSError as error:
         pytest.skip(f"no process connector: {error}")
     if not connector:
         pytest.skip("nothing to show without it")
     recorder = Recorder()
     keys = {"cmdline": tag, "on": ["start", "exit"]}
-    async with running(recorder, connector, every=30.0, job=keys):
+    async with running(recorder, connector, interval=30.0, job=keys):
         for code in ("5", "6"):
             count = len(recorder.events)
             await reaped(spawn(f"sleep 0.1; exit {code}", tag))

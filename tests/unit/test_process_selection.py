@@ -5,19 +5,21 @@ import pytest
 
 from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.sources.processes import procfs
-from notifyd.sources.processes.procfs import Process, Stat
-from notifyd.sources.processes.selector import Selector
-from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, end_event, start_event
+from notifyd.sources.processes.procfs import Process, ProcessStat
+from notifyd.sources.processes.selector import ProcessSelector
+from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, exit_event, start_event
 from notifyd.sources.stored_values import CheckpointValueError
 from support.stored import changed, golden
 
 
 def process(*arguments, command="", executable=""):
-    return Process(1, Stat(command, zombie=False, copy=False, start=0), executable, arguments)
+    return Process(
+        1, ProcessStat(command, is_zombie=False, is_copy=False, start=0), executable, arguments
+    )
 
 
 def selector(**keys):
-    return Selector(ProcessTriggerConfig.model_validate(keys))
+    return ProcessSelector(ProcessTriggerConfig.model_validate(keys))
 
 
 @pytest.mark.parametrize(
@@ -38,21 +40,21 @@ def selector(**keys):
     ],
 )
 def test_names(found, name, shown):
-    assert selector(name=name).wants(found)
-    assert not selector(name="another").wants(found)
-    assert not selector(name=name[:-1]).wants(found)
+    assert selector(name=name).matches(found)
+    assert not selector(name="another").matches(found)
+    assert not selector(name=name[:-1]).matches(found)
     assert found.name == shown
 
 
 def test_a_command_line_is_searched_with_blanks_between_its_arguments():
     found = process("python", "train.py", "--epochs", "3")
-    assert selector(cmdline=r"train\.py --epochs \d").wants(found)
-    assert not selector(cmdline=r"^train").wants(found)
+    assert selector(cmdline=r"train\.py --epochs \d").matches(found)
+    assert not selector(cmdline=r"^train").matches(found)
 
 
 def test_a_pattern_without_end_is_given_up_and_named():
     slow = selector(cmdline="(a|aa)+[bc][bc]$")
-    assert not slow.wants(process("a" * 40 + "b"))
+    assert not slow.matches(process("a" * 40 + "b"))
     assert "cannot backtrack without end" in slow.problem
 
 
@@ -60,12 +62,12 @@ def test_a_pattern_without_end_is_given_up_and_named():
 def test_a_pidfile_without_a_pid_means_nobody(tmp_path, content):
     file = tmp_path / "pid"
     file.write_text(content)
-    assert selector(pidfile=str(file)).from_pidfile(0.0) is None
+    assert selector(pidfile=str(file)).read_pidfile(0.0) is None
 
 
 def test_a_pipe_in_the_pidfiles_place_does_not_stop_us(tmp_path):
     os.mkfifo(tmp_path / "pid")
-    assert selector(pidfile=str(tmp_path / "pid")).from_pidfile(0.0) is None
+    assert selector(pidfile=str(tmp_path / "pid")).read_pidfile(0.0) is None
 
 
 @pytest.mark.parametrize(
@@ -78,14 +80,14 @@ def test_a_pipe_in_the_pidfiles_place_does_not_stop_us(tmp_path):
         (ExitInfo(36), True, None, "SIGRTMIN+2", "was ended by SIGRTMIN+2"),
         (ExitInfo(None, 3.0), False, None, "", "ended after 3s, status unknown"),
         (
-            ExitInfo(absent=True),
+            ExitInfo(while_stopped=True),
             False,
             None,
             "",
             "ended while notifyd was not running, status unknown",
         ),
         (
-            ExitInfo(absent=True, rebooted=True),
+            ExitInfo(while_stopped=True, rebooted=True),
             True,
             None,
             "",
@@ -94,9 +96,14 @@ def test_a_pipe_in_the_pidfiles_place_does_not_stop_us(tmp_path):
     ],
 )
 def test_how_an_end_is_told(end, failed, code, signal, sentence):
-    assert (end.failed, end.code, end.signal, end.sentence()) == (failed, code, signal, sentence)
+    assert (end.is_failure, end.code, end.signal, end.describe()) == (
+        failed,
+        code,
+        signal,
+        sentence,
+    )
     watched = WatchedProcess(7, 1, "boot", "app", "app --x", "me")
-    event = end_event("job", "", watched, 5.0, end)
+    event = exit_event("job", "", watched, 5.0, end)
     assert event.line == f"app (pid 7) {sentence}"
     assert event.facts["exit_code"] == ("" if code is None else str(code))
     assert event.facts["event"] == ("failure" if failed else "exit")
@@ -109,17 +116,19 @@ def test_a_start_is_told_by_the_triggers_own_name():
 
 
 def test_reading_our_own_process():
-    found = procfs.process(os.getpid())
+    found = procfs.read_process(os.getpid())
     assert found is not None
     assert found.executable == str(Path("/proc/self/exe").readlink())
-    assert procfs.uid(os.getpid()) == os.geteuid()
+    assert procfs.read_uid(os.getpid()) == os.geteuid()
     assert found.stat.started < procfs.uptime()
-    assert os.getpid() in procfs.pids()
+    assert os.getpid() in procfs.list_pids()
 
 
 def test_a_process_that_is_not_there_is_none():
     beyond = (1 << 22) + 1
-    assert procfs.process(beyond) is procfs.stat(beyond) is procfs.uid(beyond) is None
+    assert (
+        procfs.read_process(beyond) is procfs.read_stat(beyond) is procfs.read_uid(beyond) is None
+    )
 
 
 def test_the_state_of_a_process_is_written_as_before():

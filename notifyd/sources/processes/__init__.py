@@ -1,1 +1,1 @@
-"""Processes that start and end, none of them our children."""
+"""Starts and exits of processes that notifyd did not start."""

@@ -1,7 +1,7 @@
-"""The kernel's process connector: it tells of every fork and exec (linux/cn_proc.h).
+"""The kernel's process connector, which reports every fork and exec (linux/cn_proc.h).
 
-Needs CAP_NET_ADMIN and the first pid and user namespaces. Without it, processes are found by
-looking at /proc.
+It needs CAP_NET_ADMIN and the first pid and user namespaces. Without it, processes are found by
+scans of /proc.
 """
 
 import contextlib
@@ -21,21 +21,22 @@ _REPLY_WITHIN = 0.1
 
 
 class ProcessEvents(NamedTuple):
-    """execed: pids that began a program. forked: parents with a child. lost: there was more."""
+    """execed: pids. forked: pairs of parent and child. overflowed: some events were lost."""
 
     execed: set[int]
     forked: set[tuple[int, int]]
-    lost: bool
+    overflowed: bool
 
 
-class Connector:
-    """An open subscription. OSError from `open` if it cannot be had."""
+class ProcessConnector:
+    """An open subscription."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
 
     @classmethod
     def open(cls) -> Self:
+        """Subscribe; OSError if this process may not."""
         connection = socket.socket(
             socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, _CONNECTOR
         )
@@ -43,10 +44,11 @@ class Connector:
             undo.callback(connection.close)
             connection.bind((0, _PROCESSES))
             connection.send(_message(_LISTEN))
-            # Where it may not be used, there is no answer at all.
+            # Without permission there is no reply at all.
             if not select.select([connection], [], [], _REPLY_WITHIN)[0]:
                 raise OSError(errno.EPERM, "the process connector does not answer")
-            # The answer is an event as well, so we choose only now; before Linux 6.6 all are told.
+            # The reply is an event as well, so the filter is set only now. Kernels before 6.6
+            # ignore it and report all events.
             connection.send(_message(_LISTEN, _FORK | _EXEC))
             undo.pop_all()
         return cls(connection)
@@ -54,9 +56,9 @@ class Connector:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def news(self, limit: int = 1000) -> ProcessEvents:
-        """Read what has come in; does not wait."""
-        news = ProcessEvents(set(), set(), lost=False)
+    def read_events(self, limit: int = 1000) -> ProcessEvents:
+        """Return the events that have arrived. Does not block."""
+        events = ProcessEvents(set(), set(), overflowed=False)
         for _ in range(limit):
             try:
                 data, (port, _) = self._socket.recvfrom(1024)
@@ -65,17 +67,17 @@ class Connector:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                news = news._replace(lost=True)
+                events = events._replace(overflowed=True)
                 continue
-            if port != 0 or len(data) < _HEADERS + 32:  # anybody may send to a port
+            if port != 0 or len(data) < _HEADERS + 32:  # any process may send to a port
                 continue
             what, group, child, child_group = struct.unpack_from("=I16xiii", data, _HEADERS)
             if what == _EXEC:
-                news.execed.add(group)
+                events.execed.add(group)
             elif what == _FORK and child == child_group:
-                # In a fork's news, the first two are the parent's.
-                news.forked.add((group, child))
-        return news
+                # In a fork event, the first two are the parent's.
+                events.forked.add((group, child))
+        return events
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -83,8 +85,8 @@ class Connector:
         self._socket.close()
 
 
-def _message(*order: int) -> bytes:
-    """Ask for an operation, if need be for certain events only."""
-    data = struct.pack(f"={len(order)}I", *order)
+def _message(*operation: int) -> bytes:
+    """Encode an operation, followed by an event mask if it has one."""
+    data = struct.pack(f"={len(operation)}I", *operation)
     body = struct.pack("=IIIIHH", _PROCESSES, 1, 0, 0, len(data), 0) + data
     return struct.pack("=IHHII", 16 + len(body), 3, 0, 0, os.getpid()) + body

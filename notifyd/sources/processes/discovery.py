@@ -1,39 +1,44 @@
-"""When processes are searched for: on news from the kernel, else every second."""
+"""When processes are scanned: on events of the process connector, else every second."""
 
 import asyncio
 from collections.abc import Callable, Container
 from concurrent.futures import Executor
 from typing import Self, TypeVar
 
-from notifyd.sources.processes.connector import Connector
+from notifyd.sources.processes.connector import ProcessConnector
 from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
 from notifyd.sources.readable import readable
 
-SELDOM = 60.0
-"""Seconds between two searches where the kernel tells of new processes."""
+CONNECTED_INTERVAL = 60.0
+"""Seconds between two scans while the process connector reports new processes."""
 
 T = TypeVar("T")
 
 
 class ProcessDiscovery:
-    """Gives new matches of a census as time goes on. every: seconds between two searches."""
+    """Yields new matches of a scanner. interval: seconds between two scans."""
 
     def __init__(
-        self, census: ProcessScanner, executor: Executor | None, every: float, *, connector: bool
+        self,
+        scanner: ProcessScanner,
+        executor: Executor | None,
+        interval: float,
+        *,
+        use_connector: bool,
     ) -> None:
-        self._census = census
+        self._scanner = scanner
         self._executor = executor
-        self._every = every
-        self._wanted = connector and census.searches
-        self._connector: Connector | None = None
-        self._search_at = 0.0
-        self._named_at = 0.0
+        self._interval = interval
+        self._use_connector = use_connector and scanner.needs_scans
+        self._connector: ProcessConnector | None = None
+        self._scan_at = 0.0
+        self._pidfiles_at = 0.0
 
     async def __aenter__(self) -> Self:
-        if self._wanted:
+        if self._use_connector:
             try:
-                self._connector = Connector.open()
-            except OSError:  # not permitted, or too old: search instead
+                self._connector = ProcessConnector.open()
+            except OSError:  # not permitted, or not supported: scan instead
                 self._connector = None
         return self
 
@@ -41,49 +46,52 @@ class ProcessDiscovery:
         if self._connector is not None:
             self._connector.close()
 
-    async def all(self, arming: frozenset[str]) -> list[ProcessMatch]:
-        """Search for everything now. arming: triggers that have not been armed before."""
-        matches = await self._blocking(lambda: self._census.search(arming))
+    async def scan(self, arming: frozenset[str]) -> list[ProcessMatch]:
+        """Scan all processes now. arming: triggers that are armed for the first time."""
+        matches = await self._run(lambda: self._scanner.scan(arming))
         now = asyncio.get_running_loop().time()
-        told = self._connector is not None or not self._census.searches
-        self._search_at = now + (SELDOM if told else self._every)
-        self._named_at = now + self._every
+        is_connected = self._connector is not None or not self._scanner.needs_scans
+        self._scan_at = now + (CONNECTED_INTERVAL if is_connected else self._interval)
+        self._pidfiles_at = now + self._interval
         return matches
 
-    async def next(self, watched: Container[int], *, hurried: bool) -> list[ProcessMatch]:
-        """Wait for the next occasion, and give what there is then, which may be nothing.
+    async def next_matches(
+        self, watched: Container[int], *, every_interval: bool
+    ) -> list[ProcessMatch]:
+        """Wait until the next scan is due, and return its matches; there may be none.
 
-        watched: pids whose forks matter. hurried: the caller needs a turn every second.
+        watched: pids whose forks matter. every_interval: the caller polls processes itself.
         """
         loop = asyncio.get_running_loop()
-        if hurried or self._census.undecided:
-            self._search_at = min(self._search_at, loop.time() + self._every)
-        until = min(self._search_at, self._named_at) if self._census.names else self._search_at
-        matches = await self._heard(max(0.0, until - loop.time()), watched)
+        if every_interval or self._scanner.young_copies:
+            self._scan_at = min(self._scan_at, loop.time() + self._interval)
+        has_pidfiles = self._scanner.has_pidfiles
+        until = min(self._scan_at, self._pidfiles_at) if has_pidfiles else self._scan_at
+        matches = await self._wait_for_execs(max(0.0, until - loop.time()), watched)
         now = loop.time()
-        if now >= self._search_at:
-            matches += await self.all(frozenset())
-        elif self._census.names and now >= self._named_at:
-            self._named_at = now + self._every
-            matches += await self._blocking(self._census.named)
+        if now >= self._scan_at:
+            matches += await self.scan(frozenset())
+        elif has_pidfiles and now >= self._pidfiles_at:
+            self._pidfiles_at = now + self._interval
+            matches += await self._run(self._scanner.check_pidfiles)
         return matches
 
-    async def _heard(self, pause: float, watched: Container[int]) -> list[ProcessMatch]:
+    async def _wait_for_execs(self, timeout: float, watched: Container[int]) -> list[ProcessMatch]:  # noqa: ASYNC109 - a timeout is no error here
         if self._connector is None:
-            await asyncio.sleep(pause)
+            await asyncio.sleep(timeout)
             return []
-        if not await readable(self._connector.fileno(), pause):
+        if not await readable(self._connector.fileno(), timeout):
             return []
-        news = self._connector.news()
-        soon = asyncio.get_running_loop().time() + self._every
-        if news.lost:
-            self._search_at = 0.0
-        elif any(parent in watched for parent, _ in news.forked):
-            # A copy of what is watched may be meant as well, if it lives on.
-            self._search_at = min(self._search_at, soon)
-        if not news.execed:
+        events = self._connector.read_events()
+        if events.overflowed:
+            self._scan_at = 0.0
+        elif any(parent in watched for parent, _ in events.forked):
+            # A copy of a watched process may match as well, if it lives on.
+            soon = asyncio.get_running_loop().time() + self._interval
+            self._scan_at = min(self._scan_at, soon)
+        if not events.execed:
             return []
-        return await self._blocking(lambda: self._census.look(news.execed))
+        return await self._run(lambda: self._scanner.check(events.execed))
 
-    async def _blocking(self, work: Callable[[], T]) -> T:
+    async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -1,4 +1,4 @@
-"""The end of processes that are not our children, told by the kernel without polling."""
+"""The exit of processes that are not our children, by pidfd and without polling."""
 
 import fcntl
 import select
@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from notifyd.sources.processes import procfs
 
-GRACE = 0.05
-"""Seconds that a zombie may wait for its parent before its end is told as it is seen."""
-PATIENCE = 10.0
-"""The same where we may not see its status, and hope to learn it when it is reaped."""
+ZOMBIE_WAIT = 0.05
+"""Seconds that a zombie may wait for its parent before its exit is reported with its status."""
+HIDDEN_ZOMBIE_WAIT = 10.0
+"""The same where its status is hidden from us, and becomes known when the parent reaps it."""
 _GET_INFO = 0xC000FF0B | 64 << 16
 """PIDFD_GET_INFO with the first 64 bytes of struct pidfd_info (linux/pidfd.h)."""
 _EXIT = 1 << 3
@@ -22,8 +22,8 @@ class _Zombie(NamedTuple):
     deadline: float
 
 
-def exit_status(pidfd: int) -> int | None:
-    """Give the wait status of a process that was reaped; None if the kernel does not tell."""
+def read_exit_status(pidfd: int) -> int | None:
+    """Return the wait status of a reaped process; None if the kernel does not provide it."""
     info = bytearray(64)
     struct.pack_into("=Q", info, 0, _EXIT)
     try:
@@ -35,21 +35,18 @@ def exit_status(pidfd: int) -> int | None:
 
 
 class ExitWatcher:
-    """Watches any number of pidfds through one descriptor, which is readable when one has news.
+    """Watches any number of pidfds through one descriptor, readable when `poll` has work.
 
-    A pidfd becomes readable when its process turns into a zombie and hangs up when that is
-    reaped; only then does the kernel tell the status. But a parent may put that off for ever, and
-    older kernels show the status of zombies alone: so a zombie is looked at when it is one, and
-    told as ended after a while if nobody has reaped it.
+    A pidfd becomes readable when its process becomes a zombie, and hangs up when the parent reaps
+    it; only then does the kernel provide the status. A parent may never reap, and older kernels
+    show the status of zombies alone. So the status is read from the zombie as well, and its exit is
+    reported after a while if nobody has reaped it.
     """
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._pids: dict[int, int] = {}
         self._zombies: dict[int, _Zombie] = {}
-
-    def __len__(self) -> int:
-        return len(self._pids)
 
     def fileno(self) -> int:
         return self._epoll.fileno()
@@ -58,36 +55,36 @@ class ExitWatcher:
         self._epoll.register(pidfd, select.EPOLLIN)
         self._pids[pidfd] = pid
 
-    def ended(self, now: float, limit: int) -> list[tuple[int, int | None]]:
-        """Give each pidfd whose process has ended, once, with its wait status if that is known.
+    def poll(self, now: float, limit: int) -> list[tuple[int, int | None]]:
+        """Return the pidfds whose process has exited, each once, with its wait status if known.
 
-        Does not wait. now: seconds on any one steady clock.
+        Does not block. now: seconds of any monotonic clock.
         """
-        ended = []
+        exited = []
         for pidfd, events in self._epoll.poll(0, limit):
             if events & select.EPOLLHUP:
-                seen = self._zombies.get(pidfd)
-                status = exit_status(pidfd)
-                ended.append((pidfd, seen.status if seen and status is None else status))
+                zombie = self._zombies.get(pidfd)
+                status = read_exit_status(pidfd)
+                exited.append((pidfd, zombie.status if zombie and status is None else status))
             else:
-                # Asked for nothing, it still tells the hang-up.
+                # Without events to wait for, epoll still reports the hang-up.
                 self._epoll.modify(pidfd, 0)
                 status = procfs.zombie_status(self._pids[pidfd])
-                wait = PATIENCE if status is None else GRACE
+                wait = HIDDEN_ZOMBIE_WAIT if status is None else ZOMBIE_WAIT
                 self._zombies[pidfd] = _Zombie(status, now + wait)
-        told = {pidfd for pidfd, _ in ended}
+        reaped = {pidfd for pidfd, _ in exited}
         for pidfd, zombie in self._zombies.items():
-            if zombie.deadline <= now and pidfd not in told:
-                ended.append((pidfd, zombie.status))
-        for pidfd, _ in ended:
+            if zombie.deadline <= now and pidfd not in reaped:
+                exited.append((pidfd, zombie.status))
+        for pidfd, _ in exited:
             self._epoll.unregister(pidfd)
             self._zombies.pop(pidfd, None)
             del self._pids[pidfd]
-        return ended
+        return exited
 
     @property
     def deadline(self) -> float | None:
-        """When the first zombie is told as ended, whatever its parent does."""
+        """When the exit of the first zombie is reported, reaped or not."""
         return min((zombie.deadline for zombie in self._zombies.values()), default=None)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What /proc tells of a process, by proc(5)."""
+"""Processes as /proc shows them, see proc(5)."""
 
 import os
 import time
@@ -7,31 +7,31 @@ from typing import NamedTuple
 
 _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")
-_NOT_EXECED = 0x40
-"""PF_FORKNOEXEC: still the copy of its parent that fork made."""
+_FORKNOEXEC = 0x40
+"""PF_FORKNOEXEC: forked, but not execed yet."""
 _STATE, _FLAGS, _START, _EXIT = 0, 6, 19, 49
-"""Where these stand after the command's closing parenthesis."""
+"""Indexes of fields after the command's closing parenthesis."""
 
 
-class Stat(NamedTuple):
-    """start: clock ticks after boot. copy: it has not begun a program of its own."""
+class ProcessStat(NamedTuple):
+    """start: clock ticks after boot. is_copy: it still runs its parent's program."""
 
     command: str
-    zombie: bool
-    copy: bool
+    is_zombie: bool
+    is_copy: bool
     start: int
 
     @property
     def started(self) -> float:
-        """Seconds after boot at which it started."""
-        return seconds(self.start)
+        """Seconds after boot at which the process started."""
+        return ticks_to_seconds(self.start)
 
 
 class Process(NamedTuple):
-    """One process: pid and start tell it from every other until the next boot."""
+    """A process. Its pid and start identify it until the next boot."""
 
     pid: int
-    stat: Stat
+    stat: ProcessStat
     executable: str
     arguments: tuple[str, ...]
 
@@ -41,51 +41,51 @@ class Process(NamedTuple):
 
     @property
     def names(self) -> set[str]:
-        """Every name under which a person may know it; a script's is the kernel's alone."""
-        return {_base(self.executable), _program(self.arguments), self.stat.command} - {""}
+        """All names by which a person may know it; a script's name is the kernel's alone."""
+        return {_base_name(self.executable), _program(self.arguments), self.stat.command} - {""}
 
     @property
     def name(self) -> str:
-        """The name to show: a script's own where the interpreter was started for it."""
-        started = {_base(argument) for argument in self.arguments[:4]}
-        return self.stat.command if self.stat.command in started else _program(self.arguments)
+        """The name to show: a script's own where its interpreter was started for it."""
+        leading = {_base_name(argument) for argument in self.arguments[:4]}
+        return self.stat.command if self.stat.command in leading else _program(self.arguments)
 
 
-def seconds(ticks: int) -> float:
+def ticks_to_seconds(ticks: int) -> float:
     return ticks / _TICKS
 
 
-def pids() -> list[int]:
+def list_pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - plain names
 
 
-def stat(pid: int) -> Stat | None:
+def read_stat(pid: int) -> ProcessStat | None:
     """Read /proc/PID/stat; None if there is no such process."""
     text = _read(pid, "stat")
     if text is None:
         return None
     command, _, rest = text.partition("(")[2].rpartition(")")
     fields = rest.split()
-    copy = bool(int(fields[_FLAGS]) & _NOT_EXECED)
-    return Stat(command, fields[_STATE] in "ZX", copy, int(fields[_START]))
+    is_copy = bool(int(fields[_FLAGS]) & _FORKNOEXEC)
+    return ProcessStat(command, fields[_STATE] in "ZX", is_copy, int(fields[_START]))
 
 
-def process(pid: int) -> Process | None:
-    """Read what selects a process; None if it is gone, a zombie or a thread of the kernel."""
-    found = stat(pid)
+def read_process(pid: int) -> Process | None:
+    """Read what selects a process; None if it has ended, is a zombie or a kernel thread."""
+    found = read_stat(pid)
     line = _read(pid, "cmdline")
-    if found is None or found.zombie or not line:
+    if found is None or found.is_zombie or not line:
         return None
     arguments = line.rstrip("\0").split("\0")
     try:
         executable = str((_PROC / str(pid) / "exe").readlink()).removesuffix(" (deleted)")
-    except OSError:  # of another user, without CAP_SYS_PTRACE
+    except OSError:  # another user's process, without CAP_SYS_PTRACE
         executable = ""
     return Process(pid, found, executable, tuple(arguments))
 
 
-def uid(pid: int) -> int | None:
-    """Give the effective user id."""
+def read_uid(pid: int) -> int | None:
+    """Return the effective user id."""
     for line in (_read(pid, "status") or "").splitlines():
         if line.startswith("Uid:"):
             return int(line.split()[2])
@@ -93,17 +93,17 @@ def uid(pid: int) -> int | None:
 
 
 def zombie_status(pid: int) -> int | None:
-    """Give a zombie's wait status; None if it is no zombie or we may not know."""
+    """Return a zombie's wait status; None if the process is no zombie or its status is hidden."""
     text = _read(pid, "stat")
     fields = text.rpartition(")")[2].split() if text else []
     if not fields or fields[_STATE] != "Z":
         return None
     status = int(fields[_EXIT])
-    # The kernel shows 0 to those who may not trace the process: ask about that in another way.
-    return status if status or _may_trace(pid) else None
+    # The kernel shows 0 to users who may not trace the process.
+    return status if status or _can_trace(pid) else None
 
 
-def _may_trace(pid: int) -> bool:
+def _can_trace(pid: int) -> bool:
     try:
         (_PROC / str(pid) / "exe").readlink()
     except PermissionError:
@@ -114,7 +114,7 @@ def _may_trace(pid: int) -> bool:
 
 
 def uptime() -> float:
-    """Give seconds since boot, suspends included, as `Stat.started` counts them."""
+    """Return seconds since boot, suspends included, as `ProcessStat.started` counts them."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -126,9 +126,9 @@ def _read(pid: int, name: str) -> str | None:
 
 
 def _program(arguments: tuple[str, ...]) -> str:
-    """Give argv[0]'s base name, without a login shell's dash or a title that was put after it."""
-    return _base(arguments[0].partition(": ")[0]).removeprefix("-")
+    """Return argv[0]'s base name, without a login shell's dash or a title appended to it."""
+    return _base_name(arguments[0].partition(": ")[0]).removeprefix("-")
 
 
-def _base(path: str) -> str:
+def _base_name(path: str) -> str:
     return path.rpartition("/")[2]

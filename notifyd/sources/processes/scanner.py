@@ -1,4 +1,4 @@
-"""Finds the processes that triggers mean, reading only those that are new or may have changed."""
+"""Finds the processes that triggers select, reading only what is new or may have changed."""
 
 import os
 import pwd
@@ -9,23 +9,23 @@ from typing import NamedTuple, Self
 
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.procfs import Process
-from notifyd.sources.processes.selector import Selector
+from notifyd.sources.processes.selector import ProcessSelector
 
-_RAREST = 64
-"""A process may exec: it is looked at again after 1, 2, 4 … rounds, then once in so many."""
+_MAX_AGE_STEP = 64
+"""A known process may exec: it is read again 1, 2, 4 … scans after the first, then every 64."""
 _COPY_AGE = 0.5
-_LINE_KEPT = 1000
-"""Characters of a command line that are remembered and told."""
+_MAX_CMDLINE = 1000
+"""Characters of a command line that are kept and shown."""
 
 
-def _shortened(line: str) -> str:
-    return line if len(line) <= _LINE_KEPT else line[: _LINE_KEPT - 1] + "…"
+def _truncate(line: str) -> str:
+    return line if len(line) <= _MAX_CMDLINE else line[: _MAX_CMDLINE - 1] + "…"
 
 
 class ProcessMatch(NamedTuple):
-    """A process and the triggers that mean it. start: clock ticks after boot.
+    """A process and the triggers that select it. start: clock ticks after boot.
 
-    There may be thousands of one kind, so they share their texts.
+    Thousands of matches may be alike, so they share their strings.
     """
 
     pid: int
@@ -37,98 +37,95 @@ class ProcessMatch(NamedTuple):
 
     @classmethod
     def of(cls, process: Process, triggers: Iterable[str]) -> Self:
-        uid = procfs.uid(process.pid)
+        uid = procfs.read_uid(process.pid)
         return cls(
             process.pid,
             process.stat.start,
             intern(process.name),
-            intern(_shortened(process.command_line)),
+            intern(_truncate(process.command_line)),
             "" if uid is None else _user_name(uid),
             tuple(triggers),
         )
 
 
 class ProcessScanner:
-    """Looks for processes round by round. Blocking; one caller at a time.
+    """Blocking; one caller at a time. wall: returns seconds since the epoch.
 
-    A process between fork and exec shows its parent's program. So one that has not begun a
-    program of its own is judged only when it is half a second old; what lives shorter than that
-    never counts.
+    Between fork and exec, a process shows its parent's program. So a process that has not execed
+    is matched only once it is half a second old, and one that ends earlier never counts.
     """
 
-    def __init__(self, selectors: Mapping[str, Selector], wall: Callable[[], float]) -> None:
+    def __init__(self, selectors: Mapping[str, ProcessSelector], wall: Callable[[], float]) -> None:
         self._selectors = selectors
         for selector in selectors.values():
-            selector.begin()
-        self._searching = {name: s for name, s in selectors.items() if s.searches}
+            selector.reset()
+        self._scanned = {name: s for name, s in selectors.items() if s.needs_scans}
         self._wall = wall
-        self._round = 0
-        self._met: dict[int, int] = {}
-        self._again: set[int] = set()
-        self.undecided: set[int] = set()
-        """Copies of their parents, to be judged in the next round."""
+        self._scans = 0
+        self._first_scans: dict[int, int] = {}
+        self._forgotten: set[int] = set()
+        self.young_copies: set[int] = set()
+        """Pids of copies of their parents that are too young to be matched."""
 
     @property
-    def searches(self) -> bool:
-        """Whether any trigger means processes that must be searched for."""
-        return bool(self._searching)
+    def needs_scans(self) -> bool:
+        """Whether any trigger selects processes by name or command line."""
+        return bool(self._scanned)
 
     @property
-    def names(self) -> bool:
-        """Whether any trigger has a pidfile, which must be looked at."""
+    def has_pidfiles(self) -> bool:
         return any(selector.pidfile for selector in self._selectors.values())
 
     def forget(self, pid: int) -> None:
-        """Take this pid for a new process when it is met again."""
-        self._again.add(pid)
+        """Treat this pid as a new process in the next scan."""
+        self._forgotten.add(pid)
 
-    def search(self, arming: frozenset[str]) -> list[ProcessMatch]:
-        """Look at all processes. arming: triggers which take copies of a parent as they are."""
-        matches = self._named(arming)
-        if not self._searching:
+    def scan(self, arming: frozenset[str]) -> list[ProcessMatch]:
+        """Check all processes. arming: triggers that take copies of a parent as they are."""
+        matches = self._match_named(arming)
+        if not self._scanned:
             return matches
-        self._round += 1
-        present = set(procfs.pids())
-        again, self._again = self._again, set()
-        for pid in again | (self._met.keys() - present):
-            self._met.pop(pid, None)
-        self.undecided &= present
-        due = [pid for pid in present if _is_due(self._round - self._met.get(pid, self._round))]
-        return matches + self._judge(due, arming)
+        self._scans += 1
+        present = set(procfs.list_pids())
+        forgotten, self._forgotten = self._forgotten, set()
+        for pid in forgotten | (self._first_scans.keys() - present):
+            self._first_scans.pop(pid, None)
+        self.young_copies &= present
+        ages = {pid: self._scans - self._first_scans.get(pid, self._scans) for pid in present}
+        return matches + self._match([pid for pid in present if _is_due(ages[pid])], arming)
 
-    def look(self, pids: Iterable[int]) -> list[ProcessMatch]:
-        """Look at processes that have just begun a program."""
-        return self._judge(pids, frozenset()) if self._searching else []
+    def check(self, pids: Iterable[int]) -> list[ProcessMatch]:
+        """Check processes that have just execed."""
+        return self._match(pids, frozenset()) if self._scanned else []
 
-    def named(self) -> list[ProcessMatch]:
-        """Look at what the pidfiles name."""
-        return self._named(frozenset())
+    def check_pidfiles(self) -> list[ProcessMatch]:
+        return self._match_named(frozenset())
 
-    def _judge(self, pids: Iterable[int], arming: frozenset[str]) -> list[ProcessMatch]:
+    def _match(self, pids: Iterable[int], arming: frozenset[str]) -> list[ProcessMatch]:
         matches, now = [], procfs.uptime()
         for pid in pids:
-            self._met.setdefault(pid, self._round)
-            process = None if pid == os.getpid() else procfs.process(pid)
+            self._first_scans.setdefault(pid, self._scans)
+            process = None if pid == os.getpid() else procfs.read_process(pid)
             if process is None:
                 continue
-            wanting = [name for name, each in self._searching.items() if each.wants(process)]
-            self.undecided.discard(pid)
-            if wanting and process.stat.copy and now - process.stat.started < _COPY_AGE:
-                self.undecided.add(pid)
-                self._met[pid] = self._round
-                wanting = [name for name in wanting if name in arming]
-            if wanting:
-                matches.append(ProcessMatch.of(process, wanting))
+            triggers = [name for name, each in self._scanned.items() if each.matches(process)]
+            self.young_copies.discard(pid)
+            if triggers and process.stat.is_copy and now - process.stat.started < _COPY_AGE:
+                self.young_copies.add(pid)
+                self._first_scans[pid] = self._scans
+                triggers = [name for name in triggers if name in arming]
+            if triggers:
+                matches.append(ProcessMatch.of(process, triggers))
         return matches
 
-    def _named(self, arming: frozenset[str]) -> list[ProcessMatch]:
-        """Find what a pidfile or a pid names; a pid once only, for it may be given out again."""
+    def _match_named(self, arming: frozenset[str]) -> list[ProcessMatch]:
+        """Match pidfiles and pids; a pid once only, because the kernel may reuse it."""
         matches = []
         for name, selector in self._selectors.items():
-            process = selector.from_pidfile(self._wall())
+            process = selector.read_pidfile(self._wall())
             if selector.pid is not None and name in arming:
-                process = procfs.process(selector.pid)
-                if process is None or not selector.wants(process):
+                process = procfs.read_process(selector.pid)
+                if process is None or not selector.matches(process):
                     process = None
                     selector.problem = (
                         f"pid {selector.pid} is not running: a pid is watched from the time at "
@@ -140,8 +137,8 @@ class ProcessScanner:
 
 
 def _is_due(age: int) -> bool:
-    """Say whether to look at a process that was met so many rounds ago."""
-    return age % _RAREST == 0 or age.bit_count() == 1
+    """Return whether to read a process first seen this many scans ago."""
+    return age % _MAX_AGE_STEP == 0 or age.bit_count() == 1
 
 
 @lru_cache(256)

@@ -1,4 +1,4 @@
-"""Which processes a trigger means."""
+"""Which processes a trigger selects."""
 
 import json
 import os
@@ -11,16 +11,16 @@ from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.procfs import Process
 
-_PATIENCE = 0.1
-"""Seconds that a pattern may take over one command line."""
-_LINE_SEEN = 4096
+_TIME_LIMIT = 0.1
+"""Seconds for a pattern on one command line."""
+_MAX_CMDLINE = 4096
 """Characters of a command line that a pattern sees."""
-_SLACK = 10.0
-"""Seconds by which a process may seem to be younger than the file that names it."""
+_START_TOLERANCE = 10.0
+"""Seconds by which a process may seem younger than its pidfile."""
 
 
-class Selector:
-    """The selecting keys of one trigger. `problem`: what is wrong at the moment, if anything."""
+class ProcessSelector:
+    """The selecting keys of one trigger. `problem`: what is wrong at present, or empty."""
 
     def __init__(self, trigger: ProcessTriggerConfig) -> None:
         self.on = frozenset(trigger.on)
@@ -34,51 +34,50 @@ class Selector:
                 "user": trigger.user,
             }
         )
-        """What was asked for when the trigger was armed; under other terms it is armed anew."""
+        """The stored form of the selection. If it changes, the trigger is armed anew."""
         self.pid = trigger.pid
         self.pidfile = trigger.pidfile
         self.problem = ""
         self._cmdline = regex.compile(trigger.cmdline) if trigger.cmdline else None
         self._uid = _uid(trigger.user) if trigger.user else None
-        self._file_seen: tuple[int, int, int] | None = None
+        self._pidfile_state: tuple[int, int, int] | None = None
 
-    def begin(self) -> None:
-        """Take the pidfile for changed when it is looked at next."""
-        self._file_seen = None
+    def reset(self) -> None:
+        """Read the pidfile next time even if it has not changed."""
+        self._pidfile_state = None
 
     @property
-    def searches(self) -> bool:
-        """Whether processes must be searched for, since no pid is named."""
+    def needs_scans(self) -> bool:
+        """Whether processes must be searched for, because no pid is known."""
         return self.pid is None and self.pidfile is None
 
-    def wants(self, process: Process) -> bool:
-        """Say whether this process is meant. Blocking, but not for long."""
-        if self._uid is not None and procfs.uid(process.pid) != self._uid:
+    def matches(self, process: Process) -> bool:
+        """Return whether this process is selected. Blocks for at most the time limit."""
+        if self._uid is not None and procfs.read_uid(process.pid) != self._uid:
             return False
         if self.name:
             return self.name in process.names
-        return self._cmdline is None or self._fits(process.command_line[:_LINE_SEEN])
+        return self._cmdline is None or self._matches_cmdline(process.command_line[:_MAX_CMDLINE])
 
-    def from_pidfile(self, now: float) -> Process | None:
-        """Give the process that the pidfile names if that file has changed. Blocking.
+    def read_pidfile(self, wall: float) -> Process | None:
+        """Return the process that the pidfile names if the file has changed. Blocking.
 
-        now: wall-clock seconds. A process that is younger than the file is not the one meant: its
-        pid was given out again.
+        A process younger than the file is not the one meant: its pid has been reused.
         """
         if self.pidfile is None:
             return None
         try:
-            pid, seen, written = _read_pid(str(self.pidfile))
-        except (OSError, ValueError):  # not there, or not written yet
-            self._file_seen, self.problem = None, ""
+            pid, state, written = _read_pid(str(self.pidfile))
+        except (OSError, ValueError):  # missing, or not written yet
+            self._pidfile_state, self.problem = None, ""
             return None
-        if seen == self._file_seen:
+        if state == self._pidfile_state:
             return None
-        self._file_seen, self.problem = seen, ""
-        process = procfs.process(pid)
-        if process is None or not self.wants(process):
+        self._pidfile_state, self.problem = state, ""
+        process = procfs.read_process(pid)
+        if process is None or not self.matches(process):
             return None
-        if now - procfs.uptime() + process.stat.started > written + _SLACK:
+        if wall - procfs.uptime() + process.stat.started > written + _START_TOLERANCE:
             self.problem = (
                 f"{self.pidfile} names pid {pid}, which started after the file was written, so it "
                 "is taken as left over: let the program write it anew"
@@ -86,11 +85,11 @@ class Selector:
             return None
         return process
 
-    def _fits(self, line: str) -> bool:
+    def _matches_cmdline(self, line: str) -> bool:
         if self._cmdline is None:
             return False
         try:
-            found = self._cmdline.search(line, timeout=_PATIENCE, concurrent=True)
+            found = self._cmdline.search(line, timeout=_TIME_LIMIT, concurrent=True)
         except TimeoutError:
             self.problem = (
                 f"cmdline pattern {self._cmdline.pattern!r} ran out of time on a command line: "
@@ -101,25 +100,25 @@ class Selector:
 
 
 def _read_pid(path: str) -> tuple[int, tuple[int, int, int], float]:
-    """Give the pid, what tells one state of the file from another, and when it was written."""
+    """Return the pid, what identifies the file's state, and when it was written."""
     # Whoever may write here could put a pipe or a device in the file's place.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise ValueError("no regular file")
+            raise ValueError("not a regular file")
         pid = int(os.read(descriptor, 32).split()[0])
     except IndexError:
         raise ValueError("empty") from None
     finally:
         os.close(descriptor)
     if pid <= 0:
-        raise ValueError("no pid")
+        raise ValueError("not a pid")
     return pid, (found.st_ino, found.st_mtime_ns, found.st_size), found.st_mtime
 
 
 def _uid(user: str) -> int:
-    """Give the uid of a user by name or number; -1, which nobody has, if there is none."""
+    """Return the uid of a user given by name or number; -1, which no user has, if unknown."""
     try:
         return pwd.getpwnam(user).pw_uid
     except KeyError:

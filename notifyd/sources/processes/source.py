@@ -1,4 +1,4 @@
-"""Processes that start and end, none of them our children."""
+"""The process source: starts and exits of processes that notifyd did not start."""
 
 import asyncio
 import os
@@ -15,26 +15,27 @@ from notifyd.sources.processes import procfs
 from notifyd.sources.processes.discovery import ProcessDiscovery
 from notifyd.sources.processes.exit_watcher import ExitWatcher
 from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
-from notifyd.sources.processes.selector import Selector
-from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, end_event, start_event
+from notifyd.sources.processes.selector import ProcessSelector
+from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, exit_event, start_event
 from notifyd.sources.readable import readable
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues, StoredFields
 
-AT_ONCE = 500
-"""Processes in one reading."""
-SPARE = 256
+BATCH_SIZE = 500
+"""Processes in one batch."""
+SPARE_DESCRIPTORS = 256
 """Descriptors that are left to the rest of the daemon."""
 
 
 class ProcessSource:
     """Watches processes for all process triggers.
 
-    positions: `process:<trigger>` remembers the terms under which a trigger was armed,
-    `process:<trigger>:<pid>` a watched process. boot_id: the kernel's, new with every boot.
-    executor: where /proc is read, which may block. every: seconds between two searches.
-    connector: whether to ask the kernel for news. descriptors: how many pidfds to use at most.
+    positions: `process:<trigger>` stores the selection with which a trigger was armed,
+    `process:<trigger>:<pid>` a watched process. boot_id: the kernel's, new at each boot.
+    executor: reads /proc, which may block. interval: seconds between two scans.
+    use_connector: subscribe to the kernel's process events. max_pidfds: None for all descriptors
+    that the process may open, less a reserve.
 
-    Where the kernel may not be asked, what lives shorter than `every` may be missed.
+    Without the process connector, a process that lives shorter than `interval` may be missed.
     """
 
     name = "process"
@@ -46,34 +47,33 @@ class ProcessSource:
         *,
         wall: Callable[[], float],
         boot_id: str,
-        uptime: Callable[[], float] = procfs.uptime,
         executor: Executor | None = None,
-        every: float = 1.0,
-        connector: bool = True,
-        descriptors: int | None = None,
+        interval: float = 1.0,
+        use_connector: bool = True,
+        max_pidfds: int | None = None,
     ) -> None:
         self._wall = wall
         self._boot = boot_id
-        self._uptime = uptime
         self._executor = executor
-        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._descriptors = max(soft - SPARE, 0) if descriptors is None else descriptors
-        self._selectors = {name: Selector(trigger) for name, trigger in triggers.items()}
-        self._every = every
-        self._connector = connector
-        self._census = ProcessScanner(self._selectors, wall)
-        self._vigil = ExitWatcher()
-        self._turn = asyncio.Lock()
+        soft_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        all_descriptors = max(soft_limit - SPARE_DESCRIPTORS, 0)
+        self._max_pidfds = all_descriptors if max_pidfds is None else max_pidfds
+        self._selectors = {name: ProcessSelector(trigger) for name, trigger in triggers.items()}
+        self._interval = interval
+        self._use_connector = use_connector
+        self._scanner = ProcessScanner(self._selectors, wall)
+        self._exit_watcher = ExitWatcher()
+        self._lock = asyncio.Lock()
         self._watched: dict[int, WatchedProcess] = {}
         self._by_pidfd: dict[int, WatchedProcess] = {}
-        self._ended: set[tuple[int, int]] = set()
-        """Pid and start of those that ended since the current search began: it may list them."""
-        self._remembered: dict[tuple[int, int, str], WatchedProcess] = {}
+        self._exited: set[tuple[int, int]] = set()
+        """Pid and start of processes reported since the current scan began: it may list them."""
+        self._restored: dict[tuple[int, int, str], WatchedProcess] = {}
         self._armed: set[str] = set()
-        self._strangers: set[str] = set()
+        self._obsolete_keys: set[str] = set()
         self._refused = RefusedValues(self.name)
-        self._untold = False
-        self._load(positions)
+        self._has_unknown_status = False
+        self._restore(positions)
 
     def health(self) -> SourceHealth:
         problems = [
@@ -81,73 +81,73 @@ class ProcessSource:
             for name, selector in self._selectors.items()
             if selector.problem
         ]
-        if missing := sum(each.pidfd < 0 for each in self._watched.values()):
-            many = "processes are" if missing > 1 else "process is"
-            sentence = (
-                f"{missing} {many} looked at once a second, for want of descriptors, "
+        if polled := sum(each.pidfd < 0 for each in self._watched.values()):
+            many = "processes are" if polled > 1 else "process is"
+            message = (
+                f"{polled} {many} looked at once a second, for want of descriptors, "
                 "and the exit status may be missed: raise LimitNOFILE= or `ulimit -n`"
             )
-            problems.append(Problem("descriptors", sentence, subject="processes"))
-        if self._untold:
-            sentence = (
+            problems.append(Problem("descriptors", message, subject="processes"))
+        if self._has_unknown_status:
+            message = (
                 "the exit status of some processes could not be known, so failures may be missed: "
                 "that needs Linux 6.15, or notifyd to run as the user of these processes"
             )
-            problems.append(Problem("status", sentence))
+            problems.append(Problem("status", message))
         return SourceHealth(self.name, len(self._watched), (*problems, *self._refused.problems))
 
     async def run(self, emit: Emit) -> None:
-        self._vigil = ExitWatcher()
-        self._turn = asyncio.Lock()
-        # An earlier run may have ended before what it had found was committed.
-        self._census = ProcessScanner(self._selectors, self._wall)
-        finder = ProcessDiscovery(
-            self._census, self._executor, self._every, connector=self._connector
+        self._exit_watcher = ExitWatcher()
+        self._lock = asyncio.Lock()
+        # An earlier run may have ended before its matches were committed.
+        self._scanner = ProcessScanner(self._selectors, self._wall)
+        discovery = ProcessDiscovery(
+            self._scanner, self._executor, self._interval, use_connector=self._use_connector
         )
         try:
             await self._resume(emit)
-            async with asyncio.TaskGroup() as group, finder:
-                group.create_task(self._attend(emit))
-                await self._find(finder, emit)
+            async with asyncio.TaskGroup() as group, discovery:
+                group.create_task(self._watch_exits(emit))
+                await self._discover(discovery, emit)
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
         finally:
             for pidfd in self._by_pidfd:
                 os.close(pidfd)
             self._by_pidfd.clear()
-            self._vigil.close()
+            self._exit_watcher.close()
             for watched in self._watched.values():
                 watched.pidfd = -1
-                self._remembered[watched.identity] = watched
+                self._restored[watched.identity] = watched
             self._watched.clear()
-            self._ended.clear()
+            self._exited.clear()
 
-    def _load(self, positions: Mapping[str, str]) -> None:
+    def _restore(self, positions: Mapping[str, str]) -> None:
         for key, value in positions.items():
             _, name, *pid = key.split(":", 2)
             if name not in self._selectors:
-                self._strangers.add(key)
+                self._obsolete_keys.add(key)
             elif pid:
-                self._load_process(key, name, pid[0], value)
+                self._restore_process(key, name, pid[0], value)
             elif value == self._selectors[name].terms:
                 self._armed.add(name)
             else:
                 self._check_terms(key, name, value)
 
-    def _load_process(self, key: str, name: str, pid: str, value: str) -> None:
+    def _restore_process(self, key: str, name: str, pid: str, value: str) -> None:
         try:
             watched = WatchedProcess.decode(pid, value)
         except CheckpointValueError as error:
-            self._strangers.add(key)
+            self._obsolete_keys.add(key)
             what = f"state of process {pid} for trigger {name}"
             consequence = "if the process has ended, its end is not reported"
             self._refused.add(key, what, error, consequence)
             return
-        watched = self._remembered.setdefault(watched.identity, watched)
+        watched = self._restored.setdefault(watched.identity, watched)
         watched.triggers = (*watched.triggers, name)
 
     def _check_terms(self, key: str, name: str, value: str) -> None:
-        """Refuse terms that are damaged rather than those of another configuration."""
+        """Report terms that are damaged; those of another configuration are no problem."""
         try:
             StoredFields.decode(value)
         except CheckpointValueError as error:
@@ -156,87 +156,90 @@ class ProcessSource:
             self._refused.add(key, what, error, consequence)
 
     async def _resume(self, emit: Emit) -> None:
-        """Go on with what was watched before, and tell what has ended since."""
-        ended = []
-        for identity, watched in list(self._remembered.items()):
-            if watched.boot == self._boot and self._arm(watched):
+        """Continue to watch restored processes, and report those that have ended."""
+        exited = []
+        for identity, watched in list(self._restored.items()):
+            if watched.boot == self._boot and self._start_watching(watched):
                 self._watched[watched.pid] = watched
-                del self._remembered[identity]
+                del self._restored[identity]
             else:
                 rebooted = watched.boot != self._boot
-                ended.append((watched, ExitInfo(absent=True, rebooted=rebooted)))
-        await self._tell(ended, emit)
-        self._remembered.clear()
+                exited.append((watched, ExitInfo(while_stopped=True, rebooted=rebooted)))
+        await self._report(exited, emit)
+        self._restored.clear()
 
-    async def _find(self, finder: ProcessDiscovery, emit: Emit) -> None:
-        """Search for processes, again and again."""
+    async def _discover(self, discovery: ProcessDiscovery, emit: Emit) -> None:
+        """Take the matches of one scan after the other."""
         arming = frozenset(self._selectors.keys() - self._armed)
-        matches, armed, told = await finder.all(arming), False, self.health().problems
+        matches, is_first = await discovery.scan(arming), True
+        problems = self.health().problems
         while True:
-            async with self._turn:
-                await self._tell_ends(emit)
-                await self._tell(await self._check_by_hand(), emit)
+            async with self._lock:
+                await self._report_exits(emit)
+                await self._report(self._poll_without_pidfd(), emit)
                 await self._take(matches, emit)
-                if not armed:
-                    armed = True
-                    await emit(SourceBatch((), dict.fromkeys(self._strangers)))
-                    self._strangers.clear()
+                if is_first:
+                    is_first = False
+                    await emit(SourceBatch((), dict.fromkeys(self._obsolete_keys)))
+                    self._obsolete_keys.clear()
                     self._refused.log()
-                if told != (told := self.health().problems):
+                if problems != (problems := self.health().problems):
                     await emit(SourceBatch((), {}))
-            hurried = len(self._watched) > len(self._by_pidfd)
-            matches = await finder.next(self._watched, hurried=hurried)
+            has_polled = len(self._watched) > len(self._by_pidfd)
+            matches = await discovery.next_matches(self._watched, every_interval=has_polled)
 
-    async def _attend(self, emit: Emit) -> None:
-        """Wait for ends."""
+    async def _watch_exits(self, emit: Emit) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            due = self._vigil.deadline
-            await readable(self._vigil.fileno(), due and max(0.0, due - loop.time()))
-            async with self._turn:
-                await self._tell_ends(emit)
+            deadline = self._exit_watcher.deadline
+            timeout = None if deadline is None else max(0.0, deadline - loop.time())
+            await readable(self._exit_watcher.fileno(), timeout)
+            async with self._lock:
+                await self._report_exits(emit)
 
-    async def _tell_ends(self, emit: Emit) -> None:
+    async def _report_exits(self, emit: Emit) -> None:
         loop = asyncio.get_running_loop()
-        while ended := self._vigil.ended(loop.time(), AT_ONCE):
-            seen = ((self._by_pidfd[pidfd], status) for pidfd, status in ended)
-            await self._tell([(each, self._end(each, status)) for each, status in seen], emit)
+        while exited := self._exit_watcher.poll(loop.time(), BATCH_SIZE):
+            found = ((self._by_pidfd[pidfd], status) for pidfd, status in exited)
+            await self._report(
+                [(each, self._exit_info(each, status)) for each, status in found], emit
+            )
 
-    async def _check_by_hand(self) -> list[tuple[WatchedProcess, ExitInfo]]:
-        """Look whether those for which there was no descriptor still run."""
-        ended = []
+    def _poll_without_pidfd(self) -> list[tuple[WatchedProcess, ExitInfo]]:
+        """Return which of the processes without a pidfd have ended; open one for the others."""
+        exited = []
         for watched in [each for each in self._watched.values() if each.pidfd < 0]:
-            found = procfs.stat(watched.pid)
-            if found is None or found.start != watched.start or found.zombie:
-                status = procfs.zombie_status(watched.pid) if found and found.zombie else None
-                ended.append((watched, self._end(watched, status)))
+            found = procfs.read_stat(watched.pid)
+            if found is None or found.start != watched.start or found.is_zombie:
+                status = procfs.zombie_status(watched.pid) if found and found.is_zombie else None
+                exited.append((watched, self._exit_info(watched, status)))
             else:
-                self._arm(watched)
-        return ended
+                self._start_watching(watched)
+        return exited
 
     async def _take(self, matches: list[ProcessMatch], emit: Emit) -> None:
-        """Watch what was found, and tell of what has started since its trigger was armed."""
-        fresh = [match for match in matches if (match.pid, match.start) not in self._ended]
-        self._ended.clear()
-        for some in batched(fresh, AT_ONCE):
+        """Watch matches, and report starts of triggers that were armed before."""
+        fresh = [match for match in matches if (match.pid, match.start) not in self._exited]
+        self._exited.clear()
+        for batch in batched(fresh, BATCH_SIZE):
             events: list[Event] = []
-            remembered: dict[str, str | None] = {}
+            stored: dict[str, str | None] = {}
             taken: dict[int, tuple[WatchedProcess, tuple[str, ...]]] = {}
-            for match in some:
-                watched, before = taken.get(match.pid) or (self._watching(match), ())
+            for match in batch:
+                watched, before = taken.get(match.pid) or (self._watched_process(match), ())
                 if watched is None:
                     continue
                 known = watched.triggers + before
                 triggers = tuple(name for name in match.triggers if name not in known)
                 taken[watched.pid] = watched, before + triggers
                 for name in triggers:
-                    remembered[f"process:{name}:{watched.pid}"] = watched.encode()
+                    stored[f"process:{name}:{watched.pid}"] = watched.encode()
                     selector = self._selectors[name]
                     if name in self._armed and "start" in selector.on:
                         events.append(start_event(name, selector.name, watched, self._wall()))
-            if remembered:
-                await emit(SourceBatch(tuple(events), remembered))
-                self._strangers -= remembered.keys()
+            if stored:
+                await emit(SourceBatch(tuple(events), stored))
+                self._obsolete_keys -= stored.keys()
             for watched, triggers in taken.values():
                 watched.triggers += triggers
                 self._watched[watched.pid] = watched
@@ -245,70 +248,70 @@ class ProcessSource:
             await emit(SourceBatch((), terms))
             self._armed |= unarmed
 
-    def _watching(self, match: ProcessMatch) -> WatchedProcess | None:
-        """Give the record of a match's process, a new one if need be; None if it is gone."""
-        pid, start = match.pid, match.start
-        known = self._watched.get(pid)
-        if known is not None and known.start == start:
+    def _watched_process(self, match: ProcessMatch) -> WatchedProcess | None:
+        """Return the match's process, watched from now on if it is new; None if it has ended."""
+        known = self._watched.get(match.pid)
+        if known is not None and known.start == match.start:
             return known
-        watched = WatchedProcess.found(match, self._boot)
-        if known is None and self._arm(watched):
+        watched = WatchedProcess.from_match(match, self._boot)
+        if known is None and self._start_watching(watched):
             return watched
-        self._census.forget(pid)
+        self._scanner.forget(match.pid)
         return None
 
-    def _arm(self, watched: WatchedProcess) -> bool:
-        """Get a descriptor for the process, if there is one left; False if it is gone."""
+    def _start_watching(self, watched: WatchedProcess) -> bool:
+        """Open a pidfd if one is left; return False if the process has ended."""
         pidfd = -1
         try:
-            if len(self._by_pidfd) < self._descriptors:
+            if len(self._by_pidfd) < self._max_pidfds:
                 pidfd = os.pidfd_open(watched.pid)
         except ProcessLookupError:
             return False
-        except OSError:  # no descriptor left, or a kernel before 5.3: it is looked at instead
+        except OSError:  # no descriptor left, or a kernel before 5.3: the process is polled
             pass
-        found = procfs.stat(watched.pid)
-        same = found is not None and found.start == watched.start
+        found = procfs.read_stat(watched.pid)
+        is_same = found is not None and found.start == watched.start
         if pidfd >= 0:
-            if same:
+            if is_same:
                 watched.pidfd = pidfd
                 self._by_pidfd[pidfd] = watched
-                self._vigil.add(pidfd, watched.pid)
+                self._exit_watcher.add(pidfd, watched.pid)
             else:
                 os.close(pidfd)
-        return same
+        return is_same
 
-    def _end(self, watched: WatchedProcess, status: int | None) -> ExitInfo:
-        return ExitInfo(status, max(0.0, self._uptime() - procfs.seconds(watched.start)))
+    def _exit_info(self, watched: WatchedProcess, status: int | None) -> ExitInfo:
+        started = procfs.ticks_to_seconds(watched.start)
+        return ExitInfo(status, max(0.0, procfs.uptime() - started))
 
-    async def _tell(self, ended: list[tuple[WatchedProcess, ExitInfo]], emit: Emit) -> None:
-        for some in batched(ended, AT_ONCE):
+    async def _report(self, exited: list[tuple[WatchedProcess, ExitInfo]], emit: Emit) -> None:
+        for batch in batched(exited, BATCH_SIZE):
             events = [
-                end_event(name, self._selectors[name].name, watched, self._wall(), end)
-                for watched, end in some
+                exit_event(name, self._selectors[name].name, watched, self._wall(), exit_info)
+                for watched, exit_info in batch
                 for name in watched.triggers
-                if self._is_wanted(name, end)
+                if self._is_reported(name, exit_info)
             ]
-            forgotten = [
-                f"process:{name}:{watched.pid}" for watched, _ in some for name in watched.triggers
+            obsolete = [
+                f"process:{name}:{watched.pid}" for watched, _ in batch for name in watched.triggers
             ]
-            if forgotten:
-                await emit(SourceBatch(tuple(events), dict.fromkeys(forgotten)))
-            for watched, _ in some:
-                self._drop(watched)
+            if obsolete:
+                await emit(SourceBatch(tuple(events), dict.fromkeys(obsolete)))
+            for watched, _ in batch:
+                self._stop_watching(watched)
 
-    def _is_wanted(self, trigger: str, end: ExitInfo) -> bool:
+    def _is_reported(self, trigger: str, exit_info: ExitInfo) -> bool:
         on = self._selectors[trigger].on
-        if "failure" in on and end.status is None and not end.absent:
-            self._untold = True
-        return "exit" in on or ("failure" in on and end.failed)
+        if "failure" in on and exit_info.status is None and not exit_info.while_stopped:
+            self._has_unknown_status = True
+        return "exit" in on or ("failure" in on and exit_info.is_failure)
 
-    def _drop(self, watched: WatchedProcess) -> None:
-        self._ended.add((watched.pid, watched.start))
+    def _stop_watching(self, watched: WatchedProcess) -> None:
+        self._exited.add((watched.pid, watched.start))
         if self._watched.get(watched.pid) is watched:
             del self._watched[watched.pid]
         if watched.pidfd >= 0:
             del self._by_pidfd[watched.pidfd]
             os.close(watched.pidfd)
             watched.pidfd = -1
-        self._census.forget(watched.pid)
+        self._scanner.forget(watched.pid)

@@ -1,4 +1,4 @@
-"""A process that is watched, how it is remembered, and how its start and end are told."""
+"""A watched process, its stored form, and the events of its start and exit."""
 
 import json
 import signal
@@ -11,13 +11,13 @@ from notifyd.sources.processes.scanner import ProcessMatch
 from notifyd.sources.stored_values import CheckpointValueError, StoredFields
 from notifyd.text.durations import format_duration
 
-_LARGEST_PID: Final = 1 << 22
+_MAX_PID: Final = 1 << 22
 """The kernel's PID_MAX_LIMIT."""
 
 
 @dataclass(slots=True)
 class WatchedProcess:
-    """start: clock ticks after boot. pidfd: -1 while there is none."""
+    """start: clock ticks after boot. pidfd: -1 if there is none."""
 
     pid: int
     start: int
@@ -29,7 +29,7 @@ class WatchedProcess:
     pidfd: int = -1
 
     @classmethod
-    def found(cls, match: ProcessMatch, boot: str) -> Self:
+    def from_match(cls, match: ProcessMatch, boot: str) -> Self:
         return cls(match.pid, match.start, boot, match.name, match.cmdline, match.user)
 
     @property
@@ -50,9 +50,9 @@ class WatchedProcess:
 
     @classmethod
     def decode(cls, pid: str, text: str) -> Self:
-        """Decode what `encode` returned, or raise CheckpointValueError. pid: of its key."""
+        """Decode what `encode` returned, or raise CheckpointValueError. pid: of the stored key."""
         fields = StoredFields.decode(text)
-        found = fields.integer("pid", least=1, most=_LARGEST_PID)
+        found = fields.integer("pid", least=1, most=_MAX_PID)
         if str(found) != pid:
             raise CheckpointValueError(f'"pid" must be {pid}, not {found}')
         return cls(
@@ -68,13 +68,13 @@ class WatchedProcess:
 class ExitInfo(NamedTuple):
     """How a process ended.
 
-    status: as wait(2) has it, None if it cannot be known. lasted: seconds, None likewise.
-    absent: it ended while nobody watched. rebooted: the machine was restarted under it.
+    status: as of wait(2), None if unknown. duration: seconds, None if unknown. while_stopped: it
+    ended while notifyd was not running. rebooted: the machine restarted meanwhile.
     """
 
     status: int | None = None
-    lasted: float | None = None
-    absent: bool = False
+    duration: float | None = None
+    while_stopped: bool = False
     rebooted: bool = False
 
     @property
@@ -94,15 +94,15 @@ class ExitInfo(NamedTuple):
             return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
     @property
-    def failed(self) -> bool:
-        """A status that is not known is no failure, but a restart of the machine is one."""
+    def is_failure(self) -> bool:
+        """An unknown status is no failure, but a restart of the machine is one."""
         return bool(self.status) or self.rebooted
 
-    def sentence(self) -> str:
-        after = "" if self.lasted is None else f" after {format_duration(self.lasted)}"
+    def describe(self) -> str:
+        after = "" if self.duration is None else f" after {format_duration(self.duration)}"
         if self.rebooted:
             return "ended when the machine was restarted, status unknown"
-        if self.absent:
+        if self.while_stopped:
             return "ended while notifyd was not running, status unknown"
         if self.signal:
             return f"was ended by {self.signal}{after}"
@@ -115,23 +115,24 @@ def start_event(trigger: str, name: str, watched: WatchedProcess, wall: float) -
     return _event(trigger, watched, wall, "started", {"event": "start", "name": name})
 
 
-def end_event(
-    trigger: str, name: str, watched: WatchedProcess, wall: float, end: ExitInfo
+def exit_event(
+    trigger: str, name: str, watched: WatchedProcess, wall: float, exit_info: ExitInfo
 ) -> Event:
+    duration = exit_info.duration
     facts = {
         "name": name,
-        "event": "failure" if end.failed else "exit",
-        "exit_code": "" if end.code is None else str(end.code),
-        "signal": end.signal,
-        "duration": "" if end.lasted is None else format_duration(end.lasted),
+        "event": "failure" if exit_info.is_failure else "exit",
+        "exit_code": "" if exit_info.code is None else str(exit_info.code),
+        "signal": exit_info.signal,
+        "duration": "" if duration is None else format_duration(duration),
     }
-    return _event(trigger, watched, wall, end.sentence(), facts)
+    return _event(trigger, watched, wall, exit_info.describe(), facts)
 
 
 def _event(
-    trigger: str, watched: WatchedProcess, wall: float, sentence: str, facts: dict[str, str]
+    trigger: str, watched: WatchedProcess, wall: float, text: str, facts: dict[str, str]
 ) -> Event:
     name = facts["name"] or watched.name
     common = {"pid": str(watched.pid), "cmdline": watched.cmdline, "user": watched.user}
-    line = f"{name} (pid {watched.pid}) {sentence}"
+    line = f"{name} (pid {watched.pid}) {text}"
     return Event(trigger, wall, line, facts=common | facts | {"name": name})
