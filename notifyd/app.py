@@ -254,7 +254,7 @@ class App:
         return render_metrics(self.status())
 
     def health(self) -> tuple[bool, str]:
-        gate = self._engine.state.books.gate
+        gate = self._engine.state.global_state.send_state
         return health(gate, self._engine.store_error, self._pipeline.health())
 
 

@@ -57,9 +57,9 @@ class ControlService:
     ) -> tuple[str, Status]:
         request = Submitted(message, priority, peer, key, delay)
         (reply,) = await self._engine.apply([request], fail_fast=True)
-        if reply is None or reply.row is None:
+        if reply is None or reply.notification is None:
             raise RefusedError("no_room", _OUTBOX_FULL)
-        return reply.row.id, reply.row.status
+        return reply.notification.id, reply.notification.status
 
     async def settled(self, notification_id: str, within: float) -> Json | None:
         await self._engine.wait_finished(notification_id, within)
@@ -83,13 +83,13 @@ class ControlService:
     async def cancel(self, *, notification_id: str, key: str, peer: Peer, everyone: bool) -> Json:
         request = Cancelled(peer, notification_id, key, everyone)
         (reply,) = await self._engine.apply([request], fail_fast=True)
-        if reply is None or reply.row is None:
+        if reply is None or reply.notification is None:
             raise await self._nothing_to_cancel(notification_id, peer, everyone=everyone)
         if reply.refusal:
             raise RefusedError(
                 reply.refusal, "an attempt to send it was made, so it cannot be cancelled"
             )
-        return {"id": reply.row.id, "status": reply.row.status.value}
+        return {"id": reply.notification.id, "status": reply.notification.status.value}
 
     async def _nothing_to_cancel(
         self, notification_id: str, peer: Peer, *, everyone: bool
@@ -124,7 +124,10 @@ class ControlService:
         name = self._known(trigger) if trigger else ""
         await self._engine.apply([Muted(name, seconds)], fail_fast=True)
         state, wall = self._engine.state, self._engine.now().wall
-        return {"trigger": name, "until": mute_end(state.rule(name), state.books.mutes, wall)}
+        return {
+            "trigger": name,
+            "until": mute_end(state.rule(name), state.global_state.mutes, wall),
+        }
 
     def _known(self, trigger: str) -> str:
         known = self._daemon.trigger_types()
@@ -138,9 +141,9 @@ class ControlService:
         if row is None:
             raise _not_found()
         reply = (await self._apply_retries([Retried(peer, row, everyone)]))[0]
-        if reply.row is None or reply.refusal:
+        if reply.notification is None or reply.refusal:
             raise _not_retried(reply)
-        return {"id": reply.row.id, "status": reply.row.status.value}
+        return {"id": reply.notification.id, "status": reply.notification.status.value}
 
     async def retry_all(self, *, status: Status | None, peer: Peer, everyone: bool) -> Json:
         rows: list[Notification] = []
@@ -155,8 +158,8 @@ class ControlService:
         return {
             "retried": retried,
             "more": len(rows) > retried,
-            "waiting": len(state.rows),
-            "paused_for": round(max(0.0, state.books.gate.pauses_until - now.mono), 1),
+            "waiting": len(state.notifications),
+            "paused_for": round(max(0.0, state.global_state.send_state.paused_until - now.mono), 1),
         }
 
     async def _apply_retries(self, retries: list[Retried]) -> list[Reply]:
@@ -187,7 +190,7 @@ def _not_found() -> RefusedError:
 def _not_retried(reply: Reply) -> RefusedError:
     if reply.refusal in _NOT_RETRIED:
         return RefusedError(reply.refusal, _NOT_RETRIED[reply.refusal])
-    if reply.row is None:
+    if reply.notification is None:
         return _not_found()
-    merged = f"it was counted into the digest {reply.row.merged_into}"
-    return RefusedError("finished", _FINISHED.get(reply.row.status, merged))
+    merged = f"it was counted into the digest {reply.notification.merged_into}"
+    return RefusedError("finished", _FINISHED.get(reply.notification.status, merged))

@@ -154,7 +154,7 @@ class Engine:
                 continue
             self._store_recovered()
             self.state.adopt(decision, now)
-            self.delivery_reporter.report_sending(decision.books.gate, now.mono)
+            self.delivery_reporter.report_sending(decision.global_state.send_state, now.mono)
             self._adopted.set()
             self._reply(batch, decision)
             self._queue_incidents()
@@ -162,18 +162,20 @@ class Engine:
 
     async def _commit_of(self, decision: Decision, batch: list[PendingCommit], now: Now) -> Commit:
         return Commit(
-            state_entries=state_entries(decision, self.state.books),
+            state_entries=state_entries(decision, self.state.global_state),
             checkpoints={key: value for each in batch for key, value in each.checkpoints.items()},
             outbox_entries=await self._render_all(decision, now),
             clock=self._clock.serialize(now),
             wall=now.wall,
-            prune_before=decision.forget,
-            retried=decision.revived,
+            prune_before=decision.forget_before,
+            retried=decision.retried,
         )
 
     async def _repair(self, batch: list[PendingCommit]) -> list[PendingCommit]:
         """Repair the damaged database and write over it what this process has acknowledged."""
-        running = RunningState(all_entries(self.state), self.state.rows, self._render_lost_text)
+        running = RunningState(
+            all_entries(self.state), self.state.notifications, self._render_lost_text
+        )
         try:
             await self._store.repair(running)
         except StoreUnavailableError as error:
@@ -196,7 +198,7 @@ class Engine:
         """
         while True:
             await asyncio.sleep(interval)
-            if self._store.is_file_gone() or self.state.clock_moved(self._clock.now()):
+            if self._store.is_file_gone() or self.state.has_clock_jumped(self._clock.now()):
                 await self.apply([])
 
     def _store_failed(
@@ -219,14 +221,14 @@ class Engine:
     async def _render_all(self, decision: Decision, now: Now) -> list[OutboxEntry]:
         """Render the new payloads; a notification keeps its title, by which digests name it."""
         entries: list[OutboxEntry] = []
-        for row in list(decision.rows.values()):
+        for row in list(decision.notifications.values()):
             content = decision.contents.get(row.id)
             payload = None
             if content is not None:
                 if len(entries) % _RENDERED_AT_ONCE == _RENDERED_AT_ONCE - 1:
                     await asyncio.sleep(0)
                 payload = self.render(row, content, now)
-                row = decision.rows[row.id] = replace(row, title=payload.title)  # noqa: PLW2901
+                row = decision.notifications[row.id] = replace(row, title=payload.title)  # noqa: PLW2901
             entries.append(OutboxEntry(row, payload))
         return entries
 
@@ -238,20 +240,20 @@ class Engine:
             index += len(pending.events)
             if not pending.committed.done():
                 pending.committed.set_result([decision.replies.get(number) for number in numbers])
-        for row in decision.rows.values():
+        for row in decision.notifications.values():
             if not row.status.is_waiting:
                 for waiter in self._waiters.pop(row.id, ()):
                     if not waiter.done():
                         waiter.set_result(row)
         if any(isinstance(event, WorkerStarted) for each in batch for event in each.events):
             self._attempts = asyncio.Queue()  # the state gives the earlier worker's attempts again
-        if decision.order:
+        if decision.attempt:
             self.delivery_reporter.attempts += 1
-            self._attempts.put_nowait(decision.order)
+            self._attempts.put_nowait(decision.attempt)
 
     async def wait_finished(self, notification_id: str, within: float) -> Notification | None:
         """Wait until a notification is finished; None if it was already, or after `within` s."""
-        if notification_id not in self.state.rows:
+        if notification_id not in self.state.notifications:
             return None
         waiter: asyncio.Future[Notification] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(notification_id, []).append(waiter)
@@ -266,7 +268,7 @@ class Engine:
 
     async def wait_idle(self) -> None:
         """Wait until no request is in flight."""
-        while self.state.books.gate.in_flight:
+        while self.state.global_state.send_state.in_flight:
             self._adopted.clear()
             await self._adopted.wait()
 
@@ -296,7 +298,7 @@ def _without_conflict(
     """Fail the commits that relied on a stale notification; return the others."""
     kept = []
     for pending in batch:
-        retried = [event.row for event in pending.events if isinstance(event, Retried)]
+        retried = [event.notification for event in pending.events if isinstance(event, Retried)]
         if all((row.id, row.attempts) != error.row for row in retried):
             kept.append(pending)
         else:

@@ -36,8 +36,8 @@ def admit(draft: StepContext, row: Notification, content: Content) -> Notificati
     if draft.waiting() >= draft.rules.capacity and len(draft.queued()) >= draft.rules.capacity:
         trace(draft, Action.FULL, row, content)
         return merge(draft, row, content, "full", "full", due=draft.now.mono)
-    draft.put_row(row, content)
-    draft.note(row.trigger, sent=1)
+    draft.put_notification(row, content)
+    draft.add_stats(row.trigger, sent=1)
     trace(draft, Action.QUEUED, row, content, known=row.id)
     return row
 
@@ -76,14 +76,14 @@ def affordable(draft: StepContext, row: Notification) -> bool:
 def _spend(draft: StepContext) -> bool:
     """Take one notification from the budget, if it has room."""
     limit, now = draft.rules.budget, draft.now.mono
-    spent = limit.within(draft.books.spent, now)
+    spent = limit.within(draft.global_state.budget_spent, now)
     room = len(spent) < limit.max
-    draft.books = replace(draft.books, spent=(*spent, now) if room else spent)
+    draft.global_state = replace(draft.global_state, budget_spent=(*spent, now) if room else spent)
     return room
 
 
 def _next_room(draft: StepContext) -> float:
-    limit, spent = draft.rules.budget, draft.books.spent
+    limit, spent = draft.rules.budget, draft.global_state.budget_spent
     return spent[-limit.max] + limit.per if len(spent) >= limit.max else draft.now.mono
 
 
@@ -114,8 +114,8 @@ def merge(
     if not isinstance(
         content, (MatchSummary, Digest)
     ):  # somebody knows its id and may ask about it
-        draft.put_row(merged, content)
-    draft.note(row.trigger, reason=_REASONS[reason])
+        draft.put_notification(merged, content)
+    draft.add_stats(row.trigger, reason=_REASONS[reason])
     return merged
 
 
@@ -160,9 +160,9 @@ def add_to_digest(
     )
     held = replace(held, digest=counted(held.digest, counts, draft.now.wall, lines))
     draft.put_digest(key, held)
-    row = draft.row(held.id)
+    row = draft.notification(held.id)
     if row is not None:
-        draft.put_row(replace(row, count=held.digest.count), held.digest)
+        draft.put_notification(replace(row, count=held.digest.count), held.digest)
     elif held.due <= draft.now.mono:
         place(draft, key, held)
     return held
@@ -179,7 +179,7 @@ def place(draft: StepContext, key: str, held: PendingDigest) -> None:
         group=DIGEST + key,
         known=held.id,
     )
-    draft.put_row(replace(row, expires=NEVER), held.digest)
+    draft.put_notification(replace(row, expires=NEVER), held.digest)
     draft.put_digest(key, replace(held, placed=True))
 
 
@@ -226,12 +226,14 @@ def merge_storm(draft: StepContext) -> None:
         held = add_to_digest(draft, key, "storm", counts, titles, due=draft.now.mono)
         for row in rows:
             release_group(draft, row)
-            draft.put_row(replace(row, status=Status.MERGED, merged_into=held.id, group=""))
+            draft.put_notification(
+                replace(row, status=Status.MERGED, merged_into=held.id, group="")
+            )
 
 
 def expire(draft: StepContext, row: Notification) -> None:
     release_group(draft, row)
-    draft.put_row(replace(row, status=Status.EXPIRED, group=""))
+    draft.put_notification(replace(row, status=Status.EXPIRED, group=""))
     if not row.count:
         return
     lines = (row.title,) if row.title else ()

@@ -25,28 +25,28 @@ def group_key(trigger: str, values: tuple[str, ...]) -> str:
 
 def state_entries(decision: Decision, before: GlobalState) -> dict[str, str | None]:
     """Tell what to write by name; None is to be deleted. before: the books as they are on disk."""
-    written: dict[str, str | None] = dict.fromkeys(decision.strays)
+    written: dict[str, str | None] = dict.fromkeys(decision.orphaned_keys)
     for kind, changed in (
         ("group", decision.groups),
         ("digest", decision.digests),
-        ("ledger", decision.ledgers),
-        ("trail", decision.trails),
+        ("ledger", decision.trigger_stats),
+        ("trail", decision.traces),
         ("incident", decision.incidents),
     ):
         for key, value in changed.items():
             written[f"{kind}:{key}"] = None if value is None else KINDS[kind].encode(value)
-    if decision.books != before:
-        written["books:"] = KINDS["books"].encode(decision.books)
+    if decision.global_state != before:
+        written["books:"] = KINDS["books"].encode(decision.global_state)
     return written
 
 
 def all_entries(state: State) -> dict[str, str | None]:
     """Write all of the state down, for a store that may have lost some of it."""
-    decision = Decision(state.books, state.rules, state.prune_at)
+    decision = Decision(state.global_state, state.rules, state.prune_at)
     decision.groups.update(state.groups)
     decision.digests.update(state.digests)
-    decision.ledgers.update(state.ledgers)
-    decision.trails.update(state.trails)
+    decision.trigger_stats.update(state.trigger_stats)
+    decision.traces.update(state.traces)
     decision.incidents.update(state.incidents)
     return state_entries(decision, GlobalState())
 
@@ -58,7 +58,7 @@ def restore_state(
 
     What cannot be read is dropped, and told as an incident: it must not keep us from starting.
     """
-    state = State(books=GlobalState(seed=seed))
+    state = State(global_state=GlobalState(seed=seed))
     unreadable: dict[str, str] = {}
     for name, text in stored.items():
         kind, _, key = name.partition(":")
@@ -76,19 +76,21 @@ def restore_state(
             case "digest":
                 state.put_digest(key, value)
             case "ledger":
-                state.ledgers[key] = value
+                state.trigger_stats[key] = value
             case "trail":
-                state.trails[key] = value
+                state.traces[key] = value
             case "incident":
                 state.incidents[value.key] = value
             case "books":
                 # whoever waited for an order then is gone
-                state.books = replace(value, gate=replace(value.gate, worker_free=False))
+                state.global_state = replace(
+                    value, send_state=replace(value.send_state, worker_free=False)
+                )
     for row in rows:
-        state.put_row(row, now)
+        state.put_notification(row, now)
     _tell_again(state, now)
     if unreadable:
-        state.strays = tuple(unreadable)
+        state.orphaned_keys = tuple(unreadable)
         incident = _unreadable_incident(unreadable, now)
         state.incidents[incident.key] = incident
     return state
@@ -97,19 +99,19 @@ def restore_state(
 def latest_time(state: State) -> float:
     """Find the last monotonic time at which anything is known to have happened; 0 if never."""
     seen = (group.seen for group in state.groups.values())
-    return max((0.0, *seen, *state.books.spent, *state.books.gate.slots))
+    return max((0.0, *seen, *state.global_state.budget_spent, *state.global_state.send_state.slots))
 
 
 def _tell_again(state: State, now: Now) -> None:
     """Take up what a row was to tell that nobody tried and that a damaged store has lost."""
     for key, group in list(state.groups.items()):
-        if group.open and group.open not in state.rows:
+        if group.open and group.open not in state.notifications:
             lost = group.told
             tally = joined(lost, group.tally) if group.tally else lost
             due = group.due if group.tally else now.mono
             state.put_group(key, replace(group, open="", told=None, tally=tally, due=due))
     for key, held in list(state.digests.items()):
-        if held.placed and held.id not in state.rows:
+        if held.placed and held.id not in state.notifications:
             state.put_digest(key, replace(held, placed=False))
 
 

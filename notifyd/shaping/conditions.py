@@ -32,7 +32,7 @@ def _end(draft: StepContext, key: str, group: Group, alarm: Alarm, match: Match)
     held = held_back(draft, trigger)
     if held is not None and held.id == alarm.hold:
         take_back(draft, trigger, alarm.event.line)
-        draft.note(trigger, matches=1, quiet=2, reason="came and went while muted")
+        draft.add_stats(trigger, matches=1, quiet=2, reason="came and went while muted")
         draft.trace(trigger, Action.QUIET, 2, line=event.line, group=group.values)
         return
     if not rule.resolve:
@@ -40,7 +40,7 @@ def _end(draft: StepContext, key: str, group: Group, alarm: Alarm, match: Match)
     if group.tally is not None and group.tally.condition_report is ConditionReport.FIRING:
         add(draft, key, group, [event])  # the alarm is still to be told: both become one
         return
-    draft.note(trigger, matches=1)
+    draft.add_stats(trigger, matches=1)
     tally = single(event)
     if join(draft, key, group, tally):
         return
@@ -56,7 +56,9 @@ def remind(draft: StepContext, key: str, group: Group) -> None:
         return
     number = alarm.reminders + 1
     step = rule.repeat[min(number, len(rule.repeat) - 1)] if rule.repeat else NEVER
-    unheard = group.tally is not None or draft.row(group.open) or draft.row(alarm.row)
+    unheard = (
+        group.tally is not None or draft.notification(group.open) or draft.notification(alarm.row)
+    )
     muted = rule.priority is not Priority.URGENT and muted_until(draft, group.trigger)
     alarm = replace(alarm, due=draft.now.mono + step, reminders=number)
     tally = _reminder(alarm)
@@ -65,8 +67,8 @@ def remind(draft: StepContext, key: str, group: Group) -> None:
         draft.trace(group.trigger, Action.UNTOLD, 0, line=alarm.event.line)
     else:
         alarm = replace(alarm, row=row.id)
-        draft.put_row(row, tally)
-        draft.note(group.trigger, sent=1)
+        draft.put_notification(row, tally)
+        draft.add_stats(group.trigger, sent=1)
         draft.trace(group.trigger, Action.REMINDED, 0, line=alarm.event.line, known=row.id)
     draft.put_group(key, replace(group, alarm=alarm))
 

@@ -66,7 +66,7 @@ class Retried:
     """A wish to send a notification again. row: as the store has it; `everyone`: as above."""
 
     peer: Peer
-    row: Notification
+    notification: Notification
     everyone: bool = False
 
 

@@ -53,11 +53,11 @@ def add(draft: StepContext, key: str, group: Group, events: Sequence[Event]) -> 
     if below:
         draft.trace(group.trigger, Action.LAPSED, below, group=group.values)
     if is_due(group, draft.now):
-        draft.note(group.trigger, matches=len(events), below=below)
+        draft.add_stats(group.trigger, matches=len(events), below=below)
         emit(draft, key, group)
         return
     reason = _wait(draft, group, rule, len(events), events[-1].line)
-    draft.note(group.trigger, matches=len(events), below=below, reason=reason)
+    draft.add_stats(group.trigger, matches=len(events), below=below, reason=reason)
 
 
 def _wait(draft: StepContext, group: Group, rule: Rule, number: int, line: str) -> str:
@@ -81,15 +81,15 @@ def emit(draft: StepContext, key: str, group: Group) -> None:
 
 def join(draft: StepContext, key: str, group: Group, tally: MatchSummary) -> bool:
     """Add to the group's notification, if nobody has tried it yet; tells whether that was so."""
-    row = draft.row(group.open) if group.open else None
+    row = draft.notification(group.open) if group.open else None
     if row is None or row.was_attempted:
         return False
     whole = joined(group.told, tally)
-    draft.put_row(replace(row, count=whole.count), whole)
+    draft.put_notification(replace(row, count=whole.count), whole)
     if tally is group.tally:
         group = emitted(group, draft.now, draft.rule(group.trigger))
     draft.put_group(key, replace(group, told=whole))
-    draft.note(group.trigger)
+    draft.add_stats(group.trigger)
     draft.trace(
         group.trigger,
         Action.JOINED,

@@ -21,14 +21,14 @@ _EVERYTHING = ""
 def set_mute(draft: StepContext, wish: Muted) -> None:
     """Mute a trigger, or everything, from now on for so long; for no time at all ends that."""
     wall = draft.now.wall
-    mutes = {name: until for name, until in draft.books.mutes.items() if until > wall}
+    mutes = {name: until for name, until in draft.global_state.mutes.items() if until > wall}
     if wish.seconds > 0:
         mutes[wish.trigger] = wall + wish.seconds
     elif wish.trigger == _EVERYTHING:
         mutes.clear()
     else:
         mutes.pop(wish.trigger, None)
-    draft.books = replace(draft.books, mutes=mutes)
+    draft.global_state = replace(draft.global_state, mutes=mutes)
     retime(draft)
     release(draft)
 
@@ -44,7 +44,7 @@ def mute_end(rule: Rule, by_hand: Mapping[str, float], wall: float) -> float:
 
 
 def muted_until(draft: StepContext, trigger: str) -> float:
-    return mute_end(draft.rule(trigger), draft.books.mutes, draft.now.wall)
+    return mute_end(draft.rule(trigger), draft.global_state.mutes, draft.now.wall)
 
 
 def hold_back(

@@ -23,7 +23,7 @@ def submit(draft: StepContext, request: Submitted) -> Reply:
         peer=request.peer,
         title=request.message.title,
     )
-    draft.note(SOCKET, matches=1)
+    draft.add_stats(SOCKET, matches=1)
     if request.delay > 0:
         row = replace(
             row,
@@ -31,7 +31,7 @@ def submit(draft: StepContext, request: Submitted) -> Reply:
             not_before=draft.now.mono + request.delay,
             expires=row.expires + request.delay,
         )
-        draft.put_row(row, request.message)
+        draft.put_notification(row, request.message)
         until = draft.now.wall + request.delay
         trace(draft, Action.HELD, row, request.message, until=until, known=row.id)
         return Reply(row)
@@ -46,8 +46,8 @@ def release(draft: StepContext, row: Notification) -> None:
     if not affordable(draft, row):
         over_budget(draft, row, None)
         return
-    draft.put_row(replace(row, status=Status.QUEUED))
-    draft.note(row.trigger, sent=1)
+    draft.put_notification(replace(row, status=Status.QUEUED))
+    draft.add_stats(row.trigger, sent=1)
     trace(draft, Action.QUEUED, row, None, known=row.id)
 
 
@@ -57,7 +57,7 @@ def _has_room(draft: StepContext, uid: int) -> bool:
     share = capacity - capacity // 10
     if draft.waiting() < share:
         return True
-    rows = list(draft.rows())
+    rows = list(draft.notifications())
     return len(rows) < capacity and sum(_owns(row, uid) for row in rows) < share
 
 
@@ -65,7 +65,7 @@ def cancel(draft: StepContext, wish: Cancelled) -> Reply:
     if wish.key:
         found = _bearing(draft, wish.key, wish.peer.uid, tried=True)
     else:
-        row = draft.row(wish.id)
+        row = draft.notification(wish.id)
         found = [row] if row and (wish.everyone or _owns(row, wish.peer.uid)) else []
     if not found:
         return Reply(None, "not_found")
@@ -80,7 +80,7 @@ def _owns(row: Notification, uid: int) -> bool:
 
 def _bearing(draft: StepContext, key: str, uid: int, *, tried: bool = False) -> list[Notification]:
     """Find the user's notifications of this key, those first that may still be replaced."""
-    rows = [row for row in draft.rows() if row.key == key and _owns(row, uid)]
+    rows = [row for row in draft.notifications() if row.key == key and _owns(row, uid)]
     return sorted(
         (row for row in rows if tried or not row.was_attempted), key=lambda row: row.was_attempted
     )
@@ -89,5 +89,5 @@ def _bearing(draft: StepContext, key: str, uid: int, *, tried: bool = False) -> 
 def _end(draft: StepContext, row: Notification, status: Status) -> Notification:
     release_group(draft, row)
     ended = replace(row, status=status, group="")
-    draft.put_row(ended)
+    draft.put_notification(ended)
     return ended

@@ -14,10 +14,10 @@ _OVER = frozenset({Status.FAILED, Status.EXPIRED, Status.NO_DEVICE})
 
 def retry(draft: StepContext, wish: Retried) -> Reply:
     """Put a row back into the queue, or a waiting one to its front; either ends a pause."""
-    known = wish.row
+    known = wish.notification
     if not wish.everyone and (known.peer is None or known.peer.uid != wish.peer.uid):
         return Reply(None, "not_found")
-    row = draft.row(known.id)
+    row = draft.notification(known.id)
     if row is None:
         return _revived(draft, known)
     if row.status is not Status.QUEUED:
@@ -27,16 +27,18 @@ def retry(draft: StepContext, wish: Retried) -> Reply:
 
 def _revived(draft: StepContext, known: Notification) -> Reply:
     """Take a row back that waits no longer: it comes from the store, so the commit checks it."""
-    if ended := draft.decision.rows.get(known.id):
+    if ended := draft.decision.notifications.get(known.id):
         return Reply(ended, "changed")  # it was under way when the store was asked
     if known.status not in _OVER:
         return Reply(known, "finished")
     if draft.waiting() >= draft.rules.capacity:
         return Reply(None, "no_room")
-    forbidden = draft.gate.forbidden
+    forbidden = draft.send_state.last_forbidden
     if forbidden and forbidden.id == known.id:
-        draft.gate = replace(draft.gate, forbidden=None)  # it is no longer as it is remembered
-    draft.decision.revived.append(known)
+        draft.send_state = replace(
+            draft.send_state, last_forbidden=None
+        )  # it is no longer as it is remembered
+    draft.decision.retried.append(known)
     row = replace(
         known,
         status=Status.QUEUED,
@@ -50,6 +52,6 @@ def _revived(draft: StepContext, known: Notification) -> Reply:
 
 
 def _queued(draft: StepContext, row: Notification) -> Reply:
-    draft.put_row(row)
+    draft.put_notification(row)
     allow(draft)
     return Reply(row)

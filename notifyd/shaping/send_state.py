@@ -14,7 +14,7 @@ from notifyd.model.notifications import Notification
 from notifyd.shaping.rules import Limit
 
 
-class Sending(StrEnum):
+class SendStatus(StrEnum):
     """How sending is, for status and health."""
 
     OK = "ok"
@@ -35,30 +35,30 @@ class SendState:
     forbidden: the notification that got the last 403, while nothing else has been answered since.
     """
 
-    sending: Sending = Sending.OK
+    status: SendStatus = SendStatus.OK
     error: str = ""
     cause: str = ""
-    nobody: str = ""
-    resume: float = 0.0
-    hold: float = 0.0
+    no_device_reason: str = ""
+    backoff_until: float = 0.0
+    retry_after_until: float = 0.0
     consecutive_failures: int = 0
     slots: tuple[float, ...] = ()
     refused_since: float = 0.0
-    forbidden: Notification | None = None
+    last_forbidden: Notification | None = None
     in_flight: str = ""
     worker_free: bool = False
 
-    def opens(self, rate: Limit) -> float:
+    def next_send_at(self, rate: Limit) -> float:
         """When the next request may leave; infinite while one is in flight or nobody could."""
         if self.in_flight or not self.worker_free:
             return inf
         taken = len(self.slots) - rate.max
         room = self.slots[taken] + rate.per if taken >= 0 else 0.0
-        return max(self.pauses_until, room)
+        return max(self.paused_until, room)
 
     @property
-    def pauses_until(self) -> float:
-        return max(self.resume, self.hold)
+    def paused_until(self) -> float:
+        return max(self.backoff_until, self.retry_after_until)
 
     def with_slot(self, now: Now, rate: Limit) -> tuple[float, ...]:
         """Take a slot; those that no window can hold any more are forgotten."""

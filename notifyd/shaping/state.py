@@ -44,7 +44,7 @@ class TriggerStats:
     notifications: int = 0
     below_threshold: int = 0
     reason: str = ""
-    quiet: int = 0
+    ended_while_muted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class GlobalState:
     mutes: what was muted on demand, until when by the wall clock; under no name: everything.
     """
 
-    gate: SendState = field(default_factory=SendState)
-    spent: tuple[float, ...] = ()
+    send_state: SendState = field(default_factory=SendState)
+    budget_spent: tuple[float, ...] = ()
     seed: str = ""
     serial: int = 0
     mutes: Mapping[str, float] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class GlobalState:
 class Reply:
     """The answer to somebody's wish; `refusal` names why it is not granted."""
 
-    row: Notification | None
+    notification: Notification | None
     refusal: str = ""
 
 
@@ -79,21 +79,21 @@ class Decision:
     could read, to be deleted.
     """
 
-    books: GlobalState
+    global_state: GlobalState
     rules: Rules
     prune_at: float
     groups: dict[str, Group | None] = field(default_factory=dict)
     digests: dict[str, PendingDigest | None] = field(default_factory=dict)
-    ledgers: dict[str, TriggerStats] = field(default_factory=dict)
-    trails: dict[str, list[TraceEntry]] = field(default_factory=dict)
+    trigger_stats: dict[str, TriggerStats] = field(default_factory=dict)
+    traces: dict[str, list[TraceEntry]] = field(default_factory=dict)
     incidents: dict[str, Incident | None] = field(default_factory=dict)
-    strays: tuple[str, ...] = ()
-    rows: dict[str, Notification] = field(default_factory=dict)
+    orphaned_keys: tuple[str, ...] = ()
+    notifications: dict[str, Notification] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
     replies: dict[int, Reply] = field(default_factory=dict)
-    revived: list[Notification] = field(default_factory=list)
-    order: SendAttempt | None = None
-    forget: float | None = None
+    retried: list[Notification] = field(default_factory=list)
+    attempt: SendAttempt | None = None
+    forget_before: float | None = None
 
 
 @dataclass(slots=True)
@@ -104,21 +104,21 @@ class State:
     pieces on disk that could not be read. timers: (monotonic time, what), some of them out of date.
     """
 
-    books: GlobalState = field(default_factory=GlobalState)
+    global_state: GlobalState = field(default_factory=GlobalState)
     rules: Rules = field(default_factory=Rules)
     groups: dict[str, Group] = field(default_factory=dict)
     digests: dict[str, PendingDigest] = field(default_factory=dict)
-    ledgers: dict[str, TriggerStats] = field(default_factory=dict)
-    trails: dict[str, list[TraceEntry]] = field(default_factory=dict)
+    trigger_stats: dict[str, TriggerStats] = field(default_factory=dict)
+    traces: dict[str, list[TraceEntry]] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
-    strays: tuple[str, ...] = ()
-    rows: dict[str, Notification] = field(default_factory=dict)
-    census: Counter[str] = field(default_factory=Counter)
+    orphaned_keys: tuple[str, ...] = ()
+    notifications: dict[str, Notification] = field(default_factory=dict)
+    group_counts: Counter[str] = field(default_factory=Counter)
     timers: list[tuple[float, str]] = field(default_factory=list)
     prune_at: float = 0.0
-    stepped: float = 0.0
+    last_step_at: float = 0.0
     """When the last decision was made, monotonic: what opened since was seen by nobody yet."""
-    skew: float | None = None
+    clock_offset: float | None = None
     """By how much the wall clock was ahead of the monotonic one then; None before the first."""
 
     def rule(self, trigger: str) -> Rule:
@@ -127,13 +127,17 @@ class State:
     def adopt(self, decision: Decision, now: Now) -> None:
         """Make a committed decision the state. now: the one the decision was made with."""
         retime = decision.rules is not self.rules or decision.prune_at != self.prune_at
-        retime = retime or self.clock_moved(now)
-        self.books, self.rules, self.prune_at = decision.books, decision.rules, decision.prune_at
-        self.stepped, self.skew = now.mono, now.wall - now.mono
+        retime = retime or self.has_clock_jumped(now)
+        self.global_state, self.rules, self.prune_at = (
+            decision.global_state,
+            decision.rules,
+            decision.prune_at,
+        )
+        self.last_step_at, self.clock_offset = now.mono, now.wall - now.mono
         while self.timers and self.timers[0][0] <= now.mono:
             heapq.heappop(self.timers)
-        self.ledgers.update(decision.ledgers)
-        self.trails.update(decision.trails)
+        self.trigger_stats.update(decision.trigger_stats)
+        self.traces.update(decision.traces)
         for key, group in decision.groups.items():
             self.put_group(key, group)
         for key, held in decision.digests.items():
@@ -143,44 +147,46 @@ class State:
                 self.incidents.pop(key, None)
             else:
                 self.incidents[key] = incident
-        if decision.strays:
-            self.strays = ()
-        for row in decision.rows.values():
-            self.put_row(row, now)
-        if retime or len(self.timers) > 64 + 4 * (len(self.groups) + len(self.rows)):
+        if decision.orphaned_keys:
+            self.orphaned_keys = ()
+        for row in decision.notifications.values():
+            self.put_notification(row, now)
+        if retime or len(self.timers) > 64 + 4 * (len(self.groups) + len(self.notifications)):
             self._retime(now)
 
-    def due(self, now: Now) -> bool:
+    def is_due(self, now: Now) -> bool:
         timer = bool(self.timers) and self.timers[0][0] <= now.mono
-        return timer or self.prune_at <= now.mono or self.clock_moved(now)
+        return timer or self.prune_at <= now.mono or self.has_clock_jumped(now)
 
-    def clock_moved(self, now: Now) -> bool:
+    def has_clock_jumped(self, now: Now) -> bool:
         """Tell whether the wall clock was set, or ran on through a suspend, since the last step."""
-        return self.skew is not None and abs(now.wall - now.mono - self.skew) > _STEP
+        return (
+            self.clock_offset is not None and abs(now.wall - now.mono - self.clock_offset) > _STEP
+        )
 
     def deadline(self) -> float:
         """Tell the monotonic time at which the next step is due; infinite if nothing waits."""
         first = min(self.prune_at, self.timers[0][0] if self.timers else inf)
-        opens = self.books.gate.opens(self.rules.rate)
+        opens = self.global_state.send_state.next_send_at(self.rules.rate)
         if opens == inf or not any(self._queued()):
             return first
-        if opens <= self.stepped:
+        if opens <= self.last_step_at:
             # it was open at the last step: what is left stands back for a while
             opens = min((row.not_before for row in self._queued()), default=inf)
         return min(first, opens)
 
     def _queued(self) -> Iterable[Notification]:
-        return (row for row in self.rows.values() if row.status is Status.QUEUED)
+        return (row for row in self.notifications.values() if row.status is Status.QUEUED)
 
     def put_group(self, key: str, group: Group | None) -> None:
         before = self.groups.get(key)
         if group is None:
             if before is not None:
-                self.census[before.trigger] -= 1
+                self.group_counts[before.trigger] -= 1
                 del self.groups[key]
             return
         if before is None:
-            self.census[group.trigger] += 1
+            self.group_counts[group.trigger] += 1
         self.groups[key] = group
         self._arm(deadline(group, self.rule(group.trigger)), key)
 
@@ -192,12 +198,12 @@ class State:
         if not held.placed:
             self._arm(held.due, key)
 
-    def put_row(self, row: Notification, now: Now) -> None:
+    def put_notification(self, row: Notification, now: Now) -> None:
         if not row.status.is_waiting:
-            self.rows.pop(row.id, None)
+            self.notifications.pop(row.id, None)
             return
-        known = self.rows.get(row.id)
-        self.rows[row.id] = row
+        known = self.notifications.get(row.id)
+        self.notifications[row.id] = row
         if known and (known.status, known.expires, known.not_before) == (
             row.status,
             row.expires,
@@ -219,7 +225,7 @@ class State:
         for key, held in self.digests.items():
             if not held.placed:
                 self._arm(held.due, key)
-        for row in self.rows.values():
+        for row in self.notifications.values():
             self._arm(now.mono + row.expires - now.wall, row.id)
             if row.status is Status.HELD:
                 self._arm(row.not_before, row.id)

@@ -25,7 +25,7 @@ from notifyd.shaping.inputs import (
 from notifyd.shaping.requests import cancel, release, submit
 from notifyd.shaping.retries import retry
 from notifyd.shaping.rules import Rules
-from notifyd.shaping.send_state import Sending
+from notifyd.shaping.send_state import SendStatus
 from notifyd.shaping.sending import allow, dispatch, recover, settle
 from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.step_context import StepContext
@@ -43,9 +43,9 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
     """
     draft = StepContext(state, now)
     _prepare(draft, events)
-    if state.clock_moved(now):
+    if state.has_clock_jumped(now):
         mutes.retime(draft)
-    if state.due(now):
+    if state.is_due(now):
         _run_timers(draft)
     crowd = _MatchBatch(draft)
     for index, event in enumerate(events):
@@ -125,19 +125,21 @@ def _run_timers(draft: StepContext) -> None:
     now = draft.now
     if draft.decision.prune_at <= now.mono:
         draft.decision.prune_at = now.mono + PRUNE_EVERY
-        draft.decision.forget = now.wall - draft.rules.history
-        forget_old(draft, draft.decision.forget)
-        forbidden = draft.gate.forbidden
-        if forbidden and forbidden.created < draft.decision.forget:
-            draft.gate = replace(draft.gate, forbidden=None)  # its row is no longer there
+        draft.decision.forget_before = now.wall - draft.rules.history
+        forget_old(draft, draft.decision.forget_before)
+        forbidden = draft.send_state.last_forbidden
+        if forbidden and forbidden.created < draft.decision.forget_before:
+            draft.send_state = replace(
+                draft.send_state, last_forbidden=None
+            )  # its row is no longer there
     mutes.release(draft)
     for key, held in draft.digests():
         if not mutes.is_hold(key):
             place_due(draft, key, held)
     for key, group in draft.groups():
         _tend_group(draft, key, group)
-    refused = draft.gate.sending is Sending.REFUSED
-    for row in list(draft.rows()):
+    refused = draft.send_state.status is SendStatus.REFUSED
+    for row in list(draft.notifications()):
         if row.status is Status.HELD and row.not_before <= now.mono:
             release(draft, row)
         elif row.status is Status.QUEUED and row.expires <= now.wall and not refused:
@@ -150,7 +152,7 @@ def _tend_group(draft: StepContext, key: str, group: Group) -> None:
         matches.emit(draft, key, group)
     elif window_ends_at(group, rule) <= now.mono:
         below = len(group.window)
-        draft.note(group.trigger, below=below, reason="below the threshold")
+        draft.add_stats(group.trigger, below=below, reason="below the threshold")
         draft.trace(group.trigger, Action.LAPSED, below, group=group.values)
         draft.put_group(key, replace(group, window=(), recent=()))
     if left := draft.group(key):
@@ -164,7 +166,7 @@ def _prepare(draft: StepContext, events: Sequence[Input]) -> None:
     for event in events:
         if isinstance(event, Configured):
             _configure(draft, event.rules)
-            draft.drop_strays()
+            draft.drop_orphaned_keys()
         elif isinstance(event, Happened):
             draft.put_incident(event.incident)
 
@@ -177,7 +179,9 @@ def _configure(draft: StepContext, rules: Rules) -> None:
         if rule is not None and rule.identity == group.identity:
             continue
         if group.window:
-            draft.note(group.trigger, below=len(group.window), reason="the trigger was changed")
+            draft.add_stats(
+                group.trigger, below=len(group.window), reason="the trigger was changed"
+            )
         if group.tally is not None:
             add_to_digest(
                 draft,

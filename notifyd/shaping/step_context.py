@@ -19,29 +19,29 @@ class StepContext:
 
     def __init__(self, state: State, now: Now) -> None:
         self.now = now
-        self.decision = Decision(state.books, state.rules, state.prune_at)
+        self.decision = Decision(state.global_state, state.rules, state.prune_at)
         self._state = state
-        self._census: Counter[str] = Counter()
+        self._group_count_changes: Counter[str] = Counter()
 
     @property
     def rules(self) -> Rules:
         return self.decision.rules
 
     @property
-    def books(self) -> GlobalState:
-        return self.decision.books
+    def global_state(self) -> GlobalState:
+        return self.decision.global_state
 
-    @books.setter
-    def books(self, books: GlobalState) -> None:
-        self.decision.books = books
+    @global_state.setter
+    def global_state(self, books: GlobalState) -> None:
+        self.decision.global_state = books
 
     @property
-    def gate(self) -> SendState:
-        return self.decision.books.gate
+    def send_state(self) -> SendState:
+        return self.decision.global_state.send_state
 
-    @gate.setter
-    def gate(self, gate: SendState) -> None:
-        self.books = replace(self.books, gate=gate)
+    @send_state.setter
+    def send_state(self, gate: SendState) -> None:
+        self.global_state = replace(self.global_state, send_state=gate)
 
     def rule(self, trigger: str) -> Rule:
         return self.rules.triggers.get(trigger) or Rule(trigger)
@@ -55,9 +55,9 @@ class StepContext:
     def put_group(self, key: str, group: Group | None) -> None:
         before = self.group(key)
         if before is None and group is not None:
-            self._census[group.trigger] += 1
+            self._group_count_changes[group.trigger] += 1
         elif before is not None and group is None:
-            self._census[before.trigger] -= 1
+            self._group_count_changes[before.trigger] -= 1
         self.decision.groups[key] = group
 
     def groups(self) -> list[tuple[str, Group]]:
@@ -65,7 +65,7 @@ class StepContext:
         return [(key, group) for key, group in merged.items() if group is not None]
 
     def group_count(self, trigger: str) -> int:
-        return self._state.census[trigger] + self._census[trigger]
+        return self._state.group_counts[trigger] + self._group_count_changes[trigger]
 
     # digests
 
@@ -82,21 +82,23 @@ class StepContext:
 
     # rows
 
-    def row(self, notification_id: str) -> Notification | None:
+    def notification(self, notification_id: str) -> Notification | None:
         """Find a row that still waits."""
-        row = self.decision.rows.get(notification_id) or self._state.rows.get(notification_id)
+        row = self.decision.notifications.get(notification_id) or self._state.notifications.get(
+            notification_id
+        )
         return row if row and row.status.is_waiting else None
 
-    def put_row(self, row: Notification, content: Content | None = None) -> None:
+    def put_notification(self, row: Notification, content: Content | None = None) -> None:
         """Write a row; content, where its text must be made (anew)."""
-        self.decision.rows[row.id] = row
+        self.decision.notifications[row.id] = row
         if content is not None:
             self.decision.contents[row.id] = content
 
-    def rows(self) -> Iterator[Notification]:
+    def notifications(self) -> Iterator[Notification]:
         """All that still wait."""
-        changed = self.decision.rows
-        for row in self._state.rows.values():
+        changed = self.decision.notifications
+        for row in self._state.notifications.values():
             if row.id not in changed:
                 yield row
         for row in changed.values():
@@ -105,10 +107,10 @@ class StepContext:
 
     def waiting(self) -> int:
         """Count the rows that wait, at most: those that ended in this very step count still."""
-        return len(self._state.rows) + len(self.decision.rows)
+        return len(self._state.notifications) + len(self.decision.notifications)
 
     def queued(self) -> list[Notification]:
-        return [row for row in self.rows() if row.status is Status.QUEUED]
+        return [row for row in self.notifications() if row.status is Status.QUEUED]
 
     # incidents
 
@@ -124,15 +126,15 @@ class StepContext:
 
     # books
 
-    def drop_strays(self) -> None:
+    def drop_orphaned_keys(self) -> None:
         """Delete the pieces on disk that could not be read; they were told as an incident."""
-        self.decision.strays = self._state.strays
+        self.decision.orphaned_keys = self._state.orphaned_keys
 
     def new_id(self) -> str:
-        self.books = replace(self.books, serial=self.books.serial + 1)
-        return uuid7(self.now.wall, self.books.seed, self.books.serial)
+        self.global_state = replace(self.global_state, serial=self.global_state.serial + 1)
+        return uuid7(self.now.wall, self.global_state.seed, self.global_state.serial)
 
-    def note(
+    def add_stats(
         self,
         trigger: str,
         *,
@@ -144,14 +146,16 @@ class StepContext:
     ) -> None:
         """Add to a trigger's ledger."""
         ledger = (
-            self.decision.ledgers.get(trigger) or self._state.ledgers.get(trigger) or TriggerStats()
+            self.decision.trigger_stats.get(trigger)
+            or self._state.trigger_stats.get(trigger)
+            or TriggerStats()
         )
-        self.decision.ledgers[trigger] = TriggerStats(
+        self.decision.trigger_stats[trigger] = TriggerStats(
             ledger.matches + matches,
             ledger.notifications + sent,
             ledger.below_threshold + below,
             reason,
-            ledger.quiet + quiet,
+            ledger.ended_while_muted + quiet,
         )
 
     def trace(
@@ -167,9 +171,9 @@ class StepContext:
         detail: str = "",
     ) -> None:
         """Add to a trigger's trail. known: the id of the notification that tells these matches."""
-        trail = self.decision.trails.get(trigger)
+        trail = self.decision.traces.get(trigger)
         if trail is None:  # a copy for this step: every match of a burst comes by here
-            trail = self.decision.trails[trigger] = [*self._state.trails.get(trigger, ())]
+            trail = self.decision.traces[trigger] = [*self._state.traces.get(trigger, ())]
         wall = self.now.wall
         extend(trail, TraceEntry(did, wall, wall, count, line[:CLIP], group, until, known, detail))
 

@@ -34,7 +34,7 @@ from notifyd.model.notifications import (
     Status,
 )
 from notifyd.shaping.group import Alarm, Group
-from notifyd.shaping.send_state import Sending, SendState
+from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats
 from notifyd.shaping.trace import Action, TraceEntry
 
@@ -245,7 +245,7 @@ _LEDGER = _object(
         "notifications": ("notifications", _COUNT),
         "below_threshold": ("below_threshold", _COUNT),
         "reason": ("reason", _TEXT),
-        "quiet": ("quiet", _COUNT),
+        "quiet": ("ended_while_muted", _COUNT),
     },
 )
 
@@ -305,26 +305,26 @@ _BOOKS = _object(
     GlobalState,
     {
         "gate": (
-            "gate",
+            "send_state",
             _object(
                 SendState,
                 {
-                    "sending": ("sending", _enum(Sending)),
+                    "sending": ("status", _enum(SendStatus)),
                     "error": ("error", _TEXT),
                     "cause": ("cause", _TEXT),
-                    "nobody": ("nobody", _TEXT),
-                    "resume": ("resume", _TIME),
-                    "hold": ("hold", _TIME),
+                    "nobody": ("no_device_reason", _TEXT),
+                    "resume": ("backoff_until", _TIME),
+                    "hold": ("retry_after_until", _TIME),
                     "streak": ("consecutive_failures", _COUNT),
                     "slots": ("slots", _list(_TIME)),
                     "refused_since": ("refused_since", _TIME),
-                    "forbidden": ("forbidden", _optional(_NOTIFICATION)),
+                    "forbidden": ("last_forbidden", _optional(_NOTIFICATION)),
                     "in_flight": ("in_flight", _TEXT),
                     "worker_free": ("worker_free", _FLAG),
                 },
             ),
         ),
-        "spent": ("spent", _list(_TIME)),
+        "spent": ("budget_spent", _list(_TIME)),
         "seed": ("seed", _TEXT),
         "serial": ("serial", _COUNT),
         "mutes": ("mutes", core_schema.dict_schema(_TEXT, _TIME)),

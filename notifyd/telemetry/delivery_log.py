@@ -10,7 +10,7 @@ import structlog
 
 from notifyd.model.attempts import Outcome, OutcomeKind
 from notifyd.model.notifications import Json
-from notifyd.shaping.send_state import Sending, SendState
+from notifyd.shaping.send_state import SendState, SendStatus
 
 QUIET = 600.0
 """Seconds for which the same news is not told again."""
@@ -51,18 +51,18 @@ class DeliveryReporter:
 
     def report_sending(self, gate: SendState, mono: float) -> None:
         """Tell how sending is, where that is news."""
-        state = f"{gate.sending.value} {gate.cause}".strip()
+        state = f"{gate.status.value} {gate.cause}".strip()
         if state != self._sending and self._is_news(state, mono):
             self._sending = state
-            if gate.sending is Sending.OK:
+            if gate.status is SendStatus.OK:
                 log.info("notifications are delivered again")
             else:
-                log.warning("notifications wait", reason=gate.error, state=gate.sending.value)
-        reaching = "nobody" if gate.nobody else "device"
+                log.warning("notifications wait", reason=gate.error, state=gate.status.value)
+        reaching = "nobody" if gate.no_device_reason else "device"
         if reaching != self._reaching and self._is_news(reaching, mono):
             self._reaching = reaching
-            if gate.nobody:
-                log.warning("notifications reach no device", reason=gate.nobody)
+            if gate.no_device_reason:
+                log.warning("notifications reach no device", reason=gate.no_device_reason)
             else:
                 log.info("notifications reach a device again")
 

@@ -6,7 +6,7 @@ from notifyd.model.events import Now
 from notifyd.model.notifications import Json
 from notifyd.shaping.group import Group
 from notifyd.shaping.mutes import held_for, mute_end
-from notifyd.shaping.send_state import Sending
+from notifyd.shaping.send_state import SendStatus
 from notifyd.shaping.state import State, TriggerStats
 from notifyd.shaping.trace import TraceEntry
 
@@ -15,7 +15,7 @@ _GROUPS_SHOWN = 20
 
 def explain_trigger(state: State, now: Now, trigger: str, kind: str) -> Json:
     """Explain one trigger. Times are seconds since the epoch; what does not apply is left out."""
-    ledger = state.ledgers.get(trigger, TriggerStats())
+    ledger = state.trigger_stats.get(trigger, TriggerStats())
     rule = state.rule(trigger)
     groups = [group for group in state.groups.values() if group.trigger == trigger]
     told: Json = {
@@ -24,17 +24,17 @@ def explain_trigger(state: State, now: Now, trigger: str, kind: str) -> Json:
         "matches": ledger.matches,
         "notifications": ledger.notifications,
         "below_threshold": ledger.below_threshold,
-        "ended_while_muted": ledger.quiet,
-        "trail": [_step(trace) for trace in state.trails.get(trigger, ())],
+        "ended_while_muted": ledger.ended_while_muted,
+        "trail": [_step(trace) for trace in state.traces.get(trigger, ())],
         "groups": [_group(state, group, now) for group in groups[:_GROUPS_SHOWN]],
         "more_groups": max(0, len(groups) - _GROUPS_SHOWN),
     }
-    if until := mute_end(rule, state.books.mutes, now.wall):
+    if until := mute_end(rule, state.global_state.mutes, now.wall):
         told["muted_until"] = until
     told["held_back"] = dict(_held_back(state, trigger))
-    gate = state.books.gate
-    if gate.sending is not Sending.OK:
-        told["delivery"] = {"state": gate.sending.value, "error": gate.error}
+    gate = state.global_state.send_state
+    if gate.status is not SendStatus.OK:
+        told["delivery"] = {"state": gate.status.value, "error": gate.error}
     return told
 
 

@@ -8,7 +8,7 @@ from notifyd.model.events import Now
 from notifyd.model.health import LISTED_PER_KIND, SourceHealth
 from notifyd.model.notifications import Json, Notification, Status
 from notifyd.shaping.mutes import mute_end
-from notifyd.shaping.send_state import Sending, SendState
+from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import State, TriggerStats
 
 
@@ -30,7 +30,7 @@ def build_status(
 
     token_problem: why the token cannot be read at the moment. herald: what delivery counted.
     """
-    gate = state.books.gate
+    gate = state.global_state.send_state
     sources = list(sources)
     healthy, word = health(gate, trouble, sources)
     return {
@@ -43,17 +43,21 @@ def build_status(
         "token": {
             "state": _token(gate, token_problem),
             "source": token_source,
-            "problem": token_problem or (gate.error if gate.sending is Sending.REFUSED else ""),
+            "problem": token_problem or (gate.error if gate.status is SendStatus.REFUSED else ""),
         },
         "delivery": _delivery(gate, now) | herald,
-        "outbox": _outbox(state.rows.values(), now) | {"store": trouble or "ok"},
+        "outbox": _outbox(state.notifications.values(), now) | {"store": trouble or "ok"},
         "triggers": {
-            name: _trigger(kind, state.ledgers.get(name, TriggerStats()), _pending(state, name))
+            name: _trigger(
+                kind, state.trigger_stats.get(name, TriggerStats()), _pending(state, name)
+            )
             | _muted(state, name, now)
             for name, kind in triggers.items()
         },
-        "socket": _trigger("socket", state.ledgers.get("socket", TriggerStats()), 0),
-        "muted": {name: until for name, until in state.books.mutes.items() if until > now.wall},
+        "socket": _trigger("socket", state.trigger_stats.get("socket", TriggerStats()), 0),
+        "muted": {
+            name: until for name, until in state.global_state.mutes.items() if until > now.wall
+        },
         **_held_back(state, now),
         "sources": [
             {
@@ -78,29 +82,29 @@ def health(gate: SendState, trouble: str, sources: Iterable[SourceHealth]) -> tu
     """Tell whether all is well; waiting for a Retry-After or the network is."""
     if trouble:
         return False, "store_unavailable"
-    if gate.sending is Sending.REFUSED:
+    if gate.status is SendStatus.REFUSED:
         return False, "token_refused"
-    if gate.sending is Sending.ENDPOINT:
+    if gate.status is SendStatus.ENDPOINT:
         return False, "endpoint_wrong"
     if any(source.dead for source in sources):
         return False, "source_dead"
-    return True, "waiting" if gate.sending is Sending.WAITING else "ok"
+    return True, "waiting" if gate.status is SendStatus.WAITING else "ok"
 
 
 def _token(gate: SendState, problem: str) -> str:
-    if gate.sending is Sending.REFUSED:
+    if gate.status is SendStatus.REFUSED:
         return "refused"
     return "unusable" if problem else "ok"
 
 
 def _delivery(gate: SendState, now: Now) -> Json:
     return {
-        "state": gate.sending.value,
+        "state": gate.status.value,
         "error": gate.error,
         "cause": gate.cause,
-        "warning": gate.nobody,
+        "warning": gate.no_device_reason,
         "failures": gate.consecutive_failures,
-        "paused_for": round(max(0.0, gate.pauses_until - now.mono), 1),
+        "paused_for": round(max(0.0, gate.paused_until - now.mono), 1),
     }
 
 
@@ -132,7 +136,7 @@ def _held_back(state: State, now: Now) -> Json:
 
 
 def _muted(state: State, trigger: str, now: Now) -> Json:
-    until = mute_end(state.rule(trigger), state.books.mutes, now.wall)
+    until = mute_end(state.rule(trigger), state.global_state.mutes, now.wall)
     return {"muted_until": until} if until else {}
 
 
@@ -152,6 +156,6 @@ def _trigger(kind: str, ledger: TriggerStats, pending: int) -> Json:
         "notifications": ledger.notifications,
         "below_threshold": ledger.below_threshold,
         "pending": pending,
-        "ended_while_muted": ledger.quiet,
+        "ended_while_muted": ledger.ended_while_muted,
         "reason": ledger.reason,
     }

@@ -71,7 +71,9 @@ def on_disk(folder, query):
 async def test_what_is_acknowledged_is_on_disk(tmp_path):
     async with running(tmp_path) as (engine, _):
         (reply,) = await engine.apply([request("hello")])
-        assert on_disk(tmp_path, "SELECT id, title FROM notifications") == [(reply.row.id, "hello")]
+        assert on_disk(tmp_path, "SELECT id, title FROM notifications") == [
+            (reply.notification.id, "hello")
+        ]
 
 
 async def test_positions_and_what_came_of_them_are_one_commit(tmp_path):
@@ -86,7 +88,7 @@ async def test_each_of_many_at_once_gets_its_own_answer(tmp_path):
         replies = await asyncio.gather(
             *(engine.apply([request(str(number))]) for number in range(200))
         )
-        titles = {reply.row.id: str(number) for number, (reply,) in enumerate(replies)}
+        titles = {reply.notification.id: str(number) for number, (reply,) in enumerate(replies)}
     assert dict(on_disk(tmp_path, "SELECT id, title FROM notifications")) == titles
 
 
@@ -150,7 +152,7 @@ async def test_a_debounce_ends_by_itself_and_survives_a_restart(tmp_path):
     await asyncio.to_thread(wait_for, lambda: time.monotonic() > started + 0.3)
     async with running(tmp_path, rules) as (engine, _):
         await engine.apply([])  # what became due is told first, and by the configured rule
-        (row,) = engine.state.rows.values()
+        (row,) = engine.state.notifications.values()
         assert row.count == 1
         (group,) = engine.state.groups.values()
         assert group.cooldown == 7.0
@@ -183,8 +185,8 @@ async def test_a_row_that_is_retried_must_still_be_as_it_was_in_that_very_commit
     async with running(tmp_path) as (engine, store):
         await engine.start_worker()
         (reply,) = await engine.apply([request("text")])
-        await engine.report(Outcome(reply.row.id, OutcomeKind.FAILED, "too long"))
-        known = await store.find(reply.row.id)
+        await engine.report(Outcome(reply.notification.id, OutcomeKind.FAILED, "too long"))
+        known = await store.find(reply.notification.id)
         wish = Retried(PEER, known)
         stale = Retried(PEER, replace(known, attempts=7))
         both = asyncio.gather(engine.apply([wish]), engine.apply([request("other")]))
@@ -227,7 +229,7 @@ async def test_what_is_known_goes_over_what_a_damaged_database_still_says(tmp_pa
     async with running(tmp_path) as (engine, store):
         await engine.start_worker()
         replies = await engine.apply([request("one"), request("two"), request("three")])
-        one, two, three = (reply.row.id for reply in replies)
+        one, two, three = (reply.notification.id for reply in replies)
         (order,) = [await engine.next_attempt()]
         assert order.id == one
         for change in (
@@ -263,6 +265,6 @@ async def test_a_clock_that_is_set_in_a_quiet_hour_is_noticed(tmp_path):
         (reply,) = await engine.apply([request("too late by then")])
         maintenance = asyncio.create_task(engine.run_maintenance(0.01))
         ahead[0] = 2 * RULES.expire
-        await engine.wait_finished(reply.row.id, 10)
+        await engine.wait_finished(reply.notification.id, 10)
         maintenance.cancel()
-        assert (await store.find(reply.row.id)).status is Status.EXPIRED
+        assert (await store.find(reply.notification.id)).status is Status.EXPIRED

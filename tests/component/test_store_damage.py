@@ -71,7 +71,7 @@ async def test_notifyd_starts_after_any_damage(intact, tmp_path, seed):
         for row in stored.notifications:
             assert (await store.payload(row.id)).id == row.id
         await store.commit(Commit({}, {"log:new": "1"}, (), clock.serialize(clock.now()), 10.0))
-        assert state.rows.keys() == {row.id for row in stored.notifications}
+        assert state.notifications.keys() == {row.id for row in stored.notifications}
     with closing(sqlite3.connect(tmp_path / "notifyd.db")) as repaired:
         assert repaired.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 

@@ -24,7 +24,7 @@ from notifyd.shaping.codec import all_entries, latest_time, restore_state
 from notifyd.shaping.group import NEVER
 from notifyd.shaping.inputs import Muted
 from notifyd.shaping.rules import Rule, Rules
-from notifyd.shaping.send_state import Sending
+from notifyd.shaping.send_state import SendStatus
 from notifyd.shaping.state import TriggerStats
 from notifyd.shaping.trace import Action
 from notifyd.sources.journal.cursor import Cursor
@@ -97,7 +97,7 @@ async def test_a_database_is_taken_over_to_the_byte(dump, tmp_path):
 async def test_every_field_of_the_state_is_read_as_it_was_written(dump, tmp_path):
     state, stored = await restored(dump, tmp_path)
     written = {name: json.loads(text) for name, text in all_entries(state).items()}
-    assert not state.strays
+    assert not state.orphaned_keys
     assert written.keys() == stored.keys()
     for name, text in stored.items():
         before = json.loads(text)
@@ -125,7 +125,7 @@ async def test_groups_are_restored_in_the_middle_of_counting(tmp_path):
     assert (bob.tally, bob.cooling) == (None, bob.seen + 5 * HOUR)
     joining = groups['["joining"]']
     assert joining.told.lines == ("joining one", "joining two", "joining three")
-    assert state.rows[joining.open].count == joining.told.count == 3
+    assert state.notifications[joining.open].count == joining.told.count == 3
     assert groups['["records"]'].recent[0].facts["after"] == "2 after it\n3 records two"
     assert groups['["units"]'].recent[1].facts["before"] == "units 1"
 
@@ -150,26 +150,29 @@ async def test_digests_mutes_and_the_budget_are_restored(tmp_path):
         "mute:windowed": (False, {"windowed": 2}),
         "removed": (True, {"changing": 2}),
     }
-    assert state.rows[digests["removed"].id].group == "digest:removed"
-    books = state.books
-    assert len(books.spent) == 4
-    assert digests["budget"].due == books.spent[0] + 10 * HOUR
-    assert set(books.mutes) == {"by-hand", "counting"}
-    assert books.serial > 30
-    assert re.fullmatch("[0-9a-f]{32}", books.seed)
+    assert state.notifications[digests["removed"].id].group == "digest:removed"
+    global_state = state.global_state
+    assert len(global_state.budget_spent) == 4
+    assert digests["budget"].due == global_state.budget_spent[0] + 10 * HOUR
+    assert set(global_state.mutes) == {"by-hand", "counting"}
+    assert global_state.serial > 30
+    assert re.fullmatch("[0-9a-f]{32}", global_state.seed)
 
 
 async def test_sending_and_the_outbox_are_restored(tmp_path):
     state, _ = await restored(SCHEMA_2, tmp_path)
-    gate = state.books.gate
-    assert gate.sending is Sending.WAITING
-    assert gate.cause == "http_429"
-    assert gate.error == "the API answered 429 (Too Many Requests), and asks to wait for 1 s"
-    assert len(gate.slots) == 2
-    assert 0 < gate.hold < gate.resume
-    assert (gate.forbidden.title, gate.forbidden.status) == ("forbidden", Status.FAILED)
-    assert gate.forbidden.peer.uid == 0
-    rows = {row.title: row for row in state.rows.values()}
+    send_state = state.global_state.send_state
+    assert send_state.status is SendStatus.WAITING
+    assert send_state.cause == "http_429"
+    assert send_state.error == "the API answered 429 (Too Many Requests), and asks to wait for 1 s"
+    assert len(send_state.slots) == 2
+    assert 0 < send_state.retry_after_until < send_state.backoff_until
+    assert (send_state.last_forbidden.title, send_state.last_forbidden.status) == (
+        "forbidden",
+        Status.FAILED,
+    )
+    assert send_state.last_forbidden.peer.uid == 0
+    rows = {row.title: row for row in state.notifications.values()}
     assert {title: row.status.value for title, row in rows.items()} == {
         "failing": "queued",
         "next": "attempting",
@@ -178,23 +181,27 @@ async def test_sending_and_the_outbox_are_restored(tmp_path):
         "joining: 3 \N{MULTIPLICATION SIGN}": "queued",
         "2 from changing, changed or removed": "queued",
     }
-    assert gate.in_flight == rows["next"].id
+    assert send_state.in_flight == rows["next"].id
     failing = rows["failing"]
-    assert (failing.attempts, failing.failures, failing.not_before) == (3, 3, gate.resume)
-    assert failing.last_error == gate.error
+    assert (failing.attempts, failing.failures, failing.not_before) == (
+        3,
+        3,
+        send_state.backoff_until,
+    )
+    assert failing.last_error == send_state.error
     assert rows["queued anew"].key == "build"
-    assert rows["held"].not_before > gate.resume + 4 * HOUR
+    assert rows["held"].not_before > send_state.backoff_until + 4 * HOUR
 
 
 async def test_ledgers_traces_and_incidents_are_restored(tmp_path):
     state, _ = await restored(SCHEMA_2, tmp_path)
-    assert state.ledgers["lapsing"] == TriggerStats(1, 0, 1, "below the threshold", 0)
-    assert state.ledgers["cooling"].notifications == 2
-    actions = [entry.did for entry in state.trails["joining"]]
+    assert state.trigger_stats["lapsing"] == TriggerStats(1, 0, 1, "below the threshold", 0)
+    assert state.trigger_stats["cooling"].notifications == 2
+    actions = [entry.did for entry in state.traces["joining"]]
     assert actions == [Action.WAITING, Action.QUEUED, Action.COOLING, Action.JOINED]
-    assert state.trails["joining"][-1].id == state.groups['["joining"]'].open
-    assert state.trails["cooling"][0].group == ("ann",)
-    assert state.trails["counting"][0].detail == "3 of 5 within 32400 s"
+    assert state.traces["joining"][-1].id == state.groups['["joining"]'].open
+    assert state.traces["cooling"][0].group == ("ann",)
+    assert state.traces["counting"][0].detail == "3 of 5 within 32400 s"
     (incident,) = state.incidents.values()
     assert incident.title == "notifyd's database was deleted"
     assert incident.reported
@@ -249,7 +256,7 @@ async def test_what_was_counted_before_is_told_once(dump, tmp_path):
     history.drain()
     ended = history.told(Status.DELIVERED, Status.NO_DEVICE, Status.FAILED)
     ended += history.told(Status.CANCELLED, Status.REPLACED) + history.below()
-    matches = {name: stats.matches for name, stats in history.state.ledgers.items()}
+    matches = {name: stats.matches for name, stats in history.state.trigger_stats.items()}
     assert {name: ended[name] for name in matches if name != "notifyd"} == {
         name: number for name, number in matches.items() if name != "notifyd"
     }

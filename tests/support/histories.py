@@ -71,27 +71,29 @@ class History:
         self.feed(Configured(rules))
 
     def feed(self, *events: Input) -> Decision:
-        before = self.state.books
+        before = self.state.global_state
         decision = step(self.state, events, self.now)
         if self.render:
             for known, content in decision.contents.items():
-                text = self.render(decision.rows[known], content, self.now)
-                decision.rows[known] = replace(decision.rows[known], title=text.title)
+                text = self.render(decision.notifications[known], content, self.now)
+                decision.notifications[known] = replace(
+                    decision.notifications[known], title=text.title
+                )
                 self.texts[known] = text
         for name, text in state_entries(decision, before).items():
             if text is None:
                 self.stored.pop(name, None)
             else:
                 self.stored[name] = text
-        for row in decision.rows.values():
+        for row in decision.notifications.values():
             self._write(row, decision.contents.get(row.id))
         self.state.adopt(decision, self.now)
-        if decision.order:
-            self.sent.append((self.now.mono, decision.order.id))
-            self.orders.append(decision.order)
+        if decision.attempt:
+            self.sent.append((self.now.mono, decision.attempt.id))
+            self.orders.append(decision.attempt)
         for index, reply in decision.replies.items():
-            if isinstance(events[index], Submitted) and reply.row is not None:
-                self.acknowledged.add(reply.row.id)
+            if isinstance(events[index], Submitted) and reply.notification is not None:
+                self.acknowledged.add(reply.notification.id)
         self._move(self.now.mono + self.lag)
         return decision
 
@@ -115,7 +117,7 @@ class History:
 
     @property
     def in_flight(self) -> str:
-        return self.state.books.gate.in_flight
+        return self.state.global_state.send_state.in_flight
 
     def answer(self, verdict: OutcomeKind = OutcomeKind.DELIVERED, **figures: float) -> None:
         """Let the attempt that is under way end so."""
@@ -124,8 +126,8 @@ class History:
     def submit(self, title: str = "hi", **wish: object) -> Notification:
         options = {"priority": Priority.DEFAULT, "peer": PEER} | wish
         reply = self.feed(Submitted(Message(title, ""), **options)).replies[0]
-        assert reply.row is not None, reply.refusal
-        return reply.row
+        assert reply.notification is not None, reply.refusal
+        return reply.notification
 
     def submit_if_room(self, **wish: object) -> Reply:
         options = {"priority": Priority.DEFAULT, "peer": PEER} | wish
@@ -170,7 +172,7 @@ class History:
             sum(bool(group.tally) for group in self.state.groups.values())
             + sum(bool(group.window) for group in self.state.groups.values())
             + sum(not held.placed for held in self.state.digests.values())
-            + len(self.state.rows)
+            + len(self.state.notifications)
         )
 
     def told(self, *statuses: Status) -> Counter[str]:
@@ -184,11 +186,13 @@ class History:
 
     def below(self) -> Counter[str]:
         return Counter(
-            {name: ledger.below_threshold for name, ledger in self.state.ledgers.items()}
+            {name: ledger.below_threshold for name, ledger in self.state.trigger_stats.items()}
         )
 
     def quiet(self) -> Counter[str]:
-        return Counter({name: ledger.quiet for name, ledger in self.state.ledgers.items()})
+        return Counter(
+            {name: ledger.ended_while_muted for name, ledger in self.state.trigger_stats.items()}
+        )
 
     def with_rules(self, **changes: object) -> Rules:
         return replace(self.rules, **changes)

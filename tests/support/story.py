@@ -270,7 +270,7 @@ class Story:
     def _jump(self, by: float) -> None:
         now = self.history.now
         self.history.now = Now(now.mono, now.wall + by)
-        if self.history.state.clock_moved(self.history.now):
+        if self.history.state.has_clock_jumped(self.history.now):
             self._feed()
 
 

@@ -6,11 +6,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from notifyd.model.attempts import Outcome, OutcomeKind
-from notifyd.shaping.send_state import Sending, SendState
+from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.telemetry.delivery_log import QUIET, DeliveryReporter
 
-WAITING = SendState(Sending.WAITING, "the API answered 503", "http_503")
-OFFLINE = SendState(Sending.WAITING, "cannot resolve api.oblien.com", "dns")
+WAITING = SendState(SendStatus.WAITING, "the API answered 503", "http_503")
+OFFLINE = SendState(SendStatus.WAITING, "cannot resolve api.oblien.com", "dns")
 FINE = SendState()
 
 
@@ -36,7 +36,7 @@ def test_another_reason_is_told_and_other_words_for_the_same_are_not(lines):
     reporter = DeliveryReporter()
     reporter.report_sending(WAITING, 0)
     reporter.report_sending(
-        SendState(Sending.WAITING, "the API answered 503 (request 17)", "http_503"), 1
+        SendState(SendStatus.WAITING, "the API answered 503 (request 17)", "http_503"), 1
     )
     reporter.report_sending(OFFLINE, 2)
     assert told(lines) == ["the API answered 503", "cannot resolve api.oblien.com"]
@@ -74,6 +74,6 @@ def test_many_that_fail_alike_are_told_once_with_their_number_later(lines):
 
 def test_notifications_that_reach_nobody_are_told(lines):
     reporter = DeliveryReporter()
-    reporter.report_sending(SendState(nobody="no device is registered"), 0)
+    reporter.report_sending(SendState(no_device_reason="no device is registered"), 0)
     reporter.report_sending(FINE, 1)
     assert told(lines) == ["no device is registered", "notifications reach a device again"]

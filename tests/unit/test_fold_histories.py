@@ -89,7 +89,7 @@ actions = st.one_of(
 
 
 def matches(history, trigger):
-    return history.state.ledgers.get(trigger, TriggerStats()).matches
+    return history.state.trigger_stats.get(trigger, TriggerStats()).matches
 
 
 def condition(trigger, group, alert_state):
@@ -118,7 +118,7 @@ def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the ac
             history.feed(*[match("app", "a")] * 3)
             fed["app"] += 3
         case ("cancel", number):
-            waiting = sorted(history.state.rows)
+            waiting = sorted(history.state.notifications)
             if waiting:
                 wish = Cancelled(PEER, id=waiting[number % len(waiting)])
                 history.feed(wish)

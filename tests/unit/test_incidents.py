@@ -59,7 +59,7 @@ def test_a_piece_that_cannot_be_read_is_dropped_and_told_once(name, text):
     for _ in range(3):
         history.restart()
         assert history.stored.get(name) != text
-    assert not history.state.strays
+    assert not history.state.orphaned_keys
     (row,) = about_itself(history)
     assert name in history.contents[row.id].body
     history.sleep(5)
@@ -71,7 +71,7 @@ def test_counts_whose_untried_row_is_lost_are_told_again():
     history.submit("in flight")
     history.feed(match("app"), match("app"))
     history.sleep(3)
-    (app,) = [row for row in history.state.rows.values() if row.trigger == "app"]
+    (app,) = [row for row in history.state.notifications.values() if row.trigger == "app"]
     del history.rows[app.id]
     history.restart()
     history.drain()
@@ -85,7 +85,7 @@ def test_counts_of_a_digest_whose_row_is_lost_are_told_again():
         history.submit("over the budget")
     (held,) = history.state.digests.values()
     history.sleep(held.due - history.now.mono)
-    assert held.id in history.state.rows
+    assert held.id in history.state.notifications
     del history.rows[held.id]
     history.restart()
     history.drain()

@@ -38,9 +38,9 @@ def books(history):
     groups = {key: replace(group, open=bool(group.open)) for key, group in state.groups.items()}
     told = [
         repr((row.group, row.count, row.status, row.created, history.contents[row.id]))
-        for row in state.rows.values()
+        for row in state.notifications.values()
     ]
-    ledgers = [replace(ledger, reason="") for ledger in state.ledgers.values()]
+    ledgers = [replace(ledger, reason="") for ledger in state.trigger_stats.values()]
     return groups, ledgers, sorted(told)
 
 
@@ -66,4 +66,4 @@ def test_at_once_or_one_by_one_the_same_is_counted_and_told(rule, bursts):
 def test_what_is_told_alone_keeps_its_order_between_groups():
     run = without_worker(Rule("app", debounce=0.0, cooldown=0.0))
     run.feed(*[match("app", name) for name in "abab"])
-    assert [row.group[-3] for row in run.state.rows.values()] == [*"abab"]
+    assert [row.group[-3] for row in run.state.notifications.values()] == [*"abab"]

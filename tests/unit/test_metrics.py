@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from notifyd.model.attempts import Outcome, OutcomeKind
 from notifyd.model.health import Problem, SourceHealth
 from notifyd.shaping.rules import Rule, Rules
-from notifyd.shaping.send_state import Sending, SendState
+from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import GlobalState
 from notifyd.telemetry.delivery_log import DeliveryReporter
 from notifyd.telemetry.metrics import render_metrics
@@ -21,7 +21,7 @@ def metrics(**known):
     herald = DeliveryReporter()
     herald.record(Outcome("x", OutcomeKind.RETRY, cause="http_503"), 0.0)
     if gate := known.pop("gate", None):
-        run.state.books = GlobalState(gate=gate)
+        run.state.global_state = GlobalState(send_state=gate)
     status = build_status(
         run.state,
         run.now,
@@ -67,7 +67,7 @@ def test_what_was_counted_is_there_by_its_usual_names():
 
 
 def test_trouble_is_there_in_words_out_of_fixed_sets():
-    gate = SendState(Sending.REFUSED, "the send token was refused (401: secret)", "http_401")
+    gate = SendState(SendStatus.REFUSED, "the send token was refused (401: secret)", "http_401")
     found = metrics(gate=gate, trouble="the disk is full", reload_error="wrong")
     assert found["notifyd_delivery_state", "refused"] == 1
     assert found["notifyd_delivery_state", "ok"] == 0

@@ -21,7 +21,8 @@ def test_of_a_day_without_the_api_and_100_000_matches_few_notifications_count_al
     while fed < MATCHES:
         while run.in_flight:
             run.answer(
-                OutcomeKind.RETRY, pause=min(300.0, 2.0**run.state.books.gate.consecutive_failures)
+                OutcomeKind.RETRY,
+                pause=min(300.0, 2.0**run.state.global_state.send_state.consecutive_failures),
             )
         number = min(MATCHES - fed, 10 + rng.randrange(5))
         run.feed(*[match(rng.choice(names), line=f"line {fed + n}") for n in range(number)])

@@ -6,7 +6,7 @@ from notifyd.model.attempts import OutcomeKind
 from notifyd.model.notifications import Peer, Priority, Status
 from notifyd.shaping.inputs import Retried, SendingAllowed
 from notifyd.shaping.rules import Limit, Rule, Rules
-from notifyd.shaping.send_state import Sending
+from notifyd.shaping.send_state import SendStatus
 from support.histories import PEER, History, match
 
 STRANGER = Peer(2000, 2000, 1)
@@ -43,7 +43,7 @@ def test_what_expired_gets_a_new_time_to_expire(run):
     run.answer(OutcomeKind.RETRY, pause=3600.0, retry_after=3600.0)
     run.sleep(150)
     assert run.rows[row.id].status is Status.EXPIRED
-    assert retry(run, row).row.status is Status.QUEUED
+    assert retry(run, row).notification.status is Status.QUEUED
     run.sleep(50)
     assert run.rows[row.id].status is Status.QUEUED
     run.restart()
@@ -125,5 +125,5 @@ def test_one_that_was_forbidden_is_not_taken_for_the_token_once_it_is_retried(ru
     run.submit("b", priority=Priority.URGENT)
     run.feed(SendingAllowed())
     run.answer(OutcomeKind.FORBIDDEN)
-    assert run.state.books.gate.sending is not Sending.REFUSED
+    assert run.state.global_state.send_state.status is not SendStatus.REFUSED
     assert run.rows[row.id].attempts >= 2

@@ -7,7 +7,7 @@ from notifyd.model.events import Now
 from notifyd.model.notifications import Peer, Priority, Status
 from notifyd.shaping.inputs import Cancelled, SendingAllowed, Settled
 from notifyd.shaping.rules import Limit, Rule, Rules
-from notifyd.shaping.send_state import Sending, spread
+from notifyd.shaping.send_state import SendStatus, spread
 from support.histories import PEER, History, match
 
 
@@ -19,9 +19,9 @@ def run():
 
 def test_a_row_is_attempting_in_the_commit_that_brings_it(run):
     decision = run.feed(match("app"))
-    assert decision.order is not None
-    assert run.rows[decision.order.id].status is Status.ATTEMPTING
-    assert decision.order.attempts == 1
+    assert decision.attempt is not None
+    assert run.rows[decision.attempt.id].status is Status.ATTEMPTING
+    assert decision.attempt.attempts == 1
 
 
 def test_one_is_in_flight_at_a_time_urgent_first_then_oldest(run):
@@ -69,7 +69,7 @@ def test_a_retry_pauses_all_sending_and_keeps_the_reason(run):
     first = run.in_flight
     run.answer(OutcomeKind.RETRY, pause=30.0)
     assert run.in_flight == ""
-    assert run.state.books.gate.error == "retry"
+    assert run.state.global_state.send_state.error == "retry"
     run.sleep(29)
     assert run.in_flight == ""
     run.restart()
@@ -107,7 +107,7 @@ def test_a_refused_token_stops_sending_and_the_expiry_of_what_waits(run):
     run.submit("a")
     run.submit("b")
     run.answer(OutcomeKind.REFUSED)
-    assert run.state.books.gate.sending is Sending.REFUSED
+    assert run.state.global_state.send_state.status is SendStatus.REFUSED
     run.sleep(899)
     assert run.in_flight == ""
     assert {row.status for row in run.rows.values()} == {Status.QUEUED}
@@ -129,7 +129,7 @@ def test_one_403_fails_that_notification_and_two_refuse_the_token(run):
     run.answer(OutcomeKind.FORBIDDEN)
     assert run.rows[first].status is Status.FAILED
     run.answer(OutcomeKind.FORBIDDEN)
-    assert run.state.books.gate.sending is Sending.REFUSED
+    assert run.state.global_state.send_state.status is SendStatus.REFUSED
     assert {row.status for row in run.rows.values()} == {Status.QUEUED}
 
 
@@ -139,7 +139,7 @@ def test_a_success_between_two_403_acquits_the_token(run):
     run.answer(OutcomeKind.FORBIDDEN)
     run.answer()
     run.answer(OutcomeKind.FORBIDDEN)
-    assert run.state.books.gate.sending is Sending.OK
+    assert run.state.global_state.send_state.status is SendStatus.OK
     assert sorted(row.status for row in run.rows.values()) == ["delivered", "failed", "failed"]
 
 
@@ -148,7 +148,7 @@ def test_a_network_error_does_not_acquit_a_refused_token(run):
     run.answer(OutcomeKind.REFUSED)
     run.sleep(1000)
     run.answer(OutcomeKind.RETRY, pause=1.0)
-    assert run.state.books.gate.sending is Sending.REFUSED
+    assert run.state.global_state.send_state.status is SendStatus.REFUSED
 
 
 def test_a_refusal_gives_each_row_only_what_it_sat_out(run):
@@ -172,7 +172,7 @@ def test_a_403_older_than_history_is_forgotten(run):
     run.sleep(20_000)
     run.submit("b")
     run.answer(OutcomeKind.FORBIDDEN)
-    assert run.state.books.gate.sending is not Sending.REFUSED
+    assert run.state.global_state.send_state.status is not SendStatus.REFUSED
 
 
 def test_a_gate_that_opens_during_a_commit_is_not_forgotten():
@@ -194,7 +194,7 @@ def test_an_order_goes_to_nobody_before_there_is_a_worker(run):
 def test_a_wrong_endpoint_fails_nothing_and_is_tried_again_on_reload(run):
     run.submit("a")
     run.answer(OutcomeKind.ENDPOINT, pause=300.0)
-    assert run.state.books.gate.sending is Sending.ENDPOINT
+    assert run.state.global_state.send_state.status is SendStatus.ENDPOINT
     run.feed(SendingAllowed())
     assert run.in_flight
 
@@ -275,7 +275,7 @@ def test_a_flapping_api_gets_everything_through_and_forgets_the_pauses(run):
             )
         run.sleep(1)
     assert {row.status for row in run.rows.values()} == {Status.DELIVERED}
-    assert run.state.books.gate.consecutive_failures == 0
+    assert run.state.global_state.send_state.consecutive_failures == 0
 
 
 def test_an_outcome_told_twice_changes_nothing(run):
@@ -325,7 +325,7 @@ class TestRequests:
     def test_what_waits_can_be_cancelled_by_its_owner(self, run):
         row = run.submit("oops", delay=30.0)
         reply = run.feed(Cancelled(PEER, id=row.id)).replies[0]
-        assert reply.row.status is Status.CANCELLED
+        assert reply.notification.status is Status.CANCELLED
         assert run.feed(Cancelled(PEER, id=row.id)).replies[0].refusal == "not_found"
 
     def test_another_user_cannot_cancel_but_an_admin_can(self, run):
@@ -333,7 +333,7 @@ class TestRequests:
         stranger = Peer(2000, 2000, 1)
         assert run.feed(Cancelled(stranger, id=row.id)).replies[0].refusal == "not_found"
         reply = run.feed(Cancelled(stranger, id=row.id, everyone=True)).replies[0]
-        assert reply.row.status is Status.CANCELLED
+        assert reply.notification.status is Status.CANCELLED
 
     def test_what_is_under_way_cannot_be_cancelled(self, run):
         reply = run.feed(Cancelled(PEER, id=run.in_flight)).replies[0]
@@ -353,4 +353,4 @@ class TestRequests:
 
     def test_cancelling_by_key(self, run):
         row = run.submit("x", key="build")
-        assert run.feed(Cancelled(PEER, key="build")).replies[0].row.id == row.id
+        assert run.feed(Cancelled(PEER, key="build")).replies[0].notification.id == row.id

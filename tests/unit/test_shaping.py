@@ -241,7 +241,7 @@ def test_beyond_the_capacity_matches_are_counted_and_requests_refused():
         rate=Limit(1, 60.0),
     )
     run.feed(*[match("app")] * 20)
-    assert len(run.state.rows) <= 7
+    assert len(run.state.notifications) <= 7
     reply = run.submit_if_room()
     assert reply.refusal == "no_room"
     run.drain()
@@ -288,8 +288,8 @@ def test_a_clock_step_moves_no_window():
 
 def test_a_failed_commit_leaves_the_state_as_it_was():
     run = history(Rule("app", debounce=0.0))
-    before = (dict(run.state.groups), dict(run.state.rows), run.state.books)
+    before = (dict(run.state.groups), dict(run.state.notifications), run.state.global_state)
     lost = step(run.state, [match("app")], run.now)
-    assert (run.state.groups, run.state.rows, run.state.books) == before
+    assert (run.state.groups, run.state.notifications, run.state.global_state) == before
     again = step(run.state, [match("app")], run.now)
-    assert list(lost.rows) == list(again.rows)
+    assert list(lost.notifications) == list(again.notifications)

@@ -20,7 +20,7 @@ from notifyd.model.notifications import (
 from notifyd.shaping.codec import restore_state
 from notifyd.shaping.group import Alarm, Group
 from notifyd.shaping.rules import Rules
-from notifyd.shaping.send_state import Sending, SendState
+from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats
 from notifyd.shaping.storage_format import KINDS, StoredValueError
 from notifyd.shaping.trace import Action, TraceEntry
@@ -107,7 +107,7 @@ VALUES = {
     ],
     "books": GlobalState(
         SendState(
-            Sending.REFUSED,
+            SendStatus.REFUSED,
             "the API answered 401",
             "status_401",
             "no device",
@@ -255,7 +255,7 @@ def test_a_newer_format_is_refused_for_its_own_entry_alone():
     newer, kept = [name for name in history.stored if name.startswith("group:")]
     history.stored[newer] = changed(history.stored[newer], ("format",), 2)
     state = restore_state(history.stored, (), seed="seed", now=history.now)
-    assert state.strays == (newer,)
+    assert state.orphaned_keys == (newer,)
     assert list(state.groups) == [kept.removeprefix("group:")]
     (incident,) = state.incidents.values()
     reason = "a newer version of notifyd wrote it in format 2, and this version reads"
