@@ -1,0 +1,235 @@
+"""One client's connection, with a limit on everything that the client could prolong."""
+
+import asyncio
+import math
+import traceback
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Generic, TypeVar
+
+import structlog
+from aiohttp import web
+
+from notifyd.http.aiohttp_internals import RequestProtocol, has_begun_response
+from notifyd.http.errors import HttpError, bad_request, internal_error, printable
+from notifyd.http.open_connections import Client, ConnectionLimits, OpenConnections
+from notifyd.http.responses import error_response, raw_error_response
+
+log = structlog.get_logger()
+
+C = TypeVar("C", bound=Client)
+
+_OPTIONS: dict[str, Any] = {"access_log": None, "auto_decompress": False}
+
+
+class BoundedConnection(RequestProtocol, Generic[C]):
+    """aiohttp's protocol with a deadline for each thing that a client may take its time for.
+
+    It waits for a request, then a handler works for it, then it waits for the next one.
+    """
+
+    __slots__ = (
+        "_counted",
+        "_deadline",
+        "_half_closed",
+        "_identify",
+        "_idle",
+        "_limits",
+        "_open",
+        "_stall_timer",
+        "_streaming",
+        "_timer",
+        "_transport",
+        "client",
+    )
+
+    client: C
+    """Set when the connection is made."""
+
+    def __init__(
+        self,
+        server: web.Server,
+        identify: Callable[[asyncio.BaseTransport], C],
+        limits: ConnectionLimits,
+        open_connections: OpenConnections,
+    ) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            **_OPTIONS,
+            lingering_time=limits.linger,
+            max_field_size=limits.header_size,
+            max_headers=limits.headers,
+        )
+        self._identify = identify
+        self._limits = limits
+        self._open = open_connections
+        self._transport = asyncio.Transport()
+        self._timer: asyncio.TimerHandle | None = None
+        self._stall_timer: asyncio.TimerHandle | None = None
+        self._deadline = math.inf
+        self._counted = False
+        self._half_closed = False
+        self._idle = False
+        self._streaming = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError(f"{transport!r} cannot be read and written")
+        # aiohttp forgets the transport when it closes, with the response perhaps unread.
+        self._transport = transport
+        self.client = self._identify(transport)
+        if not self._open.make_room(self.client):
+            self.close()
+            transport.write(_TOO_MANY)
+            transport.close()
+            return
+        self._open.add(self)
+        self._counted = True
+        super().connection_made(transport)
+        self._deadline = self.event_loop.time() + self._limits.head
+        self._check_deadline()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._cancel_stall()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._counted:
+            self._counted = False
+            self._open.remove(self)
+        super().connection_lost(exc)
+
+    def evict(self) -> None:
+        """Close a connection that waits, to make room for another."""
+        if not self._idle:
+            self._transport.write(_TOO_MANY)
+        self.force_close()
+
+    # --- the request's headers, and the time between requests
+
+    def data_received(self, data: bytes) -> None:
+        if self._idle and data:
+            self._idle = False
+            self._deadline = self.event_loop.time() + self._limits.head
+        super().data_received(data)
+        self.fail_broken_body()
+
+    def begin_request(self) -> None:
+        """Leave the time to the handler, now that the headers are complete."""
+        self._idle = False
+        self._deadline = math.inf
+        self._open.set_working(self)
+
+    def begin_stream(self) -> None:
+        """Let the response end when the client closes its half: nothing else would end it."""
+        self._streaming = True
+        if self._half_closed:
+            self.force_close()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        result = await super().finish_response(request, resp, start_time)
+        self._idle = True
+        self._deadline = self.event_loop.time() + self._limits.idle
+        if self._counted:
+            self._open.set_waiting(self)
+        if self._half_closed and not self.has_parsed_requests:
+            self.close()
+        return result
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks, aiohttp says nothing
+        """Answer what arrived before the client closed its half, where aiohttp would hang up."""
+        self._half_closed = True
+        if self._streaming or self.is_between_requests:
+            self.force_close()
+        return True
+
+    def _check_deadline(self) -> None:
+        """Close a connection whose time is up; one timer serves it for all its requests."""
+        now = self.event_loop.time()
+        if self._transport.is_closing():
+            # What is left to write waits for a client that does not read.
+            self._deadline = min(self._deadline, now + self._limits.write)
+        if now >= self._deadline:
+            if self._transport.is_closing():
+                self._transport.abort()
+                return
+            if not self._idle:
+                self._transport.write(_TOO_SLOW)
+            self.force_close()
+            self._deadline = now + self._limits.write
+        self._timer = self.event_loop.call_at(
+            min(self._deadline, now + self._limits.head), self._check_deadline
+        )
+
+    # --- a response that is not read
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        patience = self._limits.write if self._open.add_stalled(self.client) else 0.0
+        self._stall_timer = self.event_loop.call_later(patience, self._transport.abort)
+
+    def resume_writing(self) -> None:
+        self._cancel_stall()
+        super().resume_writing()
+
+    def _cancel_stall(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+            self._open.remove_stalled(self.client)
+
+    # --- what aiohttp would answer itself, as text
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            # The parser quotes the client's bytes over several lines.
+            reason = (message or "malformed").partition("\n")[0].partition(": b")[0].rstrip(":. ")
+            error = bad_request(f"not a valid HTTP request: {printable(reason)}")
+        else:
+            error = internal_error()
+            if not isinstance(exc, ConnectionError):
+                log.error("request failed", method=request.method, path=request.path, **_cause(exc))
+        if has_begun_response(request):
+            raise ConnectionError("the response has begun: it can only be cut off")
+        response = error_response(error)
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        error = kw.get("exc_info")
+        cause = _cause(error) if isinstance(error, BaseException) else {}
+        log.error("connection failed", detail=" ".join(map(str, args)), **cause)
+
+
+def _cause(error: BaseException | None) -> dict[str, str]:
+    """Name an exception and where it was raised; a full traceback could show a secret."""
+    if error is None:
+        return {}
+    frames = traceback.extract_tb(error.__traceback__)
+    at = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
+    return {"error": f"{type(error).__name__}: {error}", "at": at}
+
+
+_TOO_SLOW = raw_error_response(
+    HttpError(
+        HTTPStatus.REQUEST_TIMEOUT,
+        "too_slow",
+        "no complete request arrived in time; send its headers in one go",
+    )
+)
+_TOO_MANY = raw_error_response(
+    HttpError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "too_many_connections",
+        "too many connections; close some and try again",
+        {"Retry-After": "1"},
+    )
+)

@@ -1,0 +1,94 @@
+"""Errors as every listener answers them: a status, a snake_case code and one sentence."""
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+
+from notifyd.model.errors import NotifydError, RefusedError, StoreUnavailableError
+from notifyd.model.notifications import Json
+
+_REFUSALS = {
+    "not_found": HTTPStatus.NOT_FOUND,
+    "forbidden": HTTPStatus.FORBIDDEN,
+    "in_flight": HTTPStatus.CONFLICT,
+    "finished": HTTPStatus.CONFLICT,
+    "held": HTTPStatus.CONFLICT,
+    "changed": HTTPStatus.CONFLICT,
+    "no_room": HTTPStatus.SERVICE_UNAVAILABLE,
+    "stopping": HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""Status for each code of a RefusedError; any other code is 422."""
+
+_STORE_RETRY_AFTER = "5"
+_LONGEST_QUOTE = 64
+
+
+class HttpError(NotifydError):
+    """A response that is not a success.
+
+    `code` is for programs and stays the same between versions; the sentence is for people.
+    """
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        code: str,
+        sentence: str,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+        self.headers = headers
+
+    @property
+    def body(self) -> Json:
+        return {"success": False, "error": str(self), "code": self.code}
+
+
+def bad_request(sentence: str) -> HttpError:
+    return HttpError(HTTPStatus.BAD_REQUEST, "bad_request", sentence)
+
+
+def not_found(sentence: str) -> HttpError:
+    return HttpError(HTTPStatus.NOT_FOUND, "not_found", sentence)
+
+
+def rate_limited(code: str, sentence: str, wait: float) -> HttpError:
+    """Return a 429 that asks the client to wait; `wait` is in seconds, rounded up."""
+    seconds = max(1, math.ceil(wait))
+    return HttpError(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        code,
+        f"{sentence}; try again in {seconds} s",
+        {"Retry-After": str(seconds)},
+    )
+
+
+def internal_error() -> HttpError:
+    """Return the response to a fault of our own: the log has the details, the client has not."""
+    return HttpError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "internal",
+        "unexpected error while handling this request; the server's log has the details",
+    )
+
+
+def to_http_error(error: NotifydError) -> HttpError:
+    """Translate what the rest of the program raises."""
+    if isinstance(error, HttpError):
+        return error
+    if isinstance(error, RefusedError):
+        status = _REFUSALS.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return HttpError(status, error.code, str(error))
+    if isinstance(error, StoreUnavailableError):
+        headers = {"Retry-After": _STORE_RETRY_AFTER}
+        return HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "store_unavailable", str(error), headers)
+    return HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", str(error))
+
+
+def printable(text: str) -> str:
+    """Shorten text of a client to 64 printable characters, to quote it in a response."""
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in text[:_LONGEST_QUOTE])
+    return shown + "…" if len(text) > len(shown) else shown

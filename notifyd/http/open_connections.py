@@ -1,0 +1,163 @@
+"""How many connections may be open, and whose gives way when there are too many."""
+
+import asyncio
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Protocol, Self
+
+_IPV6_PREFIX = 64
+
+
+class Client(Protocol):
+    """Who is at the other end of a connection."""
+
+    @property
+    def share_key(self) -> Hashable:
+        """What connections are counted by: a user, a remote address."""
+        ...
+
+    @property
+    def is_privileged(self) -> bool:
+        """Whether places are reserved for this client."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteClient:
+    """A client on the network, known by its address alone."""
+
+    address: str
+
+    @classmethod
+    def of(cls, transport: asyncio.BaseTransport) -> Self:
+        name = transport.get_extra_info("peername")
+        return cls(name[0] if name else "")
+
+    @property
+    def share_key(self) -> Hashable:
+        """The address, and of IPv6 its /64, of which one machine may use every address."""
+        try:
+            address = ip_address(self.address)
+        except ValueError:
+            return self.address
+        if not isinstance(address, IPv6Address):
+            return address
+        return address.ipv4_mapped or ip_network((int(address), _IPV6_PREFIX), strict=False)
+
+    @property
+    def is_privileged(self) -> bool:
+        return False
+
+
+class Connection(Protocol):
+    @property
+    def client(self) -> Client: ...
+
+    def evict(self) -> None:
+        """Close this connection; it calls `OpenConnections.remove` later."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Seconds for each part of a request, and how much there may be at once.
+
+    head: from the connection, or a request's first byte, to the end of the headers.
+    body: for all of the body. linger: for what a client still sends after an error.
+    write: for a client that does not read its response. idle: between requests.
+    connections: in all, and `reserved` more for privileged clients. per_client: of one client.
+    stalled: connections of one client whose responses wait for it to read.
+    header_size: bytes of one header field. headers: number of fields.
+    """
+
+    head: float = 10.0
+    body: float = 10.0
+    linger: float = 2.0
+    write: float = 10.0
+    idle: float = 30.0
+    connections: int = 512
+    reserved: int = 16
+    per_client: int = 256
+    stalled: int = 16
+    header_size: int = 4096
+    headers: int = 48
+
+
+@dataclass(slots=True)
+class _Share:
+    """The connections of one client. waiting: in the order in which they began to wait."""
+
+    open: int = 0
+    stalled: int = 0
+    waiting: dict[Connection, None] = field(default_factory=dict)
+
+
+class OpenConnections:
+    """Counts connections by client, and knows which of them wait for a request.
+
+    One that waits gives way to a new one, so that silent connections keep nobody out. Only when
+    all are at work is a new one refused.
+    """
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
+        self._shares: dict[Hashable, _Share] = {}
+        self._count = 0
+
+    def make_room(self, client: Client) -> bool:
+        """Return whether one more may be opened, after evicting one that waits if need be.
+
+        Over its own limit a client gives way itself, over the limit of all the client with most.
+        """
+        share = self._shares.get(client.share_key)
+        if share is not None and share.open >= self._limits.per_client:
+            return self._evict_from(share)
+        most = self._limits.connections
+        if client.is_privileged:
+            most += self._limits.reserved
+        if self._count < most:
+            return True
+        waiting = [share for share in self._shares.values() if share.waiting]
+        return bool(waiting) and self._evict_from(max(waiting, key=lambda share: share.open))
+
+    def add(self, connection: Connection) -> None:
+        """Count a new connection, which waits for its first request."""
+        share = self._shares.setdefault(connection.client.share_key, _Share())
+        share.open += 1
+        share.waiting[connection] = None
+        self._count += 1
+
+    def remove(self, connection: Connection) -> None:
+        key = connection.client.share_key
+        share = self._shares[key]
+        share.waiting.pop(connection, None)
+        share.open -= 1
+        self._count -= 1
+        if not share.open:
+            del self._shares[key]
+
+    def set_working(self, connection: Connection) -> None:
+        self._shares[connection.client.share_key].waiting.pop(connection, None)
+
+    def set_waiting(self, connection: Connection) -> None:
+        waiting = self._shares[connection.client.share_key].waiting
+        waiting.pop(connection, None)
+        waiting[connection] = None
+
+    def add_stalled(self, client: Client) -> bool:
+        """Count a response that is not read; returns whether the client may have one more."""
+        share = self._shares[client.share_key]
+        share.stalled += 1
+        return share.stalled <= self._limits.stalled
+
+    def remove_stalled(self, client: Client) -> None:
+        self._shares[client.share_key].stalled -= 1
+
+    def _evict_from(self, share: _Share) -> bool:
+        if not share.waiting:
+            return False
+        connection = next(iter(share.waiting))
+        del share.waiting[connection]
+        connection.evict()
+        return True

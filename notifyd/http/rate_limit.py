@@ -1,0 +1,53 @@
+"""How fast each client may send, so that none uses up what belongs to all."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, NamedTuple, TypeVar
+
+from aiolimiter import AsyncLimiter
+
+from notifyd.http.errors import rate_limited
+from notifyd.text.durations import format_duration
+
+_KEYS_KEPT = 1024
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Rate(NamedTuple):
+    """`max` requests at once, and as many again in each `per` seconds."""
+
+    max: int
+    per: float
+
+
+class RateLimiter(Generic[Key]):
+    """One leaky bucket for each key; beyond 1024 keys the least recently used is forgotten.
+
+    subject: what a key is, for the error: "uid", "workspace". code: the error's code.
+    setting: the setting that the error names, if there is one.
+    """
+
+    def __init__(self, rate: Rate, *, subject: str, code: str, setting: str = "") -> None:
+        self._rate = rate
+        self._subject = subject
+        self._code = code
+        self._setting = f" ({setting})" if setting else ""
+        self._buckets: OrderedDict[Key, AsyncLimiter] = OrderedDict()
+
+    async def take(self, key: Key) -> None:
+        """Count one request of this key; an HttpError of 429 when there were too many."""
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = AsyncLimiter(self._rate.max, self._rate.per)
+            if len(self._buckets) > _KEYS_KEPT:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(key)
+        if not bucket.has_capacity():
+            sentence = (
+                f"{self._subject} {key} sends too fast: at most {self._rate.max} "
+                f"in {format_duration(self._rate.per)}{self._setting}"
+            )
+            # A full bucket has room for one more request at the latest by then.
+            raise rate_limited(self._code, sentence, self._rate.per / self._rate.max)
+        await bucket.acquire()

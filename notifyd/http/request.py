@@ -1,0 +1,121 @@
+"""A request whose route is known, and its body read within bounds of time and size."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Generic, TypeVar
+
+from aiohttp import web
+from aiohttp.http import HttpVersion11
+
+from notifyd.http.aiohttp_internals import forget_interim_response
+from notifyd.http.errors import HttpError, bad_request, printable
+from notifyd.http.schemas import Schema, parse_json, validate
+from notifyd.text.durations import format_size
+
+C = TypeVar("C")
+Body = TypeVar("Body", bytes, bytearray)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """size: bytes. seconds: for all of the body. setting: what a user changes to allow more."""
+
+    size: int
+    seconds: float
+    setting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[C]):
+    """parameters: what the path's `{name}` parts hold, decoded."""
+
+    http: web.BaseRequest
+    client: C
+    parameters: Mapping[str, str]
+    limits: BodyLimits
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.http.headers
+
+    def query(self, schema: type[Schema]) -> Schema:
+        """Read the query; an HttpError of 422 names a parameter that is wrong."""
+        return validate(schema, dict(self.http.query), noun="parameter")
+
+    async def json(self, schema: type[Schema], *, any_content_type: bool = False) -> Schema:
+        """Read a JSON body; an HttpError says what is wrong with it."""
+        if not any_content_type:
+            self._require_json()
+        return parse_json(schema, await self.body())
+
+    async def body(self) -> bytes:
+        """Read the body; HttpError when it is too large, too slow or not as announced."""
+        self._check_announcement()
+        content = self.http.content
+        if content.is_eof():  # mostly all of it arrives with the headers
+            return self._bounded(content.read_nowait())
+        await self._send_continue()
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self.limits.seconds):
+                async for chunk in content.iter_any():
+                    body += chunk
+                    self._bounded(body)
+        except TimeoutError:
+            raise HttpError(
+                HTTPStatus.REQUEST_TIMEOUT,
+                "too_slow",
+                f"the body did not arrive within {self.limits.seconds:g} s; send it in one go",
+            ) from None
+        except web.RequestPayloadError:
+            raise bad_request("the body is not what its headers announce") from None
+        return bytes(body)
+
+    def _require_json(self) -> None:
+        if self.http.content_type != "application/json":
+            given = printable(self.headers.get("Content-Type") or "none")
+            raise HttpError(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                "wrong_content_type",
+                f"send JSON with the header 'Content-Type: application/json' (got {given!r})",
+            )
+
+    def _check_announcement(self) -> None:
+        """Refuse by the headers alone what need not be read."""
+        if self.headers.get("Content-Encoding", "identity") != "identity":
+            raise HttpError(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                "wrong_content_encoding",
+                "send the body without a Content-Encoding",
+            )
+        length = self.http.content_length
+        if length is None and "Transfer-Encoding" not in self.headers:
+            raise HttpError(
+                HTTPStatus.LENGTH_REQUIRED,
+                "length_required",
+                "there is no body; send one with a Content-Length or in chunks",
+            )
+        if length is not None and length > self.limits.size:
+            raise self._too_large()
+
+    def _bounded(self, body: Body) -> Body:
+        if len(body) > self.limits.size:
+            raise self._too_large()
+        return body
+
+    def _too_large(self) -> HttpError:
+        setting = f" ({self.limits.setting})" if self.limits.setting else ""
+        return HttpError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "too_large",
+            f"the body is larger than {format_size(self.limits.size)}{setting}",
+        )
+
+    async def _send_continue(self) -> None:
+        """Let a client go on that asks first, as curl does for large bodies."""
+        expected = self.headers.get("Expect", "").lower()
+        if self.http.version == HttpVersion11 and expected == "100-continue":
+            await self.http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            forget_interim_response(self.http)

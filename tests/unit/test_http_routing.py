@@ -1,0 +1,74 @@
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from notifyd.http.errors import HttpError
+from notifyd.http.request import BodyLimits, Request
+from notifyd.http.responses import success
+from notifyd.http.routing import Route, Router
+
+
+async def echo(request: Request[str]):
+    return success(parameters=dict(request.parameters), client=request.client)
+
+
+async def other(_request: Request[str]):
+    return success(other=True)
+
+
+ROUTER = Router(
+    [
+        Route("POST", "/send", echo),
+        Route("GET", "/things", echo),
+        Route("DELETE", "/things", other),
+        Route("GET", "/things/{id}", echo),
+        Route("POST", "/things/{id}/retry", echo),
+        Route("GET", "/events", echo, head=False),
+    ],
+    BodyLimits(100, 1.0),
+    unavailable=("/later/",),
+)
+
+
+async def ask(method: str, path: str) -> bytes:
+    response = await ROUTER(make_mocked_request(method, path), "me")
+    return response.body
+
+
+async def refusal(method: str, path: str) -> HttpError:
+    with pytest.raises(HttpError) as caught:
+        await ask(method, path)
+    return caught.value
+
+
+async def test_a_path_s_parameters_are_decoded_one_segment_each() -> None:
+    assert b'"parameters": {"id": "a b/c"}, "client": "me"' in await ask("GET", "/things/a%20b%2Fc")
+    assert b'{"id": "x"}' in await ask("POST", "/things/x/retry?y=/z")
+    assert b'"parameters": {}' in await ask("GET", "/things")
+    assert b"other" in await ask("DELETE", "/things")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/things/", "/things//retry", "/things/x/y", "/send/", "/%00", "/thing"]
+)
+async def test_any_other_path_is_404(path: str) -> None:
+    error = await refusal("GET", path)
+    assert (error.status, error.code) == (404, "not_found")
+
+
+async def test_a_misspelt_path_is_told_the_right_one() -> None:
+    assert str(await refusal("GET", "/thigns")).endswith("; did you mean '/things'?")
+
+
+async def test_what_the_contract_names_and_this_version_lacks_says_so() -> None:
+    assert (await refusal("GET", "/later/on")).code == "not_available"
+
+
+async def test_a_wrong_method_is_405_with_those_that_are_allowed() -> None:
+    error = await refusal("PUT", "/things")
+    assert (error.status, error.headers["Allow"]) == (405, "GET, DELETE")
+
+
+async def test_head_is_answered_as_get_unless_a_route_has_no_end() -> None:
+    assert b"me" in await ask("HEAD", "/things")
+    assert (await refusal("HEAD", "/events")).status == 405
+    assert (await refusal("HEAD", "/send")).status == 405

@@ -1,0 +1,116 @@
+from dataclasses import dataclass, field
+
+import pytest
+
+from notifyd.http.open_connections import ConnectionLimits, OpenConnections, RemoteClient
+from notifyd.http.server import fit_descriptors
+
+
+@dataclass(frozen=True)
+class User:
+    share_key: int
+    is_privileged: bool = False
+
+
+@dataclass(eq=False)
+class Door:
+    client: User
+    evicted: list = field(default_factory=list)
+
+    def evict(self) -> None:
+        self.evicted.append(self)
+
+
+@dataclass
+class Fixture:
+    limits: ConnectionLimits
+    connections: OpenConnections = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.connections = OpenConnections(self.limits)
+
+    def opened(self, user: User) -> Door | None:
+        if not self.connections.make_room(user):
+            return None
+        door = Door(user)
+        self.connections.add(door)
+        return door
+
+    def working(self, user: User) -> Door | None:
+        door = self.opened(user)
+        if door is not None:
+            self.connections.set_working(door)
+        return door
+
+
+ALICE, BOB, ROOT = User(1), User(2), User(0, is_privileged=True)
+SMALL = ConnectionLimits(connections=6, per_client=4, reserved=1)
+
+
+def test_over_its_own_limit_a_client_s_longest_silent_connection_gives_way() -> None:
+    house = Fixture(SMALL)
+    bob, first, second, *_ = [house.opened(user) for user in (BOB, ALICE, ALICE, ALICE, ALICE)]
+    house.connections.set_waiting(first)  # it was just answered
+    assert house.opened(ALICE)
+    assert (bob.evicted, first.evicted, second.evicted) == ([], [], [second])
+
+
+def test_when_all_of_a_client_s_connections_work_one_more_is_refused() -> None:
+    house = Fixture(SMALL)
+    doors = [house.working(ALICE) for _ in range(4)]
+    assert house.opened(ALICE) is None
+    assert house.opened(BOB)
+    house.connections.remove(doors[0])
+    assert house.opened(ALICE)
+
+
+def test_over_the_limit_of_all_whoever_has_most_gives_way() -> None:
+    house = Fixture(SMALL)
+    bobs = [house.opened(BOB) for _ in range(2)]
+    alices = [house.opened(ALICE) for _ in range(4)]
+    assert house.opened(User(3))
+    assert [len(door.evicted) for door in bobs + alices] == [0, 0, 1, 0, 0, 0]
+
+
+def test_a_place_is_reserved_for_the_privileged_when_all_others_work() -> None:
+    house = Fixture(SMALL)
+    for user in (ALICE, ALICE, ALICE, BOB, BOB, BOB):
+        assert house.working(user)
+    assert house.opened(User(3)) is None
+    assert house.working(ROOT)
+    assert house.opened(ROOT) is None
+
+
+def test_a_few_responses_of_a_client_may_wait_to_be_read() -> None:
+    house = Fixture(ConnectionLimits(stalled=2))
+    for user in (ALICE, BOB):
+        house.working(user)
+    assert [house.connections.add_stalled(ALICE) for _ in range(3)] == [True, True, False]
+    assert house.connections.add_stalled(BOB)
+    for _ in range(2):
+        house.connections.remove_stalled(ALICE)
+    assert house.connections.add_stalled(ALICE)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("fe80::1%lo", "fe80::2%lo", True),
+        ("", "", True),
+    ],
+)
+def test_remote_clients_share_by_address_and_ipv6_by_network(one, other, same) -> None:
+    assert (RemoteClient(one).share_key == RemoteClient(other).share_key) is same
+
+
+def test_half_of_the_descriptors_is_left_to_everything_else(monkeypatch) -> None:
+    for soft, wanted in ((20_000, (512, 256)), (256, (112, 56)), (-1, (512, 256))):
+        monkeypatch.setattr("resource.getrlimit", lambda _kind, soft=soft: (soft, soft))
+        fitted = fit_descriptors(ConnectionLimits())
+        assert (fitted.connections, fitted.per_client) == wanted
