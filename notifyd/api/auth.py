@@ -1,33 +1,74 @@
-"""Who is at the other end of a connection, as the kernel tells it, and what they may do."""
+"""Who is at the other end of a connection, by the kernel's account, and what they may do."""
 
+import asyncio
 import grp
 import os
 import socket
 import struct
 from dataclasses import dataclass
+from http import HTTPStatus
 
+from notifyd.http.errors import HttpError
 from notifyd.model.errors import ConfigError
 from notifyd.model.notifications import Peer
 
 _UCRED = struct.Struct("=iII")
 _SO_PEERGROUPS = 59  # Linux 4.13; the socket module does not name it
-_LONGEST_OPTION = 1024  # what getsockopt takes in Python: 256 groups
+_LONGEST_OPTION = 1024  # the most that getsockopt takes in Python: 256 groups
 _GID = struct.Struct("=I")
-_NOBODY = Peer(uid=-1, gid=-1, pid=-1)
+_UNKNOWN = Peer(uid=-1, gid=-1, pid=-1)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A connected client. admin: may see, cancel and reload what is everyone's."""
+    """A connected client. admin: may see, cancel and reload what belongs to all."""
 
     peer: Peer
     admin: bool
+
+    @property
+    def share_key(self) -> int:
+        return self.peer.uid
+
+    @property
+    def is_privileged(self) -> bool:
+        return self.admin
+
+    @property
+    def visible_uid(self) -> int | None:
+        """Whose notifications the caller may see; None for everyone's."""
+        return None if self.admin else self.peer.uid
+
+    def require_admin(self, action: str) -> None:
+        """Raise an HttpError of 403 unless the caller may do this; `action` is a verb."""
+        if not self.admin:
+            who = "root, the daemon's own user and members of [socket] admin_group"
+            raise HttpError(HTTPStatus.FORBIDDEN, "forbidden", f"only {who} may {action}")
+
+
+class Authorizer:
+    """Admins are root, the daemon's own user, and the members of `[socket] admin_group`."""
+
+    def __init__(self, group: str | None) -> None:
+        self._admin_uids = frozenset({0, os.geteuid()})
+        self._admin_gid = None if group is None else group_id(group, "admin_group")
+
+    def caller(self, transport: asyncio.BaseTransport) -> Caller:
+        sock: socket.socket = transport.get_extra_info("socket")
+        peer = peer_of(sock)
+        return Caller(peer, peer.uid in self._admin_uids or self._is_admin_member(peer, sock))
+
+    def _is_admin_member(self, peer: Peer, sock: socket.socket) -> bool:
+        # The groups are the kernel's, from the moment of connecting, as for the socket's mode:
+        # no name service is asked, so none can stall the event loop.
+        gid = self._admin_gid
+        return gid is not None and (peer.gid == gid or gid in groups_of(sock))
 
 
 def peer_of(sock: socket.socket) -> Peer:
     """Read SO_PEERCRED: the client's on an accepted socket, the listener's on a connected one."""
     if sock.family != socket.AF_UNIX:
-        return _NOBODY
+        return _UNKNOWN
     pid, uid, gid = _UCRED.unpack(
         sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     )
@@ -43,29 +84,12 @@ def groups_of(sock: socket.socket) -> frozenset[int]:
     return frozenset(gid for (gid,) in _GID.iter_unpack(raw))
 
 
-class Authorizer:
-    """Root, the daemon's own user, and the members of `[socket] admin_group`."""
-
-    def __init__(self, group: str | None) -> None:
-        self._uids = frozenset({0, os.geteuid()})
-        self._gid = None if group is None else group_id(group, "admin_group")
-
-    def caller(self, sock: socket.socket) -> Caller:
-        peer = peer_of(sock)
-        return Caller(peer, peer.uid in self._uids or self._member(peer, sock))
-
-    def _member(self, peer: Peer, sock: socket.socket) -> bool:
-        # The kernel's word from the moment of connecting, as for the socket's own mode: no name
-        # service is asked, so none can stall the loop.
-        return self._gid is not None and (peer.gid == self._gid or self._gid in groups_of(sock))
-
-
 def group_id(name: str, key: str) -> int:
     """Look a group up by name; `key` is the setting that a ConfigError names."""
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
-        mend = f"create it with `groupadd {name}` or name another"
+        fix = f"create it with `groupadd {name}` or name another"
         raise ConfigError(
-            [f"socket.{key}: there is no such group on this machine: {mend} (got {name!r})"]
+            [f"socket.{key}: there is no such group on this machine: {fix} (got {name!r})"]
         ) from None

@@ -1,61 +1,60 @@
-"""The local API's server: one listening socket, every outcome an answer in JSON."""
+"""The local API on its Unix socket."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiohttp import web
-
 from notifyd.api.auth import Authorizer
-from notifyd.api.connection import Connection, Connections, Limits
 from notifyd.api.control import Control
-from notifyd.api.errors import translated
 from notifyd.api.listener import BACKLOG, Listener
-from notifyd.api.rate_limit import UserRateLimiter
-from notifyd.api.responses import answered, response
-from notifyd.api.routes import Routes
+from notifyd.api.routes.daemon import DaemonRoutes
+from notifyd.api.routes.notifications import NotificationRoutes
+from notifyd.api.routes.triggers import TriggerRoutes
 from notifyd.config.sections import SocketConfig
-from notifyd.model.errors import NotifydError
+from notifyd.http import server
+from notifyd.http.open_connections import ConnectionLimits
+from notifyd.http.rate_limit import Rate, RateLimiter
+from notifyd.http.request import BodyLimits
+from notifyd.http.routing import Router
 
-_LAST_ANSWERS = 1.0
+_LAST_RESPONSES = 1.0
+"""Seconds that requests at work get when the daemon shuts down."""
+
+_UNAVAILABLE = ("/v1/events", "/v1/heartbeats/", "/v1/triggers/")
+"""Paths of the contract that this version does not serve."""
 
 
 @asynccontextmanager
 async def serve(
-    control: Control, settings: SocketConfig, listener: Listener, *, limits: Limits | None = None
+    control: Control,
+    settings: SocketConfig,
+    listener: Listener,
+    *,
+    limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[None]:
-    """Answer on `listener` while inside; on the way out requests in hand get a last second.
-
-    The listener stays its owner's to close.
-    """
-    limits = limits or Limits()
-    routes = Routes(
-        control, UserRateLimiter(settings.rate), max_body=settings.max_body, body_time=limits.body
+    """Answer on `listener` while inside; the listener stays its owner's to close."""
+    limits = limits or ConnectionLimits()
+    limiter = RateLimiter[int](
+        Rate(settings.rate.max, settings.rate.per),
+        subject="uid",
+        code="too_many_requests",
+        setting="[socket] rate",
     )
-    connections = Connections(_Front(routes), Authorizer(settings.admin_group), limits)
-    runner = web.ServerRunner(connections, shutdown_timeout=_LAST_ANSWERS)
-    await runner.setup()
-    try:
-        # A duplicate, because the runner closes what it was given: the path is the listener's.
-        await web.SockSite(runner, listener.socket.dup(), backlog=BACKLOG).start()
-        yield
-    finally:
-        routes.stop_waiting()
-        await runner.cleanup()
-
-
-class _Front:
-    """Turns what the routes say into a response; our own faults are the connection's to tell."""
-
-    def __init__(self, routes: Routes) -> None:
-        self._routes = routes
-
-    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = request.protocol
-        if not isinstance(connection, Connection):
-            raise TypeError(f"{connection!r} was not made by Connections")
-        connection.busy()
+    notifications = NotificationRoutes(control, limiter)
+    router = Router(
+        notifications.routes() + TriggerRoutes(control).routes() + DaemonRoutes(control).routes(),
+        BodyLimits(settings.max_body, limits.body, "[socket] max_body"),
+        unavailable=_UNAVAILABLE,
+    )
+    authorizer = Authorizer(settings.admin_group)
+    async with server.serve(
+        listener.socket,
+        router,
+        authorizer.caller,
+        limits,
+        grace=_LAST_RESPONSES,
+        backlog=BACKLOG,
+    ):
         try:
-            answer = await self._routes(request, connection.caller)
-            return response(answer.status, answer.body)
-        except NotifydError as error:
-            return answered(translated(error))
+            yield
+        finally:
+            notifications.stop_waiting()

@@ -10,10 +10,11 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from notifyd.config.paths import is_loopback, user_state_dir
+from notifyd.http.rate_limit import Rate
 from notifyd.model.errors import NotifydError
 from notifyd.relay.credentials import ClientCredentials
-from notifyd.relay.rate_limit import SendRate
 from notifyd.relay.server import RATE, Relay
+from notifyd.telemetry import logging
 
 HELP = "serve the Notifications API from this machine, with an inbox page"
 
@@ -60,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    logging.configure("info", "auto")
     asyncio.run(_serve(args))
     return 0
 
@@ -73,7 +75,7 @@ async def _serve(args: argparse.Namespace) -> None:
         args.database or user_state_dir(os.environ) / "relay.db",
         address.host,
         address.port,
-        rate=SendRate(args.rate, 60.0),
+        rate=Rate(args.rate, 60.0),
         client=_client(),
     ) as relay:
         if not is_loopback(address.host):

@@ -1,13 +1,12 @@
 """Keeps web pages of other sites away: names that we do not listen on, and foreign origins."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from aiohttp import web
-
 from notifyd.config.paths import is_ip_address
-from notifyd.relay.errors import Handler, RequestError
+from notifyd.http.errors import HttpError, printable
 
 _OURS = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -27,18 +26,18 @@ class HostCheck:
     def check(self, headers: Mapping[str, str]) -> None:
         host = headers.get("Host", "")
         if not self._knows(_hostname(host)):
-            raise RequestError(403, "host_refused", f"this relay is not called {host!r}")
+            raise _forbidden("host_refused", f"this relay is not called {printable(host)!r}")
         origin = headers.get("Origin")
         if origin is not None and _netloc(origin) != host.lower():
-            raise RequestError(403, "origin_refused", f"pages of {origin!r} may not use this relay")
+            sentence = f"pages of {printable(origin)!r} may not use this relay"
+            raise _forbidden("origin_refused", sentence)
 
     def _knows(self, hostname: str) -> bool:
         return hostname in self._names or (self._any_address and is_ip_address(hostname))
 
-    @web.middleware
-    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        self.check(request.headers)
-        return await handler(request)
+
+def _forbidden(code: str, sentence: str) -> HttpError:
+    return HttpError(HTTPStatus.FORBIDDEN, code, sentence)
 
 
 def is_wildcard(host: str) -> bool:

@@ -1,17 +1,21 @@
 """The inbox: its page, and the stream of events that every open page listens to."""
 
 import asyncio
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hmac import compare_digest
+from http import HTTPStatus
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
+from notifyd.http.errors import HttpError
+from notifyd.http.event_stream import EventStream
+from notifyd.http.open_connections import RemoteClient
+from notifyd.http.request import Request
+from notifyd.http.responses import content_response
+from notifyd.http.routing import Route
 from notifyd.model.errors import StoreUnavailableError
-from notifyd.model.notifications import Json
 from notifyd.relay import notifications
-from notifyd.relay.errors import RequestError
 from notifyd.relay.inbox_page import load
 from notifyd.relay.store import RelayStore
 
@@ -21,12 +25,16 @@ REPLAYED = 100
 MOST_PAGES = 64
 """How many pages may be open at once."""
 
-_AT_ONCE = 100
-_HEARTBEAT = 15.0
-"""Seconds after which a silent stream says that it is still there."""
+_BATCH = 100
+"""How many notifications are read from the store at once."""
+
+_KEEP_ALIVE = 15.0
+"""Seconds of silence after which a comment is sent: a dead connection fails then."""
+
+_RETRY = 2.0
+"""Seconds after which a page reconnects."""
 
 _HEADERS = {
-    hdrs.CACHE_CONTROL: "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -38,102 +46,101 @@ class InboxConnections:
     """The open pages. Each reads from the store at its own pace: here it is only woken."""
 
     def __init__(self) -> None:
-        self._listening: dict[asyncio.Event, web.Request] = {}
-        self.closing = False
+        self._streams: dict[asyncio.Event, EventStream] = {}
+        self.is_closing = False
 
     @property
     def open(self) -> int:
         """How many pages are connected now."""
-        return sum(_connected(request) for request in self._listening.values())
+        return sum(stream.is_connected for stream in self._streams.values())
 
     @contextmanager
-    def listening(self, request: web.Request) -> Iterator[asyncio.Event]:
-        news = asyncio.Event()
-        self._listening[news] = request
+    def listening(self, stream: EventStream) -> Iterator[asyncio.Event]:
+        """Count a page while inside; the event is set when there may be something new for it."""
+        changed = asyncio.Event()
+        self._streams[changed] = stream
         try:
-            yield news
+            yield changed
         finally:
-            del self._listening[news]
+            del self._streams[changed]
 
     def wake(self) -> None:
-        for news in self._listening:
-            news.set()
+        for changed in self._streams:
+            changed.set()
 
-    async def close(self, _app: web.Application) -> None:
-        self.closing = True
+    def close(self) -> None:
+        """End every stream, now and later."""
+        self.is_closing = True
         self.wake()
 
 
 class Inbox:
     """The secret stands in the page's address and not in a cookie.
 
-    A cookie knows no ports: every other server on this host that the browser meets, whoever
-    runs it, would be handed it.
+    A cookie is not bound to a port: the browser would send it to every other server on this host,
+    whoever runs it.
     """
 
-    def __init__(self, store: RelayStore, pages: InboxConnections, key: str) -> None:
+    def __init__(self, store: RelayStore, connections: InboxConnections, key: str) -> None:
         self._store = store
-        self._pages = pages
+        self._connections = connections
         self._key = key.encode()
-        self._document = load()
+        self._page = load()
 
-    def routes(self) -> list[web.RouteDef]:
+    def routes(self) -> list[Route[RemoteClient]]:
         return [
-            web.get("/inbox", self._show),
-            web.get("/inbox/events", self._stream, allow_head=False),
-            web.get("/favicon.ico", self._icon),
+            Route("GET", "/inbox", self._show),
+            Route("GET", "/inbox/events", self._stream, head=False),
+            Route("GET", "/favicon.ico", self._icon),
         ]
 
-    async def _show(self, request: web.Request) -> web.Response:
-        self._check(request)
-        headers = {**_HEADERS, "Content-Security-Policy": self._document.policy}
-        return web.Response(text=self._document.html, content_type="text/html", headers=headers)
+    async def _show(self, request: Request[RemoteClient]) -> web.Response:
+        self._check_key(request)
+        headers = {**_HEADERS, "Content-Security-Policy": self._page.policy}
+        return content_response(self._page.html.encode(), "text/html; charset=utf-8", headers)
 
-    async def _icon(self, _request: web.Request) -> web.Response:
-        return web.Response(text=self._document.icon, content_type="image/svg+xml")
+    async def _icon(self, _request: Request[RemoteClient]) -> web.Response:
+        return content_response(self._page.icon.encode(), "image/svg+xml")
 
-    async def _stream(self, request: web.Request) -> web.StreamResponse:
-        self._check(request)
-        if self._pages.open >= MOST_PAGES:
-            raise RequestError(
-                503, "too_many_pages", f"{MOST_PAGES} inbox pages are open: close some"
-            )
-        seen = await self._seen(request)
-        response = web.StreamResponse(headers={**_HEADERS, "X-Accel-Buffering": "no"})
-        response.content_type = "text/event-stream"
-        await response.prepare(request)
+    async def _stream(self, request: Request[RemoteClient]) -> web.StreamResponse:
+        self._check_key(request)
+        if self._connections.open >= MOST_PAGES:
+            sentence = f"{MOST_PAGES} inbox pages are open; close some"
+            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_pages", sentence)
+        last_seq = await self._last_seq(request)
+        stream = await EventStream.open(request.http, _HEADERS, _RETRY)
         with (
-            self._pages.listening(request) as news,
-            # The page was closed, or must come back later: it is too late for another answer.
+            self._connections.listening(stream) as changed,
+            # The page was closed, or must come back later: it is too late for another response.
             suppress(ConnectionError, StoreUnavailableError),
         ):
-            await self._tell(response, news, seen)
-        return response
+            await self._send_events(stream, changed, last_seq)
+        return stream.response
 
-    async def _tell(self, response: web.StreamResponse, news: asyncio.Event, seen: int) -> None:
-        """Write what came after `seen`, then whatever comes, until the relay ends."""
-        live = False
-        await response.write(b"retry: 2000\n\n")
-        while not self._pages.closing:
-            news.clear()
-            batch = await self._store.run(notifications.after, seen, _AT_ONCE)
-            for received in batch:
-                event = _event("notification", received.as_json(), received.seq)
-                await response.write(event)
-                seen = received.seq
+    async def _send_events(
+        self, stream: EventStream, changed: asyncio.Event, last_seq: int
+    ) -> None:
+        """Send the notifications after `last_seq`, then each new one, until the relay ends."""
+        is_live = False
+        while not self._connections.is_closing:
+            changed.clear()
+            batch = await self._store.run(notifications.after, last_seq, _BATCH)
+            for stored in batch:
+                await stream.send("notification", stored.as_json(), stored.seq)
+                last_seq = stored.seq
             if batch:
                 continue
-            if not live:
-                await response.write(_event("live", {"seq": seen}))
-                live = True
+            if not is_live:
+                await stream.send("live", {"seq": last_seq})
+                is_live = True
             try:
-                async with asyncio.timeout(_HEARTBEAT):
-                    await news.wait()
+                async with asyncio.timeout(_KEEP_ALIVE):
+                    await changed.wait()
             except TimeoutError:
-                await response.write(b": still here\n\n")
+                await stream.keep_alive()
 
-    async def _seen(self, request: web.Request) -> int:
-        """Give the number after which to begin: what the page saw last, or the latest few."""
+    async def _last_seq(self, request: Request[RemoteClient]) -> int:
+        """Return the number after which to begin: the last that the page saw, or the latest few."""
         last = request.headers.get("Last-Event-ID", "")
         if last.isdecimal() and last.isascii():
             newest = await self._store.run(notifications.newest)
@@ -141,17 +148,8 @@ class Inbox:
                 return int(last)
         return await self._store.run(notifications.before_latest, REPLAYED)
 
-    def _check(self, request: web.Request) -> None:
-        given = request.query.get("key", "").encode("utf-8", "replace")
+    def _check_key(self, request: Request[RemoteClient]) -> None:
+        given = request.http.query.get("key", "").encode("utf-8", "replace")
         if not compare_digest(given, self._key):
-            sentence = "the key in this address is not the inbox's: use the one the relay printed"
-            raise RequestError(403, "forbidden", sentence)
-
-
-def _connected(request: web.Request) -> bool:
-    return request.transport is not None and not request.transport.is_closing()
-
-
-def _event(kind: str, data: Json, seq: int | None = None) -> bytes:
-    name = "" if seq is None else f"id: {seq}\n"
-    return f"{name}event: {kind}\ndata: {json.dumps(data)}\n\n".encode()
+            sentence = "wrong key in the address; open the one that the relay printed"
+            raise HttpError(HTTPStatus.FORBIDDEN, "forbidden", sentence)

@@ -1,31 +1,32 @@
-"""A sliding window, exact: never more than `max` in any `per` seconds, and when there is room."""
+"""How fast each workspace may send: the platform's own limit, so the window is exact."""
 
 from collections import deque
-from typing import NamedTuple
+
+from notifyd.http.rate_limit import Rate
 
 _SWEEP_ABOVE = 1000
-"""Keys kept before those that have gone quiet are looked for."""
-
-
-class SendRate(NamedTuple):
-    """At most `max` in any window of `per` seconds."""
-
-    max: int
-    per: float
+"""Workspaces kept before those that have gone quiet are looked for."""
 
 
 class WorkspaceRateLimiter:
-    """Counts per key. A leaky bucket would allow twice `max` in one window."""
+    """A sliding window for each workspace: never more than `max` in any `per` seconds.
 
-    def __init__(self, rate: SendRate) -> None:
+    A leaky bucket lets twice as many pass in its first window. A daemon that promises to keep to
+    the platform's limit can be checked against this one.
+    """
+
+    def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._taken: dict[str, deque[float]] = {}
 
-    def take(self, key: str, mono: float) -> float:
-        """Take one and return 0.0, or take nothing and return the seconds until there is room."""
+    def take(self, workspace_id: str, mono: float) -> float:
+        """Take one and return 0.0, or take nothing and return the seconds until there is room.
+
+        mono: seconds of a clock that never goes back.
+        """
         if len(self._taken) > _SWEEP_ABOVE:
             self._sweep(mono)
-        taken = self._taken.setdefault(key, deque())
+        taken = self._taken.setdefault(workspace_id, deque())
         while taken and taken[0] <= mono - self._rate.per:
             taken.popleft()
         if len(taken) >= self._rate.max:

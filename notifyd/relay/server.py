@@ -1,35 +1,38 @@
 """The relay as one object: bind, open the database, serve, and the way back."""
 
 import errno
-import logging
 import os
 import socket
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
+from notifyd.http import server
+from notifyd.http.open_connections import ConnectionLimits, RemoteClient
+from notifyd.http.rate_limit import Rate
+from notifyd.http.request import BodyLimits
+from notifyd.http.routing import Router
 from notifyd.model.errors import InUseError, NotifydError
 from notifyd.relay import credentials, tokens
 from notifyd.relay.credentials import ClientCredentials, StoredClient
-from notifyd.relay.errors import refusals_as_json
 from notifyd.relay.host_check import HostCheck, is_wildcard
 from notifyd.relay.inbox import Inbox, InboxConnections
-from notifyd.relay.rate_limit import SendRate, WorkspaceRateLimiter
+from notifyd.relay.rate_limit import WorkspaceRateLimiter
 from notifyd.relay.routes import RelayRoutes
 from notifyd.relay.store import Database, RelayStore
 
 MAX_BODY = 64 << 10
 """Bytes that a request's body may have."""
 
-RATE = SendRate(60, 60.0)
+RATE = Rate(60, 60.0)
 """What the platform allows a free workspace."""
 
-_UNHEARD = logging.Logger("unheard", logging.CRITICAL + 1)  # noqa: LOG001 - no program can turn it up
-"""aiohttp tells of malformed requests with a traceback, which anybody could then have us write."""
+LIMITS = ConnectionLimits(header_size=8190, headers=128)
+"""Wider than the local socket's: a browser sends the cookies of every server on this host."""
 
 _GRACE = 2.0
 """Seconds that requests in flight get when the relay ends."""
@@ -48,8 +51,9 @@ class Relay:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        rate: SendRate = RATE,
+        rate: Rate = RATE,
         client: ClientCredentials | None = None,
+        limits: ConnectionLimits = LIMITS,
         wall: Callable[[], float] = time.time,
         mono: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -58,6 +62,7 @@ class Relay:
         self._port = port
         self._rate = rate
         self._client = client
+        self._limits = limits
         self._wall = wall
         self._mono = mono
         self._stack = AsyncExitStack()
@@ -75,15 +80,7 @@ class Relay:
             self._store = await RelayStore.open(self._database)
             stack.push_async_callback(self._store.close)
             key = await self._store.run(credentials.inbox_key)
-            runner = web.AppRunner(
-                self._application(await self._known(), key),
-                access_log=None,
-                logger=_UNHEARD,
-                shutdown_timeout=_GRACE,
-            )
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            await web.SockSite(runner, listener).start()
+            await stack.enter_async_context(self._served(listener, await self._known(), key))
             self.url = _url(listener)
             self.inbox_url = f"{self.url}/inbox?key={key}"
             self._stack = stack.pop_all()
@@ -113,17 +110,26 @@ class Relay:
         await self._store.run(credentials.keep_client, known)
         return known
 
-    def _application(self, client: StoredClient, inbox_key: str) -> web.Application:
+    @asynccontextmanager
+    async def _served(
+        self, listener: socket.socket, client: StoredClient, inbox_key: str
+    ) -> AsyncIterator[None]:
         pages = InboxConnections()
-        limit = WorkspaceRateLimiter(self._rate)
-        api = RelayRoutes(self._store, client, limit, pages, wall=self._wall, mono=self._mono)
-        app = web.Application(
-            middlewares=[refusals_as_json, HostCheck(self._host).middleware],
-            client_max_size=MAX_BODY,
-        )
-        app.add_routes(api.routes() + Inbox(self._store, pages, inbox_key).routes())
-        app.on_shutdown.append(pages.close)
-        return app
+        limiter = WorkspaceRateLimiter(self._rate)
+        api = RelayRoutes(self._store, client, limiter, pages, wall=self._wall, mono=self._mono)
+        inbox = Inbox(self._store, pages, inbox_key)
+        router = Router(api.routes() + inbox.routes(), BodyLimits(MAX_BODY, self._limits.body))
+        host_check = HostCheck(self._host)
+
+        async def respond(request: web.BaseRequest, remote: RemoteClient) -> web.StreamResponse:
+            host_check.check(request.headers)
+            return await router(request, remote)
+
+        async with server.serve(listener, respond, RemoteClient.of, self._limits, grace=_GRACE):
+            try:
+                yield
+            finally:
+                pages.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,6 +1,7 @@
 import pytest
 
-from support.socket_api import BRISK, daemon
+from support.listeners import BRISK, LISTENERS
+from support.socket_api import daemon
 
 
 @pytest.fixture
@@ -10,8 +11,15 @@ async def served(tmp_path):
         yield running
 
 
-@pytest.fixture
-async def brisk(tmp_path):
+@pytest.fixture(params=LISTENERS)
+async def listener(request, tmp_path):
+    """The local API and the relay, each at its shipped limits."""
+    async with LISTENERS[request.param](tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(params=LISTENERS)
+async def brisk(request, tmp_path):
     """The same with short limits, for clients that let them pass."""
-    async with daemon(tmp_path / "s", limits=BRISK) as running:
+    async with LISTENERS[request.param](tmp_path, **BRISK) as running:
         yield running

@@ -125,7 +125,7 @@ async def test_send_says_that_stdin_is_closed(served: Daemon):
 async def test_send_fails_when_the_api_refused_the_notification(notifyd, served: Daemon):
     served.control.report = {"status": "failed", "last_error": "the API answered 422"}
     assert await notifyd("send", "--wait", "x") == Ran(
-        1, "", "Not delivered: the API answered 422.\n"
+        1, "", "not delivered: the API answered 422\n"
     )
 
 
@@ -135,15 +135,15 @@ async def test_send_fails_when_the_api_refused_the_notification(notifyd, served:
         (["send"], "nothing to send"),
         (["send", "-d", "novalue", "x"], "write it as k=v (got 'novalue')"),
         (["send", "-p", "huge", "x"], "invalid choice: 'huge'"),
-        (["send", "--delay", "5", "x"], 'invalid duration "5": add a unit'),
-        (["send", "--delay", "9999d", "x"], "delay may be at most 30d (got '9999d')"),
-        (["send", "--wait=2m", "x"], "wait may be at most 1m (got '2m')"),
+        (["send", "--delay", "5", "x"], 'delay: invalid duration "5": add a unit'),
+        (["send", "--delay", "9999d", "x"], "delay: must be at most 30d (got '9999d')"),
+        (["send", "--wait=2m", "x"], "wait: must be at most 1m (got '2m')"),
         (["send", "--wait", "5s", "-t", "w"], "--wait=5s"),
         (["send", "--wait[=D]", "x"], "--wait: write it like"),
         (["send", "--wait=a&b", "x"], "--wait: write it like"),
         (["send", "--titel", "x"], "unrecognized arguments: --titel"),
         (["send", "-t"], "expected one argument"),
-        (["history", "-n", "0"], "limit must be between 1 and 1000"),
+        (["history", "-n", "0"], "limit: must be between 1 and 1000"),
         (["cancel"], "required"),
         (["snd"], "there is no command 'snd'; did you mean 'send'?"),
         (["zzz"], "`notifyd --help` lists them"),
@@ -169,8 +169,8 @@ async def test_try_again_later_is_75(tmp_path):
 
 
 async def test_a_full_disk_is_75(notifyd, served: Daemon):
-    served.control.failure = StoreUnavailableError("The disk is full.")
-    assert await notifyd("send", "x") == Ran(75, "", "The disk is full.\n")
+    served.control.failure = StoreUnavailableError("the disk is full")
+    assert await notifyd("send", "x") == Ran(75, "", "the disk is full\n")
 
 
 # --- where the daemon is
@@ -256,7 +256,7 @@ async def test_cancel_by_id_and_by_key(notifyd):
     await notifyd("send", "-k", "k&?", "x")
     assert (await notifyd("cancel", "n1")).out == "n1 is cancelled.\n"
     assert (await notifyd("cancel", "-k", "k&?")).out == "n2 is cancelled.\n"
-    assert await notifyd("cancel", "n/9") == Ran(1, "", "There is no such notification.\n")
+    assert await notifyd("cancel", "n/9") == Ran(1, "", "no queued notification with that id\n")
 
 
 async def test_mute_says_until_when(notifyd, served: Daemon):
@@ -267,7 +267,7 @@ async def test_mute_says_until_when(notifyd, served: Daemon):
     assert served.control.muted[""] == 0.0
     ran = await notifyd("mute", "1 hour")
     assert (ran.status, ran.out) == (2, "")
-    assert "invalid duration" in ran.err
+    assert "for: invalid duration" in ran.err
     assert (await notifyd("mute", "ap", "1h")).status == 2
 
 
@@ -284,7 +284,7 @@ async def test_retry_by_id_all_that_failed_and_what_waits(notifyd, served: Daemo
         await notifyd("send", "x")
         list(served.control.rows.values())[-1]["status"] = "failed"
     assert await notifyd("retry", "n1") == Ran(0, "n1 is queued.\n", "")
-    assert await notifyd("retry", "n1") == Ran(1, "", "It was delivered.\n")
+    assert await notifyd("retry", "n1") == Ran(1, "", "it was delivered\n")
     assert await notifyd("retry", "--all") == Ran(0, "2 sent again; 2 waiting.\n", "")
     assert await notifyd("retry") == Ran(0, "Nothing waits.\n", "")
     assert json.loads((await notifyd("retry", "--json")).out)["retried"] == 0

@@ -7,16 +7,16 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from notifyd.http.rate_limit import Rate
 from notifyd.model.errors import InUseError, NotifydError
 from notifyd.relay import inbox
-from notifyd.relay.rate_limit import SendRate
 from notifyd.relay.server import Relay
 from support.visitor import Visitor, visiting
 
 
 @pytest.fixture
 async def visitor():
-    async with visiting(rate=SendRate(1000, 60.0)) as opened:
+    async with visiting(rate=Rate(1000, 60.0)) as opened:
         yield opened
 
 

@@ -54,7 +54,7 @@ async def test_waiting_tells_a_failure_as_one(served: Daemon):
     served.control.report = {"status": "failed", "last_error": "the API answered 422"}
     answer = await ask(served.path, "POST", "/notifications/send?wait=5s", {"title": "t"})
     assert answer.refusal == (200, "failed")
-    assert answer.body["error"] == "Not delivered: the API answered 422."
+    assert answer.body["error"] == "not delivered: the API answered 422"
 
 
 async def test_waiting_ends_in_time_with_the_notification_queued(served: Daemon):
@@ -74,17 +74,22 @@ async def test_whoever_waits_is_answered_when_the_daemon_stops(tmp_path):
 WRONG_FIELDS = [
     ({}, "empty", "title"),
     ({"title": " ", "body": "\n"}, "empty", "title"),
-    ({"titel": "x"}, "unknown_field", "did you mean 'title'?"),
-    ({"title": 5}, "wrong_field", "title must be a string, not a number"),
-    ({"title": "x", "body": ["y"]}, "wrong_field", "body must be a string, not a list"),
+    ({"titel": "x"}, "unknown_field", "titel: unknown field; did you mean 'title'?"),
+    ({"title": "x", "massage": "y"}, "unknown_field", "did you mean 'message'?"),
+    ({"title": 5}, "wrong_field", "title: must be a string, not a number"),
+    ({"title": "x", "body": ["y"]}, "wrong_field", "body: must be a string, not a list"),
     ({"body": "x", "message": "y"}, "wrong_field", "message"),
-    ({"title": "x", "priority": "huge"}, "wrong_field", "min, low, default, high, urgent"),
-    ({"title": "x", "priority": 5}, "wrong_field", "priority must be a string"),
+    (
+        {"title": "x", "priority": "huge"},
+        "wrong_field",
+        "'min', 'low', 'default', 'high' or 'urgent'",
+    ),
+    ({"title": "x", "priority": 5}, "wrong_field", "priority: must be 'min'"),
     ({"title": "x", "key": "k" * 201}, "wrong_field", "at most 200 characters"),
-    ({"title": "x", "delay": 30}, "wrong_field", "delay must be a string"),
-    ({"title": "x", "delay": "30"}, "wrong_field", 'delay is an invalid duration "30": add a unit'),
-    ({"title": "x", "delay": "31d"}, "wrong_field", "delay may be at most"),
-    ({"title": "x", "data": "d"}, "wrong_field", "data must be an object, not a string"),
+    ({"title": "x", "delay": 30}, "wrong_field", "delay: must be a string"),
+    ({"title": "x", "delay": "30"}, "wrong_field", 'delay: invalid duration "30": add a unit'),
+    ({"title": "x", "delay": "31d"}, "wrong_field", "delay: must be at most 30d"),
+    ({"title": "x", "data": "d"}, "wrong_field", "data: must be an object, not a string"),
     ({"title": "x", "data": {"a": "x" * 3000}}, "data_too_large", "3000 bytes"),
     ([], "wrong_field", "must be a JSON object, not a list"),
     ("text", "wrong_field", "must be a JSON object, not a string"),
@@ -109,8 +114,8 @@ async def test_a_wrong_wait_keeps_nothing(served: Daemon, wait):
 @pytest.mark.parametrize(
     ("error", "refusal"),
     [
-        (RefusedError("no_room", "The outbox is full."), (503, "no_room")),
-        (StoreUnavailableError("The disk is full."), (503, "store_unavailable")),
+        (RefusedError("no_room", "the outbox is full"), (503, "no_room")),
+        (StoreUnavailableError("the disk is full"), (503, "store_unavailable")),
         (ValueError("a secret of ours"), (503, "internal")),
     ],
 )
@@ -119,24 +124,6 @@ async def test_what_the_daemon_cannot_do_is_told_and_never_a_500(served: Daemon,
     answer = await send(served.path, {"title": "t"})
     assert answer.refusal == refusal
     assert "secret" not in answer.body["error"]
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (
-            "there is no trigger 'ap' here; did you mean 'app'?",
-            "There is no trigger 'ap' here; did",
-        ),
-        ("it waits", "It waits."),
-        ("It waits.", "It waits."),
-    ],
-)
-async def test_a_refusal_is_a_sentence_with_one_end(served: Daemon, words, sentence):
-    served.control.failure = RefusedError("no_room", words)
-    said = (await send(served.path, {"title": "t"})).body["error"]
-    assert said.startswith(sentence)
-    assert not said.endswith(("?.", ".."))
 
 
 async def test_a_user_who_sends_too_fast_is_told_when_to_come_again(tmp_path):
@@ -207,11 +194,11 @@ async def test_lists_newest_first_and_filters(served: Daemon):
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("limit=0", "limit must be between 1 and 1000"),
-        ("limit=1001", "limit must be"),
-        ("limit=%EF%BC%91", "limit must be"),
-        ("limit=x", "limit must be"),
-        ("status=odd", "status must be one of held"),
+        ("limit=0", "limit: must be between 1 and 1000"),
+        ("limit=1001", "limit: must be"),
+        ("limit=%EF%BC%91", "limit: must be"),
+        ("limit=x", "limit: must be"),
+        ("status=odd", "status: must be 'held', "),
         ("limt=5", "did you mean 'limit'?"),
     ],
 )

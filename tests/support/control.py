@@ -20,6 +20,7 @@ class MemoryControl:
         self.reloaded: Json = {"reloaded": True, "problems": [], "restart": []}
         self.muted: dict[str, float] = {}
         self.waited_for = asyncio.Event()
+        self.settle = asyncio.Event()
         self.report: Json | None = None
         self._numbers = itertools.count(1)
 
@@ -52,7 +53,8 @@ class MemoryControl:
         if self.report is not None:
             return self.report
         self.waited_for.set()
-        return await asyncio.get_running_loop().create_future()
+        await self.settle.wait()
+        return self.report
 
     async def notifications(
         self, *, uid: int | None, status: Status | None, limit: int
@@ -73,10 +75,10 @@ class MemoryControl:
             named = found == notification_id or (key and row["key"] == key)
             if named and (everyone or self.peers[found].uid == peer.uid):
                 if row["status"] == Status.ATTEMPTING:
-                    raise RefusedError("in_flight", "It is on its way already.")
+                    raise RefusedError("in_flight", "it has been tried already")
                 row["status"] = str(Status.CANCELLED)
                 return row
-        raise RefusedError("not_found", "There is no such notification.")
+        raise RefusedError("not_found", "no queued notification with that id")
 
     async def explain(self, trigger: str) -> list[Json]:
         return [{"trigger": trigger or "app", "type": "log", "trail": [], "groups": []}]
@@ -90,7 +92,7 @@ class MemoryControl:
     async def retry(self, *, notification_id: str, peer: Peer, everyone: bool) -> Json:
         row = await self.notification(notification_id, uid=None if everyone else peer.uid)
         if row is None:
-            raise RefusedError("not_found", "there is no such notification of yours")
+            raise RefusedError("not_found", "no notification with that id")
         if row["status"] != Status.FAILED:
             raise RefusedError("finished", "it was delivered")
         row["status"] = str(Status.QUEUED)

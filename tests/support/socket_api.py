@@ -10,17 +10,15 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from notifyd.api.connection import Limits
 from notifyd.api.listener import Listener
 from notifyd.api.server import serve
 from notifyd.config.sections import RateConfig, SocketConfig
+from notifyd.http.open_connections import ConnectionLimits
 from support.control import MemoryControl
 
 PATIENCE = 10.0
 GENEROUS = RateConfig(max=100_000, per="1s")
 JSON = "Content-Type: application/json\r\n"
-POST = b"POST /notifications/send HTTP/1.1\r\nHost: x\r\n" + JSON.encode()
-BRISK = Limits(head=0.2, body=0.2, linger=0.2, write=0.2, idle=0.2)
 
 
 @dataclass(frozen=True)
@@ -39,13 +37,14 @@ class Reply:
     def refusal(self) -> tuple[int, str]:
         """The status and code of an answer that is an error as the contract wants it."""
         assert self.body["success"] is False
-        assert self.body["error"].endswith((".", "?"))
+        assert self.body["error"]
+        assert not self.body["error"].endswith(".")
         return self.status, self.body["code"]
 
 
 @asynccontextmanager
 async def daemon(
-    path: Path, settings: SocketConfig | None = None, limits: Limits | None = None
+    path: Path, settings: SocketConfig | None = None, limits: ConnectionLimits | None = None
 ) -> AsyncIterator[Daemon]:
     settings = settings or SocketConfig(rate=GENEROUS)
     control = MemoryControl()
@@ -84,22 +83,19 @@ async def exchange(path: Path, data: bytes) -> bytes:
         writer.close()
 
 
-def exchange_blocking(path: Path, data: bytes) -> bytes:
-    """As `exchange`, for a thread of its own; says with an EOF that nothing more comes."""
+def exchange_on(sock: socket.socket, data: bytes) -> bytes:
+    """Write bytes and an EOF, whatever the server does; then read until it closes."""
     answer = b""
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(PATIENCE)
-        sock.connect(os.fspath(path))
-        try:
-            sock.sendall(data)
-            sock.shutdown(socket.SHUT_WR)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-        try:
-            while chunk := sock.recv(1 << 16):
-                answer += chunk
-        except ConnectionResetError:
-            pass
+    try:
+        sock.sendall(data)
+        sock.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+    try:
+        while chunk := sock.recv(1 << 16):
+            answer += chunk
+    except ConnectionResetError:
+        pass
     return answer
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from notifyd.config.paths import is_loopback
-from notifyd.relay.errors import RequestError
+from notifyd.http.errors import HttpError
 from notifyd.relay.host_check import HostCheck
 
 
@@ -9,7 +9,7 @@ def refused(listen: str, host: str, origin: str | None = None) -> str:
     headers = {"Host": host} if origin is None else {"Host": host, "Origin": origin}
     try:
         HostCheck(listen).check(headers)
-    except RequestError as error:
+    except HttpError as error:
         return error.code
     return ""
 

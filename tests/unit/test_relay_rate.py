@@ -3,14 +3,15 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.relay.rate_limit import SendRate, WorkspaceRateLimiter
+from notifyd.http.rate_limit import Rate
+from notifyd.relay.rate_limit import WorkspaceRateLimiter
 
 steps = st.lists(st.integers(0, 30), min_size=1, max_size=60)
 
 
 @given(steps, st.integers(1, 5))
 def test_no_window_ever_holds_more_than_the_rate(gaps: list[int], most: int) -> None:
-    limit, now, taken = WorkspaceRateLimiter(SendRate(most, 60.0)), 1000.0, []
+    limit, now, taken = WorkspaceRateLimiter(Rate(most, 60.0)), 1000.0, []
     for gap in gaps:
         now += gap
         if limit.take("w", now) == 0.0:
@@ -22,7 +23,7 @@ def test_no_window_ever_holds_more_than_the_rate(gaps: list[int], most: int) -> 
 
 @given(steps, st.integers(1, 5))
 def test_who_waits_as_told_is_let_in_and_not_a_moment_earlier(gaps: list[int], most: int) -> None:
-    limit, now = WorkspaceRateLimiter(SendRate(most, 60.0)), 1000.0
+    limit, now = WorkspaceRateLimiter(Rate(most, 60.0)), 1000.0
     for gap in gaps:
         now += gap
         if wait := limit.take("w", now):
@@ -33,14 +34,14 @@ def test_who_waits_as_told_is_let_in_and_not_a_moment_earlier(gaps: list[int], m
 
 
 def test_each_workspace_has_its_own_window() -> None:
-    limit = WorkspaceRateLimiter(SendRate(1, 60.0))
+    limit = WorkspaceRateLimiter(Rate(1, 60.0))
     assert limit.take("a", 0.0) == 0.0
     assert limit.take("b", 0.0) == 0.0
     assert limit.take("a", 1.0) == 59.0
 
 
 def test_workspaces_that_went_quiet_are_forgotten_and_no_other() -> None:
-    limit = WorkspaceRateLimiter(SendRate(2, 60.0))
+    limit = WorkspaceRateLimiter(Rate(2, 60.0))
     for number in range(1500):
         limit.take(f"w{number}", 0.0)
     limit.take("busy", 59.0)
@@ -51,7 +52,7 @@ def test_workspaces_that_went_quiet_are_forgotten_and_no_other() -> None:
 
 
 def test_a_refused_request_takes_nothing() -> None:
-    limit = WorkspaceRateLimiter(SendRate(1, 10.0))
+    limit = WorkspaceRateLimiter(Rate(1, 10.0))
     limit.take("w", 0.0)
     waits = [limit.take("w", second) for second in (1.0, 5.0, 9.0)]
     assert all(earlier > later for earlier, later in pairwise(waits))

@@ -5,15 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.relay.errors import RequestError
-from notifyd.relay.schemas import DeviceRequest, RequestSchema, SendRequest, TokenRequest, read
+from notifyd.http.errors import HttpError
+from notifyd.http.schemas import RequestSchema, parse_json
+from notifyd.relay.schemas import DeviceRequest, SendRequest, TokenRequest
 
 DEVICE = {"device_id": "d", "fcm_token": "f", "platform": "ios"}
 
 
-def refusal(form: type[RequestSchema], raw: bytes) -> RequestError:
-    with pytest.raises(RequestError) as caught:
-        read(form, raw)
+def refusal(form: type[RequestSchema], raw: bytes) -> HttpError:
+    with pytest.raises(HttpError) as caught:
+        parse_json(form, raw)
     return caught.value
 
 
@@ -23,18 +24,18 @@ def refusal(form: type[RequestSchema], raw: bytes) -> RequestError:
         (SendRequest, {}, "title, body: at least one"),
         (SendRequest, {"title": "", "body": None}, "title, body: at least one"),
         (SendRequest, {"title": " \n"}, "title, body: at least one"),
-        (SendRequest, {"title": 1}, "title: input should be a valid string"),
-        (SendRequest, {"title": "t", "body": ["b"]}, "body: input should be a valid string"),
-        (SendRequest, {"title": "t", "data": "x"}, "data: input should be an object"),
-        (SendRequest, [], "the body must be a JSON object"),
-        (SendRequest, {"title": 1, "data": 2}, "title: input should be a valid string; data: "),
-        (TokenRequest, {}, "workspace_id: field required"),
+        (SendRequest, {"title": 1}, "title: must be a string, not a number"),
+        (SendRequest, {"title": "t", "body": ["b"]}, "body: must be a string, not a list"),
+        (SendRequest, {"title": "t", "data": "x"}, "data: must be an object, not a string"),
+        (SendRequest, [], "the body must be a JSON object, not a list"),
+        (SendRequest, {"title": 1, "data": 2}, "title: must be a string, not a number; data: "),
+        (TokenRequest, {}, "workspace_id: is required"),
         (TokenRequest, {"workspace_id": ""}, "workspace_id: "),
         (TokenRequest, {"workspace_id": "w", "name": "n" * 121}, "name: "),
         (TokenRequest, {"workspace_id": "w", "metadata": []}, "metadata: "),
         (TokenRequest, {"workspace_id": "w", "metadata": {"device_id": 1}}, "metadata.device_id: "),
         (TokenRequest, {"workspace_id": "w", "metadata": {"channel": {}}}, "metadata.channel: "),
-        (DeviceRequest, DEVICE | {"platform": "fridge"}, "platform: input should be 'ios', "),
+        (DeviceRequest, DEVICE | {"platform": "fridge"}, "platform: must be 'ios', "),
         (DeviceRequest, DEVICE | {"device_id": 7}, "device_id: "),
         (DeviceRequest, DEVICE | {"fcm_token": ""}, "fcm_token: "),
     ],
@@ -52,7 +53,8 @@ def test_a_wrong_field_is_named(form: type[RequestSchema], body: object, sentenc
         b"hello",
         b'{"title": "t"',
         b'{"title": "\xff"}',
-        rb'{"title": "\ud800"}',
+        b'{"title": "t", "data": {"n": NaN}}',
+        b'{"title": "t", "data": {"n": -Infinity}}',
         b'{"data": ' + b"[" * 10_000 + b"]" * 10_000 + b"}",
         b'{"data": {"n": ' + b"9" * 5000 + b"}}",
     ],
@@ -63,17 +65,18 @@ def test_what_is_no_json_is_refused_as_such(raw: bytes) -> None:
     assert str(error).startswith("the body is not JSON: ")
 
 
-@pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"1e999"])
-def test_numbers_that_json_does_not_have_are_refused(number: bytes) -> None:
-    error = refusal(SendRequest, b'{"title": "t", "data": {"n": [' + number + b"]}}")
+def test_a_number_that_is_infinite_is_refused() -> None:
+    error = refusal(SendRequest, b'{"title": "t", "data": {"n": [1e999]}}')
     assert (error.status, str(error)) == (422, "data: holds a number that is not finite")
 
 
 def test_fields_that_only_the_platform_knows_are_ignored() -> None:
-    assert read(SendRequest, b'{"body": "b", "later": 1}').body == "b"
+    assert parse_json(SendRequest, b'{"body": "b", "later": 1}').body == "b"
     assert (
         len(
-            read(TokenRequest, json.dumps({"workspace_id": "w", "name": "n" * 120}).encode()).name
+            parse_json(
+                TokenRequest, json.dumps({"workspace_id": "w", "name": "n" * 120}).encode()
+            ).name
             or ""
         )
         == 120
@@ -89,5 +92,5 @@ values = st.recursive(
 
 @given(st.binary() | values.map(json.dumps).map(str.encode))
 def test_no_bytes_do_more_than_be_refused(raw: bytes) -> None:
-    with suppress(RequestError):
-        read(SendRequest, raw)
+    with suppress(HttpError):
+        parse_json(SendRequest, raw)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from notifyd.api.errors import ApiError
-from notifyd.api.submission import Submission, submission
+from notifyd.api.schemas import Submission
+from notifyd.http.errors import HttpError
+from notifyd.http.schemas import parse_json
 from notifyd.model.notifications import Priority
 from notifyd.text.limits import DATA_LIMIT
 
@@ -37,30 +38,29 @@ surrogates = st.text(st.sampled_from("a\ud800\udc00\udfff"), min_size=1)
 @example(rb'{"title":"\ud800"}')
 def test_every_body_is_a_message_or_a_4xx(raw):
     asked = read(raw)
-    if isinstance(asked, ApiError):
+    if isinstance(asked, HttpError):
         assert asked.status in (400, 422)
-        assert str(asked).endswith((".", "?"))
-        assert len(str(asked)) < 400
+        assert 0 < len(str(asked)) < 800
         return
     assert asked.message.title.strip() or asked.message.body.strip()
-    kept = [asked.message.title, asked.message.body, asked.key]
+    kept = [asked.message.title, asked.message.body, asked.key or ""]
     kept.append(json.dumps(asked.message.data, ensure_ascii=False, allow_nan=False))
     assert "".join(kept).encode().decode() == "".join(kept)
     assert len(kept[-1].encode()) <= DATA_LIMIT
     assert 0 <= asked.delay <= 30 * 86_400
 
 
-def read(raw: bytes) -> Submission | ApiError:
+def read(raw: bytes) -> Submission | HttpError:
     try:
-        return submission(raw)
-    except ApiError as error:
+        return parse_json(Submission, raw)
+    except HttpError as error:
         return error
 
 
 @given(surrogates, surrogates)
 def test_no_lone_surrogate_is_kept(title, inner):
     raw = json.dumps({"title": title, "data": {inner: [inner]}}).encode()
-    message = submission(raw).message
+    message = parse_json(Submission, raw).message
     assert len(message.title) == len(json.loads(json.dumps(title)))
     json.dumps([message.title, message.data], ensure_ascii=False).encode()
 
@@ -72,16 +72,16 @@ def test_data_is_taken_up_to_its_depth(depth, lists):
         value = [value] if lists else {"a": value}
     raw = json.dumps({"title": "t", "data": {"a": value}}).encode()
     if depth <= 32:
-        assert submission(raw).message.data == {"a": value}
+        assert parse_json(Submission, raw).message.data == {"a": value}
     else:
-        with pytest.raises(ApiError, match="32 levels deep"):
-            submission(raw)
+        with pytest.raises(HttpError, match="32 levels deep"):
+            parse_json(Submission, raw)
 
 
 def test_data_is_taken_up_to_its_size():
     filler = "ä" * ((DATA_LIMIT - len('{"a": ""}')) // 2)
     raw = json.dumps({"title": "t", "data": {"a": filler}}).encode()
-    assert submission(raw).message.data == {"a": filler}
+    assert parse_json(Submission, raw).message.data == {"a": filler}
     raw = json.dumps({"title": "t", "data": {"a": filler + "xx"}}).encode()
-    with pytest.raises(ApiError, match=f"at most {DATA_LIMIT} bytes"):
-        submission(raw)
+    with pytest.raises(HttpError, match=f"at most {DATA_LIMIT} bytes"):
+        parse_json(Submission, raw)

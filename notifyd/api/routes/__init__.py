@@ -1,0 +1,1 @@
+"""What each path of the local API does, one module for each group of routes."""

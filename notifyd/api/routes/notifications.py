@@ -1,0 +1,141 @@
+"""Sending, listing, cancelling and retrying notifications."""
+
+import asyncio
+from http import HTTPStatus
+
+from aiohttp import web
+
+from notifyd.api.auth import Caller
+from notifyd.api.control import Control
+from notifyd.api.schemas import (
+    CancelParameters,
+    ListParameters,
+    NoParameters,
+    RetryParameters,
+    SendParameters,
+    Submission,
+)
+from notifyd.http.errors import not_found, printable
+from notifyd.http.rate_limit import RateLimiter
+from notifyd.http.request import Request
+from notifyd.http.responses import json_response, success
+from notifyd.http.routing import Route
+from notifyd.model.notifications import Json, Priority, Status
+
+_NOT_DELIVERED = frozenset({Status.FAILED, Status.EXPIRED, Status.CANCELLED, Status.REPLACED})
+_REPORTED = ("status", "delivered", "failed", "devices", "errors", "skipped", "reason", "detail")
+
+
+class NotificationRoutes:
+    def __init__(self, control: Control, limiter: RateLimiter[int]) -> None:
+        self._control = control
+        self._limiter = limiter
+        self._waits: set[asyncio.Timeout] = set()
+
+    def routes(self) -> list[Route[Caller]]:
+        return [
+            Route("POST", "/notifications/send", self._send),
+            Route("GET", "/v1/notifications", self._list),
+            Route("DELETE", "/v1/notifications", self._cancel_by_key),
+            Route("GET", "/v1/notifications/{id}", self._show),
+            Route("DELETE", "/v1/notifications/{id}", self._cancel),
+            Route("POST", "/v1/notifications/{id}/retry", self._retry),
+            Route("POST", "/v1/retry", self._retry_all),
+        ]
+
+    def stop_waiting(self) -> None:
+        """Answer at once those who wait for a delivery: the daemon is shutting down."""
+        for timeout in self._waits:
+            timeout.reschedule(0.0)
+
+    # --- sending
+
+    async def _send(self, request: Request[Caller]) -> web.Response:
+        peer = request.client.peer
+        await self._limiter.take(peer.uid)
+        wait = request.query(SendParameters).wait
+        submission = await request.json(Submission)
+        notification_id, status = await self._control.submit(
+            submission.message,
+            submission.priority or Priority.DEFAULT,
+            key=submission.key or "",
+            delay=submission.delay,
+            peer=peer,
+        )
+        outcome = await self._outcome(notification_id, wait) if wait else None
+        if outcome is not None:
+            return json_response(_report(notification_id, outcome))
+        shown = Status.HELD if status is Status.HELD else Status.QUEUED
+        accepted: Json = {"success": True, "id": notification_id, "status": shown}
+        return json_response(accepted, HTTPStatus.ACCEPTED)
+
+    async def _outcome(self, notification_id: str, within: float) -> Json | None:
+        try:
+            async with asyncio.timeout(within) as timeout:
+                self._waits.add(timeout)
+                try:
+                    return await self._control.settled(notification_id, within)
+                finally:
+                    self._waits.discard(timeout)
+        except TimeoutError:
+            return None
+
+    # --- listing and cancelling
+
+    async def _list(self, request: Request[Caller]) -> web.Response:
+        parameters = request.query(ListParameters)
+        rows = await self._control.notifications(
+            uid=request.client.visible_uid, status=parameters.status, limit=parameters.limit
+        )
+        return success(notifications=rows)
+
+    async def _show(self, request: Request[Caller]) -> web.Response:
+        request.query(NoParameters)
+        notification_id = request.parameters["id"]
+        row = await self._control.notification(notification_id, uid=request.client.visible_uid)
+        if row is None:
+            raise not_found(f"no notification {printable(notification_id)}, or it is not yours")
+        return success(notifications=[row])
+
+    async def _cancel(self, request: Request[Caller]) -> web.Response:
+        request.query(NoParameters)
+        return await self._cancelled(request.client, request.parameters["id"], key="")
+
+    async def _cancel_by_key(self, request: Request[Caller]) -> web.Response:
+        return await self._cancelled(request.client, "", request.query(CancelParameters).key)
+
+    async def _cancelled(self, caller: Caller, notification_id: str, key: str) -> web.Response:
+        row = await self._control.cancel(
+            notification_id=notification_id, key=key, peer=caller.peer, everyone=caller.admin
+        )
+        return success(notifications=[row])
+
+    # --- sending again
+
+    async def _retry(self, request: Request[Caller]) -> web.Response:
+        request.query(NoParameters)
+        caller = request.client
+        await self._limiter.take(caller.peer.uid)
+        row = await self._control.retry(
+            notification_id=request.parameters["id"], peer=caller.peer, everyone=caller.admin
+        )
+        return success(notifications=[row])
+
+    async def _retry_all(self, request: Request[Caller]) -> web.Response:
+        caller, status = request.client, request.query(RetryParameters).status
+        await self._limiter.take(caller.peer.uid)
+        result = await self._control.retry_all(
+            status=status, peer=caller.peer, everyone=caller.admin
+        )
+        return success(**result)
+
+
+def _report(notification_id: str, row: Json) -> Json:
+    """Report the outcome of a notification, with the API's own figures."""
+    report: Json = {"success": True, "id": notification_id}
+    report |= {name: row[name] for name in _REPORTED if name in row}
+    status = row.get("status")
+    if status in _NOT_DELIVERED:
+        reason = str(row.get("last_error") or f"the notification is {status}")
+        report |= {"success": False, "error": f"not delivered: {reason}", "code": str(status)}
+    return report
