@@ -149,7 +149,7 @@ class Pipeline:
         if files := self._of(FileTriggerConfig):
             usual = min(self.triggers[name].shaping.debounce for name in files)
             kinds["file"] = lambda positions: FileSource(
-                files, positions, wall=self._wall, never=self._own, debounce=usual
+                files, positions, wall=self._wall, excluded=self._own, debounce=usual
             )
         if processes := self._of(ProcessTriggerConfig):
             kinds["process"] = lambda positions: ProcessSource(

@@ -16,17 +16,17 @@ from support.logs import until
 from support.recorder import Recorder
 
 
-def source(recorder, never=(), **triggers):
+def source(recorder, excluded=(), **triggers):
     built = {
         name: FileTriggerConfig.model_validate({"debounce": "0s"} | keys)
         for name, keys in triggers.items()
     }
-    return FileSource(built, dict(recorder.positions), wall=time.time, never=never)
+    return FileSource(built, dict(recorder.positions), wall=time.time, excluded=excluded)
 
 
 @asynccontextmanager
-async def running(recorder, never=(), **triggers):
-    watched = source(recorder, never, **triggers)
+async def running(recorder, excluded=(), **triggers):
+    watched = source(recorder, excluded, **triggers)
     task = asyncio.create_task(watched.run(recorder.emit))
     armed = {f"file:{name}": snapshot.terms for name, snapshot in watched._snapshots.items()}
     try:
@@ -132,7 +132,7 @@ async def test_a_damaged_state_is_reported_once_and_the_others_are_restored(tmp_
         with capture_logs() as logs:
             async with running(recorder, up=keys) as watched:
                 await recorder.until(lambda: len(recorder.events) == 2)
-                await until(lambda watched=watched: watched._folders is not None)
+                await until(lambda watched=watched: watched._watched_dirs is not None)
                 await until(lambda n=problems, logs=logs: len(logs) >= n)
             said = watched.health().messages
         assert len(said) == problems
@@ -277,7 +277,7 @@ async def test_a_flood_is_told_in_full(tmp_path):
 async def test_a_directory_that_may_not_be_read_is_named_until_it_may(
     tmp_path, monkeypatch, pattern
 ):
-    monkeypatch.setattr(file, "LOOK_AGAIN", 0.05)
+    monkeypatch.setattr(file, "UNREADABLE_INTERVAL", 0.05)
     closed = tmp_path / "closed"
     (closed / "sub" / "deep").mkdir(parents=True)
     closed.chmod(0)
@@ -320,7 +320,7 @@ from notifyd.config.triggers import FileTriggerConfig
 from notifyd.sources.files import source as file
 from notifyd.sources.files.source import FileSource
 
-file.POLL_EVERY = 0.1
+file.POLL_INTERVAL = 0.1
 
 async def main(folder):
     told = asyncio.Queue()
@@ -366,18 +366,18 @@ async def test_after_a_gap_in_time_everything_is_looked_at(tmp_path):
     (tmp_path / "in").mkdir()
     trigger = FileTriggerConfig.model_validate(keys)
     watched = FileSource({"up": trigger}, {}, wall=lambda: time.time() + ahead)
-    surveys = []
-    survey = watched._snapshots["up"].survey
-    watched._snapshots["up"].survey = lambda: surveys.append(1) or survey()
+    sweeps = []
+    sweep = watched._snapshots["up"].sweep
+    watched._snapshots["up"].sweep = lambda: sweeps.append(1) or sweep()
     task = asyncio.create_task(watched.run(recorder.emit))
     await recorder.until(lambda: "file:up" in recorder.positions)
     (tmp_path / "in" / "a").touch()
     await recorder.until(lambda: len(recorder.events) == 1)
-    before, ahead = len(surveys), 60.0
+    before, ahead = len(sweeps), 60.0
     (tmp_path / "in" / "b").touch()
     await recorder.until(lambda: len(recorder.events) == 2)
     (tmp_path / "in" / "c").touch()
     await recorder.until(lambda: len(recorder.events) == 3)
-    await until(lambda: len(surveys) > before)  # after the rest that a slow look is followed by
+    await until(lambda: len(sweeps) > before)  # after the rest that a slow look is followed by
     task.cancel()
     await asyncio.wait([task])

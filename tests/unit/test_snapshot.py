@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.config.triggers import FileTriggerConfig
-from notifyd.sources.files.snapshot import FileChange, Snapshot, record
-from notifyd.sources.files.stat_sweep import FileMark, look, printable
+from notifyd.sources.files.snapshot import FileChange, Snapshot, checkpoint_updates
+from notifyd.sources.files.state import FileState, escape_path, read_state
 from notifyd.sources.stored_values import CheckpointValueError
 from support.stored import golden
 
-MARKS = st.one_of(st.none(), st.builds(FileMark, *[st.integers(0, 1)] * 3))
+STATES = st.one_of(st.none(), st.builds(FileState, *[st.integers(0, 1)] * 3))
 
 
 def snapshot(**keys):
@@ -23,53 +23,53 @@ def test_default_events_follow_settle():
     assert snapshot(settle="1s", events=["deleted"]).events == {"deleted"}
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), MARKS)))
+@given(st.lists(st.tuples(st.sampled_from("abc"), STATES)))
 def test_without_settle_every_difference_is_told_once_and_in_turn(looks):
     known, said = snapshot(), {}
-    for path, mark in looks:
-        change = known.observe(path, mark, 0.0)
+    for path, state in looks:
+        change = known.observe(path, state, 0.0)
         before = said.get(path)
-        assert (change is None) == (mark == before)
+        assert (change is None) == (state == before)
         if change:
             kinds = {(True, False): "created", (False, True): "deleted", (False, False): "modified"}
-            assert change.kind == kinds[before is None, mark is None]
-            known.adopt(change)
-            said[path] = mark
-            assert known.observe(path, mark, 0.0) is None
+            assert change.kind == kinds[before is None, state is None]
+            known.apply(change)
+            said[path] = state
+            assert known.observe(path, state, 0.0) is None
 
 
-@given(st.lists(st.tuples(st.sampled_from("ab"), MARKS, st.integers(0, 3))))
+@given(st.lists(st.tuples(st.sampled_from("ab"), STATES, st.integers(0, 3))))
 def test_what_settles_was_unchanged_for_as_long_as_asked(looks):
     known, now = snapshot(settle="2s"), 0
-    steady: dict[str, tuple[FileMark | None, float]] = {}
-    for path, mark, pause in looks:
+    steady: dict[str, tuple[FileState | None, float]] = {}
+    for path, state, pause in looks:
         now += pause
-        if path not in steady or steady[path][0] != mark:
-            steady[path] = (mark, now)
-        change = known.observe(path, mark, now)
+        if path not in steady or steady[path][0] != state:
+            steady[path] = (state, now)
+        change = known.observe(path, state, now)
         if change:
             assert now - steady[path][1] >= 2.0
-            known.adopt(change)
-        assert known.deadline is None or known.deadline > now - 3 * len(looks)
+            known.apply(change)
+        assert known.next_due is None or known.next_due > now - 3 * len(looks)
         deadlines = [deadline for _, deadline in known._unsettled.values()]
         assert deadlines == sorted(deadlines)
 
 
 def test_due_lists_only_what_waited_long_enough():
     known = snapshot(settle="2s")
-    known.observe("a", FileMark(1, 1, 1), 0.0)
-    known.observe("b", FileMark(1, 1, 1), 1.0)
-    assert (known.deadline, known.due(1.9), known.due(2.0)) == (2.0, [], ["a"])
-    assert known.observe("a", FileMark(1, 1, 1), 2.0) == FileChange(
-        "created", "a", FileMark(1, 1, 1)
+    known.observe("a", FileState(1, 1, 1), 0.0)
+    known.observe("b", FileState(1, 1, 1), 1.0)
+    assert (known.next_due, known.due(1.9), known.due(2.0)) == (2.0, [], ["a"])
+    assert known.observe("a", FileState(1, 1, 1), 2.0) == FileChange(
+        "created", "a", FileState(1, 1, 1)
     )
 
 
 def test_a_file_that_goes_before_it_settled_never_was():
     known = snapshot(settle="2s")
-    known.observe("a", FileMark(1, 1, 1), 0.0)
+    known.observe("a", FileState(1, 1, 1), 0.0)
     assert known.observe("a", None, 1.0) is None
-    assert known.deadline is None
+    assert known.next_due is None
 
 
 def test_a_survey_names_differences_and_folders(tmp_path):
@@ -82,54 +82,54 @@ def test_a_survey_names_differences_and_folders(tmp_path):
         )
     )
     gone, foreign = f"{tmp_path}/sub/gone", "/somewhere/else"
-    known.known = {gone: FileMark(0, 0, 0), foreign: FileMark(0, 0, 0)}
-    survey = known.survey()
-    assert dict(survey.differences) == {
-        f"{tmp_path}/sub/a": look(f"{tmp_path}/sub/a"),
+    known.known = {gone: FileState(0, 0, 0), foreign: FileState(0, 0, 0)}
+    swept = known.sweep()
+    assert dict(swept.differences) == {
+        f"{tmp_path}/sub/a": read_state(f"{tmp_path}/sub/a"),
         gone: None,
         foreign: None,
     }
-    assert survey.folders == {str(tmp_path.parent), str(tmp_path), f"{tmp_path}/sub"}
+    assert swept.directories == {str(tmp_path.parent), str(tmp_path), f"{tmp_path}/sub"}
 
 
 def test_a_missing_way_is_watched_where_it_breaks_off(tmp_path):
     missing = snapshot(paths=[f"{tmp_path}/not/yet/*.log"])
-    assert missing.survey().folders == {str(tmp_path)}
+    assert missing.sweep().directories == {str(tmp_path)}
 
 
 def test_a_directory_is_the_same_whatever_is_put_into_it(tmp_path):
-    before = look(str(tmp_path))
+    before = read_state(str(tmp_path))
     (tmp_path / "a").touch()
-    assert look(str(tmp_path)) == before
+    assert read_state(str(tmp_path)) == before
 
 
 def test_a_link_counts_by_itself(tmp_path):
     link = tmp_path / "link"
     link.symlink_to("nowhere")
-    assert look(str(link)) is not None
-    assert look(str(tmp_path / "nowhere")) is None
+    assert read_state(str(link)) is not None
+    assert read_state(str(tmp_path / "nowhere")) is None
 
 
-@given(st.binary(min_size=1, max_size=20).filter(lambda name: b"\0" not in name), MARKS)
-def test_what_is_remembered_is_read_again(name, mark):
+@given(st.binary(min_size=1, max_size=20).filter(lambda name: b"\0" not in name), STATES)
+def test_what_is_remembered_is_read_again(name, state):
     path = "/x/" + name.decode("utf-8", "surrogateescape")
-    (key, value), *_ = record("t", [FileChange("created", path, mark)]).items()
+    (key, value), *_ = checkpoint_updates("t", [FileChange("created", path, state)]).items()
     key.encode()
-    assert key == f"file:t:{printable(path)}"
-    if mark is not None:
+    assert key == f"file:t:{escape_path(path)}"
+    if state is not None:
         again = snapshot()
-        again.load(printable(path), value)
-        assert again.known == {path: mark}
-        assert json.loads(value) == [*mark]
+        again.restore(escape_path(path), value)
+        assert again.known == {path: state}
+        assert json.loads(value) == [*state]
 
 
 def test_the_state_of_a_file_is_written_as_before():
     key, value = golden("file-state")
     known = snapshot()
-    known.load(key.removeprefix("file:up:"), value)
-    ((path, mark),) = known.known.items()
-    assert (path, mark) == ("/srv/up/caf\udce9.csv", FileMark(512, 1764496062123456789, 42))
-    assert record("up", [FileChange("created", path, mark)]) == {key: value}
+    known.restore(key.removeprefix("file:up:"), value)
+    ((path, state),) = known.known.items()
+    assert (path, state) == ("/srv/up/caf\udce9.csv", FileState(512, 1764496062123456789, 42))
+    assert checkpoint_updates("up", [FileChange("created", path, state)]) == {key: value}
 
 
 def test_the_terms_of_a_trigger_are_written_as_before():
@@ -145,19 +145,19 @@ def test_the_terms_of_a_trigger_are_written_as_before():
         ("[1,2]", '"inode" is missing'),
         ('[1,"2",3]', '"mtime_ns" must be an integer'),
         ("[true,2,3]", '"size" must be an integer'),
-        ('{"format": 2, "mark": [1,2,3]}', "a newer version of notifyd wrote it in format 2"),
+        ('{"format": 2, "state": [1,2,3]}', "a newer version of notifyd wrote it in format 2"),
     ],
 )
 def test_a_damaged_state_is_refused(value, said):
     known = snapshot()
     with pytest.raises(CheckpointValueError) as refusal:
-        known.load("/x/a", value)
+        known.restore("/x/a", value)
     assert str(refusal.value).startswith(said)
     assert known.known == {}
 
 
 def test_additional_items_of_a_state_are_ignored():
-    assert FileMark.decode('[1,-2,3,"later"]') == FileMark(1, -2, 3)
+    assert FileState.decode('[1,-2,3,"later"]') == FileState(1, -2, 3)
 
 
 def test_a_name_is_ignored_wherever_it_lies(tmp_path):
@@ -168,9 +168,9 @@ def test_a_name_is_ignored_wherever_it_lies(tmp_path):
     ignore = ["*.swp", "~$*", "node_modules", f"{tmp_path}/sub/f*"]
     found = Snapshot(
         FileTriggerConfig.model_validate({"paths": [f"{tmp_path}/**"], "ignore": ignore})
-    ).survey()
+    ).sweep()
     assert {path for path, _ in found.differences} == {f"{tmp_path}/a.txt", f"{tmp_path}/sub"}
-    assert f"{tmp_path}/node_modules" not in found.folders
+    assert f"{tmp_path}/node_modules" not in found.directories
 
 
 def test_a_name_is_matched_as_written_or_as_a_pattern():

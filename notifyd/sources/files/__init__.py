@@ -1,1 +1,1 @@
-"""Files that come, change and go."""
+"""Files that are created, modified and deleted."""

@@ -1,8 +1,8 @@
-"""What the kernel says of directories, by watchfiles: where it may be worth to look, no more.
+"""Changes in directories as the kernel reports them, through watchfiles: hints where to look.
 
-watchfiles loses events without a sign when the kernel's queue overflows, so nothing may rest on
-hints alone. Directories are watched one by one and not as trees: a tree would follow symbolic
-links out of itself, and enter what was told to be ignored.
+watchfiles drops events silently when the kernel's queue overflows, so nothing relies on hints
+alone. Directories are watched one by one and not as trees: a tree would follow symbolic links out
+of itself, and enter ignored directories.
 """
 
 import asyncio
@@ -13,100 +13,99 @@ from typing import Self
 
 from watchfiles import Change, watch
 
-FLOOD = 1000
-"""Hints kept until they are asked for; with more of them at once some were probably lost."""
+MAX_CHANGES = 1000
+"""Changes kept until they are taken. With more at once, some were probably lost."""
 
 PathChange = tuple[Change, str]
 
 
 class WatchFailedError(Exception):
-    """No hints can be had; the message says why and how to mend it.
+    """Directories cannot be watched. The message says why and how to fix it.
 
-    again: seconds after which to try again. known: there is nothing for anybody to mend.
+    retry_after: seconds. is_expected: there is nothing to fix.
     """
 
-    def __init__(self, sentence: str, again: float, *, known: bool = False) -> None:
-        super().__init__(sentence)
-        self.again = again
-        self.known = known
+    def __init__(self, message: str, retry_after: float, *, is_expected: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.is_expected = is_expected
 
 
 class ChangeStream:
-    """Listens in a thread of its own. step: seconds between two looks into the kernel's queue."""
+    """Watches in a thread of its own. step: seconds between two reads of the kernel's queue."""
 
     def __init__(self, step: float) -> None:
         self._step = max(1, round(step * 1000))
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, "file-hints")
+        self._thread = ThreadPoolExecutor(1, "file-changes")
         self._stop = threading.Event()
-        self._listening: asyncio.Future[None] | None = None
-        self._armed = asyncio.Event()
-        self._news = asyncio.Event()
-        self._heard: set[PathChange] = set()
-        self._flood = False
+        self._watching: asyncio.Future[None] | None = None
+        self._started = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._changes: set[PathChange] = set()
+        self._overflowed = False
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.hush()
+        await self.stop()
         self._thread.shutdown()
 
-    async def arm(self, folders: Iterable[str]) -> None:
-        """Listen to these directories instead, from now on; DeafError if that cannot be."""
-        await self.hush()
+    async def watch(self, directories: Iterable[str]) -> None:
+        """Watch these directories and no others; WatchFailedError if that is impossible."""
+        await self.stop()
         self._stop = threading.Event()
-        self._armed.clear()
-        self._listening = self._loop.run_in_executor(self._thread, self._listen, list(folders))
-        self._listening.add_done_callback(self._ended)
-        await self._armed.wait()
-        self._check()
+        self._started.clear()
+        self._watching = self._loop.run_in_executor(self._thread, self._watch, list(directories))
+        self._watching.add_done_callback(self._on_ended)
+        await self._started.wait()
+        self._raise_if_ended()
 
-    async def hush(self) -> None:
-        """Stop to listen."""
+    async def stop(self) -> None:
         self._stop.set()
-        if self._listening is not None:
-            await asyncio.wait([self._listening])
-            self._listening = None
+        if self._watching is not None:
+            await asyncio.wait([self._watching])
+            self._watching = None
 
     async def wait(self, seconds: float) -> tuple[set[PathChange], bool]:
-        """Wait for hints, at most so long: what was heard, and whether that may not be all.
+        """Wait for changes; returns them, and whether there were too many to keep.
 
-        DeafError if there will be none any more.
+        There are none after the timeout. WatchFailedError if there will be none any more.
         """
         try:
             async with asyncio.timeout(seconds):
-                await self._news.wait()
+                await self._ready.wait()
         except TimeoutError:
             return set(), False
-        self._news.clear()
-        heard, flood = self._heard, self._flood
-        self._heard, self._flood = set(), False
-        self._check()
-        return heard, flood
+        self._ready.clear()
+        changes, overflowed = self._changes, self._overflowed
+        self._changes, self._overflowed = set(), False
+        self._raise_if_ended()
+        return changes, overflowed
 
-    def _check(self) -> None:
-        if self._listening is not None and self._listening.done():
-            error, self._listening = self._listening.exception(), None
-            raise _deaf(error) from error
+    def _raise_if_ended(self) -> None:
+        if self._watching is not None and self._watching.done():
+            error, self._watching = self._watching.exception(), None
+            raise _watch_failed(error) from error
 
-    def _ended(self, _: asyncio.Future[None]) -> None:
-        self._armed.set()
-        self._news.set()
+    def _on_ended(self, _: asyncio.Future[None]) -> None:
+        self._started.set()
+        self._ready.set()
 
-    def _take(self, changes: set[PathChange]) -> None:
-        self._armed.set()
+    def _add(self, changes: set[PathChange]) -> None:
+        self._started.set()
         if changes:
-            self._heard |= changes
-            if len(self._heard) > FLOOD:
-                self._heard, self._flood = set(), True
-            self._news.set()
+            self._changes |= changes
+            if len(self._changes) > MAX_CHANGES:
+                self._changes, self._overflowed = set(), True
+            self._ready.set()
 
-    def _listen(self, folders: list[str]) -> None:
-        """Run in the thread. An empty set, one step after the start, says that all are watched."""
-        first = True
+    def _watch(self, directories: list[str]) -> None:
+        """Run in the thread. The first set, possibly empty, shows that all are watched."""
+        is_first = True
         for changes in watch(
-            *folders,
+            *directories,
             watch_filter=None,
             debounce=max(self._step, 1000),
             step=self._step,
@@ -118,22 +117,22 @@ class ChangeStream:
             recursive=False,
             ignore_permission_denied=False,
         ):
-            if first or changes:
-                first = False
-                self._loop.call_soon_threadsafe(self._take, changes)
+            if is_first or changes:
+                is_first = False
+                self._loop.call_soon_threadsafe(self._add, changes)
 
 
-def _deaf(error: BaseException | None) -> WatchFailedError:
+def _watch_failed(error: BaseException | None) -> WatchFailedError:
     text = str(error)
-    if isinstance(error, FileNotFoundError):  # a directory went away since it was listed
-        return WatchFailedError(text, 0.05, known=True)
-    if "decode path" in text:  # a name that is no UTF-8; only a sweep can tell what became of it
-        return WatchFailedError(text, 2.0, known=True)
-    instead, mend = "so files are looked at every 2 s instead", "raise the limit with `sysctl"
+    if isinstance(error, FileNotFoundError):  # a directory was removed after it was listed
+        return WatchFailedError(text, 0.05, is_expected=True)
+    if "decode path" in text:  # a name that is not UTF-8: only a sweep can find what changed
+        return WatchFailedError(text, 2.0, is_expected=True)
+    instead, fix = "so files are looked at every 2 s instead", "raise the limit with `sysctl"
     if "watch limit" in text:
-        mend += " fs.inotify.max_user_watches=524288`"
-        return WatchFailedError(f"inotify has no watches left, {instead}: {mend}", 300.0)
+        fix += " fs.inotify.max_user_watches=524288`"
+        return WatchFailedError(f"inotify has no watches left, {instead}: {fix}", 300.0)
     if "os error 24" in text or "os error 23" in text:
-        mend += " fs.inotify.max_user_instances=512`"
-        return WatchFailedError(f"inotify has no instances left, {instead}: {mend}", 300.0)
+        fix += " fs.inotify.max_user_instances=512`"
+        return WatchFailedError(f"inotify has no instances left, {instead}: {fix}", 300.0)
     return WatchFailedError(f"inotify cannot be used, {instead}: {text}", 300.0)

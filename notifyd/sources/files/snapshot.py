@@ -1,10 +1,9 @@
-"""What one file trigger knows of its files, and what a new look at them means. No clock, no loop.
+"""The files of one trigger as last reported, and what a new look at them means. No clock, no loop.
 
-Truth is the comparison of two looks, whatever was heard in between: created = it was not known and
-is there; deleted = it was known and is gone; modified = its size, time or inode is another one, so
-a file that was replaced, by a rename or by removing and creating it, counts as modified. A
-directory that matches counts as created and deleted, never as modified; of a symbolic link, the
-link counts.
+Only the comparison of two looks counts: a path is created if it was unknown and exists, deleted if
+it was known and does not exist, and modified if its size, time or inode has changed. So a file that
+was replaced, by a rename or by removing and creating it, is modified. A directory that matches is
+created and deleted, never modified. Of a symbolic link, the link itself counts.
 """
 
 import json
@@ -15,135 +14,135 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from notifyd.config.triggers import FileTriggerConfig
-from notifyd.sources.files.stat_sweep import FileMark, look, printable
+from notifyd.sources.files.state import FileState, escape_path, read_state
 from notifyd.sources.globs import Glob, name_test
 from notifyd.sources.unreadable_dirs import why_closed
 
-Kind = Literal["created", "modified", "deleted"]
+ChangeKind = Literal["created", "modified", "deleted"]
 
 _SURROGATE = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
 
 class FileChange(NamedTuple):
-    kind: Kind
+    kind: ChangeKind
     path: str
-    mark: FileMark | None
+    state: FileState | None
 
 
-class SnapshotDiff(NamedTuple):
-    """One look at everything.
+class SweepResult(NamedTuple):
+    """The result of a look at all files.
 
-    differences: paths that are not as known, with their mark, None if gone.
-    folders: directories in which a match could appear. closed: by directory why it could not be
-    looked into.
+    differences: paths whose state is not the known one, with their state, None if deleted.
+    directories: where a match could appear. unreadable: by directory, why it cannot be read.
     """
 
-    differences: list[tuple[str, FileMark | None]]
-    folders: set[str]
-    closed: dict[str, str]
+    differences: list[tuple[str, FileState | None]]
+    directories: set[str]
+    unreadable: dict[str, str]
 
     def changes(self, snapshot: "Snapshot") -> Iterator[FileChange]:
-        """Give what the differences mean, settled or not."""
-        found = (snapshot.difference(path, mark) for path, mark in self.differences)
+        """Yield the differences as changes, settled or not."""
+        found = (snapshot.compare(path, state) for path, state in self.differences)
         return (change for change in found if change)
 
 
 class Snapshot:
-    """The files of one trigger as they were last told. `never`: directories left out."""
+    """`excluded`: directories whose content never matches."""
 
-    def __init__(self, trigger: FileTriggerConfig, never: tuple[Path, ...] = ()) -> None:
+    def __init__(self, trigger: FileTriggerConfig, excluded: tuple[Path, ...] = ()) -> None:
         self.globs = [
             glob
             for glob in map(Glob, trigger.paths)
-            if not any(glob.root.is_relative_to(folder) for folder in never)
+            if not any(glob.root.is_relative_to(directory) for directory in excluded)
         ]
         self.settle = trigger.settle or 0.0
         default = ["created", "deleted", "modified"] if trigger.settle else ["created", "deleted"]
         self.events: frozenset[str] = frozenset(trigger.events or default)
-        self.known: dict[str, FileMark] = {}
-        self.folders: set[str] = set()
-        """Where a match could appear, by the last survey."""
+        self.known: dict[str, FileState] = {}
+        self.directories: set[str] = set()
+        """Where a match could appear, as of the last sweep."""
         self.terms = json.dumps({"paths": trigger.paths, "ignore": trigger.ignore})
-        """What was asked for when the trigger was armed; under other terms it is armed anew."""
+        """The stored form of what is watched. If it changes, the trigger is armed anew."""
         self._ignored = [Glob(path) for path in trigger.ignore if "/" in path]
         self._ignored_names = [name_test(name) for name in trigger.ignore if "/" not in name]
-        self._never = frozenset(map(str, never))
-        self._unsettled: dict[str, tuple[FileMark | None, float]] = {}
+        self._excluded = frozenset(map(str, excluded))
+        self._unsettled: dict[str, tuple[FileState | None, float]] = {}
 
-    def load(self, path: str, value: str) -> None:
-        """Restore one file from its stored value; CheckpointValueError for an unusable one."""
-        real = _SURROGATE.sub(lambda found: chr(int(found[1], 16)), path)
-        self.known[real] = FileMark.decode(value)
+    def restore(self, path: str, value: str) -> None:
+        """Restore one file from its stored value; CheckpointValueError if it is unusable."""
+        unescaped = _SURROGATE.sub(lambda found: chr(int(found[1], 16)), path)
+        self.known[unescaped] = FileState.decode(value)
 
-    def hears(self, path: str) -> bool:
-        """Say whether the path lies where a match could appear."""
-        return os.path.dirname(path) in self.folders  # noqa: PTH120 - called for every hint
+    def is_watched(self, path: str) -> bool:
+        """Return whether the path is in a directory where a match could appear."""
+        return os.path.dirname(path) in self.directories  # noqa: PTH120 - called for every hint
 
     def matches(self, path: str) -> bool:
-        """Say whether the path, which lies in one of `folders`, is one of ours."""
-        return any(glob.matches(path) for glob in self.globs) and not self._left_out(path)
+        """Return whether a watched path matches."""
+        return any(glob.matches(path) for glob in self.globs) and not self._is_ignored(path)
 
-    def survey(self) -> SnapshotDiff:
-        """Walk over everything. Blocking; changes nothing."""
-        differences: dict[str, FileMark | None] = {}
-        folders: set[str] = set()
-        refused: list[str] = []
-        met: set[str] = set()
+    def sweep(self) -> SweepResult:
+        """Look at all files. Blocking; changes nothing."""
+        differences: dict[str, FileState | None] = {}
+        directories: set[str] = set()
+        unlisted: list[str] = []
+        matched: set[str] = set()
+        skip = self._skip()
         for glob in self.globs:
-            folders.update(_way(glob.root))
-            if not os.path.isdir(glob.root):  # noqa: PTH112 - of a Path it may be an error
-                refused.append(str(glob.root))
-            for found in glob.walk(self._skip(), lambda error: refused.append(error.filename)):
+            directories.update(_nearest_parent(glob.root))
+            if not os.path.isdir(glob.root):  # noqa: PTH112 - a Path may raise
+                unlisted.append(str(glob.root))
+            for found in glob.walk(skip, lambda error: unlisted.append(error.filename)):
                 if found.entered:
-                    folders.add(found.path)
-                if found.matched and found.path not in met:
-                    met.add(found.path)
-                    self._compare(found.path, differences)
-        for path in self.known.keys() - met:
-            if any(glob.matches(path) for glob in self.globs) and not self._left_out(path):
-                self._compare(path, differences)
+                    directories.add(found.path)
+                if found.matched and found.path not in matched:
+                    matched.add(found.path)
+                    self._add_difference(found.path, differences)
+        for path in self.known.keys() - matched:
+            if any(glob.matches(path) for glob in self.globs) and not self._is_ignored(path):
+                self._add_difference(path, differences)
             else:
                 differences[path] = None
-        names = {name.rstrip("/") or "/" for name in refused}
-        folders -= names
-        closed = {name: sentence for name in names if (sentence := why_closed(name))}
-        return SnapshotDiff(list(differences.items()), folders, closed)
+        names = {name.rstrip("/") or "/" for name in unlisted}
+        directories -= names
+        unreadable = {name: reason for name in names if (reason := why_closed(name))}
+        return SweepResult(list(differences.items()), directories, unreadable)
 
-    def observe(self, path: str, mark: FileMark | None, now: float) -> FileChange | None:
-        """Take in one look; gives what it means once that has settled."""
-        change = self.difference(path, mark)
+    def observe(self, path: str, state: FileState | None, now: float) -> FileChange | None:
+        """Take the state of a path; returns its change once it has settled."""
+        change = self.compare(path, state)
         if change is None:
             self._unsettled.pop(path, None)
         elif self.settle:
             before = self._unsettled.get(path)
-            if before is None or before[0] != mark:
-                # Put at the end, so that the first one is always the first that falls due.
+            if before is None or before[0] != state:
+                # Moved to the end, so that the first path is the first to settle.
                 self._unsettled.pop(path, None)
-                self._unsettled[path] = (mark, now + self.settle)
+                self._unsettled[path] = (state, now + self.settle)
                 return None
             if now < before[1]:
                 return None
         return change
 
-    def difference(self, path: str, mark: FileMark | None) -> FileChange | None:
-        """Say what a look means against what is known."""
+    def compare(self, path: str, state: FileState | None) -> FileChange | None:
+        """Return the change from the known state of a path; None if there is none."""
         known = self.known.get(path)
-        if mark == known:
+        if state == known:
             return None
         if known is None:
-            return FileChange("created", path, mark)
-        return FileChange("deleted" if mark is None else "modified", path, mark)
+            return FileChange("created", path, state)
+        return FileChange("deleted" if state is None else "modified", path, state)
 
-    def adopt(self, change: FileChange) -> None:
-        """Know it from now on: call this once it is committed."""
+    def apply(self, change: FileChange) -> None:
+        """Make the changed state the known one: to be called once the change is committed."""
         self._unsettled.pop(change.path, None)
-        if change.mark is None:
+        if change.state is None:
             self.known.pop(change.path, None)
         else:
-            self.known[change.path] = change.mark
+            self.known[change.path] = change.state
 
     def due(self, now: float) -> list[str]:
-        """List the paths that were unchanged for long enough and need one more look."""
+        """List the paths that were unchanged for `settle`, to be looked at once more."""
         paths = []
         for path, (_, deadline) in self._unsettled.items():
             if deadline > now:
@@ -151,59 +150,58 @@ class Snapshot:
             paths.append(path)
         return paths
 
-    def put_off(self, paths: Iterable[str]) -> None:
-        """Ask no more for paths of which nothing can be known; a later survey may."""
+    def discard(self, paths: Iterable[str]) -> None:
+        """Stop waiting for paths whose state is unknown; a later sweep may find them again."""
         for path in paths:
             self._unsettled.pop(path, None)
 
     @property
-    def compares(self) -> bool:
-        """Whether it matters that a file that is known has changed."""
+    def needs_modifications(self) -> bool:
+        """Whether it matters that a known file has been modified."""
         return "modified" in self.events or self.settle > 0
 
     @property
-    def deadline(self) -> float | None:
-        """When the next path falls due."""
+    def next_due(self) -> float | None:
         return next((deadline for _, deadline in self._unsettled.values()), None)
 
-    def _compare(self, path: str, differences: dict[str, FileMark | None]) -> None:
+    def _add_difference(self, path: str, differences: dict[str, FileState | None]) -> None:
         try:
-            mark = look(path)
-        except OSError:  # not to be known is not to be gone
+            state = read_state(path)
+        except OSError:  # unknown is not deleted
             return
-        if mark != self.known.get(path) or path in self._unsettled:
-            differences[path] = mark
+        if state != self.known.get(path) or path in self._unsettled:
+            differences[path] = state
 
     def _skip(self) -> Callable[[str], bool] | None:
-        some = self._ignored or self._ignored_names or self._never
-        return self._left_out if some else None
+        is_needed = self._ignored or self._ignored_names or self._excluded
+        return self._is_ignored if is_needed else None
 
-    def _left_out(self, path: str) -> bool:
+    def _is_ignored(self, path: str) -> bool:
         name = path.rpartition("/")[2]
         return (
-            path in self._never
-            or any(fits(name) for fits in self._ignored_names)
+            path in self._excluded
+            or any(matches(name) for matches in self._ignored_names)
             or any(glob.matches(path) for glob in self._ignored)
         )
 
 
-def record(name: str, changes: list[FileChange]) -> Mapping[str, str | None]:
-    """Write what the store must remember of these changes of the trigger `name`."""
+def checkpoint_updates(trigger: str, changes: Iterable[FileChange]) -> Mapping[str, str | None]:
+    """Return what to store of these changes."""
     return {
-        f"file:{name}:{printable(change.path)}": (
-            None if change.mark is None else change.mark.encode()
+        f"file:{trigger}:{escape_path(change.path)}": (
+            None if change.state is None else change.state.encode()
         )
         for change in changes
     }
 
 
-def _way(root: Path) -> Iterator[str]:
-    """Give the directory above the root, or above what is missing of the way to it.
+def _nearest_parent(root: Path) -> Iterator[str]:
+    """Yield the directory above the root, or the lowest one above it that exists.
 
-    It shows the root coming and going, which the root itself cannot.
+    It shows when the root is created and deleted, which the root itself cannot.
     """
-    for folder in root.parents:
-        if os.path.isdir(folder):  # noqa: PTH112 - of a Path it may be an error
-            if os.access(folder, os.R_OK, effective_ids=True):
-                yield str(folder)
+    for directory in root.parents:
+        if os.path.isdir(directory):  # noqa: PTH112 - a Path may raise
+            if os.access(directory, os.R_OK, effective_ids=True):
+                yield str(directory)
             return

@@ -1,4 +1,4 @@
-"""What one look at a path tells."""
+"""The state of a file as one lstat shows it, and its stored form."""
 
 import contextlib
 import json
@@ -10,11 +10,11 @@ from typing import Final, NamedTuple, Self
 from notifyd.sources.stored_values import StoredFields, decode_json
 
 _ROW: Final = ("size", "mtime_ns", "inode")
-"""The items of a stored mark."""
+"""The items of a stored state."""
 
 
-class FileMark(NamedTuple):
-    """What tells one state of a file from another; a directory's is its inode alone."""
+class FileState(NamedTuple):
+    """A file is modified if this changes; of a directory only the inode is set."""
 
     size: int
     mtime_ns: int
@@ -36,33 +36,33 @@ class FileMark(NamedTuple):
 
 
 class StatResult(NamedTuple):
-    """What was seen at a path. folder: something may lie in it."""
+    """state: None if nothing is at the path. is_dir: it is a directory, or a link to one."""
 
     path: str
-    mark: FileMark | None
-    folder: bool
+    state: FileState | None
+    is_dir: bool
 
 
-def look(path: str) -> FileMark | None:
-    """Look at one path; None if nothing is there, OSError if that cannot be known."""
+def read_state(path: str) -> FileState | None:
+    """Return the state of a path; None if nothing is there. Blocking; OSError if unknown."""
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     if stat.S_ISDIR(found.st_mode):
-        return FileMark(0, 0, found.st_ino)
-    return FileMark(found.st_size, found.st_mtime_ns, found.st_ino)
+        return FileState(0, 0, found.st_ino)
+    return FileState(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
-def looks(paths: Iterable[str]) -> list[StatResult]:
-    """Look at several paths. Blocking; what cannot be known is left out."""
-    seen = []
+def stat_paths(paths: Iterable[str]) -> list[StatResult]:
+    """Return the state of several paths, without those whose state is unknown. Blocking."""
+    results = []
     for path in paths:
         with contextlib.suppress(OSError):
-            seen.append(StatResult(path, look(path), os.path.isdir(path)))  # noqa: PTH112 - the same
-    return seen
+            results.append(StatResult(path, read_state(path), os.path.isdir(path)))  # noqa: PTH112 - strings are faster
+    return results
 
 
-def printable(path: str) -> str:
-    r"""Write bytes of a name that are no UTF-8 as \udcXX, so that any store can hold it."""
+def escape_path(path: str) -> str:
+    r"""Replace bytes that are not UTF-8 by \udcXX, so that the path can be stored and shown."""
     return path.encode("utf-8", "backslashreplace").decode()
