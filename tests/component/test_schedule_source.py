@@ -55,7 +55,7 @@ class Kept:
 
 async def test_a_clock_that_is_put_right_while_it_runs_is_noticed():
     kept, clock, daily = Kept(), Clock("2031-01-01 10:00"), trigger("0 9 * * *")
-    source = ScheduleSource({"daily": daily}, {}, wall=clock, look=0.01)
+    source = ScheduleSource({"daily": daily}, {}, wall=clock, clock_interval=0.01)
     task = asyncio.create_task(source.run(kept.emit))
     for text in ("2026-06-01 08:00", "2026-06-01 09:00:01"):
         await asyncio.wait_for(kept.read.wait(), 5)

@@ -1,1 +1,1 @@
-"""Times that come again: cron expressions, by the clock on the wall."""
+"""Recurring times: cron expressions on the wall clock."""

@@ -1,4 +1,4 @@
-"""The schedule source: fires when a trigger's time comes, once, whatever the clock does."""
+"""The schedule source: one event when a trigger's time comes, however the clock is set."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -20,19 +20,20 @@ from notifyd.sources.stored_values import (
     decode_json,
 )
 
-LOOK: Final = 60.0
-"""Seconds after which the clock is read again: it may have been set, or the machine suspended."""
+CLOCK_INTERVAL: Final = 60.0
+"""Seconds between two reads of the clock: it may be set, and the machine may be suspended."""
 _MOMENT: Final = 1e-4
-_SET_BACK: Final = 86_400.0
-"""Seconds: a time told further ahead than this was told by a clock that was wrong."""
-_LATE: Final = 120.0
-"""Seconds after which a time counts as missed, and is told as such."""
+_CLOCK_WAS_AHEAD: Final = 86_400.0
+"""Seconds: a stored time further in the future than this comes from a clock that was wrong."""
+_MISSED_AFTER: Final = 120.0
+"""Seconds after which a time is reported as missed."""
 
 
 class ScheduleSource:
-    """All schedule triggers. A position is the last time that was told, as seconds of the epoch.
+    """All schedule triggers.
 
-    Of times that passed while nobody ran, the latest alone is told, and that it is late.
+    positions: the last time that was reported, in seconds since the epoch. Of the times that pass
+    while notifyd is stopped, only the latest is reported, as missed.
     """
 
     name = "schedule"
@@ -43,66 +44,68 @@ class ScheduleSource:
         positions: Mapping[str, str],
         *,
         wall: Callable[[], float],
-        look: float = LOOK,
+        clock_interval: float = CLOCK_INTERVAL,
     ) -> None:
-        self._triggers, self._wall, self._look = triggers, wall, look
+        self._triggers, self._wall, self._clock_interval = triggers, wall, clock_interval
         self._keys = {name: _key(name, trigger) for name, trigger in triggers.items()}
-        self._told: dict[str, float] = {}
+        self._last_times: dict[str, float] = {}
         self._refused = RefusedValues(self.name)
         for name, key in self._keys.items():
             if key in positions:
-                self._load(name, key, positions[key])
-        self._strangers = positions.keys() - self._keys.values()
+                self._restore(name, key, positions[key])
+        self._obsolete_keys = positions.keys() - self._keys.values()
 
     def health(self) -> SourceHealth:
         return SourceHealth(self.name, len(self._triggers), tuple(self._refused.problems))
 
-    def _load(self, name: str, key: str, value: str) -> None:
+    def _restore(self, name: str, key: str, value: str) -> None:
         try:
-            self._told[name] = decode_time(value)
+            self._last_times[name] = decode_time(value)
         except CheckpointValueError as error:
             what = f"last time of trigger {name}"
             consequence = "times that passed while notifyd was stopped are not reported"
             self._refused.add(key, what, error, consequence)
 
     async def run(self, emit: Emit) -> None:
-        """Tell each time when it comes; a first reading says from when on they count."""
-        begun = False
+        """Emit each time when it comes. A first batch stores from when on times count."""
+        is_first = True
         while True:
             now = self._wall()
-            fresh = self._begun(now)
-            due = {name: last for name in self._triggers if (last := self._passed(name, now))}
-            self._told |= due
-            if fresh or due or not begun:
-                begun = True
+            started = self._start(now)
+            due = {name: time for name in self._triggers if (time := self._due_time(name, now))}
+            self._last_times |= due
+            if started or due or is_first:
+                is_first = False
                 events = tuple(self._event(name, at, now) for name, at in due.items())
-                gone = dict.fromkeys(self._strangers)
-                await emit(SourceBatch(events, gone | self._positions(fresh | due)))
+                obsolete = dict.fromkeys(self._obsolete_keys)
+                await emit(SourceBatch(events, obsolete | self._checkpoints(started | due)))
                 self._refused.log()
-            following = [next_time(each, now) for each in self._triggers.values()]
-            await asyncio.sleep(min(self._look, max(0.0, min(following) - self._wall())))
+            next_times = [next_time(each, now) for each in self._triggers.values()]
+            timeout = max(0.0, min(next_times) - self._wall())
+            await asyncio.sleep(min(self._clock_interval, timeout))
 
-    def _begun(self, now: float) -> dict[str, float]:
-        """Count from now on for what was never told, or only by a clock that was far ahead."""
-        fresh = {
-            name: now for name in self._triggers if self._told.get(name, inf) > now + _SET_BACK
+    def _start(self, now: float) -> dict[str, float]:
+        """Count from now on for triggers without a last time, or with one far in the future."""
+        started = {
+            name: now
+            for name in self._triggers
+            if self._last_times.get(name, inf) > now + _CLOCK_WAS_AHEAD
         }
-        self._told |= fresh
-        return fresh
+        self._last_times |= started
+        return started
 
-    def _positions(self, told: Mapping[str, float]) -> dict[str, str | None]:
-        return {self._keys[name]: encode_time(at) for name, at in told.items()}
+    def _checkpoints(self, last_times: Mapping[str, float]) -> dict[str, str | None]:
+        return {self._keys[name]: encode_time(at) for name, at in last_times.items()}
 
-    def _passed(self, name: str, now: float) -> float | None:
-        """Find the latest time that has come since the last one told."""
-        last = last_time(self._triggers[name], now)
-        return last if last > self._told[name] else None
+    def _due_time(self, name: str, now: float) -> float | None:
+        """Return the latest time that has come since the last one reported."""
+        time = last_time(self._triggers[name], now)
+        return time if time > self._last_times[name] else None
 
     def _event(self, name: str, at: float, now: float) -> Event:
-        trigger = self._triggers[name]
-        when = datetime.fromtimestamp(at, _zone(trigger))
+        when = datetime.fromtimestamp(at, _zone(self._triggers[name]))
         line = f"{when:%a %H:%M}"
-        if now - at > _LATE:
+        if now - at > _MISSED_AFTER:
             line = f"{line} was missed: notifyd was not running then, or the clock was set"
         return Event(name, at, line, facts={"event": "schedule"})
 
@@ -117,23 +120,23 @@ def decode_time(text: str) -> float:
 
 
 def next_time(trigger: ScheduleTriggerConfig, wall: float) -> float:
-    """Tell the first time after this one, in seconds of the epoch."""
+    """Return the first time after this one, in seconds since the epoch."""
     start = datetime.fromtimestamp(wall, _zone(trigger))
     times = (when.timestamp() for when in CronSim(trigger.cron, start))
-    return next(at for at in times if at > wall)  # a clock set back reads the same hour twice
+    return next(at for at in times if at > wall)  # at the end of summer time an hour repeats
 
 
 def last_time(trigger: ScheduleTriggerConfig, wall: float) -> float:
-    """Tell the last time up to this one."""
+    """Return the last time up to and including this one, in seconds since the epoch."""
     just_after = datetime.fromtimestamp(wall + _MOMENT, _zone(trigger))
     return next(CronSim(trigger.cron, just_after, reverse=True)).timestamp()
 
 
 def _zone(trigger: ScheduleTriggerConfig) -> ZoneInfo | None:
-    """Give a named zone; without one, times are local ones."""
+    """Return the trigger's time zone; None for the local one."""
     return ZoneInfo(trigger.timezone) if trigger.timezone else None
 
 
 def _key(name: str, trigger: ScheduleTriggerConfig) -> str:
-    """Write the key of a position, which says nothing of other times than these."""
+    """Return the stored key, which another expression or time zone does not share."""
     return "\0".join((f"schedule:{name}", trigger.cron, trigger.timezone or ""))
