@@ -1,12 +1,13 @@
-"""notifyd: what happens in a workspace while nobody watches, told to a phone.
+"""notifyd: watches a workspace and delivers push notifications.
 
-sources/ --Event--> triggers/ --Match--> shaping/ --Notification--> outbox/ --> delivery/
-   logs                select,             debounce,                 SQLite:      rate, retry,
-   files               fields,             group, threshold,         positions,   token state
-   processes           text                cooldown, budget          state, rows      |
-   api/ (socket) ---------------------------^   <----------------- outcomes ----------+
+sources/ --Event--> triggers/ --Match--> engine/ --Commit--> outbox/ --> delivery/
+  logs, journal       group,             step() in           SQLite:       rate, retry,
+  files               text               shaping/            rows, state,  token
+  processes                                 ^                checkpoints      |
+  schedule                                  |                                 |
+api/ (socket) --Submitted, Cancelled--------+-----------Outcome---------------+
 
-Start reading in pipeline.py.
+Start with engine/pipeline.py; ARCHITECTURE.md explains the whole.
 """
 
 __version__ = "0.1.0"

@@ -17,6 +17,7 @@ from support.markdown import blocks, section
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
 RECIPES = (DOCS / "recipes.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *(ROOT / ".github").rglob("*.md")])
 CONFIGURATIONS = [
@@ -118,3 +119,28 @@ def test_the_shown_command_rewrites_a_utf_16_log_as_it_grows(tmp_path):
     finally:
         os.killpg(shell.pid, signal.SIGKILL)
         shell.wait()
+
+
+def test_every_promise_names_tests_that_exist():
+    table = section(ARCHITECTURE, "## Promises and their tests")
+    rows = re.findall(r"^\| (.+) \| (.+) \|$", table, re.MULTILINE)[1:]
+    assert len(rows) > 50
+    for promise, tests in rows:
+        named = re.findall(r"`([^`]+)`", tests)
+        assert named, promise
+        for path in named:
+            assert list((ROOT / "tests").glob(path)), (promise, path)
+
+
+def test_the_architecture_names_modules_that_exist():
+    named = set(re.findall(r"`(notifyd/[^`]+)`", ARCHITECTURE))
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+    packages = {f"notifyd/{path.parent.name}/" for path in ROOT.glob("notifyd/*/__init__.py")}
+    assert packages - named == set()
+
+
+def test_the_glossary_is_short_and_sorted():
+    table = section(ARCHITECTURE, "## Glossary")
+    terms = re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)[1:]
+    assert terms == sorted(set(terms))
+    assert len(terms) <= 40
