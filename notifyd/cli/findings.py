@@ -8,7 +8,7 @@ from notifyd.config.triggers import LogTriggerConfig
 from notifyd.engine.pipeline import patterns_of
 from notifyd.matching import Hit, RecordMatcher, Scan, Scanner
 from notifyd.model.events import Event
-from notifyd.sources.logs.aggregators import event
+from notifyd.sources.logs.aggregators import to_event
 from notifyd.sources.records.aggregator import RecordAggregator
 from notifyd.sources.records.scanning import HitLike
 
@@ -50,7 +50,7 @@ class Findings:
             else:
                 now, path = time.time(), self._carry.path
                 for line, hit in zip(numbers, scan.hits, strict=True):
-                    yield line, event(hit, now, path)
+                    yield line, to_event(hit, now, path)
             start = scan.end
 
     def rest(self) -> Iterator[tuple[int, Event]]:

@@ -63,7 +63,9 @@ class StoredFields:
             raise CheckpointValueError(f'"{name}" is missing')
         return self._fields[name]
 
-    def text(self, name: str) -> str:
+    def text(self, name: str, default: str | None = None) -> str:
+        if default is not None and name not in self._fields:
+            return default
         value = self.value(name)
         return value if isinstance(value, str) else _refuse(f'"{name}"', "a string", value)
 
@@ -89,8 +91,28 @@ class StoredFields:
             return value
         return _refuse(f'"{name}"', f"an integer from {least} to {most}", value)
 
-    def seconds(self, name: str) -> float:
+    def integer_map(
+        self, name: str, default: dict[str, int] | None = None, *, most: int = (1 << 64) - 1
+    ) -> dict[str, int]:
+        """Return an object of integers from 0."""
+        if default is not None and name not in self._fields:
+            return default
+        value = self.value(name)
+        if not isinstance(value, dict):
+            return _refuse(f'"{name}"', "an object of integers", value)
+        items = StoredFields(value)
+        return {key: items.integer(key, most=most) for key in value}
+
+    def boolean(self, name: str, *, default: bool | None = None) -> bool:
+        if default is not None and name not in self._fields:
+            return default
+        value = self.value(name)
+        return value if isinstance(value, bool) else _refuse(f'"{name}"', "true or false", value)
+
+    def seconds(self, name: str, default: float | None = None) -> float:
         """Return a time in seconds since the epoch."""
+        if default is not None and name not in self._fields:
+            return default
         return as_seconds(self.value(name), f'"{name}"')
 
     def microseconds(self, name: str) -> int:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from asyncinotify import Inotify
 
-from notifyd.sources.logs.checkpoint import Checkpoint, FileId, digest, first_scan_key
 from notifyd.sources.logs.discovery.access import UnreadableFileError, examined, opened, unreadable
 from notifyd.sources.logs.discovery.inotify import InotifyWatcher
 from notifyd.sources.logs.discovery.links import Links
@@ -127,24 +126,6 @@ def test_mounts_that_others_write_to_are_known(tmp_path):
     assert mounts.shared("/host") == "fuse.sshfs"
     assert mounts.shared("/srv") == ""
     assert Mounts(tmp_path / "missing").shared("/") == ""
-
-
-def test_positions_are_read_as_they_were_written():
-    position = Checkpoint(
-        "/x",
-        5,
-        digest(b"12345"),
-        skipping_line=True,
-        start_offsets={"t": 3},
-        catch_up_end=9,
-        last_seen=1.5,
-    )
-    assert Checkpoint.parse(position.text()) == position
-    assert FileId.parse(FileId(1, 2, "a:b").text()) == FileId(1, 2, "a:b")
-    for other in (first_scan_key("t", "/x"), "log:file:x:1:", "log:file:1", "file:1:2:"):
-        assert FileId.parse(other) is None
-    for broken in ("", "{}", "[1]", '{"path": 1, "more": 2}', "1.5"):
-        assert Checkpoint.parse(broken) is None
 
 
 def test_a_lost_queue_asks_for_a_look_at_everything(tmp_path):

@@ -2,8 +2,11 @@
 
 import os
 
+from structlog.testing import capture_logs
+
 from notifyd.sources.logs.discovery.inotify import FsHints
-from support.logs import Daemon, append, reading_from_start, tailer, trigger
+from support.logs import Daemon, append, reading_from_start, running, tailer, trigger
+from support.stored import changed
 
 
 def test_files_there_when_first_looked_for_begin_at_their_end_and_later_ones_at_their_start(
@@ -262,3 +265,60 @@ def test_a_line_that_cannot_be_decided_in_time_names_its_trigger(tmp_path):
     daemon.turn()
     assert len(daemon.lines("t")) == 1
     assert "slow: 1 line could not be decided in time" in daemon.problems[0]
+
+
+def test_of_two_logs_only_the_one_with_a_damaged_checkpoint_counts_as_new(tmp_path):
+    damaged, other = tmp_path / "damaged.log", tmp_path / "other.log"
+    append(damaged, "one")
+    append(other, "one")
+    daemon = Daemon({"t": reading_from_start(tmp_path / "*.log")})
+    daemon.kill()
+    append(damaged, "two")
+    append(other, "two")
+    [key] = [key for key, value in daemon.positions.items() if str(damaged) in value]
+    daemon.positions[key] = changed(daemon.positions[key], offset="4")
+    daemon.events.clear()
+    daemon.start()
+    assert sorted(daemon.lines()) == ["one", "two", "two"]
+    [problem] = daemon.problems
+    assert problem == (
+        f"discarded the stored log checkpoint of {damaged}: "
+        '"offset" must be an integer from 0 to 4611686018427387903, not "4"; the file counts as new'
+    )
+    daemon.restart()
+    assert daemon.problems == []
+    assert len(daemon.lines()) == 3
+
+
+def test_a_damaged_pending_record_is_reported_and_the_other_trigger_keeps_its_own(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, "x one")
+    keys = {"multiline": "^x", "read_from": "beginning"}
+    daemon = Daemon({name: trigger(log, **keys) for name in "ab"})
+    assert daemon.lines("a") == daemon.lines("b") == []
+    daemon.kill()
+    [key] = [key for key in daemon.positions if "carry" in key and key.endswith(":a")]
+    daemon.positions[key] = changed(daemon.positions[key], open=7)
+    daemon.start()
+    [problem] = daemon.problems
+    assert problem.startswith(f"discarded the stored log record of trigger a and {log}: ")
+    assert problem.endswith("; its first lines are missing")
+    daemon.pass_time(2.0)
+    daemon.pass_time(2.0)
+    assert (daemon.lines("a"), daemon.lines("b")) == ([], ["x one"])
+
+
+async def test_a_refused_value_is_logged_once_it_is_committed_and_stays_in_status(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, "one")
+    async with running(reading_from_start(log)) as seen:
+        await seen.until(lambda: seen.lines == ["one"])
+    [key] = [key for key, value in seen.positions.items() if "log:file" in key]
+    with capture_logs() as logs:
+        async with running(reading_from_start(log), positions=seen.positions | {key: "x"}) as seen:
+            await seen.until(lambda: seen.lines == ["one"])
+            [message] = seen.source.health().messages
+            append(log, "two")
+            await seen.until(lambda: seen.lines == ["one", "two"])
+    assert message.startswith("discarded the stored log checkpoint of inode ")
+    assert [entry["event"] for entry in logs] == [message]

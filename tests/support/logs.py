@@ -57,7 +57,11 @@ async def running(triggers, *, positions=None, watch=InotifyWatcher, sweep=300.0
     with Counted(1) as executor:
         recorder.executor = executor
         recorder.source = LogSource(
-            log_options(triggers), recorder.positions, executor=executor, sweep=sweep, watch=watch
+            log_options(triggers),
+            recorder.positions,
+            executor=executor,
+            scan_interval=sweep,
+            make_watcher=watch,
         )
         task = asyncio.create_task(recorder.source.run(recorder.emit))
         try:

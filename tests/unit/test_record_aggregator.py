@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.sources.logs.aggregators import event
+from notifyd.sources.logs.aggregators import to_event
 from notifyd.sources.records.aggregator import RecordAggregator
 from notifyd.sources.stored_values import CheckpointValueError
 from support.logs import record_matcher_for, scanner_for, trigger
@@ -51,7 +51,7 @@ class Fold:
         self.events += self.carry.flush(self.match, self.made)
 
     def made(self, hit):
-        return event(hit, 1.0, "/app.log")
+        return to_event(hit, 1.0, "/app.log")
 
     @property
     def seen(self):

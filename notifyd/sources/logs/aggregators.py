@@ -1,206 +1,214 @@
-"""What all triggers hold of all files' earlier bytes, and when it is told though nothing comes."""
+"""What triggers hold of the lines of each file: pending records and context lines."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import cache
-from typing import NamedTuple
 
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
-from notifyd.sources.logs.checkpoint import FileId, parse_pending_record_key, pending_record_key
+from notifyd.sources.logs.checkpoint import AggregatorId
 from notifyd.sources.logs.reading.buffer import Chunk
 from notifyd.sources.logs.reading.log_reader import LogReader
 from notifyd.sources.logs.reading.reader_set import ReaderSet
 from notifyd.sources.records.aggregator import RECORD_TIMEOUT, RecordAggregator, needs_aggregator
 from notifyd.sources.records.record_matchers import RecordMatchers
 from notifyd.sources.records.scanning import HitLike, RecordMatcherFor
-from notifyd.sources.stored_values import CheckpointValueError
-
-
-class PendingRecord(NamedTuple):
-    trigger: str
-    key: FileId
+from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
 
 
 class AggregatorSet:
-    """One carry for each trigger and file; only those of triggers that look beyond a line."""
+    """One aggregator for each file and trigger, if the trigger looks beyond single lines.
+
+    stored: the stored values of all files. refused: receives those that are not usable.
+    """
 
     def __init__(
         self,
         triggers: Mapping[str, LogTriggerConfig],
-        positions: Mapping[str, str],
+        stored: Mapping[str, str],
         *,
         record_matcher_for: RecordMatcherFor,
-        tails: ReaderSet,
+        readers: ReaderSet,
+        refused: RefusedValues,
     ) -> None:
-        self._triggers, self._readers = triggers, tails
+        self._triggers, self._readers, self._refused = triggers, readers, refused
         self._aggregating = {
             name for name, trigger in triggers.items() if needs_aggregator(trigger)
         }
         self.record_matchers = RecordMatchers(record_matcher_for)
-        self._aggregators: dict[PendingRecord, RecordAggregator] = {}
-        self._last_fed: dict[PendingRecord, float] = {}
-        """When something came last for a carry that is pending, or that was so at the start."""
-        self._changed: set[PendingRecord] = set()
-        for text, value in positions.items():
-            if (found := parse_pending_record_key(text)) is not None:
-                self._restore(PendingRecord(*found), value)
+        self._aggregators: dict[AggregatorId, RecordAggregator] = {}
+        self._last_fed: dict[AggregatorId, float] = {}
+        """Monotonic times; only of aggregators with a pending record or owed lines."""
+        self._changed: set[AggregatorId] = set()
+        for key, value in stored.items():
+            if (aggregator := AggregatorId.from_key(key)) is not None:
+                self._restore(aggregator, value)
 
-    def _restore(self, held: PendingRecord, value: str) -> None:
-        self._changed.add(held)
-        if (config := self._triggers.get(held.trigger)) is not None:
-            with suppress(CheckpointValueError):
-                self._aggregators[held] = RecordAggregator.decode(config, held.trigger, value)
+    def _restore(self, key: AggregatorId, value: str) -> None:
+        self._changed.add(key)
+        if (config := self._triggers.get(key.trigger)) is None:
+            return
+        try:
+            self._aggregators[key] = RecordAggregator.decode(config, key.trigger, value)
+        except CheckpointValueError as error:
+            checkpoint = self._readers.registry.get(key.file)
+            path = checkpoint.path if checkpoint else f"inode {key.file.inode}"
+            what = f"log record of trigger {key.trigger} and {path}"
+            self._refused.add(key.to_key(), what, error, "its first lines are missing")
+
+    def triggers_of(self, reader: LogReader) -> list[str]:
+        """List the triggers of a file whose hits go through `feed`."""
+        if not self._aggregating:
+            return []
+        return [name for name in reader.start_offsets if name in self._aggregating]
+
+    # Feeding
+
+    def feed(
+        self,
+        trigger: str,
+        reader: LogReader,
+        block: bytearray,
+        chunk: Chunk,
+        hits: Sequence[HitLike],
+    ) -> list[Event]:
+        """Add the lines of a chunk; return the events that are complete."""
+        key = AggregatorId(trigger, reader.key)
+        start_offset = reader.start_offsets[trigger]
+        is_multiline = self._triggers[trigger].multiline is not None
+        start = _first_line(block, chunk, start_offset, whole=is_multiline)
+        if start >= chunk.end:
+            return []
+        events = self._aggregator(key, reader).feed(
+            block,
+            start,
+            chunk.end,
+            [hit for hit in hits if chunk.base + hit.offset >= start_offset],
+            match_record=lambda record: self.record_matchers.match(trigger, record),
+            make_event=lambda hit: to_event(hit, self._readers.wall, reader.path),
+        )
+        self._mark_fed(key)
+        return events
+
+    def match_partial_line(
+        self, trigger: str, reader: LogReader, block: bytearray, chunk: Chunk, hit: HitLike | None
+    ) -> list[Event]:
+        """Match an unfinished line by itself. It is fed when it is finished."""
+        key = AggregatorId(trigger, reader.key)
+        events = self._aggregator(key, reader).match_partial_line(
+            block,
+            chunk.start,
+            chunk.end,
+            hit,
+            match_record=lambda record: self.record_matchers.match(trigger, record),
+            make_event=lambda hit: to_event(hit, self._readers.wall, reader.path),
+        )
+        if events:
+            self._mark_fed(key)
+        return events
+
+    def _aggregator(self, key: AggregatorId, reader: LogReader) -> RecordAggregator:
+        """Return the aggregator of a file: its own, that of the file that it continues, or none."""
+        if key not in self._aggregators:
+            aggregator = RecordAggregator(self._triggers[key.trigger], reader.path)
+            for other, known in self._aggregators.items():
+                if known.path == reader.path and self._is_continuation(key, reader, other):
+                    aggregator = self._aggregators.pop(other)
+                    self._last_fed.pop(other, None)
+                    self._changed.add(other)
+                    break
+            self._aggregators[key] = aggregator
+        return self._aggregators[key]
+
+    def _is_continuation(self, key: AggregatorId, reader: LogReader, other: AggregatorId) -> bool:
+        """Whether a file continues another: that one was read to its end, or this is its copy."""
+        if other.trigger != key.trigger:
+            return False
+        if other.file.catch_up_trigger or key.file.catch_up_trigger:
+            return False
+        earlier = self._readers.get(other.file)
+        if earlier is not None and earlier.offset == 0:  # truncated: its rest is in this copy
+            return True
+        return reader.offset == 0 and (earlier is None or earlier.is_caught_up)
+
+    # Flushing
+
+    def schedule_idle(self, now: float) -> None:
+        """Schedule the files of idle aggregators, which are read once more before a flush."""
+        for key in self._idle(now):
+            if key.file in self._readers:
+                self._readers.queue.schedule(key.file)
+
+    def flush_idle(self, now: float) -> list[Event]:
+        """Return what idle aggregators hold, unless more of their files is to be read."""
+        events = []
+        for key in self._idle(now):
+            if key.file not in self._readers.queue:
+                events += self._flush(key)
+        return events
+
+    def next_flush(self) -> float | None:
+        """Return the monotonic time at which the next aggregator is idle."""
+        return min(self._last_fed.values()) + RECORD_TIMEOUT if self._last_fed else None
+
+    def finish(self, reader: LogReader) -> list[Event]:
+        """Return what is held of a file that is not read any more, and forget it."""
+        events = []
+        for key in [key for key in self._aggregators if key.file == reader.key]:
+            events += self._flush(key)
+            del self._aggregators[key]
+        return events
+
+    def _idle(self, now: float) -> list[AggregatorId]:
+        """List the aggregators that were not fed for RECORD_TIMEOUT seconds, or since the start."""
+        for key, aggregator in self._aggregators.items():
+            if aggregator.is_pending:
+                self._last_fed.setdefault(key, now)
+        return [key for key, fed in self._last_fed.items() if fed + RECORD_TIMEOUT <= now]
+
+    def _flush(self, key: AggregatorId) -> list[Event]:
+        aggregator, trigger = self._aggregators[key], key.trigger
+        events = aggregator.flush(
+            lambda record: self.record_matchers.match(trigger, record),
+            lambda hit: to_event(hit, self._readers.wall, aggregator.path),
+        )
+        self._mark_fed(key)
+        return events
+
+    # Storing
 
     @property
     def has_changes(self) -> bool:
         return bool(self._changed)
 
-    def triggers_of(self, tail: LogReader) -> list[str]:
-        """List the triggers of a file whose hits go through `feed`."""
-        return (
-            [name for name in tail.start_offsets if name in self._aggregating]
-            if self._aggregating
-            else []
-        )
-
-    def feed(
-        self,
-        trigger: str,
-        tail: LogReader,
-        block: bytearray,
-        piece: Chunk,
-        hits: Sequence[HitLike],
-    ) -> list[Event]:
-        """Fold what a trigger is given of a file next, up to `piece.end`."""
-        held = PendingRecord(trigger, tail.key)
-        since = tail.start_offsets[trigger]
-        records = self._triggers[trigger].multiline is not None
-        start = _first(block, piece, since, whole=records)
-        if start >= piece.end:
-            return []
-        carry = self._aggregator(held, tail)
-        events = carry.feed(
-            block,
-            start,
-            piece.end,
-            [hit for hit in hits if piece.base + hit.offset >= since],
-            match_record=lambda record: self.record_matchers.match(trigger, record),
-            make_event=lambda hit: event(hit, self._readers.wall, tail.path),
-        )
-        self._mark_fed(held)
-        return events
-
-    def feed_partial_line(
-        self, trigger: str, tail: LogReader, block: bytearray, piece: Chunk, hit: HitLike | None
-    ) -> list[Event]:
-        """Match an unfinished line, which is not folded: it comes again when it is whole."""
-        held = PendingRecord(trigger, tail.key)
-        events = self._aggregator(held, tail).match_partial_line(
-            block,
-            piece.start,
-            piece.end,
-            hit,
-            match_record=lambda record: self.record_matchers.match(trigger, record),
-            make_event=lambda hit: event(hit, self._readers.wall, tail.path),
-        )
-        if events:
-            self._mark_fed(held)
-        return events
-
-    def flush(self, now: float) -> list[Event]:
-        """Give what is held of files of which nothing has come for a while."""
-        events = []
-        for held in self.idle(now):
-            if held.key not in self._readers.queue:
-                events += self._flush(held)
-        return events
-
-    def finish(self, tail: LogReader) -> list[Event]:
-        """Give what is held of a file that is not read any more, and forget it."""
-        events = []
-        for held in [held for held in self._aggregators if held.key == tail.key]:
-            events += self._flush(held)
-            del self._aggregators[held]
-        return events
-
-    def idle(self, now: float) -> list[PendingRecord]:
-        """List whose quiet while is over; of what was restored it begins now."""
-        for held, carry in self._aggregators.items():
-            if carry.is_pending:
-                self._last_fed.setdefault(held, now)
-        return [held for held, fed in self._last_fed.items() if fed + RECORD_TIMEOUT <= now]
-
-    def schedule_idle(self, now: float) -> None:
-        """Have files read once more before what is held of them is told."""
-        for held in self.idle(now):
-            if held.key in self._readers:
-                self._readers.queue.schedule(held.key)
-
-    def next_flush(self) -> float | None:
-        """Tell when the next quiet while is over."""
-        return min(self._last_fed.values()) + RECORD_TIMEOUT if self._last_fed else None
-
     def forget_unused(self) -> None:
-        """Forget what belongs to files that nobody remembers."""
-        for held, carry in list(self._aggregators.items()):
-            if not (
-                carry.is_pending or held.key in self._readers or held.key in self._readers.registry
-            ):
-                del self._aggregators[held]
-                self._changed.add(held)
+        """Forget aggregators that hold nothing pending of files that are not known any more."""
+        readers = self._readers
+        for key, aggregator in list(self._aggregators.items()):
+            if not (aggregator.is_pending or key.file in readers or key.file in readers.registry):
+                del self._aggregators[key]
+                self._changed.add(key)
 
     def take_changes(self) -> dict[str, str | None]:
-        """Hand over what is to be committed with the positions."""
-        texts: dict[str, str | None] = {}
-        for held in self._changed:
-            carry = self._aggregators.get(held)
-            texts[pending_record_key(*held)] = (
-                None if carry is None or carry.is_empty else carry.encode()
-            )
+        """Return what is to be committed with the checkpoints, by stored key, once."""
+        changes: dict[str, str | None] = {}
+        for key in self._changed:
+            aggregator = self._aggregators.get(key)
+            if aggregator is None or aggregator.is_empty:
+                changes[key.to_key()] = None
+            else:
+                changes[key.to_key()] = aggregator.encode()
         self._changed.clear()
-        return texts
+        return changes
 
-    def _aggregator(self, held: PendingRecord, tail: LogReader) -> RecordAggregator:
-        """Find a file's carry; a file that goes on where another ended takes over that one's."""
-        if held not in self._aggregators:
-            carry = RecordAggregator(self._triggers[held.trigger], tail.path)
-            for other, known in self._aggregators.items():
-                if known.path == tail.path and self._is_continuation(held, tail, other):
-                    carry = self._aggregators.pop(other)
-                    self._last_fed.pop(other, None)
-                    self._changed.add(other)
-                    break
-            self._aggregators[held] = carry
-        return self._aggregators[held]
-
-    def _is_continuation(self, held: PendingRecord, tail: LogReader, other: PendingRecord) -> bool:
-        """Whether a file begins where one of the same name was read to its end, or copies it."""
-        if other.trigger != held.trigger or other.key.catch_up_trigger or held.key.catch_up_trigger:
-            return False
-        before = self._readers.get(other.key)
-        if before is not None and before.offset == 0:  # truncated: its rest is in this copy
-            return True
-        return tail.offset == 0 and (before is None or before.is_caught_up)
-
-    def _flush(self, held: PendingRecord) -> list[Event]:
-        carry, trigger = self._aggregators[held], held.trigger
-        events = carry.flush(
-            lambda record: self.record_matchers.match(trigger, record),
-            lambda hit: event(hit, self._readers.wall, carry.path),
-        )
-        self._mark_fed(held)
-        return events
-
-    def _mark_fed(self, held: PendingRecord) -> None:
-        self._changed.add(held)
-        if self._aggregators[held].is_pending:
-            self._last_fed[held] = self._readers.now
+    def _mark_fed(self, key: AggregatorId) -> None:
+        self._changed.add(key)
+        if self._aggregators[key].is_pending:
+            self._last_fed[key] = self._readers.now
         else:
-            self._last_fed.pop(held, None)
+            self._last_fed.pop(key, None)
 
 
-def event(hit: HitLike, wall: float, path: str) -> Event:
+def to_event(hit: HitLike, wall: float, path: str) -> Event:
     return Event(hit.trigger, wall, hit.line, path, hit.fields, _facts(hit.pattern))
 
 
@@ -209,13 +217,16 @@ def _facts(pattern: int) -> Mapping[str, str]:
     return {"pattern": str(pattern)}
 
 
-def _first(block: bytearray, piece: Chunk, since: int, *, whole: bool) -> int:
-    """Find the first line that ends after an offset of the file; if `whole`, that begins there."""
-    at = since - piece.base
-    if at <= piece.start:
-        return piece.start
-    if at >= piece.end:
-        return piece.end
+def _first_line(block: bytearray, chunk: Chunk, start_offset: int, *, whole: bool) -> int:
+    """Return where the first line is that ends after an offset of the file.
+
+    whole: the line must also start at or after the offset.
+    """
+    at = start_offset - chunk.base
+    if at <= chunk.start:
+        return chunk.start
+    if at >= chunk.end:
+        return chunk.end
     if whole:
-        return block.find(b"\n", at - 1, piece.end) + 1 or piece.end
-    return block.rfind(b"\n", piece.start, at) + 1 or piece.start
+        return block.find(b"\n", at - 1, chunk.end) + 1 or chunk.end
+    return block.rfind(b"\n", chunk.start, at) + 1 or chunk.start

@@ -1,4 +1,4 @@
-"""What is to be followed, and with what it is matched."""
+"""What a log source follows, and with what it matches."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from notifyd.sources.records.scanning import RecordMatcherFor, ScannerFor
 
 @dataclass(frozen=True, slots=True)
 class LogSourceOptions:
-    """wall: tells wall-clock seconds. never: folders of our own, which are no source.
+    """wall: returns wall-clock seconds. excluded_dirs: directories in which nothing is read.
 
-    descriptors: how many logs are kept open at once; None for half of what the process may open.
+    max_descriptors: how many files are open at once; None for half of what the process may open.
     """
 
     triggers: Mapping[str, LogTriggerConfig]

@@ -1,8 +1,9 @@
-"""Which files are followed, under which names, for which triggers and from where on."""
+"""Which files the configured paths lead to, for which triggers, and from where they are read."""
 
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.sources.logs.checkpoint import Checkpoint, FileId
@@ -13,42 +14,48 @@ from notifyd.sources.logs.discovery.rotated_files import RotatedFile, originals,
 from notifyd.sources.logs.reading.line_ends import last_line_start
 from notifyd.sources.logs.reading.log_reader import LogReader, ReadState
 from notifyd.sources.logs.reading.reader_set import ReaderSet
+from notifyd.sources.logs.reading.registry import PathPattern
 from notifyd.sources.logs.rotation.resolver import RotationResolver
 
-_STRANGERS = 10_000
-
-Named = list[tuple[str, str]]
-"""Triggers, each with the path pattern by which it names a file."""
+_MOST_UNKNOWN_PATHS = 10_000
 
 
 class Prospector:
-    """Compares names with what they name: all of them in a `survey`, some after a hint."""
+    """Compares each path with the file that it leads to: all in `scan`, some after a hint."""
 
     def __init__(
-        self, triggers: Mapping[str, LogTriggerConfig], catalog: PathScanner, tails: ReaderSet
+        self, triggers: Mapping[str, LogTriggerConfig], scanner: PathScanner, readers: ReaderSet
     ) -> None:
         self.path_table = PathTable()
-        self.problems: dict[str, str] = {}
-        self.resolver = RotationResolver(tails, self.path_table, catalog)
-        self._triggers, self._scanner, self._readers = triggers, catalog, tails
-        self._registry = tails.registry
+        self.resolver = RotationResolver(readers, self.path_table, scanner)
+        self._triggers, self._scanner, self._readers = triggers, scanner, readers
+        self._registry = readers.registry
+        self._problems: dict[str, str] = {}
         self._unknown_paths: set[str] = set()
+        """Paths of files that are not known, so that hints about them cost little."""
         self._has_scanned = False
 
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """By path, why a file cannot be read."""
+        return MappingProxyType(self._problems)
+
+    def add_problem(self, path: str, message: str) -> None:
+        """Report a file, until its path is checked again."""
+        self._problems[path] = message
+
+    def is_known(self, path: str) -> bool:
+        """Whether a path leads to a file, or to one that cannot be read."""
+        return self.path_table.get(path) is not None or path in self._problems
+
     def scan(self, paths: Iterable[str]) -> None:
-        """Look at all paths that exist, and at all names that may have gone."""
-        for path in sorted({*paths, *self.path_table, *self.problems}):
+        """Check all paths that exist, and all that led to a file before."""
+        for path in sorted({*paths, *self.path_table, *self._problems}):
             self.check_path(path)
         if not self._has_scanned:
             self._has_scanned = True
             self.resolver.begin()
-            for path, siblings in rotations(
-                set(self.path_table), self._readers.archive_dirs.of
-            ).items():
-                if self._has_new_pattern(patterns := self._scanner.patterns(path)):
-                    for found in siblings:
-                        if not self._readers.recognize(found):
-                            self._store_end(path, found.key, found.status, patterns)
+            self._skip_old_rotations()
             self._registry.mark_scanned(self._readers.wall)
         self.resolver.hear_late_writers()
         self._readers.queue.schedule_draining()
@@ -56,9 +63,9 @@ class Prospector:
         self._registry.expire(self._readers.wall)
 
     def check_path(self, path: str) -> None:
-        """Compare a name with what it names now."""
+        """Compare a path with the file that it leads to."""
         self._unknown_paths.discard(path)
-        if self.problems.pop(path, None):  # what could not be read of it is tried again
+        if self._problems.pop(path, None):  # its unreadable files are tried again
             for key, _ in self._readers.known_files(path):
                 if key in self._readers:
                     self._readers.queue.schedule(key)
@@ -67,8 +74,8 @@ class Prospector:
             return
         try:
             status = examined(path)
-        except UnreadableFileError as refusal:
-            self.problems[path] = str(refusal)
+        except UnreadableFileError as error:
+            self._problems[path] = str(error)
             status = None
         identity = (status.st_dev, status.st_ino) if status else None
         if status is None or self.path_table.get(path) != identity:
@@ -78,125 +85,149 @@ class Prospector:
                 if status is not None:
                     self._add_path(path, status, patterns)
             return
-        stamp = (status.st_size, status.st_mtime_ns)
-        for tail in self._readers.readers_of((status.st_dev, status.st_ino)):
-            if tail.last_stat != stamp:
-                tail.last_stat = stamp
-                self.resolver.doubt(path, tail)
-                self._readers.queue.schedule(tail.key)
+        self._check_file(path, status)
+
+    def _check_file(self, path: str, status: os.stat_result) -> None:
+        """Schedule the readers of a file that has changed."""
+        stat = (status.st_size, status.st_mtime_ns)
+        for reader in self._readers.readers_of((status.st_dev, status.st_ino)):
+            if reader.last_stat != stat:
+                reader.last_stat = stat
+                self.resolver.doubt(path, reader)
+                self._readers.queue.schedule(reader.key)
 
     def on_written(self, path: str) -> None:
-        """Take the hint that there is something new to read under this path."""
+        """Handle the hint that a file was written to."""
         for name in self.path_table.concerned(path):
             if identity := self.path_table.get(name) or self._resume_unnamed(name):
-                for tail in self._readers.readers_of(identity):
-                    self._readers.queue.schedule(tail.key)
-
-    def on_replaced(self, tail: LogReader) -> None:
-        """Take note that a file at rest is not where its name led to."""
-        names = self.path_table.all(tail.key.identity)
-        if not names:
-            for reading in self._readers.readers_of(tail.key.identity):
-                self._readers.store_and_close(reading)
-        for name in names:
-            self._remove_path(name)
-        for name in sorted(names):
-            self.check_path(name)
-        self.resolver.settle()  # before what has the name now is read
+                for reader in self._readers.readers_of(identity):
+                    self._readers.queue.schedule(reader.key)
 
     def on_appeared(self, path: str) -> None:
-        """Take the hint that a file appeared, which may be rotated from a log."""
+        """Handle the hint that a file appeared, which may be rotated from a log."""
         folder, name = os.path.split(path)
         for base in originals(name):
             log = os.path.join(folder, base)  # noqa: PTH118 - strings throughout
             if identity := self.path_table.get(log):
-                for tail in self._readers.readers_of(identity):
-                    self.resolver.doubt(log, tail)
+                for reader in self._readers.readers_of(identity):
+                    self.resolver.doubt(log, reader)
+
+    def on_replaced(self, reader: LogReader) -> None:
+        """Handle that a closed file is not at its path any more."""
+        identity = reader.key.identity
+        paths = self.path_table.all(identity)
+        if not paths:
+            for each in self._readers.readers_of(identity):
+                self._readers.store_and_close(each)
+        for path in paths:
+            self._remove_path(path)
+        for path in sorted(paths):
+            self.check_path(path)
+        self.resolver.settle()  # before the file that has the path now is read
 
     def _remove_path(self, path: str) -> None:
+        """Record that a path does not lead to its file any more."""
         identity = self.path_table.get(path)
         if identity is not None:
             self.resolver.orphaned.add(path)
-        if nameless := self.path_table.leave(path):
-            for tail in self._readers.readers_of(nameless):
-                if not tail.file.is_open:  # closed at rest: it has to be found
-                    self._readers.store_and_close(tail)
-                else:
-                    self._readers.drain(tail)
-            key = FileId(*nameless)
-            if position := self._registry.get(key):
-                self.resolver.find({key: position})
+        if unnamed := self.path_table.leave(path):
+            for reader in self._readers.readers_of(unnamed):
+                if reader.file.is_open:
+                    self._readers.drain(reader)
+                else:  # it has to be found before it can be opened again
+                    self._readers.store_and_close(reader)
+            key = FileId(*unnamed)
+            if checkpoint := self._registry.get(key):
+                self.resolver.find({key: checkpoint})
         elif identity is not None:
-            for tail in self._readers.readers_of(identity):
-                tail.file.path = min(self.path_table.all(identity))
+            for reader in self._readers.readers_of(identity):
+                reader.file.path = min(self.path_table.all(identity))
 
-    def _add_path(self, path: str, status: os.stat_result, patterns: Named) -> None:
+    def _add_path(self, path: str, status: os.stat_result, patterns: list[PathPattern]) -> None:
+        """Open the file that a path leads to, unless it is open, for the triggers that name it."""
         key = FileId(status.st_dev, status.st_ino)
-        tail = self._readers.get(key)
-        if tail is not None and not tail.file.is_at(path):
-            self.on_replaced(tail)
-            tail = self._readers.get(key)
-        if tail is None:
+        reader = self._readers.get(key)
+        if reader is not None and not reader.file.is_at(path):
+            self.on_replaced(reader)
+            reader = self._readers.get(key)
+        if reader is None:
             try:
-                tail = self._readers.open(path, key, status)
-            except UnreadableFileError as refusal:
-                self.problems[path] = str(refusal)
-                old = [pair for pair in patterns if self._starts_at_end(pair)]
-                if old and key not in self._registry:
-                    self._store_end(path, key, status, old)
+                reader = self._open(path, key, status, patterns)
+            except UnreadableFileError as error:
+                self._problems[path] = str(error)
+                at_end = [pattern for pattern in patterns if self._starts_at_end(pattern)]
+                if at_end and key not in self._registry:
+                    self._store_end(path, key, status, at_end)
                 return
-            if (lost := tail.take_lost_checkpoint()) is not None:
-                self.resolver.reborn(lost)
-            elif tail.last_checkpoint.last_seen:
-                self.resolver.doubt(path, tail)
-            if not tail.start_offsets:
-                self.resolver.orphaned.add(path)
-                existed_before = self._has_new_pattern(patterns)
-                tail.state = ReadState.READ if existed_before else ReadState.UNREAD
-        tail.path = path
-        tail.last_stat = (status.st_size, status.st_mtime_ns)
+        reader.path = path
+        reader.last_stat = (status.st_size, status.st_mtime_ns)
         self.path_table.enter(path, key.identity)
         self._readers.mark_named(key.identity, path)
-        self._add_triggers(tail, status.st_size, patterns)
+        self._add_triggers(reader, status.st_size, patterns)
 
-    def _add_triggers(self, tail: LogReader, size: int, patterns: Named) -> None:
-        """Let the triggers that do not have this file yet have it, each from where it should."""
+    def _open(
+        self, path: str, key: FileId, status: os.stat_result, patterns: list[PathPattern]
+    ) -> LogReader:
+        reader = self._readers.open(path, key, status)
+        if (lost := reader.take_lost_checkpoint()) is not None:
+            self.resolver.reborn(lost)
+        elif reader.last_checkpoint.last_seen:
+            self.resolver.doubt(path, reader)
+        if not reader.start_offsets:
+            self.resolver.orphaned.add(path)
+            existed_before = self._has_new_pattern(patterns)
+            reader.state = ReadState.READ if existed_before else ReadState.UNREAD
+        return reader
+
+    def _add_triggers(self, reader: LogReader, size: int, patterns: list[PathPattern]) -> None:
+        """Give a file to the triggers that do not have it yet, from where each begins."""
         starts: dict[str, int] = {}
         for trigger, pattern in patterns:
-            if trigger not in tail.start_offsets:
+            if trigger not in reader.start_offsets:
                 config = self._triggers[trigger]
                 start = max(0, size - config.catch_up)
                 if self._starts_at_end((trigger, pattern)):
-                    start = last_line_start(tail.descriptor, size)
+                    start = last_line_start(reader.descriptor, size)
                 starts[trigger] = min(start, starts.get(trigger, start))
         if not starts:
             return
-        if not tail.start_offsets:
-            tail.seek(min(starts.values()))
-            if tail.offset < min(starts.values()):  # it was truncated in this very moment
+        if not reader.start_offsets:
+            reader.seek(min(starts.values()))
+            if reader.offset < min(starts.values()):  # it was truncated meanwhile
                 starts = dict.fromkeys(starts, 0)
         for trigger, start in starts.items():
-            if start < tail.offset:
+            if start < reader.offset:
                 try:
-                    self._readers.add_catch_up_reader(tail, trigger, start)
+                    self._readers.add_catch_up_reader(reader, trigger, start)
                 except OSError as error:
-                    self.problems[tail.path] = unreadable(tail.path, error)
+                    self._problems[reader.path] = unreadable(reader.path, error)
                     continue
-            tail.start_offsets[trigger] = max(start, tail.offset)
-        self._readers.save_checkpoint(
-            tail, urgent=True
-        )  # else it could be renamed and never found again
+            reader.start_offsets[trigger] = max(start, reader.offset)
+        self._readers.save_checkpoint(reader, urgent=True)  # else a renamed file is not found again
 
-    def _starts_at_end(self, pair: tuple[str, str]) -> bool:
-        """Whether a trigger reads of what is there only what comes."""
-        return self._registry.is_new_pattern(pair) and self._triggers[pair[0]].read_from == "end"
+    def _starts_at_end(self, pattern: PathPattern) -> bool:
+        """Whether a trigger reads only what is appended to a file that exists now."""
+        trigger, _ = pattern
+        is_new = self._registry.is_new_pattern(pattern)
+        return is_new and self._triggers[trigger].read_from == "end"
 
-    def _has_new_pattern(self, patterns: Named) -> bool:
+    def _has_new_pattern(self, patterns: list[PathPattern]) -> bool:
         return any(map(self._registry.is_new_pattern, patterns))
 
-    def _store_end(self, path: str, key: FileId, status: os.stat_result, patterns: Named) -> None:
-        """Remember the end of a file that was there before anybody looked and is not read."""
-        position = Checkpoint(
+    def _skip_old_rotations(self) -> None:
+        """Store the ends of rotated files that were there before the first scan of a pattern."""
+        places = self._readers.archive_dirs.of
+        for path, siblings in rotations(set(self.path_table), places).items():
+            patterns = self._scanner.patterns(path)
+            for found in siblings if self._has_new_pattern(patterns) else ():
+                if not self._readers.recognize(found):
+                    self._store_end(path, found.key, found.status, patterns)
+
+    def _store_end(
+        self, path: str, key: FileId, status: os.stat_result, patterns: list[PathPattern]
+    ) -> None:
+        """Store a checkpoint at the end of a file whose present content is not read."""
+        checkpoint = Checkpoint(
             path,
             status.st_size,
             "",
@@ -204,20 +235,20 @@ class Prospector:
             last_seen=self._readers.wall,
             modified_ns=status.st_mtime_ns,
         )
-        self._registry.store_closed(key, position)
+        self._registry.store_closed(key, checkpoint)
 
     def _resume_unnamed(self, path: str) -> FileIdentity | None:
-        """See whether a file that we have no name for is one that was followed before."""
+        """Open the file at a path that no trigger names, if its checkpoint is known."""
         if path in self._unknown_paths:
             return None
         with suppress(UnreadableFileError):
             if status := examined(path):
                 key = FileId(status.st_dev, status.st_ino)
                 self._readers.resume(RotatedFile(path, key, status))
-                if tail := self._readers.get(key):
-                    self.check_path(tail.path)  # it was renamed, and another may be there
+                if reader := self._readers.get(key):
+                    self.check_path(reader.path)  # it was renamed, and another file may be there
                     return key.identity
-        if len(self._unknown_paths) >= _STRANGERS:
+        if len(self._unknown_paths) >= _MOST_UNKNOWN_PATHS:
             self._unknown_paths.clear()
         self._unknown_paths.add(path)
         return None

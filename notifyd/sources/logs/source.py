@@ -1,4 +1,4 @@
-"""The log source: lines written to files, matched on the scanning thread, woken by the kernel."""
+"""The log source: lines of files, matched on the scanning thread, woken by the kernel."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -13,83 +13,92 @@ from notifyd.sources.logs.options import LogSourceOptions
 from notifyd.sources.logs.tailer import LogBatch, Tailer
 from notifyd.sources.work import done
 
-_POLL = 1.0
+_POLL_INTERVAL = 1.0
+"""Seconds between two scans where the kernel does not report all changes."""
 
 
 class LogSource:
-    """All log triggers. executor: one thread, on which files are read and lines matched.
+    """All log triggers.
 
-    sweep: seconds between two looks at everything, for what the kernel did not tell.
-    watch: makes what hears the kernel.
+    stored: the stored values of all files. executor: one thread, on which files are read and lines
+    are matched. scan_interval: seconds between two scans of all paths, for changes that the kernel
+    did not report. make_watcher: makes what listens to the kernel.
     """
 
     name = "log"
 
     def __init__(
         self,
-        brief: LogSourceOptions,
-        positions: Mapping[str, str],
+        options: LogSourceOptions,
+        stored: Mapping[str, str],
         *,
         executor: Executor,
-        sweep: float = 300.0,
-        watch: Callable[[], InotifyWatcher] = InotifyWatcher,
+        scan_interval: float = 300.0,
+        make_watcher: Callable[[], InotifyWatcher] = InotifyWatcher,
     ) -> None:
-        self._follower = partial(Tailer, brief, positions)
-        self._executor, self._sweep, self._watch = executor, sweep, watch
+        self._make_tailer = partial(Tailer, options, stored)
+        self._executor = executor
+        self._scan_interval, self._make_watcher = scan_interval, make_watcher
         self._health = SourceHealth(self.name, 0)
 
     def health(self) -> SourceHealth:
         return self._health
 
     async def run(self, emit: Emit) -> None:
-        """Follow until cancelled. A first reading, maybe empty, says that all is watched."""
+        """Follow until cancelled. The first batch, which may be empty, follows the first scan."""
         loop = asyncio.get_running_loop()
-        follower = await done(self._executor, self._follower)
+        tailer = await done(self._executor, self._make_tailer)
         try:
-            with self._watch() as watch:
-                hints, sweep_at, begun = FsHints(all=True), 0.0, False
+            with self._make_watcher() as watcher:
+                hints, scan_at, has_emitted = FsHints(all=True), 0.0, False
                 while True:
                     now = loop.time()
-                    hints.all = hints.all or now >= sweep_at
-                    turn = partial(_turn, follower, watch, hints, now)
-                    batch, hints = await done(self._executor, turn)
+                    hints.all = hints.all or now >= scan_at
+                    poll = partial(_poll, tailer, watcher, hints, now)
+                    batch, hints = await done(self._executor, poll)
                     if batch.scanned_all:
-                        every = _POLL if watch.problem or batch.polling_reason else self._sweep
-                        sweep_at = now + every
-                    before, self._health = self._health, self._told(batch, watch)
-                    news = not begun or self._health.changed_key != before.changed_key
-                    if batch.events or batch.checkpoints or news:
-                        begun = True
+                        is_polling = watcher.problem or batch.polling_reason
+                        scan_at = now + (_POLL_INTERVAL if is_polling else self._scan_interval)
+                    has_news = self._update_health(batch, watcher) or not has_emitted
+                    if batch.events or batch.checkpoints or has_news:
+                        has_emitted = True
                         await emit(SourceBatch(batch.events, batch.checkpoints, rereadable=True))
+                        tailer.refused.log()
                     if not (batch.more or hints):
-                        wake = sweep_at if batch.wake_at is None else min(batch.wake_at, sweep_at)
-                        await watch.wait(max(0.0, wake - loop.time()))
+                        wake_at = scan_at if batch.wake_at is None else min(batch.wake_at, scan_at)
+                        await watcher.wait(max(0.0, wake_at - loop.time()))
         finally:
-            follower.close()
+            tailer.close()
 
-    def _told(self, batch: LogBatch, watch: InotifyWatcher) -> SourceHealth:
+    def _update_health(self, batch: LogBatch, watcher: InotifyWatcher) -> bool:
+        """Return whether the health differs in what is logged of it."""
         problems = batch.problems
-        if watch.problem:
-            problems += (Problem("inotify", watch.problem),)
+        if watcher.problem:
+            problems += (Problem("inotify", watcher.problem),)
         elif batch.polling_reason:
-            kind = f"some logs are on {batch.polling_reason}, which does not tell of changes"
-            problems += (Problem("mount", f"{kind}: logs are looked at every second"),)
-        return SourceHealth(
+            message = f"some logs are on {batch.polling_reason}, where not all changes are reported"
+            problems += (Problem("mount", f"{message}: all logs are checked every second"),)
+        before = self._health
+        self._health = SourceHealth(
             self.name,
             batch.open_readers,
             problems,
             timed_out=batch.timed_out,
             missing_paths=batch.missing_paths,
         )
+        return self._health.changed_key != before.changed_key
 
 
-def _turn(
-    follower: Tailer, watch: InotifyWatcher, hints: FsHints, now: float
+def _poll(
+    tailer: Tailer, watcher: InotifyWatcher, hints: FsHints, now: float
 ) -> tuple[LogBatch, FsHints]:
-    """Follow old hints and new ones; returns where to look once more, since it is watched now."""
-    hints |= watch.take()
-    batch = follower.poll(hints, now)
-    fresh: set[str] = set()
+    """Poll with earlier and new hints.
+
+    Returns hints for directories that are watched only now, where changes may have been missed.
+    """
+    hints |= watcher.take()
+    batch = tailer.poll(hints, now)
+    newly_watched: set[str] = set()
     if batch.watch_dirs is not None:
-        fresh = watch.cover(*batch.watch_dirs, again=batch.scanned_all)
-    return batch, FsHints(folders=fresh)
+        newly_watched = watcher.cover(*batch.watch_dirs, again=batch.scanned_all)
+    return batch, FsHints(folders=newly_watched)

@@ -1,67 +1,67 @@
-"""Device numbers, which a reboot or a mount may hand out anew: positions go with the files."""
+"""Device numbers, which change when a machine or a mount is restarted: checkpoints follow."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 
-from notifyd.sources.logs.checkpoint import (
-    Checkpoint,
-    FileId,
-    parse_pending_record_key,
-    pending_record_key,
-)
+from notifyd.sources.logs.checkpoint import AggregatorId, Checkpoint, FileId
 from notifyd.sources.logs.discovery.access import UnreadableFileError, examined
 from notifyd.sources.logs.reading.descriptor_pool import DescriptorPool
 from notifyd.sources.logs.reading.log_reader import LogReader
+from notifyd.sources.stored_values import CheckpointValueError
 
 
-def remap_devices(positions: Mapping[str, str], handles: DescriptorPool) -> dict[str, str | None]:
-    """Tell what to change of the positions so that their devices have today's numbers.
+def remap_devices(stored: Mapping[str, str], pool: DescriptorPool) -> dict[str, str | None]:
+    """Return the changes by which stored keys get the present device numbers.
 
-    A number is another one's successor when a file is met at its place with its old inode and
-    content. None: the key is to be forgotten.
+    A device has a new number if one of its files is found at its path with the same inode and
+    content. None deletes a key.
     """
-    files = [
-        (key, position)
-        for text, value in positions.items()
-        if (key := FileId.parse(text))
-        and not key.catch_up_trigger
-        and (position := Checkpoint.parse(value))
-    ]
-    settled: dict[int, int] = {}
-    for key, position in files:
-        if key.device not in settled and (device := _met(key, position, handles)) is not None:
-            settled[key.device] = device
-    changes: dict[str, str | None] = {}
-    moved: dict[str, str] = {}
-    for text, value in positions.items():
-        later = _renamed(text, settled)
-        if later != text:
-            changes[text] = None
-            moved[later] = value
-    return changes | moved
+    numbers: dict[int, int] = {}
+    for key, checkpoint in _decoded(stored):
+        if key.device not in numbers:
+            device = _present_device(key, checkpoint, pool)
+            if device is not None:
+                numbers[key.device] = device
+    deleted: dict[str, str | None] = {}
+    moved: dict[str, str | None] = {}
+    for old_key, value in stored.items():
+        new_key = _with_devices(old_key, numbers)
+        if new_key != old_key:
+            deleted[old_key] = None
+            moved[new_key] = value
+    return deleted | moved
 
 
-def _met(key: FileId, position: Checkpoint, handles: DescriptorPool) -> int | None:
-    """Tell the device of the file that a position is of; None if it is not there."""
-    path = position.archived_path or position.path
+def _decoded(stored: Mapping[str, str]) -> Iterator[tuple[FileId, Checkpoint]]:
+    """Iterate over the usable checkpoints of files, without those of catch-up readers."""
+    for text, value in stored.items():
+        key = FileId.from_key(text)
+        if key is not None and not key.catch_up_trigger:
+            with suppress(CheckpointValueError):
+                yield key, Checkpoint.decode(key, value)
+
+
+def _present_device(key: FileId, checkpoint: Checkpoint, pool: DescriptorPool) -> int | None:
+    """Return the device of the file of a checkpoint; None if the file is not at its path."""
+    path = checkpoint.archived_path or checkpoint.path
     with suppress(UnreadableFileError, OSError):
         status = examined(path)
         if status is None or status.st_ino != key.inode:
             return None
         if status.st_dev == key.device:
             return key.device
-        tail = LogReader(handles.open(path, status), key, path)
-        try:
-            return status.st_dev if tail.resume_verified(position) else None
-        finally:
-            tail.close()
+        with closing(LogReader(pool.open(path, status), key, path)) as reader:
+            return status.st_dev if reader.resume_verified(checkpoint) else None
     return None
 
 
-def _renamed(text: str, devices: Mapping[int, int]) -> str:
-    if key := FileId.parse(text):
-        return key._replace(device=devices.get(key.device, key.device)).text()
-    if carry := parse_pending_record_key(text):
-        trigger, key = carry
-        return pending_record_key(trigger, key._replace(device=devices.get(key.device, key.device)))
-    return text
+def _with_devices(key: str, numbers: Mapping[int, int]) -> str:
+    if file := FileId.from_key(key):
+        return _with_device(file, numbers).to_key()
+    if aggregator := AggregatorId.from_key(key):
+        return aggregator._replace(file=_with_device(aggregator.file, numbers)).to_key()
+    return key
+
+
+def _with_device(file: FileId, numbers: Mapping[int, int]) -> FileId:
+    return file._replace(device=numbers.get(file.device, file.device))

@@ -5,15 +5,17 @@ from dataclasses import replace
 
 from notifyd.sources.logs.checkpoint import (
     PREFIX,
+    AggregatorId,
     Checkpoint,
     FileId,
+    decode_first_scan,
+    encode_first_scan,
     first_scan_key,
-    parse_pending_record_key,
+    readable_path,
 )
 from notifyd.sources.logs.reading.rotation_index import RotationIndex
+from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
 
-_LATEST = 1e10
-"""Seconds. A later time is not one that notifyd stored."""
 CHECKPOINT_TTL = 30 * 86400.0
 """Seconds for which the checkpoint of a deleted file is kept."""
 
@@ -25,9 +27,16 @@ class Registry:
     """Checkpoints of closed files, and changes by stored key.
 
     patterns: all that are configured. Stored values that belong to none of them are deleted.
+    refused: receives the stored values that are not usable.
     """
 
-    def __init__(self, patterns: Iterable[PathPattern], stored: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        patterns: Iterable[PathPattern],
+        stored: Mapping[str, str],
+        refused: RefusedValues,
+    ) -> None:
+        self._refused = refused
         self._closed: dict[FileId, Checkpoint] = {}
         self._index = RotationIndex()
         self._changes: dict[str, str | None] = {}
@@ -36,28 +45,47 @@ class Registry:
         by_key = {first_scan_key(*pattern): pattern for pattern in patterns}
         triggers = {trigger for trigger, _ in by_key.values()}
         self._new_patterns = {pattern for key, pattern in by_key.items() if key not in stored}
-        self._first_scans = {
-            pattern: seconds
-            for key, pattern in by_key.items()
-            if (seconds := _seconds(stored.get(key, ""))) is not None
-        }
+        self._undated_patterns: set[PathPattern] = set()
+        self._first_scans: dict[PathPattern, float] = {}
         for key, value in stored.items():
-            # Pending records are restored, and deleted, by the aggregators.
-            known = key in by_key or parse_pending_record_key(key) is not None
-            if not self._restore(key, value, triggers) and not known:
+            if key in by_key:
+                self._restore_first_scan(key, by_key[key], value)
+            elif (file := FileId.from_key(key)) is not None:
+                if not self._restore_checkpoint(file, value, triggers):
+                    self._delete(key)
+            elif AggregatorId.from_key(key) is None:  # aggregators delete their keys themselves
                 self._delete(key)
 
-    def _restore(self, text: str, value: str, triggers: set[str]) -> bool:
-        key, checkpoint = FileId.parse(text), Checkpoint.parse(value)
-        if key is None or checkpoint is None:
-            return False
+    def _restore_first_scan(self, key: str, pattern: PathPattern, value: str) -> None:
+        try:
+            self._first_scans[pattern] = decode_first_scan(value)
+        except CheckpointValueError as error:
+            self._undated_patterns.add(pattern)
+            what = f"time of the first scan of {pattern[1]} for trigger {pattern[0]}"
+            self._refused.add(key, what, error, "it counts as first scanned now")
+
+    def _restore_checkpoint(self, key: FileId, value: str, triggers: set[str]) -> bool:
+        """Return whether to keep the key: it belongs to a trigger, and its value is usable."""
         if key.catch_up_trigger and key.catch_up_trigger not in triggers:
+            return False
+        try:
+            checkpoint = Checkpoint.decode(key, value)
+        except CheckpointValueError as error:
+            self._refuse_checkpoint(key, value, error)
             return False
         starts = {name: at for name, at in checkpoint.start_offsets.items() if name in triggers}
         if starts:
             self._closed[key] = replace(checkpoint, start_offsets=starts)
             self._index.add(key, checkpoint.path)
         return bool(starts)
+
+    def _refuse_checkpoint(self, key: FileId, value: str, error: CheckpointValueError) -> None:
+        path = readable_path(value) or f"inode {key.inode} of device {key.device}"
+        what, consequence = f"log checkpoint of {path}", "the file counts as new"
+        if key.catch_up_trigger:
+            what = f"catch-up position of trigger {key.catch_up_trigger} in {path}"
+            consequence = "the earlier lines that it has not read are skipped"
+        self._refused.add(key.to_key(), what, error, consequence)
 
     # Closed files
 
@@ -108,14 +136,14 @@ class Registry:
     def update(self, key: FileId, checkpoint: Checkpoint, *, urgent: bool = False) -> None:
         """Have the checkpoint of a file committed."""
         self._index.add(key, checkpoint.path)
-        self._changes[key.text()] = checkpoint.text()
+        self._changes[key.to_key()] = checkpoint.encode()
         self.is_urgent |= urgent
 
     def forget(self, key: FileId) -> None:
         """Delete the checkpoint of a file, open or closed."""
         self._closed.pop(key, None)
         self._index.remove(key)
-        self._delete(key.text())
+        self._delete(key.to_key())
 
     # Path patterns
 
@@ -129,10 +157,11 @@ class Registry:
 
     def mark_scanned(self, wall: float) -> None:
         """Record that all patterns were scanned."""
-        self.is_urgent |= bool(self._new_patterns)
-        self._changes |= {first_scan_key(*pattern): repr(wall) for pattern in self._new_patterns}
-        self._first_scans |= dict.fromkeys(self._new_patterns, wall)
-        self._new_patterns = set()
+        fresh = self._new_patterns | self._undated_patterns
+        self.is_urgent |= bool(fresh)
+        self._changes |= {first_scan_key(*each): encode_first_scan(wall) for each in fresh}
+        self._first_scans |= dict.fromkeys(fresh, wall)
+        self._new_patterns, self._undated_patterns = set(), set()
 
     # Changes
 
@@ -153,12 +182,3 @@ class Registry:
     def _delete(self, key: str) -> None:
         if key.startswith(PREFIX):
             self._changes[key] = None
-
-
-def _seconds(text: str) -> float | None:
-    """Parse a time; None for anything else."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < _LATEST else None
