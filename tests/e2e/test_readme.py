@@ -76,7 +76,7 @@ async def test_the_schedule_fires_with_the_announced_push():
         events.extend(batch.events)
         emitted.set()
 
-    source = ScheduleSource({name: trigger}, {}, wall=lambda: clock[0], look=0.01)
+    source = ScheduleSource({name: trigger}, {}, wall=lambda: clock[0], clock_interval=0.01)
     task = asyncio.create_task(source.run(emit))
     for _ in range(2):
         await asyncio.wait_for(emitted.wait(), 5)
