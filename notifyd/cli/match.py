@@ -19,7 +19,7 @@ from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
 from notifyd.model.notifications import MatchSummary
 from notifyd.shaping.matches import OTHERS
-from notifyd.shaping.summaries import joined, single
+from notifyd.shaping.summaries import merge_summaries, summarize_one
 from notifyd.text.limits import truncate_notification
 from notifyd.text.redaction import redact
 from notifyd.text.suggestions import did_you_mean
@@ -127,7 +127,7 @@ class _Groups:
         if not known and len(self.told) + len(self.more) >= self.trigger.shaping.max_groups:
             group = (OTHERS,) * len(group)
         if group in self.told or (len(self.told) < _GROUPS_TOLD and group not in self.more):
-            self.told[group] = joined(self.told.get(group), single(event))
+            self.told[group] = merge_summaries(self.told.get(group), summarize_one(event))
         else:
             self.more.add(group)
 

@@ -24,7 +24,7 @@ from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import all_entries, state_entries
 from notifyd.shaping.inputs import (
     Configured,
-    Happened,
+    IncidentOccurred,
     Input,
     Retried,
     SendingAllowed,
@@ -188,7 +188,7 @@ class Engine:
 
     def _queue_incidents(self) -> None:
         for incident in self._store.take_incidents():
-            self._queue.put(PendingCommit([Happened(incident)], {}, fail_fast=False))
+            self._queue.put(PendingCommit([IncidentOccurred(incident)], {}, fail_fast=False))
 
     async def run_maintenance(self, interval: float) -> None:
         """Commit, every `interval` seconds at most, if the database file or the clock changed.

@@ -275,7 +275,7 @@ def rules_of(settings: Settings, compiled: Mapping[str, Trigger]) -> Rules:
             cooldown=shaping.cooldown,
             cooldown_max=shaping.cooldown_max,
             mute=tuple(settings.mute[mute].window(mute) for mute in shaping.mute),
-            lasting=trigger.config.has_conditions,
+            has_conditions=trigger.config.has_conditions,
             repeat=shaping.repeat,
             resolve=shaping.resolve,
         )

@@ -13,7 +13,7 @@ from notifyd.model.notifications import (
 )
 from notifyd.shaping.state import PendingDigest
 from notifyd.shaping.step_context import StepContext
-from notifyd.shaping.summaries import counted, digest_of
+from notifyd.shaping.summaries import extend_digest, new_digest
 from notifyd.shaping.trace import Action
 
 NEVER = 4e12
@@ -25,25 +25,30 @@ _REASONS = {
     "mute": "muted: told in one digest when that ends",
 }
 
-DIGEST = "digest:"
+DIGEST_PREFIX = "digest:"
 """Marks a row's group as a digest that more may be counted into."""
 
 
-def admit(draft: StepContext, row: Notification, content: Content) -> Notification:
+def admit(context: StepContext, notification: Notification, content: Content) -> Notification:
     """Let a notification in, or count it into a digest; returns the row as it was written."""
-    if not affordable(draft, row):
-        return over_budget(draft, row, content)
-    if draft.waiting() >= draft.rules.capacity and len(draft.queued()) >= draft.rules.capacity:
-        trace(draft, Action.FULL, row, content)
-        return merge(draft, row, content, "full", "full", due=draft.now.mono)
-    draft.put_notification(row, content)
-    draft.add_stats(row.trigger, sent=1)
-    trace(draft, Action.QUEUED, row, content, known=row.id)
-    return row
+    if not charge_budget(context, notification):
+        return merge_over_budget(context, notification, content)
+    if (
+        context.waiting_at_most() >= context.rules.capacity
+        and len(context.queued()) >= context.rules.capacity
+    ):
+        trace_notification(context, Action.OUTBOX_FULL, notification, content)
+        return merge_into_digest(
+            context, notification, content, "full", "full", due=context.now.mono
+        )
+    context.put_notification(notification, content)
+    context.add_stats(notification.trigger, sent=1)
+    trace_notification(context, Action.QUEUED, notification, content, known=notification.id)
+    return notification
 
 
-def new_row(
-    draft: StepContext,
+def new_notification(
+    context: StepContext,
     trigger: str,
     priority: Priority,
     count: int,
@@ -53,49 +58,55 @@ def new_row(
 ) -> Notification:
     """Begin a row. known: its id, where one was promised before."""
     return Notification(
-        id=known or draft.new_id(),
+        id=known or context.new_id(),
         status=Status.QUEUED,
         trigger=trigger,
         priority=priority,
         count=count,
-        created=draft.now.wall,
-        expires=draft.now.wall + draft.rules.expire,
+        created=context.now.wall,
+        expires=context.now.wall + context.rules.expire,
         group=group,
     )
 
 
-def _budgeted(draft: StepContext, row: Notification) -> bool:
-    return draft.rules.digest and row.priority.rank <= Priority.DEFAULT.rank
+def _is_budgeted(context: StepContext, notification: Notification) -> bool:
+    return context.rules.digest and notification.priority.rank <= Priority.DEFAULT.rank
 
 
-def affordable(draft: StepContext, row: Notification) -> bool:
+def charge_budget(context: StepContext, notification: Notification) -> bool:
     """Pay for a notification from the budget, if it needs to; tells whether it may be sent."""
-    return not _budgeted(draft, row) or _spend(draft)
+    return not _is_budgeted(context, notification) or _spend_budget(context)
 
 
-def _spend(draft: StepContext) -> bool:
+def _spend_budget(context: StepContext) -> bool:
     """Take one notification from the budget, if it has room."""
-    limit, now = draft.rules.budget, draft.now.mono
-    spent = limit.within(draft.global_state.budget_spent, now)
+    limit, now = context.rules.budget, context.now.mono
+    spent = limit.within(context.global_state.budget_spent, now)
     room = len(spent) < limit.max
-    draft.global_state = replace(draft.global_state, budget_spent=(*spent, now) if room else spent)
+    context.global_state = replace(
+        context.global_state, budget_spent=(*spent, now) if room else spent
+    )
     return room
 
 
-def _next_room(draft: StepContext) -> float:
-    limit, spent = draft.rules.budget, draft.global_state.budget_spent
-    return spent[-limit.max] + limit.per if len(spent) >= limit.max else draft.now.mono
+def _budget_free_at(context: StepContext) -> float:
+    limit, spent = context.rules.budget, context.global_state.budget_spent
+    return spent[-limit.max] + limit.per if len(spent) >= limit.max else context.now.mono
 
 
-def over_budget(draft: StepContext, row: Notification, content: Content | None) -> Notification:
-    due = _next_room(draft)
-    trace(draft, Action.BUDGET, row, content, until=draft.wall(due))
-    return merge(draft, row, content, "budget", "budget", due=due)
+def merge_over_budget(
+    context: StepContext, notification: Notification, content: Content | None
+) -> Notification:
+    due = _budget_free_at(context)
+    trace_notification(
+        context, Action.OVER_BUDGET, notification, content, until=context.to_wall(due)
+    )
+    return merge_into_digest(context, notification, content, "budget", "budget", due=due)
 
 
-def merge(
-    draft: StepContext,
-    row: Notification,
+def merge_into_digest(
+    context: StepContext,
+    notification: Notification,
     content: Content | None,
     key: str,
     reason: str,
@@ -107,46 +118,52 @@ def merge(
     content: None for a request whose text is written already.
     """
     lines = (
-        content.lines if isinstance(content, (MatchSummary, Digest)) else (_headline(row, content),)
+        content.lines
+        if isinstance(content, (MatchSummary, Digest))
+        else (_headline(notification, content),)
     )
-    held = add_to_digest(draft, key, reason, {row.trigger: row.count}, lines, due=due)
-    merged = replace(row, status=Status.MERGED, merged_into=held.id, group="")
+    pending = add_to_digest(
+        context, key, reason, {notification.trigger: notification.count}, lines, due=due
+    )
+    merged = replace(notification, status=Status.MERGED, merged_into=pending.id, group="")
     if not isinstance(
         content, (MatchSummary, Digest)
     ):  # somebody knows its id and may ask about it
-        draft.put_notification(merged, content)
-    draft.add_stats(row.trigger, reason=_REASONS[reason])
+        context.put_notification(merged, content)
+    context.add_stats(notification.trigger, reason=_REASONS[reason])
     return merged
 
 
-def trace(
-    draft: StepContext,
+def trace_notification(
+    context: StepContext,
     did: Action,
-    row: Notification,
+    notification: Notification,
     content: Content | None,
     *,
     until: float = 0.0,
     known: str = "",
 ) -> None:
     """Write down what became of a notification, beside its last line or its headline."""
-    group = draft.group(row.group)
-    draft.trace(
-        row.trigger,
+    group = context.group(notification.group)
+    context.trace(
+        notification.trigger,
         did,
-        row.count,
-        line=content.event.line if isinstance(content, MatchSummary) else _headline(row, content),
+        notification.count,
+        line=content.event.line
+        if isinstance(content, MatchSummary)
+        else _headline(notification, content),
         group=group.values if group else (),
         until=until,
         known=known,
     )
 
 
-def _headline(row: Notification, content: Content | None) -> str:
-    return row.title or (content.body if isinstance(content, Message) else "")
+def _headline(notification: Notification, content: Content | None) -> str:
+    return notification.title or (content.body if isinstance(content, Message) else "")
 
 
 def add_to_digest(
-    draft: StepContext,
+    context: StepContext,
     key: str,
     reason: str,
     counts: dict[str, int],
@@ -155,87 +172,95 @@ def add_to_digest(
     due: float,
 ) -> PendingDigest:
     """Count into the digest of this key, begun if need be, placed when it is due."""
-    held = draft.digest(key) or PendingDigest(
-        draft.new_id(), digest_of(reason, draft.now.wall), due, placed=False
+    pending = context.digest(key) or PendingDigest(
+        context.new_id(), new_digest(reason, context.now.wall), due, queued=False
     )
-    held = replace(held, digest=counted(held.digest, counts, draft.now.wall, lines))
-    draft.put_digest(key, held)
-    row = draft.notification(held.id)
-    if row is not None:
-        draft.put_notification(replace(row, count=held.digest.count), held.digest)
-    elif held.due <= draft.now.mono:
-        place(draft, key, held)
-    return held
+    pending = replace(
+        pending, digest=extend_digest(pending.digest, counts, context.now.wall, lines)
+    )
+    context.put_digest(key, pending)
+    notification = context.notification(pending.id)
+    if notification is not None:
+        context.put_notification(replace(notification, count=pending.digest.count), pending.digest)
+    elif pending.due <= context.now.mono:
+        queue_digest(context, key, pending)
+    return pending
 
 
-def place(draft: StepContext, key: str, held: PendingDigest) -> None:
+def queue_digest(context: StepContext, key: str, pending: PendingDigest) -> None:
     """Put a digest's row into the outbox, where more may join it until it is tried."""
-    triggers = list(held.digest.counts)
-    row = new_row(
-        draft,
+    triggers = list(pending.digest.counts)
+    notification = new_notification(
+        context,
         triggers[0] if len(triggers) == 1 else "",
-        held.priority,
-        held.digest.count,
-        group=DIGEST + key,
-        known=held.id,
+        pending.priority,
+        pending.digest.count,
+        group=DIGEST_PREFIX + key,
+        known=pending.id,
     )
-    draft.put_notification(replace(row, expires=NEVER), held.digest)
-    draft.put_digest(key, replace(held, placed=True))
+    context.put_notification(replace(notification, expires=NEVER), pending.digest)
+    context.put_digest(key, replace(pending, queued=True))
 
 
-def place_due(draft: StepContext, key: str, held: PendingDigest) -> None:
+def queue_due_digest(context: StepContext, key: str, pending: PendingDigest) -> None:
     """Place a digest that waited for its time; one of the budget also needs room in it."""
-    if held.placed or held.due > draft.now.mono:
+    if pending.queued or pending.due > context.now.mono:
         return
-    if held.digest.reason == "budget" and not _spend(draft):
-        draft.put_digest(key, replace(held, due=_next_room(draft)))
+    if pending.digest.reason == "budget" and not _spend_budget(context):
+        context.put_digest(key, replace(pending, due=_budget_free_at(context)))
         return
-    place(draft, key, held)
+    queue_digest(context, key, pending)
 
 
-def release_group(draft: StepContext, row: Notification) -> None:
+def close_group(context: StepContext, notification: Notification) -> None:
     """Let nothing more join a row: it was tried, or it ended."""
-    if row.group.startswith(DIGEST):
-        draft.put_digest(row.group.removeprefix(DIGEST), None)
-    elif row.group and (group := draft.group(row.group)) and group.open == row.id:
-        draft.put_group(row.group, replace(group, open="", told=None))
+    if notification.group.startswith(DIGEST_PREFIX):
+        context.put_digest(notification.group.removeprefix(DIGEST_PREFIX), None)
+    elif (
+        notification.group
+        and (group := context.group(notification.group))
+        and group.open_id == notification.id
+    ):
+        context.put_group(notification.group, replace(group, open_id="", open_summary=None))
 
 
-def merge_storm(draft: StepContext) -> None:
+def merge_storm(context: StepContext) -> None:
     """Merge by trigger what was never tried, when more waits than the rate can soon send."""
-    limit = draft.rules.storm if draft.rules.digest else draft.rules.capacity
-    if draft.waiting() <= limit:
+    limit = context.rules.storm_limit if context.rules.digest else context.rules.capacity
+    if context.waiting_at_most() <= limit:
         return
-    queued = draft.queued()
+    queued = context.queued()
     if len(queued) <= limit:
         return
     by_trigger: dict[str, list[Notification]] = {}
-    for row in queued:
-        untouched = not row.was_attempted and not row.group.startswith(DIGEST)
-        if untouched and row.priority.rank <= Priority.DEFAULT.rank:
-            by_trigger.setdefault(row.trigger, []).append(row)
+    for notification in queued:
+        untouched = not notification.was_attempted and not notification.group.startswith(
+            DIGEST_PREFIX
+        )
+        if untouched and notification.priority.rank <= Priority.DEFAULT.rank:
+            by_trigger.setdefault(notification.trigger, []).append(notification)
     for trigger, rows in by_trigger.items():
         key = f"storm:{trigger}"
-        alone = len(rows) == 1 and draft.digest(key) is None
+        alone = len(rows) == 1 and context.digest(key) is None
         if alone:
             continue
-        counts = {trigger: sum(row.count for row in rows)}
+        counts = {trigger: sum(notification.count for notification in rows)}
         if not counts[trigger]:  # reminders only
             continue
-        titles = tuple(row.title for row in rows if row.title)
-        held = add_to_digest(draft, key, "storm", counts, titles, due=draft.now.mono)
-        for row in rows:
-            release_group(draft, row)
-            draft.put_notification(
-                replace(row, status=Status.MERGED, merged_into=held.id, group="")
+        titles = tuple(notification.title for notification in rows if notification.title)
+        pending = add_to_digest(context, key, "storm", counts, titles, due=context.now.mono)
+        for notification in rows:
+            close_group(context, notification)
+            context.put_notification(
+                replace(notification, status=Status.MERGED, merged_into=pending.id, group="")
             )
 
 
-def expire(draft: StepContext, row: Notification) -> None:
-    release_group(draft, row)
-    draft.put_notification(replace(row, status=Status.EXPIRED, group=""))
-    if not row.count:
+def expire(context: StepContext, notification: Notification) -> None:
+    close_group(context, notification)
+    context.put_notification(replace(notification, status=Status.EXPIRED, group=""))
+    if not notification.count:
         return
-    lines = (row.title,) if row.title else ()
-    counts = {row.trigger: row.count}
-    add_to_digest(draft, "expired", "expired", counts, lines, due=draft.now.mono)
+    lines = (notification.title,) if notification.title else ()
+    counts = {notification.trigger: notification.count}
+    add_to_digest(context, "expired", "expired", counts, lines, due=context.now.mono)

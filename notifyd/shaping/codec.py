@@ -9,7 +9,7 @@ from notifyd.model.events import Now
 from notifyd.model.notifications import Incident, Notification
 from notifyd.shaping.state import Decision, GlobalState, State
 from notifyd.shaping.storage_format import KINDS, StoredValueError
-from notifyd.shaping.summaries import joined
+from notifyd.shaping.summaries import merge_summaries
 
 _NAMED = 5
 """Unreadable entries named in the incident."""
@@ -86,8 +86,8 @@ def restore_state(
                 state.global_state = replace(
                     value, send_state=replace(value.send_state, worker_free=False)
                 )
-    for row in rows:
-        state.put_notification(row, now)
+    for notification in rows:
+        state.put_notification(notification, now)
     _tell_again(state, now)
     if unreadable:
         state.orphaned_keys = tuple(unreadable)
@@ -98,21 +98,23 @@ def restore_state(
 
 def latest_time(state: State) -> float:
     """Find the last monotonic time at which anything is known to have happened; 0 if never."""
-    seen = (group.seen for group in state.groups.values())
+    seen = (group.last_match_at for group in state.groups.values())
     return max((0.0, *seen, *state.global_state.budget_spent, *state.global_state.send_state.slots))
 
 
 def _tell_again(state: State, now: Now) -> None:
     """Take up what a row was to tell that nobody tried and that a damaged store has lost."""
     for key, group in list(state.groups.items()):
-        if group.open and group.open not in state.notifications:
-            lost = group.told
-            tally = joined(lost, group.tally) if group.tally else lost
-            due = group.due if group.tally else now.mono
-            state.put_group(key, replace(group, open="", told=None, tally=tally, due=due))
-    for key, held in list(state.digests.items()):
-        if held.placed and held.id not in state.notifications:
-            state.put_digest(key, replace(held, placed=False))
+        if group.open_id and group.open_id not in state.notifications:
+            lost = group.open_summary
+            summary = merge_summaries(lost, group.summary) if group.summary else lost
+            due = group.due if group.summary else now.mono
+            state.put_group(
+                key, replace(group, open_id="", open_summary=None, summary=summary, due=due)
+            )
+    for key, pending in list(state.digests.items()):
+        if pending.queued and pending.id not in state.notifications:
+            state.put_digest(key, replace(pending, queued=False))
 
 
 def _unreadable_incident(reasons: Mapping[str, str], now: Now) -> Incident:

@@ -33,7 +33,7 @@ class Cancelled:
     peer: Peer
     id: str = ""
     key: str = ""
-    everyone: bool = False
+    is_admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,15 @@ class Retried:
 
     peer: Peer
     notification: Notification
-    everyone: bool = False
+    is_admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class IncidentOccurred:
     """Something befell the store."""
 
     incident: Incident
 
 
-Wish = Submitted | Cancelled | Retried | Muted
-Input = Match | Configured | Wish | WorkerStarted | Settled | SendingAllowed | Happened
+Request = Submitted | Cancelled | Retried | Muted
+Input = Match | Configured | Request | WorkerStarted | Settled | SendingAllowed | IncidentOccurred

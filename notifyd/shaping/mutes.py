@@ -6,31 +6,31 @@ from dataclasses import replace
 
 from notifyd.model.notifications import SOCKET, Content, Digest, Notification, Priority
 from notifyd.model.time_windows import end_of
-from notifyd.shaping.admission import merge, place, trace
+from notifyd.shaping.admission import merge_into_digest, queue_digest, trace_notification
 from notifyd.shaping.inputs import Muted
 from notifyd.shaping.rules import Rule
 from notifyd.shaping.state import PendingDigest
 from notifyd.shaping.step_context import StepContext
 from notifyd.shaping.trace import Action
 
-_HELD = "mute:"
+_PREFIX = "mute:"
 """Marks what is held back for one trigger."""
 _EVERYTHING = ""
 
 
-def set_mute(draft: StepContext, wish: Muted) -> None:
+def set_mute(context: StepContext, request: Muted) -> None:
     """Mute a trigger, or everything, from now on for so long; for no time at all ends that."""
-    wall = draft.now.wall
-    mutes = {name: until for name, until in draft.global_state.mutes.items() if until > wall}
-    if wish.seconds > 0:
-        mutes[wish.trigger] = wall + wish.seconds
-    elif wish.trigger == _EVERYTHING:
+    wall = context.now.wall
+    mutes = {name: until for name, until in context.global_state.mutes.items() if until > wall}
+    if request.seconds > 0:
+        mutes[request.trigger] = wall + request.seconds
+    elif request.trigger == _EVERYTHING:
         mutes.clear()
     else:
-        mutes.pop(wish.trigger, None)
-    draft.global_state = replace(draft.global_state, mutes=mutes)
-    retime(draft)
-    release(draft)
+        mutes.pop(request.trigger, None)
+    context.global_state = replace(context.global_state, mutes=mutes)
+    update_mute_ends(context)
+    release_unmuted(context)
 
 
 def mute_end(rule: Rule, by_hand: Mapping[str, float], wall: float) -> float:
@@ -43,75 +43,83 @@ def mute_end(rule: Rule, by_hand: Mapping[str, float], wall: float) -> float:
     return later or (end if end > wall else 0.0)
 
 
-def muted_until(draft: StepContext, trigger: str) -> float:
-    return mute_end(draft.rule(trigger), draft.global_state.mutes, draft.now.wall)
+def muted_until(context: StepContext, trigger: str) -> float:
+    return mute_end(context.rule(trigger), context.global_state.mutes, context.now.wall)
 
 
 def hold_back(
-    draft: StepContext, row: Notification, content: Content | None
+    context: StepContext, notification: Notification, content: Content | None
 ) -> Notification | None:
     """Count a notification as held back, if its trigger is muted; returns the row as merged."""
-    until = 0.0 if row.priority is Priority.URGENT else muted_until(draft, row.trigger)
+    until = (
+        0.0
+        if notification.priority is Priority.URGENT
+        else muted_until(context, notification.trigger)
+    )
     if not until:
         return None
-    key = _HELD + row.trigger
-    merged = merge(draft, row, content, key, "mute", due=draft.mono(until))
-    held = draft.digest(key)
-    if held and row.priority.rank > held.priority.rank:
-        draft.put_digest(key, replace(held, priority=row.priority))
-    trace(draft, Action.MUTED, row, content, until=until)
+    key = _PREFIX + notification.trigger
+    merged = merge_into_digest(
+        context, notification, content, key, "mute", due=context.to_mono(until)
+    )
+    pending = context.digest(key)
+    if pending and notification.priority.rank > pending.priority.rank:
+        context.put_digest(key, replace(pending, priority=notification.priority))
+    trace_notification(context, Action.MUTED, notification, content, until=until)
     return merged
 
 
-def held_back(draft: StepContext, trigger: str) -> PendingDigest | None:
-    return draft.digest(_HELD + trigger)
+def mute_digest(context: StepContext, trigger: str) -> PendingDigest | None:
+    return context.digest(_PREFIX + trigger)
 
 
-def held_for(digests: Mapping[str, PendingDigest], trigger: str) -> PendingDigest | None:
+def find_mute_digest(digests: Mapping[str, PendingDigest], trigger: str) -> PendingDigest | None:
     """Find what a state holds back for a trigger until its mute ends."""
-    return digests.get(_HELD + trigger)
+    return digests.get(_PREFIX + trigger)
 
 
-def take_back(draft: StepContext, trigger: str, line: str) -> None:
+def retract_match(context: StepContext, trigger: str, line: str) -> None:
     """Uncount one match, which no longer needs to be told."""
-    key = _HELD + trigger
-    held = draft.digest(key)
-    if held is None:
+    key = _PREFIX + trigger
+    pending = context.digest(key)
+    if pending is None:
         return
-    counts = {trigger: held.digest.count - 1}
-    lines = list(held.digest.lines)
+    counts = {trigger: pending.digest.count - 1}
+    lines = list(pending.digest.lines)
     if line in lines:
         lines.remove(line)
-    digest = replace(held.digest, counts=counts, lines=tuple(lines))
-    draft.put_digest(key, replace(held, digest=digest) if digest.count else None)
+    digest = replace(pending.digest, counts=counts, lines=tuple(lines))
+    context.put_digest(key, replace(pending, digest=digest) if digest.count else None)
 
 
-def retime(draft: StepContext) -> None:
+def update_mute_ends(context: StepContext) -> None:
     """Find anew when each mute ends: its windows, the clock or somebody's wish have changed."""
-    for key, held in _holds(draft):
-        until = muted_until(draft, key.removeprefix(_HELD))
-        draft.put_digest(key, replace(held, due=draft.mono(until) if until else draft.now.mono))
+    for key, pending in _mute_digests(context):
+        until = muted_until(context, key.removeprefix(_PREFIX))
+        context.put_digest(
+            key, replace(pending, due=context.to_mono(until) if until else context.now.mono)
+        )
 
 
-def release(draft: StepContext) -> None:
+def release_unmuted(context: StepContext) -> None:
     """Tell in one digest what is no longer muted."""
     ready: dict[str, PendingDigest] = {}
-    for key, held in _holds(draft):
-        if held.due > draft.now.mono:
+    for key, pending in _mute_digests(context):
+        if pending.due > context.now.mono:
             continue
-        if until := muted_until(draft, key.removeprefix(_HELD)):
-            draft.put_digest(key, replace(held, due=draft.mono(until)))
+        if until := muted_until(context, key.removeprefix(_PREFIX)):
+            context.put_digest(key, replace(pending, due=context.to_mono(until)))
         else:
-            ready[key] = held
+            ready[key] = pending
     if not ready:
         return
     # Whoever sent a message that was held back was told that this notification holds it.
-    first = ready.get(_HELD + SOCKET) or next(iter(ready.values()))
+    first = ready.get(_PREFIX + SOCKET) or next(iter(ready.values()))
     counts: Counter[str] = Counter()
-    for key, held in ready.items():
-        counts.update(held.digest.counts)
-        draft.put_digest(key, None)
-    digests = [held.digest for held in ready.values()]
+    for key, pending in ready.items():
+        counts.update(pending.digest.counts)
+        context.put_digest(key, None)
+    digests = [pending.digest for pending in ready.values()]
     whole = Digest(
         "mute",
         dict(counts),
@@ -119,15 +127,15 @@ def release(draft: StepContext) -> None:
         max(digest.last for digest in digests),
         tuple(line for digest in digests for line in digest.lines),
     )
-    priority = max((held.priority for held in ready.values()), key=lambda each: each.rank)
-    told = PendingDigest(first.id, whole, draft.now.mono, placed=False, priority=priority)
-    place(draft, f"muted:{first.id}", told)
+    priority = max((pending.priority for pending in ready.values()), key=lambda each: each.rank)
+    told = PendingDigest(first.id, whole, context.now.mono, queued=False, priority=priority)
+    queue_digest(context, f"muted:{first.id}", told)
 
 
-def is_hold(key: str) -> bool:
+def is_mute_digest(key: str) -> bool:
     """Whether a digest is one that waits for a mute to end."""
-    return key.startswith(_HELD)
+    return key.startswith(_PREFIX)
 
 
-def _holds(draft: StepContext) -> list[tuple[str, PendingDigest]]:
-    return [(key, held) for key, held in draft.digests() if is_hold(key)]
+def _mute_digests(context: StepContext) -> list[tuple[str, PendingDigest]]:
+    return [(key, pending) for key, pending in context.digests() if is_mute_digest(key)]

@@ -28,12 +28,12 @@ class Rule:
     cooldown: float = 300.0
     cooldown_max: float = 3600.0
     mute: tuple[TimeWindow, ...] = ()
-    lasting: bool = False
+    has_conditions: bool = False
     repeat: tuple[float, ...] = ()
     resolve: bool = True
 
     @property
-    def every_match_alone(self) -> bool:
+    def notifies_each_match(self) -> bool:
         return not self.debounce and not self.cooldown
 
 
@@ -63,6 +63,6 @@ class Rules:
     """How many notifications may wait; beyond it matches are only counted, requests refused."""
 
     @property
-    def storm(self) -> float:
+    def storm_limit(self) -> float:
         """How many may wait before those never tried are merged: two minutes of the rate."""
         return max(2.0, 120.0 * self.rate.max / self.rate.per)

@@ -65,10 +65,10 @@ class SendState:
         return (*rate.within(self.slots, now.mono), now.mono)
 
 
-def spread(streak: int) -> int:
+def max_attempted(consecutive_failures: int) -> int:
     """How many notifications may have been tried while nothing gets through.
 
     An outage must not use up rows that could still be merged, and one poisonous notification must
     not hold up the rest: so ever more rows get a try, but only with the logarithm of the failures.
     """
-    return max(1, (streak + 1).bit_length() - 1)
+    return max(1, (consecutive_failures + 1).bit_length() - 1)

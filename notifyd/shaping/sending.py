@@ -5,8 +5,8 @@ from dataclasses import replace
 from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
 from notifyd.model.events import Now
 from notifyd.model.notifications import Notification, Priority, Status
-from notifyd.shaping.admission import release_group
-from notifyd.shaping.send_state import SendState, SendStatus, spread
+from notifyd.shaping.admission import close_group
+from notifyd.shaping.send_state import SendState, SendStatus, max_attempted
 from notifyd.shaping.step_context import StepContext
 
 _ENDED = {
@@ -21,163 +21,185 @@ _PATIENCE = 3
 """After so many failures of its own a notification lets those go first that were never tried."""
 
 
-def dispatch(draft: StepContext) -> None:
+def dispatch(context: StepContext) -> None:
     """Give the free worker its next order: from this commit on, its row counts as tried."""
-    gate = draft.send_state
-    if gate.next_send_at(draft.rules.rate) > draft.now.mono:
+    send_state = context.send_state
+    if send_state.next_send_at(context.rules.rate) > context.now.mono:
         return
-    row = choose(draft.queued(), gate.consecutive_failures, draft.now)
-    if row is None:
+    notification = choose_next(context.queued(), send_state.consecutive_failures, context.now)
+    if notification is None:
         return
-    release_group(draft, row)
-    row = replace(row, status=Status.ATTEMPTING, attempts=row.attempts + 1, group="")
-    draft.put_notification(row)
-    draft.send_state = replace(draft.send_state, in_flight=row.id, worker_free=False)
-    draft.decision.attempt = SendAttempt(
-        row.id, row.attempts, row.failures, gate.consecutive_failures
+    close_group(context, notification)
+    notification = replace(
+        notification, status=Status.ATTEMPTING, attempts=notification.attempts + 1, group=""
+    )
+    context.put_notification(notification)
+    context.send_state = replace(context.send_state, in_flight=notification.id, worker_free=False)
+    context.decision.attempt = SendAttempt(
+        notification.id,
+        notification.attempts,
+        notification.failures,
+        send_state.consecutive_failures,
     )
 
 
-def choose(queued: list[Notification], streak: int, now: Now) -> Notification | None:
+def choose_next(
+    queued: list[Notification], consecutive_failures: int, now: Now
+) -> Notification | None:
     """Pick urgent and high first, then the oldest; see `spread` for a streak of failures."""
-    ready = [row for row in queued if row.not_before <= now.mono]
-    tried = [row for row in ready if row.was_attempted]
-    if streak and len(tried) >= spread(streak):
-        return min(tried, key=lambda row: (row.not_before, row.created, row.id))
-    return min(ready, key=_turn, default=None)
+    ready = [notification for notification in queued if notification.not_before <= now.mono]
+    tried = [notification for notification in ready if notification.was_attempted]
+    if consecutive_failures and len(tried) >= max_attempted(consecutive_failures):
+        return min(
+            tried,
+            key=lambda notification: (
+                notification.not_before,
+                notification.created,
+                notification.id,
+            ),
+        )
+    return min(ready, key=_send_order, default=None)
 
 
-def _turn(row: Notification) -> tuple[bool, int, float, str]:
-    rank = max(row.priority.rank, Priority.DEFAULT.rank)
-    return row.failures >= _PATIENCE, -rank, row.created, row.id
+def _send_order(notification: Notification) -> tuple[bool, int, float, str]:
+    rank = max(notification.priority.rank, Priority.DEFAULT.rank)
+    return notification.failures >= _PATIENCE, -rank, notification.created, notification.id
 
 
-def settle(draft: StepContext, outcome: Outcome) -> None:
+def settle(context: StepContext, outcome: Outcome) -> None:
     """Write an outcome down. One that nobody waits for (told twice) changes no row."""
-    now, gate = draft.now, draft.send_state
-    gate = replace(gate, slots=gate.with_slot(now, draft.rules.rate))
-    if outcome.id == gate.in_flight:  # else a worker tells it that has been replaced meanwhile
-        gate = replace(gate, in_flight="", worker_free=True)
-    draft.send_state = gate
-    row = draft.notification(outcome.id)
-    if row is None:
+    now, send_state = context.now, context.send_state
+    send_state = replace(send_state, slots=send_state.with_slot(now, context.rules.rate))
+    if (
+        outcome.id == send_state.in_flight
+    ):  # else a worker tells it that has been replaced meanwhile
+        send_state = replace(send_state, in_flight="", worker_free=True)
+    context.send_state = send_state
+    notification = context.notification(outcome.id)
+    if notification is None:
         return
-    row = replace(row, status=Status.QUEUED, last_error=outcome.reason, report=outcome.report)
+    notification = replace(
+        notification, status=Status.QUEUED, last_error=outcome.reason, report=outcome.report
+    )
     match outcome.kind:
         case OutcomeKind.DELIVERED | OutcomeKind.NO_DEVICE | OutcomeKind.FAILED:
-            draft.put_notification(replace(row, status=_ENDED[outcome.kind]))
-            _unrefuse(draft)
-            draft.send_state = replace(
-                draft.send_state,
+            context.put_notification(replace(notification, status=_ENDED[outcome.kind]))
+            _accept_token(context)
+            context.send_state = replace(
+                context.send_state,
                 status=SendStatus.OK,
                 error="",
                 cause="",
-                no_device_reason=_nobody(draft.send_state, outcome),
+                no_device_reason=_no_device_reason(context.send_state, outcome),
                 consecutive_failures=0,
                 last_forbidden=None,
                 backoff_until=now.mono,
             )
         case OutcomeKind.FORBIDDEN:
-            _forbidden(draft, row, outcome)
+            _settle_forbidden(context, notification, outcome)
         case OutcomeKind.REFUSED:
-            draft.put_notification(row)
-            _refuse(draft, outcome)
+            context.put_notification(notification)
+            _refuse_token(context, outcome)
         case OutcomeKind.RETRY | OutcomeKind.ENDPOINT:
-            _postpone(draft, row, outcome)
+            _postpone(context, notification, outcome)
 
 
-def _nobody(gate: SendState, outcome: Outcome) -> str:
+def _no_device_reason(send_state: SendState, outcome: Outcome) -> str:
     match outcome.kind:
         case OutcomeKind.NO_DEVICE:
             return outcome.reason
         case OutcomeKind.DELIVERED:
             return ""
-    return gate.no_device_reason
+    return send_state.no_device_reason
 
 
-def _postpone(draft: StepContext, row: Notification, outcome: Outcome) -> None:
-    now, gate = draft.now, draft.send_state
-    failures = row.failures + 1
-    release = now.mono + outcome.own_pause if failures >= _PATIENCE else row.not_before
-    draft.put_notification(replace(row, failures=failures, not_before=release))
-    draft.send_state = replace(
-        gate,
-        consecutive_failures=gate.consecutive_failures + 1,
+def _postpone(context: StepContext, notification: Notification, outcome: Outcome) -> None:
+    now, send_state = context.now, context.send_state
+    failures = notification.failures + 1
+    release = now.mono + outcome.own_pause if failures >= _PATIENCE else notification.not_before
+    context.put_notification(replace(notification, failures=failures, not_before=release))
+    context.send_state = replace(
+        send_state,
+        consecutive_failures=send_state.consecutive_failures + 1,
         backoff_until=now.mono + outcome.pause,
         retry_after_until=now.mono + outcome.retry_after,
     )
     if outcome.kind is OutcomeKind.ENDPOINT:
-        _unrefuse(draft)
-        _stop(draft, SendStatus.ENDPOINT, outcome)
-    elif gate.status is not SendStatus.REFUSED:  # of a refused token this says nothing
-        _stop(draft, SendStatus.WAITING, outcome)
+        _accept_token(context)
+        _set_status(context, SendStatus.ENDPOINT, outcome)
+    elif send_state.status is not SendStatus.REFUSED:  # of a refused token this says nothing
+        _set_status(context, SendStatus.WAITING, outcome)
 
 
-def _stop(draft: StepContext, sending: SendStatus, outcome: Outcome) -> None:
-    draft.send_state = replace(
-        draft.send_state, status=sending, error=outcome.reason, cause=outcome.cause
+def _set_status(context: StepContext, sending: SendStatus, outcome: Outcome) -> None:
+    context.send_state = replace(
+        context.send_state, status=sending, error=outcome.reason, cause=outcome.cause
     )
 
 
-def _forbidden(draft: StepContext, row: Notification, outcome: Outcome) -> None:
+def _settle_forbidden(context: StepContext, notification: Notification, outcome: Outcome) -> None:
     """One 403 is that notification's own fault; a second one on another is the token's."""
-    earlier = draft.send_state.last_forbidden
-    if earlier is None or earlier.id == row.id:
-        failed = replace(row, status=Status.FAILED)
-        draft.put_notification(failed)
-        draft.send_state = replace(draft.send_state, last_forbidden=failed, consecutive_failures=0)
+    earlier = context.send_state.last_forbidden
+    if earlier is None or earlier.id == notification.id:
+        failed = replace(notification, status=Status.FAILED)
+        context.put_notification(failed)
+        context.send_state = replace(
+            context.send_state, last_forbidden=failed, consecutive_failures=0
+        )
         return
-    draft.put_notification(row)
-    draft.put_notification(replace(earlier, status=Status.QUEUED))
-    _refuse(draft, outcome)
+    context.put_notification(notification)
+    context.put_notification(replace(earlier, status=Status.QUEUED))
+    _refuse_token(context, outcome)
 
 
-def _refuse(draft: StepContext, outcome: Outcome) -> None:
-    _stop(draft, SendStatus.REFUSED, outcome)
-    draft.send_state = replace(
-        draft.send_state,
-        backoff_until=draft.now.mono + draft.rules.probe,
-        refused_since=draft.send_state.refused_since or draft.now.mono,
+def _refuse_token(context: StepContext, outcome: Outcome) -> None:
+    _set_status(context, SendStatus.REFUSED, outcome)
+    context.send_state = replace(
+        context.send_state,
+        backoff_until=context.now.mono + context.rules.probe,
+        refused_since=context.send_state.refused_since or context.now.mono,
         last_forbidden=None,
     )
 
 
-def _unrefuse(draft: StepContext) -> None:
+def _accept_token(context: StepContext) -> None:
     """Give each row the time back for which it sat out a refused token: nothing expires by it."""
-    since = draft.send_state.refused_since
+    since = context.send_state.refused_since
     if not since:
         return
-    for row in list(draft.notifications()):
-        waited = max(0.0, min(draft.now.mono - since, draft.now.wall - row.created))
-        draft.put_notification(replace(row, expires=row.expires + waited))
-    draft.send_state = replace(draft.send_state, refused_since=0.0)
+    for notification in list(context.notifications()):
+        waited = max(0.0, min(context.now.mono - since, context.now.wall - notification.created))
+        context.put_notification(replace(notification, expires=notification.expires + waited))
+    context.send_state = replace(context.send_state, refused_since=0.0)
 
 
-def allow(draft: StepContext) -> None:
+def resume_sending(context: StepContext) -> None:
     """Try again at once: somebody may have mended it. What the API itself asked for is kept."""
-    draft.send_state = replace(
-        draft.send_state,
-        backoff_until=min(draft.send_state.backoff_until, draft.now.mono),
+    context.send_state = replace(
+        context.send_state,
+        backoff_until=min(context.send_state.backoff_until, context.now.mono),
         consecutive_failures=0,
     )
 
 
-def recover(draft: StepContext) -> None:
+def recover(context: StepContext) -> None:
     """Start with a new worker: what was under way may have arrived, so it keeps its id and slot."""
-    gate, now = draft.send_state, draft.now
-    for row in list(draft.notifications()):
-        if row.status is Status.ATTEMPTING:
-            draft.put_notification(
+    send_state, now = context.send_state, context.now
+    for notification in list(context.notifications()):
+        if notification.status is Status.ATTEMPTING:
+            context.put_notification(
                 replace(
-                    row, status=Status.QUEUED, last_error="it was interrupted, and may have arrived"
+                    notification,
+                    status=Status.QUEUED,
+                    last_error="it was interrupted, and may have arrived",
                 )
             )
-            gate = replace(gate, slots=gate.with_slot(now, draft.rules.rate))
-    longest = 0.0 if gate.status is SendStatus.REFUSED else LONGEST_PAUSE
-    draft.send_state = replace(
-        gate,
+            send_state = replace(send_state, slots=send_state.with_slot(now, context.rules.rate))
+    longest = 0.0 if send_state.status is SendStatus.REFUSED else LONGEST_PAUSE
+    context.send_state = replace(
+        send_state,
         in_flight="",
         worker_free=True,
-        backoff_until=min(gate.backoff_until, now.mono + longest),
-        retry_after_until=min(gate.retry_after_until, now.mono + LONGEST_PAUSE),
+        backoff_until=min(send_state.backoff_until, now.mono + longest),
+        retry_after_until=min(send_state.retry_after_until, now.mono + LONGEST_PAUSE),
     )

@@ -29,7 +29,7 @@ class PendingDigest:
     id: str
     digest: Digest
     due: float
-    placed: bool
+    queued: bool
     priority: Priority = Priority.DEFAULT
 
 
@@ -140,8 +140,8 @@ class State:
         self.traces.update(decision.traces)
         for key, group in decision.groups.items():
             self.put_group(key, group)
-        for key, held in decision.digests.items():
-            self.put_digest(key, held)
+        for key, pending in decision.digests.items():
+            self.put_digest(key, pending)
         for key, incident in decision.incidents.items():
             if incident is None:
                 self.incidents.pop(key, None)
@@ -149,8 +149,8 @@ class State:
                 self.incidents[key] = incident
         if decision.orphaned_keys:
             self.orphaned_keys = ()
-        for row in decision.notifications.values():
-            self.put_notification(row, now)
+        for notification in decision.notifications.values():
+            self.put_notification(notification, now)
         if retime or len(self.timers) > 64 + 4 * (len(self.groups) + len(self.notifications)):
             self._retime(now)
 
@@ -172,11 +172,15 @@ class State:
             return first
         if opens <= self.last_step_at:
             # it was open at the last step: what is left stands back for a while
-            opens = min((row.not_before for row in self._queued()), default=inf)
+            opens = min((notification.not_before for notification in self._queued()), default=inf)
         return min(first, opens)
 
     def _queued(self) -> Iterable[Notification]:
-        return (row for row in self.notifications.values() if row.status is Status.QUEUED)
+        return (
+            notification
+            for notification in self.notifications.values()
+            if notification.status is Status.QUEUED
+        )
 
     def put_group(self, key: str, group: Group | None) -> None:
         before = self.groups.get(key)
@@ -190,29 +194,29 @@ class State:
         self.groups[key] = group
         self._arm(deadline(group, self.rule(group.trigger)), key)
 
-    def put_digest(self, key: str, held: PendingDigest | None) -> None:
-        if held is None:
+    def put_digest(self, key: str, pending: PendingDigest | None) -> None:
+        if pending is None:
             self.digests.pop(key, None)
             return
-        self.digests[key] = held
-        if not held.placed:
-            self._arm(held.due, key)
+        self.digests[key] = pending
+        if not pending.queued:
+            self._arm(pending.due, key)
 
-    def put_notification(self, row: Notification, now: Now) -> None:
-        if not row.status.is_waiting:
-            self.notifications.pop(row.id, None)
+    def put_notification(self, notification: Notification, now: Now) -> None:
+        if not notification.status.is_waiting:
+            self.notifications.pop(notification.id, None)
             return
-        known = self.notifications.get(row.id)
-        self.notifications[row.id] = row
+        known = self.notifications.get(notification.id)
+        self.notifications[notification.id] = notification
         if known and (known.status, known.expires, known.not_before) == (
-            row.status,
-            row.expires,
-            row.not_before,
+            notification.status,
+            notification.expires,
+            notification.not_before,
         ):
             return
-        self._arm(now.mono + row.expires - now.wall, row.id)
-        if row.status is Status.HELD:
-            self._arm(row.not_before, row.id)
+        self._arm(now.mono + notification.expires - now.wall, notification.id)
+        if notification.status is Status.HELD:
+            self._arm(notification.not_before, notification.id)
 
     def _arm(self, at: float, key: str) -> None:
         if at < inf:
@@ -222,10 +226,10 @@ class State:
         self.timers.clear()
         for key, group in self.groups.items():
             self._arm(deadline(group, self.rule(group.trigger)), key)
-        for key, held in self.digests.items():
-            if not held.placed:
-                self._arm(held.due, key)
-        for row in self.notifications.values():
-            self._arm(now.mono + row.expires - now.wall, row.id)
-            if row.status is Status.HELD:
-                self._arm(row.not_before, row.id)
+        for key, pending in self.digests.items():
+            if not pending.queued:
+                self._arm(pending.due, key)
+        for notification in self.notifications.values():
+            self._arm(now.mono + notification.expires - now.wall, notification.id)
+            if notification.status is Status.HELD:
+                self._arm(notification.not_before, notification.id)

@@ -7,13 +7,13 @@ from typing import assert_never
 from notifyd.model.events import AlertState, Event, Match, Now
 from notifyd.model.notifications import Status
 from notifyd.shaping import conditions, matches, mutes
-from notifyd.shaping.admission import add_to_digest, expire, merge_storm, place_due
-from notifyd.shaping.group import Group, idle, is_due, window_ends_at
-from notifyd.shaping.incidents import announce, forget_old
+from notifyd.shaping.admission import add_to_digest, expire, merge_storm, queue_due_digest
+from notifyd.shaping.group import Group, is_due, is_idle, window_ends_at
+from notifyd.shaping.incidents import prune_incidents, report_incidents
 from notifyd.shaping.inputs import (
     Cancelled,
     Configured,
-    Happened,
+    IncidentOccurred,
     Input,
     Muted,
     Retried,
@@ -22,11 +22,11 @@ from notifyd.shaping.inputs import (
     Submitted,
     WorkerStarted,
 )
-from notifyd.shaping.requests import cancel, release, submit
+from notifyd.shaping.requests import cancel, release_held, submit
 from notifyd.shaping.retries import retry
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.send_state import SendStatus
-from notifyd.shaping.sending import allow, dispatch, recover, settle
+from notifyd.shaping.sending import dispatch, recover, resume_sending, settle
 from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.step_context import StepContext
 from notifyd.shaping.trace import Action
@@ -41,46 +41,46 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
     New rules come first, then what is due by `now`, then the events in their order. The next
     deadline is the state's own, once it has adopted the decision.
     """
-    draft = StepContext(state, now)
-    _prepare(draft, events)
+    context = StepContext(state, now)
+    _prepare(context, events)
     if state.has_clock_jumped(now):
-        mutes.retime(draft)
+        mutes.update_mute_ends(context)
     if state.is_due(now):
-        _run_timers(draft)
-    crowd = _MatchBatch(draft)
+        _run_timers(context)
+    batch = _MatchBatch(context)
     for index, event in enumerate(events):
-        if isinstance(event, Match) and crowd.joined_by(event):
+        if isinstance(event, Match) and batch.add(event):
             continue
-        crowd.count()
-        if reply := _take(draft, event):
-            draft.decision.replies[index] = reply
-    crowd.count()
-    announce(draft)
-    merge_storm(draft)
-    dispatch(draft)
-    return draft.decision
+        batch.flush()
+        if reply := _apply(context, event):
+            context.decision.replies[index] = reply
+    batch.flush()
+    report_incidents(context)
+    merge_storm(context)
+    dispatch(context)
+    return context.decision
 
 
-def _take(draft: StepContext, event: Input) -> Reply | None:
+def _apply(context: StepContext, event: Input) -> Reply | None:
     """Take in one event; returns its answer, if somebody waits for one."""
     match event:
         case Match():
-            _count(draft, event)
+            _count_match(context, event)
         case Submitted():
-            return submit(draft, event)
+            return submit(context, event)
         case Cancelled():
-            return cancel(draft, event)
+            return cancel(context, event)
         case Retried():
-            return retry(draft, event)
+            return retry(context, event)
         case Muted():
-            mutes.set_mute(draft, event)
+            mutes.set_mute(context, event)
         case Settled():
-            settle(draft, event.outcome)
+            settle(context, event.outcome)
         case WorkerStarted():
-            recover(draft)
+            recover(context)
         case SendingAllowed():
-            allow(draft)
-        case Configured() | Happened():
+            resume_sending(context)
+        case Configured() | IncidentOccurred():
             pass  # `_prepare` took them in
         case _:
             assert_never(event)
@@ -90,107 +90,113 @@ def _take(draft: StepContext, event: Input) -> Reply | None:
 class _MatchBatch:
     """Matches that came one after the other, gathered by group: the time is the same for all."""
 
-    def __init__(self, draft: StepContext) -> None:
-        self._draft = draft
+    def __init__(self, context: StepContext) -> None:
+        self._draft = context
         self._events: dict[tuple[str, tuple[str, ...]], list[Event]] = {}
 
-    def joined_by(self, match: Match) -> bool:
+    def add(self, match: Match) -> bool:
         """Gather a match, unless what it makes could depend on the order between groups."""
         event = match.event
         if (
             event.alert_state is not AlertState.NONE
-            or self._draft.rule(event.trigger).every_match_alone
+            or self._draft.rule(event.trigger).notifies_each_match
         ):
             return False
         self._events.setdefault((event.trigger, match.group), []).append(event)
         return True
 
-    def count(self) -> None:
+    def flush(self) -> None:
         """Count what was gathered, the group that came first before the others."""
         for (trigger, values), events in self._events.items():
-            matches.count(self._draft, trigger, values, events)
+            matches.count_matches(self._draft, trigger, values, events)
         self._events.clear()
 
 
-def _count(draft: StepContext, match: Match) -> None:
+def _count_match(context: StepContext, match: Match) -> None:
     event = match.event
     if event.alert_state is AlertState.NONE:
-        matches.count(draft, event.trigger, match.group, [event])
+        matches.count_matches(context, event.trigger, match.group, [event])
     else:
-        conditions.change(draft, *matches.find(draft, event.trigger, match.group), match)
+        conditions.update_condition(
+            context, *matches.find_group(context, event.trigger, match.group), match
+        )
 
 
-def _run_timers(draft: StepContext) -> None:
+def _run_timers(context: StepContext) -> None:
     """Do what time alone brings: tell, place, release, expire, forget."""
-    now = draft.now
-    if draft.decision.prune_at <= now.mono:
-        draft.decision.prune_at = now.mono + PRUNE_EVERY
-        draft.decision.forget_before = now.wall - draft.rules.history
-        forget_old(draft, draft.decision.forget_before)
-        forbidden = draft.send_state.last_forbidden
-        if forbidden and forbidden.created < draft.decision.forget_before:
-            draft.send_state = replace(
-                draft.send_state, last_forbidden=None
+    now = context.now
+    if context.decision.prune_at <= now.mono:
+        context.decision.prune_at = now.mono + PRUNE_EVERY
+        context.decision.forget_before = now.wall - context.rules.history
+        prune_incidents(context, context.decision.forget_before)
+        forbidden = context.send_state.last_forbidden
+        if forbidden and forbidden.created < context.decision.forget_before:
+            context.send_state = replace(
+                context.send_state, last_forbidden=None
             )  # its row is no longer there
-    mutes.release(draft)
-    for key, held in draft.digests():
-        if not mutes.is_hold(key):
-            place_due(draft, key, held)
-    for key, group in draft.groups():
-        _tend_group(draft, key, group)
-    refused = draft.send_state.status is SendStatus.REFUSED
-    for row in list(draft.notifications()):
-        if row.status is Status.HELD and row.not_before <= now.mono:
-            release(draft, row)
-        elif row.status is Status.QUEUED and row.expires <= now.wall and not refused:
-            expire(draft, row)
+    mutes.release_unmuted(context)
+    for key, pending in context.digests():
+        if not mutes.is_mute_digest(key):
+            queue_due_digest(context, key, pending)
+    for key, group in context.groups():
+        _run_group_timers(context, key, group)
+    refused = context.send_state.status is SendStatus.REFUSED
+    for notification in list(context.notifications()):
+        if notification.status is Status.HELD and notification.not_before <= now.mono:
+            release_held(context, notification)
+        elif (
+            notification.status is Status.QUEUED
+            and notification.expires <= now.wall
+            and not refused
+        ):
+            expire(context, notification)
 
 
-def _tend_group(draft: StepContext, key: str, group: Group) -> None:
-    now, rule = draft.now, draft.rule(group.trigger)
+def _run_group_timers(context: StepContext, key: str, group: Group) -> None:
+    now, rule = context.now, context.rule(group.trigger)
     if is_due(group, now):
-        matches.emit(draft, key, group)
+        matches.emit(context, key, group)
     elif window_ends_at(group, rule) <= now.mono:
         below = len(group.window)
-        draft.add_stats(group.trigger, below=below, reason="below the threshold")
-        draft.trace(group.trigger, Action.LAPSED, below, group=group.values)
-        draft.put_group(key, replace(group, window=(), recent=()))
-    if left := draft.group(key):
-        conditions.remind(draft, key, left)
-    if (left := draft.group(key)) and idle(left, now, rule):
-        draft.put_group(key, None)
+        context.add_stats(group.trigger, below=below, reason="below the threshold")
+        context.trace(group.trigger, Action.LAPSED, below, group=group.values)
+        context.put_group(key, replace(group, window=(), window_events=()))
+    if left := context.group(key):
+        conditions.remind(context, key, left)
+    if (left := context.group(key)) and is_idle(left, now, rule):
+        context.put_group(key, None)
 
 
-def _prepare(draft: StepContext, events: Sequence[Input]) -> None:
+def _prepare(context: StepContext, events: Sequence[Input]) -> None:
     """Take in what comes before all else: nothing may be told by rules that are gone."""
     for event in events:
         if isinstance(event, Configured):
-            _configure(draft, event.rules)
-            draft.drop_orphaned_keys()
-        elif isinstance(event, Happened):
-            draft.put_incident(event.incident)
+            _configure(context, event.rules)
+            context.drop_orphaned_keys()
+        elif isinstance(event, IncidentOccurred):
+            context.put_incident(event.incident)
 
 
-def _configure(draft: StepContext, rules: Rules) -> None:
+def _configure(context: StepContext, rules: Rules) -> None:
     """Take new rules; what was pending under a trigger that is gone or changed is told."""
-    draft.decision.rules = rules
-    for key, group in draft.groups():
+    context.decision.rules = rules
+    for key, group in context.groups():
         rule = rules.triggers.get(group.trigger)
         if rule is not None and rule.identity == group.identity:
             continue
         if group.window:
-            draft.add_stats(
+            context.add_stats(
                 group.trigger, below=len(group.window), reason="the trigger was changed"
             )
-        if group.tally is not None:
+        if group.summary is not None:
             add_to_digest(
-                draft,
+                context,
                 "removed",
                 "removed",
-                {group.trigger: group.tally.count},
-                group.tally.lines,
-                due=draft.now.mono,
+                {group.trigger: group.summary.count},
+                group.summary.lines,
+                due=context.now.mono,
             )
-        draft.put_group(key, None)
-    conditions.settle_in(draft)
-    mutes.retime(draft)
+        context.put_group(key, None)
+    conditions.apply_rules(context)
+    mutes.update_mute_ends(context)

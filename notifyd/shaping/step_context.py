@@ -11,7 +11,7 @@ from notifyd.shaping.ids import uuid7
 from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.send_state import SendState
 from notifyd.shaping.state import Decision, GlobalState, PendingDigest, State, TriggerStats
-from notifyd.shaping.trace import CLIP, Action, TraceEntry, extend
+from notifyd.shaping.trace import LINE_CLIP, Action, TraceEntry, append_entry
 
 
 class StepContext:
@@ -40,8 +40,8 @@ class StepContext:
         return self.decision.global_state.send_state
 
     @send_state.setter
-    def send_state(self, gate: SendState) -> None:
-        self.global_state = replace(self.global_state, send_state=gate)
+    def send_state(self, send_state: SendState) -> None:
+        self.global_state = replace(self.global_state, send_state=send_state)
 
     def rule(self, trigger: str) -> Rule:
         return self.rules.triggers.get(trigger) or Rule(trigger)
@@ -73,44 +73,48 @@ class StepContext:
         changed = self.decision.digests
         return changed[key] if key in changed else self._state.digests.get(key)
 
-    def put_digest(self, key: str, held: PendingDigest | None) -> None:
-        self.decision.digests[key] = held
+    def put_digest(self, key: str, pending: PendingDigest | None) -> None:
+        self.decision.digests[key] = pending
 
     def digests(self) -> list[tuple[str, PendingDigest]]:
         merged = self._state.digests | self.decision.digests
-        return [(key, held) for key, held in merged.items() if held is not None]
+        return [(key, pending) for key, pending in merged.items() if pending is not None]
 
     # rows
 
     def notification(self, notification_id: str) -> Notification | None:
         """Find a row that still waits."""
-        row = self.decision.notifications.get(notification_id) or self._state.notifications.get(
+        notification = self.decision.notifications.get(
             notification_id
-        )
-        return row if row and row.status.is_waiting else None
+        ) or self._state.notifications.get(notification_id)
+        return notification if notification and notification.status.is_waiting else None
 
-    def put_notification(self, row: Notification, content: Content | None = None) -> None:
+    def put_notification(self, notification: Notification, content: Content | None = None) -> None:
         """Write a row; content, where its text must be made (anew)."""
-        self.decision.notifications[row.id] = row
+        self.decision.notifications[notification.id] = notification
         if content is not None:
-            self.decision.contents[row.id] = content
+            self.decision.contents[notification.id] = content
 
     def notifications(self) -> Iterator[Notification]:
         """All that still wait."""
         changed = self.decision.notifications
-        for row in self._state.notifications.values():
-            if row.id not in changed:
-                yield row
-        for row in changed.values():
-            if row.status.is_waiting:
-                yield row
+        for notification in self._state.notifications.values():
+            if notification.id not in changed:
+                yield notification
+        for notification in changed.values():
+            if notification.status.is_waiting:
+                yield notification
 
-    def waiting(self) -> int:
+    def waiting_at_most(self) -> int:
         """Count the rows that wait, at most: those that ended in this very step count still."""
         return len(self._state.notifications) + len(self.decision.notifications)
 
     def queued(self) -> list[Notification]:
-        return [row for row in self.notifications() if row.status is Status.QUEUED]
+        return [
+            notification
+            for notification in self.notifications()
+            if notification.status is Status.QUEUED
+        ]
 
     # incidents
 
@@ -175,14 +179,16 @@ class StepContext:
         if trail is None:  # a copy for this step: every match of a burst comes by here
             trail = self.decision.traces[trigger] = [*self._state.traces.get(trigger, ())]
         wall = self.now.wall
-        extend(trail, TraceEntry(did, wall, wall, count, line[:CLIP], group, until, known, detail))
+        append_entry(
+            trail, TraceEntry(did, wall, wall, count, line[:LINE_CLIP], group, until, known, detail)
+        )
 
     # time
 
-    def mono(self, wall: float) -> float:
+    def to_mono(self, wall: float) -> float:
         """Say a wall-clock time on the monotonic line."""
         return self.now.mono + wall - self.now.wall
 
-    def wall(self, mono: float) -> float:
+    def to_wall(self, mono: float) -> float:
         """Say a monotonic time by the wall clock."""
         return self.now.wall + mono - self.now.mono

@@ -33,7 +33,7 @@ from notifyd.model.notifications import (
     Priority,
     Status,
 )
-from notifyd.shaping.group import Alarm, Group
+from notifyd.shaping.group import Condition, Group
 from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats
 from notifyd.shaping.trace import Action, TraceEntry
@@ -185,13 +185,13 @@ _SUMMARY = _object(
 )
 
 _ALARM = _object(
-    Alarm,
+    Condition,
     {
         "event": ("event", _EVENT),
-        "due": ("due", _TIME),
+        "due": ("remind_at", _TIME),
         "reminders": ("reminders", _COUNT),
-        "hold": ("hold", _TEXT),
-        "row": ("row", _TEXT),
+        "hold": ("mute_digest_id", _TEXT),
+        "row": ("reminder_id", _TEXT),
     },
 )
 
@@ -202,16 +202,16 @@ _GROUP = _object(
         "values": ("values", _list(_TEXT)),
         "identity": ("identity", _TEXT),
         "window": ("window", _list(_TIME)),
-        "recent": ("recent", _list(_EVENT)),
-        "tally": ("tally", _optional(_SUMMARY)),
-        "since": ("since", _TIME),
+        "recent": ("window_events", _list(_EVENT)),
+        "tally": ("summary", _optional(_SUMMARY)),
+        "since": ("first_match_at", _TIME),
         "due": ("due", _TIME),
-        "cooling": ("cooling", _TIME),
+        "cooling": ("cooldown_until", _TIME),
         "cooldown": ("cooldown", _TIME),
-        "seen": ("seen", _TIME),
-        "open": ("open", _TEXT),
-        "told": ("told", _optional(_SUMMARY)),
-        "alarm": ("alarm", _optional(_ALARM)),
+        "seen": ("last_match_at", _TIME),
+        "open": ("open_id", _TEXT),
+        "told": ("open_summary", _optional(_SUMMARY)),
+        "alarm": ("condition", _optional(_ALARM)),
     },
 )
 
@@ -233,7 +233,7 @@ _DIGEST = _object(
             ),
         ),
         "due": ("due", _TIME),
-        "placed": ("placed", _FLAG),
+        "placed": ("queued", _FLAG),
         "priority": ("priority", _enum(Priority)),
     },
 )
@@ -253,14 +253,14 @@ _TRAIL = core_schema.list_schema(
     _array(
         TraceEntry,
         {
-            "did": _enum(Action),
+            "action": _enum(Action),
             "first": _TIME,
             "last": _TIME,
-            "number": _COUNT,
+            "matches": _COUNT,
             "line": _TEXT,
             "group": _list(_TEXT),
             "until": _TIME,
-            "id": _TEXT,
+            "notification_id": _TEXT,
             "detail": _TEXT,
         },
     )

@@ -6,7 +6,7 @@ from notifyd.model.events import LINES_KEPT, AlertState, Event
 from notifyd.model.notifications import ConditionReport, Digest, MatchSummary
 
 _CLIP = 2000
-_COURSES = {
+_REPORTS = {
     AlertState.NONE: ConditionReport.NONE,
     AlertState.FIRING: ConditionReport.FIRING,
     AlertState.RESOLVED: ConditionReport.RESOLVED,
@@ -17,20 +17,20 @@ def _clip(text: str) -> str:
     return text if len(text) <= _CLIP else text[: _CLIP - 1] + "…"
 
 
-def clipped(event: Event) -> Event:
+def clip_event(event: Event) -> Event:
     if len(event.line) <= _CLIP and all(len(value) <= _CLIP for value in event.fields.values()):
         return event
     fields = {name: _clip(value) for name, value in event.fields.items()}
     return event._replace(line=_clip(event.line), fields=fields)
 
 
-def single(event: Event) -> MatchSummary:
-    return together([event])
+def summarize_one(event: Event) -> MatchSummary:
+    return summarize([event])
 
 
-def together(events: Sequence[Event]) -> MatchSummary:
+def summarize(events: Sequence[Event]) -> MatchSummary:
     """Count matches of one group, as many as there are; what nobody will see is not looked at."""
-    first, last = events[0], clipped(events[-1])
+    first, last = events[0], clip_event(events[-1])
     return MatchSummary(
         count=len(events),
         first=first.wall,
@@ -39,11 +39,11 @@ def together(events: Sequence[Event]) -> MatchSummary:
         lines=tuple(_clip(event.line) for event in events[-LINES_KEPT:]),
         paths=tuple(dict.fromkeys(event.path for event in events if event.path))[:LINES_KEPT],
         event=last,
-        condition_report=_COURSES[last.alert_state],
+        condition_report=_REPORTS[last.alert_state],
     )
 
 
-def joined(earlier: MatchSummary | None, later: MatchSummary) -> MatchSummary:
+def merge_summaries(earlier: MatchSummary | None, later: MatchSummary) -> MatchSummary:
     if earlier is None:
         return later
     if later.paths == earlier.paths:
@@ -58,11 +58,11 @@ def joined(earlier: MatchSummary | None, later: MatchSummary) -> MatchSummary:
         lines=(earlier.lines + later.lines)[-LINES_KEPT:],
         paths=paths,
         event=later.event,
-        condition_report=_course(earlier.condition_report, later.condition_report),
+        condition_report=_merge_reports(earlier.condition_report, later.condition_report),
     )
 
 
-def _course(earlier: ConditionReport, later: ConditionReport) -> ConditionReport:
+def _merge_reports(earlier: ConditionReport, later: ConditionReport) -> ConditionReport:
     if later is ConditionReport.NONE:
         return earlier
     alarmed = earlier in (ConditionReport.FIRING, ConditionReport.FIRED_AND_RESOLVED)
@@ -73,11 +73,11 @@ def _course(earlier: ConditionReport, later: ConditionReport) -> ConditionReport
     )
 
 
-def digest_of(reason: str, wall: float) -> Digest:
+def new_digest(reason: str, wall: float) -> Digest:
     return Digest(reason, {}, wall, wall, ())
 
 
-def counted(
+def extend_digest(
     digest: Digest, counts: Mapping[str, int], wall: float, lines: Iterable[str] = ()
 ) -> Digest:
     """Add counts by trigger to a digest, with the last lines of what is told so."""

@@ -3,28 +3,28 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-KEPT = 20
+ENTRIES_KEPT = 20
 """Entries of each trigger; what happens again and again is one entry."""
-CLIP = 200
+LINE_CLIP = 200
 """Characters kept of a line."""
 
 
 class Action(StrEnum):
     """What became of matches at one step."""
 
-    BELOW = "below_threshold"
+    BELOW_THRESHOLD = "below_threshold"
     LAPSED = "lapsed"
-    WAITING = "waiting"
+    DEBOUNCING = "waiting"
     COOLING = "cooling"
     MUTED = "muted"
-    BUDGET = "over_budget"
-    FULL = "outbox_full"
+    OVER_BUDGET = "over_budget"
+    OUTBOX_FULL = "outbox_full"
     JOINED = "joined"
     QUEUED = "queued"
     HELD = "held"
-    QUIET = "ended_while_muted"
+    ENDED_WHILE_MUTED = "ended_while_muted"
     REMINDED = "reminded"
-    UNTOLD = "not_told"
+    NOT_REPORTED = "not_told"
 
 
 class TraceEntry(NamedTuple):
@@ -34,25 +34,29 @@ class TraceEntry(NamedTuple):
     notification that tells them.
     """
 
-    did: Action
+    action: Action
     first: float
     last: float
-    number: int
+    matches: int
     line: str = ""
     group: tuple[str, ...] = ()
     until: float = 0.0
-    id: str = ""
+    notification_id: str = ""
     detail: str = ""
 
 
-def extend(trail: list[TraceEntry], trace: TraceEntry) -> None:
+def append_entry(trail: list[TraceEntry], trace: TraceEntry) -> None:
     """Add a step; one that is like the last is counted there."""
     if trail:
         before = trail[-1]
-        if before.did is trace.did and before.group == trace.group and before.id == trace.id:
+        if (
+            before.action is trace.action
+            and before.group == trace.group
+            and before.notification_id == trace.notification_id
+        ):
             trail[-1] = TraceEntry(
-                trace.did, before.first, trace.last, before.number + trace.number, *trace[4:]
+                trace.action, before.first, trace.last, before.matches + trace.matches, *trace[4:]
             )
             return
     trail.append(trace)
-    del trail[:-KEPT]
+    del trail[:-ENTRIES_KEPT]

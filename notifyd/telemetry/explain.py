@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from notifyd.model.events import Now
 from notifyd.model.notifications import Json
 from notifyd.shaping.group import Group
-from notifyd.shaping.mutes import held_for, mute_end
+from notifyd.shaping.mutes import find_mute_digest, mute_end
 from notifyd.shaping.send_state import SendStatus
 from notifyd.shaping.state import State, TriggerStats
 from notifyd.shaping.trace import TraceEntry
@@ -39,11 +39,15 @@ def explain_trigger(state: State, now: Now, trigger: str, kind: str) -> Json:
 
 
 def _step(trace: TraceEntry) -> Json:
-    step: Json = {"did": trace.did.value, "first": trace.first, "last": trace.last}
-    step["matches"] = trace.number
-    for name in ("line", "until", "id", "detail"):
-        if value := getattr(trace, name):
-            step[name] = value
+    step: Json = {"did": trace.action.value, "first": trace.first, "last": trace.last}
+    step["matches"] = trace.matches
+    details = {
+        "line": trace.line,
+        "until": trace.until,
+        "id": trace.notification_id,
+        "detail": trace.detail,
+    }
+    step |= {name: value for name, value in details.items() if value}
     if any(trace.group):
         step["group"] = list(trace.group)
     return step
@@ -54,23 +58,23 @@ def _group(state: State, group: Group, now: Now) -> Json:
     if group.window:
         told["below_threshold"] = len(group.window)
         told["threshold"] = state.rule(group.trigger).threshold
-    if group.tally:
-        told["pending"] = group.tally.count
+    if group.summary:
+        told["pending"] = group.summary.count
         told["told_at"] = now.wall + group.due - now.mono
-    if group.cooling > now.mono:
-        told["cooling_until"] = now.wall + group.cooling - now.mono
-    if group.alarm:
-        told["lasting_since"] = group.alarm.event.wall
-    if group.open:
-        told["waits_in"] = group.open
+    if group.cooldown_until > now.mono:
+        told["cooling_until"] = now.wall + group.cooldown_until - now.mono
+    if group.condition:
+        told["lasting_since"] = group.condition.event.wall
+    if group.open_id:
+        told["waits_in"] = group.open_id
     return told
 
 
 def _held_back(state: State, trigger: str) -> Iterator[tuple[str, int]]:
     """Count what the next digests will tell of this trigger, by why it was held back."""
-    if held := held_for(state.digests, trigger):
+    if held := find_mute_digest(state.digests, trigger):
         yield "mute", held.digest.count
     for held in state.digests.values():
         count = held.digest.counts.get(trigger, 0)
-        if held.digest.reason != "mute" and not held.placed and count:
+        if held.digest.reason != "mute" and not held.queued and count:
             yield held.digest.reason, count

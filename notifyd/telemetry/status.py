@@ -127,7 +127,7 @@ def _held_back(state: State, now: Now) -> Json:
     counts: Counter[str] = Counter()
     left: dict[str, float] = {}
     for held in state.digests.values():
-        if not held.placed:
+        if not held.queued:
             reason = held.digest.reason
             counts[reason] += held.digest.count
             seconds = round(max(0.0, held.due - now.mono), 1)
@@ -143,9 +143,9 @@ def _muted(state: State, trigger: str, now: Now) -> Json:
 def _pending(state: State, trigger: str) -> int:
     """Count the matches that fired and wait for a debounce or a cooldown to end."""
     return sum(
-        group.tally.count
+        group.summary.count
         for group in state.groups.values()
-        if group.trigger == trigger and group.tally
+        if group.trigger == trigger and group.summary
     )
 
 

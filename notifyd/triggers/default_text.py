@@ -23,49 +23,49 @@ _SILENCE = {
 }
 
 
-def title(trigger: str, kind: str, group: Sequence[str], tally: MatchSummary) -> str:
+def title(trigger: str, kind: str, group: Sequence[str], summary: MatchSummary) -> str:
     """Write "app-errors (db-1)", "uploads: created report.pdf", "training: failed"."""
     named = [part for part in group if part]
-    if kind == "process" and len(named) == 1 and named[0] == tally.event.facts.get("name"):
+    if kind == "process" and len(named) == 1 and named[0] == summary.event.facts.get("name"):
         named = []  # the body says it
     head = f"{trigger} ({', '.join(named)})" if named else trigger
-    if tally.condition_report:
-        silence = tally.event.facts.get("event") == "stale"
-        return f"{head}: {(_SILENCE if silence else _COURSES)[tally.condition_report]}"
+    if summary.condition_report:
+        silence = summary.event.facts.get("event") == "stale"
+        return f"{head}: {(_SILENCE if silence else _COURSES)[summary.condition_report]}"
     if kind == "file":
-        return f"{head}: {_change(tally)}"
+        return f"{head}: {_change(summary)}"
     if kind == "process":
-        return f"{head}: {_end(tally)}"
-    return head if tally.count == 1 else f"{head}: {tally.count} {TIMES}"
+        return f"{head}: {_end(summary)}"
+    return head if summary.count == 1 else f"{head}: {summary.count} {TIMES}"
 
 
-def body(tally: MatchSummary, now: float) -> str:
+def body(summary: MatchSummary, now: float) -> str:
     """Write the last lines, the latest with those around it, and how many there were since when."""
-    lines = list(tally.lines[-_LINES:]) or [tally.event.line]
+    lines = list(summary.lines[-_LINES:]) or [summary.event.line]
     if len(lines) > 1:
         lines = [line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…" for line in lines]
-    facts = tally.event.facts
+    facts = summary.event.facts
     around = [facts.get("before", ""), lines.pop(), facts.get("after", "")]
     lines += [text for text in around if text]
-    if tally.reminder:
-        lines.append(f"Since {moment(tally.first, now)}; reminder {tally.reminder}.")
-    elif tally.count > 1:
-        lines.append(f"{tally.count} {TIMES} {span(tally.first, tally.last, now)}")
+    if summary.reminder:
+        lines.append(f"Since {moment(summary.first, now)}; reminder {summary.reminder}.")
+    elif summary.count > 1:
+        lines.append(f"{summary.count} {TIMES} {span(summary.first, summary.last, now)}")
     return "\n".join(lines)
 
 
-def _change(tally: MatchSummary) -> str:
-    if tally.count > 1:
-        return f"{tally.count} changes"
-    event = tally.event
+def _change(summary: MatchSummary) -> str:
+    if summary.count > 1:
+        return f"{summary.count} changes"
+    event = summary.event
     name = event.path.rstrip("/").rpartition("/")[2]
     return f"{event.facts.get('event', 'changed')} {name}".rstrip()
 
 
-def _end(tally: MatchSummary) -> str:
-    facts = tally.event.facts
+def _end(summary: MatchSummary) -> str:
+    facts = summary.event.facts
     how = _ENDINGS.get(facts.get("event", ""), "ended")
     failed = facts.get("event") == "failure" or facts.get("signal")
     if failed or facts.get("exit_code", "") not in ("", "0"):
         how = "failed"
-    return how if tally.count == 1 else f"{how}, {tally.count} {TIMES}"
+    return how if summary.count == 1 else f"{how}, {summary.count} {TIMES}"

@@ -81,21 +81,21 @@ class Trigger:
         by = self.shaping.group_by
         return Match(tuple([_value(event, name) for name in by]) if by else (), event)
 
-    def render(self, tally: MatchSummary, wall: float | None = None) -> tuple[str, str]:
+    def render(self, summary: MatchSummary, wall: float | None = None) -> tuple[str, str]:
         """Write title and body. `wall` is now; left out, the day of the last match is today.
 
         A template that fails is replaced by the default text, and the body says so.
         """
-        now = tally.last if wall is None else wall
-        tally = masked(tally, self._redact)
-        names = self._names(tally, now)
-        group = self.match(tally.event).group
+        now = summary.last if wall is None else wall
+        summary = masked(summary, self._redact)
+        names = self._names(summary, now)
+        group = self.match(summary.event).group
 
         def own_title() -> str:
-            return default_text.title(self.name, self.config.type, group, tally)
+            return default_text.title(self.name, self.config.type, group, summary)
 
         title, title_fault = _rendered(self._title, names, own_title)
-        body, body_fault = _rendered(self._body, names, lambda: default_text.body(tally, now))
+        body, body_fault = _rendered(self._body, names, lambda: default_text.body(summary, now))
         if not title.strip() and not body.strip():
             title = own_title()
         faults = [
@@ -107,22 +107,22 @@ class Trigger:
             body = "\n".join([body[:_WITH_FAULTS], *faults])
         return title[:_OUTPUT_LIMIT], body[:_OUTPUT_LIMIT]
 
-    def _names(self, tally: MatchSummary, now: float) -> dict[str, object]:
-        event = tally.event
+    def _names(self, summary: MatchSummary, now: float) -> dict[str, object]:
+        event = summary.event
         facts = event.facts
         names: dict[str, object] = {
             **self._constants,
-            "count": tally.count,
-            "first": moment(tally.first, now),
-            "last": moment(tally.last, now),
+            "count": summary.count,
+            "first": moment(summary.first, now),
+            "last": moment(summary.last, now),
             "path": event.path,
-            "paths": tally.paths,
+            "paths": summary.paths,
             "line": event.line,
-            "first_line": tally.first_line,
-            "lines": tally.lines,
+            "first_line": summary.first_line,
+            "lines": summary.lines,
             "fields": Fields(event.fields),
-            "state": tally.condition_report.value,
-            "reminder": tally.reminder,
+            "state": summary.condition_report.value,
+            "reminder": summary.reminder,
             "duration": _duration(facts.get("duration", "")),
         }
         names |= {name: facts.get(name, "") for name in _FACTS}

@@ -113,37 +113,37 @@ async def test_groups_are_restored_in_the_middle_of_counting(tmp_path):
     counting = groups['["counting", "ann"]']
     assert counting.values == ("ann",)
     assert counting.identity == "counting\0log\0user"
-    assert len(counting.window) == len(counting.recent) == 3
-    assert counting.recent[0].line == "counting ann"
-    assert counting.recent[0].fields == {"user": "ann"}
+    assert len(counting.window) == len(counting.window_events) == 3
+    assert counting.window_events[0].line == "counting ann"
+    assert counting.window_events[0].fields == {"user": "ann"}
     debouncing = groups['["debouncing", "ann"]']
-    assert debouncing.tally.count == 2
-    assert debouncing.due == debouncing.since + 8 * HOUR
-    assert groups['["debouncing", "cy"]'].tally.paths == ("/srv/dump/logs/other.log",)
+    assert debouncing.summary.count == 2
+    assert debouncing.due == debouncing.first_match_at + 8 * HOUR
+    assert groups['["debouncing", "cy"]'].summary.paths == ("/srv/dump/logs/other.log",)
     ann, bob = groups['["cooling", "ann"]'], groups['["cooling", "bob"]']
-    assert (ann.tally.count, ann.due, ann.cooldown) == (2, ann.cooling, 5 * HOUR)
-    assert (bob.tally, bob.cooling) == (None, bob.seen + 5 * HOUR)
+    assert (ann.summary.count, ann.due, ann.cooldown) == (2, ann.cooldown_until, 5 * HOUR)
+    assert (bob.summary, bob.cooldown_until) == (None, bob.last_match_at + 5 * HOUR)
     joining = groups['["joining"]']
-    assert joining.told.lines == ("joining one", "joining two", "joining three")
-    assert state.notifications[joining.open].count == joining.told.count == 3
-    assert groups['["records"]'].recent[0].facts["after"] == "2 after it\n3 records two"
-    assert groups['["units"]'].recent[1].facts["before"] == "units 1"
+    assert joining.open_summary.lines == ("joining one", "joining two", "joining three")
+    assert state.notifications[joining.open_id].count == joining.open_summary.count == 3
+    assert groups['["records"]'].window_events[0].facts["after"] == "2 after it\n3 records two"
+    assert groups['["units"]'].window_events[1].facts["before"] == "units 1"
 
 
 async def test_conditions_are_restored_with_their_reminders_and_mutes(tmp_path):
     state, _ = await restored(SCHEMA_2, tmp_path)
-    reminded, muted = (state.groups[f'["{name}"]'].alarm for name in ("silent", "silent-muted"))
+    reminded, muted = (state.groups[f'["{name}"]'].condition for name in ("silent", "silent-muted"))
     assert reminded.event.alert_state is AlertState.FIRING
     assert reminded.reminders == 1
-    assert reminded.due > state.groups['["silent"]'].seen + 4 * HOUR
-    assert (muted.due, muted.reminders, muted.row) == (NEVER, 0, "")
-    assert muted.hold == state.digests["mute:silent-muted"].id
+    assert reminded.remind_at > state.groups['["silent"]'].last_match_at + 4 * HOUR
+    assert (muted.remind_at, muted.reminders, muted.reminder_id) == (NEVER, 0, "")
+    assert muted.mute_digest_id == state.digests["mute:silent-muted"].id
 
 
 async def test_digests_mutes_and_the_budget_are_restored(tmp_path):
     state, _ = await restored(SCHEMA_2, tmp_path)
     digests = state.digests
-    assert {key: (held.placed, dict(held.digest.counts)) for key, held in digests.items()} == {
+    assert {key: (held.queued, dict(held.digest.counts)) for key, held in digests.items()} == {
         "budget": (False, {"files": 2, "socket": 3}),
         "mute:by-hand": (False, {"by-hand": 3}),
         "mute:silent-muted": (False, {"silent-muted": 1}),
@@ -197,9 +197,9 @@ async def test_ledgers_traces_and_incidents_are_restored(tmp_path):
     state, _ = await restored(SCHEMA_2, tmp_path)
     assert state.trigger_stats["lapsing"] == TriggerStats(1, 0, 1, "below the threshold", 0)
     assert state.trigger_stats["cooling"].notifications == 2
-    actions = [entry.did for entry in state.traces["joining"]]
-    assert actions == [Action.WAITING, Action.QUEUED, Action.COOLING, Action.JOINED]
-    assert state.traces["joining"][-1].id == state.groups['["joining"]'].open
+    actions = [entry.action for entry in state.traces["joining"]]
+    assert actions == [Action.DEBOUNCING, Action.QUEUED, Action.COOLING, Action.JOINED]
+    assert state.traces["joining"][-1].notification_id == state.groups['["joining"]'].open_id
     assert state.traces["cooling"][0].group == ("ann",)
     assert state.traces["counting"][0].detail == "3 of 5 within 32400 s"
     (incident,) = state.incidents.values()
@@ -246,7 +246,9 @@ async def test_what_was_counted_before_is_told_once(dump, tmp_path):
     history.counts = {row.id: Counter({row.trigger: row.count}) for row in history.rows.values()}
     history.rules = Rules(
         {
-            group.trigger: Rule(group.trigger, group.identity, lasting=group.alarm is not None)
+            group.trigger: Rule(
+                group.trigger, group.identity, has_conditions=group.condition is not None
+            )
             for group in state.groups.values()
         }
     )

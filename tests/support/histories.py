@@ -169,9 +169,9 @@ class History:
 
     def pending(self) -> int:
         return (
-            sum(bool(group.tally) for group in self.state.groups.values())
+            sum(bool(group.summary) for group in self.state.groups.values())
             + sum(bool(group.window) for group in self.state.groups.values())
-            + sum(not held.placed for held in self.state.digests.values())
+            + sum(not held.queued for held in self.state.digests.values())
             + len(self.state.notifications)
         )
 

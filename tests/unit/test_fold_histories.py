@@ -33,7 +33,7 @@ shapes = st.builds(
     cooldown=durations,
     cooldown_max=st.sampled_from([0.0, 60.0, 900.0]),
     mute=st.sampled_from([(), (), (HALF_HOURS,)]),
-    lasting=st.booleans(),
+    has_conditions=st.booleans(),
     repeat=st.sampled_from([(), (30.0,), (60.0, 600.0)]),
     resolve=st.booleans(),
 )
@@ -126,7 +126,7 @@ def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the ac
             # not of those that expired: they are in a digest's count already
             over = (Status.FAILED, Status.NO_DEVICE)
             if rows := [row for row in history.rows.values() if row.status in over]:
-                history.feed(Retried(PEER, rows[number % len(rows)], everyone=True))
+                history.feed(Retried(PEER, rows[number % len(rows)], is_admin=True))
         case ("worker restarts",):
             history.start_worker()
         case ("submit", key, delay):
@@ -152,7 +152,7 @@ def test_every_match_and_every_request_is_in_exactly_one_count(rules, history_of
     for action in history_of_actions:
         play(history, action, fed)
     over = {
-        name: replace(rule, lasting=False, repeat=())
+        name: replace(rule, has_conditions=False, repeat=())
         for name, rule in history.rules.triggers.items()
     }
     history.feed(Configured(replace(history.rules, triggers=over)))  # else it reminds for ever

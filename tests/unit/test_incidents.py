@@ -7,7 +7,7 @@ import pytest
 from notifyd.engine.clock import Clock
 from notifyd.model.notifications import Incident, Message
 from notifyd.shaping.codec import latest_time, restore_state
-from notifyd.shaping.inputs import Happened
+from notifyd.shaping.inputs import IncidentOccurred
 from notifyd.shaping.rules import Limit, Rule, Rules
 from support.histories import History, match
 
@@ -24,7 +24,7 @@ def about_itself(history):
 
 def test_an_incident_is_told_once_over_any_number_of_restarts():
     history = History(RULES)
-    history.feed(Happened(Incident(1.0, "title", "what happened")))
+    history.feed(IncidentOccurred(Incident(1.0, "title", "what happened")))
     for _ in range(3):
         history.restart()
     (row,) = about_itself(history)
@@ -42,7 +42,7 @@ def test_an_incident_that_was_only_written_down_is_told_at_the_next_start():
 
 def test_status_shows_an_incident_as_long_as_history_is_kept():
     history = History(RULES)
-    history.feed(Happened(Incident(history.now.wall, "title", "what")))
+    history.feed(IncidentOccurred(Incident(history.now.wall, "title", "what")))
     history.sleep(80_000)
     assert history.state.incidents
     history.sleep(20_000)

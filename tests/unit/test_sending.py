@@ -7,7 +7,7 @@ from notifyd.model.events import Now
 from notifyd.model.notifications import Peer, Priority, Status
 from notifyd.shaping.inputs import Cancelled, SendingAllowed, Settled
 from notifyd.shaping.rules import Limit, Rule, Rules
-from notifyd.shaping.send_state import SendStatus, spread
+from notifyd.shaping.send_state import SendStatus, max_attempted
 from support.histories import PEER, History, match
 
 
@@ -99,7 +99,7 @@ def test_an_outage_touches_few_of_those_that_wait(run):
         if run.in_flight:
             run.answer(OutcomeKind.RETRY, pause=10.0, own_pause=10.0)
         run.sleep(10)
-    assert sum(row.was_attempted for row in run.rows.values()) <= spread(300) + 1
+    assert sum(row.was_attempted for row in run.rows.values()) <= max_attempted(300) + 1
 
 
 def test_a_refused_token_stops_sending_and_the_expiry_of_what_waits(run):
@@ -332,7 +332,7 @@ class TestRequests:
         row = run.submit("mine")
         stranger = Peer(2000, 2000, 1)
         assert run.feed(Cancelled(stranger, id=row.id)).replies[0].refusal == "not_found"
-        reply = run.feed(Cancelled(stranger, id=row.id, everyone=True)).replies[0]
+        reply = run.feed(Cancelled(stranger, id=row.id, is_admin=True)).replies[0]
         assert reply.notification.status is Status.CANCELLED
 
     def test_what_is_under_way_cannot_be_cancelled(self, run):

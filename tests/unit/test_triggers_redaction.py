@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from notifyd.config.triggers import LogTriggerConfig, ShapingConfig
 from notifyd.matching.verifier import CUT
 from notifyd.model.events import Event
-from notifyd.shaping.summaries import counted, digest_of, joined, single
+from notifyd.shaping.summaries import extend_digest, merge_summaries, new_digest, summarize_one
 from notifyd.text.redaction import redact
 from notifyd.triggers import Trigger, render_digest
 
@@ -76,12 +76,14 @@ def test_a_credential_never_leaves(shape: tuple[str, str], filler: str, padding:
     form, secret = shape
     pad = (filler * padding)[:padding]
     line = f"{pad} {form.format(secret)} and {filler * 2000}"
-    first = single(event(line, most))
-    several = joined(joined(first, single(event("another"))), single(event(line, most)))
+    first = summarize_one(event(line, most))
+    several = merge_summaries(
+        merge_summaries(first, summarize_one(event("another"))), summarize_one(event(line, most))
+    )
     for tally in (first, several):
         for own in TRIGGERS:
             assert not leaks(secret, own.render(tally))
-        digest = counted(digest_of("budget", 0.0), {"app": 3}, 0.0, tally.lines)
+        digest = extend_digest(new_digest("budget", 0.0), {"app": 3}, 0.0, tally.lines)
         assert not leaks(secret, render_digest(digest, 0.0, redact))
 
 
@@ -102,9 +104,9 @@ def test_without_redaction_all_is_shown():
     config = LogTriggerConfig.model_validate({"paths": "/x", "patterns": "x"})
     assert (
         "password=x"
-        in Trigger("app", config, ShapingConfig()).render(single(event("password=x")))[1]
+        in Trigger("app", config, ShapingConfig()).render(summarize_one(event("password=x")))[1]
     )
-    digest = counted(digest_of("budget", 0.0), {"app": 1}, 0.0, ["password=x"])
+    digest = extend_digest(new_digest("budget", 0.0), {"app": 1}, 0.0, ["password=x"])
     assert "password=x" in render_digest(digest)[1]
 
 
@@ -113,7 +115,7 @@ def test_paths_and_facts_are_masked_too():
     seen = event("x")._replace(
         path="/srv/token=abc", facts={"cmdline": "psql postgres://a:bcd@db", "pid": "41"}
     )
-    assert own.render(single(seen)) == (
+    assert own.render(summarize_one(seen)) == (
         "psql postgres://a:***@db",
         "/srv/token=*** /srv/token=*** 42",
     )
