@@ -70,6 +70,11 @@ def test_a_format_is_a_positive_integer(version):
         (lambda fields: fields.integer("x"), 1.5, '"x" must be an integer from 0'),
         (lambda fields: fields.integer("x"), -1, '"x" must be an integer from 0'),
         (lambda fields: fields.integer("x", most=9), 10, '"x" must be an integer from 0 to 9'),
+        (lambda fields: fields.integer_map("x"), [7], '"x" must be an object of integers, not [7]'),
+        (lambda fields: fields.integer_map("x"), {"a": "7"}, '"a" must be an integer from 0'),
+        (lambda fields: fields.integer_map("x", most=9), {"a": 10}, '"a" must be an integer from'),
+        (lambda fields: fields.boolean("x"), 1, '"x" must be true or false, not 1'),
+        (lambda fields: fields.boolean("x"), None, '"x" must be true or false, not null'),
         (lambda fields: fields.microseconds("x"), 1 << 62, '"x" must be an integer from 0 to'),
         (lambda fields: fields.seconds("x"), True, '"x" must be a number of seconds'),
         (lambda fields: fields.seconds("x"), float("nan"), '"x" must be a number of seconds'),
@@ -85,6 +90,23 @@ def test_a_field_of_another_type_is_refused_by_name(read, wrong, reason):
     assert str(refusal.value).startswith(reason)
     with pytest.raises(CheckpointValueError, match='"x" is missing'):
         read(decoded())
+
+
+def test_a_missing_field_has_its_default_and_a_wrong_one_is_refused_all_the_same():
+    assert decoded().text("x", "") == ""
+    assert decoded().integer("x", 7) == 7
+    assert decoded().integer_map("x", {}) == {}
+    assert decoded().boolean("x", default=True) is True
+    assert decoded().seconds("x", 0.0) == 0.0
+    for read in (
+        lambda fields: fields.text("x", ""),
+        lambda fields: fields.integer("x", 7),
+        lambda fields: fields.integer_map("x", {}),
+        lambda fields: fields.boolean("x", default=True),
+        lambda fields: fields.seconds("x", 0.0),
+    ):
+        with pytest.raises(CheckpointValueError, match='"x" must be'):
+            read(decoded(x=None))
 
 
 def test_a_row_names_items_by_their_order_and_ignores_additional_ones():

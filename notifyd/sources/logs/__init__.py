@@ -1,1 +1,1 @@
-"""Lines written to files: followed over every rotation, matched, folded into records."""
+"""Lines of log files, followed over rotations and matched."""

@@ -1,1 +1,1 @@
-"""Open files: where reading stands in each, and what is remembered of those that are not open."""
+"""Reads open log files, and remembers how far each file was read."""

@@ -1,12 +1,12 @@
-"""The room into which files are read, and the whole lines found in it."""
+"""The buffer into which files are read, and the chunks of lines in it."""
 
 from typing import Final, NamedTuple
 
 from notifyd.sources.logs.checkpoint import TAIL_SIZE
 
 BLOCK_SIZE: Final = 1 << 20
-BOM = b"\xef\xbb\xbf"
-COMPRESSED_MAGIC = (
+BOM: Final = b"\xef\xbb\xbf"
+COMPRESSED_MAGIC: Final = (
     b"\x1f\x8b\x08",
     b"\xfd7zXZ\x00",
     b"\x28\xb5\x2f\xfd",
@@ -18,14 +18,15 @@ COMPRESSED_MAGIC = (
 
 
 def new_buffer() -> bytearray:
-    """Make room for one block and the checked bytes before it; one serves all tails."""
+    """Return room for the TAIL_SIZE bytes before a block, and the block. All readers share it."""
     return bytearray(TAIL_SIZE + BLOCK_SIZE)
 
 
 class Chunk(NamedTuple):
-    """Whole lines between two indexes of the buffer, or the head of a line that is too long.
+    """Complete lines between two indexes of the buffer, or a part of a line that is too long.
 
-    base: the file's offset at index 0 of the buffer.
+    base: the offset in the file of index 0 of the buffer. is_line_head: it is a part of a line,
+    whose rest is skipped.
     """
 
     start: int

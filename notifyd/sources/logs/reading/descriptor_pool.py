@@ -1,4 +1,4 @@
-"""Descriptors, which are few: of files at rest they are closed, and opened again when needed."""
+"""A bounded number of open descriptors: idle files are closed, and reopened when needed."""
 
 import errno
 import fcntl
@@ -13,20 +13,25 @@ from notifyd.sources.logs.discovery.access import (
 )
 from notifyd.sources.logs.discovery.path_table import FileIdentity
 
-_GETVERSION = 0x80087601
-"""FS_IOC_GETVERSION of <linux/fs.h>, for a long of eight bytes."""
-_DELETED = " (deleted)"
-_FEWEST = 16
-_CHUNK = 16
-"""Into how many parts the open files are divided, one of which is closed at once."""
+_FS_IOC_GETVERSION = 0x80087601
+"""Of <linux/fs.h>, for a long of eight bytes."""
+_DELETED_SUFFIX = " (deleted)"
+_LEAST_LIMIT = 16
+_EVICTED_SHARE = 16
+"""One part in so many of the limit is closed at once, so that evictions are rare."""
 
 
 class FileReplacedError(OSError):
-    """The name of a file at rest leads to another file by now, or to none."""
+    """The path of a closed file leads to another file, or to none."""
 
 
 class PooledFile:
-    """One file. kept: it has no name of ours, so it stays open, if at all possible."""
+    """One file, which several readers may share.
+
+    path: where it is reopened. pinned: no configured path leads to it, so it stays open if that
+    is possible. inode_generation: tells its inode from an earlier one with the same number; 0 if
+    the file system has none.
+    """
 
     __slots__ = (
         "_pool",
@@ -38,39 +43,40 @@ class PooledFile:
         "pinned",
     )
 
-    def __init__(self, handles: "DescriptorPool", path: str, number: int) -> None:
-        status = os.fstat(number)
+    def __init__(self, pool: "DescriptorPool", path: str, descriptor: int) -> None:
+        status = os.fstat(descriptor)
         self.identity: FileIdentity = (status.st_dev, status.st_ino)
-        self.inode_generation = _version(number)
-        """What tells the inode from an earlier one of its number; 0 where nothing does."""
+        self.inode_generation = _inode_generation(descriptor)
         self.path = path
-        self.open_descriptor: int | None = number
+        self.open_descriptor: int | None = descriptor
         self.pinned = False
-        self._pool, self._users = handles, 1
+        self._pool, self._users = pool, 1
 
     @property
     def descriptor(self) -> int:
-        """The open file; StaleError, ClosedGateError or another OSError if it cannot be had."""
+        """An open descriptor, valid until another file is used.
+
+        Raises FileReplacedError, UnreadableFileError or OSError if the file cannot be reopened.
+        """
         return self._pool.use(self)
 
     @property
     def is_open(self) -> bool:
-        """Whether the file has a descriptor; else it is opened again when one is needed."""
         return self.open_descriptor is not None
 
     @property
     def current_path(self) -> str:
-        """Where the file lies now, as far as the kernel tells; empty if it has no name."""
+        """Where the file is now; empty if it is closed or deleted."""
         try:
-            place = os.readlink(f"/proc/self/fd/{self.open_descriptor}")  # noqa: PTH115
+            path = os.readlink(f"/proc/self/fd/{self.open_descriptor}")  # noqa: PTH115
         except OSError:
             return ""
-        return "" if place.endswith(_DELETED) or not place.startswith("/") else place
+        return "" if path.endswith(_DELETED_SUFFIX) or not path.startswith("/") else path
 
     def is_at(self, path: str) -> bool:
-        """Whether a path leads to the file, not to one that got its number while it was closed.
+        """Whether a path leads to this file, when it leads to a file with the same inode number.
 
-        Of a file at rest this becomes the path by which it is opened again.
+        A closed file is reopened there to find out, and from then on.
         """
         if self.open_descriptor is None:
             known, self.path = self.path, path
@@ -82,6 +88,7 @@ class PooledFile:
         return True
 
     def share(self) -> "PooledFile":
+        """Return this file for one more user, who closes it too."""
         self._users += 1
         return self
 
@@ -92,85 +99,88 @@ class PooledFile:
 
 
 class DescriptorPool:
-    """All of them. most: how many are open at once, those that are kept aside."""
+    """limit: how many files are open at once; by default half of what the process may open."""
 
-    def __init__(self, most: int | None = None) -> None:
+    def __init__(self, limit: int | None = None) -> None:
         half = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
-        self.limit = max(half, _FEWEST) if most is None else most
-        self.has_evicted = False
-        """Whether files had to be closed for others."""
-        self._open_files: dict[PooledFile, None] = {}  # the one that was used last is the last
+        self.limit = max(half, _LEAST_LIMIT) if limit is None else limit
+        self._has_evicted = False
+        self._open_files: dict[PooledFile, None] = {}
+        """The file that was used last is last."""
 
     @property
     def problem(self) -> str:
-        if not self.has_evicted:
+        """Why idle files were closed; empty if none was."""
+        if not self._has_evicted:
             return ""
         return (
-            "too few files may be open for all logs to stay so: those at rest are closed, and "
-            "opened again when they change; raise LimitNOFILE (ulimit -n)"
+            "too few descriptors to keep all logs open: idle logs are closed, and reopened when "
+            "they change; raise LimitNOFILE (ulimit -n)"
         )
 
     def open(self, path: str, status: os.stat_result) -> PooledFile:
-        """Open what was examined; ClosedGateError if it cannot be or is another by now."""
-        number = self._open_path(path, status)
-        handle = PooledFile(self, path, number)
-        self._open_files[handle] = None
-        self._make_room(self.limit, handle)
-        return handle
+        """Open the file that was examined. UnreadableFileError if another one is there."""
+        file = PooledFile(self, path, self._open_path(path, status))
+        self._open_files[file] = None
+        self._evict(self.limit, file)
+        return file
 
-    def use(self, handle: PooledFile) -> int:
-        number = handle.open_descriptor
-        if number is None:
-            number = handle.open_descriptor = self._reopen(handle)
-        self._open_files.pop(handle, None)
-        self._open_files[handle] = None
-        self._make_room(self.limit, handle)
-        return number
+    def use(self, file: PooledFile) -> int:
+        """Return the descriptor of a file, which is reopened if it was closed."""
+        descriptor = file.open_descriptor
+        if descriptor is None:
+            descriptor = file.open_descriptor = self._reopen(file)
+        self._open_files.pop(file, None)
+        self._open_files[file] = None
+        self._evict(self.limit, file)
+        return descriptor
 
-    def release(self, handle: PooledFile) -> None:
-        """Close a file; if it has a name it can be opened again."""
-        self._open_files.pop(handle, None)
-        if handle.open_descriptor is not None:
-            os.close(handle.open_descriptor)
-            handle.open_descriptor = None
+    def release(self, file: PooledFile) -> None:
+        """Close a file. It can be reopened if it has a path."""
+        self._open_files.pop(file, None)
+        if file.open_descriptor is not None:
+            os.close(file.open_descriptor)
+            file.open_descriptor = None
 
-    def _reopen(self, handle: PooledFile) -> int:
-        status = examined(handle.path)
-        if status is None or (status.st_dev, status.st_ino) != handle.identity:
-            raise FileReplacedError(errno.ESTALE, os.strerror(errno.ESTALE), handle.path)
-        number = self._open_path(handle.path, status)
-        if _version(number) != handle.inode_generation:
-            os.close(number)
-            raise FileReplacedError(errno.ESTALE, os.strerror(errno.ESTALE), handle.path)
-        return number
+    def _reopen(self, file: PooledFile) -> int:
+        status = examined(file.path)
+        if status is None or (status.st_dev, status.st_ino) != file.identity:
+            raise FileReplacedError(errno.ESTALE, os.strerror(errno.ESTALE), file.path)
+        descriptor = self._open_path(file.path, status)
+        if _inode_generation(descriptor) != file.inode_generation:
+            os.close(descriptor)
+            raise FileReplacedError(errno.ESTALE, os.strerror(errno.ESTALE), file.path)
+        return descriptor
 
     def _open_path(self, path: str, status: os.stat_result) -> int:
         try:
             return opened(path, status)
         except DescriptorsExhaustedError:
-            if not self._make_room(len(self._open_files) // 2):
+            if not self._evict(len(self._open_files) // 2):
                 raise
         return opened(path, status)
 
-    def _make_room(self, most: int, used: PooledFile | None = None) -> bool:
-        """Close those that were used longest ago until so many are left; tells if one was."""
+    def _evict(self, most: int, used: PooledFile | None = None) -> bool:
+        """Close the least recently used files until `most` are open; return whether one was.
+
+        Pinned files are closed last, and only if they have a path.
+        """
         if len(self._open_files) <= most:
             return False
-        over = len(self._open_files) - most
-        over += most // _CHUNK  # so that the search for them is not made for each file
-        idle = [handle for handle in self._open_files if not handle.pinned]
-        idle += [handle for handle in self._open_files if handle.pinned and handle.current_path]
-        idle = [handle for handle in idle if handle is not used][:over]
-        for handle in idle:
-            if handle.pinned:  # it has a name all the same, if not one of ours
-                handle.path, handle.pinned = handle.current_path, False
-            self.release(handle)
-        self.has_evicted |= bool(idle)
+        excess = len(self._open_files) - most + most // _EVICTED_SHARE
+        idle = [file for file in self._open_files if not file.pinned]
+        idle += [file for file in self._open_files if file.pinned and file.current_path]
+        idle = [file for file in idle if file is not used][:excess]
+        for file in idle:
+            if file.pinned:
+                file.path, file.pinned = file.current_path, False
+            self.release(file)
+        self._has_evicted |= bool(idle)
         return bool(idle)
 
 
-def _version(number: int) -> int:
+def _inode_generation(descriptor: int) -> int:
     try:
-        return int.from_bytes(fcntl.ioctl(number, _GETVERSION, bytes(8))[:4], "little")
+        return int.from_bytes(fcntl.ioctl(descriptor, _FS_IOC_GETVERSION, bytes(8))[:4], "little")
     except OSError:
         return 0

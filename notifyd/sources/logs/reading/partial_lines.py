@@ -1,4 +1,4 @@
-"""Last lines without a newline, and when they count all the same."""
+"""Last lines without an LF, and when they are matched as they are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,64 +10,63 @@ from notifyd.sources.logs.reading.reader_set import ReaderSet
 
 
 @dataclass(slots=True)
-class _Partial:
-    """end: the file's offset behind it. since: monotonic time at which it was first met so long.
+class _PartialLine:
+    """end: its end in the file. since: when it was first found to be so long.
 
-    tried: the triggers that looked at it, as it is.
+    matched: the triggers that have matched it as it is.
     """
 
     end: int
     since: float
-    tried: set[str] = field(default_factory=set)
+    matched: set[str] = field(default_factory=set)
 
 
 class PartialLineTimer:
-    """Only of triggers with `flush_partial`. Times are monotonic and start anew with the daemon."""
+    """Only for triggers with `flush_partial`. Times are monotonic seconds, not kept at a stop."""
 
     def __init__(self, triggers: Mapping[str, LogTriggerConfig]) -> None:
-        self._after = {
+        self._delays = {
             name: trigger.flush_partial
             for name, trigger in triggers.items()
             if trigger.flush_partial is not None
         }
-        self._partials: dict[FileId, _Partial] = {}
+        self._lines: dict[FileId, _PartialLine] = {}
 
-    def observe(self, tail: LogReader, now: float) -> None:
-        """Take note that a file was read up to its last newline."""
-        if not self._after or not any(name in self._after for name in tail.start_offsets):
+    def observe(self, reader: LogReader, now: float) -> None:
+        """Record the partial line of a file that was read to its last LF."""
+        if not self._delays or not any(name in self._delays for name in reader.start_offsets):
             return
-        end = tail.offset + tail.partial_line_len
-        known = self._partials.get(tail.key)
-        if end == tail.offset or tail.key.catch_up_trigger:
-            self._partials.pop(tail.key, None)
+        end = reader.offset + reader.partial_line_len
+        known = self._lines.get(reader.key)
+        if end == reader.offset or reader.key.catch_up_trigger:
+            self._lines.pop(reader.key, None)
         elif known is None or known.end != end:
-            self._partials[tail.key] = _Partial(end, now)
+            self._lines[reader.key] = _PartialLine(end, now)
 
     def readers(self, readers: ReaderSet) -> list[LogReader]:
-        """List the open files that end in an unfinished line, and forget those that are closed."""
-        for key in [key for key in self._partials if key not in readers]:
-            del self._partials[key]
-        return [readers[key] for key in self._partials]
+        """List the open files with a partial line, and forget those that are closed."""
+        for key in [key for key in self._lines if key not in readers]:
+            del self._lines[key]
+        return [readers[key] for key in self._lines]
 
-    def due(self, tail: LogReader, now: float) -> set[str]:
-        """List the triggers for which a file's unfinished line counts now, each only once."""
-        known = self._partials[tail.key]
+    def due(self, reader: LogReader, now: float) -> set[str]:
+        """Return the triggers that match the partial line of a file now, each once."""
+        line = self._lines[reader.key]
         due = {
             name
-            for name in self._open(known, tail)
-            if known.since + self._after[name] <= now and tail.start_offsets[name] <= tail.offset
+            for name in self._waiting(line, reader)
+            if line.since + self._delays[name] <= now
+            and reader.start_offsets[name] <= reader.offset
         }
-        known.tried |= due
+        line.matched |= due
         return due
 
-    def next_due(self, tail: LogReader) -> float | None:
-        """Tell when a file's unfinished line counts for the next trigger."""
-        known = self._partials[tail.key]
-        return min(
-            (known.since + self._after[name] for name in self._open(known, tail)), default=None
-        )
+    def next_due(self, reader: LogReader) -> float | None:
+        """Return when the next trigger matches the partial line of a file; None if none does."""
+        line = self._lines[reader.key]
+        times = (line.since + self._delays[name] for name in self._waiting(line, reader))
+        return min(times, default=None)
 
-    def _open(self, known: _Partial, tail: LogReader) -> list[str]:
-        return [
-            name for name in tail.start_offsets if name in self._after and name not in known.tried
-        ]
+    def _waiting(self, line: _PartialLine, reader: LogReader) -> list[str]:
+        triggers = reader.start_offsets
+        return [name for name in triggers if name in self._delays and name not in line.matched]
