@@ -95,7 +95,7 @@ def test_what_failed_is_named_and_retried_under_its_id(running, platform):
     wait_for(running.quiet)
     again = running.command("retry", notification)
     assert again.returncode == 1
-    assert again.stderr.startswith("It was delivered: ")
+    assert again.stderr.startswith("it was delivered: ")
     history = json.loads(running.command("history", "--json").stdout)["notifications"]
     assert [(row["status"], row["attempts"]) for row in history] == [("delivered", 2)]
 
