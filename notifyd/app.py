@@ -12,8 +12,8 @@ from pathlib import Path
 
 import structlog
 
-from notifyd.api.listener import Listener
 from notifyd.api.server import serve
+from notifyd.api.unix import UnixListener
 from notifyd.config.load import load
 from notifyd.config.paths import socket_path, state_dir
 from notifyd.config.settings import Settings
@@ -92,7 +92,9 @@ class App:
         path = socket_path(settings.socket.path, folder, self._environ)
         try:
             async with AsyncExitStack() as stack:
-                listener = stack.enter_context(Listener.open(path, settings.socket, self._environ))
+                listener = stack.enter_context(
+                    UnixListener.open(path, settings.socket, self._environ)
+                )
                 store = await stack.enter_async_context(OutboxStore(folder))
                 scanning = ThreadPoolExecutor(1, "scan")
                 stack.callback(scanning.shutdown, wait=False, cancel_futures=True)
@@ -133,7 +135,7 @@ class App:
             positions=self._store.load_checkpoints,
         )
 
-    async def _live(self, listener: Listener, ready: Callable[[Path | None], None]) -> None:
+    async def _live(self, listener: UnixListener, ready: Callable[[Path | None], None]) -> None:
         async with asyncio.TaskGroup() as self._group:
             engine = self._group.create_task(self._engine.run(), name="engine")
             maintenance = self._group.create_task(

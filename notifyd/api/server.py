@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 
 from notifyd.api.auth import Authorizer
 from notifyd.api.control import Control
-from notifyd.api.listener import BACKLOG, Listener
 from notifyd.api.routes.daemon import DaemonRoutes
 from notifyd.api.routes.notifications import NotificationRoutes
 from notifyd.api.routes.triggers import TriggerRoutes
+from notifyd.api.unix import BACKLOG, UnixListener
 from notifyd.config.sections import SocketConfig
 from notifyd.http import server
 from notifyd.http.open_connections import ConnectionLimits
@@ -27,7 +27,7 @@ _UNAVAILABLE = ("/v1/events", "/v1/heartbeats/", "/v1/triggers/")
 async def serve(
     control: Control,
     settings: SocketConfig,
-    listener: Listener,
+    listener: UnixListener,
     *,
     limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[None]:

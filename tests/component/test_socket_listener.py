@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from notifyd.api.auth import Authorizer
-from notifyd.api.listener import Listener
+from notifyd.api.unix import UnixListener
 from notifyd.config.sections import SocketConfig
 from notifyd.model.errors import ConfigError, InUseError
 
@@ -48,7 +48,7 @@ def test_the_file_never_has_another_mode_than_its_own(path, mode):
     before = os.umask(0o077)
     try:
         for _ in range(60):
-            with Listener.open(path, SocketConfig(mode=mode), {}):
+            with UnixListener.open(path, SocketConfig(mode=mode), {}):
                 seen.add(stat.S_IMODE(path.lstat().st_mode))
         assert os.umask(0o077) == 0o077
     finally:
@@ -73,7 +73,7 @@ def test_the_group_is_there_before_anybody_can_connect(path):
     watcher.start()
     try:
         for _ in range(30):
-            with Listener.open(path, SocketConfig(group="adm"), {}):
+            with UnixListener.open(path, SocketConfig(group="adm"), {}):
                 assert path.lstat().st_gid == group.gr_gid
                 assert connected(path)
     finally:
@@ -87,7 +87,7 @@ def test_a_missing_folder_is_made_as_wide_as_the_socket(tmp_path, mode, folder):
     path = tmp_path / "new" / "s"
     before = os.umask(0o022)
     try:
-        with Listener.open(path, SocketConfig(mode=mode), {}):
+        with UnixListener.open(path, SocketConfig(mode=mode), {}):
             assert stat.S_IMODE(path.parent.stat().st_mode) == folder
     finally:
         os.umask(before)
@@ -97,9 +97,9 @@ def test_a_missing_folder_is_made_as_wide_as_the_socket(tmp_path, mode, folder):
 
 
 def test_a_second_daemon_is_refused_and_told_the_firsts_pid(path):
-    with Listener.open(path, PLAIN, {}):
+    with UnixListener.open(path, PLAIN, {}):
         with pytest.raises(InUseError, match=f"process {os.getpid()} already listens on"):
-            Listener.open(path, PLAIN, {})
+            UnixListener.open(path, PLAIN, {})
         assert connected(path)
 
 
@@ -108,7 +108,7 @@ def test_another_program_that_listens_there_is_respected(path):
         other.bind(os.fspath(path))
         other.listen()
         with pytest.raises(InUseError, match=f"process {os.getpid()} already listens on"):
-            Listener.open(path, PLAIN, {})
+            UnixListener.open(path, PLAIN, {})
         assert connected(path)
 
 
@@ -116,26 +116,26 @@ def test_a_socket_of_another_kind_is_respected(path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.bind(os.fspath(path))
         with pytest.raises(InUseError):
-            Listener.open(path, PLAIN, {})
+            UnixListener.open(path, PLAIN, {})
         assert path.is_socket()
 
 
 def test_a_stale_socket_is_replaced_after_a_kill(path):
     code = (
-        "import sys, time; from pathlib import Path; from notifyd.api.listener import Listener; "
+        "import sys, time; from pathlib import Path; from notifyd.api.unix import UnixListener; "
         "from notifyd.config.sections import SocketConfig; "
-        "kept = Listener.open(Path(sys.argv[1]), SocketConfig(), {}); "
+        "kept = UnixListener.open(Path(sys.argv[1]), SocketConfig(), {}); "
         "print(flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE) as first:
         first.stdout.readline()
         with pytest.raises(InUseError, match=f"process {first.pid} "):
-            Listener.open(path, PLAIN, {})
+            UnixListener.open(path, PLAIN, {})
         first.send_signal(signal.SIGKILL)
         first.wait()
     assert path.is_socket()
     assert not connected(path)
-    with Listener.open(path, PLAIN, {}):
+    with UnixListener.open(path, PLAIN, {}):
         assert connected(path)
 
 
@@ -148,7 +148,7 @@ def test_what_is_no_socket_is_never_deleted(path, tmp_path, kind):
     else:
         path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InUseError, match="is no socket"):
-        Listener.open(path, PLAIN, {})
+        UnixListener.open(path, PLAIN, {})
     assert os.path.lexists(path)
     assert kind != "file" or path.read_text() == "mine"
 
@@ -157,13 +157,13 @@ def test_what_is_no_socket_is_never_deleted(path, tmp_path, kind):
 
 
 def test_the_file_is_removed_at_the_end(path):
-    with Listener.open(path, PLAIN, {}):
+    with UnixListener.open(path, PLAIN, {}):
         assert path.is_socket()
     assert not path.exists()
 
 
 def test_a_file_that_is_no_longer_ours_stays(path):
-    with Listener.open(path, PLAIN, {}):
+    with UnixListener.open(path, PLAIN, {}):
         path.unlink()
         path.write_text("somebody else's")
     assert path.read_text() == "somebody else's"
@@ -175,16 +175,16 @@ def test_a_file_that_is_no_longer_ours_stays(path):
 def test_a_group_that_has_gone_since_the_config_was_read_is_named(path):
     settings = PLAIN.model_copy(update={"group": "no-such-group"})
     with pytest.raises(ConfigError, match=r"socket\.group: there is no such group"):
-        Listener.open(path, settings, {})
+        UnixListener.open(path, settings, {})
     with pytest.raises(ConfigError, match=r"socket\.admin_group: there is no such group"):
         Authorizer("no-such-group")
 
 
 def test_a_path_that_is_too_long_is_one_sentence(tmp_path):
     with pytest.raises(ConfigError, match=r"socket\.path: a socket's path may have 107 bytes"):
-        Listener.open(tmp_path / ("x" * 108), PLAIN, {})
+        UnixListener.open(tmp_path / ("x" * 108), PLAIN, {})
     exactly = tmp_path / ("x" * (107 - len(os.fsencode(tmp_path)) - 1))
-    with Listener.open(exactly, PLAIN, {}):
+    with UnixListener.open(exactly, PLAIN, {}):
         assert connected(exactly)
 
 
@@ -192,7 +192,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     said = r"socket\.path: the folder .*/file cannot be made: (File exists|Not a directory): name"
     with pytest.raises(ConfigError, match=said):
-        Listener.open(tmp_path / "file" / "s", PLAIN, {})
+        UnixListener.open(tmp_path / "file" / "s", PLAIN, {})
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to be another user for a while")
@@ -202,7 +202,7 @@ def test_a_folder_that_may_not_be_written_is_named_with_who_may_not(tmp_path):
     os.seteuid(12345)
     try:
         with pytest.raises(ConfigError) as refusal:
-            Listener.open(tmp_path / "s", PLAIN, {})
+            UnixListener.open(tmp_path / "s", PLAIN, {})
     finally:
         os.seteuid(0)
     assert str(refusal.value) == (
@@ -216,12 +216,12 @@ def test_a_folder_that_may_not_be_written_is_named_with_who_may_not(tmp_path):
 INHERITS = """
 import os, sys
 from pathlib import Path
-from notifyd.api.listener import Listener
+from notifyd.api.unix import UnixListener
 from notifyd.api.auth import Authorizer
 from notifyd.config.sections import SocketConfig
 from notifyd.model.errors import ConfigError
 try:
-    with Listener.open(Path(sys.argv[1]), SocketConfig(), os.environ) as listener:
+    with UnixListener.open(Path(sys.argv[1]), SocketConfig(), os.environ) as listener:
         listener.socket.setblocking(True)
         client, _ = listener.socket.accept()
         client.sendall(f"{listener.path} {os.get_inheritable(listener.socket.fileno())}".encode())
@@ -261,5 +261,5 @@ def test_an_inherited_socket_that_does_not_listen_is_refused(tmp_path):
 
 
 def test_activation_meant_for_another_process_is_ignored(path):
-    with Listener.open(path, PLAIN, {"LISTEN_PID": "1", "LISTEN_FDS": "1"}):
+    with UnixListener.open(path, PLAIN, {"LISTEN_PID": "1", "LISTEN_FDS": "1"}):
         assert path.is_socket()

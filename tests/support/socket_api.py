@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from notifyd.api.listener import Listener
 from notifyd.api.server import serve
+from notifyd.api.unix import UnixListener
 from notifyd.config.sections import RateConfig, SocketConfig
 from notifyd.http.open_connections import ConnectionLimits
 from support.control import MemoryControl
@@ -48,7 +48,7 @@ async def daemon(
 ) -> AsyncIterator[Daemon]:
     settings = settings or SocketConfig(rate=GENEROUS)
     control = MemoryControl()
-    with Listener.open(path, settings, {}) as listener:
+    with UnixListener.open(path, settings, {}) as listener:
         async with serve(control, settings, listener, limits=limits):
             yield Daemon(path, control)
 

@@ -20,7 +20,7 @@ _LONGEST_PATH = 107  # sockaddr_un's 108 bytes, less the NUL
 _FIRST_INHERITED = 3
 
 
-class Listener:
+class UnixListener:
     """A socket that listens, and the hold on its path; `path` is empty when it was inherited."""
 
     def __init__(self, sock: socket.socket, path: Path | None = None, lock: int = -1) -> None:
