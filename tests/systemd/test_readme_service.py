@@ -12,6 +12,7 @@ from support.markdown import blocks, section
 from support.wheelhouse import pack
 
 README = (ROOT / "README.md").read_text()
+UPGRADING = (ROOT / "docs" / "upgrading.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SYSTEM_PYTHON = Path("/usr/bin/python3").resolve().name
 
@@ -37,6 +38,18 @@ echo service: $(systemctl show -p User,ActiveState,UnitFileState notifyd)
 echo program: $(tr '\0' ' ' < /proc/$(systemctl show -p MainPID --value notifyd)/cmdline)
 until notifyd history | grep -q 'no_device.*Hello from the service'; do sleep 0.1; done
 echo sent to the relay
+
+before=$(systemctl show -p MainPID --value notifyd)
+echo onp_another > /etc/notifyd/send-token
+until [ "$(systemctl show -p MainPID --value notifyd)" != "$before" ]; do sleep 0.1; done
+echo restarted with another token
+
+sh -eux {scripts}/upgrade
+echo upgraded: $(systemctl is-active notifyd)
+sh -eux {scripts}/uninstall
+sh -eux {scripts}/purge
+echo left: $(ls -d /etc/notifyd /opt/notifyd /var/lib/notifyd /usr/local/bin/notifyd \
+  /etc/systemd/system/*notifyd* /etc/sysusers.d/notifyd* 2> /dev/null)
 """
 
 
@@ -51,11 +64,22 @@ def test_the_commands_shown_make_a_service_that_sends(tmp_path):
     scripts.mkdir()
     wheels.mkdir()
     install, use = blocks(section(README, "## Run it as a service"), "sh")
-    (scripts / "install").write_text(install)
-    (scripts / "use").write_text(use)
+    upgrade = blocks(section(UPGRADING, "## Upgrade the service"), "sh")[0]
+    uninstall, purge = blocks(section(UPGRADING, "## Uninstall the service"), "sh")
+    for name, script in {
+        "install": install,
+        "use": use,
+        "upgrade": upgrade,
+        "uninstall": uninstall,
+        "purge": purge,
+    }.items():
+        (scripts / name).write_text(script)
     needed = PROJECT["project"]["dependencies"] + PROJECT["build-system"]["requires"]
     pack(wheels, [Requirement(text).name for text in needed])
     said = booted(SCRIPT, within=240, folders=(tmp_path,), scripts=scripts, wheels=wheels)
     assert "service: User=notifyd ActiveState=active UnitFileState=enabled" in said, said
     assert "program: /opt/notifyd/bin/python3 /usr/local/bin/notifyd run" in said, said
     assert "sent to the relay" in said
+    assert "restarted with another token" in said
+    assert "upgraded: active" in said
+    assert "left:\n" in said, said

@@ -9,12 +9,33 @@ from support.booted import ROOT, booted, needs_systemd
 
 UNIT = ROOT / "systemd" / "notifyd.service"
 
-SCRIPT = r"""
+INSTALL = r"""
 set -eu
 cp {root}/systemd/notifyd.sysusers.conf /usr/lib/sysusers.d/notifyd.conf
 systemd-sysusers
-sed 's|^ExecStart=.*|ExecStart={python} -m notifyd run|' {root}/systemd/notifyd.service \
-  > /etc/systemd/system/notifyd.service
+cp {root}/systemd/notifyd* /etc/systemd/system/
+sed -i 's|^ExecStart=.*/notifyd |ExecStart={python} -m notifyd |' \
+  /etc/systemd/system/notifyd.service
+"""
+
+WITHOUT_TOKEN = (
+    INSTALL
+    + r"""
+mkdir -p /etc/notifyd
+printf '[api]\nurl = "http://127.0.0.1:9"\n' > /etc/notifyd/config.toml
+systemctl daemon-reload
+systemctl start notifyd || true
+echo without a token: $(systemctl show -p ActiveState,ExecMainStatus notifyd)
+(umask 077; echo onp_secret > /etc/notifyd/send-token)
+until [ "$(systemctl is-active notifyd)" = active ]; do sleep 0.1; done
+systemctl stop notifyd
+echo path unit: $(systemctl is-active notifyd-token.path)
+"""
+)
+
+SCRIPT = (
+    INSTALL
+    + r"""
 mkdir -p /etc/notifyd /var/log/app
 (umask 077; echo onp_secret > /etc/notifyd/send-token)
 echo 'private' > /var/log/app/app.log; chmod 600 /var/log/app/app.log
@@ -75,6 +96,7 @@ sed -i /^systemd-journal:/d /etc/group
 systemctl start notifyd
 echo without the group: $(systemctl is-active notifyd)
 """
+)
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
@@ -104,3 +126,10 @@ def test_the_service_starts_reads_reloads_and_survives_a_kill():
         "without the group: active",
     ):
         assert words in said, said
+
+
+@needs_systemd
+def test_a_service_without_a_token_starts_when_the_token_is_written():
+    said = booted(WITHOUT_TOKEN, within=50)
+    assert "without a token: ExecMainStatus=243 ActiveState=failed" in said, said
+    assert "path unit: inactive" in said, said
