@@ -6,7 +6,7 @@ import os
 from notifyd.model.user import effective_user
 
 
-def why_closed(directory: str) -> str:
+def directory_problem(directory: str) -> str:
     """Say why a directory cannot be looked into, and the mend; empty if it can be, or is gone."""
     try:
         with os.scandir(directory):
@@ -21,8 +21,8 @@ def why_closed(directory: str) -> str:
             )
         if not isinstance(error, PermissionError):
             return f"{directory} cannot be listed: {error.strerror or error}"
-        if folder := closed_above(directory):
-            return f"{directory} cannot be looked into, permission denied: {how_to_open(folder)}"
+        if folder := blocking_dir(directory):
+            return f"{directory} cannot be looked into, permission denied: {traversal_fix(folder)}"
         user = effective_user()
         return (
             f"{directory} cannot be listed, permission denied: give the user {user} r-x on "
@@ -30,25 +30,25 @@ def why_closed(directory: str) -> str:
         )
 
 
-def lowest_seen(directory: str) -> str:
+def nearest_visible_dir(directory: str) -> str:
     """Find the lowest directory on the way that can be seen."""
     while not os.path.isdir(directory):  # noqa: PTH112 - strings throughout
         directory = os.path.dirname(directory)  # noqa: PTH120
     return directory
 
 
-def closed_above(path: str) -> str:
+def blocking_dir(path: str) -> str:
     """Name the directory on the way to a path that may not be entered; empty if all may."""
     try:
         os.lstat(path)
     except PermissionError:
-        return lowest_seen(os.path.dirname(path))  # noqa: PTH120
+        return nearest_visible_dir(os.path.dirname(path))  # noqa: PTH120
     except OSError:
         return ""
     return ""
 
 
-def how_to_open(folder: str) -> str:
+def traversal_fix(folder: str) -> str:
     """Say how a directory becomes one that may be entered."""
     user = effective_user()
     return f"give the user {user} x on {folder}, as with setfacl -m u:{user}:x {folder}"

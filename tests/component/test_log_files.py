@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 from asyncinotify import Inotify
 
-from notifyd.sources.logs.discovery.access import UnreadableFileError, examined, opened, unreadable
-from notifyd.sources.logs.discovery.inotify import InotifyWatcher
-from notifyd.sources.logs.discovery.links import Links
-from notifyd.sources.logs.discovery.mounts import Mounts
+from notifyd.sources.logs.discovery.access import (
+    UnreadableFileError,
+    explain_error,
+    open_log,
+    stat_log,
+)
+from notifyd.sources.logs.discovery.inotify import InotifyWatcher, MountTable
+from notifyd.sources.logs.discovery.symlinks import SymlinkTracker
 from support.logs import append
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to make other users' files")
@@ -29,7 +33,7 @@ def test_a_file_that_may_not_be_read_is_said_with_the_mend(tmp_path):
     os.seteuid(65534)
     try:
         with pytest.raises(UnreadableFileError) as refusal:
-            opened(str(log), examined(str(log)))
+            open_log(str(log), stat_log(str(log)))
     finally:
         os.seteuid(0)
     assert "permission denied" in str(refusal.value)
@@ -48,7 +52,7 @@ def test_a_group_that_may_read_a_file_is_the_mend_unless_it_is_roots(tmp_path):
         os.chown(log, 0, group)
         os.seteuid(65534)
         try:
-            said = unreadable(str(log), PermissionError(errno.EACCES, "no"))
+            said = explain_error(str(log), PermissionError(errno.EACCES, "no"))
         finally:
             os.seteuid(0)
         assert ("usermod -aG adm" in said) == named
@@ -65,10 +69,10 @@ def test_a_link_by_another_user_to_somebody_elses_file_is_not_followed(tmp_path)
         link.symlink_to(target)
         os.lchown(link, 12345, 12345)
     with pytest.raises(UnreadableFileError, match="a link that another user made"):
-        examined(str(tmp_path / "secret.log"))
-    assert examined(str(tmp_path / "own.log")) is not None
+        stat_log(str(tmp_path / "secret.log"))
+    assert stat_log(str(tmp_path / "own.log")) is not None
     os.lchown(tmp_path / "secret.log", 0, 0)
-    assert examined(str(tmp_path / "secret.log")) is not None
+    assert stat_log(str(tmp_path / "secret.log")) is not None
 
 
 @as_root
@@ -79,24 +83,24 @@ def test_a_hard_link_in_another_users_folder_is_not_read(tmp_path):
     os.chown(theirs, 12345, 12345)
     (theirs / "app.log").hardlink_to(tmp_path / "secret")
     with pytest.raises(UnreadableFileError, match="a link that another user made"):
-        examined(str(theirs / "app.log"))
+        stat_log(str(theirs / "app.log"))
 
 
 def test_what_was_replaced_while_it_was_opened_is_not_read(tmp_path):
     log = tmp_path / "app.log"
     append(log, "one")
-    status = examined(str(log))
+    status = stat_log(str(log))
     (tmp_path / "other").touch()
     (tmp_path / "other").rename(log)
     with pytest.raises(UnreadableFileError, match="was replaced"):
-        opened(str(log), status)
+        open_log(str(log), status)
 
 
 def test_nothing_there_is_no_refusal_and_a_circle_is(tmp_path):
-    assert examined(str(tmp_path / "nothing" / "here")) is None
+    assert stat_log(str(tmp_path / "nothing" / "here")) is None
     (tmp_path / "circle").symlink_to("circle")
     with pytest.raises(UnreadableFileError, match="cannot be read"):
-        examined(str(tmp_path / "circle"))
+        stat_log(str(tmp_path / "circle"))
 
 
 def test_links_know_what_a_name_hangs_on(tmp_path):
@@ -104,14 +108,14 @@ def test_links_know_what_a_name_hangs_on(tmp_path):
     (tmp_path / "v1" / "log" / "app.log").symlink_to("../../data/real.log")
     (tmp_path / "now").symlink_to("v1")
     name = str(tmp_path / "now" / "log" / "app.log")
-    links = Links()
-    links.learn(name)
+    links = SymlinkTracker()
+    links.track(name)
     for hung in ("now", "v1/log/app.log", "data/real.log"):
-        assert name in links.names(str(tmp_path / hung))
-    assert links.folders == {str(tmp_path), str(tmp_path / "v1/log"), str(tmp_path / "data")}
+        assert name in links.paths_through(str(tmp_path / hung))
+    assert links.directories == {str(tmp_path), str(tmp_path / "v1/log"), str(tmp_path / "data")}
     links.forget(name)
-    assert not links.folders
-    assert set(links.names(str(tmp_path / "now"))) == {str(tmp_path / "now")}
+    assert not links.directories
+    assert set(links.paths_through(str(tmp_path / "now"))) == {str(tmp_path / "now")}
 
 
 def test_mounts_that_others_write_to_are_known(tmp_path):
@@ -121,11 +125,11 @@ def test_mounts_that_others_write_to_are_known(tmp_path):
         "30 22 0:40 / /srv/with\\040space rw shared:2 master:1 - nfs4 host:/x rw\n"
         "31 22 0:41 / /host rw - fuse.sshfs host:/ rw\n"
     )
-    mounts = Mounts(table)
-    assert mounts.shared("/srv/with space/logs") == "nfs4"
-    assert mounts.shared("/host") == "fuse.sshfs"
-    assert mounts.shared("/srv") == ""
-    assert Mounts(tmp_path / "missing").shared("/") == ""
+    mounts = MountTable(table)
+    assert mounts.remote_type("/srv/with space/logs") == "nfs4"
+    assert mounts.remote_type("/host") == "fuse.sshfs"
+    assert mounts.remote_type("/srv") == ""
+    assert MountTable(tmp_path / "missing").remote_type("/") == ""
 
 
 def test_a_lost_queue_asks_for_a_look_at_everything(tmp_path):
@@ -133,14 +137,14 @@ def test_a_lost_queue_asks_for_a_look_at_everything(tmp_path):
     if limit > 20_000:
         pytest.skip("the kernel's queue is too long to fill here")
     with InotifyWatcher() as watch:
-        assert watch.cover([str(tmp_path)], []) == {str(tmp_path)}
+        assert watch.set_watched([str(tmp_path)], []) == {str(tmp_path)}
         first, second = tmp_path / "a", tmp_path / "b"
         with first.open("wb", buffering=0) as one, second.open("wb", buffering=0) as two:
             for _ in range(limit // 2 + 10):
                 one.write(b"x")
                 two.write(b"x")
-        hints = watch.take()
-        while more := watch.take():
+        hints = watch.read_hints()
+        while more := watch.read_hints():
             hints |= more
     assert hints.all
     assert hints.written == {str(first), str(second)}
@@ -148,15 +152,15 @@ def test_a_lost_queue_asks_for_a_look_at_everything(tmp_path):
 
 async def test_what_is_left_of_a_burst_is_not_waited_for(tmp_path):
     with InotifyWatcher() as watch:
-        watch.cover([str(tmp_path)], [])
+        watch.set_watched([str(tmp_path)], [])
         for number in range(1100):
             append(tmp_path / str(number % 2), "line")
         append(tmp_path / "last", "line")
-        hints = watch.take()
+        hints = watch.read_hints()
         async with asyncio.timeout(5):
             while str(tmp_path / "last") not in hints.written:
                 await watch.wait(3600)
-                hints |= watch.take()
+                hints |= watch.read_hints()
 
 
 def test_one_directory_under_two_names_tells_of_both(tmp_path):
@@ -164,34 +168,34 @@ def test_one_directory_under_two_names_tells_of_both(tmp_path):
     real.mkdir()
     alias.symlink_to(real)
     with InotifyWatcher() as watch:
-        assert watch.cover([str(real), str(alias)], []) == {str(real), str(alias)}
+        assert watch.set_watched([str(real), str(alias)], []) == {str(real), str(alias)}
         append(real / "x", "line")
-        assert watch.take().written == {str(real / "x"), str(alias / "x")}
-        assert watch.cover([str(alias)], []) == set()
+        assert watch.read_hints().written == {str(real / "x"), str(alias / "x")}
+        assert watch.set_watched([str(alias)], []) == set()
         append(real / "x", "line")
-        assert watch.take().written == {str(alias / "x")}
+        assert watch.read_hints().written == {str(alias / "x")}
 
 
 def test_a_directory_that_was_swapped_is_noticed_when_asked_again(tmp_path):
     folder = tmp_path / "a" / "logs"
     folder.mkdir(parents=True)
     with InotifyWatcher(Inotify) as watch:
-        watch.cover([str(folder)], [])
+        watch.set_watched([str(folder)], [])
         (tmp_path / "a").rename(tmp_path / "b")
         folder.mkdir(parents=True)
-        assert watch.cover([str(folder)], []) == set()
-        assert watch.cover([str(folder)], [], again=True) == {str(folder)}
+        assert watch.set_watched([str(folder)], []) == set()
+        assert watch.set_watched([str(folder)], [], again=True) == {str(folder)}
         append(folder / "x", "line")
-        assert watch.take().written == {str(folder / "x")}
+        assert watch.read_hints().written == {str(folder / "x")}
 
 
 def test_awaited_directories_tell_of_names_only(tmp_path):
     with InotifyWatcher() as watch:
-        watch.cover([], [str(tmp_path)])
+        watch.set_watched([], [str(tmp_path)])
         append(tmp_path / "x", "line")
         (tmp_path / "folder").mkdir()
-        hints = watch.take()
-        assert (hints.written, hints.folders) == (set(), {str(tmp_path / "folder")})
-        assert watch.cover([str(tmp_path)], []) == {str(tmp_path)}
+        hints = watch.read_hints()
+        assert (hints.written, hints.directories) == (set(), {str(tmp_path / "folder")})
+        assert watch.set_watched([str(tmp_path)], []) == {str(tmp_path)}
         append(tmp_path / "x", "line")
-        assert watch.take().written == {str(tmp_path / "x")}
+        assert watch.read_hints().written == {str(tmp_path / "x")}

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from notifyd.sources.logs.discovery.rotated_files import originals
+from notifyd.sources.logs.discovery.rotated_files import original_names
 from support.logs import Daemon, append, reading_from_start, trigger
 
 
@@ -85,4 +85,4 @@ def test_a_copy_that_somebody_makes_is_not_read(tmp_path):
     ],
 )
 def test_rotated_names_are_told_from_others(name, rotated):
-    assert ("app.log" in originals(name)) is rotated
+    assert ("app.log" in original_names(name)) is rotated

@@ -62,17 +62,17 @@ def test_a_directory_that_only_a_glob_names_is_no_fault(tmp_path):
     daemon = Daemon({"t": reading_from_start(tmp_path / "*")})
     append(tmp_path / "app.log", "one")
     (tmp_path / "late").mkdir()
-    daemon.turn(FsHints(changed={str(tmp_path / "app.log")}, folders={str(tmp_path / "late")}))
+    daemon.turn(FsHints(changed={str(tmp_path / "app.log")}, directories={str(tmp_path / "late")}))
     assert (daemon.lines(), daemon.problems) == (["one"], [])
     (tmp_path / "app.log").rename(tmp_path / "away.log")
     (tmp_path / "app.log").mkdir()
-    daemon.turn(FsHints(folders={str(tmp_path / "app.log")}))
+    daemon.turn(FsHints(directories={str(tmp_path / "app.log")}))
     [said] = daemon.problems
     assert "app.log is a directory" in said
-    daemon.turn(FsHints(folders={str(tmp_path / "app.log")}))
+    daemon.turn(FsHints(directories={str(tmp_path / "app.log")}))
     assert daemon.problems == [said]
     (tmp_path / "app.log").rmdir()
-    daemon.turn(FsHints(folders={str(tmp_path / "app.log")}))
+    daemon.turn(FsHints(directories={str(tmp_path / "app.log")}))
     assert daemon.problems == []
 
 

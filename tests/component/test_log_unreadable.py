@@ -83,7 +83,7 @@ def test_a_walk_of_one_pattern_forgets_no_folder_of_another(folder):
     daemon = Daemon({"t": trigger(f"{closed}/*.log"), "u": trigger(f"{other}/*.log")})
     [said] = daemon.problems
     assert str(closed) in said
-    daemon.turn(FsHints(folders={str(other)}))
+    daemon.turn(FsHints(directories={str(other)}))
     assert daemon.problems == [said]
 
 

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from notifyd.config.triggers import FileTriggerConfig
 from notifyd.sources.files.state import FileState, escape_path, read_state
 from notifyd.sources.globs import Glob, name_test
-from notifyd.sources.unreadable_dirs import why_closed
+from notifyd.sources.unreadable_dirs import directory_problem
 
 ChangeKind = Literal["created", "modified", "deleted"]
 
@@ -105,7 +105,7 @@ class Snapshot:
                 differences[path] = None
         names = {name.rstrip("/") or "/" for name in unlisted}
         directories -= names
-        unreadable = {name: reason for name in names if (reason := why_closed(name))}
+        unreadable = {name: reason for name in names if (reason := directory_problem(name))}
         return SweepResult(list(differences.items()), directories, unreadable)
 
     def observe(self, path: str, state: FileState | None, now: float) -> FileChange | None:

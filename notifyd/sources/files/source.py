@@ -17,7 +17,7 @@ from notifyd.sources.files.change_stream import ChangeStream, PathChange, WatchF
 from notifyd.sources.files.snapshot import FileChange, Snapshot, checkpoint_updates
 from notifyd.sources.files.state import StatResult, escape_path, stat_paths
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues, StoredFields
-from notifyd.sources.unreadable_dirs import why_closed
+from notifyd.sources.unreadable_dirs import directory_problem
 
 EVENTS_PER_BATCH = 500
 KEYS_PER_BATCH = 5000
@@ -185,7 +185,7 @@ class FileSource:
         loop = asyncio.get_running_loop()
         unreadable = list(self._unreadable)
         reasons = await loop.run_in_executor(
-            self._executor, lambda: list(map(why_closed, unreadable))
+            self._executor, lambda: list(map(directory_problem, unreadable))
         )
         intervals = max(1.0, len(unreadable) / UNREADABLE_PER_INTERVAL)
         self._check_unreadable_at = loop.time() + UNREADABLE_INTERVAL * intervals

@@ -82,7 +82,7 @@ class LineMatcher:
         hits = {hit.trigger: hit for hit in scan.hits}
         aggregating = self._aggregators.triggers_of(reader)
         events = []
-        for trigger in self._path_scanner.ordered(triggers):
+        for trigger in self._path_scanner.in_config_order(triggers):
             hit = hits.get(trigger)
             if trigger in aggregating:
                 new = self._aggregators.match_partial_line(trigger, reader, self.buffer, chunk, hit)
@@ -103,7 +103,7 @@ class LineMatcher:
         return timed_out
 
     def _scanner(self, reader: LogReader) -> ScannerLike:
-        triggers = self._path_scanner.ordered(reader.start_offsets)
+        triggers = self._path_scanner.in_config_order(reader.start_offsets)
         if triggers not in self._scanners:
             self._scanners[triggers] = self._scanner_for(triggers)
         return self._scanners[triggers]

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from os.path import isdir
 
 from notifyd.model.health import Problem
-from notifyd.sources.logs.discovery.inotify import FsHints
-from notifyd.sources.logs.discovery.mounts import Mounts
+from notifyd.sources.logs.discovery.inotify import FsHints, MountTable
 from notifyd.sources.logs.discovery.path_scanner import PathScanner, ScanResult
 from notifyd.sources.logs.prospector import Prospector
 
@@ -34,16 +33,16 @@ class PathMonitor:
             self._scan_all()
             return
         prospector = self._prospector
-        directories = hints.folders | {path for path in hints.changed if isdir(path)}  # noqa: PTH112
+        directories = hints.directories | {path for path in hints.changed if isdir(path)}  # noqa: PTH112
         if directories:
             self._scan_near(directories)
         for path in hints.changed:
             prospector.on_appeared(path)
         for path in hints.changed | directories:
-            for name in sorted(prospector.path_table.concerned(path)):
-                if prospector.is_known(name) or not self._scanner.is_passed_over(name):
+            for name in sorted(prospector.path_table.affected_paths(path)):
+                if prospector.is_known(name) or not self._scanner.is_ignored_dir(name):
                     prospector.check_path(name)
-        self._scanner.meet(self._found, hints.changed)
+        self._scanner.mark_matched(self._found, hints.changed)
         for path in hints.written:
             prospector.on_written(path)
 
@@ -52,15 +51,17 @@ class PathMonitor:
         if self._recheck_at is None or now < self._recheck_at:
             return False
         self._recheck_at = None
-        if opened := self._found.reopened():
-            self.follow(FsHints(folders=opened))
+        if opened := self._found.recheck_unreadable():
+            self.follow(FsHints(directories=opened))
         for path in sorted(self._prospector.problems):
             self._prospector.check_path(path)
         return True
 
     def plan_recheck(self, now: float) -> None:
         """Set when unreadable paths are checked again, if there are any."""
-        unreadable = len(self._prospector.problems) + sum(map(len, self._found.closed.values()))
+        unreadable = len(self._prospector.problems) + sum(
+            map(len, self._found.unreadable_dirs.values())
+        )
         if not unreadable:
             self._recheck_at = None
         elif self._recheck_at is None:
@@ -74,13 +75,13 @@ class PathMonitor:
     @property
     def watch_dirs(self) -> tuple[set[str], set[str]]:
         """The directories to watch for all changes, and those for names that appear."""
-        directories = self._found.directories | self._prospector.path_table.folders
-        return directories, self._found.awaited
+        directories = self._found.watch_dirs | self._prospector.path_table.link_dirs
+        return directories, self._found.awaited_dirs
 
     @property
     def missing_paths(self) -> tuple[str, ...]:
         """The path patterns that have matched nothing yet."""
-        return tuple(self._scanner.unmet(self._found))
+        return tuple(self._scanner.missing_patterns(self._found))
 
     @property
     def problems(self) -> Sequence[Problem]:
@@ -91,16 +92,17 @@ class PathMonitor:
         )
 
     def _scan_all(self) -> None:
-        matched_before, self._found = self._found.met, self._scanner.survey()
-        self._found.met.update(matched_before)  # a deleted path is not reported as missing
+        matched_before, self._found = self._found.matched_patterns, self._scanner.scan()
+        # A deleted path is not reported as missing.
+        self._found.matched_patterns.update(matched_before)
         self._prospector.scan(self._found.paths)
-        reasons = map(Mounts().shared, self._found.directories)
+        reasons = map(MountTable().remote_type, self._found.watch_dirs)
         self.polling_reason = next(filter(None, reasons), "")
 
     def _scan_near(self, directories: set[str]) -> None:
-        found = self._scanner.survey(near=directories)
-        self._found = self._found.joined(found)
+        found = self._scanner.scan(near=directories)
+        self._found = self._found.merge(found)
         path_table = self._prospector.path_table
-        below = {path for directory in directories for path in path_table.below(directory)}
+        below = {path for directory in directories for path in path_table.paths_below(directory)}
         for path in sorted(found.paths | below):
             self._prospector.check_path(path)

@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.sources.logs.checkpoint import Checkpoint, FileId
-from notifyd.sources.logs.discovery.access import UnreadableFileError, examined, unreadable
+from notifyd.sources.logs.discovery.access import UnreadableFileError, explain_error, stat_log
 from notifyd.sources.logs.discovery.path_scanner import PathScanner
 from notifyd.sources.logs.discovery.path_table import FileIdentity, PathTable
-from notifyd.sources.logs.discovery.rotated_files import RotatedFile, originals, rotations
+from notifyd.sources.logs.discovery.rotated_files import RotatedFile, find_rotated, original_names
 from notifyd.sources.logs.reading.line_ends import last_line_start
 from notifyd.sources.logs.reading.log_reader import LogReader, ReadState
 from notifyd.sources.logs.reading.reader_set import ReaderSet
@@ -54,10 +54,10 @@ class Prospector:
             self.check_path(path)
         if not self._has_scanned:
             self._has_scanned = True
-            self.resolver.begin()
+            self.resolver.resume_all_renamed()
             self._skip_old_rotations()
             self._registry.mark_scanned(self._readers.wall)
-        self.resolver.hear_late_writers()
+        self.resolver.resume_written()
         self._readers.queue.schedule_draining()
         self._readers.refresh_last_seen()
         self._registry.expire(self._readers.wall)
@@ -69,11 +69,11 @@ class Prospector:
             for key, _ in self._readers.known_files(path):
                 if key in self._readers:
                     self._readers.queue.schedule(key)
-        patterns = self._scanner.patterns(path)
+        patterns = self._scanner.patterns_for(path)
         if not patterns and self.path_table.get(path) is None:
             return
         try:
-            status = examined(path)
+            status = stat_log(path)
         except UnreadableFileError as error:
             self._problems[path] = str(error)
             status = None
@@ -81,7 +81,7 @@ class Prospector:
         if status is None or self.path_table.get(path) != identity:
             self._remove_path(path)
             if patterns and os.path.lexists(path):
-                self.path_table.expect(path)
+                self.path_table.track_links(path)
                 if status is not None:
                     self._add_path(path, status, patterns)
             return
@@ -93,12 +93,12 @@ class Prospector:
         for reader in self._readers.readers_of((status.st_dev, status.st_ino)):
             if reader.last_stat != stat:
                 reader.last_stat = stat
-                self.resolver.doubt(path, reader)
+                self.resolver.mark_suspect(path, reader)
                 self._readers.queue.schedule(reader.key)
 
     def on_written(self, path: str) -> None:
         """Handle the hint that a file was written to."""
-        for name in self.path_table.concerned(path):
+        for name in self.path_table.affected_paths(path):
             if identity := self.path_table.get(name) or self._resume_unnamed(name):
                 for reader in self._readers.readers_of(identity):
                     self._readers.queue.schedule(reader.key)
@@ -106,16 +106,16 @@ class Prospector:
     def on_appeared(self, path: str) -> None:
         """Handle the hint that a file appeared, which may be rotated from a log."""
         folder, name = os.path.split(path)
-        for base in originals(name):
+        for base in original_names(name):
             log = os.path.join(folder, base)  # noqa: PTH118 - strings throughout
             if identity := self.path_table.get(log):
                 for reader in self._readers.readers_of(identity):
-                    self.resolver.doubt(log, reader)
+                    self.resolver.mark_suspect(log, reader)
 
     def on_replaced(self, reader: LogReader) -> None:
         """Handle that a closed file is not at its path any more."""
         identity = reader.key.identity
-        paths = self.path_table.all(identity)
+        paths = self.path_table.paths_of(identity)
         if not paths:
             for each in self._readers.readers_of(identity):
                 self._readers.store_and_close(each)
@@ -123,14 +123,14 @@ class Prospector:
             self._remove_path(path)
         for path in sorted(paths):
             self.check_path(path)
-        self.resolver.settle()  # before the file that has the path now is read
+        self.resolver.resolve()  # before the file that has the path now is read
 
     def _remove_path(self, path: str) -> None:
         """Record that a path does not lead to its file any more."""
         identity = self.path_table.get(path)
         if identity is not None:
-            self.resolver.orphaned.add(path)
-        if unnamed := self.path_table.leave(path):
+            self.resolver.mark_moved(path)
+        if unnamed := self.path_table.remove(path):
             for reader in self._readers.readers_of(unnamed):
                 if reader.file.is_open:
                     self._readers.drain(reader)
@@ -138,10 +138,10 @@ class Prospector:
                     self._readers.store_and_close(reader)
             key = FileId(*unnamed)
             if checkpoint := self._registry.get(key):
-                self.resolver.find({key: checkpoint})
+                self.resolver.resume_renamed({key: checkpoint})
         elif identity is not None:
             for reader in self._readers.readers_of(identity):
-                reader.file.path = min(self.path_table.all(identity))
+                reader.file.path = min(self.path_table.paths_of(identity))
 
     def _add_path(self, path: str, status: os.stat_result, patterns: list[PathPattern]) -> None:
         """Open the file that a path leads to, unless it is open, for the triggers that name it."""
@@ -161,7 +161,7 @@ class Prospector:
                 return
         reader.path = path
         reader.last_stat = (status.st_size, status.st_mtime_ns)
-        self.path_table.enter(path, key.identity)
+        self.path_table.add(path, key.identity)
         self._readers.mark_named(key.identity, path)
         self._add_triggers(reader, status.st_size, patterns)
 
@@ -170,11 +170,11 @@ class Prospector:
     ) -> LogReader:
         reader = self._readers.open(path, key, status)
         if (lost := reader.take_lost_checkpoint()) is not None:
-            self.resolver.reborn(lost)
+            self.resolver.on_content_replaced(lost)
         elif reader.last_checkpoint.last_seen:
-            self.resolver.doubt(path, reader)
+            self.resolver.mark_suspect(path, reader)
         if not reader.start_offsets:
-            self.resolver.orphaned.add(path)
+            self.resolver.mark_moved(path)
             existed_before = self._has_new_pattern(patterns)
             reader.state = ReadState.READ if existed_before else ReadState.UNREAD
         return reader
@@ -200,7 +200,7 @@ class Prospector:
                 try:
                     self._readers.add_catch_up_reader(reader, trigger, start)
                 except OSError as error:
-                    self._problems[reader.path] = unreadable(reader.path, error)
+                    self._problems[reader.path] = explain_error(reader.path, error)
                     continue
             reader.start_offsets[trigger] = max(start, reader.offset)
         self._readers.save_checkpoint(reader, urgent=True)  # else a renamed file is not found again
@@ -216,9 +216,9 @@ class Prospector:
 
     def _skip_old_rotations(self) -> None:
         """Store the ends of rotated files that were there before the first scan of a pattern."""
-        places = self._readers.archive_dirs.of
-        for path, siblings in rotations(set(self.path_table), places).items():
-            patterns = self._scanner.patterns(path)
+        places = self._readers.archive_dirs.known_dirs
+        for path, siblings in find_rotated(set(self.path_table), places).items():
+            patterns = self._scanner.patterns_for(path)
             for found in siblings if self._has_new_pattern(patterns) else ():
                 if not self._readers.recognize(found):
                     self._store_end(path, found.key, found.status, patterns)
@@ -242,7 +242,7 @@ class Prospector:
         if path in self._unknown_paths:
             return None
         with suppress(UnreadableFileError):
-            if status := examined(path):
+            if status := stat_log(path):
                 key = FileId(status.st_dev, status.st_ino)
                 self._readers.resume(RotatedFile(path, key, status))
                 if reader := self._readers.get(key):

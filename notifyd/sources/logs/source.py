@@ -96,9 +96,9 @@ def _poll(
 
     Returns hints for directories that are watched only now, where changes may have been missed.
     """
-    hints |= watcher.take()
+    hints |= watcher.read_hints()
     batch = tailer.poll(hints, now)
     newly_watched: set[str] = set()
     if batch.watch_dirs is not None:
-        newly_watched = watcher.cover(*batch.watch_dirs, again=batch.scanned_all)
-    return batch, FsHints(folders=newly_watched)
+        newly_watched = watcher.set_watched(*batch.watch_dirs, again=batch.scanned_all)
+    return batch, FsHints(directories=newly_watched)

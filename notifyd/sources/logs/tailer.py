@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from notifyd.model.events import CheckpointUpdates, Event
 from notifyd.model.health import Problem
 from notifyd.sources.logs.aggregators import AggregatorSet
-from notifyd.sources.logs.discovery.access import UnreadableFileError, unreadable
+from notifyd.sources.logs.discovery.access import UnreadableFileError, explain_error
 from notifyd.sources.logs.discovery.inotify import FsHints
 from notifyd.sources.logs.discovery.path_scanner import PathScanner
 from notifyd.sources.logs.line_matcher import MOST_BYTES, MOST_EVENTS, LineMatcher
@@ -111,7 +111,7 @@ class Tailer:
         if hints.all:
             self._aggregators.forget_unused()
         rechecked = self._paths.recheck(now)
-        self._resolver.settle()
+        self._resolver.resolve()
         if readers.queue.has_draining and now >= self._drain_at:
             self._drain_at = now + _DRAIN_INTERVAL
             readers.queue.schedule_draining()
@@ -122,8 +122,8 @@ class Tailer:
         has_more = bool(readers.queue)
         events += self._staleness.evaluate(events, now, readers.wall, has_more=has_more)
         # What rotation handling finds is committed with the events that made it look.
-        self._resolver.retire()
-        self._resolver.settle()
+        self._resolver.close_drained()
+        self._resolver.resolve()
         self._paths.plan_recheck(now)
         timed_out = self._matcher.timed_out
         return LogBatch(
@@ -131,7 +131,7 @@ class Tailer:
             self._take_changes(now, has_events=bool(events)),
             more=bool(readers.queue),
             wake_at=self._wake_at(),
-            watch_dirs=self._paths.watch_dirs if rechecked or hints.names else None,
+            watch_dirs=self._paths.watch_dirs if rechecked or hints.has_path_changes else None,
             open_readers=len(readers),
             problems=self._problems(timed_out),
             missing_paths=self._paths.missing_paths,
@@ -178,7 +178,7 @@ class Tailer:
             if not readers.is_current(reader):
                 continue  # its path leads to another file
             if (lost := reader.take_lost_checkpoint()) is not None:
-                self._resolver.truncated(reader, lost)
+                self._resolver.on_truncated(reader, lost)
                 continue  # a copy of what was lost is read before what is new
             if chunk is None:
                 events += self._end_of_file(reader)
@@ -198,7 +198,7 @@ class Tailer:
     def _read_chunk(self, reader: LogReader) -> Chunk | None:
         """Read the next chunk of a file, unless it is a copy or not readable at present."""
         try:
-            if self._resolver.copies.withhold(reader):
+            if self._resolver.copies.withhold_if_copy(reader):
                 return None
             return reader.read(self._matcher.buffer)
         except FileReplacedError:
@@ -207,7 +207,7 @@ class Tailer:
         except UnreadableFileError as error:
             self._prospector.add_problem(reader.path, str(error))
         except OSError as error:
-            self._prospector.add_problem(reader.path, unreadable(reader.path, error))
+            self._prospector.add_problem(reader.path, explain_error(reader.path, error))
         return None
 
     def _end_of_file(self, reader: LogReader) -> list[Event]:

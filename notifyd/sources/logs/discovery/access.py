@@ -8,9 +8,9 @@ import stat
 from notifyd.model.errors import NotifydError
 from notifyd.model.user import effective_user
 from notifyd.sources.logs.discovery.symlink_trust import is_trusted_path
-from notifyd.sources.unreadable_dirs import closed_above, how_to_open
+from notifyd.sources.unreadable_dirs import blocking_dir, traversal_fix
 
-COMPRESSED = (
+COMPRESSED_SUFFIXES = (
     *(".gz", ".xz", ".zst", ".bz2", ".lz4", ".lzma"),
     *(".lz", ".lzo", ".br", ".Z", ".zip", ".7z"),
 )
@@ -32,14 +32,14 @@ class DescriptorsExhaustedError(UnreadableFileError):
     """It cannot be opened as long as so many other files are open."""
 
 
-def examined(path: str) -> os.stat_result | None:
+def stat_log(path: str) -> os.stat_result | None:
     """Look at what a path leads to; None if there is nothing, ClosedGateError if it is no log."""
     try:
         status = os.stat(path)  # noqa: PTH116 - links are followed, errors are told apart
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise UnreadableFileError(unreadable(path, error)) from None
+        raise UnreadableFileError(explain_error(path, error)) from None
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no file")
         raise UnreadableFileError(
@@ -50,7 +50,7 @@ def examined(path: str) -> os.stat_result | None:
     return status
 
 
-def opened(path: str, status: os.stat_result) -> int:
+def open_log(path: str, status: os.stat_result) -> int:
     """Open the file that was examined; ClosedGateError if it cannot be or is another by now."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
     try:
@@ -61,7 +61,7 @@ def opened(path: str, status: os.stat_result) -> int:
     except OSError as error:
         scarce = error.errno in (errno.EMFILE, errno.ENFILE)
         refusal = DescriptorsExhaustedError if scarce else UnreadableFileError
-        raise refusal(unreadable(path, error)) from None
+        raise refusal(explain_error(path, error)) from None
     if not os.path.samestat(os.fstat(descriptor), status):
         os.close(descriptor)
         raise UnreadableFileError(f"{path} was replaced while it was opened; it is looked at again")
@@ -69,7 +69,7 @@ def opened(path: str, status: os.stat_result) -> int:
         rightful = os.geteuid() != 0 or is_trusted_path(path, status)
     except OSError as error:
         os.close(descriptor)
-        raise UnreadableFileError(unreadable(path, error)) from None
+        raise UnreadableFileError(explain_error(path, error)) from None
     if not rightful:
         os.close(descriptor)
         raise UnreadableFileError(_laid_by_another(path))
@@ -111,12 +111,12 @@ def _how_to_permit(path: str) -> str:
     return f"run usermod -aG {group} {user} as root and start notifyd again, or {alone}"
 
 
-def unreadable(path: str, error: OSError) -> str:
+def explain_error(path: str, error: OSError) -> str:
     """Say why a file cannot be read, and the mend."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"{path} cannot be opened, too many files are open: raise LimitNOFILE (ulimit -n)"
     if isinstance(error, PermissionError):
-        if folder := closed_above(path):
-            return f"{path} cannot be read, permission denied on the way: {how_to_open(folder)}"
+        if folder := blocking_dir(path):
+            return f"{path} cannot be read, permission denied on the way: {traversal_fix(folder)}"
         return f"{path} cannot be read, permission denied: {_how_to_permit(path)}"
     return f"{path} cannot be read: {error.strerror or error}"

@@ -24,13 +24,13 @@ class ArchiveDirs:
         self._met: dict[str, dict[str, None]] = {}
         self._olddirs = tuple(dict.fromkeys(_olddirs(rotation)))
 
-    def learn(self, path: str, place: str) -> None:
+    def add(self, path: str, place: str) -> None:
         """Remember that a log's rotated file lies at a place."""
         own, folder = os.path.dirname(path), os.path.dirname(place)  # noqa: PTH120 - strings
         if folder and folder != own:
             self._met.setdefault(own, {})[folder] = None
 
-    def of(self, path: str) -> list[str]:
+    def known_dirs(self, path: str) -> list[str]:
         """List the folders for a log, its own first, that are known to be for its rotated files."""
         own, name = os.path.split(path)
         named = (os.path.normpath(os.path.join(own, olddir)) for olddir in self._olddirs)  # noqa: PTH118
@@ -39,22 +39,22 @@ class ArchiveDirs:
             folders.pop(beside, None)
         return [*beside_it, *_without(name, folders)]
 
-    def near(self, path: str, folder: str) -> bool:
+    def may_contain(self, path: str, folder: str) -> bool:
         """Whether a folder may hold a log's rotated files."""
         own = os.path.dirname(path)  # noqa: PTH120
         above = os.path.dirname(own)  # noqa: PTH120
         beside = folder == above or os.path.dirname(folder) in {own, above} - {"/"}  # noqa: PTH120
-        return folder == own or (above != "/" and beside) or folder in self.of(path)
+        return folder == own or (above != "/" and beside) or folder in self.known_dirs(path)
 
-    def below(self, path: str) -> list[str]:
+    def known_and_child_dirs(self, path: str) -> list[str]:
         """List the folders for a log with those in its own folder, where olddir often leads."""
-        folders = dict.fromkeys(self.of(path))
+        folders = dict.fromkeys(self.known_dirs(path))
         name = os.path.basename(path)  # noqa: PTH119
         for own in self._own(path):
             folders |= dict.fromkeys(_without(name, _folders(own)[:_MOST]))
         return list(folders)
 
-    def around(self, path: str) -> list[str]:
+    def nearby_dirs(self, path: str) -> list[str]:
         """List the folders one level around a log: those below, above and beside its own."""
         folders: dict[str, None] = {}
         for own in self._own(path):

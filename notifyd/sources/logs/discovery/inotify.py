@@ -5,6 +5,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 from asyncinotify import Event, Inotify, Mask
@@ -28,34 +29,37 @@ _INSTANCES = (
     "inotify is not to be had, so logs are looked at every second instead: "
     "raise fs.inotify.max_user_instances with sysctl"
 )
+_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "glusterfs", "lustre", "afs", "davfs"}
+_HOST = {"9p", "virtiofs", "vboxsf", "prl_fs"}
+_MOUNTS = Path("/proc/self/mountinfo")
 
 
 @dataclass(slots=True)
 class FsHints:
     """written: files with new content. changed: names that came, went or got other rights.
 
-    folders: directories that did. all: something was missed, so look at everything.
+    directories: directories that did. all: something was missed, so look at everything.
     """
 
     written: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
-    folders: set[str] = field(default_factory=set)
+    directories: set[str] = field(default_factory=set)
     all: bool = False
 
     def __ior__(self, other: "FsHints") -> Self:
         self.written |= other.written
         self.changed |= other.changed
-        self.folders |= other.folders
+        self.directories |= other.directories
         self.all |= other.all
         return self
 
     @property
-    def names(self) -> bool:
+    def has_path_changes(self) -> bool:
         """Whether names may have come or gone, not only content."""
-        return bool(self.changed or self.folders or self.all)
+        return bool(self.changed or self.directories or self.all)
 
     def __bool__(self) -> bool:
-        return bool(self.written or self.changed or self.folders or self.all)
+        return bool(self.written or self.changed or self.directories or self.all)
 
 
 class InotifyWatcher:
@@ -80,7 +84,7 @@ class InotifyWatcher:
         if self._inotify is not None:
             self._inotify.close()
 
-    def cover(
+    def set_watched(
         self, followed: Iterable[str], awaited: Iterable[str], *, again: bool = False
     ) -> set[str]:
         """Watch exactly these from now on: for all changes, or only for names that appear.
@@ -109,7 +113,7 @@ class InotifyWatcher:
             return
         await readable(self._inotify.fd, seconds)
 
-    def take(self) -> FsHints:
+    def read_hints(self) -> FsHints:
         """Take what the kernel has to say now, without waiting; there may be more."""
         hints = FsHints()
         if self._inotify is None:
@@ -131,13 +135,13 @@ class InotifyWatcher:
         if event.mask & (_GONE | Mask.IGNORED):
             for directory in directories:
                 self._drop(directory)
-            hints.folders |= directories
+            hints.directories |= directories
         elif event.name is None:
-            hints.folders |= directories
+            hints.directories |= directories
         else:
             into = hints.changed
             if event.mask & Mask.ISDIR:
-                into = hints.folders
+                into = hints.directories
             elif event.mask & Mask.MODIFY:
                 into = hints.written
             into |= {os.path.join(directory, event.name) for directory in directories}  # noqa: PTH118
@@ -172,3 +176,26 @@ class InotifyWatcher:
                 self._inotify.rm_watch(handle)
             except OSError:
                 return  # the kernel dropped it before
+
+
+class MountTable:
+    """The file systems as they are mounted at one moment."""
+
+    def __init__(self, table: Path = _MOUNTS) -> None:
+        self._kinds: dict[str, str] = {}
+        try:
+            lines = table.read_text(errors="surrogateescape").splitlines()
+        except OSError:
+            return
+        for line in lines:
+            left, _, right = line.partition(" - ")
+            point = left.split()[4].encode(errors="surrogateescape").decode("unicode_escape")
+            self._kinds[point] = right.split()[0]
+
+    def remote_type(self, directory: str) -> str:
+        """Name the kind of a file system that others may write to; empty for a local one."""
+        place = os.path.realpath(directory)
+        while place not in self._kinds and place != "/":
+            place = os.path.dirname(place)  # noqa: PTH120 - strings throughout
+        kind = self._kinds.get(place, "")
+        return kind if kind in _NETWORK | _HOST or kind.startswith("fuse.") else ""

@@ -6,42 +6,47 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from notifyd.sources.globs import Found, Glob
-from notifyd.sources.logs.discovery.access import COMPRESSED
-from notifyd.sources.unreadable_dirs import lowest_seen, why_closed
+from notifyd.sources.logs.discovery.access import COMPRESSED_SUFFIXES
+from notifyd.sources.unreadable_dirs import directory_problem, nearest_visible_dir
 
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What a walk met. directories: to be watched. awaited: where missing ones will appear.
+    """What a walk over path patterns found.
 
-    met: patterns by which something was found. closed: by pattern the directories that could not
-    be looked into, each with a sentence on it.
+    watch_dirs: directories whose changes matter. awaited_dirs: those in which a missing directory
+    would appear. matched_patterns: patterns that match something. unreadable_dirs: by pattern, the
+    directories that could not be listed, each with the reason.
     """
 
     paths: set[str] = field(default_factory=set)
-    directories: set[str] = field(default_factory=set)
-    awaited: set[str] = field(default_factory=set)
-    met: set[str] = field(default_factory=set)
-    closed: dict[str, dict[str, str]] = field(default_factory=dict)
+    watch_dirs: set[str] = field(default_factory=set)
+    awaited_dirs: set[str] = field(default_factory=set)
+    matched_patterns: set[str] = field(default_factory=set)
+    unreadable_dirs: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def joined(self, later: "ScanResult") -> "ScanResult":
+    def merge(self, later: "ScanResult") -> "ScanResult":
         """Add what a later walk over some of the patterns met, which knows better of these."""
         return ScanResult(
             self.paths | later.paths,
-            self.directories | later.directories,
-            self.awaited | later.awaited,
-            self.met | later.met,
-            self.closed | later.closed,
+            self.watch_dirs | later.watch_dirs,
+            self.awaited_dirs | later.awaited_dirs,
+            self.matched_patterns | later.matched_patterns,
+            self.unreadable_dirs | later.unreadable_dirs,
         )
 
     @property
     def problems(self) -> set[str]:
-        return {sentence for closed in self.closed.values() for sentence in closed.values()}
+        return {
+            sentence for closed in self.unreadable_dirs.values() for sentence in closed.values()
+        }
 
-    def reopened(self) -> set[str]:
+    def recheck_unreadable(self) -> set[str]:
         """Look at the closed directories again; list those that are open, or closed otherwise."""
-        closed = {path: said for each in self.closed.values() for path, said in each.items()}
-        return {path for path, said in closed.items() if why_closed(path) != said}
+        closed = {
+            path: said for each in self.unreadable_dirs.values() for path, said in each.items()
+        }
+        return {path for path, said in closed.items() if directory_problem(path) != said}
 
 
 class PathScanner:
@@ -57,7 +62,7 @@ class PathScanner:
         self._order = {trigger: number for number, trigger in enumerate(patterns)}
         self._never = {form for path in never for form in (str(path), os.path.realpath(path))}
 
-    def patterns(self, path: str) -> list[tuple[str, str]]:
+    def patterns_for(self, path: str) -> list[tuple[str, str]]:
         """List the triggers and their patterns that name this path."""
         if self._skipped(path):
             return []
@@ -68,29 +73,33 @@ class PathScanner:
             for trigger in self._triggers[pattern]
         ]
 
-    def is_passed_over(self, path: str) -> bool:
+    def is_ignored_dir(self, path: str) -> bool:
         """Say whether this is a directory that only globs name: `logs/*` does not mean it."""
         return path not in self._globs and os.path.isdir(path)  # noqa: PTH112
 
-    def unmet(self, found: ScanResult) -> list[str]:
+    def missing_patterns(self, found: ScanResult) -> list[str]:
         """List the patterns that name nothing yet, as far as that can be seen."""
         patterns = (glob.pattern for glob in self._globs.values())
-        return [name for name in patterns if name not in found.met and not found.closed.get(name)]
+        return [
+            name
+            for name in patterns
+            if name not in found.matched_patterns and not found.unreadable_dirs.get(name)
+        ]
 
-    def meet(self, found: ScanResult, paths: Iterable[str]) -> None:
+    def mark_matched(self, found: ScanResult, paths: Iterable[str]) -> None:
         """Take note of these paths, for the patterns that name nothing yet."""
-        if not self.unmet(found):
+        if not self.missing_patterns(found):
             return
         there = [path for path in paths if os.path.lexists(path)]
         for glob in self._globs.values():
             if any(map(glob.matches, there)):
-                found.met.add(glob.pattern)
+                found.matched_patterns.add(glob.pattern)
 
-    def ordered(self, triggers: Iterable[str]) -> tuple[str, ...]:
+    def in_config_order(self, triggers: Iterable[str]) -> tuple[str, ...]:
         """Bring triggers into the order of the configuration."""
         return tuple(sorted(set(triggers), key=self._order.__getitem__))
 
-    def survey(self, near: Iterable[str] | None = None) -> ScanResult:
+    def scan(self, near: Iterable[str] | None = None) -> ScanResult:
         """Walk all patterns, or only those for which something may lie at or below these paths."""
         result = ScanResult()
         globs = list(self._globs.values())
@@ -99,23 +108,23 @@ class PathScanner:
             globs = [glob for glob in globs if any(_related(str(glob.root), path) for path in near)]
         for glob in globs:
             root = str(glob.root)
-            closed = result.closed[glob.pattern] = {}
+            closed = result.unreadable_dirs[glob.pattern] = {}
             if not os.path.isdir(root):  # noqa: PTH112 - strings throughout, as the walk has them
-                result.awaited.add(lowest_seen(root))
+                result.awaited_dirs.add(nearest_visible_dir(root))
                 _note(closed, root)
             refused: list[OSError] = []
             for found in glob.walk(self._skipped, refused.append):
                 if found.entered:
-                    result.directories.add(found.path)
+                    result.watch_dirs.add(found.path)
                 if found.matched and (found.path == glob.pattern or not _is_directory(found)):
                     result.paths.add(found.path)
-                    result.met.add(glob.pattern)
+                    result.matched_patterns.add(glob.pattern)
             for error in refused:
                 _note(closed, error.filename)
         return result
 
     def _skipped(self, path: str) -> bool:
-        if path.endswith(COMPRESSED):
+        if path.endswith(COMPRESSED_SUFFIXES):
             return True
         return any(path == own or path.startswith(own + "/") for own in self._never)
 
@@ -130,5 +139,5 @@ def _related(root: str, path: str) -> bool:
 
 def _note(closed: dict[str, str], directory: str) -> None:
     directory = directory.rstrip("/") or "/"
-    if sentence := why_closed(directory):
+    if sentence := directory_problem(directory):
         closed[directory] = sentence

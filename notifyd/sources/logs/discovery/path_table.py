@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from notifyd.sources.logs.discovery.links import Links
+from notifyd.sources.logs.discovery.symlinks import SymlinkTracker
 
 FileIdentity = tuple[int, int]
 """Device and inode."""
@@ -14,7 +14,7 @@ class PathTable:
     def __init__(self) -> None:
         self._files: dict[str, FileIdentity] = {}
         self._names: dict[FileIdentity, set[str]] = {}
-        self._links = Links()
+        self._links = SymlinkTracker()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
@@ -22,31 +22,31 @@ class PathTable:
     def get(self, path: str) -> FileIdentity | None:
         return self._files.get(path)
 
-    def all(self, identity: FileIdentity) -> set[str]:
+    def paths_of(self, identity: FileIdentity) -> set[str]:
         """List the names of a file."""
         return set(self._names.get(identity, ()))
 
-    def below(self, directory: str) -> set[str]:
+    def paths_below(self, directory: str) -> set[str]:
         return {name for name in self._files if name.startswith(directory.rstrip("/") + "/")}
 
-    def concerned(self, path: str) -> set[str]:
+    def affected_paths(self, path: str) -> set[str]:
         """List the names that may have changed with this path, itself included."""
-        return {path, *self._links.names(path)}
+        return {path, *self._links.paths_through(path)}
 
     @property
-    def folders(self) -> set[str]:
+    def link_dirs(self) -> set[str]:
         """The directories in which a link or its target may be replaced."""
-        return self._links.folders
+        return self._links.directories
 
-    def expect(self, path: str) -> None:
+    def track_links(self, path: str) -> None:
         """Remember what a name hangs on, whether or not it leads anywhere."""
-        self._links.learn(path)
+        self._links.track(path)
 
-    def enter(self, path: str, identity: FileIdentity) -> None:
+    def add(self, path: str, identity: FileIdentity) -> None:
         self._files[path] = identity
         self._names.setdefault(identity, set()).add(path)
 
-    def leave(self, path: str) -> FileIdentity | None:
+    def remove(self, path: str) -> FileIdentity | None:
         """Forget a name; returns the file if that was its last."""
         self._links.forget(path)
         identity = self._files.pop(path, None)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from notifyd.sources.logs.checkpoint import Checkpoint, FileId
-from notifyd.sources.logs.discovery.access import COMPRESSED, UnreadableFileError, examined
+from notifyd.sources.logs.discovery.access import COMPRESSED_SUFFIXES, UnreadableFileError, stat_log
 from notifyd.sources.logs.discovery.archive_dirs import ArchiveDirs
 
 _NAMES = 10_000
@@ -21,17 +21,17 @@ class RotatedFile(NamedTuple):
     status: os.stat_result
 
 
-def renamed(lost: Mapping[FileId, Checkpoint], archives: ArchiveDirs) -> Iterator[RotatedFile]:
+def find_renamed(lost: Mapping[FileId, Checkpoint], archives: ArchiveDirs) -> Iterator[RotatedFile]:
     """Find files whose names are gone; the caller checks their content.
 
     One of which nothing was read yet can only be told by a name that is like its own. Where it was
     not seen in another place yet, a file is looked for in all folders around.
     """
     left = {key for key in lost if not key.catch_up_trigger}
-    for places in (archives.of, archives.around):
+    for places in (archives.known_dirs, archives.nearby_dirs):
         by_folder: dict[str, dict[int, FileId]] = {}
         for key in left:
-            if places == archives.of or not lost[key].archived_path:
+            if places == archives.known_dirs or not lost[key].archived_path:
                 for folder in places(lost[key].path):
                     by_folder.setdefault(folder, {})[key.inode] = key
         for folder, keys in by_folder.items():
@@ -45,11 +45,11 @@ def renamed(lost: Mapping[FileId, Checkpoint], archives: ArchiveDirs) -> Iterato
                 left.discard(key)
                 position = lost[key]
                 base = os.path.basename(position.path)  # noqa: PTH119
-                if position.tail_digest or name == base or base in originals(name):
+                if position.tail_digest or name == base or base in original_names(name):
                     yield found
 
 
-def rotations(
+def find_rotated(
     paths: Collection[str], places: Callable[[str], Iterable[str]]
 ) -> dict[str, list[RotatedFile]]:
     """List by log its rotated files, the latest written first; only where there are.
@@ -64,7 +64,7 @@ def rotations(
             names.setdefault(os.path.basename(path), []).append(path)  # noqa: PTH119
     for folder, names in by_folder.items():
         for name, _ in _listed(folder):
-            for base in originals(name) & names.keys():
+            for base in original_names(name) & names.keys():
                 if sibling := _sibling(folder, name):
                     for path in names[base]:
                         found.setdefault(path, []).append(sibling)
@@ -74,27 +74,27 @@ def rotations(
 
 
 @lru_cache(_NAMES)
-def originals(name: str) -> frozenset[str]:
+def original_names(name: str) -> frozenset[str]:
     """List what a log may be called that rotating tools would rename so.
 
     app.log.1, app.log-20240131 and app-20240131.log all come of app.log.
     """
-    if name.endswith(COMPRESSED):
+    if name.endswith(COMPRESSED_SUFFIXES):
         return frozenset()
     stem, dot, ending = name.rpartition(".")
     return frozenset({*_unnumbered(name), *(base + dot + ending for base in _unnumbered(stem))})
 
 
-def sibling(path: str, key: FileId) -> RotatedFile | None:
+def rotated_file_at(path: str, key: FileId) -> RotatedFile | None:
     """Look whether a file is at a place."""
     found = _sibling(*os.path.split(path))
     return found if found and found.key.identity == key.identity else None
 
 
-def family(path: str) -> frozenset[str]:
+def possible_names(path: str) -> frozenset[str]:
     """List what a file is called and may have been called before rotation."""
     name = os.path.basename(path)  # noqa: PTH119
-    return originals(name) | {name}
+    return original_names(name) | {name}
 
 
 def _unnumbered(name: str) -> Iterator[str]:
@@ -106,7 +106,7 @@ def _unnumbered(name: str) -> Iterator[str]:
 def _sibling(folder: str, name: str) -> RotatedFile | None:
     path = os.path.join(folder, name)  # noqa: PTH118 - strings throughout
     with suppress(UnreadableFileError):
-        if not name.endswith(COMPRESSED) and (status := examined(path)):
+        if not name.endswith(COMPRESSED_SUFFIXES) and (status := stat_log(path)):
             return RotatedFile(path, FileId(status.st_dev, status.st_ino), status)
     return None
 

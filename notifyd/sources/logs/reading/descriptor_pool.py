@@ -8,8 +8,8 @@ import resource
 from notifyd.sources.logs.discovery.access import (
     DescriptorsExhaustedError,
     UnreadableFileError,
-    examined,
-    opened,
+    open_log,
+    stat_log,
 )
 from notifyd.sources.logs.discovery.path_table import FileIdentity
 
@@ -143,7 +143,7 @@ class DescriptorPool:
             file.open_descriptor = None
 
     def _reopen(self, file: PooledFile) -> int:
-        status = examined(file.path)
+        status = stat_log(file.path)
         if status is None or (status.st_dev, status.st_ino) != file.identity:
             raise FileReplacedError(errno.ESTALE, os.strerror(errno.ESTALE), file.path)
         descriptor = self._open_path(file.path, status)
@@ -154,11 +154,11 @@ class DescriptorPool:
 
     def _open_path(self, path: str, status: os.stat_result) -> int:
         try:
-            return opened(path, status)
+            return open_log(path, status)
         except DescriptorsExhaustedError:
             if not self._evict(len(self._open_files) // 2):
                 raise
-        return opened(path, status)
+        return open_log(path, status)
 
     def _evict(self, most: int, used: PooledFile | None = None) -> bool:
         """Close the least recently used files until `most` are open; return whether one was.

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 
 from notifyd.sources.logs.checkpoint import AggregatorId, Checkpoint, FileId
-from notifyd.sources.logs.discovery.access import UnreadableFileError, examined
+from notifyd.sources.logs.discovery.access import UnreadableFileError, stat_log
 from notifyd.sources.logs.reading.descriptor_pool import DescriptorPool
 from notifyd.sources.logs.reading.log_reader import LogReader
 from notifyd.sources.stored_values import CheckpointValueError
@@ -45,7 +45,7 @@ def _present_device(key: FileId, checkpoint: Checkpoint, pool: DescriptorPool) -
     """Return the device of the file of a checkpoint; None if the file is not at its path."""
     path = checkpoint.archived_path or checkpoint.path
     with suppress(UnreadableFileError, OSError):
-        status = examined(path)
+        status = stat_log(path)
         if status is None or status.st_ino != key.inode:
             return None
         if status.st_dev == key.device:

@@ -9,7 +9,7 @@ from notifyd.sources.logs.checkpoint import Checkpoint, FileId
 from notifyd.sources.logs.discovery.access import UnreadableFileError
 from notifyd.sources.logs.discovery.archive_dirs import ArchiveDirs
 from notifyd.sources.logs.discovery.path_table import FileIdentity
-from notifyd.sources.logs.discovery.rotated_files import RotatedFile, originals
+from notifyd.sources.logs.discovery.rotated_files import RotatedFile, original_names
 from notifyd.sources.logs.reading.descriptor_pool import DescriptorPool
 from notifyd.sources.logs.reading.log_reader import LogReader
 from notifyd.sources.logs.reading.read_queue import ReadQueue
@@ -32,7 +32,7 @@ class ReaderSet:
         self.now = self.wall = 0.0
         self.registry, self.queue, self.archive_dirs = registry, ReadQueue(), ArchiveDirs()
         for _, checkpoint in registry.closed_files():
-            self.archive_dirs.learn(checkpoint.path, checkpoint.archived_path)
+            self.archive_dirs.add(checkpoint.path, checkpoint.archived_path)
         self._pool = pool
         self._triggers = tuple(triggers)
         self._readers: dict[FileId, LogReader] = {}
@@ -77,7 +77,7 @@ class ReaderSet:
         A directory that contains the log itself contains no rotated files of another log.
         """
         folder, name = os.path.split(path)
-        for base in sorted(originals(name)):
+        for base in sorted(original_names(name)):
             log = os.path.join(folder, base)  # noqa: PTH118
             is_log_dir = self.registry.is_log_path(log)
             by_path, by_name = self.registry.keys_for_path, self.registry.keys_for_name
@@ -96,7 +96,7 @@ class ReaderSet:
     def may_be_same_log(self, path: str, folder: str) -> bool:
         """Whether files at a path and in a directory may belong to one log."""
         own = os.path.dirname(path)  # noqa: PTH120 - strings throughout
-        return own == folder or self.archive_dirs.near(path, folder)
+        return own == folder or self.archive_dirs.may_contain(path, folder)
 
     def recognize(self, found: RotatedFile) -> bool:
         """Whether a file is known, open or closed.
@@ -227,7 +227,7 @@ class ReaderSet:
         if reader.file.is_open and reader.is_deleted:
             reader.copy_search_done = True
         self.save_checkpoint(reader)  # with its directory, which a kill must not forget
-        self.archive_dirs.learn(reader.path, reader.file.current_path)
+        self.archive_dirs.add(reader.path, reader.file.current_path)
         self.queue.drain(reader.key, self.now + DRAIN_SECONDS)
 
     def schedule_oldest_first(self) -> None:

@@ -3,7 +3,7 @@
 import os
 
 from notifyd.sources.logs.checkpoint import FileId
-from notifyd.sources.logs.discovery.rotated_files import family
+from notifyd.sources.logs.discovery.rotated_files import possible_names
 
 
 class RotationIndex:
@@ -29,7 +29,7 @@ class RotationIndex:
         self._paths[key] = path
         self._logs.setdefault(path, set()).add(key)
         folder, own_name = os.path.split(path)
-        for name in family(path):
+        for name in possible_names(path):
             self._by_path.setdefault(os.path.join(folder, name), {})[key] = None  # noqa: PTH118
             self._folders.setdefault(name, set()).add(folder)
             self._update_other_folders(folder, name)
@@ -42,7 +42,7 @@ class RotationIndex:
         if not self._logs[path]:
             del self._logs[path]
         folder, _ = os.path.split(path)
-        for name in family(path):
+        for name in possible_names(path):
             keys = self._by_path[named := os.path.join(folder, name)]  # noqa: PTH118
             keys.pop(key, None)
             if not keys:

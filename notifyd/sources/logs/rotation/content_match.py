@@ -7,7 +7,7 @@ from typing import Final
 
 from notifyd.sources.logs.checkpoint import Checkpoint, FileId
 from notifyd.sources.logs.discovery.access import UnreadableFileError
-from notifyd.sources.logs.discovery.rotated_files import originals, sibling
+from notifyd.sources.logs.discovery.rotated_files import original_names, rotated_file_at
 from notifyd.sources.logs.reading.fingerprint import HEAD_SIZE
 from notifyd.sources.logs.reading.log_reader import LogReader
 from notifyd.sources.logs.reading.reader_set import ReaderSet
@@ -102,7 +102,12 @@ class ContentMatcher:
         """
         for key, position in self.originals(copy):
             other = None if key is None else self._tails.get(key)
-            if not unread and other is not None and other.is_unread and originals(name_of(other)):
+            if (
+                not unread
+                and other is not None
+                and other.is_unread
+                and original_names(name_of(other))
+            ):
                 continue
             for original in self._whole(key, position) if key is not None else ():
                 if begins(copy, original):
@@ -115,7 +120,7 @@ class ContentMatcher:
             if (tail := self._tails.get(key)) is not None:
                 if tail.verify_content():
                     yield tail
-            elif found := sibling(position.archived_path or position.path, key):
+            elif found := rotated_file_at(position.archived_path or position.path, key):
                 with closing(self._tails.open_detached(found)) as tail:
                     if tail.resume_verified(position):
                         yield tail

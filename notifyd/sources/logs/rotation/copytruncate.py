@@ -23,7 +23,7 @@ class CopyTracker:
     def __init__(self, tails: ReaderSet, likeness: ContentMatcher) -> None:
         self._tails, self._likeness = tails, likeness
 
-    def withhold(self, tail: LogReader) -> bool:
+    def withhold_if_copy(self, tail: LogReader) -> bool:
         """Have a file of which nothing was given not be read if it is a copy; tells whether so."""
         if not tail.is_unread or tail.key.catch_up_trigger:
             return False

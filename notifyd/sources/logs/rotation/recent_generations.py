@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from notifyd.sources.logs.checkpoint import Checkpoint
-from notifyd.sources.logs.discovery.rotated_files import family, originals
+from notifyd.sources.logs.discovery.rotated_files import original_names, possible_names
 from notifyd.sources.logs.reading.reader_set import DRAIN_SECONDS, ReaderSet
 
 
@@ -32,11 +32,11 @@ class RecentGenerations:
     def of(self, path: str) -> Iterator[Checkpoint]:
         """Go through what those files were that a file at this path may be a copy of."""
         folder, name = os.path.split(path)
-        bases = originals(name)
+        bases = original_names(name)
         at_home = any(self._tails.registry.is_log_path(f"{folder}/{base}") for base in bases)
         elsewhere = bases and not at_home
         for around in list(self._positions) if elsewhere else [folder]:
             for position in self._positions.get(around, ()):
-                akin = not bases.isdisjoint(family(position.path))
+                akin = not bases.isdisjoint(possible_names(position.path))
                 if akin and self._tails.may_be_same_log(position.path, folder):
                     yield position

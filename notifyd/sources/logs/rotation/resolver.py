@@ -8,7 +8,7 @@ from dataclasses import replace
 from notifyd.sources.logs.checkpoint import Checkpoint, FileId
 from notifyd.sources.logs.discovery.path_scanner import PathScanner
 from notifyd.sources.logs.discovery.path_table import FileIdentity, PathTable
-from notifyd.sources.logs.discovery.rotated_files import renamed, rotations, sibling
+from notifyd.sources.logs.discovery.rotated_files import find_renamed, find_rotated, rotated_file_at
 from notifyd.sources.logs.reading.log_reader import LogReader
 from notifyd.sources.logs.reading.reader_set import DRAIN_SECONDS, ReaderSet
 from notifyd.sources.logs.reading.registry import CHECKPOINT_TTL
@@ -26,7 +26,7 @@ class RotationResolver:
     """`orphaned` are names that lead to another file than before, or to none."""
 
     def __init__(self, tails: ReaderSet, names: PathTable, catalog: PathScanner) -> None:
-        self.orphaned = {position.path for _, position in tails.registry.closed_files()}
+        self._moved_paths = {position.path for _, position in tails.registry.closed_files()}
         self._likeness = ContentMatcher(tails)
         self.copies = CopyTracker(tails, self._likeness)
         self._strangers = UntrackedFiles(tails, catalog, self._likeness, self.copies)
@@ -34,15 +34,19 @@ class RotationResolver:
         self._doubtful: set[str] = set()
         self._vain: dict[str, float] = {}
 
-    def begin(self) -> None:
-        """Find what was renamed before the start."""
-        self.find(dict(self._tails.registry.closed_files()))
+    def mark_moved(self, path: str) -> None:
+        """Record that a path leads to another file than before, or to none."""
+        self._moved_paths.add(path)
 
-    def find(self, lost: Mapping[FileId, Checkpoint]) -> None:
+    def resume_all_renamed(self) -> None:
+        """Find what was renamed before the start."""
+        self.resume_renamed(dict(self._tails.registry.closed_files()))
+
+    def resume_renamed(self, lost: Mapping[FileId, Checkpoint]) -> None:
         """Go on with files that are not where they were, wherever they are found."""
-        for found in renamed(lost, self._tails.archive_dirs):
+        for found in find_renamed(lost, self._tails.archive_dirs):
             position = lost[found.key]
-            self._tails.archive_dirs.learn(position.path, found.path)
+            self._tails.archive_dirs.add(position.path, found.path)
             late = found.status.st_mtime + DRAIN_SECONDS > self._tails.wall
             late = late or found.status.st_size != position.offset
             written = found.status.st_mtime_ns > position.modified_ns
@@ -53,7 +57,7 @@ class RotationResolver:
                     found.key, replace(position, archived_path=found.path)
                 )
 
-    def hear_late_writers(self) -> None:
+    def resume_written(self) -> None:
         """Go on with rotated files that somebody wrote to, though no hint told of it."""
         for key, position in self._tails.registry.closed_files():
             if position.archived_path and not key.catch_up_trigger:
@@ -61,27 +65,27 @@ class RotationResolver:
                     status = os.stat(position.archived_path)  # noqa: PTH116 - for many files
                     late = status.st_mtime_ns > position.modified_ns
                     late = late and status.st_size > position.offset
-                    if late and (found := sibling(position.archived_path, key)):
+                    if late and (found := rotated_file_at(position.archived_path, key)):
                         self._tails.resume(found)
 
-    def settle(self) -> None:
+    def resolve(self) -> None:
         """Read what came and went under these names since the last file that we know of.
 
         That is what was written to after it and is named like a rotated file.
         """
         self.copies.release(lambda original: original not in self._tails)
-        unsettled = bool(self.orphaned)
-        while self.orphaned or self._tails.has_replaced or self._doubtful:
-            self._settle()
+        unsettled = bool(self._moved_paths)
+        while self._moved_paths or self._tails.has_replaced or self._doubtful:
+            self._resolve_once()
         if unsettled:
             self._tails.schedule_oldest_first()
 
-    def _settle(self) -> None:
+    def _resolve_once(self) -> None:
         replaced: dict[str, list[Checkpoint]] = {}
         gone_positions = self._tails.take_replaced()
         for position in gone_positions:
             replaced.setdefault(position.path, []).append(position)
-        orphaned, self.orphaned = self.orphaned | replaced.keys(), set()
+        orphaned, self._moved_paths = self._moved_paths | replaced.keys(), set()
         self._likeness.ghosts.add(gone_positions)
         latest = self._doubted()
         doubted = set(latest)
@@ -93,7 +97,7 @@ class RotationResolver:
             earlier += replaced.get(path, ()) or self._unmet(path, earlier)
             if earlier:
                 latest[path] = max(earlier, key=lambda position: position.modified_ns)
-        rotated = rotations(latest.keys(), self._tails.archive_dirs.below)
+        rotated = find_rotated(latest.keys(), self._tails.archive_dirs.known_and_child_dirs)
         for path in sorted(latest):
             siblings = rotated.get(path, [])
             for found in siblings:
@@ -131,7 +135,7 @@ class RotationResolver:
         first_scan = self._tails.registry.first_scan
         times = {
             pair[0]: seconds
-            for pair in self._catalog.patterns(path)
+            for pair in self._catalog.patterns_for(path)
             if (seconds := first_scan(pair)) is not None
         }
         if earlier or not times:
@@ -155,7 +159,7 @@ class RotationResolver:
         tail = self._tails.get(key)
         return tail is not None and tail.is_unread
 
-    def retire(self) -> None:
+    def close_drained(self) -> None:
         """Close what lingered long enough; where it ended stays known while it has a name."""
         for tail in self._tails.drained:
             if not tail.is_deleted:
@@ -163,7 +167,9 @@ class RotationResolver:
                 continue
             self.copies.take_over(tail.key, tail.last_checkpoint)
             self._tails.close_and_forget(tail)
-            siblings = rotations({tail.path}, self._tails.archive_dirs.of).get(tail.path, [])
+            siblings = find_rotated({tail.path}, self._tails.archive_dirs.known_dirs).get(
+                tail.path, []
+            )
             self._strangers.gather(
                 tail.path, siblings, [tail.last_checkpoint], tail.last_checkpoint, missed=False
             )
@@ -181,7 +187,7 @@ class RotationResolver:
             )
         }
 
-    def doubt(self, path: str, tail: LogReader) -> None:
+    def mark_suspect(self, path: str, tail: LogReader) -> None:
         """Take note that a log may have been filled, copied and emptied before anybody looked.
 
         Only where nothing that was read tells: it was empty, or held NUL bytes and nothing else.
@@ -189,20 +195,20 @@ class RotationResolver:
         if tail.only_nul:
             self._doubtful.add(path)
 
-    def reborn(self, lost: Checkpoint) -> None:
+    def on_content_replaced(self, lost: Checkpoint) -> None:
         """Take note that a file is not what it was when its position was written."""
         self._tails.add_replaced(lost)
-        self.orphaned.add(lost.path)
+        self._moved_paths.add(lost.path)
 
-    def truncated(self, tail: LogReader, lost: Checkpoint) -> None:
+    def on_truncated(self, tail: LogReader, lost: Checkpoint) -> None:
         """Read what was not read of a file before it was truncated, if there is a copy of it."""
         path, archives = lost.path, self._tails.archive_dirs
-        siblings = rotations({path}, archives.below).get(path, [])
+        siblings = find_rotated({path}, archives.known_and_child_dirs).get(path, [])
         unread = lost.offset == 0
         self.copies.take_over(tail.key, lost)
         copied = self._strangers.gather(path, siblings, [lost], lost, missed=unread)
         if not copied and self._may_look_around(path, lost):
-            further = rotations({path}, archives.around).get(path, [])
+            further = find_rotated({path}, archives.nearby_dirs).get(path, [])
             further = [found for found in further if found.status.st_mtime_ns >= lost.modified_ns]
             if not self._strangers.gather(path, further, [lost], lost, missed=False):
                 self._vain = {each: at for each, at in self._vain.items() if self._is_recent(at)}

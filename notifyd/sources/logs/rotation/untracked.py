@@ -93,7 +93,7 @@ class UntrackedFiles:
     def _nameless(self, found: RotatedFile, last: Checkpoint) -> set[str]:
         """List the triggers of a log that do not meet its rotated file by a name of their own."""
         return last.start_offsets.keys() - {
-            trigger for trigger, _ in self._catalog.patterns(found.path)
+            trigger for trigger, _ in self._catalog.patterns_for(found.path)
         }
 
     def _share(self, found: RotatedFile, last: Checkpoint) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 _HOPS = 40
 
 
-class Links:
+class SymlinkTracker:
     """For each name that goes through symbolic links, what its target hangs on."""
 
     def __init__(self) -> None:
         self._through: dict[str, set[str]] = {}
         self._folders: dict[str, set[str]] = {}
 
-    def learn(self, name: str) -> None:
+    def track(self, name: str) -> None:
         """Follow a name as it stands now."""
         self.forget(name)
         if os.path.realpath(name) == name:
@@ -32,12 +32,12 @@ class Links:
             if not self._through[path]:
                 del self._through[path]
 
-    def names(self, path: str) -> Iterable[str]:
+    def paths_through(self, path: str) -> Iterable[str]:
         """List what is concerned when something happens to this path, itself included."""
         return {path, *self._through.get(path, ())}
 
     @property
-    def folders(self) -> set[str]:
+    def directories(self) -> set[str]:
         """The directories in which a link or its target may be replaced."""
         return set().union(*self._folders.values())
 
