@@ -1,4 +1,4 @@
-"""What may be read, what a name leads to, where the kernel is silent, what was remembered."""
+"""Which files may be read, where links lead, which mounts are shared, and what inotify reports."""
 
 import asyncio
 import errno
@@ -24,7 +24,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to make other user
 
 
 @as_root
-def test_a_file_that_may_not_be_read_is_said_with_the_mend(tmp_path):
+def test_an_unreadable_file_is_reported_with_the_fix(tmp_path):
     log = tmp_path / "app.log"
     append(log, "line")
     log.chmod(0o600)
@@ -42,7 +42,7 @@ def test_a_file_that_may_not_be_read_is_said_with_the_mend(tmp_path):
 
 
 @as_root
-def test_a_group_that_may_read_a_file_is_the_mend_unless_it_is_roots(tmp_path):
+def test_the_fix_names_the_group_that_may_read_a_file_unless_it_is_root(tmp_path):
     log = tmp_path / "app.log"
     append(log, "line")
     log.chmod(0o640)
@@ -59,7 +59,7 @@ def test_a_group_that_may_read_a_file_is_the_mend_unless_it_is_roots(tmp_path):
 
 
 @as_root
-def test_a_link_by_another_user_to_somebody_elses_file_is_not_followed(tmp_path):
+def test_a_link_of_another_user_to_a_file_of_a_third_is_not_followed(tmp_path):
     secret, own = tmp_path / "secret", tmp_path / "own"
     append(secret, "root's")
     append(own, "theirs")
@@ -76,7 +76,7 @@ def test_a_link_by_another_user_to_somebody_elses_file_is_not_followed(tmp_path)
 
 
 @as_root
-def test_a_hard_link_in_another_users_folder_is_not_read(tmp_path):
+def test_a_hard_link_in_a_directory_of_another_user_is_not_read(tmp_path):
     append(tmp_path / "secret", "root's")
     theirs = tmp_path / "theirs"
     theirs.mkdir()
@@ -86,7 +86,7 @@ def test_a_hard_link_in_another_users_folder_is_not_read(tmp_path):
         stat_log(str(theirs / "app.log"))
 
 
-def test_what_was_replaced_while_it_was_opened_is_not_read(tmp_path):
+def test_a_file_that_is_replaced_while_it_is_opened_is_not_read(tmp_path):
     log = tmp_path / "app.log"
     append(log, "one")
     status = stat_log(str(log))
@@ -96,14 +96,14 @@ def test_what_was_replaced_while_it_was_opened_is_not_read(tmp_path):
         open_log(str(log), status)
 
 
-def test_nothing_there_is_no_refusal_and_a_circle_is(tmp_path):
+def test_a_missing_file_is_no_error_and_a_link_loop_is(tmp_path):
     assert stat_log(str(tmp_path / "nothing" / "here")) is None
     (tmp_path / "circle").symlink_to("circle")
     with pytest.raises(UnreadableFileError, match="cannot be read"):
         stat_log(str(tmp_path / "circle"))
 
 
-def test_links_know_what_a_name_hangs_on(tmp_path):
+def test_links_know_the_paths_on_which_a_path_depends(tmp_path):
     (tmp_path / "v1" / "log").mkdir(parents=True)
     (tmp_path / "v1" / "log" / "app.log").symlink_to("../../data/real.log")
     (tmp_path / "now").symlink_to("v1")
@@ -118,7 +118,7 @@ def test_links_know_what_a_name_hangs_on(tmp_path):
     assert set(links.paths_through(str(tmp_path / "now"))) == {str(tmp_path / "now")}
 
 
-def test_mounts_that_others_write_to_are_known(tmp_path):
+def test_mounts_that_other_machines_write_to_are_known(tmp_path):
     table = tmp_path / "mountinfo"
     table.write_text(
         "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
@@ -132,7 +132,7 @@ def test_mounts_that_others_write_to_are_known(tmp_path):
     assert MountTable(tmp_path / "missing").remote_type("/") == ""
 
 
-def test_a_lost_queue_asks_for_a_look_at_everything(tmp_path):
+def test_a_queue_overflow_asks_for_a_scan_of_everything(tmp_path):
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     if limit > 20_000:
         pytest.skip("the kernel's queue is too long to fill here")
@@ -150,7 +150,7 @@ def test_a_lost_queue_asks_for_a_look_at_everything(tmp_path):
     assert hints.written == {str(first), str(second)}
 
 
-async def test_what_is_left_of_a_burst_is_not_waited_for(tmp_path):
+async def test_the_rest_of_a_burst_is_taken_without_waiting(tmp_path):
     with InotifyWatcher() as watch:
         watch.set_watched([str(tmp_path)], [])
         for number in range(1100):
@@ -163,7 +163,7 @@ async def test_what_is_left_of_a_burst_is_not_waited_for(tmp_path):
                 hints |= watch.read_hints()
 
 
-def test_one_directory_under_two_names_tells_of_both(tmp_path):
+def test_a_directory_with_two_paths_reports_changes_under_both(tmp_path):
     real, alias = tmp_path / "real", tmp_path / "alias"
     real.mkdir()
     alias.symlink_to(real)
@@ -176,7 +176,7 @@ def test_one_directory_under_two_names_tells_of_both(tmp_path):
         assert watch.read_hints().written == {str(alias / "x")}
 
 
-def test_a_directory_that_was_swapped_is_noticed_when_asked_again(tmp_path):
+def test_a_replaced_directory_is_noticed_when_it_is_watched_again(tmp_path):
     folder = tmp_path / "a" / "logs"
     folder.mkdir(parents=True)
     with InotifyWatcher(Inotify) as watch:
@@ -189,7 +189,7 @@ def test_a_directory_that_was_swapped_is_noticed_when_asked_again(tmp_path):
         assert watch.read_hints().written == {str(folder / "x")}
 
 
-def test_awaited_directories_tell_of_names_only(tmp_path):
+def test_awaited_directories_report_names_only(tmp_path):
     with InotifyWatcher() as watch:
         watch.set_watched([], [str(tmp_path)])
         append(tmp_path / "x", "line")

@@ -1,4 +1,4 @@
-"""What rotating tools leave behind, in short cases found by `support/random_deeds.py`."""
+"""Rotations that lost or doubled lines, most of them found by `support/random_deeds.py`."""
 
 import os
 import shutil
@@ -48,7 +48,7 @@ patterns = pytest.mark.parametrize("pattern", ["app.log", "app*"])
 @patterns
 @pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("before", [[], ["known"]])
-def test_rotations_into_an_olddir_that_is_new(log, pattern, times, before):
+def test_rotations_into_a_new_olddir(log, pattern, times, before):
     append(log, *before)
     stamped(log, -1)
     daemon = named(log, pattern)
@@ -69,7 +69,7 @@ def test_rotations_into_an_olddir_that_is_new(log, pattern, times, before):
 @patterns
 @pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("hole", [False, True])
-def test_copies_that_were_made_while_nobody_looked(log, pattern, times, hole):
+def test_dated_copies_that_were_made_between_two_polls(log, pattern, times, hole):
     flags = os.O_WRONLY | os.O_CREAT | (0 if hole else os.O_APPEND)
     writer = os.open(log, flags, 0o644)
     os.write(writer, b"known for long\n")
@@ -89,7 +89,7 @@ def test_copies_that_were_made_while_nobody_looked(log, pattern, times, hole):
 
 
 @patterns
-def test_copies_by_number_that_were_made_while_nobody_looked(log, pattern):
+def test_numbered_copies_that_were_made_between_two_polls(log, pattern):
     append(log, "known for long")
     stamped(log, -1)
     daemon = named(log, pattern)
@@ -109,7 +109,7 @@ def test_copies_by_number_that_were_made_while_nobody_looked(log, pattern):
 
 
 @pytest.mark.parametrize("down", [False, True])
-def test_an_inode_that_another_trigger_knew_tells_that_one_nothing(tmp_path, down):
+def test_an_inode_that_is_reused_for_another_log_is_read_from_its_start(tmp_path, down):
     one, two = tmp_path / "one.log", tmp_path / "two.log"
     append(one, *(f"one {number}" for number in range(20)))
     daemon = Daemon({"one": reading_from_start(one), "two": reading_from_start(two)})
@@ -166,7 +166,7 @@ def test_renamecopy_twice(log, pattern, down, looks):
 
 
 @patterns
-def test_a_renamed_file_that_was_closed_for_want_of_news_is_read_when_news_comes(log, pattern):
+def test_a_renamed_file_that_has_drained_is_read_when_it_is_written_to(log, pattern):
     append(log, "one")
     daemon = named(log, pattern)
     with log.open("ab", buffering=0) as late:
@@ -180,7 +180,7 @@ def test_a_renamed_file_that_was_closed_for_want_of_news_is_read_when_news_comes
 
 @patterns
 @pytest.mark.parametrize("times", [1, 3])
-def test_copies_that_have_the_inodes_of_files_that_were_known(log, pattern, times):
+def test_copies_that_reuse_the_inodes_of_known_files(log, pattern, times):
     gone = [log.with_name(f"gone{number}.log") for number in range(times)]
     append(log, "known for long")
     for other in gone:
@@ -211,7 +211,7 @@ def test_copies_that_have_the_inodes_of_files_that_were_known(log, pattern, time
 
 
 @patterns
-def test_a_file_that_was_renamed_has_the_inode_of_one_that_was_known(log, pattern):
+def test_a_renamed_file_that_reuses_the_inode_of_a_known_file(log, pattern):
     gone = log.with_name("gone.log")
     append(gone, *(f"of another log {number}" for number in range(20)))
     stamped(gone, -2)
@@ -241,7 +241,7 @@ def test_a_file_that_was_renamed_has_the_inode_of_one_that_was_known(log, patter
 
 @patterns
 @pytest.mark.parametrize("count", [3, 60])
-def test_many_logs_whose_copies_were_made_while_nobody_looked(tmp_path, pattern, count):
+def test_copies_of_many_logs_that_were_made_between_two_polls(tmp_path, pattern, count):
     logs = [tmp_path / str(number) / "app.log" for number in range(count)]
     for log in logs:
         log.parent.mkdir()
@@ -270,7 +270,7 @@ def test_many_logs_whose_copies_were_made_while_nobody_looked(tmp_path, pattern,
 @pytest.mark.parametrize(
     ("lines", "first"), [(["line 10"], b"line 1"), (["banner", "line 10"], b"banner\n")]
 )
-def test_what_only_begins_like_another_file_is_no_copy(log, lines, first):
+def test_a_file_that_only_begins_like_another_is_not_a_copy(log, lines, first):
     daemon = named(log, "app*")
     append(log, *lines)
     daemon.turn()
@@ -285,7 +285,7 @@ def test_what_only_begins_like_another_file_is_no_copy(log, lines, first):
     assert daemon.lines() == [*lines, *said]
 
 
-def test_an_unmet_generation_of_which_only_a_part_of_a_line_is_written_is_no_copy(log):
+def test_a_new_generation_that_contains_only_a_part_of_a_line_is_not_a_copy(log):
     daemon = named(log, "app.log")
     append(log, "line 10")
     daemon.turn()
@@ -321,7 +321,7 @@ def test_copies_of_a_file_that_is_deleted_are_not_read(log, pattern):
 
 
 @patterns
-def test_a_late_line_is_found_though_nobody_tells_of_it(log, pattern):
+def test_a_late_line_is_found_without_a_hint(log, pattern):
     append(log, "one")
     daemon = named(log, pattern)
     with log.open("ab", buffering=0) as late:
@@ -332,7 +332,7 @@ def test_a_late_line_is_found_though_nobody_tells_of_it(log, pattern):
 
 
 @patterns
-def test_generations_are_found_after_one_that_has_only_its_rotated_name_left(log, pattern):
+def test_generations_are_found_after_one_that_is_known_only_by_its_rotated_path(log, pattern):
     append(log, "one")
     stamped(log, 0)
     daemon = named(log, pattern)
@@ -352,7 +352,7 @@ def test_generations_are_found_after_one_that_has_only_its_rotated_name_left(log
 
 
 @pytest.mark.parametrize("down", [False, True])
-def test_what_is_known_as_a_copy_does_not_go_back_to_what_another_file_began_with(log, down):
+def test_a_known_copy_does_not_return_to_the_beginning_of_another_file(log, down):
     banner = "#" * 600
     append(log, banner)
     stamped(log, 0)
@@ -375,7 +375,7 @@ def test_what_is_known_as_a_copy_does_not_go_back_to_what_another_file_began_wit
     assert daemon.lines() == [banner, banner, "one", "two"]
 
 
-def test_a_copy_of_a_copy_is_held_by_what_was_read(log):
+def test_a_copy_of_a_copy_is_withheld(log):
     append(log, "one")
     daemon = named(log, "app*")
     append(log, "two")
@@ -393,8 +393,8 @@ def test_a_copy_of_a_copy_is_held_by_what_was_read(log):
     assert daemon.lines() == ["one", "two", "three"]
 
 
-def test_a_file_that_is_older_than_all_that_was_read_is_never_read(log):
-    """It was a copy, maybe; nobody can tell once its original is no more what it was."""
+def test_a_file_that_is_older_than_everything_read_is_never_read(log):
+    """It may have been a copy, which cannot be verified after its original has changed."""
     banner = "#" * 600
     append(log, banner, "one")
     stamped(log, 0)
@@ -413,7 +413,7 @@ def test_a_file_that_is_older_than_all_that_was_read_is_never_read(log):
     assert [line for line in daemon.lines() if line != banner] == ["one", "two, and more"]
 
 
-def test_what_begins_like_another_file_is_read_once_it_goes_on(log):
+def test_a_file_that_begins_like_another_is_read_once_it_differs(log):
     banner = "#" * 600
     append(log, banner, "one")
     stamped(log, 0)
@@ -433,7 +433,7 @@ def test_what_begins_like_another_file_is_read_once_it_goes_on(log):
 
 
 @pytest.mark.parametrize("names", [["app.log.1", "app.log.2"], ["app.log.2", "app.log.1"]])
-def test_of_several_copies_of_what_is_no_more_the_longest_is_read(log, names):
+def test_of_several_copies_of_a_lost_file_the_longest_is_read(log, names):
     append(log, "one")
     stamped(log, 0)
     daemon = named(log, "app.log")
@@ -452,7 +452,7 @@ def test_of_several_copies_of_what_is_no_more_the_longest_is_read(log, names):
     assert daemon.lines() == ["one", "two", "three", "four"]
 
 
-def test_a_copy_that_is_older_than_what_was_read_has_nothing_new(log):
+def test_a_copy_that_is_older_than_what_was_read_is_not_read(log):
     append(log, "one")
     stamped(log, 0)
     daemon = named(log, "app.log")
@@ -472,7 +472,7 @@ def test_a_copy_that_is_older_than_what_was_read_has_nothing_new(log):
 
 
 @patterns
-def test_what_was_written_while_a_copy_was_made_does_not_have_the_copy_read(log, pattern):
+def test_a_copy_is_not_read_because_lines_were_written_while_it_was_made(log, pattern):
     append(log, "one")
     stamped(log, 0)
     daemon = named(log, pattern)
@@ -493,7 +493,7 @@ def test_what_was_written_while_a_copy_was_made_does_not_have_the_copy_read(log,
 
 @patterns
 @pytest.mark.parametrize("down", [False, True])
-def test_a_log_that_was_empty_when_it_was_seen_is_found_in_its_copies(log, pattern, down):
+def test_a_log_that_was_empty_at_each_poll_is_read_from_its_copies(log, pattern, down):
     log.touch()
     stamped(log, 0)
     daemon = named(log, pattern)
@@ -512,8 +512,8 @@ def test_a_log_that_was_empty_when_it_was_seen_is_found_in_its_copies(log, patte
 
 @patterns
 @pytest.mark.parametrize("down", [False, True])
-def test_a_log_of_which_only_the_hole_was_read_is_found_in_its_copies(log, pattern, down):
-    """Its writer goes on where it was, without O_APPEND."""
+def test_a_log_of_which_only_a_hole_was_read_is_read_from_its_copies(log, pattern, down):
+    """Its writer keeps its offset, without O_APPEND."""
     writer = os.open(log, os.O_WRONLY | os.O_CREAT, 0o644)
     os.write(writer, b"known for long\n")
     stamped(log, 0)
@@ -540,7 +540,7 @@ def test_a_log_of_which_only_the_hole_was_read_is_found_in_its_copies(log, patte
 
 @patterns
 @pytest.mark.parametrize("down", [False, True])
-def test_a_log_that_came_and_was_rotated_before_anybody_met_it(log, pattern, down):
+def test_a_log_that_appeared_and_was_rotated_between_two_polls(log, pattern, down):
     old = log.with_name("app.log.2")
     append(old, "of before the first start")
     os.utime(old, (0, 0))
@@ -560,7 +560,7 @@ def test_a_log_that_came_and_was_rotated_before_anybody_met_it(log, pattern, dow
 
 @pytest.mark.parametrize("down", [False, True])
 @pytest.mark.parametrize("restarted", [False, True])
-def test_generations_in_a_directory_where_one_was_met_before_are_found(
+def test_generations_in_a_directory_where_one_was_found_before_are_found(
     tmp_path, log, down, restarted
 ):
     archive = tmp_path / "far" / "away"

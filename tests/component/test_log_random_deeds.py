@@ -1,4 +1,4 @@
-"""Random deeds on logs, with the same dice each time; `make soak` throws them anew."""
+"""Random operations on logs, with fixed seeds; `make soak` uses new ones."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from support.tailers import throw
 
 
 @pytest.mark.parametrize("steps", [3, 8, 40])
-def test_no_line_is_lost_or_doubled_whatever_is_done_to_logs(tmp_path, steps):
+def test_no_line_is_lost_or_doubled_by_random_operations_on_logs(tmp_path, steps):
     for seed in range(160 // steps):
         folder = tmp_path / str(seed)
         folder.mkdir()

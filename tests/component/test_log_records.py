@@ -1,4 +1,4 @@
-"""Lines around a match, records, unfinished lines, silence: real files, no waiting."""
+"""Context lines, records, unfinished lines and staleness: real files, virtual time."""
 
 import os
 import random
@@ -23,7 +23,7 @@ def turned(daemon, *, until_quiet=2.0):
     daemon.pass_time(until_quiet)
 
 
-def test_a_stack_trace_is_one_record_told_after_a_quiet_second(tmp_path):
+def test_a_stack_trace_is_one_record_that_ends_after_a_second_without_lines(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": records(log)})
     append(log, *TRACE)
@@ -39,7 +39,7 @@ def test_a_stack_trace_is_one_record_told_after_a_quiet_second(tmp_path):
     assert daemon.batch.wake_at is None
 
 
-def test_a_record_is_told_at_once_when_the_next_begins(tmp_path):
+def test_a_record_ends_when_the_next_begins(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": records(log), "l": trigger(log, patterns="ERROR")})
     append(log, *TRACE, "INFO")
@@ -48,7 +48,7 @@ def test_a_record_is_told_at_once_when_the_next_begins(tmp_path):
     assert daemon.lines("l") == ["ERROR one"]
 
 
-def test_a_record_goes_on_in_the_file_that_replaces_its_own(tmp_path):
+def test_a_record_continues_in_the_file_that_replaces_its_own(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": records(log)})
     append(log, TRACE[0])
@@ -60,7 +60,7 @@ def test_a_record_goes_on_in_the_file_that_replaces_its_own(tmp_path):
     assert daemon.lines() == ["\n".join(TRACE)]
 
 
-def test_a_record_goes_on_over_copy_and_truncate(tmp_path):
+def test_a_record_continues_over_copytruncate(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": records(log, before=1)})
     append(log, "INFO " + "x" * 100, TRACE[0])
@@ -74,7 +74,7 @@ def test_a_record_goes_on_over_copy_and_truncate(tmp_path):
     assert daemon.events[0].facts["before"].startswith("INFO xxx")
 
 
-def test_a_record_whose_file_went_while_the_daemon_was_down_is_told(tmp_path):
+def test_a_record_whose_file_was_deleted_while_the_daemon_was_down_is_reported(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": records(log)})
     append(log, *TRACE)
@@ -92,7 +92,7 @@ def test_a_record_whose_file_went_while_the_daemon_was_down_is_told(tmp_path):
     assert len(daemon.lines()) == 1
 
 
-def test_lines_around_a_match_come_with_it_also_from_other_turns(tmp_path):
+def test_a_match_has_its_context_lines_even_from_other_polls(tmp_path):
     log = tmp_path / "app.log"
     append(log, "zero")
     daemon = Daemon({"t": trigger(log, patterns="hit", before=2, after=2)})
@@ -107,7 +107,7 @@ def test_lines_around_a_match_come_with_it_also_from_other_turns(tmp_path):
     )
 
 
-def test_a_match_is_told_after_a_quiet_second_though_lines_are_owed(tmp_path):
+def test_a_match_waits_a_second_at_most_for_lines_after_it(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": trigger(log, patterns="hit", after=2)})
     append(log, "hit", "last words")
@@ -117,7 +117,7 @@ def test_a_match_is_told_after_a_quiet_second_though_lines_are_owed(tmp_path):
     assert [event.facts["after"] for event in daemon.events] == ["last words"]
 
 
-def test_every_trigger_of_a_file_has_its_own_carry_over_kills(tmp_path):
+def test_every_trigger_of_a_file_has_its_own_pending_record_over_kills(tmp_path):
     log = tmp_path / "app.log"
     triggers = {
         "plain": trigger(log),
@@ -150,7 +150,7 @@ def test_every_trigger_of_a_file_has_its_own_carry_over_kills(tmp_path):
     assert next(kills) > 5
 
 
-def test_a_trigger_that_comes_later_reads_records_apart(tmp_path):
+def test_a_trigger_that_is_added_later_catches_up_on_records(tmp_path):
     log = tmp_path / "app.log"
     append(log, *TRACE, "INFO", *TRACE)
     daemon = Daemon({"l": trigger(log)})
@@ -160,7 +160,7 @@ def test_a_trigger_that_comes_later_reads_records_apart(tmp_path):
     assert [key for key in daemon.positions if "carry" in key] == []
 
 
-def test_carries_of_removed_triggers_and_vanished_files_are_forgotten(tmp_path):
+def test_pending_records_of_removed_triggers_and_deleted_files_are_forgotten(tmp_path):
     log = tmp_path / "app.log"
     triggers = {
         name: trigger(log, patterns="hit", before=2, read_from="beginning") for name in "ab"
@@ -181,7 +181,7 @@ def test_carries_of_removed_triggers_and_vanished_files_are_forgotten(tmp_path):
     assert [key for key in daemon.positions if "carry" in key] == []
 
 
-def test_an_unfinished_line_counts_once_after_its_time(tmp_path):
+def test_an_unfinished_line_is_matched_once_after_flush_partial(tmp_path):
     log = tmp_path / "app.log"
     triggers = {
         "t": trigger(log, flush_partial="5s", patterns="password"),
@@ -224,7 +224,7 @@ def test_an_unfinished_line_that_does_not_match_yet_is_not_lost(tmp_path):
     assert [event.facts["before"] for event in daemon.events] == ["one", "the end of it"]
 
 
-def test_silence_is_told_once_and_begins_anew_with_the_next_line(tmp_path):
+def test_staleness_fires_once_and_restarts_with_the_next_line(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon(
         {
@@ -236,7 +236,7 @@ def test_silence_is_told_once_and_begins_anew_with_the_next_line(tmp_path):
         daemon.pass_time(15.0)
         append(log, "a line")
         daemon.turn()
-    assert daemon.lines() == [f"lines come again in {log}"]  # after a start nobody knows better
+    assert daemon.lines() == [f"lines come again in {log}"]  # it may have fired before the start
     assert daemon.lines("m") == [f"no matching line in {log} for 1m"]
     for _ in range(10):
         daemon.pass_time(15.0)
@@ -255,7 +255,7 @@ def test_silence_is_told_once_and_begins_anew_with_the_next_line(tmp_path):
         assert phases[-3:] == [AlertState.FIRING, AlertState.RESOLVED, AlertState.FIRING]
 
 
-def test_silence_needs_no_patterns(tmp_path):
+def test_staleness_needs_no_patterns(tmp_path):
     log = tmp_path / "app.log"
     config = {"type": "log", "paths": [str(log)], "stale": "20s", "multiline": "^x"}
     daemon = Daemon({"t": LogTriggerConfig.model_validate(config)})
@@ -267,7 +267,7 @@ def test_silence_needs_no_patterns(tmp_path):
     assert daemon.lines()[1:] == [f"no line in {log} for 20s"]
 
 
-def test_silence_begins_anew_after_a_gap_and_a_restart(tmp_path):
+def test_staleness_restarts_after_a_gap_and_a_restart(tmp_path):
     daemon = Daemon({"t": trigger(tmp_path / "app.log", stale="1m")})
     daemon.pass_time(20.0)
     daemon.pass_time(600.0)
@@ -280,7 +280,7 @@ def test_silence_begins_anew_after_a_gap_and_a_restart(tmp_path):
     assert len(daemon.lines()) == 1
 
 
-def test_a_turn_that_is_not_committed_is_done_again_as_a_whole(tmp_path):
+def test_a_poll_that_is_not_committed_is_repeated_as_a_whole(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": records(log)})
     append(log, *TRACE)
@@ -293,7 +293,7 @@ def test_a_turn_that_is_not_committed_is_done_again_as_a_whole(tmp_path):
     assert daemon.lines() == ["\n".join(TRACE)]
 
 
-async def test_a_source_that_is_killed_in_the_middle_of_a_record_tells_it_once(tmp_path):
+async def test_a_source_that_is_killed_within_a_record_reports_it_once(tmp_path):
     log = tmp_path / "app.log"
     triggers = {"t": records(log, before=1, after=1), "l": trigger(log)}
     async with running(triggers) as first:
@@ -308,7 +308,7 @@ async def test_a_source_that_is_killed_in_the_middle_of_a_record_tells_it_once(t
     assert told[0].facts == {"pattern": "0", "before": "INFO"}
 
 
-def test_a_pattern_without_end_holds_up_a_turn_only_for_a_while(tmp_path):
+def test_a_pattern_that_backtracks_without_end_delays_a_poll_for_a_bounded_time(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": trigger(log, patterns=r"(a|aa)+$", multiline="^#")})
     append(log, *(line for _ in range(3) for line in ("# " + "a" * 60, "!")))
@@ -318,8 +318,8 @@ def test_a_pattern_without_end_holds_up_a_turn_only_for_a_while(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(15))
-def test_whatever_happens_every_record_is_told_once(tmp_path, seed):
-    """Writes in pieces, rotations of both kinds in the middle of records, restarts and kills."""
+def test_every_record_is_reported_once_whatever_happens(tmp_path, seed):
+    """Partial writes, rotations of both kinds within records, restarts and kills."""
     chance = random.Random(seed)
     log = tmp_path / "app.log"
     stream = [

@@ -1,4 +1,4 @@
-"""Numbered lines come exactly once, whatever is done to the file: real files, no waiting."""
+"""Numbered lines are reported once each over rotations: real files, virtual time."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from notifyd.sources.logs.discovery.rotated_files import original_names
 from support.logs import Daemon, append, reading_from_start, trigger
 
 
-def test_generations_that_came_and_went_while_down_are_read_in_order(tmp_path):
+def test_generations_rotated_while_the_daemon_was_down_are_read_in_order(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": reading_from_start(log)})
     append(log, "one")
@@ -25,7 +25,7 @@ def test_generations_that_came_and_went_while_down_are_read_in_order(tmp_path):
     assert {event.path for event in daemon.events} == {str(log)}
 
 
-def test_what_was_not_read_before_a_copy_and_truncate_is_read_from_the_copy(tmp_path):
+def test_lines_not_read_before_a_copytruncate_are_read_from_the_copy(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": reading_from_start(log)})
     append(log, "one")
@@ -40,7 +40,7 @@ def test_what_was_not_read_before_a_copy_and_truncate_is_read_from_the_copy(tmp_
     assert daemon.lines() == ["one", "two", "three, which is longer than all before"]
 
 
-def test_rotated_files_from_before_the_first_look_are_not_read(tmp_path):
+def test_rotated_files_from_before_the_first_scan_are_not_read(tmp_path):
     log, old = tmp_path / "app.log", tmp_path / "app.log.1"
     append(old, "long ago")
     append(log, "before")
@@ -54,7 +54,7 @@ def test_rotated_files_from_before_the_first_look_are_not_read(tmp_path):
     assert sorted(daemon.lines()) == ["new", "written late"]
 
 
-def test_a_copy_that_somebody_makes_is_not_read(tmp_path):
+def test_a_copy_of_a_log_is_not_read(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": trigger(log)})
     append(log, *(f"line {number}" for number in range(100)))
@@ -84,5 +84,5 @@ def test_a_copy_that_somebody_makes_is_not_read(tmp_path):
         ("app.log", False),
     ],
 )
-def test_rotated_names_are_told_from_others(name, rotated):
+def test_rotated_names_are_distinguished_from_others(name, rotated):
     assert ("app.log" in original_names(name)) is rotated

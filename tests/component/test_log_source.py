@@ -1,4 +1,4 @@
-"""The log source as it runs: woken by the kernel, on files that come, go and move."""
+"""The log source as it runs, woken by the kernel, on files that appear, move and disappear."""
 
 import asyncio
 import errno
@@ -31,7 +31,7 @@ async def test_a_line_is_an_event_with_its_trigger_path_fields_and_pattern(tmp_p
     assert all(reading.rereadable for reading in seen.readings)
 
 
-async def test_several_triggers_on_one_file_have_one_position(tmp_path):
+async def test_several_triggers_on_one_file_have_one_checkpoint(tmp_path):
     log = tmp_path / "app.log"
     append(log)
     async with running({"a": trigger(log, patterns="x"), "b": trigger(log, patterns="y")}) as seen:
@@ -42,7 +42,7 @@ async def test_several_triggers_on_one_file_have_one_position(tmp_path):
     assert len([key for key in seen.positions if key.startswith("log:file:")]) == 1
 
 
-async def test_folders_and_files_that_come_later_are_found(tmp_path):
+async def test_directories_and_files_that_appear_later_are_found(tmp_path):
     async with running(trigger(tmp_path / "a" / "b" / "*" / "app.log")) as seen:
         for name in ("one", "two"):
             folder = tmp_path / "a" / "b" / name
@@ -53,7 +53,7 @@ async def test_folders_and_files_that_come_later_are_found(tmp_path):
         await seen.until(lambda: seen.lines == ["one", "two", "more"])
 
 
-async def test_a_deep_pattern_follows_new_folders(tmp_path):
+async def test_a_recursive_pattern_follows_new_directories(tmp_path):
     async with running(trigger(tmp_path / "**" / "*.log")) as seen:
         append(tmp_path / "top.log", "top")
         (tmp_path / "x" / ".hidden" / "z").mkdir(parents=True)
@@ -61,7 +61,7 @@ async def test_a_deep_pattern_follows_new_folders(tmp_path):
         await seen.until(lambda: sorted(seen.lines) == ["deep", "top"], within=2)
 
 
-async def test_a_folder_that_is_removed_and_made_again_is_followed(tmp_path):
+async def test_a_directory_that_is_removed_and_created_again_is_followed(tmp_path):
     folder = tmp_path / "logs"
     log = folder / "app.log"
     folder.mkdir()
@@ -103,7 +103,7 @@ async def test_copytruncate(tmp_path):
     assert seen.lines[2] == "three and much longer than before"
 
 
-async def test_the_target_of_a_link_is_swapped(tmp_path):
+async def test_a_link_to_another_target_is_followed(tmp_path):
     for release in ("one", "two"):
         (tmp_path / release).mkdir()
         append(tmp_path / release / "app.log")
@@ -120,7 +120,7 @@ async def test_the_target_of_a_link_is_swapped(tmp_path):
     assert seen.events[0].path == str(current / "app.log")
 
 
-async def test_a_link_to_a_file_elsewhere_that_comes_later(tmp_path):
+async def test_a_link_to_a_file_that_appears_later_is_followed(tmp_path):
     (tmp_path / "logs").mkdir()
     (tmp_path / "data").mkdir()
     link = tmp_path / "logs" / "app.log"
@@ -132,7 +132,7 @@ async def test_a_link_to_a_file_elsewhere_that_comes_later(tmp_path):
         await seen.until(lambda: seen.lines == ["one", "two"], within=2)
 
 
-async def test_after_a_restart_it_goes_on_where_it_was_committed(tmp_path):
+async def test_after_a_restart_reading_continues_at_the_commit(tmp_path):
     log = tmp_path / "app.log"
     append(log)
     async with running(trigger(log)) as seen:
@@ -145,7 +145,7 @@ async def test_after_a_restart_it_goes_on_where_it_was_committed(tmp_path):
         await again.until(lambda: again.lines == ["two", "three"])
 
 
-async def test_the_first_reading_says_that_all_is_watched(tmp_path):
+async def test_the_first_batch_follows_the_first_scan(tmp_path):
     log = tmp_path / "app.log"
     append(log)
     async with running(trigger(log)) as seen:
@@ -155,7 +155,7 @@ async def test_the_first_reading_says_that_all_is_watched(tmp_path):
     assert (again.readings[0].events, again.readings[0].positions) == ((), {})
 
 
-async def test_when_inotify_is_not_to_be_had_files_are_polled_and_the_sysctl_is_named(tmp_path):
+async def test_without_inotify_files_are_polled_and_the_sysctl_is_named(tmp_path):
     def refuse(**_):
         raise OSError(errno.EMFILE, "too many instances")
 
@@ -180,7 +180,7 @@ async def test_at_the_limit_of_watches_files_are_polled_and_the_sysctl_is_named(
         await seen.until(lambda: seen.lines == ["one"], within=3)
 
 
-async def test_a_limit_of_watches_that_was_raised_is_noticed_and_hints_are_heard_again(tmp_path):
+async def test_a_raised_limit_of_watches_is_noticed_and_hints_arrive_again(tmp_path):
     limit = tmp_path / "limit"
     limit.touch()
 
@@ -198,10 +198,10 @@ async def test_a_limit_of_watches_that_was_raised_is_noticed_and_hints_are_heard
         limit.unlink()
         await seen.until(lambda: not seen.source.health().problems)
         append(log, "one")
-        await seen.until(lambda: seen.lines == ["one"])  # the next look at everything is far off
+        await seen.until(lambda: seen.lines == ["one"])  # the next scan is far off
 
 
-async def test_what_the_kernel_did_not_tell_is_found_by_the_sweep(tmp_path):
+async def test_a_change_that_the_kernel_did_not_report_is_found_by_a_scan(tmp_path):
     class Deaf(Inotify):
         def sync_get(self):
             super().sync_get()
@@ -213,7 +213,7 @@ async def test_what_the_kernel_did_not_tell_is_found_by_the_sweep(tmp_path):
         await seen.until(lambda: seen.lines == ["one"])
 
 
-async def test_idle_it_does_not_wake_up(tmp_path):
+async def test_an_idle_source_does_not_wake_up(tmp_path):
     for number in range(100):
         append(tmp_path / f"{number}.log", "line")
     log = tmp_path / "7.log"
@@ -226,7 +226,7 @@ async def test_idle_it_does_not_wake_up(tmp_path):
         assert seen.executor.turns == turns
 
 
-async def test_a_burst_takes_no_memory(tmp_path):
+async def test_a_burst_does_not_fill_the_memory(tmp_path):
     log = tmp_path / "app.log"
     line = b"2024-01-01T00:00:00 host app[1]: an ordinary line of a log that nobody waits for\n"
     append(log)

@@ -1,4 +1,4 @@
-"""Strange things in the place of a log, and strange bytes in one: said in a sentence, read on."""
+"""Directories, devices and links at the path of a log, and unusual bytes in one."""
 
 import os
 import resource
@@ -36,7 +36,7 @@ def listener(path):
     ("make", "kind"),
     [(fifo, "FIFO"), (directory, "directory"), (device, "device"), (listener, "socket")],
 )
-def test_what_takes_a_logs_place_is_said_in_one_sentence_until_a_log_is_there(tmp_path, make, kind):
+def test_what_is_not_a_log_at_its_path_is_reported_until_a_log_is_there(tmp_path, make, kind):
     log = tmp_path / "app.log"
     append(log, "one")
     daemon = Daemon({"t": reading_from_start(log), "u": reading_from_start(log)})
@@ -56,8 +56,8 @@ def test_what_takes_a_logs_place_is_said_in_one_sentence_until_a_log_is_there(tm
     assert daemon.problems == []
 
 
-def test_a_directory_that_only_a_glob_names_is_no_fault(tmp_path):
-    """One that is there at the start is not told either: `/var/log/*` names many."""
+def test_a_directory_that_only_a_glob_matches_is_not_reported(tmp_path):
+    """`/var/log/*` matches many, at the start and later."""
     (tmp_path / "early").mkdir()
     daemon = Daemon({"t": reading_from_start(tmp_path / "*")})
     append(tmp_path / "app.log", "one")
@@ -77,7 +77,7 @@ def test_a_directory_that_only_a_glob_names_is_no_fault(tmp_path):
 
 
 @as_root
-async def test_what_may_not_be_read_is_said_and_read_once_it_may_be(tmp_path):
+async def test_an_unreadable_file_is_reported_and_read_once_it_is_readable(tmp_path):
     folder = tmp_path / "logs"
     folder.mkdir()
     log, other = folder / "app.log", folder / "other.log"
@@ -106,7 +106,7 @@ async def test_what_may_not_be_read_is_said_and_read_once_it_may_be(tmp_path):
 
 @as_root
 @pytest.mark.parametrize("linked", ["file", "folder", "folder above"])
-def test_nobody_has_a_secret_read_by_a_link_in_a_watched_place(tmp_path, linked):
+def test_no_user_can_have_a_secret_read_through_a_link_in_a_watched_directory(tmp_path, linked):
     secrets, theirs = tmp_path / "secrets", tmp_path / "theirs"
     (secrets / "logs").mkdir(parents=True)
     append(secrets / "logs" / "app.log", "a secret")
@@ -134,7 +134,7 @@ def test_nobody_has_a_secret_read_by_a_link_in_a_watched_place(tmp_path, linked)
 
 
 @as_root
-def test_links_to_folders_of_root_or_of_ones_own_are_followed(tmp_path):
+def test_links_to_directories_of_root_or_of_the_same_user_are_followed(tmp_path):
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
     for folder, owner in ((theirs, SOMEBODY), (ours, 0)):
         (folder / "v1").mkdir(parents=True)
@@ -147,7 +147,7 @@ def test_links_to_folders_of_root_or_of_ones_own_are_followed(tmp_path):
     daemon.kill()
 
 
-def test_a_line_of_ten_mebibytes_is_cut_and_costs_no_memory(tmp_path):
+def test_a_line_of_ten_mebibytes_is_cut_and_does_not_fill_the_memory(tmp_path):
     log = tmp_path / "app.log"
     append(log, "first")
     daemon = Daemon({"t": reading_from_start(log, patterns="^(first|long|next)")})
@@ -167,7 +167,7 @@ def test_a_line_of_ten_mebibytes_is_cut_and_costs_no_memory(tmp_path):
     assert most < 6 << 20
 
 
-def test_a_hundred_thousand_empty_lines_cost_no_memory_and_are_no_match(tmp_path):
+def test_a_hundred_thousand_empty_lines_do_not_match_and_do_not_fill_the_memory(tmp_path):
     log = tmp_path / "app.log"
     append(log, "first")
     daemon = Daemon({"t": reading_from_start(log), "empty": trigger(log, patterns="^$")})
@@ -176,10 +176,10 @@ def test_a_hundred_thousand_empty_lines_cost_no_memory_and_are_no_match(tmp_path
     daemon.turn()
     assert daemon.lines() == ["first", "next"]
     assert daemon.lines("empty") == [""] * 100_000
-    assert resident() - before < 60 << 20  # what the test itself keeps of them
+    assert resident() - before < 60 << 20  # what the test itself keeps
 
 
-def test_a_file_that_grew_past_its_old_size_after_a_truncation_is_read_from_its_start(tmp_path):
+def test_a_file_that_grew_beyond_its_old_size_after_a_truncation_is_read_from_its_start(tmp_path):
     log = tmp_path / "app.log"
     append(log, *(f"old {number}" for number in range(100)))
     for down in (False, True):

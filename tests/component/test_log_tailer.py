@@ -1,4 +1,4 @@
-"""What is read of files, from where on and in which portions: real files, no waiting."""
+"""From where files are read, and in which portions: real files, virtual time."""
 
 import os
 
@@ -9,7 +9,7 @@ from support.logs import Daemon, append, reading_from_start, running, tailer, tr
 from support.stored import changed
 
 
-def test_files_there_when_first_looked_for_begin_at_their_end_and_later_ones_at_their_start(
+def test_files_that_exist_at_the_first_scan_begin_at_their_end_and_later_ones_at_their_start(
     tmp_path,
 ):
     old, new = tmp_path / "old.log", tmp_path / "new.log"
@@ -21,7 +21,7 @@ def test_files_there_when_first_looked_for_begin_at_their_end_and_later_ones_at_
     assert sorted(daemon.lines()) == ["after", "first"]
 
 
-def test_what_was_there_at_first_stays_known_over_a_restart(tmp_path):
+def test_a_file_that_existed_at_the_first_scan_stays_known_over_a_restart(tmp_path):
     log = tmp_path / "app.log"
     append(log, "before")
     daemon = Daemon({"t": trigger(log)})
@@ -31,7 +31,7 @@ def test_what_was_there_at_first_stays_known_over_a_restart(tmp_path):
     assert daemon.lines() == ["while down"]
 
 
-def test_an_unfinished_line_counts_once_when_its_newline_comes_even_after_a_restart(tmp_path):
+def test_an_unfinished_line_is_matched_once_when_it_ends_even_after_a_restart(tmp_path):
     log = tmp_path / "app.log"
     append(log, b"half of ")
     daemon = Daemon({"t": trigger(log)})
@@ -44,7 +44,7 @@ def test_an_unfinished_line_counts_once_when_its_newline_comes_even_after_a_rest
     assert daemon.lines() == ["half of café"]
 
 
-def test_a_new_trigger_reads_apart_what_the_others_have_read_already(tmp_path):
+def test_a_new_trigger_catches_up_on_what_the_others_have_read(tmp_path):
     log = tmp_path / "app.log"
     append(log, "one", "two")
     daemon = Daemon({"a": reading_from_start(log)})
@@ -61,7 +61,7 @@ def test_a_new_trigger_reads_apart_what_the_others_have_read_already(tmp_path):
     assert not [key for key in daemon.positions if key.endswith(":b") and "file" in key]
 
 
-def test_a_lane_killed_in_the_middle_goes_on(tmp_path):
+def test_a_catch_up_that_is_killed_continues(tmp_path):
     log = tmp_path / "app.log"
     append(log, *(f"line {n}" for n in range(2000)))
     daemon = Daemon({"a": reading_from_start(log)})
@@ -76,7 +76,7 @@ def test_a_lane_killed_in_the_middle_goes_on(tmp_path):
     assert daemon.lines("b") == [f"line {n}" for n in range(2000)]
 
 
-def test_positions_of_removed_triggers_and_patterns_are_forgotten(tmp_path):
+def test_checkpoints_of_removed_triggers_and_patterns_are_forgotten(tmp_path):
     log = tmp_path / "app.log"
     append(log, "one")
     daemon = Daemon({"a": trigger(log), "b": trigger(log)})
@@ -99,7 +99,7 @@ def test_catch_up_bounds_how_far_back_a_new_file_is_read(tmp_path):
     assert len(daemon.lines("u")) == 100
 
 
-def test_a_line_longer_than_a_block_is_given_once_and_cut_and_the_next_is_read(tmp_path):
+def test_a_line_longer_than_a_block_is_reported_once_and_cut_and_the_next_is_read(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": trigger(log, patterns="^x")})
     append(log, b"x" * (3 << 20))
@@ -112,7 +112,7 @@ def test_a_line_longer_than_a_block_is_given_once_and_cut_and_the_next_is_read(t
     assert daemon.lines()[1:] == ["x next"]
 
 
-def test_a_long_line_written_bit_by_bit_is_not_lost(tmp_path):
+def test_a_long_line_written_in_many_parts_is_not_lost(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": trigger(log, patterns="end", max_line="256KiB")})
     for _ in range(20):
@@ -123,7 +123,7 @@ def test_a_long_line_written_bit_by_bit_is_not_lost(tmp_path):
     assert [line[-7:] for line in daemon.lines()] == ["xxxxend", "the end"]
 
 
-def test_the_hole_before_a_writer_that_does_not_append_is_skipped_after_truncation(tmp_path):
+def test_the_hole_that_a_writer_without_o_append_leaves_after_a_truncation_is_skipped(tmp_path):
     log = tmp_path / "app.log"
     with log.open("wb", buffering=0) as writer:
         daemon = Daemon({"t": trigger(log)})
@@ -135,7 +135,7 @@ def test_the_hole_before_a_writer_that_does_not_append_is_skipped_after_truncati
     assert daemon.lines()[100_000:] == ["two"]
 
 
-def test_nul_bytes_that_were_written_are_skipped_too(tmp_path):
+def test_nul_bytes_at_the_start_of_a_file_are_skipped(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": trigger(log)})
     append(log, bytes(3 << 20))
@@ -146,7 +146,7 @@ def test_nul_bytes_that_were_written_are_skipped_too(tmp_path):
     assert daemon.lines() == ["one", "\0two"]
 
 
-def test_line_ends_and_bytes_are_as_promised(tmp_path):
+def test_line_ends_and_undecodable_bytes_are_handled_as_documented(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": trigger(log), "l": trigger(log, encoding="latin-1")})
     append(log, b"\xef\xbb\xbfone\r\n", b"two\r\r\n", b"a\rb\n", b"c\xe2\x80\xa8d\n", b"\xff\xc3\n")
@@ -166,7 +166,7 @@ def test_compressed_rotations_are_never_read(tmp_path):
     assert daemon.lines() == ["text"]
 
 
-def test_our_own_folders_are_no_source(tmp_path):
+def test_excluded_directories_are_not_read(tmp_path):
     state = tmp_path / "state"
     state.mkdir()
     (tmp_path / "alias").symlink_to(state)
@@ -190,7 +190,7 @@ def test_many_files_take_turns(tmp_path):
     daemon.kill()
 
 
-def test_a_reading_is_bounded_and_the_rest_follows(tmp_path):
+def test_a_poll_is_bounded_and_the_rest_follows(tmp_path):
     log = tmp_path / "app.log"
     append(log, *(str(n) for n in range(1200)))
     reader = tailer({"t": reading_from_start(log)}, {})
@@ -206,7 +206,7 @@ def test_a_reading_is_bounded_and_the_rest_follows(tmp_path):
     assert sum(sizes) == 1200
 
 
-def test_positions_without_events_wait_a_second(tmp_path):
+def test_checkpoints_without_events_wait_a_second(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": trigger(log, patterns="never")})
     append(log, "one")
@@ -221,7 +221,7 @@ def test_positions_without_events_wait_a_second(tmp_path):
     assert daemon.positions != before
 
 
-def test_what_is_no_log_is_said_in_one_sentence_and_watched_on(tmp_path):
+def test_what_is_not_a_log_is_reported_in_one_sentence_and_still_watched(tmp_path):
     log = tmp_path / "app.log"
     os.mkfifo(log)
     daemon = Daemon({"t": trigger(log), "u": trigger(tmp_path)})
@@ -236,7 +236,7 @@ def test_what_is_no_log_is_said_in_one_sentence_and_watched_on(tmp_path):
     assert len(daemon.problems) == 1
 
 
-def test_positions_of_vanished_files_are_kept_for_thirty_days(tmp_path):
+def test_checkpoints_of_deleted_files_are_kept_for_thirty_days(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"t": reading_from_start(log)})
     append(log, "one")
@@ -258,7 +258,7 @@ def test_positions_of_vanished_files_are_kept_for_thirty_days(tmp_path):
     away.unlink()
 
 
-def test_a_line_that_cannot_be_decided_in_time_names_its_trigger(tmp_path):
+def test_a_line_that_times_out_names_its_trigger(tmp_path):
     log = tmp_path / "app.log"
     daemon = Daemon({"slow": trigger(log, patterns="(a|a)+$"), "t": trigger(log)})
     append(log, "a" * 40 + "b")

@@ -1,4 +1,4 @@
-"""What may not be looked into is said with the folder to blame, for as long as it is so."""
+"""Unreadable directories and files are reported, each as long as it is unreadable."""
 
 import os
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ def root():
 
 @pytest.fixture
 def folder(tmp_path):
-    """Be somebody else than the owner of this folder, which everybody may read."""
+    """Run as another user than the owner of this directory, which is readable for all."""
     for each in [tmp_path, *tmp_path.parents][:-2]:
         each.chmod(each.stat().st_mode | 0o055)
     os.seteuid(SOMEBODY)
@@ -49,7 +49,9 @@ def made(folder, name, mode):
     ],
 )
 @pytest.mark.parametrize("below", ["", "sub/"])
-def test_a_closed_folder_is_named_until_it_is_open_and_then_read(folder, mode, said, below):
+def test_an_unreadable_directory_is_reported_until_it_is_readable_and_then_read(
+    folder, mode, said, below
+):
     closed = made(folder, "closed", 0o755)
     if below:
         made(closed, "sub", 0o755)
@@ -71,14 +73,14 @@ def test_a_closed_folder_is_named_until_it_is_open_and_then_read(folder, mode, s
     assert daemon.batch.wake_at is None or daemon.batch.wake_at > daemon.now
 
 
-def test_nothing_wrong_wakes_nobody(folder):
+def test_without_problems_nothing_is_rechecked(folder):
     daemon = Daemon({"t": reading_from_start(f"{folder}/*.log")})
     daemon.now += 2
     daemon.turn(FsHints())
     assert daemon.batch.wake_at is None
 
 
-def test_a_walk_of_one_pattern_forgets_no_folder_of_another(folder):
+def test_a_scan_for_one_pattern_keeps_the_problems_of_another(folder):
     closed, other = made(folder, "closed", 0o700), made(folder, "other", 0o755)
     daemon = Daemon({"t": trigger(f"{closed}/*.log"), "u": trigger(f"{other}/*.log")})
     [said] = daemon.problems
@@ -87,7 +89,7 @@ def test_a_walk_of_one_pattern_forgets_no_folder_of_another(folder):
     assert daemon.problems == [said]
 
 
-def test_a_closed_folder_that_is_removed_is_no_problem_any_more(folder):
+def test_an_unreadable_directory_that_is_removed_is_no_problem_any_more(folder):
     closed = made(folder, "closed", 0o700)
     daemon = Daemon({"t": trigger(f"{closed}/*.log")})
     assert len(daemon.problems) == 1
@@ -99,12 +101,12 @@ def test_a_closed_folder_that_is_removed_is_no_problem_any_more(folder):
     assert daemon.problems == []
 
 
-def test_a_folder_that_is_not_there_yet_is_no_problem(folder):
+def test_a_missing_directory_is_no_problem(folder):
     daemon = Daemon({"t": trigger(f"{folder}/later/*.log")})
     assert daemon.problems == []
 
 
-def test_what_is_closed_among_many_folders_has_not_all_of_them_walked_again(folder, monkeypatch):
+def test_one_unreadable_directory_among_many_does_not_cause_a_scan_of_all(folder, monkeypatch):
     made(folder, "closed", 0o700)
     for number in range(5):
         made(folder, str(number), 0o755)
@@ -117,7 +119,7 @@ def test_what_is_closed_among_many_folders_has_not_all_of_them_walked_again(fold
     assert scanned == [f"{folder}/closed"]
 
 
-def test_a_file_that_became_readable_unseen_is_read_soon(folder):
+def test_a_file_that_becomes_readable_without_a_hint_is_read_soon(folder):
     log = made(folder, "logs", 0o755) / "app.log"
     with root():
         log.chmod(0o600)
@@ -131,12 +133,12 @@ def test_a_file_that_became_readable_unseen_is_read_soon(folder):
     assert daemon.lines() == []
     daemon.now += 1
     daemon.turn(FsHints())
-    assert sorted(daemon.lines()) == ["one", "two"]  # what is old is caught up apart
+    assert sorted(daemon.lines()) == ["one", "two"]  # the earlier line is read by a catch-up
     assert daemon.lines("new") == ["two"]
     assert daemon.problems == []
 
 
-def test_a_file_at_rest_that_may_not_be_opened_again_stays_a_problem(folder):
+def test_a_closed_file_that_cannot_be_reopened_stays_a_problem(folder):
     logs = made(folder, "logs", 0o755)
     with root():
         append(logs / "b.log", "two")
@@ -159,7 +161,7 @@ def test_a_file_at_rest_that_may_not_be_opened_again_stays_a_problem(folder):
     assert not [said for said in daemon.problems if str(log) in said]
 
 
-async def test_a_problem_and_its_end_are_announced_by_a_reading(folder):
+async def test_a_problem_and_its_end_are_announced_by_a_batch(folder):
     logs = made(folder, "logs", 0o755)
     async with running(trigger(f"{logs}/*.log")) as seen:
         before = len(seen.readings)
