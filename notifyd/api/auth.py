@@ -91,5 +91,5 @@ def group_id(name: str, key: str) -> int:
     except KeyError:
         fix = f"create it with `groupadd {name}` or name another"
         raise ConfigError(
-            [f"socket.{key}: there is no such group on this machine: {fix} (got {name!r})"]
+            [f"socket.{key}: no such group on this machine; {fix} (got {name!r})"]
         ) from None

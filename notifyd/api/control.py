@@ -1,4 +1,4 @@
-"""What the local API may ask of the daemon: the narrow side of the pipeline that it knows."""
+"""What the local API may ask of the daemon."""
 
 from typing import Protocol
 
@@ -6,22 +6,26 @@ from notifyd.model.notifications import Json, Message, Peer, Priority, Status
 
 
 class Control(Protocol):
-    """Times are seconds. Every refusal is a RefusedError or a StoreUnavailableError."""
+    """The daemon, as its listeners see it. Durations are in seconds.
+
+    Each method may raise RefusedError or StoreUnavailableError. `uid` limits a request to one
+    user's notifications, None lifts the limit; `everyone` lifts it for a request of `peer`.
+    """
 
     async def submit(
         self, message: Message, priority: Priority, *, key: str, delay: float, peer: Peer
     ) -> tuple[str, Status]:
-        """Put a message into the outbox; returns id and status once it is on disk."""
+        """Put a message into the outbox; returns its id and status once it is on disk."""
         ...
 
-    async def settled(self, notification_id: str, within: float) -> Json | None:
-        """Wait until the notification was answered by the API; None when it was not in time."""
+    async def wait_for_outcome(self, notification_id: str, within: float) -> Json | None:
+        """Return the notification once the API has answered; None when it takes longer."""
         ...
 
     async def notifications(
         self, *, uid: int | None, status: Status | None, limit: int
     ) -> list[Json]:
-        """List notifications, newest first; uid None means everyone's."""
+        """Return notifications, newest first."""
         ...
 
     async def notification(self, notification_id: str, *, uid: int | None) -> Json | None: ...
@@ -35,32 +39,32 @@ class Control(Protocol):
         ...
 
     async def retry_all(self, *, status: Status | None, peer: Peer, everyone: bool) -> Json:
-        """End a pause, and send those again that ended so (None: none of them).
+        """End a backoff, and send those of one status again; None: none of them.
 
-        {"retried": how many, "more": whether there are more of them, "waiting": how many wait,
-        "paused_for": seconds for which the API asked to wait}
+        {"retried": number, "more": whether some are left, "waiting": number in the outbox,
+        "paused_for": seconds that the API asked for}
         """
         ...
 
     async def status(self) -> Json: ...
 
     async def explain(self, trigger: str) -> list[Json]:
-        """Say why there was or was no push; of every trigger where none is named."""
+        """Explain why there was or was no push, for one trigger or, where it is empty, for all."""
         ...
 
     async def mute(self, trigger: str, seconds: float) -> Json:
-        """Hold back what a trigger tells, or everything: {"trigger": …, "until": epoch seconds}.
+        """Hold back one trigger's notifications, or all where it is empty; 0 s ends a mute.
 
-        For no seconds: no longer. Code: unknown_trigger.
+        {"trigger": name, "until": epoch seconds}. Code: unknown_trigger.
         """
         ...
 
     def health(self) -> tuple[bool, str]:
-        """Whether all is well, and "ok" or the one word for what is not."""
+        """Return whether all is well, and "ok" or one word for what is not."""
         ...
 
     def metrics(self) -> bytes:
-        """Write what Prometheus reads, in its text format."""
+        """Return the metrics in Prometheus' text format."""
         ...
 
     async def reload(self) -> Json:

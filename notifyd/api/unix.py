@@ -1,4 +1,8 @@
-"""The listening Unix socket: born with its mode, taken from nobody, removed only while ours."""
+"""The listening Unix socket.
+
+Its file has the right mode from the start, never replaces a socket that somebody listens on, and is
+removed only while it is this daemon's own.
+"""
 
 import errno
 import fcntl
@@ -16,12 +20,12 @@ from notifyd.model.errors import ConfigError, InUseError
 from notifyd.model.user import effective_user
 
 BACKLOG = 1024
-_LONGEST_PATH = 107  # sockaddr_un's 108 bytes, less the NUL
-_FIRST_INHERITED = 3
+_LONGEST_PATH = 107  # sockaddr_un has 108 bytes, with a NUL at the end
+_FIRST_INHERITED = 3  # SD_LISTEN_FDS_START
 
 
 class UnixListener:
-    """A socket that listens, and the hold on its path; `path` is empty when it was inherited."""
+    """A listening socket and the lock on its path. `path` is None for an inherited socket."""
 
     def __init__(self, sock: socket.socket, path: Path | None = None, lock: int = -1) -> None:
         self.socket = sock
@@ -31,35 +35,35 @@ class UnixListener:
 
     @classmethod
     def open(cls, path: Path, settings: SocketConfig, environ: Mapping[str, str]) -> Self:
-        """Take the socket that systemd passed, or make our own.
+        """Take the socket that systemd passed, or create one.
 
-        InUseError: somebody else listens there. ConfigError: the path, the group or the passed
-        socket cannot be used. Sets the umask for a moment: call it before there are other threads
-        that create files.
+        InUseError: another process listens there. ConfigError: the path, the group or the passed
+        socket cannot be used. Changes the umask for a moment: call it before other threads create
+        files.
         """
-        if (inherited := _inherited(environ)) is not None:
+        if (inherited := _inherited_socket(environ)) is not None:
             return cls(inherited)
         if len(os.fsencode(path)) > _LONGEST_PATH:
-            too_long = f"a socket's path may have {_LONGEST_PATH} bytes at most: name a shorter one"
-            raise ConfigError([f"socket.path: {too_long} (got {str(path)!r})"])
+            limit = f"the path of a socket has at most {_LONGEST_PATH} bytes; use a shorter one"
+            raise ConfigError([f"socket.path: {limit} (got {str(path)!r})"])
         group = -1 if settings.group is None else group_id(settings.group, "group")
-        _make_folder(path, settings.mode)
-        lock = _locked(path)
+        _create_directory(path, settings.mode)
+        lock = _acquire_lock(path)
         try:
-            _make_way(path)
-            return cls(_bound(path, settings.mode, group), path, lock)
+            _remove_stale_socket(path)
+            return cls(_bind(path, settings.mode, group), path, lock)
         except BaseException:
             os.close(lock)
             raise
 
     def close(self) -> None:
-        """Stop listening and remove the path, if it is still this socket's."""
+        """Stop listening, and remove the path if it is still this socket's."""
         self.socket.close()
         if self.path is None:
             return
         if self._identity is not None and _identity(self.path) == self._identity:
             self.path.unlink(missing_ok=True)
-        # The lock file stays: removing it could take it from a daemon that is just starting.
+        # The lock file stays: a daemon that is just starting may hold it already.
         os.close(self._lock)
 
     def __enter__(self) -> Self:
@@ -69,8 +73,8 @@ class UnixListener:
         self.close()
 
 
-def _inherited(environ: Mapping[str, str]) -> socket.socket | None:
-    """Find the listening Unix socket among those that systemd's socket activation passed."""
+def _inherited_socket(environ: Mapping[str, str]) -> socket.socket | None:
+    """Return the listening Unix socket that systemd passed (LISTEN_FDS), if any."""
     if environ.get("LISTEN_PID") != str(os.getpid()):
         return None
     count = environ.get("LISTEN_FDS", "")
@@ -88,40 +92,39 @@ def _inherited(environ: Mapping[str, str]) -> socket.socket | None:
             return sock
         sock.detach()
     reason = f"none of the {count or 0} inherited descriptors is a listening Unix stream socket"
-    mend = "use ListenStream= with a path and Accept=no in the socket unit"
-    raise ConfigError([f"LISTEN_FDS: {reason}: {mend}"])
+    fix = "use ListenStream= with a path and Accept=no in the socket unit"
+    raise ConfigError([f"LISTEN_FDS: {reason}; {fix}"])
 
 
-def _make_folder(path: Path, mode: int) -> None:
+def _create_directory(path: Path, mode: int) -> None:
     others_may_connect = bool(mode & 0o077)
     try:
         path.parent.mkdir(mode=0o755 if others_may_connect else 0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise _unusable(path, error, f"the folder {path.parent} cannot be made") from None
+        raise _unusable(path, error, f"cannot create the directory {path.parent}") from None
 
 
-def _locked(path: Path) -> int:
-    """Hold a lock for as long as the daemon lives, so that two never replace one stale socket."""
+def _acquire_lock(path: Path) -> int:
+    """Lock the path for the life of the daemon, so that two never replace one stale socket."""
     name = path.with_name(path.name + ".lock")
     try:
         lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        what = f"nothing can be made in the folder {path.parent}"
-        raise _unusable(path, error, what) from None
+        raise _unusable(path, error, f"cannot create a file in {path.parent}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
         os.close(lock)
         raise _in_use(path, int(holder) if holder.isdigit() else 0) from None
-    with suppress(OSError):  # a full disk: who holds it is a courtesy, and the store says the rest
+    with suppress(OSError):  # on a full disk only the pid is missing; the store reports the rest
         os.truncate(lock, 0)
         os.pwrite(lock, b"%d\n" % os.getpid(), 0)
     return lock
 
 
-def _make_way(path: Path) -> None:
-    """Remove a stale socket; refuse to touch a live one, or anything that is no socket."""
+def _remove_stale_socket(path: Path) -> None:
+    """Remove a socket that nobody listens on; InUseError for anything else."""
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -130,8 +133,7 @@ def _make_way(path: Path) -> None:
         raise _unusable(path, error) from None
     if not stat.S_ISSOCK(found.st_mode):
         raise InUseError(
-            f"{path} is no socket, so notifyd leaves it alone: move it away or name another "
-            "[socket] path."
+            f"{path} exists and is not a socket; move it away or set another [socket] path"
         )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(0)
@@ -151,10 +153,10 @@ def _make_way(path: Path) -> None:
             raise _in_use(path, peer_of(probe).pid)
 
 
-def _bound(path: Path, mode: int, group: int) -> socket.socket:
+def _bind(path: Path, mode: int, group: int) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        # bind creates the file: a chmod afterwards would leave a moment with other rights.
+        # bind creates the file; until a later chmod it would have another mode.
         before = os.umask(0o777 & ~mode)
         try:
             sock.bind(bytes(path))
@@ -181,16 +183,16 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _in_use(path: Path, pid: int) -> InUseError:
     who = f"process {pid}" if pid > 0 else "another process"
     return InUseError(
-        f"{who} already listens on {path}: stop it first, or give this daemon a [socket] path "
-        "and a [state] dir of its own."
+        f"{who} already listens on {path}; stop it, or give this daemon its own [socket] path "
+        "and [state] dir"
     )
 
 
-def _unusable(path: Path, error: OSError, what: str = "it cannot be used") -> ConfigError:
+def _unusable(path: Path, error: OSError, what: str = "cannot be used") -> ConfigError:
     reason = error.strerror or str(error)
-    mend = "name another path"
+    fix = "set another path"
     if isinstance(error, PermissionError):
-        mend = f"let the user {effective_user()} write there, or {mend}"
+        fix = f"let the user {effective_user()} write there, or {fix}"
     elif error.errno == errno.ENOSPC:
-        mend = f"free some space, or {mend}"
-    return ConfigError([f"socket.path: {what}: {reason}: {mend} (got {str(path)!r})"])
+        fix = f"free some space, or {fix}"
+    return ConfigError([f"socket.path: {what}: {reason}; {fix} (got {str(path)!r})"])

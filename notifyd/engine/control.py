@@ -61,7 +61,7 @@ class ControlService:
             raise RefusedError("no_room", _OUTBOX_FULL)
         return reply.notification.id, reply.notification.status
 
-    async def settled(self, notification_id: str, within: float) -> Json | None:
+    async def wait_for_outcome(self, notification_id: str, within: float) -> Json | None:
         await self._engine.wait_finished(notification_id, within)
         found = await self._store.describe(notification_id)
         if found is None or Status(str(found["status"])).is_waiting:

@@ -147,7 +147,7 @@ def test_what_is_no_socket_is_never_deleted(path, tmp_path, kind):
         path.mkdir()
     else:
         path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(InUseError, match="is no socket"):
+    with pytest.raises(InUseError, match="is not a socket"):
         UnixListener.open(path, PLAIN, {})
     assert os.path.lexists(path)
     assert kind != "file" or path.read_text() == "mine"
@@ -174,14 +174,14 @@ def test_a_file_that_is_no_longer_ours_stays(path):
 
 def test_a_group_that_has_gone_since_the_config_was_read_is_named(path):
     settings = PLAIN.model_copy(update={"group": "no-such-group"})
-    with pytest.raises(ConfigError, match=r"socket\.group: there is no such group"):
+    with pytest.raises(ConfigError, match=r"socket\.group: no such group"):
         UnixListener.open(path, settings, {})
-    with pytest.raises(ConfigError, match=r"socket\.admin_group: there is no such group"):
+    with pytest.raises(ConfigError, match=r"socket\.admin_group: no such group"):
         Authorizer("no-such-group")
 
 
 def test_a_path_that_is_too_long_is_one_sentence(tmp_path):
-    with pytest.raises(ConfigError, match=r"socket\.path: a socket's path may have 107 bytes"):
+    with pytest.raises(ConfigError, match=r"the path of a socket has at most 107 bytes"):
         UnixListener.open(tmp_path / ("x" * 108), PLAIN, {})
     exactly = tmp_path / ("x" * (107 - len(os.fsencode(tmp_path)) - 1))
     with UnixListener.open(exactly, PLAIN, {}):
@@ -190,7 +190,7 @@ def test_a_path_that_is_too_long_is_one_sentence(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    said = r"socket\.path: the folder .*/file cannot be made: (File exists|Not a directory): name"
+    said = r"socket\.path: cannot create the directory .*/file: (File exists|Not a directory); set"
     with pytest.raises(ConfigError, match=said):
         UnixListener.open(tmp_path / "file" / "s", PLAIN, {})
 
@@ -206,8 +206,8 @@ def test_a_folder_that_may_not_be_written_is_named_with_who_may_not(tmp_path):
     finally:
         os.seteuid(0)
     assert str(refusal.value) == (
-        f"socket.path: nothing can be made in the folder {tmp_path}: Permission denied: "
-        f"let the user 12345 write there, or name another path (got '{tmp_path}/s')"
+        f"socket.path: cannot create a file in {tmp_path}: Permission denied; "
+        f"let the user 12345 write there, or set another path (got '{tmp_path}/s')"
     )
 
 

@@ -45,7 +45,7 @@ class MemoryControl:
         }
         return notification_id, status
 
-    async def settled(
+    async def wait_for_outcome(
         self,
         notification_id: str,  # noqa: ARG002 - the protocol's
         within: float,  # noqa: ARG002 - the protocol's

@@ -74,7 +74,7 @@ class NotificationRoutes:
             async with asyncio.timeout(within) as timeout:
                 self._waits.add(timeout)
                 try:
-                    return await self._control.settled(notification_id, within)
+                    return await self._control.wait_for_outcome(notification_id, within)
                 finally:
                     self._waits.discard(timeout)
         except TimeoutError:
