@@ -1,5 +1,6 @@
 """The pages in docs/ say what is so: they are generated, loaded, executed or compared."""
 
+import ast
 import importlib.util
 import os
 import re
@@ -144,3 +145,35 @@ def test_the_glossary_is_short_and_sorted():
     terms = re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)[1:]
     assert terms == sorted(set(terms))
     assert len(terms) <= 40
+
+
+def messages():
+    """Return every text in the package, with … for each value that is inserted."""
+    found = []
+    for path in (ROOT / "notifyd").rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                parts = (getattr(part, "value", "") for part in node.values)
+                found.append("".join(part if isinstance(part, str) else "…" for part in parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return found
+
+
+def test_troubleshooting_quotes_messages_as_they_are():
+    page = (DOCS / "troubleshooting.md").read_text()
+    tables = page.partition("## The service does not start")[0].partition("## The send token")[2]
+    said = "\n".join(messages())
+    quoted = [
+        text
+        for cell in re.findall(r"^\| (`.*?) \|", tables, re.MULTILINE)
+        for text in re.findall(r"`([^`]+)`", cell)
+    ]
+    assert len(quoted) > 40
+    missing = [
+        text
+        for text in quoted
+        if not all(part in said for part in text.strip("… ").split("…") if part.strip())
+    ]
+    assert missing == []
