@@ -1,4 +1,8 @@
-"""The composition root: what lives as long as the process, and the order of start and stop."""
+"""The composition root: what lives as long as the process, and the order of start and stop.
+
+Three lifetimes, from long to short: what `App._open` opens lasts as long as the process; `_Daemon`
+runs it; a `_Configuration` lasts until a reload replaces it as a whole.
+"""
 
 import asyncio
 import random
@@ -8,12 +12,15 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from notifyd.api.server import serve
 from notifyd.api.unix import UnixListener
+from notifyd.api.server import serve
 from notifyd.config.load import load
 from notifyd.config.paths import socket_path, state_dir
 from notifyd.config.settings import Settings
@@ -24,6 +31,7 @@ from notifyd.engine.clock import Clock, boot_id
 from notifyd.engine.control import ControlService
 from notifyd.engine.engine import Engine
 from notifyd.engine.pipeline import Pipeline
+from notifyd.engine.sources import PipelineContext
 from notifyd.model.errors import (
     ConfigError,
     NotifydError,
@@ -35,31 +43,31 @@ from notifyd.model.notifications import SOCKET, Json
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import latest_time, restore_state
 from notifyd.shaping.inputs import Configured, SendingAllowed
+from notifyd.shaping.state import State
 from notifyd.telemetry import logging
 from notifyd.telemetry.problem_log import ProblemReporter
-from notifyd.telemetry.status import build_status, health
+from notifyd.telemetry.status import DaemonInfo, build_status, overall_health
 
 _READY_TIMEOUT = 5.0
-"""Seconds that sources get to look at what is there before the socket opens all the same."""
+"""Seconds for the sources' first scan; after that the socket opens in any case."""
 _SOURCES_TIMEOUT = 1.0
-"""Seconds that sources get at the end to commit what they have read."""
+"""Seconds for the sources to commit what they have read when the daemon stops."""
 _DELIVERY_TIMEOUT = 3.0
-"""Seconds that delivery gets at the end; what is left waits in the outbox."""
+"""Seconds for the request in flight when the daemon stops; the rest stays in the outbox."""
 _COMMIT_TIMEOUT = 2.0
-"""Seconds that the driver gets at the end, where storing is in trouble."""
+"""Seconds for the engine's last commit when the daemon stops and the database is unavailable."""
 _MAINTENANCE_INTERVAL = 30.0
-"""Seconds between two looks, in quiet hours, at the database's place and the wall clock."""
-_FIXED = ("socket", "state")
-"""Sections of the configuration that a reload cannot change."""
+_FIXED_SECTIONS = ("socket", "state")
+"""Sections of the configuration that take effect at the next start only."""
 
 log = structlog.get_logger()
 
 
 class App:
-    """One daemon. Signals and exit statuses belong to the command line: a test may run two.
+    """One daemon. Signals and exit statuses belong to the command line; a test may run two.
 
-    config: the file to read again at a reload; None where it is found by the usual rules.
-    environ: a copy of the environment, with the token that the process's own no longer has.
+    config: the file to read at a reload; None to find it by the usual rules. environ: a copy of
+    the environment that still has the token, which the process's own no longer has.
     """
 
     def __init__(
@@ -71,196 +79,255 @@ class App:
         environ: Mapping[str, str],
     ) -> None:
         self._settings, self._token = settings, token
-        self._config, self._environ = config, environ
-        self._stop = asyncio.Event()
-        self._reloading = asyncio.Lock()
-        self._reload_error = ""
-        self._problem_reporter = ProblemReporter()
-        self._up = asyncio.Event()
-        self._sources: asyncio.Task[None] | None = None
-        self._delivery: asyncio.Task[None] | None = None
-        self._started = time.monotonic()
+        self._config_path, self._environ = config, environ
+        self._daemon: _Daemon | None = None
+        self._serving, self._stopping = asyncio.Event(), asyncio.Event()
 
     def stop(self) -> None:
-        """Ask for an orderly end: commit, a short last delivery, then `run` returns."""
-        self._stop.set()
+        """Start an orderly shutdown: commit, finish the request in flight; then `run` returns."""
+        self._stopping.set()
 
-    async def run(self, ready: Callable[[Path | None], None]) -> None:
-        """Run until `stop`. ready: told the socket's path once everything runs."""
-        settings = self._settings
-        folder = state_dir(settings.state.dir, self._environ)
-        path = socket_path(settings.socket.path, folder, self._environ)
+    async def run(self, on_ready: Callable[[Path | None], None]) -> None:
+        """Run until `stop`. on_ready: called with the socket's path once everything runs."""
+
+        def serving(path: Path | None) -> None:
+            on_ready(path)
+            self._serving.set()
+
         try:
             async with AsyncExitStack() as stack:
-                listener = stack.enter_context(
-                    UnixListener.open(path, settings.socket, self._environ)
-                )
-                store = await stack.enter_async_context(OutboxStore(folder))
-                scanning = ThreadPoolExecutor(1, "scan")
-                stack.callback(scanning.shutdown, wait=False, cancel_futures=True)
-                self._own = (folder, path, path.with_name(path.name + ".lock"))
-                await self._compose(folder, store, scanning)
-                await self._live(listener, ready)
+                self._daemon = await self._open(stack)
+                await self._daemon.run(serving)
         except* NotifydError as errors:
             raise errors.exceptions[0] from None
 
-    async def _compose(
-        self, folder: Path, store: OutboxStore, scanning: ThreadPoolExecutor
-    ) -> None:
-        self._folder, self._store, self._scanning = folder, store, scanning
-        self._pipeline = self._build_pipeline(self._settings)
-        stored = await store.load()
-        self._clock = Clock(stored.clock, boot=boot_id())
-        seed = secrets.token_hex(16)
-        state = restore_state(
-            stored.state_entries, stored.notifications, seed=seed, now=self._clock.now()
-        )
-        if latest_time(state) > self._clock.now().mono:  # a damaged store may have lost the reading
-            self._clock.advance_to(latest_time(state))
-            state = restore_state(
-                stored.state_entries, stored.notifications, seed=seed, now=self._clock.now()
-            )
-        pipeline = self._pipeline
-        self._engine = Engine(store, state, self._clock, pipeline.rules, pipeline.render)
+    async def reload(self) -> Json:
+        """Reload the configuration as soon as the daemon runs."""
+        await self._serving.wait()
+        if self._daemon is None:
+            raise RuntimeError("serving without a daemon")
+        return await self._daemon.reload()
 
-    def _build_pipeline(self, settings: Settings) -> Pipeline:
-        return Pipeline(
-            settings,
+    async def _open(self, stack: AsyncExitStack) -> "_Daemon":
+        """Open everything that can fail, each with its teardown, before any of it runs."""
+        settings, environ = self._settings, self._environ
+        folder = state_dir(settings.state.dir, environ)
+        path = socket_path(settings.socket.path, folder, environ)
+        listener = stack.enter_context(UnixListener.open(path, settings.socket, environ))
+        store = await stack.enter_async_context(OutboxStore(folder))
+        scan_executor = ThreadPoolExecutor(1, "scan")
+        stack.callback(scan_executor.shutdown, wait=False, cancel_futures=True)
+        context = PipelineContext(
             host=socket.gethostname(),
-            workspace=self._environ.get("OBLIEN_WORKSPACE_ID", ""),
-            own=self._own,
-            cache=self._folder / "patterns",
-            scanning=self._scanning,
+            workspace=environ.get("OBLIEN_WORKSPACE_ID", ""),
+            own_paths=(folder, path, path.with_name(path.name + ".lock")),
+            pattern_cache=folder / "patterns",
+            scan_executor=scan_executor,
+            load_checkpoints=store.load_checkpoints,
             wall=time.time,
-            positions=self._store.load_checkpoints,
         )
+        pipeline = Pipeline(settings, context)
+        clock, state = await _restore(store)
+        engine = Engine(store, state, clock, pipeline.rules, pipeline.render)
+        configuration = _Configuration(settings, self._token, pipeline)
+        load_new = partial(self._load, context)
+        return _Daemon(listener, store, engine, configuration, load_new, self._stopping)
 
-    async def _live(self, listener: UnixListener, ready: Callable[[Path | None], None]) -> None:
-        async with asyncio.TaskGroup() as self._group:
-            engine = self._group.create_task(self._engine.run(), name="engine")
-            maintenance = self._group.create_task(
+    def _load(self, context: PipelineContext) -> "_Configuration":
+        """Read the configuration again and build all of it; runs on another thread."""
+        loaded = load(self._config_path, self._environ)
+        token = find_token(loaded.settings.api, self._environ, loaded.files)
+        with suppress(NoTokenError):  # a token may come later; status reports that it is missing
+            token.read()
+        return _Configuration(loaded.settings, token, Pipeline(loaded.settings, context))
+
+
+async def _restore(store: OutboxStore) -> tuple[Clock, State]:
+    """Restore the clock and the state that the last process stored."""
+    stored = await store.load()
+    clock = Clock(stored.clock, boot=boot_id())
+    entries, waiting, seed = stored.state_entries, stored.notifications, secrets.token_hex(16)
+    state = restore_state(entries, waiting, seed=seed, now=clock.now())
+    latest = latest_time(state)
+    if latest > clock.now().mono:  # a damaged database has lost the clock's reading
+        clock.advance_to(latest)
+        state = restore_state(entries, waiting, seed=seed, now=clock.now())
+    return clock, state
+
+
+@dataclass(frozen=True, slots=True)
+class _Configuration:
+    """What a reload replaces as a whole."""
+
+    settings: Settings
+    token: TokenSource
+    pipeline: Pipeline
+
+
+class _RestartableTask:
+    """A task of a group that a reload stops and starts again."""
+
+    def __init__(
+        self, group: asyncio.TaskGroup, name: str, run: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        self._group, self._name, self._run = group, name, run
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start the task; do nothing while it runs."""
+        if self._task is None or self._task.done():
+            self._task = self._group.create_task(self._run(), name=self._name)
+
+    async def stop(self, within: float | None = None) -> None:
+        """Cancel the task and wait until it ends, at most `within` seconds.
+
+        What it did not commit is read or sent again by the next one.
+        """
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=within)
+
+
+class _Daemon:
+    """Runs what is open, from the start to `stopping`.
+
+    load: reads the configuration again and builds all of it.
+    """
+
+    def __init__(
+        self,
+        listener: UnixListener,
+        store: OutboxStore,
+        engine: Engine,
+        configuration: _Configuration,
+        load: Callable[[], _Configuration],
+        stopping: asyncio.Event,
+    ) -> None:
+        self._listener, self._store, self._engine = listener, store, engine
+        self._configuration, self._load = configuration, load
+        self._stopping = stopping
+        self._problem_reporter = ProblemReporter()
+        self._tasks = asyncio.TaskGroup()
+        self._sources = _RestartableTask(self._tasks, "sources", self._run_sources)
+        self._delivery = _RestartableTask(self._tasks, "delivery", self._run_delivery)
+        self._reloading = asyncio.Lock()
+        self._reload_error = ""
+        self._started = time.monotonic()
+
+    async def run(self, on_serving: Callable[[Path | None], None]) -> None:
+        """Run until `stopping`; then stop the sources first and the engine last."""
+        async with self._tasks as tasks:
+            engine = tasks.create_task(self._engine.run(), name="engine")
+            maintenance = tasks.create_task(
                 self._engine.run_maintenance(_MAINTENANCE_INTERVAL), name="maintenance"
             )
-            if await self._before_stop(self._start()):
-                async with serve(self._control_service(), self._settings.socket, listener):
-                    ready(listener.path)
-                    self._up.set()
-                    await self._stop.wait()
-                    await _ended(self._sources, _SOURCES_TIMEOUT)
+            self._delivery.start()
+            self._sources.start()
+            await _wait_first(
+                self._configuration.pipeline.wait_ready(),
+                self._stopping.wait(),
+                within=_READY_TIMEOUT,
+            )
+            if not self._stopping.is_set():
+                await self._serve(on_serving)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_DELIVERY_TIMEOUT):
                         await self._engine.wait_idle()
-            for task in (self._sources, self._delivery, maintenance):
-                await _ended(task, 0)
+            await self._sources.stop(0)
+            await self._delivery.stop(0)
+            maintenance.cancel()
             self._engine.stop()
-            await _ended(engine, _COMMIT_TIMEOUT, cancel=False)
+            await asyncio.wait({engine}, timeout=_COMMIT_TIMEOUT)
             engine.cancel()
 
-    async def _start(self) -> None:
-        self._delivery = self._group.create_task(self._run_delivery(), name="delivery")
-        self._sources = self._group.create_task(self._run_sources(), name="sources")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_READY_TIMEOUT):
-                await self._pipeline.wait_ready()
-
-    async def _before_stop(self, work: Coroutine[None, None, None]) -> bool:
-        """Do some work unless the stop comes first; tells whether it was done."""
-        working = asyncio.create_task(work)
-        stopping = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-            working.cancel()
-        if working.done():
-            working.result()
-        return working.done()
-
-    def _control_service(self) -> ControlService:
-        return ControlService(self._engine, self._store, self)
-
-    async def _run_delivery(self) -> None:
-        api = self._settings.api
-        async with SendClient(api.url, api.timeout) as client:
-            await self._engine.start_worker()
-            await deliver(
-                self._engine, client, self._token, now=self._clock.now, random=random.random
-            )
+    async def _serve(self, on_serving: Callable[[Path | None], None]) -> None:
+        """Answer on the socket until `stopping`, and while the sources stop."""
+        control = ControlService(self._engine, self._store, self)
+        async with serve(control, self._configuration.settings.socket, self._listener):
+            on_serving(self._listener.path)
+            await self._stopping.wait()
+            await self._sources.stop(_SOURCES_TIMEOUT)
 
     async def _run_sources(self) -> None:
-        await self._pipeline.run(self._engine, self._problem_reporter)
+        await self._configuration.pipeline.run(self._engine, self._problem_reporter)
+
+    async def _run_delivery(self) -> None:
+        api, token = self._configuration.settings.api, self._configuration.token
+        async with SendClient(api.url, api.timeout) as client:
+            await self._engine.start_worker()
+            await deliver(self._engine, client, token, now=self._engine.now, random=random.random)
 
     async def reload(self) -> Json:
-        """Read the configuration again; where it is wrong, all goes on as it was."""
-        await self._up.wait()
+        """Replace the configuration; if the new one cannot be used, keep the old one."""
         async with self._reloading:
             try:
-                settings, token, pipeline = await asyncio.to_thread(self._load_configuration)
+                new = await asyncio.to_thread(self._load)
                 if self._engine.store_error:
                     raise StoreUnavailableError(self._engine.store_error)
             except NotifydError as error:
                 problems = error.problems if isinstance(error, ConfigError) else [str(error)]
                 self._reload_error = "\n".join(problems)
-                log.warning("reload refused: the old configuration goes on", problems=problems)
+                count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+                log.warning(f"kept the old configuration; {count}", problems=problems)
                 return {"reloaded": False, "problems": problems, "restart": []}
-            before, self._reload_error = self._settings, ""
-            self._settings, self._token = settings, token
-            await self._swap(pipeline, before)
-            restart = [name for name in _FIXED if getattr(before, name) != getattr(settings, name)]
-            log.info("configuration reloaded", triggers=len(settings.triggers))
+            self._reload_error = ""
+            old = self._configuration
+            await self._switch_to(new)
+            old_sections, sections = old.settings, new.settings
+            restart = [
+                name
+                for name in _FIXED_SECTIONS
+                if getattr(old_sections, name) != getattr(sections, name)
+            ]
+            log.info("configuration reloaded", triggers=len(sections.triggers))
             return {"reloaded": True, "problems": [], "restart": restart}
 
-    def _load_configuration(self) -> tuple[Settings, TokenSource, Pipeline]:
-        loaded = load(self._config, self._environ)
-        token = find_token(loaded.settings.api, self._environ, loaded.files)
-        with suppress(NoTokenError):  # one may come later, and status says so meanwhile
-            token.read()
-        return loaded.settings, token, self._build_pipeline(loaded.settings)
+    async def _switch_to(self, new: _Configuration) -> None:
+        """Let the old sources commit and stop, then start the new ones from their checkpoints."""
+        old = self._configuration
+        logging.configure(new.settings.log.level, new.settings.log.format)
+        await self._sources.stop()
+        await self._engine.apply([Configured(new.pipeline.rules), SendingAllowed()])
+        self._configuration, self._engine.render = new, new.pipeline.render
+        if (new.settings.api, new.token) != (old.settings.api, old.token):
+            await self._delivery.stop()
+        if not self._stopping.is_set():
+            self._sources.start()
+            self._delivery.start()
 
-    async def _swap(self, pipeline: Pipeline, before: Settings) -> None:
-        """Let the old sources end and commit, then start the new ones from there."""
-        logging.configure(self._settings.log.level, self._settings.log.format)
-        await _ended(self._sources)
-        await self._engine.apply([Configured(pipeline.rules), SendingAllowed()])
-        self._pipeline, self._engine.render = pipeline, pipeline.render
-        if self._settings.api != before.api:
-            await _ended(self._delivery)
-        if self._stop.is_set():
-            return
-        self._sources = self._group.create_task(self._run_sources(), name="sources")
-        if self._delivery is None or self._delivery.done():
-            self._delivery = self._group.create_task(self._run_delivery(), name="delivery")
+    # `engine.control.Daemon`
 
     def trigger_types(self) -> dict[str, str]:
-        triggers = {name: trigger.type for name, trigger in self._settings.triggers.items()}
-        return {**triggers, SOCKET: SOCKET}
+        triggers = self._configuration.settings.triggers
+        return {name: trigger.type for name, trigger in triggers.items()} | {SOCKET: SOCKET}
 
     def status(self) -> Json:
-        return build_status(
-            self._engine.state,
-            self._clock.now(),
-            trouble=self._engine.store_error,
-            sources=self._pipeline.health(),
-            triggers={name: trigger.type for name, trigger in self._settings.triggers.items()},
-            token_source=self._token.name,
-            token_problem=_problem(self._token),
-            url=self._settings.api.url,
+        settings, token = self._configuration.settings, self._configuration.token
+        info = DaemonInfo(
+            store_error=self._engine.store_error,
+            sources=self._configuration.pipeline.health(),
+            trigger_types={name: trigger.type for name, trigger in settings.triggers.items()},
+            token_name=token.name,
+            token_problem=_token_problem(token),
+            api_url=settings.api.url,
             uptime=time.monotonic() - self._started,
             reload_error=self._reload_error,
-            herald=self._engine.delivery_reporter.described(),
+            delivery=self._engine.delivery_reporter.summary(),
         )
+        return build_status(self._engine.state, self._engine.now(), info)
 
     def metrics(self) -> bytes:
-        from notifyd.telemetry.metrics import render_metrics  # noqa: PLC0415 - paid for by who asks for it
+        from notifyd.telemetry.metrics import render_metrics  # noqa: PLC0415 - loaded on first use
 
         return render_metrics(self.status())
 
     def health(self) -> tuple[bool, str]:
-        gate = self._engine.state.global_state.send_state
-        return health(gate, self._engine.store_error, self._pipeline.health())
+        send_state = self._engine.state.global_state.send_state
+        sources = self._configuration.pipeline.health()
+        return overall_health(send_state, self._engine.store_error, sources)
 
 
-def _problem(token: TokenSource) -> str:
+def _token_problem(token: TokenSource) -> str:
     try:
         token.read()
     except TokenError as error:
@@ -268,11 +335,12 @@ def _problem(token: TokenSource) -> str:
     return token.warning
 
 
-async def _ended(
-    task: asyncio.Task[None] | None, within: float | None = None, *, cancel: bool = True
-) -> None:
-    """Wait for a task, `within` seconds at most; what it was doing is committed or read again."""
-    if task is not None:
-        if cancel:
+async def _wait_first(*waits: Coroutine[Any, Any, object], within: float) -> None:
+    """Wait until one of them ends, at most `within` seconds; cancel the others."""
+    tasks = [asyncio.create_task(each) for each in waits]
+    try:
+        await asyncio.wait(tasks, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
             task.cancel()
-        await asyncio.wait({task}, timeout=within)
+        await asyncio.wait(tasks)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from notifyd.config.triggers import LogTriggerConfig
-from notifyd.engine.pipeline import patterns_of
+from notifyd.engine.sources import pattern_set
 from notifyd.matching import RecordMatcher, Scanner
 from notifyd.model.errors import SourceError
 from notifyd.model.events import Event
@@ -29,7 +29,7 @@ class Entries:
         self._ledger = ledger = JournalRegistry(triggers, {})
         ledger.lanes[_LANE] = CatchUp(name, Cursor(), Cursor(), tuple(config.journal), ())
         self._trouble, self._units = access.trouble(), config.journal
-        self._scanner = Scanner([patterns_of(name, config)], cache=None)
+        self._scanner = Scanner([pattern_set(name, config)], cache=None)
         self._follower = JournalTailer(
             triggers,
             {},
@@ -38,7 +38,7 @@ class Entries:
             command=(access.COMMAND,),
             identity=own(),
             scanner_for=lambda _: self._scanner,
-            record_matcher_for=lambda _: RecordMatcher(patterns_of(name, config, records=True)),
+            record_matcher_for=lambda _: RecordMatcher(pattern_set(name, config, records=True)),
             wall=time.time,
         )
 

@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 
 from notifyd.config.triggers import LogTriggerConfig
-from notifyd.engine.pipeline import patterns_of
+from notifyd.engine.sources import pattern_set
 from notifyd.matching import Hit, RecordMatcher, Scan, Scanner
 from notifyd.model.events import Event
 from notifyd.sources.logs.aggregators import to_event
@@ -19,8 +19,8 @@ class Findings:
     """Each event with the number, from 1, of the line or of the first line of the record."""
 
     def __init__(self, name: str, config: LogTriggerConfig, path: str) -> None:
-        self._scanner = Scanner([patterns_of(name, config)], cache=None)
-        self._records = RecordMatcher(patterns_of(name, config, records=True))
+        self._scanner = Scanner([pattern_set(name, config)], cache=None)
+        self._records = RecordMatcher(pattern_set(name, config, records=True))
         self._carry = RecordAggregator(config, path)
         self._multiline = config.multiline is not None
         self._beyond_a_line = self._multiline or bool(config.before or config.after)

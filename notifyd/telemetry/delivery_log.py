@@ -73,7 +73,7 @@ class DeliveryReporter:
         self._told[news] = mono
         return True
 
-    def described(self) -> Json:
+    def summary(self) -> Json:
         """Say for the status what was counted, and what failed last."""
         failed = self._failed
         return {

@@ -1,119 +1,112 @@
-"""What `/v1/status` and `/healthz` say: the state in plain words. Pure."""
+"""What `/v1/status` and `/healthz` answer, built from the state. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from notifyd import __version__
 from notifyd.model.events import Now
 from notifyd.model.health import LISTED_PER_KIND, SourceHealth
-from notifyd.model.notifications import Json, Notification, Status
+from notifyd.model.notifications import SOCKET, Json, Notification, Status
 from notifyd.shaping.mutes import mute_end
 from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import State, TriggerStats
 
 
-def build_status(
-    state: State,
-    now: Now,
-    *,
-    trouble: str,
-    sources: Iterable[SourceHealth],
-    triggers: Mapping[str, str],
-    token_source: str,
-    token_problem: str,
-    url: str,
-    uptime: float,
-    reload_error: str,
-    herald: Json,
-) -> Json:
-    """Tell everything. trouble: why nothing can be stored. triggers: type by name.
+@dataclass(frozen=True, slots=True)
+class DaemonInfo:
+    """What the status reports beside the fold's state.
 
-    token_problem: why the token cannot be read at the moment. herald: what delivery counted.
+    store_error: why the database cannot be written. trigger_types: by name. token_problem: why the
+    token cannot be read. uptime: in seconds. reload_error: why the last reload was refused.
+    delivery: `DeliveryReporter.summary`.
     """
-    gate = state.global_state.send_state
-    sources = list(sources)
-    healthy, word = health(gate, trouble, sources)
+
+    store_error: str
+    sources: Sequence[SourceHealth]
+    trigger_types: Mapping[str, str]
+    token_name: str
+    token_problem: str
+    api_url: str
+    uptime: float
+    reload_error: str
+    delivery: Json
+
+
+def build_status(state: State, now: Now, info: DaemonInfo) -> Json:
+    """Return the whole status as JSON."""
+    send_state = state.global_state.send_state
+    is_healthy, word = overall_health(send_state, info.store_error, info.sources)
     return {
         "success": True,
         "version": __version__,
         "status": word,
-        "healthy": healthy,
-        "uptime": round(uptime, 1),
-        "api": {"url": url},
-        "token": {
-            "state": _token(gate, token_problem),
-            "source": token_source,
-            "problem": token_problem or (gate.error if gate.status is SendStatus.REFUSED else ""),
-        },
-        "delivery": _delivery(gate, now) | herald,
-        "outbox": _outbox(state.notifications.values(), now) | {"store": trouble or "ok"},
+        "healthy": is_healthy,
+        "uptime": round(info.uptime, 1),
+        "api": {"url": info.api_url},
+        "token": _token(send_state, info),
+        "delivery": _delivery(send_state, now) | info.delivery,
+        "outbox": _outbox(state.notifications.values(), now) | {"store": info.store_error or "ok"},
         "triggers": {
-            name: _trigger(
-                kind, state.trigger_stats.get(name, TriggerStats()), _pending(state, name)
-            )
+            name: _trigger(kind, _stats(state, name), _pending(state, name))
             | _muted(state, name, now)
-            for name, kind in triggers.items()
+            for name, kind in info.trigger_types.items()
         },
-        "socket": _trigger("socket", state.trigger_stats.get("socket", TriggerStats()), 0),
-        "muted": {
-            name: until for name, until in state.global_state.mutes.items() if until > now.wall
-        },
+        "socket": _trigger(SOCKET, _stats(state, SOCKET), pending=0),
+        "muted": {name: until for name, until in state.global_state.mutes.items() if until > now.wall},
         **_held_back(state, now),
-        "sources": [
-            {
-                "name": source.name,
-                "watching": source.watching,
-                "problems": source.messages,
-                "awaited": list(source.missing_paths[:LISTED_PER_KIND]),
-                "dead": source.dead,
-                "undecided": dict(source.timed_out),
-                "lost": dict(source.dropped),
-            }
-            for source in sources
-        ],
+        "sources": [_source(source) for source in info.sources],
         "incidents": [
             {"at": incident.wall, "what": incident.message} for incident in state.incidents.values()
         ],
-        "reload": {"error": reload_error},
+        "reload": {"error": info.reload_error},
     }
 
 
-def health(gate: SendState, trouble: str, sources: Iterable[SourceHealth]) -> tuple[bool, str]:
-    """Tell whether all is well; waiting for a Retry-After or the network is."""
-    if trouble:
+def overall_health(
+    send_state: SendState, store_error: str, sources: Iterable[SourceHealth]
+) -> tuple[bool, str]:
+    """Return whether the daemon is healthy, and one word for its state.
+
+    Waiting for a Retry-After or for the network is healthy.
+    """
+    if store_error:
         return False, "store_unavailable"
-    if gate.status is SendStatus.REFUSED:
+    if send_state.status is SendStatus.REFUSED:
         return False, "token_refused"
-    if gate.status is SendStatus.ENDPOINT:
+    if send_state.status is SendStatus.ENDPOINT:
         return False, "endpoint_wrong"
     if any(source.dead for source in sources):
         return False, "source_dead"
-    return True, "waiting" if gate.status is SendStatus.WAITING else "ok"
+    return True, "waiting" if send_state.status is SendStatus.WAITING else "ok"
 
 
-def _token(gate: SendState, problem: str) -> str:
-    if gate.status is SendStatus.REFUSED:
-        return "refused"
-    return "unusable" if problem else "ok"
-
-
-def _delivery(gate: SendState, now: Now) -> Json:
+def _token(send_state: SendState, info: DaemonInfo) -> Json:
+    is_refused = send_state.status is SendStatus.REFUSED
     return {
-        "state": gate.status.value,
-        "error": gate.error,
-        "cause": gate.cause,
-        "warning": gate.no_device_reason,
-        "failures": gate.consecutive_failures,
-        "paused_for": round(max(0.0, gate.paused_until - now.mono), 1),
+        "state": "refused" if is_refused else "unusable" if info.token_problem else "ok",
+        "source": info.token_name,
+        "problem": info.token_problem or (send_state.error if is_refused else ""),
     }
 
 
-def _outbox(rows: Iterable[Notification], now: Now) -> Json:
+def _delivery(send_state: SendState, now: Now) -> Json:
+    return {
+        "state": send_state.status.value,
+        "error": send_state.error,
+        "cause": send_state.cause,
+        "warning": send_state.no_device_reason,
+        "failures": send_state.consecutive_failures,
+        "paused_for": round(max(0.0, send_state.paused_until - now.mono), 1),
+    }
+
+
+def _outbox(waiting: Iterable[Notification], now: Now) -> Json:
     counts: Counter[Status] = Counter()
     oldest = now.wall
-    for row in rows:
-        counts[row.status] += 1
-        oldest = min(oldest, row.created)
+    for notification in waiting:
+        counts[notification.status] += 1
+        oldest = min(oldest, notification.created)
     return {
         "waiting": counts[Status.QUEUED] + counts[Status.ATTEMPTING],
         "attempting": counts[Status.ATTEMPTING],
@@ -123,25 +116,24 @@ def _outbox(rows: Iterable[Notification], now: Now) -> Json:
 
 
 def _held_back(state: State, now: Now) -> Json:
-    """Tell what the next digests will tell, by reason, and in how many seconds the first will."""
+    """Return what is counted for the next digests by reason, and the seconds until the first."""
     counts: Counter[str] = Counter()
-    left: dict[str, float] = {}
-    for held in state.digests.values():
-        if not held.queued:
-            reason = held.digest.reason
-            counts[reason] += held.digest.count
-            seconds = round(max(0.0, held.due - now.mono), 1)
-            left[reason] = min(seconds, left.get(reason, seconds))
-    return {"held_back": dict(counts), "held_until": left}
+    seconds_left: dict[str, float] = {}
+    for pending in state.digests.values():
+        if not pending.queued:
+            reason = pending.digest.reason
+            counts[reason] += pending.digest.count
+            seconds = round(max(0.0, pending.due - now.mono), 1)
+            seconds_left[reason] = min(seconds, seconds_left.get(reason, seconds))
+    return {"held_back": dict(counts), "held_until": seconds_left}
 
 
-def _muted(state: State, trigger: str, now: Now) -> Json:
-    until = mute_end(state.rule(trigger), state.global_state.mutes, now.wall)
-    return {"muted_until": until} if until else {}
+def _stats(state: State, trigger: str) -> TriggerStats:
+    return state.trigger_stats.get(trigger, TriggerStats())
 
 
 def _pending(state: State, trigger: str) -> int:
-    """Count the matches that fired and wait for a debounce or a cooldown to end."""
+    """Count the matches that wait for a debounce or a cooldown to end."""
     return sum(
         group.summary.count
         for group in state.groups.values()
@@ -149,13 +141,30 @@ def _pending(state: State, trigger: str) -> int:
     )
 
 
-def _trigger(kind: str, ledger: TriggerStats, pending: int) -> Json:
+def _trigger(kind: str, stats: TriggerStats, pending: int) -> Json:
     return {
         "type": kind,
-        "matches": ledger.matches,
-        "notifications": ledger.notifications,
-        "below_threshold": ledger.below_threshold,
+        "matches": stats.matches,
+        "notifications": stats.notifications,
+        "below_threshold": stats.below_threshold,
         "pending": pending,
-        "ended_while_muted": ledger.ended_while_muted,
-        "reason": ledger.reason,
+        "ended_while_muted": stats.ended_while_muted,
+        "reason": stats.reason,
+    }
+
+
+def _muted(state: State, trigger: str, now: Now) -> Json:
+    until = mute_end(state.rule(trigger), state.global_state.mutes, now.wall)
+    return {"muted_until": until} if until else {}
+
+
+def _source(source: SourceHealth) -> Json:
+    return {
+        "name": source.name,
+        "watching": source.watching,
+        "problems": source.messages,
+        "awaited": list(source.missing_paths[:LISTED_PER_KIND]),
+        "dead": source.dead,
+        "undecided": dict(source.timed_out),
+        "lost": dict(source.dropped),
     }

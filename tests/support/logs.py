@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from notifyd.config.triggers import LogTriggerConfig
-from notifyd.engine.pipeline import patterns_of
+from notifyd.engine.sources import pattern_set
 from notifyd.matching import RecordMatcher, Scanner
 from notifyd.sources.logs.discovery.inotify import FsHints, InotifyWatcher
 from notifyd.sources.logs.options import LogSourceOptions
@@ -22,11 +22,11 @@ def trigger(*paths, patterns=".", **keys):
 
 
 def scanner_for(triggers):
-    return lambda names: Scanner([patterns_of(name, triggers[name]) for name in names], cache=None)
+    return lambda names: Scanner([pattern_set(name, triggers[name]) for name in names], cache=None)
 
 
 def record_matcher_for(triggers):
-    return lambda name: RecordMatcher(patterns_of(name, triggers[name], records=True))
+    return lambda name: RecordMatcher(pattern_set(name, triggers[name], records=True))
 
 
 def log_options(triggers, *, wall=time.time, never=(), descriptors=None):

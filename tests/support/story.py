@@ -30,6 +30,7 @@ from notifyd.delivery import response as answers
 from notifyd.delivery.response import ApiResponse
 from notifyd.delivery.retry import decide
 from notifyd.engine.pipeline import Pipeline
+from notifyd.engine.sources import PipelineContext
 from notifyd.model.events import AlertState, Event, Now
 from notifyd.model.notifications import Message, Priority
 from notifyd.shaping.inputs import Cancelled, Muted, Settled, Submitted
@@ -91,16 +92,16 @@ class Story:
         _, config, script = self.text.split("\n-----\n")
         (self.folder / "config.toml").write_text(config)
         settings = load(self.folder / "config.toml", {}).settings
-        self.pipeline = Pipeline(
-            settings,
+        context = PipelineContext(
             host="box",
             workspace="",
-            own=(),
-            cache=self.folder,
-            scanning=ThreadPoolExecutor(1),
+            own_paths=(),
+            pattern_cache=self.folder,
+            scan_executor=ThreadPoolExecutor(1),
+            load_checkpoints=_no_checkpoints,
             wall=lambda: self.history.now.wall,
-            positions=dict,
         )
+        self.pipeline = Pipeline(settings, context)
         self.agenda: list[tuple[float, int, Callable[[], None]]] = []
         self.numbers = itertools.count()
         wall = 1_772_000_000.0
@@ -277,3 +278,7 @@ class Story:
 def _start(line: str) -> float:
     _, day, clock, zone = line.split()
     return datetime.fromisoformat(f"{day} {clock}").replace(tzinfo=ZoneInfo(zone)).timestamp()
+
+
+async def _no_checkpoints() -> dict[str, str]:
+    return {}

@@ -1,0 +1,145 @@
+"""Which sources a configuration needs, and how each is built from its checkpoints."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from notifyd.config.triggers import (
+    AnyTrigger,
+    FileTriggerConfig,
+    LogTriggerConfig,
+    ProcessTriggerConfig,
+    ScheduleTriggerConfig,
+)
+from notifyd.engine.clock import boot_id
+from notifyd.matching.record_matcher import RecordMatcher
+from notifyd.matching.scanner import Scanner
+from notifyd.matching.verifier import PatternSet
+from notifyd.sources.base import Source
+from notifyd.sources.files.source import FileSource
+from notifyd.sources.journal.source import JournalSource
+from notifyd.sources.logs.options import LogSourceOptions
+from notifyd.sources.logs.source import LogSource
+from notifyd.sources.processes.source import ProcessSource
+from notifyd.sources.schedule.source import ScheduleSource
+from notifyd.triggers import Trigger
+
+Checkpoints = Mapping[str, str]
+BuildSource = Callable[[Checkpoints], Source]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineContext:
+    """What every pipeline is built with, and no reload changes.
+
+    host, workspace: for templates. own_paths: the daemon's own files, which no source watches.
+    pattern_cache: a directory for compiled patterns. scan_executor: one thread, for matching.
+    load_checkpoints: reads what is committed. wall: the wall clock, for the times of events.
+    """
+
+    host: str
+    workspace: str
+    own_paths: tuple[Path, ...]
+    pattern_cache: Path
+    scan_executor: ThreadPoolExecutor
+    load_checkpoints: Callable[[], Awaitable[dict[str, str]]]
+    wall: Callable[[], float]
+
+
+class SourceBuilders:
+    """Maps each kind of source that has triggers to the function that builds it.
+
+    The keys of a source's checkpoints begin with its kind and a colon.
+    """
+
+    def __init__(self, triggers: Mapping[str, Trigger], context: PipelineContext) -> None:
+        self._triggers, self._context = triggers, context
+        self._configs: dict[str, AnyTrigger] = {
+            name: trigger.config for name, trigger in triggers.items()
+        }
+        self._logs = _of_type(self._configs, LogTriggerConfig)
+
+    def by_kind(self) -> dict[str, BuildSource]:
+        builders = {
+            "log": self._log(),
+            "journal": self._journal(),
+            "file": self._file(),
+            "process": self._process(),
+            "schedule": self._schedule(),
+        }
+        return {kind: build for kind, build in builders.items() if build is not None}
+
+    def _log(self) -> BuildSource | None:
+        triggers = {name: config for name, config in self._logs.items() if config.paths}
+        if not triggers:
+            return None
+        context = self._context
+        options = LogSourceOptions(
+            triggers, self._scanner, self._record_matcher, context.wall, context.own_paths
+        )
+        return lambda checkpoints: LogSource(options, checkpoints, executor=context.scan_executor)
+
+    def _journal(self) -> BuildSource | None:
+        triggers = {name: config for name, config in self._logs.items() if config.journal}
+        if not triggers:
+            return None
+        return lambda checkpoints: JournalSource(
+            triggers,
+            checkpoints,
+            scanner_for=self._scanner,
+            record_matcher_for=self._record_matcher,
+            wall=self._context.wall,
+            executor=self._context.scan_executor,
+        )
+
+    def _file(self) -> BuildSource | None:
+        triggers = _of_type(self._configs, FileTriggerConfig)
+        if not triggers:
+            return None
+        debounce = min(self._triggers[name].shaping.debounce for name in triggers)
+        context = self._context
+        return lambda checkpoints: FileSource(
+            triggers, checkpoints, wall=context.wall, excluded=context.own_paths, debounce=debounce
+        )
+
+    def _process(self) -> BuildSource | None:
+        triggers = _of_type(self._configs, ProcessTriggerConfig)
+        if not triggers:
+            return None
+        return lambda checkpoints: ProcessSource(
+            triggers, checkpoints, wall=self._context.wall, boot_id=boot_id()
+        )
+
+    def _schedule(self) -> BuildSource | None:
+        triggers = _of_type(self._configs, ScheduleTriggerConfig)
+        if not triggers:
+            return None
+        return lambda checkpoints: ScheduleSource(triggers, checkpoints, wall=self._context.wall)
+
+    def _scanner(self, names: tuple[str, ...]) -> Scanner:
+        """Compile the patterns of these triggers into one scanner; runs on the scan thread."""
+        pattern_sets = [pattern_set(name, self._logs[name]) for name in names]
+        return Scanner(pattern_sets, cache=self._context.pattern_cache)
+
+    def _record_matcher(self, name: str) -> RecordMatcher:
+        return RecordMatcher(pattern_set(name, self._logs[name], records=True))
+
+
+def pattern_set(name: str, config: LogTriggerConfig, *, records: bool = False) -> PatternSet:
+    """Return the patterns of a trigger, for the lines of a log or for its complete records."""
+    return PatternSet(
+        trigger=name,
+        patterns=tuple(config.patterns),
+        exclude=tuple(config.exclude),
+        encoding=config.encoding,
+        max_line=config.max_line,
+        first=None if records else config.multiline,
+    )
+
+
+def _of_type(configs: Mapping[str, AnyTrigger], kind: type[T]) -> dict[str, T]:
+    return {name: config for name, config in configs.items() if isinstance(config, kind)}
