@@ -130,8 +130,8 @@ class App:
         clock, state = await _restore(store)
         engine = Engine(store, state, clock, pipeline.rules, pipeline.render)
         configuration = _Configuration(settings, self._token, pipeline)
-        load_new = partial(self._load, context)
-        return _Daemon(listener, store, engine, configuration, load_new, self._stopping)
+        load = partial(self._load, context)
+        return _Daemon(listener, store, engine, configuration, load=load, stopping=self._stopping)
 
     def _load(self, context: PipelineContext) -> "_Configuration":
         """Read the configuration again and build all of it; runs on another thread."""
@@ -200,6 +200,7 @@ class _Daemon:
         store: OutboxStore,
         engine: Engine,
         configuration: _Configuration,
+        *,
         load: Callable[[], _Configuration],
         stopping: asyncio.Event,
     ) -> None:
@@ -265,22 +266,24 @@ class _Daemon:
                 if self._engine.store_error:
                     raise StoreUnavailableError(self._engine.store_error)
             except NotifydError as error:
-                problems = error.problems if isinstance(error, ConfigError) else [str(error)]
-                self._reload_error = "\n".join(problems)
-                count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-                log.warning(f"kept the old configuration; {count}", problems=problems)
-                return {"reloaded": False, "problems": problems, "restart": []}
-            self._reload_error = ""
-            old = self._configuration
+                return self._refuse_reload(error)
+            old, self._reload_error = self._configuration.settings, ""
             await self._switch_to(new)
-            old_sections, sections = old.settings, new.settings
-            restart = [
+            log.info("configuration reloaded", triggers=len(new.settings.triggers))
+            changed = [
                 name
                 for name in _FIXED_SECTIONS
-                if getattr(old_sections, name) != getattr(sections, name)
+                if getattr(old, name) != getattr(new.settings, name)
             ]
-            log.info("configuration reloaded", triggers=len(sections.triggers))
-            return {"reloaded": True, "problems": [], "restart": restart}
+            return {"reloaded": True, "problems": [], "restart": changed}
+
+    def _refuse_reload(self, error: NotifydError) -> Json:
+        problems = error.problems if isinstance(error, ConfigError) else [str(error)]
+        self._reload_error = "\n".join(problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        event = f"kept the old configuration; {count}"
+        log.warning(event, problems=problems)
+        return {"reloaded": False, "problems": problems, "restart": []}
 
     async def _switch_to(self, new: _Configuration) -> None:
         """Let the old sources commit and stop, then start the new ones from their checkpoints."""

@@ -58,6 +58,7 @@ class Pipeline:
     async def run(self, engine: Engine, reporter: ProblemReporter) -> None:
         """Watch until cancelled. reporter: logs what is wrong at the sources."""
         await self._delete_orphans(engine)
+        reporter.pipeline_started()
 
         async def emit(batch: SourceBatch) -> None:
             matches = [
@@ -83,7 +84,7 @@ class Pipeline:
         loop = asyncio.get_running_loop()
         while True:
             self._health_changed.clear()
-            report_again = reporter.hear(self.health(), loop.time())
+            report_again = reporter.update(self.health(), loop.time())
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(None if report_again == inf else report_again):
                     await self._health_changed.wait()

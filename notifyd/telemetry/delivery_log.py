@@ -1,7 +1,7 @@
-"""What delivery did since the start, and its news for the daemon's log: each once per change.
+"""What delivery has done since the start: counted for metrics, and logged once per change.
 
-Things may change to and fro at every attempt, so the same news is told again only after a while.
-What is the case then is told then, so a trouble that stays is never left untold.
+Sending may change to and fro with every attempt, so the same line is logged again only after a
+while, and then only if it is still true. A state that lasts is always logged.
 """
 
 from collections import Counter
@@ -12,72 +12,81 @@ from notifyd.model.attempts import Outcome, OutcomeKind
 from notifyd.model.notifications import Json
 from notifyd.shaping.send_state import SendState, SendStatus
 
-QUIET = 600.0
-"""Seconds for which the same news is not told again."""
+REPEAT_INTERVAL = 600.0
+"""Seconds for which the same change is not logged again."""
+
+_FAILURES = (OutcomeKind.FAILED, OutcomeKind.FORBIDDEN)
 
 log = structlog.get_logger()
 
 
 class DeliveryReporter:
-    """outcomes, attempts: counted since the start, as metrics want it. Times are monotonic."""
+    """outcomes, attempts: counted since the start. Times are monotonic seconds."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[OutcomeKind] = Counter()
         self.attempts = 0
-        self._failed: Outcome | None = None
-        self._untold: Counter[str] = Counter()
-        self._sending, self._reaching = "ok", "device"
-        self._told: dict[str, float] = {}
+        self._last_failed: Outcome | None = None
+        self._suppressed: Counter[str] = Counter()
+        """Failures that were not logged, by cause."""
+        self._logged_state, self._reaches_device = "ok", True
+        self._logged_at: dict[str, float] = {}
 
     def record(self, outcome: Outcome, mono: float) -> None:
-        """Take note of an outcome that is on disk."""
+        """Count an outcome that is on disk; log a failure."""
         self.outcomes[outcome.kind] += 1
-        if outcome.kind not in (OutcomeKind.FAILED, OutcomeKind.FORBIDDEN):
-            if self._failed and self._failed.id == outcome.id:
-                self._failed = None
+        if outcome.kind not in _FAILURES:
+            if self._last_failed and self._last_failed.id == outcome.id:
+                self._last_failed = None
             return
-        self._failed = outcome
-        if not self._is_news(f"failed {outcome.cause}", mono):
-            self._untold[outcome.cause] += 1
+        self._last_failed = outcome
+        if not self._may_log(f"failed {outcome.cause}", mono):
+            self._suppressed[outcome.cause] += 1
             return
-        untold = self._untold.pop(outcome.cause, 0)
+        suppressed = self._suppressed.pop(outcome.cause, 0)
         log.warning(
-            "a notification failed and is kept",
+            "notification failed; it stays in history",
             id=outcome.id,
             reason=outcome.reason,
-            mend="notifyd retry --all" if untold else f"notifyd retry {outcome.id}",
-            **({"untold_before": untold} if untold else {}),
+            fix="notifyd retry --all" if suppressed else f"notifyd retry {outcome.id}",
+            **({"suppressed": suppressed} if suppressed else {}),
         )
 
-    def report_sending(self, gate: SendState, mono: float) -> None:
-        """Tell how sending is, where that is news."""
-        state = f"{gate.status.value} {gate.cause}".strip()
-        if state != self._sending and self._is_news(state, mono):
-            self._sending = state
-            if gate.status is SendStatus.OK:
-                log.info("notifications are delivered again")
+    def report_sending(self, send_state: SendState, mono: float) -> None:
+        """Log whether notifications are sent and reach a device, if that has changed."""
+        state = f"{send_state.status.value} {send_state.cause}".strip()
+        if state != self._logged_state and self._may_log(state, mono):
+            self._logged_state = state
+            if send_state.status is SendStatus.OK:
+                log.info("sending resumed")
             else:
-                log.warning("notifications wait", reason=gate.error, state=gate.status.value)
-        reaching = "nobody" if gate.no_device_reason else "device"
-        if reaching != self._reaching and self._is_news(reaching, mono):
-            self._reaching = reaching
-            if gate.no_device_reason:
-                log.warning("notifications reach no device", reason=gate.no_device_reason)
-            else:
+                log.warning(
+                    "sending paused; notifications stay queued",
+                    reason=send_state.error,
+                    state=send_state.status.value,
+                )
+        reaches_device = not send_state.no_device_reason
+        key = "device" if reaches_device else "no device"
+        if reaches_device is not self._reaches_device and self._may_log(key, mono):
+            self._reaches_device = reaches_device
+            if reaches_device:
                 log.info("notifications reach a device again")
+            else:
+                log.warning("notifications reach no device", reason=send_state.no_device_reason)
 
-    def _is_news(self, news: str, mono: float) -> bool:
-        told = self._told.get(news)
-        if told is not None and mono - told < QUIET:
+    def _may_log(self, key: str, mono: float) -> bool:
+        """Return whether the line of this key may be logged; if so, it counts as logged."""
+        logged_at = self._logged_at.get(key)
+        if logged_at is not None and mono - logged_at < REPEAT_INTERVAL:
             return False
-        self._told[news] = mono
+        self._logged_at[key] = mono
         return True
 
     def summary(self) -> Json:
-        """Say for the status what was counted, and what failed last."""
-        failed = self._failed
+        """Return the counts and the last failure for the status."""
+        failed = self._last_failed
         return {
             "attempts": self.attempts,
-            "outcomes": {verdict.value: self.outcomes[verdict] for verdict in OutcomeKind},
+            "outcomes": {kind.value: self.outcomes[kind] for kind in OutcomeKind},
             "last_failed": {"id": failed.id, "reason": failed.reason} if failed else None,
         }

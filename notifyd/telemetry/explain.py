@@ -1,4 +1,4 @@
-"""Why there was or was no push: what the shaping did with a trigger's last matches. Pure."""
+"""Why a push was or was not sent: what shaping did with a trigger's last matches. Pure."""
 
 from collections.abc import Iterator
 
@@ -10,68 +10,68 @@ from notifyd.shaping.send_state import SendStatus
 from notifyd.shaping.state import State, TriggerStats
 from notifyd.shaping.trace import TraceEntry
 
-_GROUPS_SHOWN = 20
+_LISTED_GROUPS = 20
 
 
 def explain_trigger(state: State, now: Now, trigger: str, kind: str) -> Json:
-    """Explain one trigger. Times are seconds since the epoch; what does not apply is left out."""
-    ledger = state.trigger_stats.get(trigger, TriggerStats())
+    """Explain one trigger. Times are seconds since the epoch; keys that do not apply are absent."""
+    stats = state.trigger_stats.get(trigger, TriggerStats())
     rule = state.rule(trigger)
     groups = [group for group in state.groups.values() if group.trigger == trigger]
-    told: Json = {
+    explanation: Json = {
         "trigger": trigger,
         "type": kind,
-        "matches": ledger.matches,
-        "notifications": ledger.notifications,
-        "below_threshold": ledger.below_threshold,
-        "ended_while_muted": ledger.ended_while_muted,
-        "trail": [_step(trace) for trace in state.traces.get(trigger, ())],
-        "groups": [_group(state, group, now) for group in groups[:_GROUPS_SHOWN]],
-        "more_groups": max(0, len(groups) - _GROUPS_SHOWN),
+        "matches": stats.matches,
+        "notifications": stats.notifications,
+        "below_threshold": stats.below_threshold,
+        "ended_while_muted": stats.ended_while_muted,
+        "trail": [_step(entry) for entry in state.traces.get(trigger, ())],
+        "groups": [_group(state, group, now) for group in groups[:_LISTED_GROUPS]],
+        "more_groups": max(0, len(groups) - _LISTED_GROUPS),
     }
     if until := mute_end(rule, state.global_state.mutes, now.wall):
-        told["muted_until"] = until
-    told["held_back"] = dict(_held_back(state, trigger))
-    gate = state.global_state.send_state
-    if gate.status is not SendStatus.OK:
-        told["delivery"] = {"state": gate.status.value, "error": gate.error}
-    return told
+        explanation["muted_until"] = until
+    explanation["held_back"] = dict(_held_back(state, trigger))
+    send_state = state.global_state.send_state
+    if send_state.status is not SendStatus.OK:
+        explanation["delivery"] = {"state": send_state.status.value, "error": send_state.error}
+    return explanation
 
 
-def _step(trace: TraceEntry) -> Json:
-    step: Json = {"did": trace.action.value, "first": trace.first, "last": trace.last}
-    step["matches"] = trace.matches
+def _step(entry: TraceEntry) -> Json:
+    step: Json = {"did": entry.action.value, "first": entry.first, "last": entry.last}
+    step["matches"] = entry.matches
     details = {
-        "line": trace.line,
-        "until": trace.until,
-        "id": trace.notification_id,
-        "detail": trace.detail,
+        "line": entry.line,
+        "until": entry.until,
+        "id": entry.notification_id,
+        "detail": entry.detail,
     }
     step |= {name: value for name, value in details.items() if value}
-    if any(trace.group):
-        step["group"] = list(trace.group)
+    if any(entry.group):
+        step["group"] = list(entry.group)
     return step
 
 
 def _group(state: State, group: Group, now: Now) -> Json:
-    told: Json = {"group": list(group.values)}
+    described: Json = {"group": list(group.values)}
     if group.window:
-        told["below_threshold"] = len(group.window)
-        told["threshold"] = state.rule(group.trigger).threshold
+        described["below_threshold"] = len(group.window)
+        described["threshold"] = state.rule(group.trigger).threshold
     if group.summary:
-        told["pending"] = group.summary.count
-        told["told_at"] = now.wall + group.due - now.mono
+        described["pending"] = group.summary.count
+        described["told_at"] = now.wall + group.due - now.mono
     if group.cooldown_until > now.mono:
-        told["cooling_until"] = now.wall + group.cooldown_until - now.mono
+        described["cooling_until"] = now.wall + group.cooldown_until - now.mono
     if group.condition:
-        told["lasting_since"] = group.condition.event.wall
+        described["lasting_since"] = group.condition.event.wall
     if group.open_id:
-        told["waits_in"] = group.open_id
-    return told
+        described["waits_in"] = group.open_id
+    return described
 
 
 def _held_back(state: State, trigger: str) -> Iterator[tuple[str, int]]:
-    """Count what the next digests will tell of this trigger, by why it was held back."""
+    """Yield how many matches of this trigger wait for a digest, by the reason."""
     if held := find_mute_digest(state.digests, trigger):
         yield "mute", held.digest.count
     for held in state.digests.values():

@@ -1,4 +1,4 @@
-"""The daemon's own log: for a terminal, for the journal, or as JSON lines. Never a source."""
+"""The daemon's own log for a terminal, for the journal, or as JSON lines. Never a source."""
 
 import logging
 import os
@@ -14,8 +14,8 @@ _LEVELS = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 
 
 def configure(level: str, form: Format, stream: TextIO = sys.stderr) -> None:
-    """Set structlog up once per process. level: debug, info, warning or error."""
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of every batch
+    """Set up structlog for the process. level: debug, info, warning or error."""
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it logs every batch of changes
     if form == "auto":
         form = "journal" if "JOURNAL_STREAM" in os.environ else "console"
     processors: list[structlog.typing.Processor] = [structlog.processors.add_log_level]
@@ -44,10 +44,10 @@ def configure(level: str, form: Format, stream: TextIO = sys.stderr) -> None:
 
 
 def _journal_line(_: WrappedLogger, __: str, event: EventDict) -> str:
-    """Write the syslog priority first, which journald takes off again."""
+    """Prefix each line with its syslog priority, which journald strips: sd-daemon(3)."""
     priority = _LEVELS[event.pop("level")]
     text = event.pop("event")
     exception = event.pop("exception", "")
-    facts = "".join(f" {name}={value}" for name, value in event.items())
-    whole = f"{text}{facts}" + (f"\n{exception}" if exception else "")
-    return "\n".join(f"<{priority}>{line}" for line in whole.splitlines())
+    fields = "".join(f" {name}={value}" for name, value in event.items())
+    message = f"{text}{fields}" + (f"\n{exception}" if exception else "")
+    return "\n".join(f"<{priority}>{line}" for line in message.splitlines())

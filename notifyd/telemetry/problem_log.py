@@ -1,110 +1,144 @@
-"""The problems of sources, for the daemon's log: once when they arise, once when they are over.
+"""The problems of sources in the daemon's log: one line when one begins, one when it is resolved.
 
-Of many that are alike the first are told one by one, of the others the number. What comes and goes
-is told again only after a while; what is the case then is told then.
+Of many similar problems the first are logged one by one, the others as a number. A problem that
+comes and goes is logged again only after a while, and then only if it still exists.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
+from typing import NamedTuple
 
 import structlog
 
 from notifyd.model.health import LISTED_PER_KIND, SourceHealth
 from notifyd.text.limits import strip_control_from_title
 
-QUIET = 600.0
-"""Seconds for which a problem that was told is not told again, though it came and went."""
+REPEAT_INTERVAL = 600.0
+"""Seconds for which a problem that was logged is not logged again, even if it was resolved."""
 
-_AWAITED = "awaited"
+_MISSING = "missing"
+"""The kind under which missing paths are logged."""
+
+_GroupKey = tuple[str, str]
+"""The name of a source, and a kind of problem."""
 
 log = structlog.get_logger()
 
 
+class _Lines(NamedTuple):
+    """What is logged when a problem begins, and when it is resolved."""
+
+    begun: str
+    resolved: str
+
+
 class ProblemReporter:
-    """Lives as long as the process: a source or a pipeline that begins anew repeats nothing."""
+    """Lives as long as the process, so that a restarted source or a reload repeats nothing."""
 
     def __init__(self) -> None:
-        self._alike: dict[tuple[str, str], _ProblemGroup] = {}
+        self._groups: dict[_GroupKey, _ProblemGroup] = {}
+        self._reconfigured: set[_GroupKey] = set()
+        """Groups of missing paths that the last reload may have removed."""
 
-    def hear(self, healths: Iterable[SourceHealth], mono: float) -> float:
-        """Tell what changed. mono: monotonic seconds.
+    def pipeline_started(self) -> None:
+        """Note that sources may have other paths: a missing one that is gone need not exist now."""
+        self._reconfigured = {key for key in self._groups if key[1] == _MISSING}
 
-        Returns the time at which to hear them again though nothing changed; inf if none.
+    def update(self, healths: Iterable[SourceHealth], mono: float) -> float:
+        """Log what has changed since the last update. mono: monotonic seconds.
+
+        Returns the time of the next update in case nothing changes; inf if none is necessary.
         """
-        found: dict[tuple[str, str], dict[str, str]] = {}
-        blind, dead = set(), set()
-        for health in healths:
-            if health.dead:
-                dead.add(health.name)
-            if health.dead or not health.ready:
-                blind.add(health.name)  # it is not looking, so nothing of it is over
-            for kind, sentence, about, past in health.problems:
-                if not past:
-                    of_kind = found.setdefault((health.name, kind), {})
-                    of_kind[about or sentence] = strip_control_from_title(sentence)
-            for path in health.missing_paths:
-                of_kind = found.setdefault((health.name, _AWAITED), {})
-                of_kind[path] = strip_control_from_title(
-                    f"there is no {path} yet: it is read when it comes"
-                )
-        again = inf
-        for source, kind in [*found, *(self._alike.keys() - found.keys())]:
-            if (source, kind) in found or source not in blind:
-                alike = self._alike.setdefault((source, kind), _ProblemGroup(source))
-                now = found.get((source, kind), {})
-                tell = log.error if source in dead else log.warning
-                if kind == _AWAITED:
-                    tell = log.info
-                again = min(again, alike.hear(now, mono, tell))
-        return again
+        healths = list(healths)
+        found = _by_kind(healths)
+        dead = {health.name for health in healths if health.dead}
+        unknown = dead | {health.name for health in healths if not health.ready}
+        next_update = inf
+        for key in [*found, *(self._groups.keys() - found.keys())]:
+            source, kind = key
+            if key not in found and source in unknown:
+                continue  # the source does not look, so none of its problems is resolved
+            group = self._groups.setdefault(key, _ProblemGroup(source))
+            current = found.get(key, {})
+            if key in self._reconfigured and source not in unknown:
+                self._reconfigured.remove(key)
+                group.drop_missing_from(current)
+            write = log.error if source in dead else log.info if kind == _MISSING else log.warning
+            next_update = min(next_update, group.update(current, mono, write))
+        return next_update
+
+
+def _by_kind(healths: Iterable[SourceHealth]) -> dict[_GroupKey, dict[str, _Lines]]:
+    """Group what is wrong by source and kind, each problem under its subject."""
+    found: dict[_GroupKey, dict[str, _Lines]] = {}
+    for health in healths:
+        for problem in health.problems:
+            if not problem.already_logged:
+                message = strip_control_from_title(problem.message)
+                group = found.setdefault((health.name, problem.kind), {})
+                subject = problem.subject or problem.message
+                group[subject] = _Lines(message, f"resolved: {message}")
+        for path in health.missing_paths:
+            shown = strip_control_from_title(path)
+            lines = _Lines(f"waiting for log file: {shown}", f"log file appeared: {shown}")
+            found.setdefault((health.name, _MISSING), {})[path] = lines
+    return found
 
 
 class _ProblemGroup:
-    """The problems of one kind at one source, as far as they were told.
-
-    Each is known by what it is about, or by its sentence.
-    """
+    """The problems of one kind at one source, by subject, as far as they have been logged."""
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._standing: dict[str, str] = {}
-        self._told: dict[str, float] = {}
-        """When each was told that still stands, or that was told less than QUIET ago."""
-        self._more, self._more_said, self._more_at = 0, "", -inf
+        self._active: dict[str, _Lines] = {}
+        """Problems that were logged and still exist."""
+        self._logged_at: dict[str, float] = {}
+        """Active problems, and those that were logged less than REPEAT_INTERVAL ago."""
+        self._counted, self._count_logged_at = 0, -inf
+        self._count_lines = _Lines("", "")
+        """The last line about problems that are only counted, and how many it says they are."""
 
-    def hear(self, found: Mapping[str, str], mono: float, tell: Callable[..., object]) -> float:
-        """Compare with what was told, and tell the rest. found: what is the case now.
+    def drop_missing_from(self, found: Mapping[str, _Lines]) -> None:
+        """Forget active problems that are not in `found`, without a line in the log."""
+        self._active = {key: lines for key, lines in self._active.items() if key in found}
 
-        Returns when more may be told; inf if nothing waits for its time.
+    def update(
+        self, found: Mapping[str, _Lines], mono: float, write: Callable[..., object]
+    ) -> float:
+        """Log what has changed. found: the current problems. write: the log at the right level.
+
+        Returns when more may be logged; inf if nothing waits for that.
         """
-        for about in [about for about in self._standing if about not in found]:
-            self._end(self._standing.pop(about))
-        self._told = {
-            about: at
-            for about, at in self._told.items()
-            if about in self._standing or mono < at + QUIET
+        for subject in [subject for subject in self._active if subject not in found]:
+            self._log_resolved(self._active.pop(subject))
+        self._logged_at = {
+            subject: at
+            for subject, at in self._logged_at.items()
+            if subject in self._active or mono < at + REPEAT_INTERVAL
         }
-        self._standing = {about: found[about] for about in self._standing}
-        untold = [about for about in found if about not in self._standing]
-        new = [about for about in untold if about not in self._told]
-        room = max(0, LISTED_PER_KIND - len(self._told))
-        named, more = new[:room], new[room:]
-        if self._more and not more:
-            self._end(self._more_said)
-            self._more = 0
-        for about in named:
-            self._standing[about], self._told[about] = found[about], mono
-            tell(found[about], source=self._source)
-        grown = len(more) > self._more
-        if grown and mono >= self._more_at + QUIET:
-            self._more, self._more_at, grown = len(more), mono, False
-            self._more_said = f"{len(more)} more like this one: {found[more[0]]}"
-            tell(self._more_said, source=self._source)
-        if len(untold) == len(named):
+        self._active = {subject: found[subject] for subject in self._active}
+        unlogged = [subject for subject in found if subject not in self._active]
+        new = [subject for subject in unlogged if subject not in self._logged_at]
+        room = max(0, LISTED_PER_KIND - len(self._logged_at))
+        listed, counted = new[:room], new[room:]
+        if self._counted and not counted:
+            self._log_resolved(self._count_lines)
+            self._counted = 0
+        for subject in listed:
+            self._active[subject], self._logged_at[subject] = found[subject], mono
+            write(found[subject].begun, source=self._source)
+        has_more = len(counted) > self._counted
+        if has_more and mono >= self._count_logged_at + REPEAT_INTERVAL:
+            self._counted, self._count_logged_at, has_more = len(counted), mono, False
+            text = f"{len(counted)} more like this one: {found[counted[0]].begun}"
+            self._count_lines = _Lines(text, f"resolved: {text}")
+            write(text, source=self._source)
+        if len(unlogged) == len(listed):
             return inf
-        times = [at for about, at in self._told.items() if about not in self._standing]
-        return min([*times, *([self._more_at] if grown else [])], default=inf) + QUIET
+        times = [at for subject, at in self._logged_at.items() if subject not in self._active]
+        return min([*times, *([self._count_logged_at] if has_more else [])], default=inf) + (
+            REPEAT_INTERVAL
+        )
 
-    def _end(self, sentence: str) -> None:
-        over = f"over: {sentence}"
-        log.info(over, source=self._source)
+    def _log_resolved(self, lines: _Lines) -> None:
+        log.info(lines.resolved, source=self._source)

@@ -53,7 +53,9 @@ def build_status(state: State, now: Now, info: DaemonInfo) -> Json:
             for name, kind in info.trigger_types.items()
         },
         "socket": _trigger(SOCKET, _stats(state, SOCKET), pending=0),
-        "muted": {name: until for name, until in state.global_state.mutes.items() if until > now.wall},
+        "muted": {
+            name: until for name, until in state.global_state.mutes.items() if until > now.wall
+        },
         **_held_back(state, now),
         "sources": [_source(source) for source in info.sources],
         "incidents": [

@@ -1,4 +1,4 @@
-"""Telling systemd how we are: sd_notify is one datagram."""
+"""The notification protocol of systemd: sd_notify(3) is one datagram."""
 
 import os
 import socket
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def sd_notify(*lines: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Send lines such as "READY=1"; without $NOTIFY_SOCKET nothing is sent.
+    """Send lines such as "READY=1" to systemd; do nothing without $NOTIFY_SOCKET.
 
     Source: sd_notify(3). An address that begins with @ is in the abstract namespace.
     """
@@ -15,9 +15,9 @@ def sd_notify(*lines: str, environ: Mapping[str, str] = os.environ) -> None:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
         try:
-            channel.connect(address)
-            channel.send("\n".join(lines).encode())
+            sender.connect(address)
+            sender.send("\n".join(lines).encode())
         except OSError:
-            return  # systemd stopped listening; it will notice by itself
+            return  # systemd does not listen; it notices that by itself

@@ -176,12 +176,12 @@ async def test_a_gap_is_in_the_log_once_and_never_over(journal):
         await seen.until(lambda: seen.lines)
     journal.write("two", "three")
     journal.vacuum(2)
-    complaints = ProblemReporter()
+    reporter = ProblemReporter()
     with capture_logs() as logs:
         for _ in range(2):
             async with journal.running(trigger(), positions=seen.positions) as seen:
                 await seen.until(lambda seen=seen: seen.readings)
-                complaints.hear([seen.source.health()], 0)
+                reporter.update([seen.source.health()], 0)
     assert [line["event"][:35] for line in logs if line["log_level"] != "debug"] == [
         "the journal no longer has the entry"
     ]

@@ -53,7 +53,7 @@ def test_a_revoked_token_stops_sending_and_a_new_one_sets_all_going(running, pla
     assert first.time - written < 2
     wait_for(lambda: set(platform.delivered) == ids, what="all that waited")
     assert health(running) == {"success": True, "status": "ok"}
-    assert len([line for line in running.log.read_text().splitlines() if "wait" in line]) == 1
+    assert len([line for line in running.log.read_text().splitlines() if "sending paused" in line]) == 1
 
 
 def test_a_token_that_is_replaced_in_good_time_is_used_without_a_refusal(running, platform, token):

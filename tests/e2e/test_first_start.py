@@ -25,7 +25,9 @@ def test_a_log_that_is_not_there_yet_is_said_until_it_comes(daemon, tmp_path, pl
 
     def said(path):
         lines = one.log.read_text().splitlines()
-        return [line for line in lines if f"there is no {path} yet" in line]
+        return [
+            line for line in lines if f"log file: {path}" in line or f"appeared: {path}" in line
+        ]
 
     def awaited():
         [source] = one.ask("GET", "/v1/status")["sources"]
@@ -36,11 +38,11 @@ def test_a_log_that_is_not_there_yet_is_said_until_it_comes(daemon, tmp_path, pl
     assert awaited() == [paths[0], paths[2]]
     assert f"not there yet  {paths[0]}" in one.command("status").stdout
     append(tmp_path / "logs" / "app.log", "line")
-    wait_for(lambda: "over: " in said(paths[0])[-1])
+    wait_for(lambda: "log file appeared: " in said(paths[0])[-1])
     assert awaited() == [paths[2]]
     (tmp_path / "logs" / "later").mkdir()
     append(tmp_path / "logs" / "later" / "x.log", "line")
-    wait_for(lambda: "over: " in said(paths[2])[-1])
+    wait_for(lambda: "log file appeared: " in said(paths[2])[-1])
     assert awaited() == []
     (tmp_path / "logs" / "app.log").unlink()
     append(tmp_path / "logs" / "there.log", "line")

@@ -1,4 +1,4 @@
-"""What is wrong at the sources stands in status, and in the daemon's log once, and once its end."""
+"""Problems of sources are in the status, and in the daemon's log once, and once when resolved."""
 
 import os
 import shutil
@@ -13,8 +13,8 @@ ORDINARY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 """Takes from root the right to read what belongs to others."""
 
 
-class Complained:
-    """A daemon that may not read everything, over some folders of somebody else's."""
+class RestrictedDaemon:
+    """A daemon without root's right to read everything, and files of somebody else."""
 
     def __init__(self, make, folder, *paths):
         self.folder = folder
@@ -23,7 +23,7 @@ class Complained:
         self.daemon = make(config, through=ORDINARY)
 
     def log(self, name, mode):
-        """Make somebody's log."""
+        """Create a log that belongs to somebody else."""
         log = self.folder / "logs" / name
         append(log, "of old")
         log.chmod(mode)
@@ -31,7 +31,7 @@ class Complained:
         return log
 
     def logged(self, *words):
-        """List the lines of the daemon's log that have all these words."""
+        """Return the lines of the daemon's log that contain all these words."""
         lines = self.daemon.log.read_text().splitlines()
         return [line for line in lines if all(word in line for word in words)]
 
@@ -44,8 +44,8 @@ class Complained:
 
 
 @pytest.fixture
-def complained(daemon, tmp_path):
-    return lambda *paths: Complained(daemon, tmp_path, *paths)
+def restricted(daemon, tmp_path):
+    return lambda *paths: RestrictedDaemon(daemon, tmp_path, *paths)
 
 
 may_take_rights = pytest.mark.skipif(
@@ -54,13 +54,13 @@ may_take_rights = pytest.mark.skipif(
 
 
 @may_take_rights
-def test_a_log_that_may_not_be_read_is_told_once_and_its_end_once(complained, platform):
-    one = complained("*.log")
+def test_an_unreadable_log_is_logged_once_and_its_resolution_once(restricted, platform):
+    one = restricted("*.log")
     log, other = one.log("app.log", 0o600), one.log("other.log", 0o644)
     one.daemon.start()
-    sentence = f"{log} cannot be read, permission denied"
-    one.until_logged("[warning", sentence, "source=log")
-    assert [problem for problem in one.problems() if sentence in problem] == one.problems()
+    message = f"{log} cannot be read, permission denied"
+    one.until_logged("[warning", message, "source=log")
+    assert [problem for problem in one.problems() if message in problem] == one.problems()
     assert f"{log} cannot be read" in one.daemon.command("status").stdout
     for number in range(5):
         append(other, f"line {number}")
@@ -68,20 +68,20 @@ def test_a_log_that_may_not_be_read_is_told_once_and_its_end_once(complained, pl
     assert one.daemon.ask("POST", "/v1/reload")["reloaded"]
     append(other, "line after the reload")
     wait_for(lambda: len(platform.delivered) == 6)
-    assert len(one.logged(sentence)) == 1
+    assert len(one.logged(message)) == 1
     log.chmod(0o644)
-    one.until_logged("[info", f"over: {sentence}")
+    one.until_logged("[info", f"resolved: {message}")
     assert one.problems() == []
     append(log, "line")
     wait_for(lambda: len(platform.delivered) == 7)
-    assert len(one.logged(sentence)) == 2
+    assert len(one.logged(message)) == 2
     assert one.daemon.stop() == 0
-    assert len(one.logged(sentence)) == 2
+    assert len(one.logged(message)) == 2
 
 
 @may_take_rights
-def test_a_closed_folder_and_a_fifo_are_told_with_the_mend(complained):
-    one = complained("closed/app.log", "fifo.log")
+def test_a_closed_directory_and_a_fifo_are_logged_with_the_fix(restricted):
+    one = restricted("closed/app.log", "fifo.log")
     closed, fifo = one.folder / "logs" / "closed", one.folder / "logs" / "fifo.log"
     closed.mkdir(mode=0o700)
     os.chown(closed, SOMEBODY, SOMEBODY)
@@ -90,13 +90,13 @@ def test_a_closed_folder_and_a_fifo_are_told_with_the_mend(complained):
     one.until_logged("[warning", f"{closed} cannot be listed", "r-x on it")
     one.until_logged("[warning", f"{fifo} is a FIFO", "name the log files themselves in paths")
     fifo.unlink()
-    one.until_logged("[info", f"over: {fifo} is a FIFO")
+    one.until_logged("[info", f"resolved: {fifo} is a FIFO")
     assert len(one.problems()) == 1
 
 
 @may_take_rights
-def test_of_many_files_some_are_named_and_the_others_counted(complained):
-    one = complained("*.log")
+def test_of_many_files_some_are_listed_and_the_others_counted(restricted):
+    one = restricted("*.log")
     logs = [one.log(f"{number}.log", 0o600) for number in range(50)]
     one.daemon.start()
     one.until_logged("[warning", "30 more like this one")
@@ -104,12 +104,12 @@ def test_of_many_files_some_are_named_and_the_others_counted(complained):
     assert one.problems()[20:] == ["and 30 more like these"]
     for log in logs:
         log.chmod(0o644)
-    wait_for(lambda: len(one.logged("[info", "over: ")) == 21, 5, one.daemon.log.read_text)
-    assert one.logged("[info", "over: 30 more like this one")
+    wait_for(lambda: len(one.logged("[info", "resolved: ")) == 21, 5, one.daemon.log.read_text)
+    assert one.logged("[info", "resolved: 30 more like this one")
     assert len(one.logged("cannot be read")) == 42
 
 
-def test_a_source_that_watches_nothing_is_told_as_an_error(daemon, tmp_path):
+def test_a_source_that_watches_nothing_is_logged_as_an_error(daemon, tmp_path):
     nowhere = tmp_path / "bin"
     nowhere.mkdir()
     config = "[triggers.j]\ntype = 'log'\njournal = '*'\npatterns = 'x'\n"

@@ -1,4 +1,4 @@
-"""Why there was or was no push: each match's line and group stand beside what became of it."""
+"""The explanation of a trigger lists each match's line and group with what happened to it."""
 
 import time
 from dataclasses import replace
@@ -19,17 +19,17 @@ def run(budget=1000, **shape):
 
 
 def steps(history, trigger="app"):
-    told = explain_trigger(history.state, history.now, trigger, "log")
-    return [(step["did"], step.get("group"), step.get("line")) for step in told["trail"]]
+    explanation = explain_trigger(history.state, history.now, trigger, "log")
+    return [(step["did"], step.get("group"), step.get("line")) for step in explanation["trail"]]
 
 
-def test_what_is_told_at_once_names_line_and_group():
+def test_an_immediate_notification_has_line_and_group():
     history = run(debounce=0.0, cooldown=0.0)
     history.feed(match("app", "db", line="ERROR one"))
     assert steps(history) == [("queued", ["db"], "ERROR one")]
 
 
-def test_what_waits_and_is_then_told():
+def test_a_debounced_match_waits_and_is_then_queued():
     history = run(debounce=2.0)
     history.feed(match("app", "db", line="ERROR one"))
     history.sleep(3.0)
@@ -38,7 +38,7 @@ def test_what_waits_and_is_then_told():
     assert steps(history)[-1] == ("cooling", ["db"], "ERROR two")
 
 
-def test_what_is_muted_or_over_the_budget():
+def test_muted_matches_and_matches_over_the_budget():
     history = run(debounce=0.0, cooldown=0.0, budget=1)
     history.feed(match("app", "db", line="ERROR one"), match("app", "web", line="ERROR two"))
     history.feed(Muted("app", 60.0), match("app", "db", line="ERROR three"))
@@ -49,7 +49,7 @@ def test_what_is_muted_or_over_the_budget():
     ]
 
 
-def test_a_message_is_named_by_its_title():
+def test_a_message_has_its_title_as_the_line():
     history = run()
     history.submit("Build finished", priority=Priority.URGENT)
     history.feed(Muted("", 60.0))
@@ -61,12 +61,12 @@ def test_a_message_is_named_by_its_title():
 
 
 @pytest.mark.parametrize("threshold", [2, 5])
-def test_what_stays_below_the_threshold_says_how_many_there_are(threshold):
+def test_matches_below_the_threshold_have_their_count(threshold):
     history = run(threshold=threshold, window=60.0)
     history.feed(match("app", line="ERROR one"))
-    told = explain_trigger(history.state, history.now, "app", "log")
-    assert told["trail"][0]["detail"] == f"1 of {threshold} within 60 s"
-    assert told["groups"][0]["below_threshold"] == 1
+    explanation = explain_trigger(history.state, history.now, "app", "log")
+    assert explanation["trail"][0]["detail"] == f"1 of {threshold} within 60 s"
+    assert explanation["groups"][0]["below_threshold"] == 1
 
 
 def test_the_trail_survives_a_restart_and_is_bounded():
@@ -81,7 +81,7 @@ def test_the_trail_survives_a_restart_and_is_bounded():
     assert before[-1][2] == "line 49"
 
 
-def test_a_person_reads_what_was_done_until_when_and_what_is_pending(monkeypatch):
+def test_the_command_prints_what_was_done_until_when_and_what_is_pending(monkeypatch):
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     history = run(debounce=0.0, cooldown=300.0)

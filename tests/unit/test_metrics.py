@@ -1,4 +1,4 @@
-"""Prometheus' own parser reads what we write, and finds the figures of the status."""
+"""Prometheus' own parser reads the metrics and finds the figures of the status."""
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -9,7 +9,7 @@ from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import GlobalState
 from notifyd.telemetry.delivery_log import DeliveryReporter
 from notifyd.telemetry.metrics import render_metrics
-from notifyd.telemetry.status import build_status
+from notifyd.telemetry.status import DaemonInfo, build_status
 from support.histories import History, match
 
 
@@ -18,30 +18,29 @@ def metrics(**known):
     run.feed(match("app"), match("app"), match("app"))
     run.sleep(10)
     run.submit("a", delay=60.0)
-    herald = DeliveryReporter()
-    herald.record(Outcome("x", OutcomeKind.RETRY, cause="http_503"), 0.0)
-    if gate := known.pop("gate", None):
-        run.state.global_state = GlobalState(send_state=gate)
-    status = build_status(
-        run.state,
-        run.now,
+    reporter = DeliveryReporter()
+    reporter.record(Outcome("x", OutcomeKind.RETRY, cause="http_503"), 0.0)
+    if send_state := known.pop("send_state", None):
+        run.state.global_state = GlobalState(send_state=send_state)
+    info = DaemonInfo(
         **{
-            "trouble": "",
+            "store_error": "",
             "sources": [
                 SourceHealth(
                     "log", 3, (Problem("file", "one"),), timed_out={"app": 2}, dropped={"app": 7}
                 )
             ],
-            "triggers": {"app": "log"},
-            "token_source": "a file",
+            "trigger_types": {"app": "log"},
+            "token_name": "a file",
             "token_problem": "",
-            "url": "http://localhost",
+            "api_url": "http://localhost",
             "uptime": 5.0,
             "reload_error": "",
-            "herald": herald.described(),
+            "delivery": reporter.summary(),
             **known,
         },
     )
+    status = build_status(run.state, run.now, info)
     families = text_string_to_metric_families(render_metrics(status).decode())
     return {
         (sample.name, *sample.labels.values()): sample.value
@@ -50,7 +49,7 @@ def metrics(**known):
     }
 
 
-def test_what_was_counted_is_there_by_its_usual_names():
+def test_counters_and_gauges_have_their_names():
     found = metrics()
     assert found["notifyd_matches_total", "app"] == 3
     assert found["notifyd_notifications_total", "app"] == 1
@@ -66,9 +65,11 @@ def test_what_was_counted_is_there_by_its_usual_names():
     assert found["process_open_fds",] > 0
 
 
-def test_trouble_is_there_in_words_out_of_fixed_sets():
-    gate = SendState(SendStatus.REFUSED, "the send token was refused (401: secret)", "http_401")
-    found = metrics(gate=gate, trouble="the disk is full", reload_error="wrong")
+def test_errors_appear_as_words_from_fixed_sets():
+    send_state = SendState(
+        SendStatus.REFUSED, "the send token was refused (401: secret)", "http_401"
+    )
+    found = metrics(send_state=send_state, store_error="the disk is full", reload_error="wrong")
     assert found["notifyd_delivery_state", "refused"] == 1
     assert found["notifyd_delivery_state", "ok"] == 0
     assert found["notifyd_token_state", "refused"] == 1
@@ -78,7 +79,7 @@ def test_trouble_is_there_in_words_out_of_fixed_sets():
     assert not any("secret" in str(key) or "disk" in str(key) for key in found)
 
 
-def test_without_trouble_there_is_no_cause():
+def test_there_is_no_cause_while_sending_works():
     found = metrics()
     assert found["notifyd_store_ok",] == 1
     assert not [key for key in found if key[0] == "notifyd_delivery_trouble"]

@@ -1,4 +1,4 @@
-"""The daemon's log hears of a source's problem once, and once of its end, and nothing floods it."""
+"""A source's problem is logged once, and once when it is resolved; nothing floods the log."""
 
 from math import inf
 
@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from notifyd.model.health import LISTED_PER_KIND, Problem, SourceHealth
-from notifyd.telemetry.problem_log import QUIET, ProblemReporter
+from notifyd.telemetry.problem_log import REPEAT_INTERVAL, ProblemReporter
 
 
 @pytest.fixture
@@ -15,11 +15,11 @@ def lines():
         yield captured
 
 
-def health(*sentences, name="log", **keys):
-    return SourceHealth(name, 1, tuple(Problem("file", sentence) for sentence in sentences), **keys)
+def health(*messages, name="log", **keys):
+    return SourceHealth(name, 1, tuple(Problem("file", message) for message in messages), **keys)
 
 
-def told(lines):
+def logged(lines):
     return [(line["log_level"], line["event"]) for line in lines]
 
 
@@ -27,138 +27,169 @@ def files(start, end):
     return [f"{number:04}.log cannot be read" for number in range(start, end)]
 
 
-def test_a_problem_is_told_once_and_its_end_once(lines):
-    complaints = ProblemReporter()
+def test_a_problem_is_logged_once_and_its_resolution_once(lines):
+    reporter = ProblemReporter()
     for second in range(1000):
-        assert complaints.hear([health("a is a FIFO")], second) == inf
+        assert reporter.update([health("a is a FIFO")], second) == inf
     for second in range(1000, 2000):
-        assert complaints.hear([health()], second) == inf
-    assert told(lines) == [("warning", "a is a FIFO"), ("info", "over: a is a FIFO")]
+        assert reporter.update([health()], second) == inf
+    assert logged(lines) == [("warning", "a is a FIFO"), ("info", "resolved: a is a FIFO")]
     assert {line["source"] for line in lines} == {"log"}
 
 
-def test_figures_that_change_are_no_news_and_the_last_ones_are_said_at_the_end(lines):
-    complaints = ProblemReporter()
+def test_changing_figures_are_not_logged_and_the_last_ones_are_in_the_resolution(lines):
+    reporter = ProblemReporter()
     for count in range(1, 100):
         late = Problem("undecided", f"t: {count} lines", subject="t")
-        complaints.hear([SourceHealth("log", 1, (late,))], count)
-    complaints.hear([health()], 100)
-    assert told(lines) == [("warning", "t: 1 lines"), ("info", "over: t: 99 lines")]
+        reporter.update([SourceHealth("log", 1, (late,))], count)
+    reporter.update([health()], 100)
+    assert logged(lines) == [("warning", "t: 1 lines"), ("info", "resolved: t: 99 lines")]
 
 
-def test_what_comes_and_goes_is_told_once_in_a_while(lines):
-    complaints = ProblemReporter()
-    for second in range(int(QUIET)):
-        complaints.hear([health("a")] if second % 2 else [health()], second)
-    assert told(lines) == [("warning", "a"), ("info", "over: a")]
+def test_a_problem_that_comes_and_goes_is_logged_once_per_interval(lines):
+    reporter = ProblemReporter()
+    for second in range(int(REPEAT_INTERVAL)):
+        reporter.update([health("a")] if second % 2 else [health()], second)
+    assert logged(lines) == [("warning", "a"), ("info", "resolved: a")]
 
 
-def test_what_came_again_and_stays_is_told_when_it_was_quiet_for_long_enough(lines):
-    complaints = ProblemReporter()
-    complaints.hear([health("a")], 0)
-    complaints.hear([health()], 1)
-    assert complaints.hear([health("a")], 2) == QUIET
+def test_a_problem_that_returns_and_stays_is_logged_after_the_interval(lines):
+    reporter = ProblemReporter()
+    reporter.update([health("a")], 0)
+    reporter.update([health()], 1)
+    assert reporter.update([health("a")], 2) == REPEAT_INTERVAL
     assert len(lines) == 2
-    assert complaints.hear([health("a")], QUIET) == inf
-    assert told(lines)[2:] == [("warning", "a")]
+    assert reporter.update([health("a")], REPEAT_INTERVAL) == inf
+    assert logged(lines)[2:] == [("warning", "a")]
 
 
-def test_of_many_alike_some_are_named_and_the_others_counted(lines):
-    complaints = ProblemReporter()
+def test_of_many_similar_problems_some_are_listed_and_the_others_counted(lines):
+    reporter = ProblemReporter()
     many = files(0, 1000)
     for second in range(100):
-        complaints.hear([health(*many)], second)
-    assert told(lines)[:LISTED_PER_KIND] == [
-        ("warning", sentence) for sentence in many[:LISTED_PER_KIND]
+        reporter.update([health(*many)], second)
+    assert logged(lines)[:LISTED_PER_KIND] == [
+        ("warning", message) for message in many[:LISTED_PER_KIND]
     ]
-    [(level, more)] = told(lines)[LISTED_PER_KIND:]
+    [(level, more)] = logged(lines)[LISTED_PER_KIND:]
     assert (level, more) == ("warning", f"980 more like this one: {many[LISTED_PER_KIND]}")
-    complaints.hear([health()], 100)
-    over = [line["event"] for line in lines if line["log_level"] == "info"]
-    assert sorted(over) == sorted(f"over: {said}" for said in [*many[:LISTED_PER_KIND], more])
+    reporter.update([health()], 100)
+    resolved = [line["event"] for line in lines if line["log_level"] == "info"]
+    assert sorted(resolved) == sorted(
+        f"resolved: {said}" for said in [*many[:LISTED_PER_KIND], more]
+    )
 
 
-def test_many_that_end_one_by_one_do_not_flood_and_who_is_left_is_named_at_last(lines):
-    complaints = ProblemReporter()
+def test_many_that_are_resolved_one_by_one_do_not_flood_and_the_last_is_listed(lines):
+    reporter = ProblemReporter()
     many = files(0, 200)
     for number in range(199):
-        complaints.hear([health(*many[number:])], number)
+        reporter.update([health(*many[number:])], number)
     assert len(lines) <= 2 * (LISTED_PER_KIND + 1)
-    again = complaints.hear([health(many[-1])], 199)
-    assert again <= 199 + QUIET
-    complaints.hear([health(many[-1])], again)
-    assert told(lines)[-1] == ("warning", many[-1])
+    next_update = reporter.update([health(many[-1])], 199)
+    assert next_update <= 199 + REPEAT_INTERVAL
+    reporter.update([health(many[-1])], next_update)
+    assert logged(lines)[-1] == ("warning", many[-1])
 
 
-def test_ever_new_ones_do_not_flood_and_are_counted_once_in_a_while(lines):
-    complaints = ProblemReporter()
+def test_ever_new_problems_do_not_flood_and_are_counted_once_per_interval(lines):
+    reporter = ProblemReporter()
     for second in range(3600):
-        complaints.hear([health(*files(second, second + 50))], second)
-    assert len(lines) <= (3600 / QUIET + 1) * 2 * (LISTED_PER_KIND + 1)
+        reporter.update([health(*files(second, second + 50))], second)
+    assert len(lines) <= (3600 / REPEAT_INTERVAL + 1) * 2 * (LISTED_PER_KIND + 1)
 
 
-def test_more_of_a_crowd_are_told_after_a_while(lines):
-    complaints = ProblemReporter()
-    complaints.hear([health(*files(0, LISTED_PER_KIND + 1))], 0)
-    again = complaints.hear([health(*files(0, LISTED_PER_KIND + 5))], 1)
-    assert again == QUIET
-    complaints.hear([health(*files(0, LISTED_PER_KIND + 5))], again)
-    assert [event[:16] for _, event in told(lines)[LISTED_PER_KIND:]] == [
+def test_a_growing_number_is_logged_after_the_interval(lines):
+    reporter = ProblemReporter()
+    reporter.update([health(*files(0, LISTED_PER_KIND + 1))], 0)
+    next_update = reporter.update([health(*files(0, LISTED_PER_KIND + 5))], 1)
+    assert next_update == REPEAT_INTERVAL
+    reporter.update([health(*files(0, LISTED_PER_KIND + 5))], next_update)
+    assert [event[:16] for _, event in logged(lines)[LISTED_PER_KIND:]] == [
         "1 more like this",
         "5 more like this",
     ]
 
 
-def test_many_of_one_kind_hide_none_of_another(lines):
+def test_many_problems_of_one_kind_hide_none_of_another(lines):
     problems = (
-        *(Problem("file", sentence) for sentence in files(0, 99)),
+        *(Problem("file", message) for message in files(0, 99)),
         Problem("inotify", "limit"),
     )
-    ProblemReporter().hear([SourceHealth("log", 1, problems)], 0)
-    assert ("warning", "limit") in told(lines)
+    ProblemReporter().update([SourceHealth("log", 1, problems)], 0)
+    assert ("warning", "limit") in logged(lines)
     assert "limit" in SourceHealth("log", 1, problems).messages
 
 
-def test_a_source_that_is_down_is_an_error_and_keeps_the_problems_it_had(lines):
-    complaints = ProblemReporter()
-    complaints.hear([health("a")], 0)
+def test_a_dead_source_is_an_error_and_keeps_its_problems(lines):
+    reporter = ProblemReporter()
+    reporter.update([health("a")], 0)
     down = SourceHealth("log", 0, (Problem("stopped", "it failed"),), dead=True)
-    complaints.hear([down], 1)
-    complaints.hear([health("a")], 2)
-    assert told(lines) == [("warning", "a"), ("error", "it failed"), ("info", "over: it failed")]
+    reporter.update([down], 1)
+    reporter.update([health("a")], 2)
+    assert logged(lines) == [
+        ("warning", "a"),
+        ("error", "it failed"),
+        ("info", "resolved: it failed"),
+    ]
 
 
-def test_a_reload_repeats_nothing_and_ends_what_is_not_watched_any_more(lines):
-    complaints = ProblemReporter()
-    complaints.hear([health("a"), health("b", name="file")], 0)
-    complaints.hear([health(ready=False)], 1)
-    complaints.hear([health("a")], 2)
-    assert told(lines)[2:] == [("info", "over: b")]
+def test_a_reload_repeats_nothing_and_resolves_what_is_no_longer_watched(lines):
+    reporter = ProblemReporter()
+    reporter.update([health("a"), health("b", name="file")], 0)
+    reporter.update([health(ready=False)], 1)
+    reporter.update([health("a")], 2)
+    assert logged(lines)[2:] == [("info", "resolved: b")]
 
 
-def test_a_name_with_line_breaks_forges_no_line(lines):
-    ProblemReporter().hear([health("/tmp/a\n<2>all is well\x1b[2J\udc80 cannot be read")], 0)
-    [(_, event)] = told(lines)
+def test_a_file_name_with_line_breaks_forges_no_line(lines):
+    ProblemReporter().update([health("/tmp/a\n<2>all is well\x1b[2J\udc80 cannot be read")], 0)
+    [(_, event)] = logged(lines)
     assert event.isprintable()
 
 
 def test_status_lists_a_bounded_number_of_each_kind():
-    sentences = health(*files(0, 1000)).messages
-    assert sentences == [*files(0, LISTED_PER_KIND), "and 980 more like these"]
+    messages = health(*files(0, 1000)).messages
+    assert messages == [*files(0, LISTED_PER_KIND), "and 980 more like these"]
 
 
-def test_what_happened_and_was_told_by_its_source_is_in_status_alone(lines):
+def test_a_problem_that_its_source_has_logged_is_only_in_the_status(lines):
     happened = SourceHealth(
         "journal", 1, (Problem("lost", "t: 3 lost", subject="t", already_logged=True),)
     )
-    ProblemReporter().hear([happened], 0)
+    ProblemReporter().update([happened], 0)
     assert (lines, happened.messages) == ([], ["t: 3 lost"])
 
 
-def test_what_is_not_there_yet_is_told_once_and_is_no_problem(lines):
-    complaints = ProblemReporter()
+def missing(*paths, **keys):
+    return SourceHealth("log", 0, missing_paths=paths, **keys)
+
+
+def test_a_missing_log_file_is_logged_once_and_is_no_problem(lines):
+    reporter = ProblemReporter()
     for second in range(10):
-        complaints.hear([SourceHealth("log", 0, missing_paths=("/var/log/app.log",))], second)
-    complaints.hear([SourceHealth("log", 1)], 10)
-    sentence = "there is no /var/log/app.log yet: it is read when it comes"
-    assert told(lines) == [("info", sentence), ("info", f"over: {sentence}")]
+        reporter.update([missing("/var/log/app.log")], second)
+    reporter.update([missing()], 10)
+    assert logged(lines) == [
+        ("info", "waiting for log file: /var/log/app.log"),
+        ("info", "log file appeared: /var/log/app.log"),
+    ]
+
+
+def test_a_reload_that_removes_a_missing_path_does_not_report_that_it_appeared(lines):
+    reporter = ProblemReporter()
+    reporter.update([missing("/a.log", "/b.log")], 0)
+    reporter.pipeline_started()
+    reporter.update([missing(ready=False)], 1)
+    reporter.update([missing("/a.log")], 2)
+    assert len(lines) == 2
+    reporter.update([missing()], 3)
+    assert logged(lines)[2:] == [("info", "log file appeared: /a.log")]
+
+
+def test_a_reload_without_the_source_reports_nothing_of_its_missing_paths(lines):
+    reporter = ProblemReporter()
+    reporter.update([missing("/a.log")], 0)
+    reporter.pipeline_started()
+    reporter.update([], 1)
+    assert len(lines) == 1
