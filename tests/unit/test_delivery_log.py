@@ -74,7 +74,7 @@ def test_similar_failures_are_logged_once_and_later_with_their_number(lines):
     assert reporter.summary()["last_failed"] is None
 
 
-def test_notifications_that_reach_nobody_are_logged(lines):
+def test_notifications_that_reach_no_device_are_logged(lines):
     reporter = DeliveryReporter()
     reporter.report_sending(SendState(no_device_reason="no device is registered"), 0)
     reporter.report_sending(FINE, 1)
