@@ -19,8 +19,8 @@ from typing import Any
 
 import structlog
 
-from notifyd.api.unix import UnixListener
 from notifyd.api.server import serve
+from notifyd.api.unix import UnixListener
 from notifyd.config.load import load
 from notifyd.config.paths import socket_path, state_dir
 from notifyd.config.settings import Settings

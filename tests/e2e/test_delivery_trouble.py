@@ -53,7 +53,10 @@ def test_a_revoked_token_stops_sending_until_there_is_a_new_one(running, platfor
     assert first.time - written < 2
     wait_for(lambda: set(platform.delivered) == ids, what="everything that was queued")
     assert health(running) == {"success": True, "status": "ok"}
-    assert len([line for line in running.log.read_text().splitlines() if "sending paused" in line]) == 1
+    assert (
+        len([line for line in running.log.read_text().splitlines() if "sending paused" in line])
+        == 1
+    )
 
 
 def test_a_token_replaced_before_its_revocation_is_used_without_a_refusal(running, platform, token):
