@@ -1,6 +1,6 @@
-"""The command line's way to the daemon: one HTTP request over the Unix socket.
+"""Requests to the daemon, over its Unix socket.
 
-Every command waits for these imports, so they are few.
+Every command waits for these imports, so there are few.
 """
 
 import json
@@ -11,22 +11,21 @@ from time import monotonic
 
 from notifyd.model.errors import AnswerError, UnreachableError
 
-HTTP_ERRORS = 400
+_FIRST_ERROR_STATUS = 400
 _CHUNK = 1 << 16
-_LARGEST_ANSWER = 64 << 20
-_RESTART = "start it with `notifyd run` or `systemctl start notifyd`, or name its --socket"
+_LARGEST_RESPONSE = 64 << 20
+_START = "start it with `notifyd run` or `systemctl start notifyd`, or name its --socket"
 
 
-def places(explicit: str | None = None) -> list[str]:
-    """List where the daemon's socket may be: what was named alone, else the usual paths."""
+def socket_paths(explicit: str | None = None) -> list[str]:
+    """Return where the daemon's socket may be: the path that was named, else the usual ones."""
     if named := explicit or os.environ.get("NOTIFYD_SOCK"):
         return [named]
     home = os.path.expanduser("~")  # noqa: PTH111 - pathlib costs as much as the rest
     state = os.environ.get("XDG_STATE_HOME") or f"{home}/.local/state"
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    usual = [f"{runtime}/notifyd.sock"] if runtime else []
-    usual += [f"{state}/notifyd/notifyd.sock", "/run/notifyd/notifyd.sock"]
-    return usual
+    paths = [f"{runtime}/notifyd.sock"] if runtime else []
+    return [*paths, f"{state}/notifyd/notifyd.sock", "/run/notifyd/notifyd.sock"]
 
 
 def send_request(
@@ -37,9 +36,10 @@ def send_request(
     socket_path: str | None = None,
     within: float = 10.0,
 ) -> tuple[int, dict[str, object]]:
-    """Make one request and read its JSON answer; returns the HTTP status and the object.
+    """Send one request and return the HTTP status and the JSON object of the response.
 
-    UnreachableError: nobody answers, in `within` seconds. AnswerError: the daemon says no.
+    within: seconds. UnreachableError: no daemon answers in time. AnswerError: the response is an
+    error.
     """
     payload = (
         b"" if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
@@ -51,14 +51,15 @@ def send_request(
     if body is not None:
         head += "Content-Type: application/json\r\n"
     deadline = monotonic() + within
-    with _connected(places(socket_path), deadline) as sock:
-        status, answer = _answer(_exchanged(sock, head.encode() + b"\r\n" + payload, deadline))
-    if status >= HTTP_ERRORS or answer.get("success") is not True:
-        raise AnswerError(status, answer)
-    return status, answer
+    with _connect(socket_paths(socket_path), deadline) as sock:
+        raw = _exchange(sock, head.encode() + b"\r\n" + payload, deadline)
+    status, response = _parse_response(raw)
+    if status >= _FIRST_ERROR_STATUS or response.get("success") is not True:
+        raise AnswerError(status, response)
+    return status, response
 
 
-def _connected(paths: list[str], deadline: float) -> socket.socket:
+def _connect(paths: list[str], deadline: float) -> socket.socket:
     forbidden = ""
     for path in paths:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -73,16 +74,16 @@ def _connected(paths: list[str], deadline: float) -> socket.socket:
             return sock
         sock.close()
     if forbidden:
-        raise UnreachableError(_no_right(forbidden))
-    raise UnreachableError(f"no notifyd answers on {' or '.join(paths)}: {_RESTART}.")
+        raise UnreachableError(_explain_permission(forbidden))
+    raise UnreachableError(f"no notifyd answers on {' or '.join(paths)}; {_START}")
 
 
-def _no_right(path: str) -> str:
-    """Say who may connect, where that can be seen."""
+def _explain_permission(path: str) -> str:
+    """Say which group may connect, where that can be read."""
     try:
         gid = os.stat(path).st_gid  # noqa: PTH116 - as above
     except OSError:
-        return f"you may not reach {path}: its folder is closed to you; run this as its owner."
+        return f"permission denied for the directory of {path}; run this as its owner"
     import grp  # noqa: PLC0415 - only on this path
 
     try:
@@ -90,54 +91,54 @@ def _no_right(path: str) -> str:
     except KeyError:
         group = str(gid)
     return (
-        f"you may not connect to {path}: it is for the group {group}; "
-        f"join it with `usermod -aG {group} $USER` and log in again, or run this as root."
+        f"permission denied for {path}: it is for the group {group}; "
+        f"join it with `usermod -aG {group} $USER` and log in again, or run this as root"
     )
 
 
-def _exchanged(sock: socket.socket, request: bytes, deadline: float) -> bytes:
-    answer = bytearray()
+def _exchange(sock: socket.socket, request: bytes, deadline: float) -> bytes:
+    response = bytearray()
     try:
-        # The daemon may have answered before it had read everything.
+        # The daemon may answer before it has read everything.
         with suppress(BrokenPipeError, ConnectionResetError):
             sock.sendall(request)
         while True:
             sock.settimeout(max(deadline - monotonic(), 0.01))
             if not (chunk := sock.recv(_CHUNK)):
                 break
-            answer += chunk
-            if len(answer) > _LARGEST_ANSWER:
+            response += chunk
+            if len(response) > _LARGEST_RESPONSE:
                 break
     except TimeoutError:
         raise UnreachableError(
-            "the daemon did not answer in time: look at `notifyd status` and its log."
+            "the daemon did not answer in time; see `notifyd status` and its log"
         ) from None
     except OSError as error:
-        if not answer:
-            raise UnreachableError(f"the daemon closed the connection: {error.strerror}.") from None
-    return bytes(answer)
+        if not response:
+            raise UnreachableError(f"the daemon closed the connection: {error.strerror}") from None
+    return bytes(response)
 
 
-def _answer(raw: bytes) -> tuple[int, dict[str, object]]:
-    """Take an answer apart; `Connection: close` makes it end where the stream ends."""
+def _parse_response(raw: bytes) -> tuple[int, dict[str, object]]:
+    """Split a response; with `Connection: close` it ends where the stream ends."""
     head, found, body = raw.partition(b"\r\n\r\n")
     while found and head.startswith(b"HTTP/1.1 100"):
         head, found, body = body.partition(b"\r\n\r\n")
     try:
         status = int(head.split(b" ", 2)[1])
         if b"\r\ntransfer-encoding: chunked" in head.lower():
-            body = _joined(body)
-        answer = json.loads(body)
+            body = _join_chunks(body)
+        response = json.loads(body)
     except (ValueError, IndexError):
         raise UnreachableError(
-            "what answers on the socket is no notifyd, or it stopped in mid-answer: "
-            "look at its log and try again."
+            "the socket's response is not notifyd's, or it is incomplete; "
+            "see the daemon's log and try again"
         ) from None
-    return status, answer if isinstance(answer, dict) else {}
+    return status, response if isinstance(response, dict) else {}
 
 
-def _joined(body: bytes) -> bytes:
-    """Put a chunked body together; ValueError when it is cut short."""
+def _join_chunks(body: bytes) -> bytes:
+    """Join a chunked body; ValueError when it is incomplete."""
     parts: list[bytes] = []
     while True:
         line, found, body = body.partition(b"\r\n")
@@ -145,6 +146,6 @@ def _joined(body: bytes) -> bytes:
         if not size:
             return b"".join(parts)
         if not found or len(body) < size:
-            raise ValueError("cut short")
+            raise ValueError("incomplete")
         parts.append(body[:size])
         body = body[size + 2 :]

@@ -12,12 +12,12 @@ from aiohttp import web
 
 from notifyd.http.aiohttp_internals import RequestProtocol, has_begun_response
 from notifyd.http.errors import HttpError, bad_request, internal_error, printable
-from notifyd.http.open_connections import Client, ConnectionLimits, OpenConnections
+from notifyd.http.open_connections import ConnectedClient, ConnectionLimits, OpenConnections
 from notifyd.http.responses import error_response, raw_error_response
 
 log = structlog.get_logger()
 
-C = TypeVar("C", bound=Client)
+C = TypeVar("C", bound=ConnectedClient)
 
 _OPTIONS: dict[str, Any] = {"access_log": None, "auto_decompress": False}
 

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 _IPV6_PREFIX = 64
 
 
-class Client(Protocol):
+class ConnectedClient(Protocol):
     """Who is at the other end of a connection."""
 
     @property
@@ -50,9 +50,9 @@ class RemoteClient:
         return False
 
 
-class Connection(Protocol):
+class EvictableConnection(Protocol):
     @property
-    def client(self) -> Client: ...
+    def client(self) -> ConnectedClient: ...
 
     def evict(self) -> None:
         """Close this connection; it calls `OpenConnections.remove` later."""
@@ -90,7 +90,7 @@ class _Share:
 
     open: int = 0
     stalled: int = 0
-    waiting: dict[Connection, None] = field(default_factory=dict)
+    waiting: dict[EvictableConnection, None] = field(default_factory=dict)
 
 
 class OpenConnections:
@@ -105,7 +105,7 @@ class OpenConnections:
         self._shares: dict[Hashable, _Share] = {}
         self._count = 0
 
-    def make_room(self, client: Client) -> bool:
+    def make_room(self, client: ConnectedClient) -> bool:
         """Return whether one more may be opened, after evicting one that waits if need be.
 
         Over its own limit a client gives way itself, over the limit of all the client with most.
@@ -121,14 +121,14 @@ class OpenConnections:
         waiting = [share for share in self._shares.values() if share.waiting]
         return bool(waiting) and self._evict_from(max(waiting, key=lambda share: share.open))
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: EvictableConnection) -> None:
         """Count a new connection, which waits for its first request."""
         share = self._shares.setdefault(connection.client.share_key, _Share())
         share.open += 1
         share.waiting[connection] = None
         self._count += 1
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: EvictableConnection) -> None:
         key = connection.client.share_key
         share = self._shares[key]
         share.waiting.pop(connection, None)
@@ -137,21 +137,21 @@ class OpenConnections:
         if not share.open:
             del self._shares[key]
 
-    def set_working(self, connection: Connection) -> None:
+    def set_working(self, connection: EvictableConnection) -> None:
         self._shares[connection.client.share_key].waiting.pop(connection, None)
 
-    def set_waiting(self, connection: Connection) -> None:
+    def set_waiting(self, connection: EvictableConnection) -> None:
         waiting = self._shares[connection.client.share_key].waiting
         waiting.pop(connection, None)
         waiting[connection] = None
 
-    def add_stalled(self, client: Client) -> bool:
+    def add_stalled(self, client: ConnectedClient) -> bool:
         """Count a response that is not read; returns whether the client may have one more."""
         share = self._shares[client.share_key]
         share.stalled += 1
         return share.stalled <= self._limits.stalled
 
-    def remove_stalled(self, client: Client) -> None:
+    def remove_stalled(self, client: ConnectedClient) -> None:
         self._shares[client.share_key].stalled -= 1
 
     def _evict_from(self, share: _Share) -> bool:

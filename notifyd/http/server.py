@@ -12,11 +12,11 @@ from aiohttp import web
 
 from notifyd.http.connection import BoundedConnection
 from notifyd.http.errors import to_http_error
-from notifyd.http.open_connections import Client, ConnectionLimits, OpenConnections
+from notifyd.http.open_connections import ConnectedClient, ConnectionLimits, OpenConnections
 from notifyd.http.responses import error_response
 from notifyd.model.errors import NotifydError
 
-C = TypeVar("C", bound=Client)
+C = TypeVar("C", bound=ConnectedClient)
 
 RequestHandler = Callable[[web.BaseRequest, C], Awaitable[web.StreamResponse]]
 Identify = Callable[[asyncio.BaseTransport], C]

@@ -86,7 +86,7 @@ async def test_send_says_that_a_digest_will_tell_it(notifyd, served: Daemon):
     async def held_back(notification_id, within):
         served.control.rows[notification_id] |= {"status": "merged", "merged_into": "n9"}
 
-    served.control.settled = held_back
+    served.control.wait_for_outcome = held_back
     ran = await notifyd("send", "--wait=50ms", "hello")
     assert (ran.status, ran.out) == (0, "n1\n")
     assert ran.err == "notifyd send: it was held back, and the digest n9 will tell it\n"
@@ -216,7 +216,7 @@ async def test_what_is_no_notifyd_is_69(tmp_path):
     server = await asyncio.start_unix_server(babble, tmp_path / "s")
     ran = await run("status", NOTIFYD_SOCK=str(tmp_path / "s"))
     assert ran.status == 69
-    assert "is no notifyd" in ran.err
+    assert "is not notifyd's" in ran.err
     server.close()
 
 
