@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from notifyd.sources.logs.discovery.inotify import FsHints
-from support.logs import Daemon, append, reading_from_start
+from support.logs import VirtualDaemon, append, reading_from_start
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def stamped(path, second):
 
 
 def named(log, pattern):
-    return Daemon({"t": reading_from_start(log.with_name(pattern))})
+    return VirtualDaemon({"t": reading_from_start(log.with_name(pattern))})
 
 
 def copied(log, place, second):
@@ -37,7 +37,7 @@ def renamed_and_let_go(daemon, log):
     """Have time pass until nobody waits for late writers any more."""
     log.rename(log.with_name("app.log.1"))
     append(log, "two")
-    daemon.turn()
+    daemon.poll_all()
     daemon.pass_time(70)
     daemon.pass_time(70)
 
@@ -112,13 +112,13 @@ def test_numbered_copies_that_were_made_between_two_polls(log, pattern):
 def test_an_inode_that_is_reused_for_another_log_is_read_from_its_start(tmp_path, down):
     one, two = tmp_path / "one.log", tmp_path / "two.log"
     append(one, *(f"one {number}" for number in range(20)))
-    daemon = Daemon({"one": reading_from_start(one), "two": reading_from_start(two)})
+    daemon = VirtualDaemon({"one": reading_from_start(one), "two": reading_from_start(two)})
     if down:
         daemon.kill()
     number = one.stat().st_ino
     one.unlink()
     if not down:
-        daemon.turn()
+        daemon.poll_all()
         daemon.pass_time(70)
     append(two, *(f"two {number}" for number in range(30)))
     if two.stat().st_ino != number:
@@ -126,7 +126,7 @@ def test_an_inode_that_is_reused_for_another_log_is_read_from_its_start(tmp_path
     if down:
         daemon.start()
     else:
-        daemon.turn()
+        daemon.poll_all()
     daemon.restart()
     assert daemon.lines("one") == [f"one {number}" for number in range(20)]
     assert daemon.lines("two") == [f"two {number}" for number in range(30)]
@@ -141,26 +141,26 @@ def test_renamecopy_twice(log, pattern, down, looks):
     for number in range(2):
         written.append(f"line {number} before")
         append(log, written[-1])
-        daemon.turn()
+        daemon.poll_all()
         if down:
             daemon.kill()
         passing = log.with_name("app.log.tmp")
         log.rename(passing)
         append(log, "")
         if looks and not down:
-            daemon.turn()
+            daemon.poll_all()
         for old in range(2, 0, -1):
             if (place := log.with_name(f"app.log.{old}")).exists():
                 place.rename(log.with_name(f"app.log.{old + 1}"))
         shutil.copyfile(passing, log.with_name("app.log.1"))
         if looks and not down:
-            daemon.turn()
+            daemon.poll_all()
         passing.unlink()
         written.append(f"line {number} after")
         append(log, written[-1])
         if down:
             daemon.start()
-        daemon.turn()
+        daemon.poll_all()
     daemon.restart()
     assert sorted(line for line in daemon.lines() if line) == sorted(written)
 
@@ -186,7 +186,7 @@ def test_copies_that_reuse_the_inodes_of_known_files(log, pattern, times):
     for other in gone:
         append(other, *(f"of another log {number}" for number in range(20)))
     stamped(log, -1)
-    daemon = Daemon(
+    daemon = VirtualDaemon(
         {
             "t": reading_from_start(log.with_name(pattern)),
             "u": reading_from_start(log.with_name("gone*.log")),
@@ -215,7 +215,7 @@ def test_a_renamed_file_that_reuses_the_inode_of_a_known_file(log, pattern):
     gone = log.with_name("gone.log")
     append(gone, *(f"of another log {number}" for number in range(20)))
     stamped(gone, -2)
-    daemon = Daemon(
+    daemon = VirtualDaemon(
         {
             "t": reading_from_start(log.with_name(pattern)),
             "u": reading_from_start(gone),
@@ -247,7 +247,7 @@ def test_copies_of_many_logs_that_were_made_between_two_polls(tmp_path, pattern,
         log.parent.mkdir()
         append(log, *(f"{log} {number}" for number in range(20)))
         stamped(log, -1)
-    daemon = Daemon({"t": reading_from_start(tmp_path / "*" / pattern)})
+    daemon = VirtualDaemon({"t": reading_from_start(tmp_path / "*" / pattern)})
     daemon.kill()
     for log in logs:
         for number in range(3):
@@ -257,7 +257,7 @@ def test_copies_of_many_logs_that_were_made_between_two_polls(tmp_path, pattern,
     daemon.start()
     for log in logs:
         append(log, f"{log} newer")
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     wanted = ["after 0", "after 1", "after 2", "new", "newer"]
     for log in logs:
@@ -273,13 +273,13 @@ def test_copies_of_many_logs_that_were_made_between_two_polls(tmp_path, pattern,
 def test_a_file_that_only_begins_like_another_is_not_a_copy(log, lines, first):
     daemon = named(log, "app*")
     append(log, *lines)
-    daemon.turn()
+    daemon.poll_all()
     log.rename(f"{log}.1")
     log.with_name("app.log.2").write_bytes(first)  # it is met when it has its rotated name
     log.touch()
-    daemon.turn()
+    daemon.poll_all()
     append(log.with_name("app.log.2"), b"2 second\n")
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     said = (first + b"2 second").decode().splitlines()
     assert daemon.lines() == [*lines, *said]
@@ -288,13 +288,13 @@ def test_a_file_that_only_begins_like_another_is_not_a_copy(log, lines, first):
 def test_a_new_generation_that_contains_only_a_part_of_a_line_is_not_a_copy(log):
     daemon = named(log, "app.log")
     append(log, "line 10")
-    daemon.turn()
+    daemon.poll_all()
     log.rename(f"{log}.1")
     log.with_name("app.log.2").write_bytes(b"line 1")
     log.touch()
-    daemon.turn()
+    daemon.poll_all()
     append(log.with_name("app.log.2"), b"2 second\n")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == ["line 10", "line 12 second"]
 
 
@@ -303,19 +303,19 @@ def test_copies_of_a_file_that_is_deleted_are_not_read(log, pattern):
     append(log, "one")
     daemon = named(log, pattern)
     shutil.copyfile(log, log.with_name("app.log.2"))
-    daemon.turn()
+    daemon.poll_all()
     append(log, "two")
-    daemon.turn()
+    daemon.poll_all()
     passing = log.with_name("app.log.tmp")
     log.rename(passing)
     log.touch()
-    daemon.turn()
+    daemon.poll_all()
     shutil.copyfile(passing, log.with_name("app.log.1"))
     passing.unlink()
-    daemon.turn()
+    daemon.poll_all()
     for copy in ("app.log.1", "app.log.2"):
         log.with_name(copy).unlink()
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     assert daemon.lines() == ["one", "two"]
 
@@ -327,7 +327,7 @@ def test_a_late_line_is_found_without_a_hint(log, pattern):
     with log.open("ab", buffering=0) as late:
         renamed_and_let_go(daemon, log)
         late.write(b"three\n")
-        daemon.turn()
+        daemon.poll_all()
     assert sorted(daemon.lines()) == ["one", "three", "two"]
 
 
@@ -337,16 +337,16 @@ def test_generations_are_found_after_one_that_is_known_only_by_its_rotated_path(
     stamped(log, 0)
     daemon = named(log, pattern)
     os.link(log, log.with_name("app.log-20240101"))
-    daemon.turn()
+    daemon.poll_all()
     log.unlink()
-    daemon.turn()
+    daemon.poll_all()
     (log.parent / "old").mkdir()
     for number in range(2):
         append(log, f"unseen {number}")
         stamped(log, 1 + number)
         log.rename(log.parent / "old" / f"app.log-2024010{2 + number}")
     append(log, "two")
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     assert sorted(daemon.lines()) == ["one", "two", "unseen 0", "unseen 1"]
 
@@ -360,10 +360,10 @@ def test_a_known_copy_does_not_return_to_the_beginning_of_another_file(log, down
     log.unlink()
     append(log, banner, "one")
     stamped(log, 1)
-    daemon.turn()
+    daemon.poll_all()
     shutil.copyfile(log, log.with_name("app.log.1"))
     stamped(log.with_name("app.log.1"), 2)
-    daemon.turn()
+    daemon.poll_all()
     if down:
         daemon.kill()
     os.truncate(log, 0)
@@ -371,7 +371,7 @@ def test_a_known_copy_does_not_return_to_the_beginning_of_another_file(log, down
     stamped(log, 3)
     if down:
         daemon.start()
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == [banner, banner, "one", "two"]
 
 
@@ -379,16 +379,16 @@ def test_a_copy_of_a_copy_is_withheld(log):
     append(log, "one")
     daemon = named(log, "app*")
     append(log, "two")
-    daemon.turn()
+    daemon.poll_all()
     copies = [log.with_name(f"app.log-2024010{number}") for number in range(2)]
     copies[0].write_bytes(b"one\n")
     copies[1].write_bytes(b"one\ntwo\n")
-    daemon.turn()
+    daemon.poll_all()
     daemon.kill()
     os.truncate(log, 0)
     append(log, "three")
     daemon.start()
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     assert daemon.lines() == ["one", "two", "three"]
 
@@ -404,7 +404,7 @@ def test_a_file_that_is_older_than_everything_read_is_never_read(log):
     os.truncate(log, 0)
     append(log, banner, "two, and more")
     stamped(log, 2)
-    daemon.turn()
+    daemon.poll_all()
     for number in range(2, 5):
         log.unlink()
         append(log, banner)
@@ -424,9 +424,9 @@ def test_a_file_that_begins_like_another_is_read_once_it_differs(log):
     log.rename(log.with_name("app.log.1"))
     append(log, banner, "two")
     stamped(log, 2)
-    daemon.turn()
+    daemon.poll_all()
     append(log.with_name("app.log.1"), "late")
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     told = [line for line in daemon.lines() if line != banner]
     assert sorted(told) == ["late", "one", "two"]
@@ -461,7 +461,7 @@ def test_a_copy_that_is_older_than_what_was_read_is_not_read(log):
     stamped(log.with_name("app.log.1"), 1)
     append(log, "three")
     stamped(log, 2)
-    daemon.turn()
+    daemon.poll_all()
     daemon.kill()
     log.unlink()
     append(log, "four")
@@ -480,13 +480,13 @@ def test_a_copy_is_not_read_because_lines_were_written_while_it_was_made(log, pa
     part = log.read_bytes()
     append(log, "three, which the copy lacks")
     stamped(log, 1)
-    daemon.turn()
+    daemon.poll_all()
     log.with_name("app.log.1").write_bytes(part)
     stamped(log.with_name("app.log.1"), 2)
     os.truncate(log, 0)
     append(log, "four")
     stamped(log, 3)
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     assert daemon.lines() == ["one", "two", "three, which the copy lacks", "four"]
 
@@ -505,7 +505,7 @@ def test_a_log_that_was_empty_at_each_poll_is_read_from_its_copies(log, pattern,
     append(log, "new")
     if down:
         daemon.start()
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     assert sorted(daemon.lines()) == ["line 0", "line 1", "line 2", "new"]
 
@@ -521,7 +521,7 @@ def test_a_log_of_which_only_a_hole_was_read_is_read_from_its_copies(log, patter
     copied(log, log.with_name("app.log-20240100"), 1)
     os.write(writer, b"half")
     stamped(log, 1)
-    daemon.turn()
+    daemon.poll_all()
     if down:
         daemon.kill()
     os.write(writer, b" a line\n")
@@ -532,7 +532,7 @@ def test_a_log_of_which_only_a_hole_was_read_is_read_from_its_copies(log, patter
     os.close(writer)
     if down:
         daemon.start()
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     wanted = ["known for long", "half a line", "line 0", "line 1", "line 2", "new"]
     assert sorted(daemon.lines()) == sorted(wanted)
@@ -553,7 +553,7 @@ def test_a_log_that_appeared_and_was_rotated_between_two_polls(log, pattern, dow
     append(log, "two")
     if down:
         daemon.start()
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     assert sorted(daemon.lines()) == sorted([*before, "one", "two"])
 
@@ -571,7 +571,7 @@ def test_generations_in_a_directory_where_one_was_found_before_are_found(
     log.rename(archive / "app.log-20240101")
     append(log, "two")
     stamped(log, 1)
-    daemon.turn()
+    daemon.poll_all()
     if restarted:
         daemon.pass_time(70)
         daemon.pass_time(70)
@@ -584,7 +584,7 @@ def test_generations_in_a_directory_where_one_was_found_before_are_found(
         stamped(log, number)
     if down:
         daemon.start()
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     assert daemon.lines() == ["one", "two", "line 2", "line 3", "line 4"]
 
@@ -614,12 +614,12 @@ def test_copies_beside_one_that_was_found_are_found(tmp_path, log):
     copied(log, tmp_path / "archive" / "app.log-20240101", 1)
     append(log, "three")
     stamped(log, 1)
-    daemon.turn()
+    daemon.poll_all()
     for number in range(2, 5):
         append(log, f"line {number}")
         copied(log, tmp_path / "archive" / f"app.log-2024010{number}", number)
     append(log, "new")
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     assert [line[:6] for line in sorted(daemon.lines())] == sorted(
         ["line 2", "line 3", "line 4", "new", "one, w", "three", "two"]
@@ -630,7 +630,7 @@ def test_copies_beside_one_that_was_found_are_found(tmp_path, log):
 def test_a_log_that_is_copied_and_truncated_before_its_turn_is_read_from_its_copy(log, hinted):
     (log.parent / "old").mkdir()
     busy = log.with_name("aaa.log")
-    daemon = Daemon({"t": reading_from_start(log), "u": reading_from_start(busy)})
+    daemon = VirtualDaemon({"t": reading_from_start(log), "u": reading_from_start(busy)})
     append(busy, *map(str, range(1000)))
     append(log, "one")
     stamped(log, 0)
@@ -638,7 +638,7 @@ def test_a_log_that_is_copied_and_truncated_before_its_turn_is_read_from_its_cop
     assert daemon.lines() == []
     copied(log, log.parent / "old" / "app.log.1", 1)
     append(log, "two")
-    daemon.turn(FsHints(written={str(log)}) if hinted else None)
+    daemon.poll_all(FsHints(written={str(log)}) if hinted else None)
     daemon.restart()
     assert daemon.lines() == ["one", "two"]
 
@@ -650,19 +650,19 @@ def test_a_copy_that_was_met_before_its_original_was_read_is_not_read_again(log,
     copy.parent.mkdir(parents=True, exist_ok=True)
     append(log, "one")
     stamped(log, 0)
-    daemon = Daemon({"t": reading_from_start(log.parent / "**" / "app.log*")})
+    daemon = VirtualDaemon({"t": reading_from_start(log.parent / "**" / "app.log*")})
     append(log, "two")
     stamped(log, 1)
     shutil.copyfile(log, copy)
     stamped(copy, 2)
-    daemon.turn(FsHints(changed={str(copy)}, written={str(log)}))
+    daemon.poll_all(FsHints(changed={str(copy)}, written={str(log)}))
     if how == "deleted":
         log.unlink()
         append(log, "three")
     else:
         os.truncate(log, 0)
         append(log, "three, which is longer than all that was there before")
-    daemon.turn()
+    daemon.poll_all()
     for _ in range(3):
         daemon.pass_time(70)
     daemon.restart()
@@ -681,11 +681,11 @@ def test_a_copy_that_lacks_the_last_lines_of_its_original_is_not_read_again(log,
     append(log, lines[2])
     stamped(log, 1)
     stamped(copy, 2)
-    daemon.turn(FsHints(changed={str(copy)}, written={str(log)}))
+    daemon.poll_all(FsHints(changed={str(copy)}, written={str(log)}))
     os.truncate(log, 0)
     append(log, lines[3])
     stamped(log, 3)
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     assert daemon.lines() == lines
 

@@ -9,7 +9,7 @@ import pytest
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import AlertState
 from notifyd.sources.logs.discovery.inotify import FsHints
-from support.logs import Daemon, append, running, trigger, until
+from support.logs import VirtualDaemon, append, running, trigger, until
 
 TRACE = ["ERROR one", "  at a", "  at b"]
 
@@ -18,16 +18,17 @@ def records(path, **keys):
     return trigger(path, patterns="b$", multiline=r"^\S", **keys)
 
 
-def turned(daemon, *, until_quiet=2.0):
+def pass_quiet_time(daemon):
+    """Let the time pass after which pending records end."""
     daemon.pass_time(0.0)
-    daemon.pass_time(until_quiet)
+    daemon.pass_time(2.0)
 
 
 def test_a_stack_trace_is_one_record_that_ends_after_a_second_without_lines(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": records(log)})
+    daemon = VirtualDaemon({"t": records(log)})
     append(log, *TRACE)
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == []
     assert daemon.batch.wake_at == daemon.now + 1.0
     daemon.pass_time(0.9)
@@ -41,64 +42,64 @@ def test_a_stack_trace_is_one_record_that_ends_after_a_second_without_lines(tmp_
 
 def test_a_record_ends_when_the_next_begins(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": records(log), "l": trigger(log, patterns="ERROR")})
+    daemon = VirtualDaemon({"t": records(log), "l": trigger(log, patterns="ERROR")})
     append(log, *TRACE, "INFO")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == ["ERROR one\n  at a\n  at b"]
     assert daemon.lines("l") == ["ERROR one"]
 
 
 def test_a_record_continues_in_the_file_that_replaces_its_own(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": records(log)})
+    daemon = VirtualDaemon({"t": records(log)})
     append(log, TRACE[0])
-    daemon.turn()
+    daemon.poll_all()
     append(log, TRACE[1])
     log.rename(tmp_path / "app.log.1")
     append(log, TRACE[2], "INFO")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == ["\n".join(TRACE)]
 
 
 def test_a_record_continues_over_copytruncate(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": records(log, before=1)})
+    daemon = VirtualDaemon({"t": records(log, before=1)})
     append(log, "INFO " + "x" * 100, TRACE[0])
-    daemon.turn()
+    daemon.poll_all()
     append(log, TRACE[1])
     (tmp_path / "app.log.1").write_bytes(log.read_bytes())
     os.truncate(log, 0)
     append(log, TRACE[2], "INFO")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == ["\n".join(TRACE)]
     assert daemon.events[0].facts["before"].startswith("INFO xxx")
 
 
 def test_a_record_whose_file_was_deleted_while_the_daemon_was_down_is_reported(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": records(log)})
+    daemon = VirtualDaemon({"t": records(log)})
     append(log, *TRACE)
-    daemon.turn()
+    daemon.poll_all()
     daemon.pass_time(0.5)
-    daemon.turn()
+    daemon.poll_all()
     daemon.now += 0.6
     daemon.kill()
     log.unlink()
     daemon.start()
-    turned(daemon)
+    pass_quiet_time(daemon)
     assert daemon.lines() == ["\n".join(TRACE)]
     daemon.restart()
-    turned(daemon)
+    pass_quiet_time(daemon)
     assert len(daemon.lines()) == 1
 
 
 def test_a_match_has_its_context_lines_even_from_other_polls(tmp_path):
     log = tmp_path / "app.log"
     append(log, "zero")
-    daemon = Daemon({"t": trigger(log, patterns="hit", before=2, after=2)})
+    daemon = VirtualDaemon({"t": trigger(log, patterns="hit", before=2, after=2)})
     for line in ("one", "two", "hit", "three", "four", "five"):
         append(log, line)
-        daemon.turn()
+        daemon.poll_all()
     (event,) = daemon.events
     assert (event.line, event.facts["before"], event.facts["after"]) == (
         "hit",
@@ -109,11 +110,11 @@ def test_a_match_has_its_context_lines_even_from_other_polls(tmp_path):
 
 def test_a_match_waits_a_second_at_most_for_lines_after_it(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": trigger(log, patterns="hit", after=2)})
+    daemon = VirtualDaemon({"t": trigger(log, patterns="hit", after=2)})
     append(log, "hit", "last words")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.events == []
-    turned(daemon)
+    pass_quiet_time(daemon)
     assert [event.facts["after"] for event in daemon.events] == ["last words"]
 
 
@@ -124,12 +125,12 @@ def test_every_trigger_of_a_file_has_its_own_pending_record_over_kills(tmp_path)
         "around": trigger(log, patterns="7", before=1, after=1),
         "records": trigger(log, patterns="7", multiline="0$"),
     }
-    daemon = Daemon(triggers)
+    daemon = VirtualDaemon(triggers)
     kills = count()
     for number in range(60):
         append(log, f"line {number}")
         if number % 7 == 3:
-            daemon.turn(commit=False)
+            daemon.poll_all(commit=False)
             daemon.restart()
             next(kills)
         if number % 11 == 5:
@@ -137,7 +138,7 @@ def test_every_trigger_of_a_file_has_its_own_pending_record_over_kills(tmp_path)
             daemon.restart()
         if number in {17, 37}:
             log.rename(tmp_path / f"app.log.{number}")
-    turned(daemon)
+    pass_quiet_time(daemon)
     assert daemon.lines("plain") == [f"line {number}" for number in range(60)]
     assert daemon.lines("around") == [f"line {number}" for number in range(7, 60, 10)]
     assert [event.facts for event in daemon.events if event.trigger == "around"] == [
@@ -153,7 +154,7 @@ def test_every_trigger_of_a_file_has_its_own_pending_record_over_kills(tmp_path)
 def test_a_trigger_that_is_added_later_catches_up_on_records(tmp_path):
     log = tmp_path / "app.log"
     append(log, *TRACE, "INFO", *TRACE)
-    daemon = Daemon({"l": trigger(log)})
+    daemon = VirtualDaemon({"l": trigger(log)})
     daemon.triggers = {"l": trigger(log), "t": records(log, read_from="beginning")}
     daemon.restart()
     assert daemon.lines() == ["\n".join(TRACE)] * 2
@@ -166,7 +167,7 @@ def test_pending_records_of_removed_triggers_and_deleted_files_are_forgotten(tmp
         name: trigger(log, patterns="hit", before=2, read_from="beginning") for name in "ab"
     }
     append(log, "one")
-    daemon = Daemon(triggers)
+    daemon = VirtualDaemon(triggers)
     daemon.pass_time(2.0)
     assert len([key for key in daemon.positions if "carry" in key]) == 2
     del triggers["b"]
@@ -174,7 +175,7 @@ def test_pending_records_of_removed_triggers_and_deleted_files_are_forgotten(tmp
     daemon.pass_time(2.0)
     assert len([key for key in daemon.positions if "carry" in key]) == 1
     log.unlink()
-    daemon.turn()
+    daemon.poll_all()
     daemon.pass_time(100.0)
     daemon.pass_time(2.0)
     daemon.pass_time(2.0)
@@ -187,13 +188,13 @@ def test_an_unfinished_line_is_matched_once_after_flush_partial(tmp_path):
         "t": trigger(log, flush_partial="5s", patterns="password"),
         "plain": trigger(log, patterns="password"),
     }
-    daemon = Daemon(triggers)
+    daemon = VirtualDaemon(triggers)
     append(log, b"one\nThe password")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.batch.wake_at <= daemon.now + 5.0
     daemon.pass_time(4.0)
     append(log, b": ")
-    daemon.turn()
+    daemon.poll_all()
     daemon.pass_time(4.0)
     assert daemon.lines() == []
     daemon.pass_time(1.0)
@@ -202,31 +203,31 @@ def test_an_unfinished_line_is_matched_once_after_flush_partial(tmp_path):
     daemon.restart()
     daemon.pass_time(50.0)
     append(log, b"secret\npassword\n")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == ["The password: ", "password"]
     assert daemon.lines("plain") == ["The password: secret", "password"]
 
 
 def test_an_unfinished_line_that_does_not_match_yet_is_not_lost(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": trigger(log, flush_partial="1s", patterns="end", before=1)})
+    daemon = VirtualDaemon({"t": trigger(log, flush_partial="1s", patterns="end", before=1)})
     append(log, b"one\nthe ")
-    daemon.turn()
+    daemon.poll_all()
     daemon.pass_time(5.0)
     assert daemon.lines() == []
     assert daemon.batch.wake_at is None
     append(log, b"end")
-    daemon.turn()
+    daemon.poll_all()
     daemon.pass_time(5.0)
     append(log, b" of it\ntwo end\n")
-    turned(daemon)
+    pass_quiet_time(daemon)
     assert daemon.lines() == ["the end", "two end"]
     assert [event.facts["before"] for event in daemon.events] == ["one", "the end of it"]
 
 
 def test_staleness_fires_once_and_restarts_with_the_next_line(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon(
+    daemon = VirtualDaemon(
         {
             "t": trigger(log, patterns="hit", stale="1m"),
             "m": trigger(log, patterns="hit", stale="1m", stale_match=True),
@@ -235,7 +236,7 @@ def test_staleness_fires_once_and_restarts_with_the_next_line(tmp_path):
     for _ in range(5):
         daemon.pass_time(15.0)
         append(log, "a line")
-        daemon.turn()
+        daemon.poll_all()
     assert daemon.lines() == [f"lines come again in {log}"]  # it may have fired before the start
     assert daemon.lines("m") == [f"no matching line in {log} for 1m"]
     for _ in range(10):
@@ -244,7 +245,7 @@ def test_staleness_fires_once_and_restarts_with_the_next_line(tmp_path):
     assert daemon.events[-1].facts == {"event": "stale"}
     assert daemon.lines("m") == [f"no matching line in {log} for 1m"]
     append(log, "hit")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.batch.wake_at == daemon.now + 15.0
     assert f"matching lines come again in {log}" in daemon.lines("m")
     for _ in range(4):
@@ -258,7 +259,7 @@ def test_staleness_fires_once_and_restarts_with_the_next_line(tmp_path):
 def test_staleness_needs_no_patterns(tmp_path):
     log = tmp_path / "app.log"
     config = {"type": "log", "paths": [str(log)], "stale": "20s", "multiline": "^x"}
-    daemon = Daemon({"t": LogTriggerConfig.model_validate(config)})
+    daemon = VirtualDaemon({"t": LogTriggerConfig.model_validate(config)})
     append(log, "x", "x")
     daemon.pass_time(15.0)
     daemon.pass_time(15.0)
@@ -268,7 +269,7 @@ def test_staleness_needs_no_patterns(tmp_path):
 
 
 def test_staleness_restarts_after_a_gap_and_a_restart(tmp_path):
-    daemon = Daemon({"t": trigger(tmp_path / "app.log", stale="1m")})
+    daemon = VirtualDaemon({"t": trigger(tmp_path / "app.log", stale="1m")})
     daemon.pass_time(20.0)
     daemon.pass_time(600.0)
     daemon.pass_time(25.0)
@@ -282,14 +283,14 @@ def test_staleness_restarts_after_a_gap_and_a_restart(tmp_path):
 
 def test_a_poll_that_is_not_committed_is_repeated_as_a_whole(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": records(log)})
+    daemon = VirtualDaemon({"t": records(log)})
     append(log, *TRACE)
-    daemon.turn()
+    daemon.poll_all()
     daemon.pass_time(0.5)
     daemon.now += 0.6
-    daemon.turn(FsHints(), commit=False)
+    daemon.poll_all(FsHints(), commit=False)
     daemon.restart()
-    turned(daemon)
+    pass_quiet_time(daemon)
     assert daemon.lines() == ["\n".join(TRACE)]
 
 
@@ -310,9 +311,9 @@ async def test_a_source_that_is_killed_within_a_record_reports_it_once(tmp_path)
 
 def test_a_pattern_that_backtracks_without_end_delays_a_poll_for_a_bounded_time(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": trigger(log, patterns=r"(a|aa)+$", multiline="^#")})
+    daemon = VirtualDaemon({"t": trigger(log, patterns=r"(a|aa)+$", multiline="^#")})
     append(log, *(line for _ in range(3) for line in ("# " + "a" * 60, "!")))
-    turned(daemon)
+    pass_quiet_time(daemon)
     (problem,) = daemon.problems
     assert problem.startswith("t: 3 lines could not be decided in time")
 
@@ -327,24 +328,24 @@ def test_every_record_is_reported_once_whatever_happens(tmp_path, seed):
         for number in range(100)
     ]
     stream[0] = "x first"
-    daemon = Daemon({"t": trigger(log, multiline="^x", before=2), "l": trigger(log)})
+    daemon = VirtualDaemon({"t": trigger(log, multiline="^x", before=2), "l": trigger(log)})
     for number, line in enumerate(stream):
         cut = chance.randrange(len(line))
         append(log, line[:cut].encode())
         step(daemon, chance)
         append(log, f"{line[cut:]}\n".encode())
         if number == 0:
-            daemon.turn()
+            daemon.poll_all()
         if chance.random() < 0.1:
             if chance.random() < 0.5:
                 log.rename(tmp_path / f"app.log.{number}")
             else:
-                daemon.turn()
+                daemon.poll_all()
                 (tmp_path / f"app.log.{number}").write_bytes(log.read_bytes())
                 os.truncate(log, 0)
         step(daemon, chance)
-    daemon.turn()
-    turned(daemon)
+    daemon.poll_all()
+    pass_quiet_time(daemon)
     assert daemon.lines("l") == stream
     starts = [at for at, line in enumerate(stream) if line.startswith("x")]
     ends = [*starts[1:], len(stream)]
@@ -362,11 +363,11 @@ def test_every_record_is_reported_once_whatever_happens(tmp_path, seed):
 def step(daemon, chance):
     match chance.randrange(8):
         case 0:
-            daemon.turn(commit=False)
+            daemon.poll_all(commit=False)
             daemon.restart()
         case 1:
             daemon.restart()
         case 2:
             daemon.pass_time(0.2)
         case 3 | 4:
-            daemon.turn()
+            daemon.poll_all()

@@ -6,14 +6,14 @@ import shutil
 import pytest
 
 from notifyd.sources.logs.discovery.rotated_files import original_names
-from support.logs import Daemon, append, reading_from_start, trigger
+from support.logs import VirtualDaemon, append, reading_from_start, trigger
 
 
 def test_generations_rotated_while_the_daemon_was_down_are_read_in_order(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": reading_from_start(log)})
+    daemon = VirtualDaemon({"t": reading_from_start(log)})
     append(log, "one")
-    daemon.turn()
+    daemon.poll_all()
     daemon.kill()
     append(log, "two")
     for number, line in enumerate(["three", "four", "five"]):
@@ -27,9 +27,9 @@ def test_generations_rotated_while_the_daemon_was_down_are_read_in_order(tmp_pat
 
 def test_lines_not_read_before_a_copytruncate_are_read_from_the_copy(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": reading_from_start(log)})
+    daemon = VirtualDaemon({"t": reading_from_start(log)})
     append(log, "one")
-    daemon.turn()
+    daemon.poll_all()
     daemon.kill()
     append(log, "two")
     shutil.copyfile(log, tmp_path / "app.log.1")
@@ -44,27 +44,27 @@ def test_rotated_files_from_before_the_first_scan_are_not_read(tmp_path):
     log, old = tmp_path / "app.log", tmp_path / "app.log.1"
     append(old, "long ago")
     append(log, "before")
-    daemon = Daemon({"t": trigger(log)})
+    daemon = VirtualDaemon({"t": trigger(log)})
     append(old, "written late")
     old.rename(tmp_path / "app.log.2")
     log.rename(old)
     append(log, "new")
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     assert sorted(daemon.lines()) == ["new", "written late"]
 
 
 def test_a_copy_of_a_log_is_not_read(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": trigger(log)})
+    daemon = VirtualDaemon({"t": trigger(log)})
     append(log, *(f"line {number}" for number in range(100)))
-    daemon.turn()
+    daemon.poll_all()
     shutil.copyfile(log, tmp_path / "app.log.20240101")
     append(log, "more")
-    daemon.turn()
+    daemon.poll_all()
     log.rename(tmp_path / "app.log.1")
     append(log, "new")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines()[100:] == ["more", "new"]
 
 

@@ -208,7 +208,9 @@ async def test_a_change_that_the_kernel_did_not_report_is_found_by_a_scan(tmp_pa
 
     log = tmp_path / "app.log"
     append(log)
-    async with running(trigger(log), watch=lambda: InotifyWatcher(Deaf), sweep=0.05) as seen:
+    async with running(
+        trigger(log), watch=lambda: InotifyWatcher(Deaf), scan_interval=0.05
+    ) as seen:
         append(log, "one")
         await seen.until(lambda: seen.lines == ["one"])
 
@@ -221,9 +223,9 @@ async def test_an_idle_source_does_not_wake_up(tmp_path):
     async with running(triggers) as seen:
         append(log, "wakes it once, and once more to commit the position")
         await seen.until(lambda: len(seen.readings) == 2)
-        turns = seen.executor.turns
+        tasks = seen.executor.tasks
         await asyncio.sleep(1.2)
-        assert seen.executor.turns == turns
+        assert seen.executor.tasks == tasks
 
 
 async def test_a_burst_does_not_fill_the_memory(tmp_path):

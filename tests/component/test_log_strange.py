@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from notifyd.sources.logs.discovery.inotify import FsHints
-from support.logs import Daemon, append, reading_from_start, running, trigger
+from support.logs import VirtualDaemon, append, reading_from_start, running, trigger
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to make other users' files")
 SOMEBODY = 12345
@@ -39,19 +39,19 @@ def listener(path):
 def test_what_is_not_a_log_at_its_path_is_reported_until_a_log_is_there(tmp_path, make, kind):
     log = tmp_path / "app.log"
     append(log, "one")
-    daemon = Daemon({"t": reading_from_start(log), "u": reading_from_start(log)})
+    daemon = VirtualDaemon({"t": reading_from_start(log), "u": reading_from_start(log)})
     log.rename(tmp_path / "app.log.1")
     make(log)
     append(tmp_path / "app.log.1", "late")
-    daemon.turn(FsHints(changed={str(log), str(tmp_path / "app.log.1")}))
-    daemon.turn()
+    daemon.poll_all(FsHints(changed={str(log), str(tmp_path / "app.log.1")}))
+    daemon.poll_all()
     [said] = daemon.problems
     assert str(log) in said
     assert f"is a {kind}" in said
     assert "\n" not in said
     log.rename(tmp_path / "strange")
     append(log, "two")
-    daemon.turn(FsHints(changed={str(log)}))
+    daemon.poll_all(FsHints(changed={str(log)}))
     assert daemon.lines() == daemon.lines("u") == ["one", "late", "two"]
     assert daemon.problems == []
 
@@ -59,20 +59,22 @@ def test_what_is_not_a_log_at_its_path_is_reported_until_a_log_is_there(tmp_path
 def test_a_directory_that_only_a_glob_matches_is_not_reported(tmp_path):
     """`/var/log/*` matches many, at the start and later."""
     (tmp_path / "early").mkdir()
-    daemon = Daemon({"t": reading_from_start(tmp_path / "*")})
+    daemon = VirtualDaemon({"t": reading_from_start(tmp_path / "*")})
     append(tmp_path / "app.log", "one")
     (tmp_path / "late").mkdir()
-    daemon.turn(FsHints(changed={str(tmp_path / "app.log")}, directories={str(tmp_path / "late")}))
+    daemon.poll_all(
+        FsHints(changed={str(tmp_path / "app.log")}, directories={str(tmp_path / "late")})
+    )
     assert (daemon.lines(), daemon.problems) == (["one"], [])
     (tmp_path / "app.log").rename(tmp_path / "away.log")
     (tmp_path / "app.log").mkdir()
-    daemon.turn(FsHints(directories={str(tmp_path / "app.log")}))
+    daemon.poll_all(FsHints(directories={str(tmp_path / "app.log")}))
     [said] = daemon.problems
     assert "app.log is a directory" in said
-    daemon.turn(FsHints(directories={str(tmp_path / "app.log")}))
+    daemon.poll_all(FsHints(directories={str(tmp_path / "app.log")}))
     assert daemon.problems == [said]
     (tmp_path / "app.log").rmdir()
-    daemon.turn(FsHints(directories={str(tmp_path / "app.log")}))
+    daemon.poll_all(FsHints(directories={str(tmp_path / "app.log")}))
     assert daemon.problems == []
 
 
@@ -124,9 +126,9 @@ def test_no_user_can_have_a_secret_read_through_a_link_in_a_watched_directory(tm
         if path.is_relative_to(link) and path != link:
             continue
         os.lchown(path, SOMEBODY, SOMEBODY)
-    daemon = Daemon({"t": reading_from_start(log)})
+    daemon = VirtualDaemon({"t": reading_from_start(log)})
     append(secrets / "logs" / "app.log", "another secret")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == []
     [said] = daemon.problems
     assert "is not read with root's rights" in said
@@ -142,7 +144,7 @@ def test_links_to_directories_of_root_or_of_the_same_user_are_followed(tmp_path)
         (folder / "now").symlink_to("v1")
         for path in (folder, folder / "v1", folder / "v1" / "app.log", folder / "now"):
             os.lchown(path, owner, owner)
-    daemon = Daemon({"t": reading_from_start(theirs / "now/app.log", ours / "now/app.log")})
+    daemon = VirtualDaemon({"t": reading_from_start(theirs / "now/app.log", ours / "now/app.log")})
     assert sorted(daemon.lines()) == ["of 0", f"of {SOMEBODY}"]
     daemon.kill()
 
@@ -150,16 +152,16 @@ def test_links_to_directories_of_root_or_of_the_same_user_are_followed(tmp_path)
 def test_a_line_of_ten_mebibytes_is_cut_and_does_not_fill_the_memory(tmp_path):
     log = tmp_path / "app.log"
     append(log, "first")
-    daemon = Daemon({"t": reading_from_start(log, patterns="^(first|long|next)")})
+    daemon = VirtualDaemon({"t": reading_from_start(log, patterns="^(first|long|next)")})
     tracemalloc.start()
     append(log, b"long ")
     for piece in range(40):
         append(log, b"x" * (256 << 10))
-        daemon.turn(FsHints(written={str(log)}))
+        daemon.poll_all(FsHints(written={str(log)}))
         if piece == 20:
             daemon.restart()
     append(log, b"\nnext\n")
-    daemon.turn()
+    daemon.poll_all()
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert [line[:5] for line in daemon.lines()] == ["first", "long ", "next"]
@@ -170,10 +172,10 @@ def test_a_line_of_ten_mebibytes_is_cut_and_does_not_fill_the_memory(tmp_path):
 def test_a_hundred_thousand_empty_lines_do_not_match_and_do_not_fill_the_memory(tmp_path):
     log = tmp_path / "app.log"
     append(log, "first")
-    daemon = Daemon({"t": reading_from_start(log), "empty": trigger(log, patterns="^$")})
+    daemon = VirtualDaemon({"t": reading_from_start(log), "empty": trigger(log, patterns="^$")})
     before = resident()
     append(log, b"\n" * 100_000 + b"next\n")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == ["first", "next"]
     assert daemon.lines("empty") == [""] * 100_000
     assert resident() - before < 60 << 20  # what the test itself keeps
@@ -183,14 +185,14 @@ def test_a_file_that_grew_beyond_its_old_size_after_a_truncation_is_read_from_it
     log = tmp_path / "app.log"
     append(log, *(f"old {number}" for number in range(100)))
     for down in (False, True):
-        daemon = Daemon({"t": reading_from_start(log)})
+        daemon = VirtualDaemon({"t": reading_from_start(log)})
         if down:
             daemon.kill()
         os.truncate(log, 0)
         append(log, *(f"new {down} {number}" for number in range(500)))
         if down:
             daemon.start()
-        daemon.turn()
+        daemon.poll_all()
         daemon.restart()
         assert daemon.lines()[-500:] == [f"new {down} {number}" for number in range(500)]
         assert len(daemon.lines()) == (600 if not down else 1000)

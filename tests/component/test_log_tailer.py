@@ -5,7 +5,7 @@ import os
 from structlog.testing import capture_logs
 
 from notifyd.sources.logs.discovery.inotify import FsHints
-from support.logs import Daemon, append, reading_from_start, running, tailer, trigger
+from support.logs import VirtualDaemon, append, reading_from_start, running, tailer, trigger
 from support.stored import changed
 
 
@@ -14,17 +14,17 @@ def test_files_that_exist_at_the_first_scan_begin_at_their_end_and_later_ones_at
 ):
     old, new = tmp_path / "old.log", tmp_path / "new.log"
     append(old, "before")
-    daemon = Daemon({"t": trigger(tmp_path / "*.log")})
+    daemon = VirtualDaemon({"t": trigger(tmp_path / "*.log")})
     append(old, "after")
     append(new, "first")
-    daemon.turn()
+    daemon.poll_all()
     assert sorted(daemon.lines()) == ["after", "first"]
 
 
 def test_a_file_that_existed_at_the_first_scan_stays_known_over_a_restart(tmp_path):
     log = tmp_path / "app.log"
     append(log, "before")
-    daemon = Daemon({"t": trigger(log)})
+    daemon = VirtualDaemon({"t": trigger(log)})
     daemon.kill()
     append(log, "while down")
     daemon.start()
@@ -34,20 +34,20 @@ def test_a_file_that_existed_at_the_first_scan_stays_known_over_a_restart(tmp_pa
 def test_an_unfinished_line_is_matched_once_when_it_ends_even_after_a_restart(tmp_path):
     log = tmp_path / "app.log"
     append(log, b"half of ")
-    daemon = Daemon({"t": trigger(log)})
+    daemon = VirtualDaemon({"t": trigger(log)})
     daemon.restart()
     append(log, b"caf\xc3")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == []
     append(log, b"\xa9\nnext")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == ["half of café"]
 
 
 def test_a_new_trigger_catches_up_on_what_the_others_have_read(tmp_path):
     log = tmp_path / "app.log"
     append(log, "one", "two")
-    daemon = Daemon({"a": reading_from_start(log)})
+    daemon = VirtualDaemon({"a": reading_from_start(log)})
     daemon.triggers = {
         "a": reading_from_start(log),
         "b": reading_from_start(log),
@@ -55,7 +55,7 @@ def test_a_new_trigger_catches_up_on_what_the_others_have_read(tmp_path):
     }
     daemon.restart()
     append(log, "three")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines("a") == daemon.lines("b") == ["one", "two", "three"]
     assert daemon.lines("c") == ["three"]
     assert not [key for key in daemon.positions if key.endswith(":b") and "file" in key]
@@ -64,7 +64,7 @@ def test_a_new_trigger_catches_up_on_what_the_others_have_read(tmp_path):
 def test_a_catch_up_that_is_killed_continues(tmp_path):
     log = tmp_path / "app.log"
     append(log, *(f"line {n}" for n in range(2000)))
-    daemon = Daemon({"a": reading_from_start(log)})
+    daemon = VirtualDaemon({"a": reading_from_start(log)})
     daemon.triggers = {"a": reading_from_start(log), "b": reading_from_start(log)}
     daemon.kill()
     daemon.tailer = tailer(daemon.triggers, dict(daemon.positions))
@@ -79,78 +79,78 @@ def test_a_catch_up_that_is_killed_continues(tmp_path):
 def test_checkpoints_of_removed_triggers_and_patterns_are_forgotten(tmp_path):
     log = tmp_path / "app.log"
     append(log, "one")
-    daemon = Daemon({"a": trigger(log), "b": trigger(log)})
+    daemon = VirtualDaemon({"a": trigger(log), "b": trigger(log)})
     daemon.triggers = {"a": trigger(tmp_path / "*.log")}
     daemon.restart()
     assert [key for key in daemon.positions if "armed" in key] == [f"log:armed:a:{tmp_path}/*.log"]
     daemon.triggers = {"a": trigger(tmp_path / "*.log"), "b": trigger(log)}
     daemon.restart()
     append(log, "two")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines("a") == daemon.lines("b") == ["two"]
 
 
 def test_catch_up_bounds_how_far_back_a_new_file_is_read(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": trigger(log, catch_up="100B"), "u": trigger(log)})
+    daemon = VirtualDaemon({"t": trigger(log, catch_up="100B"), "u": trigger(log)})
     append(log, *(f"line {n:04}" for n in range(100)))
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines("t") == [f"line {n:04}" for n in range(90, 100)]
     assert len(daemon.lines("u")) == 100
 
 
 def test_a_line_longer_than_a_block_is_reported_once_and_cut_and_the_next_is_read(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": trigger(log, patterns="^x")})
+    daemon = VirtualDaemon({"t": trigger(log, patterns="^x")})
     append(log, b"x" * (3 << 20))
-    daemon.turn()
+    daemon.poll_all()
     assert [len(line) for line in daemon.lines()] == [(64 << 10) + len("… (cut)")]
     assert daemon.lines()[0].endswith("x… (cut)")
     daemon.restart()
     append(log, b"x" * 1000 + b"\nx next\n")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines()[1:] == ["x next"]
 
 
 def test_a_long_line_written_in_many_parts_is_not_lost(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": trigger(log, patterns="end", max_line="256KiB")})
+    daemon = VirtualDaemon({"t": trigger(log, patterns="end", max_line="256KiB")})
     for _ in range(20):
         append(log, b"x" * 10_000)
-        daemon.turn()
+        daemon.poll_all()
     append(log, b"end\nthe end\n")
-    daemon.turn()
+    daemon.poll_all()
     assert [line[-7:] for line in daemon.lines()] == ["xxxxend", "the end"]
 
 
 def test_the_hole_that_a_writer_without_o_append_leaves_after_a_truncation_is_skipped(tmp_path):
     log = tmp_path / "app.log"
     with log.open("wb", buffering=0) as writer:
-        daemon = Daemon({"t": trigger(log)})
+        daemon = VirtualDaemon({"t": trigger(log)})
         writer.write(b"one\n" * 100_000)
-        daemon.turn()
+        daemon.poll_all()
         os.truncate(log, 0)
         writer.write(b"two\n")
-        daemon.turn()
+        daemon.poll_all()
     assert daemon.lines()[100_000:] == ["two"]
 
 
 def test_nul_bytes_at_the_start_of_a_file_are_skipped(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": trigger(log)})
+    daemon = VirtualDaemon({"t": trigger(log)})
     append(log, bytes(3 << 20))
-    daemon.turn()
+    daemon.poll_all()
     daemon.restart()
     append(log, bytes(10) + b"one\n\0two\n")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == ["one", "\0two"]
 
 
 def test_line_ends_and_undecodable_bytes_are_handled_as_documented(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": trigger(log), "l": trigger(log, encoding="latin-1")})
+    daemon = VirtualDaemon({"t": trigger(log), "l": trigger(log, encoding="latin-1")})
     append(log, b"\xef\xbb\xbfone\r\n", b"two\r\r\n", b"a\rb\n", b"c\xe2\x80\xa8d\n", b"\xff\xc3\n")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == ["one", "two\r", "a\rb", "c\u2028d", "\ufffd\ufffd"]
     assert daemon.lines("l")[0] == "one"
     assert daemon.lines("l")[4] == "ÿÃ"
@@ -158,11 +158,11 @@ def test_line_ends_and_undecodable_bytes_are_handled_as_documented(tmp_path):
 
 def test_compressed_rotations_are_never_read(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": trigger(tmp_path / "*")})
+    daemon = VirtualDaemon({"t": trigger(tmp_path / "*")})
     append(tmp_path / "app.log.1.gz", "by name")
     append(tmp_path / "magic", b"\x1f\x8b\x08 by content\n")
     append(log, "text")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == ["text"]
 
 
@@ -170,7 +170,7 @@ def test_excluded_directories_are_not_read(tmp_path):
     state = tmp_path / "state"
     state.mkdir()
     (tmp_path / "alias").symlink_to(state)
-    found = tailer({"t": trigger(tmp_path / "**")}, {}, never=[tmp_path / "alias"])
+    found = tailer({"t": trigger(tmp_path / "**")}, {}, excluded_dirs=[tmp_path / "alias"])
     append(state / "notifyd.log", "line")
     append(tmp_path / "app.log", "line")
     found.poll(FsHints(all=True), 0.0)
@@ -181,7 +181,7 @@ def test_excluded_directories_are_not_read(tmp_path):
 
 def test_many_files_take_turns(tmp_path):
     busy, calm = tmp_path / "a.log", tmp_path / "b.log"
-    daemon = Daemon({"t": trigger(tmp_path / "*.log", patterns="^x")})
+    daemon = VirtualDaemon({"t": trigger(tmp_path / "*.log", patterns="^x")})
     append(busy, *[(b"y" * 1023 + b"\n") * 1024] * 40)
     append(calm, "x calm")
     batch = daemon.tailer.poll(FsHints(all=True), 0.0)
@@ -208,49 +208,49 @@ def test_a_poll_is_bounded_and_the_rest_follows(tmp_path):
 
 def test_checkpoints_without_events_wait_a_second(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": trigger(log, patterns="never")})
+    daemon = VirtualDaemon({"t": trigger(log, patterns="never")})
     append(log, "one")
-    daemon.turn()
+    daemon.poll_all()
     before = dict(daemon.positions)
     append(log, "two")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.positions == before
     assert daemon.batch.wake_at == 1.0
     daemon.now += 1.0
-    daemon.turn(FsHints(written={str(log)}))
+    daemon.poll_all(FsHints(written={str(log)}))
     assert daemon.positions != before
 
 
 def test_what_is_not_a_log_is_reported_in_one_sentence_and_still_watched(tmp_path):
     log = tmp_path / "app.log"
     os.mkfifo(log)
-    daemon = Daemon({"t": trigger(log), "u": trigger(tmp_path)})
+    daemon = VirtualDaemon({"t": trigger(log), "u": trigger(tmp_path)})
     said = daemon.problems
     assert len(said) == 2
     assert any("app.log is a FIFO" in sentence for sentence in said)
     assert any("is a directory" in sentence for sentence in said)
     log.unlink()
     append(log, "now it is")
-    daemon.turn(FsHints(changed={str(log)}))
+    daemon.poll_all(FsHints(changed={str(log)}))
     assert daemon.lines() == ["now it is"]
     assert len(daemon.problems) == 1
 
 
 def test_checkpoints_of_deleted_files_are_kept_for_thirty_days(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"t": reading_from_start(log)})
+    daemon = VirtualDaemon({"t": reading_from_start(log)})
     append(log, "one")
-    daemon.turn()
+    daemon.poll_all()
     away = tmp_path.parent / f"{tmp_path.name}-away"
     log.rename(away)
-    daemon.turn()
+    daemon.poll_all()
     daemon.pass_time(70)
     away.rename(log)
     append(log, "two")
-    daemon.turn()
+    daemon.poll_all()
     assert daemon.lines() == ["one", "two"]
     log.rename(away)
-    daemon.turn()
+    daemon.poll_all()
     daemon.pass_time(70)
     daemon.pass_time(31 * 86400)
     daemon.pass_time(1)
@@ -260,9 +260,9 @@ def test_checkpoints_of_deleted_files_are_kept_for_thirty_days(tmp_path):
 
 def test_a_line_that_times_out_names_its_trigger(tmp_path):
     log = tmp_path / "app.log"
-    daemon = Daemon({"slow": trigger(log, patterns="(a|a)+$"), "t": trigger(log)})
+    daemon = VirtualDaemon({"slow": trigger(log, patterns="(a|a)+$"), "t": trigger(log)})
     append(log, "a" * 40 + "b")
-    daemon.turn()
+    daemon.poll_all()
     assert len(daemon.lines("t")) == 1
     assert "slow: 1 line could not be decided in time" in daemon.problems[0]
 
@@ -271,7 +271,7 @@ def test_of_two_logs_only_the_one_with_a_damaged_checkpoint_counts_as_new(tmp_pa
     damaged, other = tmp_path / "damaged.log", tmp_path / "other.log"
     append(damaged, "one")
     append(other, "one")
-    daemon = Daemon({"t": reading_from_start(tmp_path / "*.log")})
+    daemon = VirtualDaemon({"t": reading_from_start(tmp_path / "*.log")})
     daemon.kill()
     append(damaged, "two")
     append(other, "two")
@@ -294,7 +294,7 @@ def test_a_damaged_pending_record_is_reported_and_the_other_trigger_keeps_its_ow
     log = tmp_path / "app.log"
     append(log, "x one")
     keys = {"multiline": "^x", "read_from": "beginning"}
-    daemon = Daemon({name: trigger(log, **keys) for name in "ab"})
+    daemon = VirtualDaemon({name: trigger(log, **keys) for name in "ab"})
     assert daemon.lines("a") == daemon.lines("b") == []
     daemon.kill()
     [key] = [key for key in daemon.positions if "carry" in key and key.endswith(":a")]

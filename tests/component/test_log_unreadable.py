@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from notifyd.sources.logs.discovery.inotify import FsHints
-from support.logs import Daemon, append, reading_from_start, running, trigger, until
+from support.logs import VirtualDaemon, append, reading_from_start, running, trigger, until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs to be another user for a while")
 SOMEBODY = 12345
@@ -57,7 +57,7 @@ def test_an_unreadable_directory_is_reported_until_it_is_readable_and_then_read(
         made(closed, "sub", 0o755)
     with root():
         closed.chmod(mode)
-    daemon = Daemon({"t": reading_from_start(f"{closed}/{below}*.log")})
+    daemon = VirtualDaemon({"t": reading_from_start(f"{closed}/{below}*.log")})
     if not below or mode == 0o700:
         expected = said if below or mode != 0o700 else "cannot be listed, permission denied"
         [sentence] = daemon.problems
@@ -67,42 +67,42 @@ def test_an_unreadable_directory_is_reported_until_it_is_readable_and_then_read(
     with root():
         closed.chmod(0o755)
     daemon.now += 10
-    daemon.turn(FsHints())
+    daemon.poll_all(FsHints())
     assert daemon.problems == []
     assert daemon.lines() == ["one"]
     assert daemon.batch.wake_at is None or daemon.batch.wake_at > daemon.now
 
 
 def test_without_problems_nothing_is_rechecked(folder):
-    daemon = Daemon({"t": reading_from_start(f"{folder}/*.log")})
+    daemon = VirtualDaemon({"t": reading_from_start(f"{folder}/*.log")})
     daemon.now += 2
-    daemon.turn(FsHints())
+    daemon.poll_all(FsHints())
     assert daemon.batch.wake_at is None
 
 
 def test_a_scan_for_one_pattern_keeps_the_problems_of_another(folder):
     closed, other = made(folder, "closed", 0o700), made(folder, "other", 0o755)
-    daemon = Daemon({"t": trigger(f"{closed}/*.log"), "u": trigger(f"{other}/*.log")})
+    daemon = VirtualDaemon({"t": trigger(f"{closed}/*.log"), "u": trigger(f"{other}/*.log")})
     [said] = daemon.problems
     assert str(closed) in said
-    daemon.turn(FsHints(directories={str(other)}))
+    daemon.poll_all(FsHints(directories={str(other)}))
     assert daemon.problems == [said]
 
 
 def test_an_unreadable_directory_that_is_removed_is_no_problem_any_more(folder):
     closed = made(folder, "closed", 0o700)
-    daemon = Daemon({"t": trigger(f"{closed}/*.log")})
+    daemon = VirtualDaemon({"t": trigger(f"{closed}/*.log")})
     assert len(daemon.problems) == 1
     with root():
         (closed / "app.log").unlink()
         closed.rmdir()
     daemon.now += 10
-    daemon.turn(FsHints())
+    daemon.poll_all(FsHints())
     assert daemon.problems == []
 
 
 def test_a_missing_directory_is_no_problem(folder):
-    daemon = Daemon({"t": trigger(f"{folder}/later/*.log")})
+    daemon = VirtualDaemon({"t": trigger(f"{folder}/later/*.log")})
     assert daemon.problems == []
 
 
@@ -110,12 +110,12 @@ def test_one_unreadable_directory_among_many_does_not_cause_a_scan_of_all(folder
     made(folder, "closed", 0o700)
     for number in range(5):
         made(folder, str(number), 0o755)
-    daemon = Daemon({"t": trigger(f"{folder}/**/*.log")})
+    daemon = VirtualDaemon({"t": trigger(f"{folder}/**/*.log")})
     scanned = []
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: scanned.append(str(path)) or scandir(path))
     daemon.now += 10
-    daemon.turn(FsHints())
+    daemon.poll_all(FsHints())
     assert scanned == [f"{folder}/closed"]
 
 
@@ -123,16 +123,16 @@ def test_a_file_that_becomes_readable_without_a_hint_is_read_soon(folder):
     log = made(folder, "logs", 0o755) / "app.log"
     with root():
         log.chmod(0o600)
-    daemon = Daemon({"t": reading_from_start(log), "new": trigger(log)})
+    daemon = VirtualDaemon({"t": reading_from_start(log), "new": trigger(log)})
     assert "cannot be read, permission denied" in daemon.problems[0]
     with root():
         log.chmod(0o644)
         append(log, "two")
     daemon.now += 9
-    daemon.turn(FsHints())
+    daemon.poll_all(FsHints())
     assert daemon.lines() == []
     daemon.now += 1
-    daemon.turn(FsHints())
+    daemon.poll_all(FsHints())
     assert sorted(daemon.lines()) == ["one", "two"]  # the earlier line is read by a catch-up
     assert daemon.lines("new") == ["two"]
     assert daemon.problems == []
@@ -143,20 +143,20 @@ def test_a_closed_file_that_cannot_be_reopened_stays_a_problem(folder):
     with root():
         append(logs / "b.log", "two")
     log = logs / "app.log"
-    daemon = Daemon({"t": reading_from_start(f"{logs}/*.log")}, descriptors=1)
+    daemon = VirtualDaemon({"t": reading_from_start(f"{logs}/*.log")}, max_descriptors=1)
     assert sorted(daemon.lines()) == ["one", "two"]
     with root():
         log.chmod(0o600)
         append(log, "three")
-    daemon.turn(FsHints(written={str(log), str(logs / "b.log")}))
+    daemon.poll_all(FsHints(written={str(log), str(logs / "b.log")}))
     for _ in range(5):
         daemon.now += 10
-        daemon.turn(FsHints())
+        daemon.poll_all(FsHints())
         assert [said for said in daemon.problems if str(log) in said]
     with root():
         log.chmod(0o644)
     daemon.now += 10
-    daemon.turn(FsHints())
+    daemon.poll_all(FsHints())
     assert "three" in daemon.lines()
     assert not [said for said in daemon.problems if str(log) in said]
 
@@ -173,5 +173,5 @@ async def test_a_problem_and_its_end_are_announced_by_a_batch(folder):
         with root():
             (logs / "app.log").unlink()
         await seen.until(lambda: not seen.source.health().problems)
-        turns = seen.executor.turns
-        await until(lambda: seen.executor.turns >= turns)
+        tasks = seen.executor.tasks
+        await until(lambda: seen.executor.tasks >= tasks)

@@ -1,4 +1,4 @@
-"""A log source with real files, real matching, and a recorder where the driver stands."""
+"""A log source with real files, real matching, and a recorder in the place of the engine."""
 
 import asyncio
 import time
@@ -29,38 +29,38 @@ def record_matcher_for(triggers):
     return lambda name: RecordMatcher(pattern_set(name, triggers[name], records=True))
 
 
-def log_options(triggers, *, wall=time.time, never=(), descriptors=None):
+def log_options(triggers, *, wall=time.time, excluded_dirs=(), max_descriptors=None):
     scanner, matcher = scanner_for(triggers), record_matcher_for(triggers)
-    return LogSourceOptions(triggers, scanner, matcher, wall, tuple(never), descriptors)
+    return LogSourceOptions(triggers, scanner, matcher, wall, tuple(excluded_dirs), max_descriptors)
 
 
 def tailer(triggers, positions, **keys):
     return Tailer(log_options(triggers, **keys), positions)
 
 
-class Counted(ThreadPoolExecutor):
-    """One thread that counts what it was given to do."""
+class CountingExecutor(ThreadPoolExecutor):
+    """Counts the tasks that it is given."""
 
-    turns = 0
+    tasks = 0
 
     def submit(self, *args, **kwargs):
-        self.turns += 1
+        self.tasks += 1
         return super().submit(*args, **kwargs)
 
 
 @asynccontextmanager
-async def running(triggers, *, positions=None, watch=InotifyWatcher, sweep=300.0):
-    """Run a source over these triggers; gives a recorder once the first look was taken."""
+async def running(triggers, *, positions=None, watch=InotifyWatcher, scan_interval=300.0):
+    """Run a source with these triggers; yield a recorder after the first scan."""
     if not isinstance(triggers, dict):
         triggers = {"t": triggers}
     recorder = Recorder(positions)
-    with Counted(1) as executor:
+    with CountingExecutor(1) as executor:
         recorder.executor = executor
         recorder.source = LogSource(
             log_options(triggers),
             recorder.positions,
             executor=executor,
-            scan_interval=sweep,
+            scan_interval=scan_interval,
             make_watcher=watch,
         )
         task = asyncio.create_task(recorder.source.run(recorder.emit))
@@ -75,9 +75,9 @@ async def running(triggers, *, positions=None, watch=InotifyWatcher, sweep=300.0
 
 
 async def until(condition, within=5.0):
-    """Wait for what no reading announces."""
+    """Wait for a condition that no batch announces."""
     async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 - nobody sets an event for it
+        while not condition():  # noqa: ASYNC110 - no event is set for it
             await asyncio.sleep(0.005)
 
 
@@ -90,8 +90,8 @@ def append(path, *lines):
 reading_from_start = partial(trigger, read_from="beginning")
 
 
-class Daemon:
-    """A tailer whose positions are committed with its events, and that can be killed."""
+class VirtualDaemon:
+    """A tailer that can be killed; what it has committed survives. Its time is virtual."""
 
     def __init__(self, triggers, **keys):
         self.triggers, self.keys = triggers, keys
@@ -106,7 +106,7 @@ class Daemon:
         self.tailer = tailer(
             self.triggers, dict(self.positions), wall=lambda: self.wall, **self.keys
         )
-        self.turn()
+        self.poll_all()
 
     def kill(self):
         self.tailer.close()
@@ -115,14 +115,14 @@ class Daemon:
         self.kill()
         self.start()
 
-    def turn(self, hints=None, *, commit=True):
-        """Run turns until nothing is left to read; without `commit` their results are lost."""
+    def poll_all(self, hints=None, *, commit=True):
+        """Poll until nothing is left to read. Without `commit`, the results are lost."""
         self.poll(hints, commit=commit)
         while self.batch.more:
             self.poll(FsHints(), commit=commit)
 
     def poll(self, hints=None, *, commit=True):
-        """Run one turn, which may leave something to read."""
+        """Poll once, which may leave something to read."""
         hints = FsHints(all=True) if hints is None else hints
         self.batch = self.tailer.poll(hints, self.now)
         if not commit:
@@ -137,7 +137,7 @@ class Daemon:
     def pass_time(self, seconds):
         self.now += seconds
         self.wall += seconds
-        self.turn()
+        self.poll_all()
 
     @property
     def problems(self):

@@ -1,4 +1,4 @@
-"""What a model of logs can be tried on: the tailer in virtual time, or the daemon itself."""
+"""Runs random operations on logs against a tailer in virtual time, or against the daemon itself."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from support import logs
 from support.daemon import PLENTY, Daemon, wait_for
-from support.random_deeds import Upheaval
+from support.random_operations import RandomOperations
 
 CONFIG = PLENTY + "\n[text]\nredact = false\n"
 TRIGGER = """
@@ -23,49 +23,56 @@ body = "{{{{ line }}}}"
 """
 
 
-class Virtual(logs.Daemon):
-    """In this process; what is committed is kept, as the database would keep it.
+class InProcessDaemon(logs.VirtualDaemon):
+    """In this process; what is committed is kept, as the database keeps it.
 
-    descriptors: how many files may be open at once.
+    max_descriptors: how many files may be open at once.
     """
 
-    def __init__(self, model: Upheaval, **keys: object) -> None:
+    def __init__(self, operations: RandomOperations, **keys: object) -> None:
         triggers = {
             name: logs.reading_from_start(*paths, patterns=r"line (?P<n>\d+)")
-            for name, paths in model.paths.items()
+            for name, paths in operations.paths.items()
         }
         super().__init__(triggers, **keys)
-        model.follow(self)
+        operations.follow(self)
 
     def renumber(self) -> None:
-        """Have all devices had other numbers before, as after a reboot."""
+        """Give all devices other numbers, as after a reboot."""
         self.positions = {
             re.sub(r"(file|carry):(\d+)", lambda old: f"{old[1]}:{int(old[2]) + 7}", key): value
             for key, value in self.positions.items()
         }
 
 
-class Real:
-    """The daemon in a process of its own, killed with -9. start: makes one of a configuration."""
+class KilledDaemon:
+    """The daemon in a process of its own, killed with -9. make: makes one from a configuration."""
 
-    def __init__(self, model: Upheaval, make: Callable[[str], Daemon], platform: object) -> None:
-        self.model, self.platform = model, platform
-        triggers = [TRIGGER.format(name=name, paths=paths) for name, paths in model.paths.items()]
+    def __init__(
+        self, operations: RandomOperations, make: Callable[[str], Daemon], platform: object
+    ) -> None:
+        self.operations, self.platform = operations, platform
+        triggers = [
+            TRIGGER.format(name=name, paths=paths) for name, paths in operations.paths.items()
+        ]
         self.daemon = make("".join([CONFIG, *triggers])).start()
-        model.follow(self)
+        operations.follow(self)
 
-    def turn(self, _hints: object = None, *, commit: bool = True) -> None:
-        """Wait until everything that was written is told; not so without `commit`."""
+    def poll_all(self, _hints: object = None, *, commit: bool = True) -> None:
+        """Wait until everything written is reported; without `commit`, do not wait."""
         if commit:
             wait_for(
-                lambda: not self.missing(), 5, lambda: f"{self.missing()} {self.model.story()}"
+                lambda: not self.missing(),
+                5,
+                lambda: f"{self.missing()} {self.operations.describe()}",
             )
 
     def missing(self) -> dict[str, list[str]]:
         found = {}
-        for name in self.model.paths:
-            told = set(self.lines(name))
-            found[name] = [line[:20] for line in self.model.wanted(name) if line not in told]
+        for name in self.operations.paths:
+            reported = set(self.lines(name))
+            wanted = self.operations.wanted(name)
+            found[name] = [line[:20] for line in wanted if line not in reported]
         return {name: lines for name, lines in found.items() if lines}
 
     def kill(self) -> None:
@@ -75,10 +82,10 @@ class Real:
         self.daemon.start()
 
     def pass_time(self, seconds: float) -> None:
-        """Time passes by itself here."""
+        """Real time passes by itself."""
 
     def renumber(self) -> None:
-        """What the kernel says cannot be changed here."""
+        """Real device numbers cannot be changed."""
 
     def lines(self, name: str) -> list[str]:
         return [
@@ -88,31 +95,34 @@ class Real:
         ]
 
 
-def drill(
+def run_operations(
     folder: Path,
     seed: int,
     steps: int,
-    follow: Callable[[Upheaval], object],
+    follow: Callable[[RandomOperations], object],
     *,
     late_writers: bool = True,
 ) -> None:
-    """Do so many random deeds and look whether each line came once. follow: begins to."""
-    model = Upheaval(folder, seed, late_writers=late_writers)
+    """Run random operations and check that each line is reported once.
+
+    follow: starts what follows the logs.
+    """
+    operations = RandomOperations(folder, seed, late_writers=late_writers)
     try:
-        follow(model)
-        model.run(steps)
-        model.end()
+        follow(operations)
+        operations.run(steps)
+        operations.end()
     finally:
-        model.close()
+        operations.close()
 
 
-def throw(folder: Path, seed: int, steps: int) -> None:
-    """Drill the tailer; in every third history hardly any file can stay open."""
-    few = seed % 3 == 0  # then nobody waits for late writers
-    drill(
+def run_in_process(folder: Path, seed: int, steps: int) -> None:
+    """Run random operations in virtual time; in every third run hardly any file stays open."""
+    few = seed % 3 == 0  # then a renamed file does not stay open for late writers
+    run_operations(
         folder,
         seed,
         steps,
-        partial(Virtual, descriptors=1 if few else None),
+        partial(InProcessDaemon, max_descriptors=1 if few else None),
         late_writers=not few,
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.tailers import throw
+from support.tailers import run_in_process
 
 
 @pytest.mark.parametrize("steps", [3, 8, 40])
@@ -10,4 +10,4 @@ def test_no_line_is_lost_or_doubled_by_random_operations_on_logs(tmp_path, steps
     for seed in range(160 // steps):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        throw(folder, seed, steps)
+        run_in_process(folder, seed, steps)
