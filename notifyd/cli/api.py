@@ -12,8 +12,9 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from notifyd.cli import UsageError, platform_access, say
-from notifyd.cli.terminal import as_json, shown, table
+from notifyd.cli import platform_access
+from notifyd.cli.exit_status import UsageError
+from notifyd.cli.output import format_json, format_table, printable, write
 from notifyd.platform.client import Client
 from notifyd.platform.endpoints import ENDPOINTS, GROUPS, Endpoint, find
 from notifyd.platform.errors import PlatformError
@@ -35,9 +36,9 @@ Exit status: 0 done, 1 failed, 2 wrong field or usage, 69 not reachable, 75 try 
 77 credentials refused, 78 no credentials.
 """
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
-_MOST_PAGES = 1000
-_LARGEST_INPUT = 16 << 20
-_SHORT_CELL = 60
+_MAX_PAGES = 1000
+_MAX_INPUT = 16 << 20
+_MAX_CELL = 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="a field with a text: of the query for GET, else of the JSON body",
+        help="string field, of the query for GET, else of the JSON body",
     )
     parser.add_argument(
         "-F",
@@ -59,14 +60,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="a field with a JSON value (3, true, null, {…}), or a file to upload: KEY=@FILE",
+        help="field with a JSON value (3, true, null, {…}), or a file to upload: KEY=@FILE",
     )
-    parser.add_argument("--input", metavar="FILE", help="the whole JSON body; - for standard input")
+    parser.add_argument(
+        "--input", metavar="FILE", help="read the whole JSON body from FILE; - for standard input"
+    )
     parser.add_argument(
         "--paginate",
         metavar="NAME",
-        help="get all pages by advancing this query parameter: by one; by the number of items "
-        "where NAME holds offset or skip; NAME=EXPR takes the next value from the answer",
+        help="get all pages by advancing the query parameter NAME: by one, or by the number of "
+        "items if NAME contains offset or skip; NAME=EXPR takes its next value from the answer",
     )
     parser.add_argument("--jq", metavar="EXPR", help="print what this JMESPath expression selects")
     parser.add_argument("--table", action="store_true", help="print a list as a table")
@@ -83,21 +86,21 @@ def run(args: argparse.Namespace) -> int:
     except PlatformError as error:
         return platform_access.report_failure(error)
     selected = answer if select is None else select.search(answer)
-    say(_as_table(selected) if args.table else _plain(selected, bare=select is not None))
+    write(_as_table(selected) if args.table else _plain(selected, bare=select is not None))
     return 0
 
 
 def _list(group: str | None) -> int:
     if group is not None and group not in GROUPS:
-        hint = did_you_mean(group, GROUPS) or f"; there are {', '.join(GROUPS)}"
-        raise UsageError(f"no group {group!r}{hint}")
+        hint = did_you_mean(group, GROUPS) or f"; known are {', '.join(GROUPS)}"
+        raise UsageError(f"unknown group {group!r}{hint}")
     rows = [["GROUP", "METHOD", "PATH", "WHAT", "NEEDS"]]
     rows += [
         [each.group, each.method, each.path, each.summary + _watch(each), each.needs or "-"]
         for each in ENDPOINTS
         if group in (None, each.group)
     ]
-    say(table(rows))
+    write(format_table(rows))
     return 0
 
 
@@ -107,7 +110,7 @@ def _watch(endpoint: Endpoint) -> str:
 
 @dataclass(frozen=True)
 class _Request:
-    """What the command line asks for. files: (field, path); body: None where there is none."""
+    """The requested call. files: (field, path); body: None if there is none."""
 
     method: str
     path: str
@@ -121,11 +124,11 @@ def _read_request(args: argparse.Namespace) -> _Request:
     method = args.method.upper()
     if method not in _METHODS:
         raise UsageError(
-            f"no method {args.method!r}{did_you_mean(method, _METHODS)}: "
-            "write `notifyd api GET /path`, or `notifyd api list`"
+            f"unknown method {args.method!r}{did_you_mean(method, _METHODS)}: "
+            "use `notifyd api GET /path`, or `notifyd api list`"
         )
     if not args.path:
-        raise UsageError("the path is missing: write it behind the method, such as /sandbox")
+        raise UsageError("PATH is missing: use for example `notifyd api GET /sandbox`")
     path = args.path if args.path.startswith("/") else f"/{args.path}"
     fields: dict[str, Any] = dict(_pair(word) for word in args.texts)
     files: list[tuple[str, Path]] = []
@@ -137,13 +140,13 @@ def _read_request(args: argparse.Namespace) -> _Request:
             fields[name] = _json(name, value)
     if method in ("GET", "HEAD", "OPTIONS", "DELETE") and not args.input:
         if files:
-            raise UsageError(f"{method} uploads nothing: use POST with -F {files[0][0]}=@FILE")
+            raise UsageError(f"{method} cannot upload files: use POST with -F {files[0][0]}=@FILE")
         return _Request(method, path, query=fields)
     if args.paginate:
-        raise UsageError("--paginate goes with GET")
+        raise UsageError("--paginate requires GET")
     if args.input:
         if fields or files:
-            raise UsageError("--input is the whole body: it cannot be combined with -f or -F")
+            raise UsageError("--input cannot be combined with -f or -F")
         return _Request(method, path, body=_input(args.input))
     endpoint = find(method, path)
     if files or (endpoint is not None and endpoint.upload):
@@ -158,7 +161,7 @@ def _read_request(args: argparse.Namespace) -> _Request:
 def _pair(word: str) -> tuple[str, str]:
     name, found, value = word.partition("=")
     if not found or not name:
-        raise UsageError(f"invalid field {word!r}: write KEY=VALUE")
+        raise UsageError(f"invalid field {word!r}: use KEY=VALUE")
     return name, value
 
 
@@ -167,28 +170,28 @@ def _json(name: str, value: str) -> Any:
         return json.loads(value)
     except ValueError:
         raise UsageError(
-            f"-F {name} is not a JSON value: use -f {name}=… for a text, or -F {name}=@FILE"
+            f"-F {name} is not a JSON value: use -f {name}=… for a string, or -F {name}=@FILE"
         ) from None
 
 
 def _file(name: str) -> Path:
     path = Path(name)
     if not path.is_file():
-        raise UsageError(f"cannot upload {name}: there is no such file")
+        raise UsageError(f"cannot upload {name}: no such file")
     return path
 
 
 def _input(name: str) -> Any:
     try:
         if name == "-":
-            text = sys.stdin.buffer.read(_LARGEST_INPUT + 1)
+            text = sys.stdin.buffer.read(_MAX_INPUT + 1)
         else:
             with Path(name).open("rb") as stream:
-                text = stream.read(_LARGEST_INPUT + 1)
+                text = stream.read(_MAX_INPUT + 1)
     except OSError as error:
         raise UsageError(f"cannot read {name}: {error.strerror}") from None
-    if len(text) > _LARGEST_INPUT:
-        raise UsageError(f"{name} is larger than {_LARGEST_INPUT >> 20} MiB")
+    if len(text) > _MAX_INPUT:
+        raise UsageError(f"{name} is larger than {_MAX_INPUT >> 20} MiB")
     try:
         return json.loads(text)
     except ValueError as error:
@@ -220,13 +223,13 @@ async def _fetch(args: argparse.Namespace, request: _Request) -> Any:
 
 
 async def _pages(client: Client, request: _Request, paginate: str) -> AsyncIterator[Any]:
-    """Give the items of all pages, until one is empty, repeats the last, or names no next."""
+    """Yield the items of all pages, until one is empty, repeats the last, or has no next."""
     name, by_answer, expression = paginate.partition("=")
     after = _compiled(expression) if by_answer else None
     by_items = any(word in name.lower() for word in ("offset", "skip"))
     position: Any = request.query.get(name)
     previous: list[Any] | None = None
-    for _ in range(_MOST_PAGES):
+    for _ in range(_MAX_PAGES):
         query = request.query if position is None else {**request.query, name: position}
         answer = await client.request(request.method, request.path, query=query)
         items = _items(answer)
@@ -245,7 +248,7 @@ async def _pages(client: Client, request: _Request, paginate: str) -> AsyncItera
 
 
 def _items(answer: Any) -> list[Any]:
-    """Find an answer's list: itself, or its only field that is one."""
+    """Return the list in an answer: the answer itself, or its only field that is a list."""
     if isinstance(answer, list):
         return answer
     lists = [v for v in answer.values() if isinstance(v, list)] if isinstance(answer, dict) else []
@@ -258,8 +261,8 @@ def _items(answer: Any) -> list[Any]:
 
 
 def _plain(value: Any, *, bare: bool) -> str:
-    """Write JSON; a text that an expression selected stands alone, for scripts."""
-    return value if bare and isinstance(value, str) else as_json(value)
+    """Format as JSON; a string that an expression selected stays bare, for scripts."""
+    return value if bare and isinstance(value, str) else format_json(value)
 
 
 def _as_table(value: Any) -> str:
@@ -269,14 +272,14 @@ def _as_table(value: Any) -> str:
         rows = lists[0] if len(lists) == 1 else [value]
     objects = [row if isinstance(row, dict) else {"value": row} for row in rows or []]
     if not objects:
-        return "(nothing)"
+        return "(empty)"
     columns = list(dict.fromkeys(name for row in objects for name in row))
     body = [[_cell(row.get(name)) for name in columns] for row in objects]
-    return table([[name.upper() for name in columns], *body])
+    return format_table([[name.upper() for name in columns], *body])
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    text = shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-    return text if len(text) <= _SHORT_CELL else text[: _SHORT_CELL - 1] + "…"
+    text = printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= _MAX_CELL else text[: _MAX_CELL - 1] + "…"

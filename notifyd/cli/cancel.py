@@ -1,29 +1,31 @@
-"""`notifyd cancel`: a notification that nobody has tried to send yet."""
+"""`notifyd cancel`: cancel a notification before its first attempt."""
 
 import argparse
 from urllib.parse import quote
 
-from notifyd.cli.terminal import as_json, shown
+from notifyd.cli.options import add_daemon_options
+from notifyd.cli.output import format_json, printable, write
 from notifyd.client.http import send_request
 
-HELP = "Cancel a notification that was not sent yet, by its id or by your key."
+HELP = "Cancel a notification that has not been sent, by its id or its key."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("id", metavar="ID", nargs="?", help="as send and history print it")
-    which.add_argument("-k", "--key", help="the key that you sent it with")
-    parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
-    parser.add_argument("--json", action="store_true", help="print the daemon's answer as it is")
+    which.add_argument(
+        "id", metavar="ID", nargs="?", help="id, as printed by `notifyd send` and `notifyd history`"
+    )
+    which.add_argument("-k", "--key", help="key that the notification was sent with")
+    add_daemon_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     which = f"/{quote(args.id, safe='')}" if args.id else f"?key={quote(args.key, safe='')}"
     _, answer = send_request("DELETE", f"/v1/notifications{which}", socket_path=args.socket)
     if args.json:
-        print(as_json(answer))
+        write(format_json(answer))
         return 0
     rows = answer.get("notifications")
     for row in rows if isinstance(rows, list) else []:
-        print(f"{shown(row.get('id'))} is {shown(row.get('status'))}.")
+        write(f"{printable(row.get('id'))}: {printable(row.get('status'))}")
     return 0

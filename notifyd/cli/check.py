@@ -1,12 +1,13 @@
-"""`notifyd check`: read the configuration, build what can be built without starting it, report."""
+"""`notifyd check`: check the configuration without starting anything."""
 
 import argparse
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import cast
 
+from notifyd.cli.options import add_config_option
+from notifyd.cli.output import quantity, write
 from notifyd.config.consistency import with_paths
 from notifyd.config.load import LoadedConfig, load
 from notifyd.config.patterns import may_match_every_line
@@ -18,49 +19,51 @@ from notifyd.model.notifications import Json
 from notifyd.sources.journal.access import missing, trouble
 from notifyd.triggers import Trigger
 
-HELP = "Read the configuration and report every mistake in it; starts nothing."
+HELP = "Check the configuration and report every error and warning. Starts nothing."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the usual places")
+    add_config_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Report on standard output, or raise ConfigError with all mistakes."""
+    """Print the warnings and a summary; raise ConfigError if there are errors."""
     loaded = load(args.config, os.environ)
     settings = loaded.settings
     for name, trigger in settings.triggers.items():
         Trigger(name, trigger, settings.defaults)
-    _doubt_patterns(loaded)
-    for warning in (*loaded.warnings, *_doubts(loaded)):
+    _warn_of_slow_patterns(loaded)
+    for warning in (*loaded.warnings, *_machine_warnings(loaded)):
         print(f"warning: {warning}", file=sys.stderr)
-    count = len(settings.triggers)
-    files = ", ".join(map(str, loaded.files)) or "no configuration file, so all is default"
-    print(f"ok: {count} trigger{'' if count == 1 else 's'}; {files}")
+    files = ", ".join(map(str, loaded.files)) or "no configuration file, using defaults"
+    write(f"ok: {quantity(len(settings.triggers), 'trigger')}; {files}")
     return 0
 
 
-def _doubt_patterns(loaded: LoadedConfig) -> None:
-    """Add to the report which patterns cost more than others."""
+def _warn_of_slow_patterns(loaded: LoadedConfig) -> None:
+    """Add a warning to the report for each pattern that no prefilter can narrow down."""
     raw = cast("dict[str, Json]", loaded.table.get("triggers", {}))
-    warn = loaded.report.warning
     for name, trigger in loaded.settings.triggers.items():
         if not isinstance(trigger, LogTriggerConfig):
             continue
-        place, first = ("triggers", name), trigger.multiline
-        find, what = (approximate, "line") if first is None else (approximate_in_records, "record")
-        for item, pattern in with_paths(place, raw[name], "patterns", trigger.patterns):
+        path, first_line = ("triggers", name), trigger.multiline
+        in_records = first_line is not None
+        find, unit = (approximate_in_records, "record") if in_records else (approximate, "line")
+        for item, pattern in with_paths(path, raw[name], "patterns", trigger.patterns):
             reason = find(pattern, trigger.encoding).reason
             if reason and not may_match_every_line(pattern):
-                warn(item, f"is tried on every {what}, which is slow: {reason}", pattern)
-        reason = "" if first is None else approximate(first, trigger.encoding).reason
-        if first is not None and reason and not may_match_every_line(first):
-            why = f"is tried on many lines, which is slow: {reason}"
-            warn((*place, "multiline"), why, first)
+                loaded.report.warning(
+                    item, f"slow: tried on every {unit}, because {reason}", pattern
+                )
+        reason = "" if first_line is None else approximate(first_line, trigger.encoding).reason
+        if first_line is not None and reason and not may_match_every_line(first_line):
+            loaded.report.warning(
+                (*path, "multiline"), f"slow: tried on many lines, because {reason}", first_line
+            )
 
 
-def _doubts(loaded: LoadedConfig) -> Iterator[str]:
-    """Say what can be known of the machine: what cannot be read, what is no token."""
+def _machine_warnings(loaded: LoadedConfig) -> Iterator[str]:
+    """Yield what is wrong on this machine: an unreadable journal, an unusable token."""
     settings = loaded.settings
     logs = (
         trigger for trigger in settings.triggers.values() if isinstance(trigger, LogTriggerConfig)

@@ -3,112 +3,121 @@
 import argparse
 from urllib.parse import quote
 
-from notifyd.cli import say
-from notifyd.cli.terminal import as_json, clock, shown
+from notifyd.cli.options import add_daemon_options
+from notifyd.cli.output import format_json, format_time, printable, quantity, write
 from notifyd.client.http import send_request
 
-HELP = "Say why there was or was no push: the last matches and what each step did with them."
+HELP = (
+    "Explain why there was or was no notification: the last matches of a trigger, and what each "
+    "step of the shaping did with them."
+)
 
-_STEPS = {
+_ACTIONS = {
     "below_threshold": "below the threshold",
-    "lapsed": "stayed below the threshold",
-    "waiting": "waits{until} for the matches to pause",
+    "lapsed": "threshold not reached within the window",
+    "waiting": "debouncing{until}",
     "cooling": "cooling down{until}",
-    "muted": "muted{until}, then told in one digest",
-    "over_budget": "over the budget{until}, then told in a digest",
-    "outbox_full": "the outbox was full: told in a digest",
-    "joined": "joined a notification that waits",
-    "queued": "made a notification",
-    "held": "held{until}, as its sender asked",
-    "ended_while_muted": "came and went while muted: not told",
-    "reminded": "told once more: it still lasts",
-    "not_told": "no reminder: muted, over the budget, or the last one still waits",
+    "muted": "muted{until}, then reported in one digest",
+    "over_budget": "over the budget{until}, then reported in a digest",
+    "outbox_full": "outbox full, reported in a digest",
+    "joined": "joined a queued notification",
+    "queued": "notification queued",
+    "held": "delayed{until} by its sender",
+    "ended_while_muted": "began and ended while muted, not reported",
+    "reminded": "reminder queued, the condition still holds",
+    "not_told": "no reminder: muted, over the budget, or the last one is still queued",
 }
+"""Texts by the `did` of a step."""
 
 Answer = dict[str, object]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("trigger", nargs="?", default="", metavar="TRIGGER")
-    parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
-    parser.add_argument("--json", action="store_true", help="print the daemon's answer as it is")
+    parser.add_argument(
+        "trigger", nargs="?", default="", metavar="TRIGGER", help="trigger (default: all)"
+    )
+    add_daemon_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     query = f"?trigger={quote(args.trigger)}" if args.trigger else ""
     _, answer = send_request("GET", f"/v1/explain{query}", socket_path=args.socket)
     if args.json:
-        say(as_json(answer))
+        write(format_json(answer))
     else:
-        say("\n\n".join(map(described, _listed(answer, "triggers"))))
+        write("\n\n".join(map(format_trigger, _objects(answer, "triggers"))))
     return 0
 
 
-def described(trigger: Answer) -> str:
-    """Explain one trigger to a person: what happened, then what is pending."""
-    counts = [f"{shown(trigger.get('matches', 0))} matches"]
-    counts.append(f"{shown(trigger.get('notifications', 0))} notifications")
+def format_trigger(trigger: Answer) -> str:
+    """Format the explanation of one trigger: its last steps, then what is pending."""
+    counts = [quantity(trigger.get("matches", 0), "match", "matches")]
+    counts.append(quantity(trigger.get("notifications", 0), "notification"))
     if below := trigger.get("below_threshold"):
-        counts.append(f"{shown(below)} below the threshold")
+        counts.append(f"{printable(below)} below the threshold")
     if quiet := trigger.get("ended_while_muted"):
-        counts.append(f"{shown(quiet)} came and went while muted")
-    head = f"{shown(trigger.get('trigger'))} ({shown(trigger.get('type'))}): {', '.join(counts)}"
-    steps = [line for step in _listed(trigger, "trail") for line in _step(step)]
-    return "\n".join([head, *(steps or ["  nothing has matched yet"]), *_now(trigger)])
+        counts.append(f"{printable(quiet)} began and ended while muted")
+    name, kind = printable(trigger.get("trigger")), printable(trigger.get("type"))
+    steps = [line for step in _objects(trigger, "trail") for line in _step(step)]
+    lines = [f"{name} ({kind}): {', '.join(counts)}", *(steps or ["  no matches yet"])]
+    return "\n".join([*lines, *_pending(trigger)])
 
 
 def _step(step: Answer) -> list[str]:
-    number, group = step.get("matches", 0), step.get("group")
-    many = f"{shown(number)} times " if isinstance(number, int) and number > 1 else ""
-    whose = f"[{', '.join(map(shown, group))}] " if isinstance(group, list) else ""
-    until = f" until {clock(step['until'])}" if step.get("until") else ""
+    number, values = step.get("matches", 0), step.get("group")
+    many = f"{quantity(number, 'match', 'matches')}, " if number not in (0, 1) else ""
+    group = f"[{', '.join(map(printable, values))}] " if isinstance(values, list) else ""
+    until = f" until {format_time(step['until'])}" if step.get("until") else ""
     did = str(step.get("did"))
-    what = _STEPS[did].format(until=until) if did in _STEPS else shown(did)
+    action = _ACTIONS[did].format(until=until) if did in _ACTIONS else printable(did)
     if detail := step.get("detail"):
-        what += f" ({shown(detail)})"
-    lines = [f"  {clock(step.get('last'))}  {whose}{many}{what}"]
+        action += f" ({printable(detail)})"
+    lines = [f"  {format_time(step.get('last'))}  {group}{many}{action}"]
     if line := step.get("line"):
-        lines.append(f"      {shown(line)}")
-    if known := step.get("id"):
-        error = f": {shown(step['last_error'])}" if step.get("last_error") else ""
-        lines.append(f"      → {shown(known)} {shown(step.get('status', 'forgotten'))}{error}")
+        lines.append(f"      {printable(line)}")
+    if notification := step.get("id"):
+        error = f": {printable(step['last_error'])}" if step.get("last_error") else ""
+        status = printable(step.get("status", "no longer stored"))
+        lines.append(f"      → {printable(notification)} {status}{error}")
     return lines
 
 
-def _now(trigger: Answer) -> list[str]:
-    """Say what is pending, held back or in the way at this moment."""
+def _pending(trigger: Answer) -> list[str]:
+    """Describe what is pending or held back now."""
     lines = []
     if until := trigger.get("muted_until"):
-        lines.append(f"muted until {clock(until)}")
+        lines.append(f"muted until {format_time(until)}")
     held = trigger.get("held_back")
     for reason, count in held.items() if isinstance(held, dict) else ():
-        lines.append(f"{shown(count)} held back ({shown(reason)}) for the next digest")
-    for group in _listed(trigger, "groups"):
+        lines.append(f"{printable(count)} held back for the next digest ({printable(reason)})")
+    for group in _objects(trigger, "groups"):
         lines += _group(group)
     delivery = trigger.get("delivery")
     if isinstance(delivery, dict):
-        lines.append(f"delivery is {shown(delivery.get('state'))}: {shown(delivery.get('error'))}")
+        state, error = printable(delivery.get("state")), printable(delivery.get("error"))
+        lines.append(f"delivery is {state}: {error}")
     return [f"  now: {line}" for line in lines]
 
 
 def _group(group: Answer) -> list[str]:
     values = group.get("group")
-    named = ", ".join(filter(None, map(shown, values if isinstance(values, list) else [])))
-    whose = f"[{named}] " if named else ""
+    named = ", ".join(filter(None, map(printable, values if isinstance(values, list) else [])))
+    prefix = f"[{named}] " if named else ""
     lines = []
     if below := group.get("below_threshold"):
-        lines.append(f"{shown(below)} of {shown(group.get('threshold'))} for the threshold")
+        lines.append(f"{printable(below)} of {printable(group.get('threshold'))} for the threshold")
     if pending := group.get("pending"):
-        lines.append(f"{shown(pending)} will be told at {clock(group.get('told_at'))}")
+        matches = quantity(pending, "match", "matches")
+        lines.append(f"{matches} to report at {format_time(group.get('told_at'))}")
     elif until := group.get("cooling_until"):
-        lines.append(f"cooling down until {clock(until)}")
+        lines.append(f"cooling down until {format_time(until)}")
     if since := group.get("lasting_since"):
-        lines.append(f"lasts since {clock(since)}")
-    if waiting := group.get("waits_in"):
-        lines.append(f"more matches join {shown(waiting)}, which was not tried yet")
-    return [whose + line for line in lines]
+        lines.append(f"condition holds since {format_time(since)}")
+    if notification := group.get("waits_in"):
+        lines.append(f"further matches join {printable(notification)}, which is still queued")
+    return [prefix + line for line in lines]
 
 
-def _listed(answer: Answer, name: str) -> list[Answer]:
+def _objects(answer: Answer, name: str) -> list[Answer]:
     found = answer.get(name)
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []

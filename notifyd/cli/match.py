@@ -1,4 +1,4 @@
-"""`notifyd match`: run a trigger's patterns over a file or the journal with the daemon's engine."""
+"""`notifyd match`: test a trigger's patterns against a file or the journal."""
 
 import argparse
 import io
@@ -8,11 +8,12 @@ import socket
 import stat
 import sys
 from contextlib import closing
-from pathlib import Path
 
-from notifyd.cli import UsageError, say
-from notifyd.cli.entries import Entries
-from notifyd.cli.lines import Lines
+from notifyd.cli.exit_status import UsageError
+from notifyd.cli.file_matches import FileMatches
+from notifyd.cli.journal_matches import JournalMatches
+from notifyd.cli.options import add_config_option
+from notifyd.cli.output import quantity, write
 from notifyd.config.load import load
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import LogTriggerConfig
@@ -26,83 +27,81 @@ from notifyd.text.suggestions import did_you_mean
 from notifyd.triggers import Trigger
 
 HELP = (
-    "Run a log trigger's patterns over a file and print each matching line as JSON, then the "
-    "notification that each group of them would make. Without a file, and with nothing piped in, "
-    "a trigger with journal looks at its units' entries in the journal. Sends nothing. Exit "
-    "status: 0 matched, 1 none, 2 or more an error, also when the reader of the output left early."
+    "Test the patterns of a log trigger: print each matching line as JSON, then the notification "
+    "of each group. Without FILE, read standard input; a trigger with `journal` reads the journal "
+    "unless input is piped in. Sends nothing. Exit status: 0 matched, 1 nothing matched, 2 or more "
+    "an error, also if the output could not be written."
 )
 
-_MATCHED, _NONE = 0, 1
-_ID = "0" * 36
-_GROUPS_TOLD = 20
+_MATCHED, _NOT_MATCHED = 0, 1
+_PLACEHOLDER_ID = "0" * 36
+_MAX_GROUPS_SHOWN = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("trigger", metavar="TRIGGER", help="the name of a log trigger")
+    parser.add_argument("trigger", metavar="TRIGGER", help="name of a log trigger")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="file to read; - is standard input")
     parser.add_argument(
-        "file",
-        metavar="FILE",
-        nargs="?",
-        help="- or none: stdin, or the journal for a trigger with journal if nothing is piped in",
+        "--count",
+        action="store_true",
+        help="print only the number of matching lines, records or entries",
     )
-    parser.add_argument(
-        "--count", action="store_true", help="print only how many lines, records or entries match"
-    )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the usual places")
+    add_config_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     settings = load(args.config, os.environ).settings
     config = _log_trigger(settings, args.trigger)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # which JSON is, in every locale
-    found = (
-        Entries(args.trigger, config)
-        if args.file is None and config.journal and not _piped()
-        else Lines(args.trigger, config, args.file or "-")
+        sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8 in every locale
+    matches = (
+        JournalMatches(args.trigger, config)
+        if args.file is None and config.journal and not _has_stdin()
+        else FileMatches(args.trigger, config, args.file or "-")
     )
     count, groups = 0, _Groups(_trigger(settings, args.trigger, config))
-    with closing(found):
-        for told, event in found.events():
+    with closing(matches):
+        for position, event in matches.events():
             count += 1
             if not args.count:
-                groups.count(event)
+                groups.add(event)
                 pattern = config.patterns[int(event.facts["pattern"])]
-                _print(**told, line=event.line, pattern=pattern, fields=event.fields)
+                _write_json(**position, line=event.line, pattern=pattern, fields=event.fields)
     if args.count:
-        say(str(count))
-    for tally in groups.told.values():
-        _print(notification=_notification(settings, groups.trigger, tally))
-    if more := len(groups.more):
+        write(str(count))
+    for summary in groups.shown.values():
+        _write_json(notification=_notification(settings, groups.trigger, summary))
+    if number := len(groups.more):
         print(
-            f"{more} more group{'s' * (more > 1)} would each make a notification of "
-            f"{'their' if more > 1 else 'its'} own",
+            f"{quantity(number, 'more group')} not shown, each with its own notification",
             file=sys.stderr,
         )
-    for late in filter(None, found.undecided.values()):
+    for number in filter(None, matches.timed_out.values()):
         print(
-            f"{late} line{'s' * (late > 1)} could not be decided in time, "
-            "because a pattern backtracks without end",
+            f"{quantity(number, 'line')} could not be decided in time, because a pattern "
+            "backtracks without end",
             file=sys.stderr,
         )
-    return _MATCHED if count else _NONE
+    return _MATCHED if count else _NOT_MATCHED
 
 
 def _log_trigger(settings: Settings, name: str) -> LogTriggerConfig:
     config = settings.triggers.get(name)
     if config is None:
-        known = ", ".join(settings.triggers) or "none"
-        meant = did_you_mean(name, settings.triggers) or f": there are: {known}"
-        raise UsageError(f"there is no trigger {name}{meant}")
+        known = ", ".join(settings.triggers)
+        hint = did_you_mean(name, settings.triggers) or (
+            f"; configured are {known}" if known else "; no triggers are configured"
+        )
+        raise UsageError(f"unknown trigger {name!r}{hint}")
     if not isinstance(config, LogTriggerConfig):
-        raise UsageError(f"{name} is a {config.type} trigger: only log triggers have patterns")
+        raise UsageError(f"{name} is a {config.type} trigger; only log triggers have patterns")
     if not config.patterns:
-        raise UsageError(f"{name} has no patterns: it tells of silence, which no file can show")
+        raise UsageError(f"{name} has no patterns; it reports only a stale log")
     return config
 
 
-def _piped() -> bool:
-    """Whether standard input was given something to read: no terminal and no /dev/null."""
+def _has_stdin() -> bool:
+    """Return whether standard input is a file, a pipe or a socket: no terminal, no /dev/null."""
     try:
         mode = os.fstat(0).st_mode
     except OSError:
@@ -111,23 +110,23 @@ def _piped() -> bool:
 
 
 class _Groups:
-    """Counts matches by group as the daemon does: beyond max_groups, the others share one.
+    """Summarizes matches by group as the daemon does: beyond max_groups, the others share one.
 
-    told: the first groups, in the order of their first match. more: the rest, only by name.
+    shown: the first groups, in the order of their first match. more: the keys of the others.
     """
 
     def __init__(self, trigger: Trigger) -> None:
         self.trigger = trigger
-        self.told: dict[tuple[str, ...], MatchSummary] = {}
+        self.shown: dict[tuple[str, ...], MatchSummary] = {}
         self.more: set[tuple[str, ...]] = set()
 
-    def count(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         group = self.trigger.match(event).group
-        known = group in self.told or group in self.more
-        if not known and len(self.told) + len(self.more) >= self.trigger.shaping.max_groups:
+        is_known = group in self.shown or group in self.more
+        if not is_known and len(self.shown) + len(self.more) >= self.trigger.shaping.max_groups:
             group = (OTHERS,) * len(group)
-        if group in self.told or (len(self.told) < _GROUPS_TOLD and group not in self.more):
-            self.told[group] = merge_summaries(self.told.get(group), summarize_one(event))
+        if group in self.shown or (len(self.shown) < _MAX_GROUPS_SHOWN and group not in self.more):
+            self.shown[group] = merge_summaries(self.shown.get(group), summarize_one(event))
         else:
             self.more.add(group)
 
@@ -143,19 +142,19 @@ def _trigger(settings: Settings, name: str, config: LogTriggerConfig) -> Trigger
     )
 
 
-def _notification(settings: Settings, trigger: Trigger, tally: MatchSummary) -> dict[str, object]:
-    title, body = trigger.render(tally)
+def _notification(settings: Settings, trigger: Trigger, summary: MatchSummary) -> dict[str, object]:
+    title, body = trigger.render(summary)
     if settings.text.redact:
         title, body = redact(title), redact(body)
     ours = {
-        "notification_id": _ID,
+        "notification_id": _PLACEHOLDER_ID,
         "trigger": trigger.name,
         "priority": trigger.config.priority.value,
-        "count": str(tally.count),
+        "count": str(summary.count),
     }
     title, body, _ = truncate_notification(title, body, trigger.config.data | ours)
-    return {"title": title, "body": body, "count": tally.count}
+    return {"title": title, "body": body, "count": summary.count}
 
 
-def _print(**values: object) -> None:
-    say(json.dumps(values, ensure_ascii=False))
+def _write_json(**values: object) -> None:
+    write(json.dumps(values, ensure_ascii=False))

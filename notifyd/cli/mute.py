@@ -1,39 +1,43 @@
-"""`notifyd mute`: quiet for a while; what comes meanwhile is told in one digest afterwards."""
+"""`notifyd mute`: hold back notifications for a while."""
 
 import argparse
 
-from notifyd.cli import UsageError, say
-from notifyd.cli.terminal import as_json, clock, shown
+from notifyd.cli.exit_status import UsageError
+from notifyd.cli.options import add_daemon_options
+from notifyd.cli.output import format_json, format_time, printable, write
 from notifyd.client.http import send_request
 
 HELP = (
-    "Hold back a trigger's notifications, or all but urgent ones, for a while; then they are told "
-    "in one digest. `notifyd mute [TRIGGER] off` ends it."
+    "Hold back the notifications of one trigger, or all but urgent ones, for a while. At the end "
+    "they are reported in one digest. `notifyd mute [TRIGGER] off` ends a mute."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "notifyd mute [-h] [--socket PATH] [--json] [TRIGGER] DURATION"
     parser.add_argument(
-        "words", nargs="+", metavar="[TRIGGER] DURATION", help="such as 30m, or off"
+        "words",
+        nargs="+",
+        metavar="[TRIGGER] DURATION",
+        help="trigger (default: all but urgent notifications), and a duration such as 30m, or off",
     )
-    parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
-    parser.add_argument("--json", action="store_true", help="print the daemon's answer as it is")
+    add_daemon_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     *names, duration = args.words
     if len(names) > 1:
-        raise UsageError("notifyd mute takes at most one TRIGGER, then how long, such as 30m")
-    wish = {"for": "0s" if duration == "off" else duration}
+        raise UsageError("too many arguments; use `notifyd mute [TRIGGER] DURATION`")
+    body = {"for": "0s" if duration == "off" else duration}
     if names:
-        wish["trigger"] = names[0]
-    _, answer = send_request("POST", "/v1/mute", body=wish, socket_path=args.socket)
-    say(as_json(answer) if args.json else _told(answer))
+        body["trigger"] = names[0]
+    _, answer = send_request("POST", "/v1/mute", body=body, socket_path=args.socket)
+    write(format_json(answer) if args.json else _summary(answer))
     return 0
 
 
-def _told(answer: dict[str, object]) -> str:
-    name = shown(answer.get("trigger") or "everything but urgent")
+def _summary(answer: dict[str, object]) -> str:
+    name = printable(answer.get("trigger") or "all but urgent")
     if not answer.get("until"):
-        return f"{name}: not muted any more"
-    return f"{name}: muted until {clock(answer['until'])}, then told in one digest"
+        return f"{name}: not muted"
+    return f"{name}: muted until {format_time(answer['until'])}, then reported in one digest"

@@ -1,13 +1,13 @@
-"""What `notifyd api` and `notifyd token` share: whom they ask, as whom, and how a refusal ends."""
+"""Options, client and error report that `notifyd api` and `notifyd token` share."""
 
 import argparse
 import os
 import sys
-from pathlib import Path
 
 from pydantic import SecretStr
 
-from notifyd.cli import FAILED, REFUSED, TRY_LATER, UNREACHABLE, USAGE
+from notifyd.cli.exit_status import FAILED, REFUSED, TRY_LATER, UNREACHABLE, USAGE
+from notifyd.cli.options import add_config_option
 from notifyd.config.load import load
 from notifyd.model.errors import ConfigError
 from notifyd.platform.client import Client
@@ -33,15 +33,15 @@ _EXITS: tuple[tuple[type[PlatformError], int], ...] = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--url", metavar="URL", help="the API's address ($OBLIEN_BASE_URL, else [api] url)"
+        "--url", metavar="URL", help="URL of the API (default: $OBLIEN_BASE_URL, then [api] url)"
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the usual places")
+    add_config_option(parser)
 
 
 def open_client(args: argparse.Namespace, *, token: bool) -> Client:
-    """Make a client from the environment. token: whether a session token will do.
+    """Make a client with the credentials in the environment. token: accept a session token too.
 
-    ConfigError says which variable to set.
+    Raise ConfigError that names the variables to set.
     """
     client_id = os.environ.get("OBLIEN_CLIENT_ID", "")
     secret = os.environ.get("OBLIEN_CLIENT_SECRET", "")
@@ -61,7 +61,7 @@ def open_client(args: argparse.Namespace, *, token: bool) -> Client:
 
 
 def report_failure(error: PlatformError) -> int:
-    """Print an error of the platform on standard error and give the exit status."""
+    """Print an error of the platform to stderr and return the exit status."""
     facts = [f"code {error.code}"] if error.code else []
     facts += [f"request {error.request_id}"] if error.request_id else []
     print(f"{error} ({', '.join(facts)})" if facts else error, file=sys.stderr)

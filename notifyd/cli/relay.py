@@ -1,4 +1,4 @@
-"""`notifyd relay`: the Notifications API on this machine, with an inbox page."""
+"""`notifyd relay`: serve the Notifications API on this machine, with an inbox page."""
 
 import argparse
 import asyncio
@@ -16,19 +16,19 @@ from notifyd.relay.credentials import ClientCredentials
 from notifyd.relay.server import RATE, Relay
 from notifyd.telemetry import logging
 
-HELP = "serve the Notifications API from this machine, with an inbox page"
+HELP = "Serve the Notifications API on this machine, with an inbox page."
 
 _EPILOG = """\
-Client credentials are taken from OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET. Without them they are
-made at the first start and printed once. The inbox page's address is the same at every start.
+Client credentials come from OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET. Without these variables they
+are generated at the first start and printed once. The URL of the inbox page stays the same.
 """
 
-_BEYOND = (
-    "Other machines can reach this address and nothing on the way is encrypted: use it only in a"
-    " network that you trust."
+_NOT_LOOPBACK = (
+    "warning: other machines can reach this address, and the connection is not encrypted; use it "
+    "only in a trusted network"
 )
 
-_HIGHEST_RATE = 100_000
+_MAX_RATE = 100_000
 
 
 class Address(NamedTuple):
@@ -43,20 +43,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_address,
         default=Address("127.0.0.1", 8788),
         metavar="HOST:PORT",
-        help="where to listen (127.0.0.1:8788); port 0 takes a free one",
+        help="address to listen on (default: 127.0.0.1:8788); port 0 selects a free port",
     )
     parser.add_argument(
         "--database",
         type=Path,
         metavar="FILE",
-        help="where everything is kept ($XDG_STATE_HOME/notifyd/relay.db)",
+        help="database file (default: relay.db in $XDG_STATE_HOME/notifyd)",
     )
     parser.add_argument(
         "--rate",
         type=_rate,
         default=RATE.max,
         metavar="N",
-        help=f"notifications that each workspace may send in a minute ({RATE.max})",
+        help=f"notifications that each workspace may send per minute (default: {RATE.max})",
     )
 
 
@@ -67,9 +67,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _serve(args: argparse.Namespace) -> None:
-    ended = asyncio.Event()
+    stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     address: Address = args.listen
     async with Relay(
         args.database or user_state_dir(os.environ) / "relay.db",
@@ -79,16 +79,16 @@ async def _serve(args: argparse.Namespace) -> None:
         client=_client(),
     ) as relay:
         if not is_loopback(address.host):
-            print(_BEYOND, file=sys.stderr)
+            print(_NOT_LOOPBACK, file=sys.stderr)
         print(_greeting(relay), flush=True)
-        await ended.wait()
+        await stopped.wait()
 
 
 def _greeting(relay: Relay) -> str:
     lines = [f"API    {relay.url}", f"Inbox  {relay.inbox_url}"]
     if relay.new_client is not None:
         lines += [
-            "New client credentials, shown only this once:",
+            "New client credentials, printed only once:",
             f"OBLIEN_CLIENT_ID={relay.new_client.id}",
             f"OBLIEN_CLIENT_SECRET={relay.new_client.secret}",
         ]
@@ -102,7 +102,7 @@ def _client() -> ClientCredentials | None:
         return ClientCredentials(client_id, secret)
     if client_id or secret:
         missing = "OBLIEN_CLIENT_SECRET" if client_id else "OBLIEN_CLIENT_ID"
-        raise NotifydError(f"{missing} is not set: give both parts of the credentials, or neither")
+        raise NotifydError(f"{missing} is not set; set both variables or none")
     return None
 
 
@@ -113,10 +113,12 @@ def _address(value: str) -> Address:
             return Address(parts.hostname, parts.port)
     except ValueError:
         pass
-    raise argparse.ArgumentTypeError(f"{value!r} is no HOST:PORT such as 127.0.0.1:8788")
+    raise argparse.ArgumentTypeError(
+        f"invalid address {value!r}; use HOST:PORT such as 127.0.0.1:8788"
+    )
 
 
 def _rate(value: str) -> int:
-    if value.isdecimal() and 1 <= int(value) <= _HIGHEST_RATE:
+    if value.isdecimal() and 1 <= int(value) <= _MAX_RATE:
         return int(value)
-    raise argparse.ArgumentTypeError(f"{value!r} is no number from 1 to {_HIGHEST_RATE}")
+    raise argparse.ArgumentTypeError(f"invalid rate {value!r}; use a number from 1 to {_MAX_RATE}")

@@ -1,50 +1,53 @@
-"""`notifyd reload`: the daemon reads its configuration again."""
+"""`notifyd reload`: make the daemon reload its configuration."""
 
 import argparse
 import sys
 
-from notifyd.cli import CONFIG
-from notifyd.cli.terminal import as_json
+from notifyd.cli.exit_status import CONFIG
+from notifyd.cli.options import add_daemon_options
+from notifyd.cli.output import format_json, quantity, write
 from notifyd.client.http import send_request
 from notifyd.model.errors import AnswerError
 
-HELP = "Make the daemon read its configuration again; the old one goes on if the new one is wrong."
+HELP = (
+    "Reload the configuration. If the new one has errors, they are printed and the daemon keeps "
+    "the old one."
+)
 
-_LONGEST_BUILD = 120.0  # many patterns take a while to compile
+_TIMEOUT = 120.0
+"""Seconds: compiling many patterns takes a while."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
-    parser.add_argument("--json", action="store_true", help="print the daemon's answer as it is")
+    add_daemon_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     try:
-        _, answer = send_request(
-            "POST", "/v1/reload", socket_path=args.socket, within=_LONGEST_BUILD
-        )
+        _, answer = send_request("POST", "/v1/reload", socket_path=args.socket, within=_TIMEOUT)
     except AnswerError as error:
         if error.answer.get("code") != "bad_config":
             raise
-        _report(error.answer, as_it_is=args.json)
-        print(error, file=sys.stderr)
+        _print_answer(error.answer, as_json=args.json)
+        number = len(_strings(error.answer, "problems"))
+        print(f"kept the old configuration; {quantity(number, 'problem')}", file=sys.stderr)
         return CONFIG
-    _report(answer, as_it_is=args.json)
+    _print_answer(answer, as_json=args.json)
     return 0
 
 
-def _report(answer: dict[str, object], *, as_it_is: bool) -> None:
-    if as_it_is:
-        print(as_json(answer))
+def _print_answer(answer: dict[str, object], *, as_json: bool) -> None:
+    if as_json:
+        write(format_json(answer))
         return
-    for problem in _listed(answer, "problems"):
+    for problem in _strings(answer, "problems"):
         print(problem, file=sys.stderr)
     if answer.get("reloaded"):
-        print("The new configuration is in force.")
-    if restart := _listed(answer, "restart"):
-        print(f"Only a restart changes {', '.join(restart)}.", file=sys.stderr)
+        write("configuration reloaded")
+    if keys := _strings(answer, "restart"):
+        print(f"restart the daemon to apply {', '.join(keys)}", file=sys.stderr)
 
 
-def _listed(answer: dict[str, object], name: str) -> list[str]:
-    found = answer.get(name)
-    return [str(item) for item in found] if isinstance(found, list) else []
+def _strings(answer: dict[str, object], name: str) -> list[str]:
+    value = answer.get(name)
+    return [str(item) for item in value] if isinstance(value, list) else []

@@ -1,15 +1,17 @@
-"""`notifyd retry`: send again what did not arrive, and what waits at once."""
+"""`notifyd retry`: send notifications again, or end a pause."""
 
 import argparse
 from urllib.parse import quote
 
-from notifyd.cli import UsageError, say
-from notifyd.cli.terminal import as_json, lasting, shown
+from notifyd.cli.exit_status import UsageError
+from notifyd.cli.options import add_daemon_options
+from notifyd.cli.output import format_elapsed, format_json, printable, quantity, write
 from notifyd.client.http import send_request
 
 HELP = (
-    "Send a notification again that failed, expired or reached no device, or all that failed. "
-    "Alone, it ends a pause: what waits is tried at once. Yours; everyone's for admins."
+    "Send a notification again that failed, expired or reached no device; with --all every one "
+    "that failed. Without arguments, end a pause and try queued notifications now. This applies "
+    "to your notifications, and for admins to those of all users."
 )
 
 _STATUSES = ("failed", "expired", "no_device")
@@ -17,38 +19,42 @@ _STATUSES = ("failed", "expired", "no_device")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("id", metavar="ID", nargs="?", help="as send and history print it")
-    which.add_argument("--all", action="store_true", help="all that failed")
+    which.add_argument(
+        "id", metavar="ID", nargs="?", help="id, as printed by `notifyd send` and `notifyd history`"
+    )
+    which.add_argument("--all", action="store_true", help="every notification that failed")
     parser.add_argument(
         "--status",
         choices=_STATUSES,
-        help="with --all: all that stand so in its place; expired ones were counted in a digest",
+        metavar="STATUS",
+        help="with --all: failed (default), expired (already counted in a digest) or no_device",
     )
-    parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
-    parser.add_argument("--json", action="store_true", help="print the daemon's answer as it is")
+    add_daemon_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     if args.status and not args.all:
-        raise UsageError("--status goes with --all: it says which ones")
+        raise UsageError("--status requires --all")
     target = f"/v1/notifications/{quote(args.id, safe='')}/retry" if args.id else "/v1/retry"
     if args.all:
         target += f"?status={args.status or 'failed'}"
     _, answer = send_request("POST", target, socket_path=args.socket)
-    say(as_json(answer) if args.json else _told(answer))
+    write(format_json(answer) if args.json else _summary(answer))
     return 0
 
 
-def _told(answer: dict[str, object]) -> str:
+def _summary(answer: dict[str, object]) -> str:
     rows = answer.get("notifications")
     if isinstance(rows, list):
-        return "\n".join(f"{shown(row.get('id'))} is {shown(row.get('status'))}." for row in rows)
+        return "\n".join(
+            f"{printable(row.get('id'))}: {printable(row.get('status'))}" for row in rows
+        )
     retried, waiting = answer.get("retried"), answer.get("waiting")
-    said = f"{shown(retried)} sent again; " if retried else ""
-    said += f"{shown(waiting)} waiting." if waiting else "nothing waits."
+    parts = [f"{quantity(retried, 'notification')} queued again"] if retried else []
     if answer.get("more"):
-        said += " There are more: run it again."
+        parts.append("more are left, run the command again")
+    parts.append(f"{printable(waiting)} waiting" if waiting else "none waiting")
     pause = answer.get("paused_for")
     if waiting and isinstance(pause, (int, float)) and pause >= 1:
-        said += f" The API asked to wait for another {lasting(pause)}."
-    return said[0].upper() + said[1:]
+        parts.append(f"the API asked to wait for another {format_elapsed(pause)}")
+    return "; ".join(parts)

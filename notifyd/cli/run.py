@@ -1,4 +1,4 @@
-"""`notifyd run`: the daemon in the foreground. Signals live here and nowhere else."""
+"""`notifyd run`: run the daemon in the foreground. Only this module handles its signals."""
 
 import argparse
 import asyncio
@@ -14,6 +14,8 @@ import structlog
 
 from notifyd import __version__
 from notifyd.app import App
+from notifyd.cli.options import add_config_option
+from notifyd.cli.output import quantity
 from notifyd.config.files import FILE_NAME, default_dirs
 from notifyd.config.load import LoadedConfig, load
 from notifyd.config.token import TokenSource, find_token, remove_token
@@ -21,37 +23,38 @@ from notifyd.model.errors import NotifydError, NoTokenError
 from notifyd.telemetry import logging
 from notifyd.telemetry.systemd import sd_notify
 
-HELP = "Run the daemon in the foreground: SIGTERM ends it in order, SIGHUP reads the config again."
-_LAST_WALK = 1.0
+HELP = "Run the daemon in the foreground. SIGTERM and SIGINT stop it, SIGHUP reloads it."
+_EXIT_TIMEOUT = 1.0
+"""Seconds that threads get to end after everything is on disk."""
 
 log = structlog.get_logger()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the usual places")
+    add_config_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     environ = dict(os.environ)
     loaded = load(args.config, environ)
     token = find_token(loaded.settings.api, environ, loaded.files)
-    awaited = _missing(token)
+    missing_token = _missing_token(token)
     remove_token(os.environ)
     logging.configure(loaded.settings.log.level, loaded.settings.log.format)
-    if awaited:
-        log.warning("no send token yet; notifications stay queued", fix=awaited)
+    if missing_token:
+        log.warning("no send token yet; notifications stay queued", fix=missing_token)
     for warning in filter(None, (*loaded.warnings, token.warning)):
         log.warning(warning)
     if not loaded.files and not loaded.settings.triggers:
-        log.warning(_without_file(environ))
-    _allow_descriptors()
+        log.warning(_no_config_warning(environ))
+    _raise_descriptor_limit()
     app = App(loaded.settings, token, config=args.config, environ=environ)
     asyncio.run(serve(app, loaded))
     return 0
 
 
-def _missing(token: TokenSource) -> str:
-    """Say what is missing where there is no token yet; one that can never be right is an error."""
+def _missing_token(token: TokenSource) -> str:
+    """Return how to set the token if there is none yet. Raise TokenError if it is invalid."""
     try:
         token.read()
     except NoTokenError as error:
@@ -59,47 +62,48 @@ def _missing(token: TokenSource) -> str:
     return ""
 
 
-def _without_file(environ: dict[str, str]) -> str:
-    files = " or ".join(str(folder / FILE_NAME) for folder in default_dirs(environ))
+def _no_config_warning(environ: dict[str, str]) -> str:
+    files = " or ".join(str(directory / FILE_NAME) for directory in default_dirs(environ))
     return (
-        "there is no configuration file, so nothing is watched and only the socket is served: "
-        f"write {files}"
+        f"no configuration file; nothing is watched and only the socket is served: create {files}"
     )
 
 
-def _allow_descriptors() -> None:
-    """Use what the administrator allows: every watched process and log holds a descriptor."""
+def _raise_descriptor_limit() -> None:
+    """Raise the limit of open files: each watched log and process needs one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # then the sources say so when they run out
+    with suppress(OSError, ValueError):  # the sources report it if they run out
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def serve(app: App, loaded: LoadedConfig) -> None:
-    """Run the app under this process's signals."""
+    """Run the app until a signal stops it."""
     loop = asyncio.get_running_loop()
-    hangups = asyncio.Event()
+    hangup = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, app)
-    loop.add_signal_handler(signal.SIGHUP, hangups.set)
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
 
     def ready(socket: Path | None) -> None:
         triggers = len(loaded.settings.triggers)
-        log.info("notifyd runs", version=__version__, triggers=triggers, socket=str(socket or ""))
-        sd_notify("READY=1", f"STATUS={triggers} triggers")
+        log.info(
+            "notifyd started", version=__version__, triggers=triggers, socket=str(socket or "")
+        )
+        sd_notify("READY=1", f"STATUS={quantity(triggers, 'trigger')}")
 
     async with asyncio.TaskGroup() as group:
-        reloading = group.create_task(_reload_on(hangups, app))
+        reloader = group.create_task(_reload_on(hangup, app))
         await app.run(ready)
-        reloading.cancel()
-    log.info("notifyd ends: what was not delivered waits for the next start")
-    _leave_within(_LAST_WALK)
+        reloader.cancel()
+    log.info("shutting down; undelivered notifications stay queued")
+    _exit_within(_EXIT_TIMEOUT)
 
 
-def _leave_within(seconds: float) -> None:
-    """End without the threads that still walk a huge or hung file system: all is on disk."""
-    leaving = threading.Timer(seconds, os._exit, [0])
-    leaving.daemon = True
-    leaving.start()
+def _exit_within(seconds: float) -> None:
+    """Exit even if threads are blocked on a huge or hung file system. Everything is on disk."""
+    timer = threading.Timer(seconds, os._exit, [0])
+    timer.daemon = True
+    timer.start()
 
 
 def _stop(app: App) -> None:
@@ -107,13 +111,13 @@ def _stop(app: App) -> None:
     app.stop()
 
 
-async def _reload_on(hangups: asyncio.Event, app: App) -> None:
+async def _reload_on(hangup: asyncio.Event, app: App) -> None:
     while True:
-        await hangups.wait()
-        hangups.clear()
+        await hangup.wait()
+        hangup.clear()
         sd_notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             await app.reload()
-        except NotifydError as error:  # it ends while it reloads
-            log.warning("not reloaded", reason=str(error))
+        except NotifydError as error:  # shutting down meanwhile
+            log.warning("configuration not reloaded", reason=str(error))
         sd_notify("READY=1")

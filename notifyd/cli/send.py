@@ -1,26 +1,29 @@
-"""`notifyd send`: one message, through the daemon's socket."""
+"""`notifyd send`: send one notification through the daemon."""
 
 import json
 import re
 import sys
 from types import SimpleNamespace
 
-from notifyd.cli import REFUSED, UsageError, say
-from notifyd.cli.options import Flag, Option, plain
+from notifyd.cli.exit_status import REFUSED, UsageError
+from notifyd.cli.options import SOCKET_HELP, Flag, Option, parse_valid
+from notifyd.cli.output import write
 from notifyd.client.http import send_request
 
-TYPE_CHECKING = False
+TYPE_CHECKING = False  # importing typing takes too long
 if TYPE_CHECKING:
     import argparse
 
-HELP = "Send a notification through the daemon; prints its id once it is safely on disk."
+HELP = "Send a notification through the daemon. Prints its id once it is stored on disk."
 
 _PRIORITIES = ("min", "low", "default", "high", "urgent")
-_ANSWER_TIME = 10.0
-_LONGEST_WAIT = 60.0
-_MOST_CHARACTERS = 8_000  # the daemon shortens far below; so a piped log stays within max_body
+_ANSWER_TIMEOUT = 10.0
+_MAX_WAIT = 60.0
+_MAX_CHARACTERS = 8_000
+"""Characters of the body that are sent: the daemon keeps far fewer, and max_body is not reached."""
 _CHUNK = 1 << 16
-_MOST_READ = 8 << 20  # bytes of stdin, so that a writer of that much need not fail
+_MAX_STDIN = 8 << 20
+"""Bytes read from stdin, so that a program that writes no more does not get a broken pipe."""
 _OURS = ("notification_id", "trigger", "priority", "count")
 _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ms|[smhdw]))+")
 _ACCEPTED = 202
@@ -28,79 +31,80 @@ _FIGURES = ("delivered", "failed", "devices")
 
 
 _OPTIONS = (
-    Option("-t", "--title", about="the first line on the phone"),
-    Option("-p", "--priority", choices=_PRIORITIES, about="how much it may disturb"),
-    Option("-d", "--data", metavar="k=v", many=True, about="an entry of its data; may be repeated"),
-    Option("-k", "--key", about="replaces your notification of that key, if it was not sent yet"),
-    Option("--delay", metavar="D", about="hold it for so long, such as 30s; it can be cancelled"),
+    Option("-t", "--title", about="title of the notification"),
+    Option("-p", "--priority", choices=_PRIORITIES, about="priority (default: default)"),
+    Option("-d", "--data", metavar="k=v", repeatable=True, about="entry of data; may be repeated"),
+    Option("-k", "--key", about="replace your notification with this key if it was not sent yet"),
+    Option("--delay", metavar="D", about="hold for this long, such as 30s; it can be cancelled"),
     Option(
         "--wait",
         metavar="D",
-        bare="30s",
-        about="wait for the delivery, 30s unless D is given, and print its figures",
+        implicit="30s",
+        about="wait for the delivery, 30s unless D is given, and print its result",
     ),
-    Option("--socket", metavar="PATH", about="the daemon's socket"),
-    Flag("--json", about="print the daemon's answer as it is"),
+    Option("--socket", metavar="PATH", about=SOCKET_HELP),
+    Flag("--json", about="print the answer as JSON"),
 )
 
 
 def add_arguments(parser: "argparse.ArgumentParser") -> None:
     for option in _OPTIONS:
-        option.describe(parser)
-    parser.add_argument("words", metavar="BODY", nargs="*", help="the text; - reads it from stdin")
+        option.add_to(parser)
+    parser.add_argument("words", metavar="BODY", nargs="*", help="text; - reads it from stdin")
 
 
 def read(words: list[str]) -> SimpleNamespace | None:
-    found = plain(words, _OPTIONS)
-    if found and len(found.words) == 1 and "--wait" in words:
-        (body,) = found.words
+    """Parse a valid command line without argparse; None if argparse has to explain something."""
+    args = parse_valid(words, _OPTIONS)
+    if args and len(args.words) == 1 and "--wait" in words:
+        (body,) = args.words
         after = words[words.index("--wait") + 1 :]
         if after[:1] == [body] and _DURATION.fullmatch(body):
             raise UsageError(
-                f"--wait takes its duration after a sign: --wait={body}, "
-                f"and then the BODY (for the text {body!r} itself: --wait -- {body})"
+                f"--wait takes its value after an equals sign: use --wait={body} and then a BODY; "
+                f"or --wait -- {body} to send that text"
             )
-    return found
+    return args
 
 
 def run(args: "SimpleNamespace | argparse.Namespace") -> int:
     message = _message(args)
     wait = args.wait or ""
     if not wait.replace(".", "").isalnum() and args.wait is not None:
-        raise UsageError(f'--wait: write it like "5s" or "1m" (got {wait!r})')
+        raise UsageError(f'--wait: use a duration such as "5s" or "1m" (got {wait!r})')
     status, answer = send_request(
         "POST",
         "/notifications/send" + (f"?wait={wait}" if wait else ""),
         body=message,
         socket_path=args.socket,
-        within=_ANSWER_TIME + (_LONGEST_WAIT if wait else 0),
+        within=_ANSWER_TIMEOUT + (_MAX_WAIT if wait else 0),
     )
     if ours := [name for name in _OURS if any(entry.startswith(f"{name}=") for entry in args.data)]:
-        _warn(f"-d {', '.join(ours)}: notifyd's own names, so what you gave there was replaced")
-    say(json.dumps(answer, ensure_ascii=False) if args.json else str(answer.get("id")))
+        _warn(f"-d {', '.join(ours)}: reserved by notifyd; your value was replaced")
+    write(json.dumps(answer, ensure_ascii=False) if args.json else str(answer.get("id")))
     if not wait:
         return 0
     if status == _ACCEPTED:
-        return _not_in_time(str(answer.get("id")), args.socket)
+        return _report_timeout(str(answer.get("id")), args.socket)
     if not args.json:
-        say(", ".join(f"{name} {answer.get(name, 0)}" for name in _FIGURES))
+        write(", ".join(f"{name} {answer.get(name, 0)}" for name in _FIGURES))
     if not answer.get("devices"):
-        _warn("it was accepted, but no device is there to show it")
+        _warn("accepted, but no device is registered")
     return 0
 
 
-def _not_in_time(notification_id: str, socket_path: str | None) -> int:
-    """Say why it still waits, as far as the daemon knows; it will be told in any case."""
+def _report_timeout(notification_id: str, socket_path: str | None) -> int:
+    """Print why the notification was not delivered in time, as far as the daemon knows."""
     target = f"/v1/notifications/{notification_id}"
-    _, found = send_request("GET", target, socket_path=socket_path, within=_ANSWER_TIME)
+    _, found = send_request("GET", target, socket_path=socket_path, within=_ANSWER_TIMEOUT)
     rows = found.get("notifications")
     if isinstance(rows, list) and rows and (digest := rows[0].get("merged_into")):
-        _warn(f"it was held back, and the digest {digest} will tell it")
+        _warn(f"held back and merged into the digest {digest}")
         return 0
-    _, status = send_request("GET", "/v1/status", socket_path=socket_path, within=_ANSWER_TIME)
+    _, status = send_request("GET", "/v1/status", socket_path=socket_path, within=_ANSWER_TIMEOUT)
     delivery, token = status.get("delivery"), status.get("token")
     reason = str(delivery.get("error") or "") if isinstance(delivery, dict) else ""
-    _warn("it is queued, but was not delivered in time" + (f": {reason}" if reason else ""))
+    _warn("queued, but not delivered in time" + (f": {reason}" if reason else ""))
     refused = isinstance(token, dict) and token.get("state") == "refused"
     return REFUSED if refused else 0
 
@@ -110,35 +114,35 @@ def _warn(sentence: str) -> None:
 
 
 def _message(args: "SimpleNamespace | argparse.Namespace") -> dict[str, object]:
-    words = [_stdin()] if args.words == ["-"] else args.words
+    words = [_read_stdin()] if args.words == ["-"] else args.words
     message: dict[str, object] = {
         name: value
         for name in ("title", "priority", "key", "delay")
         if (value := getattr(args, name)) is not None
     }
     if words:
-        message["body"] = " ".join(words)[:_MOST_CHARACTERS]
+        message["body"] = " ".join(words)[:_MAX_CHARACTERS]
     if "title" not in message and "body" not in message:
-        raise UsageError("nothing to send: give a BODY, or - to read it from stdin, or -t TITLE")
+        raise UsageError("nothing to send: give a BODY, - to read it from stdin, or -t TITLE")
     data = {}
     for entry in args.data:
-        name, found, value = entry.partition("=")
-        if not found or not name:
-            raise UsageError(f"-d: write it as k=v (got {entry!r})")
+        name, separator, value = entry.partition("=")
+        if not separator or not name:
+            raise UsageError(f"-d: use the form k=v (got {entry!r})")
         data[name] = value
     if data:
         message["data"] = data
     return message
 
 
-def _stdin() -> str:
-    """Keep the beginning; read on for a while, for a writer that ends is not to fail."""
+def _read_stdin() -> str:
+    """Return the beginning of stdin. Read further than that, so that its writer can finish."""
     if sys.stdin is None:
-        raise UsageError("- stands for stdin, but that is closed")
-    kept, left = bytearray(), _MOST_READ
+        raise UsageError("- reads from stdin, but stdin is closed")
+    kept, left = bytearray(), _MAX_STDIN
     while left > 0 and (chunk := sys.stdin.buffer.read(_CHUNK)):
         left -= len(chunk)
-        if len(kept) < _MOST_CHARACTERS * 4:
+        if len(kept) < _MAX_CHARACTERS * 4:
             kept += chunk
     sys.stdin.close()
     return kept.decode("utf-8", "replace").rstrip("\n")

@@ -1,23 +1,30 @@
-"""`notifyd status`: what the daemon does, what is wrong, and how to mend it."""
+"""`notifyd status`: the state of the daemon, its problems and how to fix them."""
 
 import argparse
 
-from notifyd.cli import say
-from notifyd.cli.terminal import as_json, clock, lasting, shown, table
+from notifyd.cli.options import add_daemon_options
+from notifyd.cli.output import (
+    format_elapsed,
+    format_json,
+    format_table,
+    format_time,
+    printable,
+    write,
+)
 from notifyd.client.http import send_request
 
-HELP = "Show what the daemon does, what is wrong and how to mend it."
+HELP = "Show the state of the daemon, its problems and how to fix them."
 
 _COLUMNS = ("type", "matches", "notifications", "below_threshold", "pending")
-_MENDS = {
-    "refused": "give it a valid one, in [api] token_file or by a restart; it goes on by itself",
-    "unusable": "give it one, in [api] token_file or NOTIFYD_SEND_TOKEN",
+_TOKEN_FIXES = {
+    "refused": "set a valid one in [api] token_file, or restart with another one",
+    "unusable": "set one in [api] token_file or NOTIFYD_SEND_TOKEN",
 }
-_HELD_BACK = {
+_DIGEST_REASONS = {
     "budget": "held back by the budget",
-    "storm": "held back because too many waited at once",
+    "storm": "merged because too many were queued at once",
     "full": "held back because the outbox was full",
-    "expired": "not delivered in time",
+    "expired": "expired before delivery",
     "mute": "held back by a mute",
     "removed": "of triggers that were changed or removed",
 }
@@ -26,18 +33,17 @@ Answer = dict[str, object]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
-    parser.add_argument("--json", action="store_true", help="print the daemon's answer as it is")
+    add_daemon_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     _, status = send_request("GET", "/v1/status", socket_path=args.socket)
-    say(as_json(status) if args.json else described(status))
+    write(format_json(status) if args.json else format_status(status))
     return 0
 
 
-def described(status: Answer) -> str:
-    """Write a status for a person; whatever is missing is left out."""
+def format_status(status: Answer) -> str:
+    """Format a status for people. Missing parts are left out."""
     blocks = [_summary(status), _problems(status), _triggers(_part(status, "triggers"))]
     return "\n\n".join(block for block in blocks if block)
 
@@ -47,126 +53,134 @@ def _summary(status: Answer) -> str:
     rows = [
         [
             "notifyd",
-            f"{shown(status.get('version', '?'))}, running for {lasting(status.get('uptime'))}",
+            f"{printable(status.get('version', '?'))}, up {format_elapsed(status.get('uptime'))}",
         ],
-        ["sends to", shown(_part(status, "api").get("url", "?"))],
-        ["token", f"{shown(token.get('state', '?'))}, from {shown(token.get('source', '?'))}"],
+        ["api", printable(_part(status, "api").get("url", "?"))],
+        [
+            "token",
+            f"{printable(token.get('state', '?'))}, from {printable(token.get('source', '?'))}",
+        ],
         ["delivery", _delivery(delivery)],
         ["outbox", _outbox(outbox)],
-        *(["muted", sentence] for sentence in _muted(status)),
-        *(["digest", sentence] for sentence in _held_back(status)),
+        *(["muted", line] for line in _muted(status)),
+        *(["digest", line] for line in _digests(status)),
         ["watching", _watching(status)],
-        *(["not there yet", path] for path in _awaited(status)),
+        *(["waiting for", path] for path in _missing_paths(status)),
     ]
-    return table(rows)
+    return format_table(rows)
 
 
 def _delivery(delivery: Answer) -> str:
-    text = shown(delivery.get("state", "?"))
+    state = printable(delivery.get("state", "?"))
     pause = delivery.get("paused_for")
     paused = isinstance(pause, (int, float)) and pause >= 1
-    return f"{text}, tries again in {lasting(pause)}" if paused else text
+    return f"{state}, next attempt in {format_elapsed(pause)}" if paused else state
 
 
 def _outbox(outbox: Answer) -> str:
     waiting, held = outbox.get("waiting", 0), outbox.get("held", 0)
     if not waiting and not held:
         return "empty"
-    oldest = outbox.get("oldest_age")
-    age = f", the oldest for {lasting(oldest)}" if oldest is not None else ""
-    return f"{shown(waiting)} waiting, {shown(held)} held by a delay{age}"
+    age = outbox.get("oldest_age")
+    oldest = f", oldest {format_elapsed(age)}" if age is not None else ""
+    return f"{printable(waiting)} queued, {printable(held)} delayed{oldest}"
 
 
-def _held_back(status: Answer) -> list[str]:
-    """Say what the next digests will tell, and when."""
-    until = _part(status, "held_until")
-    sentences = []
+def _digests(status: Answer) -> list[str]:
+    """Describe what the next digests report, and when."""
+    due_in = _part(status, "held_until")
+    lines = []
     for reason, count in _part(status, "held_back").items():
-        left = until.get(reason)
-        soon = not isinstance(left, (int, float)) or left < 1
-        when = "soon" if soon else f"in {lasting(left)}"
-        why = _HELD_BACK.get(reason) or f"held back ({shown(reason)})"
-        sentences.append(f"{shown(count)} {why}, told in one digest {when}")
-    return sentences
+        left = due_in.get(reason)
+        is_due = not isinstance(left, (int, float)) or left < 1
+        when = "soon" if is_due else f"in {format_elapsed(left)}"
+        why = _DIGEST_REASONS.get(reason) or f"held back ({printable(reason)})"
+        lines.append(f"{printable(count)} {why}; reported in one digest {when}")
+    return lines
 
 
 def _muted(status: Answer) -> list[str]:
-    """Say what is muted now, by a window or on demand, and until when."""
-    sentences = []
-    everything = _part(status, "muted").get("")
-    if everything:
-        sentences.append(f"everything but urgent, until {clock(everything)}")
+    """Describe what is muted now, by a window or on demand, and until when."""
+    lines = []
+    all_until = _part(status, "muted").get("")
+    if all_until:
+        lines.append(f"all but urgent, until {format_time(all_until)}")
     for name, trigger in _part(status, "triggers").items():
         until = trigger.get("muted_until") if isinstance(trigger, dict) else None
-        if until and until != everything:
-            sentences.append(f"{shown(name)}, until {clock(until)}")
-    return sentences
+        if until and until != all_until:
+            lines.append(f"{printable(name)}, until {format_time(until)}")
+    return lines
 
 
 def _watching(status: Answer) -> str:
     sources = _sources(status)
     if not sources:
-        return "nothing: there are no triggers"
+        return "nothing: no triggers are configured"
     return ", ".join(
-        f"{shown(source.get('name', '?'))} ({shown(source.get('watching', 0))})"
+        f"{printable(source.get('name', '?'))} ({printable(source.get('watching', 0))})"
         for source in sources
     )
 
 
-def _awaited(status: Answer) -> list[str]:
+def _missing_paths(status: Answer) -> list[str]:
     found = (source.get("awaited") for source in _sources(status))
-    return [shown(path) for paths in found if isinstance(paths, list) for path in paths]
+    return [printable(path) for paths in found if isinstance(paths, list) for path in paths]
 
 
 def _problems(status: Answer) -> str:
-    """List what is wrong, each with its mend; or say that nothing is."""
+    """List the problems, or say that there are none."""
     token, delivery = _part(status, "token"), _part(status, "delivery")
-    found = [_token_problem(token)] if token.get("state") in _MENDS else []
+    found = [_token_problem(token)] if token.get("state") in _TOKEN_FIXES else []
     error = delivery.get("error")
     if error and not (found and error == token.get("problem")):
-        found.append(f"delivery: {shown(error)}")
+        found.append(f"delivery: {printable(error)}")
     if warning := delivery.get("warning"):
-        found.append(f"the last notification reached nobody: {shown(warning)}")
+        found.append(f"the last notification reached no device: {printable(warning)}")
     if failed := _part(delivery, "last_failed"):
-        name = shown(failed.get("id"))
-        why = shown(failed.get("reason"))
-        found.append(f"{name} failed: {why}; `notifyd retry {name}` sends it again")
+        name = printable(failed.get("id"))
+        reason = printable(failed.get("reason"))
+        found.append(f"{name} failed: {reason}; `notifyd retry {name}` sends it again")
     if (store := _part(status, "outbox").get("store", "ok")) != "ok":
-        found.append(f"storing: {shown(store)}")
+        found.append(f"database: {printable(store)}")
     for source in _sources(status):
-        name = shown(source.get("name", "?"))
-        problems = source.get("problems")
-        listed = problems if isinstance(problems, list) else []
-        found += [f"{name}: {shown(problem)}" for problem in listed]
-        if source.get("dead") and not listed:
-            found.append(f"{name}: no longer watches; the daemon's log says why")
+        found += _source_problems(source)
     incidents = status.get("incidents")
     for incident in incidents if isinstance(incidents, list) else []:
         if isinstance(incident, dict):
-            found.append(f"{clock(incident.get('at'))}: {shown(incident.get('what') or '')}")
+            what = printable(incident.get("what") or "")
+            found.append(f"{format_time(incident.get('at'))}: {what}")
     if error := _part(status, "reload").get("error"):
-        found.append(f"the last reload was refused, the old configuration goes on: {shown(error)}")
+        found.append(f"the last reload failed, the old configuration is in use: {printable(error)}")
     if not found:
-        return "All is well."
-    return "\n".join(["What is wrong:", *(f"  - {line}" for line in found)])
+        return "no problems"
+    return "\n".join(["problems:", *(f"  - {line}" for line in found)])
+
+
+def _source_problems(source: Answer) -> list[str]:
+    name = printable(source.get("name", "?"))
+    problems = source.get("problems")
+    listed = problems if isinstance(problems, list) else []
+    if source.get("dead") and not listed:
+        return [f"{name}: stopped watching; see the daemon's log"]
+    return [f"{name}: {printable(problem)}" for problem in listed]
 
 
 def _token_problem(token: Answer) -> str:
-    """Tell the daemon's own sentence, with what is missing in it: that it is about the token."""
-    state, problem = str(token.get("state")), shown(token.get("problem") or "")
+    """Return the daemon's sentence, completed if it does not say that it is about the token."""
+    state, problem = str(token.get("state")), printable(token.get("problem") or "")
     if "send token" in problem:
         return problem
-    because = f"{problem}; " if problem else ""
-    return f"the send token is {state}: {because}{_MENDS[state]}"
+    reason = f"{problem}; " if problem else ""
+    return f"the send token is {state}: {reason}{_TOKEN_FIXES[state]}"
 
 
 def _triggers(triggers: Answer) -> str:
     rows = [["TRIGGER", *(name.upper().replace("_", " ") for name in _COLUMNS), "LAST REASON"]]
     for name, counts in triggers.items():
         if isinstance(counts, dict):
-            cells = [shown(counts.get(column, 0)) for column in _COLUMNS]
-            rows.append([shown(name), *cells, shown(counts.get("reason") or "")])
-    return table(rows) if len(rows) > 1 else ""
+            cells = [printable(counts.get(column, 0)) for column in _COLUMNS]
+            rows.append([printable(name), *cells, printable(counts.get("reason") or "")])
+    return format_table(rows) if len(rows) > 1 else ""
 
 
 def _sources(status: Answer) -> list[Answer]:

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from notifyd.cli import UsageError, platform_access, say
-from notifyd.cli.terminal import as_json, shown, table
+from notifyd.cli import platform_access
+from notifyd.cli.exit_status import UsageError
+from notifyd.cli.output import format_json, format_table, printable, write
 from notifyd.config.load import load
 from notifyd.config.token import save_token, token_file
 from notifyd.platform.errors import PlatformError
@@ -25,16 +26,18 @@ Credentials come from OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET.
 Exit status: 0 done, 1 failed, 2 usage, 69 not reachable, 75 try again later, 77 credentials
 refused, 78 no credentials.
 """
-_LONGEST_NAME = 120
+_MAX_NAME = 120
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    create = actions.add_parser("create", help="create a token; it is shown only once")
-    create.add_argument("--workspace", metavar="ID", help="whose ($OBLIEN_WORKSPACE_ID)")
-    create.add_argument("--name", metavar="NAME", help="to recognise it in the list")
+    create = actions.add_parser("create", help="create a token, which is shown only once")
+    create.add_argument(
+        "--workspace", metavar="ID", help="workspace (default: $OBLIEN_WORKSPACE_ID)"
+    )
+    create.add_argument("--name", metavar="NAME", help="name shown in lists")
     create.add_argument("--channel", metavar="CHANNEL", help="merged into each notification's data")
     create.add_argument(
         "--device", metavar="ID", help="deliver to this device only (metadata.device_id)"
@@ -45,14 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the token where the daemon reads it, mode 0600, and do not show it",
     )
     listing = actions.add_parser("list", help="list tokens, without their secrets")
-    listing.add_argument("--workspace", metavar="ID", help="only this workspace's")
+    listing.add_argument("--workspace", metavar="ID", help="only this workspace")
     for name, what in (
         ("revoke", "stop a token for good, and keep its record"),
         ("delete", "delete a token and its record"),
     ):
         action = actions.add_parser(name, help=what)
-        action.add_argument("id", metavar="ID", help="as `notifyd token list` shows it")
-        action.add_argument("--yes", action="store_true", help="do not ask")
+        action.add_argument("id", metavar="ID", help="id, as printed by `notifyd token list`")
+        action.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     for action in actions.choices.values():
         action.add_argument("--json", action="store_true", help="print the API's answer as JSON")
         platform_access.add_arguments(action)
@@ -60,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        return {"create": _create, "list": _list, "revoke": _end, "delete": _end}[args.action](args)
+        return {"create": _create, "list": _list, "revoke": _end_token, "delete": _end_token}[
+            args.action
+        ](args)
     except PlatformError as error:
         return platform_access.report_failure(error)
 
@@ -68,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
 def _create(args: argparse.Namespace) -> int:
     workspace = args.workspace or os.environ.get("OBLIEN_WORKSPACE_ID")
     if not workspace:
-        raise UsageError("no workspace: name it with --workspace, or set OBLIEN_WORKSPACE_ID")
-    if args.name and len(args.name) > _LONGEST_NAME:
-        raise UsageError(f"--name is longer than {_LONGEST_NAME} characters")
+        raise UsageError("no workspace: use --workspace, or set OBLIEN_WORKSPACE_ID")
+    if args.name and len(args.name) > _MAX_NAME:
+        raise UsageError(f"--name is longer than {_MAX_NAME} characters")
     target = _target(args) if args.save else None
     metadata = {
         key: value
@@ -87,20 +92,22 @@ def _create(args: argparse.Namespace) -> int:
     if target is not None:
         save_token(target, secret)
     if args.json:
-        say(as_json(token if target is not None else {**token, "token": secret}))
+        write(format_json(token if target is not None else {**token, "token": secret}))
     elif target is None:
-        say(f"Token {shown(token.get('id'))} for {shown(workspace)}, shown only this once:")
-        say(secret)
+        write(
+            f"Token {printable(token.get('id'))} for {printable(workspace)}, shown only this once:"
+        )
+        write(secret)
     else:
-        say(
-            f"Token {shown(token.get('id'))} for {shown(workspace)} saved in {target}. "
+        write(
+            f"Token {printable(token.get('id'))} for {printable(workspace)} saved in {target}. "
             "A running daemon uses it within seconds."
         )
     return 0
 
 
 def _target(args: argparse.Namespace) -> Path:
-    """Find where the daemon reads its token, before anything is created."""
+    """Return the file that the daemon reads its token from."""
     loaded = load(args.config, os.environ)
     return token_file(loaded.settings.api, loaded.files, os.environ)
 
@@ -108,37 +115,37 @@ def _target(args: argparse.Namespace) -> Path:
 def _list(args: argparse.Namespace) -> int:
     answer = asyncio.run(_call(args, "list_tokens", args.workspace))
     if args.json:
-        say(as_json(answer))
+        write(format_json(answer))
         return 0
     tokens = answer.get("tokens", []) if isinstance(answer, dict) else answer
     if not tokens:
-        say("no tokens")
+        write("no tokens")
         return 0
     columns = ("id", "workspace_id", "name", "status", "token_prefix", "last_used_at")
-    say(
-        table(
+    write(
+        format_table(
             [
                 ["ID", "WORKSPACE", "NAME", "STATUS", "BEGINS WITH", "LAST USED"],
-                *([shown(token.get(column) or "-") for column in columns] for token in tokens),
+                *([printable(token.get(column) or "-") for column in columns] for token in tokens),
             ]
         )
     )
     return 0
 
 
-def _end(args: argparse.Namespace) -> int:
+def _end_token(args: argparse.Namespace) -> int:
     if not args.yes and not _confirmed(f"{args.action} token {args.id}?"):
-        say("nothing changed")
+        write("nothing changed")
         return 1
     answer = asyncio.run(_call(args, f"{args.action}_token", args.id))
     done = "revoked" if args.action == "revoke" else "deleted"
-    say(as_json(answer) if args.json else f"Token {shown(args.id)} {done}.")
+    write(format_json(answer) if args.json else f"Token {printable(args.id)} {done}.")
     return 0
 
 
 def _confirmed(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} Nobody is here to answer: add --yes")
+        raise UsageError(f"{question} Cannot ask without a terminal: add --yes")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
@@ -161,7 +168,7 @@ async def _call(args: argparse.Namespace, name: str, *values: Any) -> Any:
 
 
 def _token(answer: Any) -> dict[str, Any]:
-    """Find the token's record in either form of the envelope."""
+    """Return the token's record from either form of the answer."""
     record = answer.get("token") if isinstance(answer, dict) else None
     if isinstance(record, dict):
         return dict(record)

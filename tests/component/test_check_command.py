@@ -25,7 +25,7 @@ def check(folder: Path, content: str, **environ: str) -> subprocess.CompletedPro
     )
 
 
-def test_a_good_config_is_0_and_warns(tmp_path: Path):
+def test_a_valid_config_is_0_with_warnings(tmp_path: Path):
     done = check(tmp_path, GOOD)
     assert (done.returncode, done.stdout) == (0, f"ok: 1 trigger; {tmp_path}/config.toml\n")
     assert done.stderr.splitlines() == [
@@ -34,13 +34,13 @@ def test_a_good_config_is_0_and_warns(tmp_path: Path):
             "so it may match every line (got 'x*')"
         ),
         (
-            "warning: config.toml: triggers.a.patterns[2]: is tried on every line, which is slow: "
+            "warning: config.toml: triggers.a.patterns[2]: slow: tried on every line, because "
             "it uses approximate matching (got '(?:fine){e<=1}')"
         ),
     ]
 
 
-def test_slow_patterns_of_records_are_warned_of_by_file_and_place(tmp_path: Path):
+def test_slow_patterns_of_records_are_warned_about_with_their_path(tmp_path: Path):
     (tmp_path / "config.d").mkdir()
     (tmp_path / "config.d" / "app.toml").write_text(
         "[triggers.a]\ntype = 'log'\npaths = '/x'\nmultiline = '\\p{Lu}'\n"
@@ -51,21 +51,21 @@ def test_slow_patterns_of_records_are_warned_of_by_file_and_place(tmp_path: Path
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
         (
-            "warning: config.d/app.toml: triggers.a.multiline: is tried on many lines, which is "
-            "slow: it uses syntax that only the deciding engine knows (got '\\p{Lu}')"
+            "warning: config.d/app.toml: triggers.a.multiline: slow: tried on many lines, because "
+            "it uses syntax that only the deciding engine knows (got '\\p{Lu}')"
         ),
         (
-            "warning: config.d/app.toml: triggers.a.patterns[1]: is tried on every record, which "
-            "is slow: there is no text that it surely needs (got '\\d+ \\w+')"
+            "warning: config.d/app.toml: triggers.a.patterns[1]: slow: tried on every record, "
+            "because there is no text that it surely needs (got '\\d+ \\w+')"
         ),
         (
-            "warning: config.d/app.toml: triggers.b.patterns: is tried on every record, which is "
-            "slow: there is no text that it surely needs (got '\\w\\d')"
+            "warning: config.d/app.toml: triggers.b.patterns: slow: tried on every record, because "
+            "there is no text that it surely needs (got '\\w\\d')"
         ),
     ]
 
 
-def test_a_bad_config_is_78_with_the_whole_report_and_no_traceback(tmp_path: Path):
+def test_an_invalid_config_is_78_with_the_whole_report(tmp_path: Path):
     done = check(tmp_path, BAD, NOTIFYD_FO="1")
     assert (done.returncode, done.stdout) == (78, "")
     lines = done.stderr.splitlines()
@@ -93,7 +93,7 @@ def test_a_missing_file_is_78(tmp_path: Path):
     )
 
 
-def test_a_journal_that_cannot_be_read_is_warned_of(tmp_path: Path):
+def test_an_unreadable_journal_is_warned_about(tmp_path: Path):
     done = check(
         tmp_path, '[triggers.a]\ntype = "log"\njournal = "*"\npatterns = "x"', PATH="/none"
     )
@@ -104,9 +104,7 @@ def test_a_journal_that_cannot_be_read_is_warned_of(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "words"), [(None, "No such file or directory"), ("", "is empty"), ("a b", "spaces")]
 )
-def test_a_token_file_that_cannot_serve_is_warned_of(
-    tmp_path: Path, content: str | None, words: str
-):
+def test_an_unusable_token_file_is_warned_about(tmp_path: Path, content: str | None, words: str):
     if content is not None:
         (tmp_path / "token").write_text(content)
         (tmp_path / "token").chmod(0o600)

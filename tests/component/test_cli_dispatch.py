@@ -1,4 +1,4 @@
-"""The command itself: help, the unexpected, Ctrl-C, and what it imports."""
+"""The command itself: help, unexpected errors, Ctrl-C and imports."""
 
 import asyncio
 import os
@@ -54,7 +54,7 @@ async def test_ctrl_c_is_130_and_quiet(tmp_path):
 @pytest.mark.parametrize(
     ("words", "status"), [(["--help"], 1), (["history"], 1), (["match", "--help"], 2)]
 )
-async def test_a_reader_that_went_away_is_no_reason_to_complain(served: Daemon, words, status):
+async def test_a_closed_pipe_is_not_an_error_message(served: Daemon, words, status):
     reading, writing = os.pipe()
     os.close(reading)
     process = await asyncio.create_subprocess_exec(
@@ -71,7 +71,7 @@ async def test_a_reader_that_went_away_is_no_reason_to_complain(served: Daemon, 
 @pytest.mark.parametrize(
     ("words", "status"), [(["--help"], 1), (["history"], 1), (["match", "--help"], 2)]
 )
-async def test_what_cannot_be_written_is_one_sentence(served: Daemon, words, status):
+async def test_output_that_cannot_be_written_is_one_sentence(served: Daemon, words, status):
     with open("/dev/full", "wb") as full:  # noqa: ASYNC230, PTH123 - no file is read
         process = await asyncio.create_subprocess_exec(
             *[*NOTIFYD, *words],
@@ -80,14 +80,14 @@ async def test_what_cannot_be_written_is_one_sentence(served: Daemon, words, sta
             env={"NOTIFYD_SOCK": str(served.path)},
         )
         _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
-    assert err == b"the output could not be written: No space left on device\n"
+    assert err == b"cannot write the output: No space left on device\n"
     assert process.returncode == status
 
 
 @pytest.mark.parametrize(
     ("words", "status"), [(["check"], 1), (["match", "x"], 2), (["--debug", "check"], 1)]
 )
-async def test_the_unexpected_is_one_sentence_unless_asked_for_more(tmp_path, words, status):
+async def test_an_internal_error_is_one_sentence_without_debug(tmp_path, words, status):
     (tmp_path / "gone").mkdir()
     process = await asyncio.create_subprocess_exec(
         *["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', tmp_path / "gone", *NOTIFYD, *words],
@@ -101,7 +101,7 @@ async def test_the_unexpected_is_one_sentence_unless_asked_for_more(tmp_path, wo
     assert words[0] == "--debug" or err.count(b"\n") == 1
 
 
-async def test_send_imports_next_to_nothing():
+async def test_send_imports_no_heavy_module():
     heavy = {"asyncio", "aiohttp", "pydantic", "structlog", "argparse", "typing", "pathlib"}
     code = (
         "import sys; from notifyd.cli import main; "

@@ -1,4 +1,4 @@
-"""The commands that speak to the daemon, as processes: what they print and how they exit."""
+"""The commands that use the socket, as processes: their output and exit statuses."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ async def test_send_prints_the_id(notifyd, served: Daemon):
     )
 
 
-async def test_send_takes_a_body_of_dashes_after_two_of_them(notifyd, served: Daemon):
+async def test_send_accepts_a_body_of_dashes_after_a_double_dash(notifyd, served: Daemon):
     assert (await notifyd("send", "--json", "--delay=30s", "--", "--x", "-")).status == 0
     assert served.control.messages["n1"].body == "--x -"
     assert served.control.rows["n1"]["status"] == "held"
@@ -58,7 +58,7 @@ async def test_send_keeps_the_beginning_of_a_long_stdin(notifyd, served: Daemon)
     assert served.control.messages["n1"].body == "ä" * 8_000
 
 
-async def test_send_waits_and_prints_the_figures(notifyd, served: Daemon):
+async def test_send_waits_and_prints_the_result(notifyd, served: Daemon):
     served.control.report = {"status": "delivered", "delivered": 2, "failed": 1, "devices": 3}
     ran = await notifyd("send", "--wait", "hello")
     assert ran == Ran(0, "n1\ndelivered 2, failed 1, devices 3\n", "")
@@ -80,7 +80,7 @@ async def test_send_says_why_it_was_not_delivered_in_time(notifyd, served: Daemo
     assert (await notifyd("send", "--wait=50ms", "hello")).status == 77
 
 
-async def test_send_says_that_a_digest_will_tell_it(notifyd, served: Daemon):
+async def test_send_names_the_digest_it_was_merged_into(notifyd, served: Daemon):
     served.control.rows["n1"] = {"key": ""}
 
     async def held_back(notification_id, within):
@@ -89,18 +89,18 @@ async def test_send_says_that_a_digest_will_tell_it(notifyd, served: Daemon):
     served.control.wait_for_outcome = held_back
     ran = await notifyd("send", "--wait=50ms", "hello")
     assert (ran.status, ran.out) == (0, "n1\n")
-    assert ran.err == "notifyd send: it was held back, and the digest n9 will tell it\n"
+    assert ran.err == "notifyd send: held back and merged into the digest n9\n"
 
 
-async def test_send_warns_of_data_that_notifyd_replaces(notifyd, served: Daemon):
+async def test_send_warns_about_reserved_data(notifyd, served: Daemon):
     ran = await notifyd("send", "-d", "trigger=mine", "-d", "a=trigger", "-d", "count=3", "x")
     assert (ran.status, ran.out) == (0, "n1\n")
-    assert ran.err.startswith("notifyd send: -d trigger, count: notifyd's own names")
+    assert ran.err.startswith("notifyd send: -d trigger, count: reserved by notifyd")
     assert ran.err.count("\n") == 1
     assert served.control.messages["n1"].data["a"] == "trigger"
 
 
-async def test_send_stops_reading_what_has_no_end(notifyd, served: Daemon):
+async def test_send_stops_reading_endless_input(notifyd, served: Daemon):
     with open("/dev/zero", "rb") as zero:  # noqa: ASYNC230, PTH123 - never read here
         process = await asyncio.create_subprocess_exec(
             *[*NOTIFYD, "send", "-t", "x", "-"],
@@ -119,7 +119,7 @@ async def test_send_says_that_stdin_is_closed(served: Daemon):
         env={"NOTIFYD_SOCK": str(served.path)},
     )
     _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
-    assert (process.returncode, err) == (2, b"- stands for stdin, but that is closed\n")
+    assert (process.returncode, err) == (2, b"- reads from stdin, but stdin is closed\n")
 
 
 async def test_send_fails_when_the_api_refused_the_notification(notifyd, served: Daemon):
@@ -130,33 +130,33 @@ async def test_send_fails_when_the_api_refused_the_notification(notifyd, served:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["send"], "nothing to send"),
-        (["send", "-d", "novalue", "x"], "write it as k=v (got 'novalue')"),
+        (["send", "-d", "novalue", "x"], "use the form k=v (got 'novalue')"),
         (["send", "-p", "huge", "x"], "invalid choice: 'huge'"),
         (["send", "--delay", "5", "x"], 'delay: invalid duration "5": add a unit'),
         (["send", "--delay", "9999d", "x"], "delay: must be at most 30d (got '9999d')"),
         (["send", "--wait=2m", "x"], "wait: must be at most 1m (got '2m')"),
         (["send", "--wait", "5s", "-t", "w"], "--wait=5s"),
-        (["send", "--wait[=D]", "x"], "--wait: write it like"),
-        (["send", "--wait=a&b", "x"], "--wait: write it like"),
+        (["send", "--wait[=D]", "x"], "--wait: use a duration"),
+        (["send", "--wait=a&b", "x"], "--wait: use a duration"),
         (["send", "--titel", "x"], "unrecognized arguments: --titel"),
         (["send", "-t"], "expected one argument"),
         (["history", "-n", "0"], "limit: must be between 1 and 1000"),
         (["cancel"], "required"),
-        (["snd"], "there is no command 'snd'; did you mean 'send'?"),
-        (["zzz"], "`notifyd --help` lists them"),
-        (["mute", "a", "b", "1h"], "notifyd mute takes at most one TRIGGER, then how long"),
-        (["tail"], "notifyd tail is not available in this version yet."),
-        (["tail", "--help"], "notifyd tail is not available in this version yet."),
+        (["snd"], "unknown command 'snd'; did you mean 'send'?"),
+        (["zzz"], "see `notifyd --help`"),
+        (["mute", "a", "b", "1h"], "too many arguments; use `notifyd mute [TRIGGER] DURATION`"),
+        (["tail"], "notifyd tail is not available in this version yet"),
+        (["tail", "--help"], "notifyd tail is not available in this version yet"),
         ([], "usage: notifyd COMMAND"),
     ],
 )
-async def test_a_wrong_command_line_is_2(notifyd, words, said):
+async def test_a_wrong_command_line_is_2(notifyd, words, message):
     ran = await notifyd(*words)
     assert (ran.status, ran.out) == (2, "")
-    assert said in ran.err
+    assert message in ran.err
 
 
 async def test_try_again_later_is_75(tmp_path):
@@ -176,7 +176,7 @@ async def test_a_full_disk_is_75(notifyd, served: Daemon):
 # --- where the daemon is
 
 
-async def test_no_daemon_is_69_and_says_where_it_looked_and_how_to_start_one(tmp_path):
+async def test_no_daemon_is_69_and_lists_the_sockets_and_how_to_start_one(tmp_path):
     ran = await run("send", "x", XDG_RUNTIME_DIR=f"{tmp_path}/run", XDG_STATE_HOME=f"{tmp_path}/st")
     assert (ran.status, ran.out) == (69, "")
     places = [f"{tmp_path}/run/notifyd.sock", f"{tmp_path}/st/notifyd/notifyd.sock"]
@@ -184,7 +184,7 @@ async def test_no_daemon_is_69_and_says_where_it_looked_and_how_to_start_one(tmp
     assert "`notifyd run`" in ran.err
 
 
-async def test_the_first_place_where_somebody_answers_is_used(tmp_path):
+async def test_the_first_socket_that_answers_is_used(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "st" / "notifyd").mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as stale:
@@ -199,7 +199,7 @@ async def test_the_first_place_where_somebody_answers_is_used(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 @pytest.mark.parametrize("mode", ["0600", "0660"])
-async def test_a_socket_one_may_not_use_names_its_group(mode):
+async def test_the_error_for_a_forbidden_socket_names_its_group(mode):
     with open_folder() as folder:
         async with daemon(folder / "s", SocketConfig(mode=mode, group="adm")):
             with identity(4001, 4001), pytest.raises(UnreachableError) as caught:
@@ -207,7 +207,7 @@ async def test_a_socket_one_may_not_use_names_its_group(mode):
     assert "it is for the group adm" in str(caught.value)
 
 
-async def test_what_is_no_notifyd_is_69(tmp_path):
+async def test_another_server_on_the_socket_is_69(tmp_path):
     async def babble(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"220 mail ready\r\n")
@@ -230,7 +230,7 @@ async def test_an_answer_in_chunks_is_understood(tmp_path):
         writer.close()
 
     server = await asyncio.start_unix_server(chunked, tmp_path / "s")
-    assert await run("history", "--socket", str(tmp_path / "s")) == Ran(0, "There are none.\n", "")
+    assert await run("history", "--socket", str(tmp_path / "s")) == Ran(0, "no notifications\n", "")
     server.close()
 
 
@@ -242,10 +242,10 @@ async def test_history_is_a_line_each_and_safe_for_the_terminal(notifyd, served:
     served.control.rows["n1"] |= {"trigger": "disk", "count": 3, "last_error": "no\troute"}
     line = "2023-11-14 22:13:20  queued  disk  3x  n1  a\ufffd[31mb c  (no route)\n"
     assert await notifyd("history") == Ran(0, line, "")
-    assert (await notifyd("history", "--status", "failed")).out == "There are none.\n"
+    assert (await notifyd("history", "--status", "failed")).out == "no notifications\n"
     served.control.rows["n1"] |= {"status": "merged", "last_error": "", "merged_into": "n7"}
     assert (await notifyd("history")).out.endswith(
-        "  merged  disk  3x  n1  a\ufffd[31mb c  (into n7)\n"
+        "  merged  disk  3x  n1  a\ufffd[31mb c  (merged into n7)\n"
     )
     listed = json.loads((await notifyd("history", "--json")).out)
     assert listed["notifications"][0]["title"] == "a\x1b[31mb\nc"
@@ -254,16 +254,16 @@ async def test_history_is_a_line_each_and_safe_for_the_terminal(notifyd, served:
 async def test_cancel_by_id_and_by_key(notifyd):
     await notifyd("send", "x")
     await notifyd("send", "-k", "k&?", "x")
-    assert (await notifyd("cancel", "n1")).out == "n1 is cancelled.\n"
-    assert (await notifyd("cancel", "-k", "k&?")).out == "n2 is cancelled.\n"
+    assert (await notifyd("cancel", "n1")).out == "n1: cancelled\n"
+    assert (await notifyd("cancel", "-k", "k&?")).out == "n2: cancelled\n"
     assert await notifyd("cancel", "n/9") == Ran(1, "", "no queued notification with that id\n")
 
 
-async def test_mute_says_until_when(notifyd, served: Daemon):
+async def test_mute_prints_its_end(notifyd, served: Daemon):
     ran = await notifyd("mute", "app", "30m")
     assert (ran.status, served.control.muted) == (0, {"app": 1800.0})
-    assert ran.out == "app: muted until 2023-11-14 22:43:20, then told in one digest\n"
-    assert (await notifyd("mute", "off")).out == "everything but urgent: not muted any more\n"
+    assert ran.out == "app: muted until 2023-11-14 22:43:20, then reported in one digest\n"
+    assert (await notifyd("mute", "off")).out == "all but urgent: not muted\n"
     assert served.control.muted[""] == 0.0
     ran = await notifyd("mute", "1 hour")
     assert (ran.status, ran.out) == (2, "")
@@ -271,36 +271,38 @@ async def test_mute_says_until_when(notifyd, served: Daemon):
     assert (await notifyd("mute", "ap", "1h")).status == 2
 
 
-async def test_explain_names_the_trigger_asked_for(notifyd):
+async def test_explain_of_one_trigger(notifyd):
     ran = await notifyd("explain", "a b")
     assert (ran.status, ran.out) == (
         0,
-        "a b (log): 0 matches, 0 notifications\n  nothing has matched yet\n",
+        "a b (log): 0 matches, 0 notifications\n  no matches yet\n",
     )
 
 
-async def test_retry_by_id_all_that_failed_and_what_waits(notifyd, served: Daemon):
+async def test_retry_by_id_for_all_failed_and_for_queued_notifications(notifyd, served: Daemon):
     for _ in range(3):
         await notifyd("send", "x")
         list(served.control.rows.values())[-1]["status"] = "failed"
-    assert await notifyd("retry", "n1") == Ran(0, "n1 is queued.\n", "")
+    assert await notifyd("retry", "n1") == Ran(0, "n1: queued\n", "")
     assert await notifyd("retry", "n1") == Ran(1, "", "it was delivered\n")
-    assert await notifyd("retry", "--all") == Ran(0, "2 sent again; 2 waiting.\n", "")
-    assert await notifyd("retry") == Ran(0, "Nothing waits.\n", "")
+    assert await notifyd("retry", "--all") == Ran(
+        0, "2 notifications queued again; 2 waiting\n", ""
+    )
+    assert await notifyd("retry") == Ran(0, "none waiting\n", "")
     assert json.loads((await notifyd("retry", "--json")).out)["retried"] == 0
     ran = await notifyd("retry", "n1", "--status", "expired")
-    assert (ran.status, ran.err) == (2, "--status goes with --all: it says which ones\n")
+    assert (ran.status, ran.err) == (2, "--status requires --all\n")
 
 
-async def test_reload_tells_what_is_wrong_and_what_needs_a_restart(notifyd, served: Daemon):
+async def test_reload_prints_problems_and_the_keys_that_need_a_restart(notifyd, served: Daemon):
     served.control.reloaded = {"reloaded": True, "problems": [], "restart": ["socket.path"]}
     ran = await notifyd("reload")
-    assert (ran.status, ran.out) == (0, "The new configuration is in force.\n")
+    assert (ran.status, ran.out) == (0, "configuration reloaded\n")
     assert "socket.path" in ran.err
     served.control.reloaded = {"reloaded": False, "problems": ["a.toml: b: c"], "restart": []}
     ran = await notifyd("reload")
     assert (ran.status, ran.out) == (78, "")
-    assert "a.toml: b: c\n" in ran.err
+    assert ran.err == "a.toml: b: c\nkept the old configuration; 1 problem\n"
 
 
 async def test_status_as_json_is_the_daemons_own(notifyd, served: Daemon):
@@ -308,7 +310,7 @@ async def test_status_as_json_is_the_daemons_own(notifyd, served: Daemon):
     assert json.loads(ran.out) == {"success": True, **served.control.state}
 
 
-async def test_status_shows_what_is_wrong(notifyd, served: Daemon):
+async def test_status_shows_problems(notifyd, served: Daemon):
     served.control.state = {"token": {"state": "refused", "source": "NOTIFYD_SEND_TOKEN"}}
     ran = await notifyd("status")
     assert ran.status == 0

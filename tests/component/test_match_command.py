@@ -57,7 +57,7 @@ def objects(done):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_each_line_is_an_object_and_then_comes_the_notification(match, tmp_path):
+def test_each_line_is_an_object_followed_by_the_notification(match, tmp_path):
     log = tmp_path / "app.log"
     log.write_bytes(
         b"\xef\xbb\xbfERROR one\r\nfine\nERROR healthz\n\nTraceback\nERROR \xc3\xa9\xff"
@@ -78,13 +78,13 @@ def test_each_line_is_an_object_and_then_comes_the_notification(match, tmp_path)
     assert "ERROR one" in notification["body"]
 
 
-def test_standard_input_and_only_the_number(match):
+def test_standard_input_and_count(match):
     lines = b"ERROR x\nnothing\n" * 30_000
     assert match("errors", "-", "--count", given=lines).stdout == b"30000\n"
     assert match("errors", "--count", given=lines).stdout == b"30000\n"
 
 
-def test_numbers_stay_right_over_blocks_and_lines_that_are_too_long(match):
+def test_line_numbers_are_right_across_blocks_and_overlong_lines(match):
     text = b"x" * (1 << 20) + b"ERROR\n" + b"y\n" * 1_000_000 + b"ERROR far\n" + b"ERROR " * 400_000
     done = match("errors", given=text)
     first, second, _ = objects(done)
@@ -102,26 +102,26 @@ def test_nothing_matched_is_1(match):
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (["erors"], "there is no trigger erors; did you mean 'errors'?"),
-        (["files"], "files is a file trigger: only log triggers have patterns"),
-        (["silent"], "silent has no patterns: it tells of silence, which no file can show"),
-        (["errors", "/does/not/exist"], "/does/not/exist cannot be read: No such file"),
-        (["errors", "/"], "/ cannot be read: Is a directory"),
+        (["erors"], "unknown trigger 'erors'; did you mean 'errors'?"),
+        (["files"], "files is a file trigger; only log triggers have patterns"),
+        (["silent"], "silent has no patterns; it reports only a stale log"),
+        (["errors", "/does/not/exist"], "cannot read /does/not/exist: No such file"),
+        (["errors", "/"], "cannot read /: Is a directory"),
     ],
 )
-def test_what_cannot_be_done_is_2_in_one_sentence(match, args, sentence):
+def test_an_error_is_2_with_one_sentence(match, args, sentence):
     done = match(*args)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.decode().startswith(sentence)
     assert done.stderr.count(b"\n") == 1
 
 
-def test_each_group_has_a_notification_of_its_own(match, tmp_path):
+def test_each_group_has_its_own_notification(match, tmp_path):
     config = CONFIG.replace("[triggers.around]", 'group_by = ["what"]\n[triggers.around]')
     (tmp_path / "config.toml").write_text(config)
     done = match("errors", given=b"ERROR b\nERROR a\nERROR b\nTraceback\n")
-    told = [line["notification"] for line in objects(done)[4:]]
-    assert [(one["title"], one["count"]) for one in told] == [
+    shown = [line["notification"] for line in objects(done)[4:]]
+    assert [(one["title"], one["count"]) for one in shown] == [
         ("2 x b", 2),
         ("1 x a", 1),
         ("1 x", 1),
@@ -129,9 +129,9 @@ def test_each_group_has_a_notification_of_its_own(match, tmp_path):
     assert done.stderr == b""
     many = b"".join(b"ERROR %d\n" % number for number in range(1500))
     done = match("errors", given=many * 2)
-    told = [line["notification"] for line in objects(done)[3000:]]
-    assert [one["title"] for one in told] == [f"2 x {number}" for number in range(20)]
-    assert done.stderr.startswith(b"981 more groups would each")  # 1000 groups, and one for others
+    shown = [line["notification"] for line in objects(done)[3000:]]
+    assert [one["title"] for one in shown] == [f"2 x {number}" for number in range(20)]
+    assert done.stderr.startswith(b"981 more groups not shown")  # 1000 groups, and one for others
 
 
 def test_beyond_max_groups_the_others_share_one(match, tmp_path):
@@ -140,19 +140,19 @@ def test_beyond_max_groups_the_others_share_one(match, tmp_path):
     )
     (tmp_path / "config.toml").write_text(config)
     done = match("errors", given=b"ERROR a\nERROR b\nERROR c\nERROR d\nERROR a\n")
-    told = [line["notification"]["count"] for line in objects(done)[5:]]
-    assert told == [2, 1, 2]
+    shown = [line["notification"]["count"] for line in objects(done)[5:]]
+    assert shown == [2, 1, 2]
 
 
 @pytest.mark.parametrize("times", [1, 100_000])
-def test_output_that_cannot_be_written_is_2_in_one_sentence(match, tmp_path, times):
+def test_output_that_cannot_be_written_is_2_with_one_sentence(match, tmp_path, times):
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - the device itself
         done = match("errors", given=b"ERROR x\n" * times, stdout=full)
     assert done.returncode == 2
-    assert done.stderr == b"the output could not be written: No space left on device\n"
+    assert done.stderr == b"cannot write the output: No space left on device\n"
 
 
-def test_a_reader_that_leaves_is_no_error_to_speak_of(match, tmp_path):
+def test_a_closed_pipe_is_2_without_a_message(match, tmp_path):
     log = tmp_path / "app.log"
     log.write_text("ERROR x\n" * 100_000)
     with subprocess.Popen(
@@ -166,14 +166,14 @@ def test_a_reader_that_leaves_is_no_error_to_speak_of(match, tmp_path):
     assert process.returncode == 2, "1 would say that nothing matched"
 
 
-def test_lines_that_ran_out_of_time_are_said(match, tmp_path):
+def test_lines_that_ran_out_of_time_are_counted(match, tmp_path):
     (tmp_path / "config.toml").write_text(CONFIG.replace("'Traceback'", "'(a|a)+$'"))
     done = match("errors", given=b"a" * 40 + b"b\nERROR x\n")
     assert done.returncode == 0
     assert b"1 line could not be decided in time" in done.stderr
 
 
-def test_lines_around_a_match_are_in_the_notification(match):
+def test_context_lines_are_in_the_notification(match):
     done = match("around", given=b"one\ntwo\nERROR\nthree\nfour\nERROR\n")
     first, second, last = objects(done)
     assert (first["number"], first["line"], second["number"]) == (3, "ERROR", 6)
@@ -190,7 +190,7 @@ def test_a_record_has_the_number_of_its_first_line(match):
     assert match("records", "--count", given=given).stdout == b"2\n"
 
 
-def test_options_may_stand_between_trigger_and_file(match, tmp_path):
+def test_options_are_accepted_between_trigger_and_file(match, tmp_path):
     (tmp_path / "app.log").write_bytes(b"ERROR a\nfine\n")
     done = match("errors", "--count", tmp_path / "app.log")
     assert (done.stdout, done.returncode) == (b"1\n", 0)

@@ -70,7 +70,7 @@ def test_without_a_file_the_journal_is_read_to_its_end(match, journal):
     assert match("errors", "--count").stdout == "2\n"
 
 
-def test_what_journald_dropped_is_said_beside_what_was_found(match, journal):
+def test_entries_that_journald_dropped_are_reported(match, journal):
     journal.write("ERROR one")
     journal.suppress(12)
     done = match("errors")
@@ -78,13 +78,13 @@ def test_what_journald_dropped_is_said_beside_what_was_found(match, journal):
     assert done.stderr.startswith("errors: journald dropped 12 entries, the last of app.service ")
 
 
-def test_records_that_are_open_at_the_end_count(match, journal):
+def test_pending_records_count_at_the_end(match, journal):
     journal.write("one", "two", " at x", "three", " at y")
-    told = objects(match("records"))
-    assert [entry.get("line") for entry in told] == ["two\n at x", "three\n at y", None]
+    found = objects(match("records"))
+    assert [entry.get("line") for entry in found] == ["two\n at x", "three\n at y", None]
 
 
-def test_a_file_and_what_is_piped_in_are_read_line_by_line(match, journal, tmp_path):
+def test_a_file_and_piped_input_are_read_line_by_line(match, journal, tmp_path):
     journal.write("ERROR in the journal")
     (tmp_path / "app.log").write_text("ERROR in a file\n")
     lines = [
@@ -99,7 +99,7 @@ def test_a_file_and_what_is_piped_in_are_read_line_by_line(match, journal, tmp_p
     ]
 
 
-def test_a_journal_that_cannot_be_read_is_2_in_one_sentence(match, journal):
+def test_an_unreadable_journal_is_2_with_one_sentence(match, journal):
     journal.fault.write_text("something is wrong")
     done = match("errors")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

@@ -124,14 +124,14 @@ async def test_errors_have_exit_statuses_for_scripts(notifyd, api, status, exit_
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("api", "GTE", "/x"), "no method 'GTE'"),
-        (("api", "GET"), "the path is missing"),
+        (("api", "GTE", "/x"), "unknown method 'GTE'"),
+        (("api", "GET"), "PATH is missing"),
         (("api", "POST", "/x", "-f", "novalue"), "invalid field 'novalue'"),
         (("api", "POST", "/x", "-F", "a=text"), "-F a is not a JSON value"),
         (("api", "POST", "/x", "-F", "a=@/nowhere"), "cannot upload /nowhere"),
-        (("api", "GET", "/x", "-F", "a=@/etc/passwd"), "GET uploads nothing"),
+        (("api", "GET", "/x", "-F", "a=@/etc/passwd"), "GET cannot upload files"),
         (("api", "GET", "/x", "--jq", "a["), "invalid JMESPath expression"),
-        (("api", "list", "sandboks"), "no group 'sandboks'; did you mean 'sandbox'?"),
+        (("api", "list", "sandboks"), "unknown group 'sandboks'; did you mean 'sandbox'?"),
     ],
 )
 async def test_mistakes_are_one_sentence(notifyd, api, words, sentence):

@@ -1,4 +1,4 @@
-"""A daemon that was just installed, with what is usually wrong then: said where one looks first."""
+"""A daemon that was just installed: what is missing is reported."""
 
 from support.daemon import PLENTY, wait_for
 from support.logs import append
@@ -11,8 +11,8 @@ def test_without_a_configuration_file_it_is_said_where_one_belongs(daemon, tmp_p
     one.named = ()
     one.start()
     [line] = [line for line in one.log.read_text().splitlines() if "[warning" in line]
-    assert "there is no configuration file, so nothing is watched" in line
-    assert f"write {tmp_path}/notifyd/config.toml or /etc/notifyd/config.toml" in line
+    assert "no configuration file; nothing is watched" in line
+    assert f"create {tmp_path}/notifyd/config.toml or /etc/notifyd/config.toml" in line
 
 
 def test_a_log_that_is_not_there_yet_is_said_until_it_comes(daemon, tmp_path, platform):
@@ -36,7 +36,7 @@ def test_a_log_that_is_not_there_yet_is_said_until_it_comes(daemon, tmp_path, pl
 
     assert [len(said(path)) for path in paths] == [1, 0, 1]
     assert awaited() == [paths[0], paths[2]]
-    assert f"not there yet  {paths[0]}" in one.command("status").stdout
+    assert f"waiting for  {paths[0]}" in one.command("status").stdout
     append(tmp_path / "logs" / "app.log", "line")
     wait_for(lambda: "log file appeared: " in said(paths[0])[-1])
     assert awaited() == [paths[2]]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from notifyd.cli.explain import described
+from notifyd.cli.explain import format_trigger
 from notifyd.model.notifications import Priority
 from notifyd.shaping.inputs import Muted
 from notifyd.shaping.rules import Limit, Rule, Rules
@@ -87,13 +87,15 @@ def test_the_command_prints_what_was_done_until_when_and_what_is_pending(monkeyp
     history = run(debounce=0.0, cooldown=300.0)
     history.feed(match("app", "db", line="ERROR one"), match("app", "db", line="ERROR two"))
     history.feed(Muted("app", 60.0))
-    assert described(explain_trigger(history.state, history.now, "app", "log")).splitlines() == [
-        "app (log): 2 matches, 1 notifications",
-        "  2023-11-14 22:13:20  [db] made a notification",
+    assert format_trigger(
+        explain_trigger(history.state, history.now, "app", "log")
+    ).splitlines() == [
+        "app (log): 2 matches, 1 notification",
+        "  2023-11-14 22:13:20  [db] notification queued",
         "      ERROR one",
-        f"      → {next(iter(history.rows))} forgotten",
+        f"      → {next(iter(history.rows))} no longer stored",
         "  2023-11-14 22:13:20  [db] cooling down until 2023-11-14 22:18:20",
         "      ERROR two",
         "  now: muted until 2023-11-14 22:14:20",
-        "  now: [db] 1 will be told at 2023-11-14 22:18:20",
+        "  now: [db] 1 match to report at 2023-11-14 22:18:20",
     ]

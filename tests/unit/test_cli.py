@@ -1,4 +1,4 @@
-"""How the command line reads its words, and how it writes what a person reads."""
+"""The command line: how arguments are parsed, and how output is formatted."""
 
 import argparse
 from contextlib import redirect_stderr
@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.cli import UsageError, exit_status, innermost, send
-from notifyd.cli.status import described
-from notifyd.cli.terminal import clock, lasting, shown, table
+from notifyd.cli import send
+from notifyd.cli.dispatch import innermost
+from notifyd.cli.exit_status import UsageError, exit_status
+from notifyd.cli.output import format_elapsed, format_table, format_time, printable, quantity
+from notifyd.cli.status import format_status
 from notifyd.model.errors import (
     AnswerError,
     ConfigError,
@@ -29,8 +31,8 @@ words = st.sampled_from(values + flags)
 
 
 @given(st.lists(words, max_size=6))
-def test_what_is_read_without_argparse_is_what_argparse_reads(line):
-    plainly = send.read(line)
+def test_send_parses_a_line_as_argparse_does(line):
+    args = send.read(line)
     parser = argparse.ArgumentParser(allow_abbrev=False)
     send.add_arguments(parser)
     try:
@@ -38,18 +40,18 @@ def test_what_is_read_without_argparse_is_what_argparse_reads(line):
             parsed = parser.parse_args(line)
     except SystemExit:
         return
-    if plainly is not None:
-        assert vars(plainly) == vars(parsed)
+    if args is not None:
+        assert vars(args) == vars(parsed)
 
 
-def test_a_bare_wait_leaves_the_body_alone():
+def test_a_bare_wait_does_not_take_the_body():
     assert send.read(["--wait", "hello"]).words == ["hello"]
     assert send.read(["--wait", "hello"]).wait == "30s"
     assert send.read(["hello", "--wait"]).wait == "30s"
 
 
 @pytest.mark.parametrize("line", [["--wait", "5s"], ["--wait", "1h30m", "-t", "w"]])
-def test_a_duration_after_a_bare_wait_is_no_body(line):
+def test_a_duration_after_a_bare_wait_is_refused(line):
     with pytest.raises(UsageError, match=f"--wait={line[1]}"):
         send.read(line)
 
@@ -64,16 +66,16 @@ def test_a_duration_after_a_bare_wait_is_no_body(line):
         (["5s", "--wait"], ["5s"]),
     ],
 )
-def test_a_duration_may_be_the_body_where_nothing_else_was_meant(line, words):
+def test_a_duration_can_be_the_body_if_it_is_unambiguous(line, words):
     assert send.read(line).words == words
 
 
-def test_the_names_that_send_knows_as_notifyds_own_are_those():
+def test_send_knows_the_reserved_names():
     assert set(send._OURS) == OURS
 
 
 @pytest.mark.parametrize("line", [["-t"], ["-t", "-x"], ["-h"], ["--nope"], ["-p", "huge", "x"]])
-def test_what_needs_a_word_of_explanation_is_left_to_argparse(line):
+def test_an_invalid_line_is_left_to_argparse(line):
     assert send.read(line) is None
 
 
@@ -81,22 +83,31 @@ def test_what_needs_a_word_of_explanation_is_left_to_argparse(line):
     ("seconds", "text"),
     [(0, "0s"), (-5, "0s"), (59.9, "59s"), (60, "1m"), (93784, "1d 2h"), (86_401, "1d 1s")],
 )
-def test_durations_are_read_by_their_two_largest_units(seconds, text):
-    assert lasting(seconds) == text
+def test_elapsed_time_has_at_most_two_units(seconds, text):
+    assert format_elapsed(seconds) == text
 
 
 @given(st.text())
-def test_what_is_shown_cannot_reach_the_terminal(text):
-    assert all(c.isprintable() for c in shown(text))
+def test_no_control_character_reaches_the_terminal(text):
+    assert all(c.isprintable() for c in printable(text))
 
 
-def test_what_the_daemon_did_not_say_is_a_question_mark():
-    assert lasting(None) == clock(None) == "?"
-    assert clock("2026-01-01") == "2026-01-01"
+def test_a_missing_value_is_a_question_mark():
+    assert format_elapsed(None) == format_time(None) == "?"
+    assert format_time("2026-01-01") == "2026-01-01"
 
 
-def test_columns_line_up():
-    assert table([["a", "bb", "c"], ["aaa", "b", ""]]) == "a    bb  c\naaa  b"
+def test_quantities_have_correct_plurals():
+    assert [quantity(n, "match", "matches") for n in (0, 1, 2)] == [
+        "0 matches",
+        "1 match",
+        "2 matches",
+    ]
+    assert quantity(2, "trigger") == "2 triggers"
+
+
+def test_columns_are_aligned():
+    assert format_table([["a", "bb", "c"], ["aaa", "b", ""]]) == "a    bb  c\naaa  b"
 
 
 FULL = {
@@ -128,30 +139,30 @@ FULL = {
 }
 
 
-def test_a_status_says_what_is_wrong_and_how_to_mend_it():
-    text = described(FULL)
-    assert "1.2.3, running for 1d 2h" in text
+def test_a_status_shows_problems_with_their_fixes():
+    text = format_status(FULL)
+    assert "1.2.3, up 1d 2h" in text
     assert "refused, from /etc/notifyd/send-token" in text
-    assert "3 waiting, 1 held by a delay, the oldest for 1m 1s" in text
-    assert "waiting, tries again in 1m 1s" in text
-    wrong = text.partition("What is wrong:\n")[2].partition("\n\n")[0].splitlines()
+    assert "3 queued, 1 delayed, oldest 1m 1s" in text
+    assert "waiting, next attempt in 1m 1s" in text
+    wrong = text.partition("problems:\n")[2].partition("\n\n")[0].splitlines()
     assert [line.strip(" -").partition(":")[0] for line in wrong] == [
         "the send token is refused",
         "delivery",
-        "storing",
+        "database",
         "log",
         "file",
-        "the last reload was refused, the old configuration goes on",
+        "the last reload failed, the old configuration is in use",
     ]
     row = text.splitlines()[-1].split()
     assert row == ["disk", "log", "7", "2", "0", "1", "paused"]
 
 
-def test_what_is_muted_with_everything_is_not_named_once_more():
+def test_a_trigger_muted_with_everything_is_not_listed_again():
     muted = {"alike": {"muted_until": 60.0}, "longer": {"muted_until": 90.0}, "not": {}}
-    lines = described({"muted": {"": 60.0, "longer": 90.0}, "triggers": muted}).splitlines()
-    said = [line.partition(", until")[0].split() for line in lines if line.startswith("muted ")]
-    assert said == [["muted", "everything", "but", "urgent"], ["muted", "longer"]]
+    lines = format_status({"muted": {"": 60.0, "longer": 90.0}, "triggers": muted}).splitlines()
+    names = [line.partition(", until")[0].split() for line in lines if line.startswith("muted ")]
+    assert names == [["muted", "all", "but", "urgent"], ["muted", "longer"]]
 
 
 REFUSAL = "the send token was refused (401: revoked): give a new one in /etc/token"
@@ -169,30 +180,30 @@ REFUSAL = "the send token was refused (401: revoked): give a new one in /etc/tok
         (
             {"state": "refused", "problem": "the API forbids it (403)"},
             "the API forbids it (403)",
-            ["the send token is refused: the API forbids it (403); give it a valid one"],
+            ["the send token is refused: the API forbids it (403); set a valid one"],
         ),
         ({"state": "ok", "problem": ""}, "no route", ["delivery: no route"]),
     ],
 )
-def test_what_is_wrong_with_the_token_is_said_once(token, error, lines):
-    text = described({"token": token, "delivery": {"error": error}})
-    wrong = text.partition("What is wrong:\n")[2].splitlines()
+def test_a_problem_with_the_token_is_listed_once(token, error, lines):
+    text = format_status({"token": token, "delivery": {"error": error}})
+    wrong = text.partition("problems:\n")[2].splitlines()
     assert len(wrong) == len(lines)
-    for said, line in zip(wrong, lines, strict=True):
-        assert said.startswith(f"  - {line}")
+    for shown, line in zip(wrong, lines, strict=True):
+        assert shown.startswith(f"  - {line}")
 
 
-def test_what_was_held_back_is_shown_with_when_it_is_told():
-    text = described(
+def test_held_back_notifications_are_shown_with_the_time_of_their_digest():
+    text = format_status(
         {
             "held_back": {"budget": 133, "storm": 2, "new": 1},
             "held_until": {"budget": 2460.0, "storm": 0.2},
         }
     )
-    assert "133 held back by the budget, told in one digest in 41m" in text
-    assert "2 held back because too many waited at once, told in one digest soon" in text
-    assert "1 held back (new), told in one digest soon" in text
-    assert "held back" not in described({"held_back": {}, "held_until": {}})
+    assert "133 held back by the budget; reported in one digest in 41m" in text
+    assert "2 merged because too many were queued at once; reported in one digest soon" in text
+    assert "1 held back (new); reported in one digest soon" in text
+    assert "held back" not in format_status({"held_back": {}, "held_until": {}})
 
 
 parts = st.none() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
@@ -201,12 +212,12 @@ states = st.dictionaries(st.sampled_from(names), parts | st.dictionaries(st.text
 
 
 @given(states)
-def test_a_status_of_any_shape_is_shown(status):
-    assert described(status).startswith("notifyd")
+def test_a_status_of_any_shape_is_formatted(status):
+    assert format_status(status).startswith("notifyd")
 
 
-def test_a_status_without_a_fault_says_so():
-    assert "All is well." in described({"token": {"state": "ok"}})
+def test_a_status_without_problems_says_so():
+    assert "no problems" in format_status({"token": {"state": "ok"}})
 
 
 @pytest.mark.parametrize(
@@ -222,7 +233,7 @@ def test_a_status_without_a_fault_says_so():
         *((AnswerError(code, {}), 75) for code in (408, 429, 503)),
     ],
 )
-def test_every_refusal_has_its_exit_status_also_out_of_a_task_group(error, status):
+def test_every_error_has_its_exit_status_even_inside_a_task_group(error, status):
     grouped = ExceptionGroup("tasks", [ExceptionGroup("inner", [error])])
     assert innermost(grouped) is error
     assert exit_status(error) == status

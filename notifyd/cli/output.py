@@ -1,0 +1,70 @@
+"""Writes output, and formats times, durations and untrusted text for people."""
+
+import json
+import time
+
+from notifyd.cli.exit_status import OutputError
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+
+
+def write(text: str) -> None:
+    """Print a line. Raise OutputError if it cannot be written, BrokenPipeError if nobody reads."""
+    _print(text + "\n")
+
+
+def flush() -> None:
+    """Write what is buffered, with the errors of `write`."""
+    _print("", flush=True)
+
+
+def _print(text: str, *, flush: bool = False) -> None:
+    try:
+        print(text, end="", flush=flush)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write the output: {error.strerror}") from None
+
+
+def printable(text: object) -> str:
+    """Return text as one line without control characters."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(str(text).split()))
+
+
+def quantity(number: object, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: "1 trigger", "2 triggers". plural: if it is not noun + "s"."""
+    return f"{printable(number)} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def format_elapsed(seconds: object) -> str:
+    """Format seconds by their two largest units: 93784 → "1d 2h"; "?" if it is not a number."""
+    if not isinstance(seconds, (int, float)):
+        return "?"
+    left = max(int(seconds), 0)
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        number, left = divmod(left, size)
+        if number or (unit == "s" and not parts):
+            parts.append(f"{number}{unit}")
+    return " ".join(parts[:2])
+
+
+def format_time(value: object) -> str:
+    """Format seconds since the epoch as local date and time; anything else as text."""
+    if not isinstance(value, (int, float)):
+        return printable(value) if value else "?"
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
+
+
+def format_table(rows: list[list[str]]) -> str:
+    """Align the columns of a table; all rows have the same length."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def format_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
