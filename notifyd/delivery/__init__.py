@@ -1,1 +1,1 @@
-"""From an order of the fold to an answer of the platform's API, and what that answer means."""
+"""Delivery: one request per attempt to the platform's API, and what its answer means."""

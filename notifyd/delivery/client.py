@@ -1,4 +1,4 @@
-"""The platform's send endpoint: one request, one bounded answer, and every fault in words."""
+"""The platform's send endpoint: one request, one bounded response, every failure in words."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,40 +7,37 @@ from typing import Protocol, Self
 
 import aiohttp
 
-from notifyd.delivery import response as answers
-from notifyd.delivery.response import ApiResponse
+from notifyd.delivery.response import ApiResponse, parse_response, sanitize
 from notifyd.http.outgoing import OutgoingPool, read_bounded
 from notifyd.model.errors import NotifydError
 from notifyd.model.notifications import Payload
 from notifyd.text.limits import encode
 
 BODY_LIMIT = 64 << 10
-"""Bytes read of an answer; one that is longer is judged by its status."""
+"""Bytes read of a response; one with a longer body is judged by its status."""
 
-_GOOD = 2
-"""What the status of an answer begins with whose body decides."""
-
-_URL = "check [api] url"
+_SUCCESS = 2
+"""First digit of the statuses whose body decides."""
 
 
 class RequestEncodingError(NotifydError):
-    """A notification that JSON cannot hold."""
+    """A notification cannot be written as JSON."""
 
 
 class Secret(Protocol):
     def get_secret_value(self) -> str: ...
 
 
-def encode_request(parcel: Payload) -> bytes:
-    """Write the request's JSON in UTF-8; EnvelopeError when its data is none."""
+def encode_request(payload: Payload) -> bytes:
+    """Return the body of a request as JSON in UTF-8; RequestEncodingError if that is impossible."""
     try:
-        return encode(parcel.title, parcel.body, parcel.data)
+        return encode(payload.title, payload.body, payload.data)
     except (TypeError, ValueError, RecursionError):
         raise RequestEncodingError("its data cannot be written as JSON") from None
 
 
 class SendClient:
-    """Sends for the daemon's whole life. timeout: seconds for a request, reading included."""
+    """Sends over one pool of connections. timeout: seconds for a whole request."""
 
     def __init__(self, url: str, timeout: float) -> None:
         self._url = f"{url.rstrip('/')}/notifications/send"
@@ -55,29 +52,31 @@ class SendClient:
         await self._pool.__aexit__(*exception)
 
     async def send(
-        self, notification_id: str, body: bytes, token: Secret, *, asked_with: str = ""
+        self, notification_id: str, body: bytes, token: Secret, *, token_name: str = ""
     ) -> ApiResponse:
-        """Ask once, with an envelope. Raises only when cancelled: a fault is an answer too.
+        """Send one request. Raises only if cancelled: a failure is a response without a status.
 
-        asked_with: where the token stands, for the sentence that asks for a new one.
+        body: from `encode_request`. token_name: where the token is stored, for the message that
+        asks for a new one.
         """
         secret = token.get_secret_value()
         head: tuple[int, Mapping[str, str]] | None = None
-        said: bytes | None = None
+        content: bytes | None = None
         try:
             async with (
                 asyncio.timeout(self._timeout),
                 self._request(notification_id, body, secret) as response,
             ):
                 head = response.status, response.headers
-                said = await read_bounded(response, BODY_LIMIT)
-        except Exception as error:  # noqa: BLE001 - the fold waits for an outcome, whatever happens
-            if head is None or head[0] // 100 == _GOOD:
-                cause, fault = self._fault(error)
-                fault = answers.clean(fault, secret)
-                return ApiResponse(fault=fault, cause=cause, asked_with=asked_with)
+                content = await read_bounded(response, BODY_LIMIT)
+        except Exception as error:  # noqa: BLE001 - the attempt needs an outcome in any case
+            if head is None or head[0] // 100 == _SUCCESS:
+                cause, fault = self._describe(error)
+                return ApiResponse(
+                    fault=sanitize(fault, secret), cause=cause, token_name=token_name
+                )
         status, headers = head
-        return answers.read(status, headers, said, secret=secret, asked_with=asked_with)
+        return parse_response(status, headers, content, secret=secret, token_name=token_name)
 
     def _request(
         self, notification_id: str, body: bytes, secret: str
@@ -89,7 +88,7 @@ class SendClient:
         }
         return self._pool.request("POST", self._url, headers=headers, data=body)
 
-    def _fault(self, error: Exception) -> tuple[str, str]:
-        """Say what failed on the way: the cause as one word, and a sentence."""
+    def _describe(self, error: Exception) -> tuple[str, str]:
+        """Return the cause of a transport failure as one word, and as a sentence."""
         cause, sentence = self._pool.fault(error, self._timeout)
-        return cause, f"{sentence}: {_URL}" if cause == "no_http" else sentence
+        return cause, f"{sentence}: check [api] url" if cause == "no_http" else sentence

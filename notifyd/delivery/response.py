@@ -1,4 +1,4 @@
-"""What came back from the API, cut down to what delivery needs: bounded, printable, token-free."""
+"""A response of the API, reduced to what delivery needs: bounded, printable, without the token."""
 
 import json
 from collections.abc import Mapping
@@ -8,63 +8,63 @@ from urllib.parse import urlsplit
 from notifyd.model.notifications import Json
 
 TEXT_LIMIT = 200
-"""Characters kept of any text that the API sent."""
+"""Characters kept of any text from the API."""
 
-_ERRORS_KEPT = 10
-_FIGURE_LIMIT = 1_000_000_000
-_HIDDEN = "[token]"
+_MAX_ERRORS = 10
+_MAX_FIGURE = 1_000_000_000
+_TOKEN_MASK = "[token]"  # noqa: S105 - stands where a token was
 
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """status: None when no answer came, or broke off; `fault` is then the sentence that says why.
+    """One response, or the failure to get one.
 
-    cause: the fault as one word. success: what the JSON said, None when it was no JSON object.
-    said: the API's own error text. report: its figures, on success. retry_after, date: the headers
-    as they came. elsewhere: the host that a redirect points to. asked_with: where the token stands
-    that was used, for a person to mend it.
+    status: None if there was no complete response; then `fault` says why in a sentence, and
+    `cause` in one word. success: the field of that name, None if the body is no JSON object.
+    error: the API's own error text. report: its figures, on success. retry_after, date: the
+    headers as sent. redirect_host: where a redirect leads. token_name: where the token is stored.
     """
 
     status: int | None = None
     success: bool | None = None
-    said: str = ""
+    error: str = ""
     report: Json | None = None
     retry_after: str = ""
     date: str = ""
-    elsewhere: str = ""
+    redirect_host: str = ""
     fault: str = ""
     cause: str = ""
-    asked_with: str = ""
+    token_name: str = ""
 
 
-def read(
-    status: int, headers: Mapping[str, str], body: bytes | None, *, secret: str, asked_with: str
+def parse_response(
+    status: int, headers: Mapping[str, str], body: bytes | None, *, secret: str, token_name: str
 ) -> ApiResponse:
-    """Make an Answer of a response; `body` is None when it was too long or never came whole."""
-    fields = _fields(body)
-    good = fields is not None and fields.get("success") is True
+    """Build an ApiResponse. body: None if it was too long or incomplete. secret: is masked."""
+    fields = _json_object(body)
+    success = None if fields is None else fields.get("success") is True
     return ApiResponse(
         status=status,
-        success=None if fields is None else good,
-        said="" if fields is None else _said(fields, secret),
-        report=_report(fields, secret) if fields is not None and good else None,
+        success=success,
+        error="" if fields is None else _error_text(fields, secret),
+        report=_report(fields, secret) if fields is not None and success else None,
         retry_after=headers.get("Retry-After", ""),
         date=headers.get("Date", ""),
-        elsewhere=clean(_host(headers.get("Location", "")), secret),
-        asked_with=asked_with,
+        redirect_host=sanitize(_host(headers.get("Location", "")), secret),
+        token_name=token_name,
     )
 
 
-def clean(text: str, secret: str = "") -> str:
-    """Hide the token, make every character printable, cut at TEXT_LIMIT."""
-    shown = "".join(char if char.isprintable() else " " for char in text)
+def sanitize(text: str, secret: str = "") -> str:
+    """Mask the token, replace unprintable characters, and cut the text at TEXT_LIMIT."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
     if secret:
-        shown = shown.replace(secret, _HIDDEN)
-    shown = " ".join(shown.split())
-    return shown if len(shown) <= TEXT_LIMIT else shown[: TEXT_LIMIT - 1] + "…"
+        printable = printable.replace(secret, _TOKEN_MASK)
+    printable = " ".join(printable.split())
+    return printable if len(printable) <= TEXT_LIMIT else printable[: TEXT_LIMIT - 1] + "…"
 
 
-def _fields(body: bytes | None) -> Json | None:
+def _json_object(body: bytes | None) -> Json | None:
     try:
         value = json.loads(body or b"")
     except (ValueError, RecursionError):
@@ -72,13 +72,13 @@ def _fields(body: bytes | None) -> Json | None:
     return value if isinstance(value, dict) else None
 
 
-def _said(fields: Json, secret: str) -> str:
-    """Find the error's text in the API's older and newer shapes."""
+def _error_text(fields: Json, secret: str) -> str:
+    """Find the error text in the API's older and newer shapes."""
     for name in ("error", "message", "detail", "details", "code"):
         value = fields.get(name)
         if isinstance(value, dict):
             value = value.get("message") or value.get("code")
-        if isinstance(value, str) and (text := clean(value, secret)):
+        if isinstance(value, str) and (text := sanitize(value, secret)):
             return text
     return ""
 
@@ -91,21 +91,21 @@ def _report(fields: Json, secret: str) -> Json:
     for name in ("skipped", "reason", "detail"):
         value = fields.get(name)
         if isinstance(value, str) and value:
-            report[name] = clean(value, secret)
+            report[name] = sanitize(value, secret)
         elif isinstance(value, bool):
             report[name] = value
         elif (figure := _figure(value)) is not None:
             report[name] = figure
     errors = fields.get("errors")
     if isinstance(errors, list) and errors:
-        kept = [entry for entry in errors if isinstance(entry, dict)][:_ERRORS_KEPT]
+        kept = [entry for entry in errors if isinstance(entry, dict)][:_MAX_ERRORS]
         report["errors"] = [_error(entry, secret) for entry in kept]
     return report
 
 
 def _error(entry: Json, secret: str) -> Json:
     error: Json = {
-        name: clean(value, secret)
+        name: sanitize(value, secret)
         for name in ("code", "message")
         if isinstance(value := entry.get(name), str)
     }
@@ -117,7 +117,7 @@ def _error(entry: Json, secret: str) -> Json:
 def _figure(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return int(value) if 0 <= value <= _FIGURE_LIMIT else None
+    return int(value) if 0 <= value <= _MAX_FIGURE else None
 
 
 def _host(location: str) -> str:

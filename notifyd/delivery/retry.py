@@ -1,151 +1,122 @@
-"""Policy, without effects: what an answer means, and how long to wait before the next attempt."""
-
-import re
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+"""The retry policy: what a response means, and how long to wait before the next attempt. Pure."""
 
 from notifyd.delivery.response import ApiResponse
+from notifyd.http.retry_after import retry_after_seconds
 from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
 from notifyd.model.events import Now
 from notifyd.model.notifications import Json
 
-SHORTEST = 0.5
-"""Seconds: no retry comes sooner."""
+MIN_BACKOFF, MAX_BACKOFF = 0.5, 300.0
+"""Seconds between which a backoff lies."""
 
-LONGEST = 300.0
-"""Seconds: where the backoff stops growing."""
-
-LONGEST_ASKED = 3600.0
-"""Seconds: what a Retry-After is cut to."""
-
-_GOOD = 2
-_LOWEST, _HIGHEST = 100, 599
-_FIRST = 1.0
-_DOUBLINGS = 9
-_SECONDS = re.compile(r"\d{1,20}(?:\.\d{1,20})?", re.ASCII)
-_AGAIN = frozenset({408, 409, 425, 429})
-_MENDS = {
+_FIRST_BACKOFF = 1.0
+_MAX_DOUBLINGS = 9
+_SUCCESS = 2
+_MIN_STATUS, _MAX_STATUS = 100, 599
+_RETRIED = frozenset({408, 409, 425, 429})
+_ENDPOINT_FIXES = {
     402: "the account lacks payment or credits",
     404: "there is no such endpoint, check [api] url",
     405: "this is not the platform's API, check [api] url",
 }
 
 
-def decide(answer: ApiResponse, order: SendAttempt, now: Now, jitter: float) -> Outcome:
-    """Say what an answer means. `jitter` is a random number from 0 up to 1."""
-    verdict, reason = _judge(answer)
-    cause = _cause(answer)
-    if verdict not in (OutcomeKind.RETRY, OutcomeKind.ENDPOINT):
-        return Outcome(order.id, verdict, reason, report=answer.report, cause=cause)
-    asked = asked_pause(answer.retry_after, now.wall, answer.date)
-    if asked:
-        reason = f"{reason}, and asks to wait for {asked:.0f} s"
+def decide_outcome(response: ApiResponse, attempt: SendAttempt, now: Now, jitter: float) -> Outcome:
+    """Return what a response means for the attempt. jitter: a random number in [0, 1)."""
+    kind, reason = _classify(response)
+    cause = _cause(response)
+    if kind not in (OutcomeKind.RETRY, OutcomeKind.ENDPOINT):
+        return Outcome(attempt.id, kind, reason, report=response.report, cause=cause)
+    retry_after = retry_after_seconds(response.retry_after, now.wall, response.date)
+    if retry_after:
+        reason = f"{reason}, and asks to wait for {retry_after:.0f} s"
     return Outcome(
-        order.id,
-        verdict,
+        attempt.id,
+        kind,
         reason,
-        pause=max(backoff(order.consecutive_failures, jitter), asked),
-        own_pause=backoff(order.failures, jitter) if verdict is OutcomeKind.RETRY else 0.0,
+        pause=max(backoff(attempt.consecutive_failures, jitter), retry_after),
+        own_pause=backoff(attempt.failures, jitter) if kind is OutcomeKind.RETRY else 0.0,
         cause=cause,
-        retry_after=asked,
+        retry_after=retry_after,
     )
 
 
 def backoff(failures: int, jitter: float) -> float:
-    """Seconds to wait after `failures` earlier ones: anything up to twice the last one's most."""
-    most = min(_FIRST * 2.0 ** min(failures, _DOUBLINGS), LONGEST)
-    return max(SHORTEST, jitter * most)
+    """Return the seconds to wait after a failure that followed `failures` others.
 
-
-def asked_pause(header: str, wall: float, date: str = "") -> float:
-    """Seconds that a Retry-After asks for, in either of its forms; 0 for none, past or nonsense.
-
-    date: the answer's own Date, from which a time is counted where it is one: this machine's
-    clock may be wrong.
+    The upper bound doubles with each failure; the jitter spreads over the whole range.
     """
-    text = header.strip()
-    if _SECONDS.fullmatch(text):
-        return min(float(text), LONGEST_ASKED)
-    until = _moment(text)
-    if until is None:
-        return 0.0
-    since = _moment(date)
-    return min(max(until - (wall if since is None else since), 0.0), LONGEST_ASKED)
+    upper = min(_FIRST_BACKOFF * 2.0 ** min(failures, _MAX_DOUBLINGS), MAX_BACKOFF)
+    return max(MIN_BACKOFF, jitter * upper)
 
 
-def _moment(text: str) -> float | None:
-    """Read an HTTP date, in any of its forms, as seconds since the epoch."""
-    try:
-        when = parsedate_to_datetime(text)
-        when = when if when.tzinfo else when.replace(tzinfo=UTC)
-        return when.timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-
-
-def _judge(answer: ApiResponse) -> tuple[OutcomeKind, str]:
-    match answer.status:
+def _classify(response: ApiResponse) -> tuple[OutcomeKind, str]:
+    """Return the kind of the outcome, and the reason as a sentence; no reason on success."""
+    match response.status:
         case None:
-            return OutcomeKind.RETRY, answer.fault
-        case status if status in _AGAIN:
-            return OutcomeKind.RETRY, _answered(answer)
+            return OutcomeKind.RETRY, response.fault
+        case status if status in _RETRIED:
+            return OutcomeKind.RETRY, _answered(response)
         case 401:
-            mend = f"give a new one in {answer.asked_with}" if answer.asked_with else "renew it"
-            return OutcomeKind.REFUSED, f"the send token was refused ({_because(answer)}): {mend}"
+            fix = f"store a new one in {response.token_name}" if response.token_name else "renew it"
+            why = _status_and_error(response)
+            return OutcomeKind.REFUSED, f"the send token was refused ({why}): {fix}"
         case 403:
-            return OutcomeKind.FORBIDDEN, f"the API forbids it ({_because(answer)})"
+            return OutcomeKind.FORBIDDEN, f"the API forbids it ({_status_and_error(response)})"
         case 402 | 404 | 405:
-            return OutcomeKind.ENDPOINT, f"{_answered(answer)}: {_MENDS[answer.status]}"
-    match answer.status // 100:
+            fix = _ENDPOINT_FIXES[response.status]
+            return OutcomeKind.ENDPOINT, f"{_answered(response)}: {fix}"
+    match response.status // 100:
         case 2:
-            return _accepted(answer)
+            return _classify_success(response)
         case 3:
-            where = f" and points to {answer.elsewhere}" if answer.elsewhere else ""
-            mend = "redirects are not followed, check [api] url"
-            return OutcomeKind.ENDPOINT, f"{_answered(answer)}{where}: {mend}"
+            target = f" and redirects to {response.redirect_host}" if response.redirect_host else ""
+            fix = "redirects are not followed, check [api] url"
+            return OutcomeKind.ENDPOINT, f"{_answered(response)}{target}: {fix}"
         case 4:
-            return OutcomeKind.FAILED, _answered(answer)
-    return OutcomeKind.RETRY, _answered(answer)
+            return OutcomeKind.FAILED, _answered(response)
+    return OutcomeKind.RETRY, _answered(response)
 
 
-def _accepted(answer: ApiResponse) -> tuple[OutcomeKind, str]:
-    if answer.success is None:
-        return OutcomeKind.RETRY, f"{_answered(answer)} but not with JSON: check [api] url"
-    if not answer.success:
-        said = f": {answer.said}" if answer.said else ""
-        return OutcomeKind.RETRY, f"the API answered {answer.status} without success{said}"
-    report = answer.report or {}
+def _classify_success(response: ApiResponse) -> tuple[OutcomeKind, str]:
+    if response.success is None:
+        return OutcomeKind.RETRY, f"{_answered(response)}, but not with JSON: check [api] url"
+    if not response.success:
+        error = f": {response.error}" if response.error else ""
+        return OutcomeKind.RETRY, f"the API answered {response.status} without success{error}"
+    report = response.report or {}
     if report.get("skipped"):
         words = [report.get(name) for name in ("skipped", "reason", "detail")]
-        said = ", ".join(word for word in words if isinstance(word, str))
-        return OutcomeKind.NO_DEVICE, f"the platform did not push it{f' ({said})' if said else ''}"
+        why = ", ".join(word for word in words if isinstance(word, str))
+        return OutcomeKind.NO_DEVICE, f"the platform did not push it{f' ({why})' if why else ''}"
     if report.get("devices") == 0:
         return OutcomeKind.NO_DEVICE, "no device is registered for this workspace"
     if report.get("delivered") == 0 and report.get("failed"):
-        return OutcomeKind.DELIVERED, f"no device took it{_first_error(report)}"
+        return OutcomeKind.DELIVERED, f"no device accepted it{_first_error(report)}"
     return OutcomeKind.DELIVERED, ""
 
 
 def _first_error(report: Json) -> str:
     errors = report.get("errors")
     first = errors[0] if isinstance(errors, list) and errors else {}
-    said = (first.get("message") or first.get("code")) if isinstance(first, dict) else ""
-    return f" ({said})" if said else ""
+    text = (first.get("message") or first.get("code")) if isinstance(first, dict) else ""
+    return f" ({text})" if text else ""
 
 
-def _cause(answer: ApiResponse) -> str:
-    """Say an answer as one word; there are a few hundred."""
-    if answer.status is None:
-        return answer.cause or "other"
-    if answer.status // 100 == _GOOD:
-        return {True: "", False: "unsuccessful", None: "not_json"}[answer.success]
-    known = _LOWEST <= answer.status <= _HIGHEST
-    return f"http_{answer.status}" if known else "http_other"
+def _cause(response: ApiResponse) -> str:
+    """Return the reason as one word, of a few hundred in all; empty on success."""
+    if response.status is None:
+        return response.cause or "other"
+    if response.status // 100 == _SUCCESS:
+        return {True: "", False: "unsuccessful", None: "not_json"}[response.success]
+    is_known = _MIN_STATUS <= response.status <= _MAX_STATUS
+    return f"http_{response.status}" if is_known else "http_other"
 
 
-def _because(answer: ApiResponse) -> str:
-    return f"{answer.status}: {answer.said}" if answer.said else str(answer.status)
+def _status_and_error(response: ApiResponse) -> str:
+    return f"{response.status}: {response.error}" if response.error else str(response.status)
 
 
-def _answered(answer: ApiResponse) -> str:
-    return f"the API answered {answer.status}" + (f" ({answer.said})" if answer.said else "")
+def _answered(response: ApiResponse) -> str:
+    error = f" ({response.error})" if response.error else ""
+    return f"the API answered {response.status}{error}"

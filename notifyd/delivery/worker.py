@@ -1,4 +1,4 @@
-"""The loop that turns orders into requests, one at a time, and tells the fold what came of them."""
+"""The delivery worker: sends one attempt at a time and reports its outcome."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,21 +7,21 @@ from typing import NamedTuple, NoReturn, Protocol
 
 from notifyd.delivery.client import RequestEncodingError, Secret, SendClient, encode_request
 from notifyd.delivery.response import ApiResponse
-from notifyd.delivery.retry import decide
+from notifyd.delivery.retry import decide_outcome
 from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
 from notifyd.model.errors import MissingError, StoreUnavailableError, TokenError
 from notifyd.model.events import Now
 from notifyd.model.notifications import Payload
 
-LOOK = 1.0
-"""Seconds between two looks at the token file while the token is refused."""
+POLL_INTERVAL = 1.0
+"""Seconds between two checks of the token file while the token is in doubt."""
 
 
 class DeliveryQueue(Protocol):
-    """Where orders come from and outcomes go to."""
+    """Where attempts come from and outcomes go to."""
 
     async def next_attempt(self) -> SendAttempt:
-        """Wait until an order is on disk as attempting. Never cancelled but to end the worker."""
+        """Wait for an attempt, which is on disk as attempting. Cancelled only to end the worker."""
         ...
 
     async def payload(self, notification_id: str) -> Payload: ...
@@ -34,7 +34,7 @@ class DeliveryQueue(Protocol):
 
 
 class TokenProvider(Protocol):
-    """Where the send token is kept. name: as a person knows it. path: its file, if it is one."""
+    """Where the send token is stored. name: for messages. path: its file, if it is in one."""
 
     @property
     def name(self) -> str: ...
@@ -43,19 +43,11 @@ class TokenProvider(Protocol):
     def path(self) -> Path | None: ...
 
     def read(self) -> Secret:
-        """Read it anew: printable ASCII without spaces, which a header can carry.
+        """Read the token: printable ASCII without spaces, which a header can carry.
 
-        TokenError says in a sentence what is wrong.
+        Raises TokenError with the reason in a sentence.
         """
         ...
-
-
-class FileStamp(NamedTuple):
-    """What changes when a file is written or replaced."""
-
-    modified: int
-    inode: int
-    size: int
 
 
 async def deliver(
@@ -65,81 +57,89 @@ async def deliver(
     *,
     now: Callable[[], Now],
     random: Callable[[], float],
-    look: float = LOOK,
+    poll_interval: float = POLL_INTERVAL,
 ) -> NoReturn:
-    """Work until cancelled; an attempt cut off by that stays `attempting` on disk.
+    """Send until cancelled; an attempt that this interrupts stays `attempting` on disk.
 
-    random: a number from 0 up to 1 at each call. look: seconds between two looks at the token
-    file, which happen only while the token is in doubt.
+    random: returns a number in [0, 1). poll_interval: as POLL_INTERVAL.
     """
     watch = TokenWatch(tokens)
     async with asyncio.TaskGroup() as group:
-        group.create_task(watch.run(queue.token_changed, look), name="token watch")
+        group.create_task(watch.run(queue.token_changed, poll_interval), name="token watch")
         while True:
-            order = await queue.next_attempt()
+            attempt = await queue.next_attempt()
             try:
-                answer = await _ask(queue, client, watch.take(), order, tokens.name)
+                response = await _send(queue, client, watch.read(), attempt, tokens.name)
             except TokenError as error:
-                outcome = Outcome(order.id, OutcomeKind.REFUSED, str(error), cause="token")
+                outcome = Outcome(attempt.id, OutcomeKind.REFUSED, str(error), cause="token")
             except RequestEncodingError as error:
-                outcome = Outcome(order.id, OutcomeKind.FAILED, str(error), cause="envelope")
+                outcome = Outcome(attempt.id, OutcomeKind.FAILED, str(error), cause="envelope")
             else:
-                outcome = decide(answer, order, now(), random())
+                outcome = decide_outcome(response, attempt, now(), random())
             await queue.report(outcome)
-            watch.judge(outcome.kind)  # only now: the fold knows what a new token would mend
+            # Only after the report: a changed token ends a refusal that the fold knows of.
+            watch.note_outcome(outcome.kind)
 
 
-async def _ask(
-    queue: DeliveryQueue, client: SendClient, token: Secret, order: SendAttempt, place: str
+async def _send(
+    queue: DeliveryQueue, client: SendClient, token: Secret, attempt: SendAttempt, token_name: str
 ) -> ApiResponse:
     try:
-        parcel = await queue.payload(order.id)
+        payload = await queue.payload(attempt.id)
     except MissingError as error:
         raise RequestEncodingError(str(error)) from error
     except StoreUnavailableError as error:
         return ApiResponse(fault=str(error), cause="store")
-    return await client.send(order.id, encode_request(parcel), token, asked_with=place)
+    return await client.send(attempt.id, encode_request(payload), token, token_name=token_name)
+
+
+class FileStamp(NamedTuple):
+    """Changes when a file is written or replaced."""
+
+    modified: int
+    inode: int
+    size: int
 
 
 class TokenWatch:
-    """Tells when there is another token than the one that was tried, and looks only in doubt.
+    """Notices a token other than the one that was tried; polls only while that one is in doubt.
 
-    A file that was touched counts as well: whoever did that wants it tried. One that is gone or
-    cannot be read does not, for there is nothing to try.
+    A file that was only touched counts as changed: somebody wants it tried again. A file that is
+    missing or unreadable does not: there is no token to try.
     """
 
     def __init__(self, tokens: TokenProvider) -> None:
         self._tokens = tokens
         self._tried: tuple[FileStamp | None, str] = (None, "")
-        self._doubted = asyncio.Event()
+        self._in_doubt = asyncio.Event()
 
-    def take(self) -> Secret:
+    def read(self) -> Secret:
         """Read the token for an attempt; TokenError says what is wrong with it."""
-        # The stamp comes first: what is written from here on counts as new.
+        # The stamp is taken first, so that a token written from here on counts as new.
         stamp = _stamp(self._tokens.path)
         self._tried = (stamp, "")
         token = self._tokens.read()
         self._tried = (stamp, token.get_secret_value())
         return token
 
-    def judge(self, verdict: OutcomeKind) -> None:
-        """Take note of what an answer says about the token; some say nothing."""
-        if verdict in (OutcomeKind.REFUSED, OutcomeKind.FORBIDDEN):
-            self._doubted.set()
-        elif verdict in (OutcomeKind.DELIVERED, OutcomeKind.NO_DEVICE):
-            self._doubted.clear()
+    def note_outcome(self, kind: OutcomeKind) -> None:
+        """Start polling after a refusal, stop after a success; other outcomes say nothing."""
+        if kind in (OutcomeKind.REFUSED, OutcomeKind.FORBIDDEN):
+            self._in_doubt.set()
+        elif kind in (OutcomeKind.DELIVERED, OutcomeKind.NO_DEVICE):
+            self._in_doubt.clear()
 
-    async def run(self, changed: Callable[[], Awaitable[None]], look: float) -> None:
-        """Call `changed` after each change; ends at once for a token that is in no file."""
+    async def run(self, on_change: Callable[[], Awaitable[None]], poll_interval: float) -> None:
+        """Call `on_change` after each change; return at once if the token is not in a file."""
         while self._tokens.path is not None:
-            await self._doubted.wait()
-            if not self._renewed():
-                await asyncio.sleep(look)
+            await self._in_doubt.wait()
+            if not self._has_changed():
+                await asyncio.sleep(poll_interval)
                 continue
-            self._doubted.clear()
-            await changed()
+            self._in_doubt.clear()
+            await on_change()
 
-    def _renewed(self) -> bool:
+    def _has_changed(self) -> bool:
         # The content is compared too: a file may be rewritten within one tick of its clock.
         stamp = _stamp(self._tokens.path)
         try:
@@ -152,7 +152,7 @@ def _stamp(path: Path | None) -> FileStamp | None:
     if path is None:
         return None
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return FileStamp(found.st_mtime_ns, found.st_ino, found.st_size)
+    return FileStamp(status.st_mtime_ns, status.st_ino, status.st_size)

@@ -9,7 +9,7 @@ import pytest
 
 from notifyd import __version__
 from notifyd.delivery.client import BODY_LIMIT, RequestEncodingError, SendClient, encode_request
-from notifyd.delivery.retry import decide
+from notifyd.delivery.retry import decide_outcome
 from notifyd.http.resolver import addresses
 from notifyd.model.attempts import OutcomeKind, SendAttempt
 from notifyd.model.events import Now
@@ -32,13 +32,13 @@ from support.replies import (
 )
 
 
-def verdict(answer) -> OutcomeKind:
-    return decide(answer, SendAttempt("n1", 1, 0, 0), Now(0, 0), 0.5).kind
+def kind_of(response) -> OutcomeKind:
+    return decide_outcome(response, SendAttempt("n1", 1, 0, 0), Now(0, 0), 0.5).kind
 
 
 async def test_the_request_is_as_the_contract_says():
     async with Platform() as platform:
-        answer = await ask(platform.url)
+        response = await ask(platform.url)
         [request] = platform.received
     assert (request.method, request.path) == ("POST", PATH)
     assert request.json == {
@@ -58,18 +58,18 @@ async def test_the_request_is_as_the_contract_says():
     assert request.headers["user-agent"] == f"notifyd/{__version__}"
     assert request.headers["accept-encoding"] == "identity"
     assert int(request.headers["content-length"]) == len(request.body)
-    assert answer.report == {"delivered": 1, "failed": 0, "devices": 1}
-    assert verdict(answer) is OutcomeKind.DELIVERED
+    assert response.report == {"delivered": 1, "failed": 0, "devices": 1}
+    assert kind_of(response) is OutcomeKind.DELIVERED
 
 
-def test_the_envelope_is_utf8_json_without_empty_fields():
+def test_the_request_body_is_utf8_json_without_empty_fields():
     sent = encode_request(Payload("n", "", "Grüße 🎉 \ud800", {"a": "1"}))
     assert sent.decode("utf-8") == '{"body": "Grüße 🎉 ?", "data": {"a": "1"}}'
     assert json.loads(encode_request(Payload("n", "T", "", {}))) == {"title": "T", "data": {}}
 
 
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}])
-def test_an_envelope_that_json_cannot_hold_is_refused(value):
+def test_a_payload_that_json_cannot_hold_is_refused(value):
     with pytest.raises(RequestEncodingError):
         encode_request(Payload("n", "T", "", {"value": value}))
 
@@ -79,7 +79,7 @@ def test_an_envelope_that_json_cannot_hold_is_refused(value):
     [
         (status(503, "maintenance"), OutcomeKind.RETRY, "503 (maintenance)"),
         (status(429, "slow down", Retry_After=7), OutcomeKind.RETRY, "wait for 7 s"),
-        (status(401, "revoked"), OutcomeKind.REFUSED, "give a new one in the test"),
+        (status(401, "revoked"), OutcomeKind.REFUSED, "store a new one in the test"),
         (status(403), OutcomeKind.FORBIDDEN, "403"),
         (status(402), OutcomeKind.ENDPOINT, "payment"),
         (status(422, "body: too long"), OutcomeKind.FAILED, "body: too long"),
@@ -98,34 +98,34 @@ def test_an_envelope_that_json_cannot_hold_is_refused(value):
         (huge(400), OutcomeKind.FAILED, "400"),
     ],
 )
-async def test_each_answer_gets_its_verdict_and_words(reply, expected, words):
+async def test_each_response_has_its_outcome_and_reason(reply, expected, words):
     async with Platform() as platform:
         platform.plan(reply)
-        answer = await ask(platform.url)
-    outcome = decide(answer, SendAttempt("n1", 1, 0, 0), Now(0, 0), 0.5)
+        response = await ask(platform.url)
+    outcome = decide_outcome(response, SendAttempt("n1", 1, 0, 0), Now(0, 0), 0.5)
     assert outcome.kind is expected
     assert words in outcome.reason
     assert Platform.token not in repr(outcome)
 
 
 @pytest.mark.parametrize("reply", [hang(), drip(), slow(30)])
-async def test_whatever_takes_longer_than_the_deadline_is_cut(reply):
+async def test_a_request_that_exceeds_the_deadline_is_aborted(reply):
     async with Platform() as platform:
         platform.plan(reply)
         async with asyncio.timeout(2):
-            answer = await ask(platform.url, timeout=0.2)
-    assert answer.status is None
-    assert answer.fault == "no answer from localhost within 0.2 s"
+            response = await ask(platform.url, timeout=0.2)
+    assert response.status is None
+    assert response.fault == "no answer from localhost within 0.2 s"
 
 
-async def test_an_error_whose_text_drips_counts_by_its_status():
+async def test_an_error_with_a_dripping_body_is_judged_by_its_status():
     async with Platform() as platform:
         platform.plan(Reply(422, delay=0.02, fault="drip"))
-        answer = await ask(platform.url, timeout=0.2)
-    assert verdict(answer) is OutcomeKind.FAILED
+        response = await ask(platform.url, timeout=0.2)
+    assert kind_of(response) is OutcomeKind.FAILED
 
 
-async def test_a_huge_answer_is_read_in_bounded_memory():
+async def test_a_huge_response_is_read_in_bounded_memory():
     async with Platform() as platform:
         platform.plan(huge(), ok())
         async with SendClient(platform.url, 5) as client:
@@ -137,25 +137,25 @@ async def test_a_huge_answer_is_read_in_bounded_memory():
                 tracemalloc.stop()
             after = await client.send("n2", encode_request(payload("n2")), TOKEN)
     assert peak < 16 * BODY_LIMIT
-    assert verdict(after) is OutcomeKind.DELIVERED
+    assert kind_of(after) is OutcomeKind.DELIVERED
 
 
-async def test_a_compressed_answer_is_never_unpacked():
+async def test_a_compressed_response_is_never_unpacked():
     packed = gzip.compress(b'{"success": false, "error": "unpacked"}')
     async with Platform() as platform:
         platform.plan(Reply(500, packed, {"Content-Encoding": "gzip"}))
-        answer = await ask(platform.url)
-    assert (answer.status, answer.success, answer.said) == (500, None, "")
+        response = await ask(platform.url)
+    assert (response.status, response.success, response.error) == (500, None, "")
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed_and_the_token_goes_nowhere_else(code):
     async with Platform() as elsewhere, Platform() as platform:
         platform.plan(redirect(elsewhere.url + PATH, code))
-        answer = await ask(platform.url)
+        response = await ask(platform.url)
         assert elsewhere.sockets == 0
-    assert (answer.status, answer.elsewhere) == (code, "localhost")
-    assert verdict(answer) is OutcomeKind.ENDPOINT
+    assert (response.status, response.redirect_host) == (code, "localhost")
+    assert kind_of(response) is OutcomeKind.ENDPOINT
 
 
 async def test_cookies_are_not_kept():
@@ -173,27 +173,27 @@ async def test_a_connection_serves_many_requests():
         assert (len(platform.received), platform.sockets) == (5, 1)
 
 
-async def test_nobody_listening_is_named_and_mends_itself():
+async def test_a_refused_connection_is_named_and_recovers():
     async with Platform() as platform, SendClient(platform.url, 5) as client:
         await platform.down()
-        answer = await client.send("n1", encode_request(payload()), TOKEN)
+        response = await client.send("n1", encode_request(payload()), TOKEN)
         said = f"cannot connect to localhost:{platform.port} (Connection refused)"
-        assert answer.fault == said
+        assert response.fault == said
         await platform.up()
         assert (
-            verdict(await client.send("n1", encode_request(payload()), TOKEN))
+            kind_of(await client.send("n1", encode_request(payload()), TOKEN))
             is OutcomeKind.DELIVERED
         )
 
 
-async def test_a_name_that_does_not_resolve_is_named():
+async def test_an_unresolvable_name_is_reported():
     host = f"{'x' * 64}.invalid"  # too long for a name server to be asked
-    answer = await ask(f"https://{host}")
-    assert answer.fault == f"cannot resolve {host}"
+    response = await ask(f"https://{host}")
+    assert response.fault == f"cannot resolve {host}"
 
 
-async def test_a_name_server_that_never_answers_holds_nobody_up():
-    def answer_never(*_: object) -> list:
+async def test_a_name_server_that_never_answers_does_not_delay_the_process():
+    def never_answer(*_: object) -> list:
         threads.append(threading.current_thread())
         release.wait(10)
         return []
@@ -202,7 +202,7 @@ async def test_a_name_server_that_never_answers_holds_nobody_up():
     try:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await addresses("host", 443, socket.AF_UNSPEC, resolve=answer_never)
+                await addresses("host", 443, socket.AF_UNSPEC, resolve=never_answer)
         assert [thread.daemon for thread in threads] == [True]
     finally:
         release.set()
@@ -227,5 +227,5 @@ async def test_cancelling_a_request_leaves_the_client_usable():
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        answer = await client.send("n1", encode_request(payload()), TOKEN)
-    assert verdict(answer) is OutcomeKind.DELIVERED
+        response = await client.send("n1", encode_request(payload()), TOKEN)
+    assert kind_of(response) is OutcomeKind.DELIVERED

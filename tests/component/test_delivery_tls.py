@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from notifyd.delivery.retry import decide
+from notifyd.delivery.retry import decide_outcome
 from notifyd.model.attempts import OutcomeKind, SendAttempt
 from notifyd.model.events import Now
 from support.platform import Platform
@@ -18,17 +18,17 @@ def _clean(monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
 
 
-def reason(answer) -> str:
-    outcome = decide(answer, SendAttempt("n1", 1, 0, 0), Now(0, 0), 0.5)
+def reason(response) -> str:
+    outcome = decide_outcome(response, SendAttempt("n1", 1, 0, 0), Now(0, 0), 0.5)
     assert outcome.kind is OutcomeKind.RETRY
     return outcome.reason
 
 
-async def test_a_certificate_of_an_authority_in_ssl_cert_file_is_good(monkeypatch):
+async def test_a_certificate_from_an_authority_in_ssl_cert_file_is_accepted(monkeypatch):
     async with Platform("good") as platform:
         monkeypatch.setenv("SSL_CERT_FILE", platform.ca_file)
-        answer = await ask(platform.url)
-    assert answer.success is True
+        response = await ask(platform.url)
+    assert response.success is True
 
 
 @pytest.mark.parametrize(
@@ -40,19 +40,19 @@ async def test_a_certificate_of_an_authority_in_ssl_cert_file_is_good(monkeypatc
         ("unknown_ca", "the certificate of localhost is signed by an unknown authority"),
     ],
 )
-async def test_a_certificates_fault_is_named_and_nothing_is_sent(kind, words, monkeypatch):
+async def test_a_certificate_error_is_named_and_nothing_is_sent(kind, words, monkeypatch):
     async with Platform(kind) as platform:
         monkeypatch.setenv("SSL_CERT_FILE", platform.ca_file)
-        answer = await ask(platform.url)
+        response = await ask(platform.url)
         assert platform.received == []
-    assert reason(answer).startswith(words)
+    assert reason(response).startswith(words)
 
 
-async def test_an_authority_nobody_named_is_not_trusted():
+async def test_an_unknown_authority_is_not_trusted():
     async with Platform("good") as platform:
-        answer = await ask(platform.url)
+        response = await ask(platform.url)
         assert platform.received == []
-    assert "SSL_CERT_FILE" in reason(answer)
+    assert "SSL_CERT_FILE" in reason(response)
 
 
 async def test_a_server_that_does_not_speak_tls_is_named():
@@ -62,8 +62,8 @@ async def test_a_server_that_does_not_speak_tls_is_named():
 
     async with await asyncio.start_server(answer_plainly, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        answer = await ask(f"https://localhost:{port}")
-    assert reason(answer) == "TLS with localhost failed (wrong version number)"
+        response = await ask(f"https://localhost:{port}")
+    assert reason(response) == "TLS with localhost failed (wrong version number)"
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
@@ -71,9 +71,9 @@ async def test_the_proxy_of_the_environment_tunnels_without_seeing_the_token(nam
     async with Platform("good") as platform, Proxy() as proxy:
         monkeypatch.setenv("SSL_CERT_FILE", platform.ca_file)
         monkeypatch.setenv(name, f"http://user:p%40ss@127.0.0.1:{proxy.port}")
-        answer = await ask(platform.url)
+        response = await ask(platform.url)
     [head] = proxy.heads
-    assert answer.success is True
+    assert response.success is True
     assert head.startswith(f"CONNECT localhost:{platform.port} HTTP/1.1\r\n")
     assert "Proxy-Authorization: Basic dXNlcjpwQHNz\r\n" in head  # user:p@ss
     assert Platform.token not in head
@@ -93,34 +93,34 @@ async def test_netrc_gives_a_proxy_no_password(tmp_path, monkeypatch):
     assert "authorization" not in proxy.heads[0].lower()
 
 
-async def test_no_proxy_goes_straight(monkeypatch):
+async def test_no_proxy_connects_directly(monkeypatch):
     async with Platform("good") as platform, Proxy() as proxy:
         monkeypatch.setenv("SSL_CERT_FILE", platform.ca_file)
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         monkeypatch.setenv("NO_PROXY", "example.com,localhost")
-        answer = await ask(platform.url)
+        response = await ask(platform.url)
         assert proxy.heads == []
-    assert answer.success is True
+    assert response.success is True
 
 
 async def test_plain_http_to_this_machine_goes_through_no_proxy(monkeypatch):
     async with Platform() as platform, Proxy() as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        answer = await ask(platform.url)
+        response = await ask(platform.url)
         assert proxy.heads == []
-    assert answer.success is True
+    assert response.success is True
 
 
-async def test_a_proxy_that_refuses_is_tried_again(monkeypatch):
+async def test_a_refusing_proxy_is_retried(monkeypatch):
     async with Platform("good") as platform, Proxy("407 Proxy Authentication Required") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        answer = await ask(platform.url)
+        response = await ask(platform.url)
         assert platform.sockets == 0
-    assert reason(answer) == "the proxy refused with 407 (Proxy Authentication Required)"
+    assert reason(response) == "the proxy refused with 407 (Proxy Authentication Required)"
 
 
-async def test_a_proxy_that_is_not_there_is_named(monkeypatch):
+async def test_an_unreachable_proxy_is_named(monkeypatch):
     async with Platform() as gone:
         pass
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:hidden@127.0.0.1:{gone.port}")

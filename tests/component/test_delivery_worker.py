@@ -85,10 +85,19 @@ def tokens(tmp_path):
 
 
 @asynccontextmanager
-async def working(queue, platform, tokens, jitter=0.5, look=0.01) -> AsyncIterator[asyncio.Task]:
+async def working(
+    queue, platform, tokens, jitter=0.5, poll_interval=0.01
+) -> AsyncIterator[asyncio.Task]:
     async with SendClient(platform.url, 5) as client:
         worker = asyncio.create_task(
-            deliver(queue, client, tokens, now=lambda: Now(1, 1), random=lambda: jitter, look=look)
+            deliver(
+                queue,
+                client,
+                tokens,
+                now=lambda: Now(1, 1),
+                random=lambda: jitter,
+                poll_interval=poll_interval,
+            )
         )
         try:
             yield worker
@@ -154,7 +163,7 @@ async def test_a_new_token_after_a_refusal_is_reported_at_once(way, tokens):
         platform.tokens = {NEW}
         outcome = await queue.next_report()
         assert outcome.kind is OutcomeKind.REFUSED
-        assert outcome.reason.endswith(f"give a new one in {tokens.path}")
+        assert outcome.reason.endswith(f"store a new one in {tokens.path}")
         if way == "renamed":
             fresh = tokens.path.with_name("fresh")
             fresh.write_text(NEW)
@@ -188,7 +197,7 @@ async def test_a_token_written_during_a_request_with_the_old_one_is_noticed(toke
 async def test_a_new_token_is_reported_only_after_the_refusal_is_on_disk(tokens):
     queue = MemoryQueue("a")
     queue.accepting.clear()
-    async with Platform() as platform, working(queue, platform, tokens, look=0.001):
+    async with Platform() as platform, working(queue, platform, tokens, poll_interval=0.001):
         platform.tokens = {NEW}
         assert await queue.next_outcome_kind() is OutcomeKind.REFUSED
         tokens.path.write_text(NEW)
@@ -203,7 +212,7 @@ async def test_the_token_file_is_not_polled_while_sending_succeeds(tmp_path, tok
     CountingPath.stats = 0
     watched = token_file(CountingPath(tokens.path))
     queue = MemoryQueue("a", "b")
-    async with Platform() as platform, working(queue, platform, watched, look=0.001):
+    async with Platform() as platform, working(queue, platform, watched, poll_interval=0.001):
         platform.plan(slow(0.05), slow(0.05))
         await queue.next_report()
         await queue.next_report()
@@ -214,7 +223,7 @@ async def test_a_delivery_stops_the_polling(tokens):
     CountingPath.stats = 0
     watched = token_file(CountingPath(tokens.path))
     queue = MemoryQueue("a")
-    async with Platform() as platform, working(queue, platform, watched, look=0.001):
+    async with Platform() as platform, working(queue, platform, watched, poll_interval=0.001):
         platform.plan(status(403))
         assert await queue.next_outcome_kind() is OutcomeKind.FORBIDDEN
         queue.put("b")
@@ -233,7 +242,7 @@ async def test_a_missing_token_is_a_refusal_until_the_file_appears(tmp_path):
     async with Platform() as platform, working(queue, platform, tokens):
         outcome = await queue.next_report()
         assert (outcome.kind, outcome.pause) == (OutcomeKind.REFUSED, 0)
-        assert f"cannot be read from {tokens.path}: No such file" in outcome.reason
+        assert f"cannot read the send token from {tokens.path}: No such file" in outcome.reason
         assert platform.received == []
         tokens.path.write_text(Platform.token)
         assert await queue.next_report() == "token changed"

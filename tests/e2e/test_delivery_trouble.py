@@ -43,7 +43,7 @@ def test_a_revoked_token_stops_sending_until_there_is_a_new_one(running, platfor
     wait_for(lambda: state(running, "token")["state"] == "refused")
     assert len(platform.received) == 1
     assert health(running) == {"success": False, "status": "token_refused", "code": 503}
-    assert f"give a new one in the file {token}" in running.command("status").stdout
+    assert f"store a new one in the file {token}" in running.command("status").stdout
     ids.add(running.send(title="meanwhile"))
     assert len(platform.received) == 1
     token.write_text(NEW)

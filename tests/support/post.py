@@ -1,4 +1,4 @@
-"""What the delivery tests send, and with which token."""
+"""What the delivery tests send, and the token that they send it with."""
 
 from pydantic import SecretStr
 
@@ -18,4 +18,4 @@ def payload(notification_id: str = "n1", title: str = "Title", body: str = "Body
 async def ask(url: str, *, token: SecretStr = TOKEN, timeout: float = 5) -> ApiResponse:  # noqa: ASYNC109 - the client's own setting
     """Send one payload with a client of its own."""
     async with SendClient(url, timeout) as client:
-        return await client.send("n1", encode_request(payload()), token, asked_with="the test")
+        return await client.send("n1", encode_request(payload()), token, token_name="the test")

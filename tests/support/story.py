@@ -26,9 +26,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from notifyd.config.load import load
-from notifyd.delivery import response as answers
-from notifyd.delivery.response import ApiResponse
-from notifyd.delivery.retry import decide
+from notifyd.delivery.response import ApiResponse, parse_response
+from notifyd.delivery.retry import decide_outcome
 from notifyd.engine.pipeline import Pipeline
 from notifyd.engine.sources import PipelineContext
 from notifyd.model.events import AlertState, Event, Now
@@ -230,8 +229,10 @@ class Story:
         headers = {"Retry-After": header} if header else {}
         said = ApiResponse(fault="cannot connect")
         if status:
-            said = answers.read(status, headers, body.encode(), secret="onp_x", asked_with="a file")
-        outcome = decide(said, order, history.now, 0.5)
+            said = parse_response(
+                status, headers, body.encode(), secret="onp_x", token_name="a file"
+            )
+        outcome = decide_outcome(said, order, history.now, 0.5)
         if status == GOOD[0]:
             row, text = history.rows[order.id], history.texts[order.id]
             self.arrivals.append(Arrival(self.now, text.title, text.body, row.count))

@@ -4,23 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.delivery.response import TEXT_LIMIT, ApiResponse, clean, read
+from notifyd.delivery.response import TEXT_LIMIT, ApiResponse, parse_response, sanitize
 
 SECRET = "onp_very-secret-token"
 SENT = {"success": True, "delivered": 1, "failed": 0, "devices": 1}
 
 
-def answer(body: bytes | None, status: int = 200, headers: dict | None = None) -> ApiResponse:
-    return read(status, headers or {}, body, secret=SECRET, asked_with="the file")
+def parse(body: bytes | None, status: int = 200, headers: dict | None = None) -> ApiResponse:
+    return parse_response(status, headers or {}, body, secret=SECRET, token_name="the file")
 
 
-def said(fields: dict) -> str:
-    return answer(json.dumps(fields).encode(), 500).said
+def error_text(fields: dict) -> str:
+    return parse(json.dumps(fields).encode(), 500).error
 
 
-def test_success_keeps_the_figures():
+def test_a_success_has_the_figures():
     body = SENT | {"errors": [{"code": "c", "message": "m", "count": 2, "more": 1}, "odd"]}
-    assert answer(json.dumps(body).encode()) == ApiResponse(
+    assert parse(json.dumps(body).encode()) == ApiResponse(
         200,
         success=True,
         report={
@@ -29,7 +29,7 @@ def test_success_keeps_the_figures():
             "devices": 1,
             "errors": [{"code": "c", "message": "m", "count": 2}],
         },
-        asked_with="the file",
+        token_name="the file",
     )
 
 
@@ -37,13 +37,13 @@ def test_success_keeps_the_figures():
     "body",
     [None, b"", b"<html>", b'{"success": tru', b"[1]", b'"x"', b"1", b"\xff\xfe", b"[" * 60_000],
 )
-def test_what_is_no_json_object_is_neither_success_nor_failure(body):
-    assert answer(body).success is None
+def test_a_body_that_is_no_json_object_is_neither_success_nor_failure(body):
+    assert parse(body).success is None
 
 
 @pytest.mark.parametrize("value", [False, None, 1, "true", [True]])
 def test_only_true_is_success(value):
-    found = answer(json.dumps(SENT | {"success": value}).encode())
+    found = parse(json.dumps(SENT | {"success": value}).encode())
     assert found.success is False
     assert found.report is None
 
@@ -62,31 +62,31 @@ def test_only_true_is_success(value):
     ],
 )
 def test_the_error_text_is_found_and_made_printable(fields, text):
-    assert said(fields) == text
+    assert error_text(fields) == text
 
 
 def test_long_text_is_cut():
-    text = said({"error": "x" * 5000})
+    text = error_text({"error": "x" * 5000})
     assert len(text) == TEXT_LIMIT
     assert text.endswith("…")
 
 
 def test_the_token_is_hidden_wherever_the_api_echoes_it():
-    padded = "x" * (TEXT_LIMIT - 5) + SECRET  # cut first, a part of it would be left
+    padded = "x" * (TEXT_LIMIT - 5) + SECRET  # cutting before masking would leave a part of it
     escaped = "".join(f"\\u{ord(char):04x}" for char in SECRET)
     skipped = json.dumps(SENT | {"skipped": SECRET, "errors": [{"message": SECRET}]}).encode()
     for found in (
-        answer(json.dumps({"error": padded}).encode(), 401),
-        answer(b'{"error": "bad ' + escaped.encode() + b'"}', 401),
-        answer(skipped),
-        answer(b"{}", 302, {"Location": f"https://{SECRET}.example/{SECRET}?{SECRET}"}),
+        parse(json.dumps({"error": padded}).encode(), 401),
+        parse(b'{"error": "bad ' + escaped.encode() + b'"}', 401),
+        parse(skipped),
+        parse(b"{}", 302, {"Location": f"https://{SECRET}.example/{SECRET}?{SECRET}"}),
     ):
         assert "onp_" not in repr(found)
 
 
 @pytest.mark.parametrize("figure", [-1, 10**12, "1", True, None, float("nan"), [1]])
-def test_figures_that_are_none_are_left_out(figure):
-    found = answer(json.dumps(SENT | {"devices": figure}).encode())
+def test_invalid_figures_are_left_out(figure):
+    found = parse(json.dumps(SENT | {"devices": figure}).encode())
     assert found.report == {"delivered": 1, "failed": 0}
 
 
@@ -99,7 +99,7 @@ def test_figures_that_are_none_are_left_out(figure):
     ],
 )
 def test_a_redirect_names_only_its_host(location, host):
-    assert answer(b"", 301, {"Location": location}).elsewhere == host
+    assert parse(b"", 301, {"Location": location}).redirect_host == host
 
 
 @given(
@@ -117,16 +117,16 @@ def test_a_redirect_names_only_its_host(location, host):
         ),
     ).map(lambda value: json.dumps(value).encode())
 )
-def test_any_body_gives_a_bounded_answer_that_can_be_stored(body):
+def test_any_body_gives_a_bounded_response_that_can_be_stored(body):
     for status in (200, 500):
-        found = answer(body, status)
-        assert len(found.said) <= TEXT_LIMIT
+        found = parse(body, status)
+        assert len(found.error) <= TEXT_LIMIT
         assert len(json.dumps(found.report, ensure_ascii=False).encode("utf-8")) < 10_000
 
 
 @given(st.text(), st.text())
-def test_clean_text_is_printable_bounded_and_without_the_secret(text, more):
-    shown = clean(text + SECRET + more, SECRET)
-    assert shown.isprintable()
-    assert SECRET not in shown
-    assert len(shown) <= TEXT_LIMIT
+def test_sanitized_text_is_printable_bounded_and_without_the_secret(text, more):
+    sanitized = sanitize(text + SECRET + more, SECRET)
+    assert sanitized.isprintable()
+    assert SECRET not in sanitized
+    assert len(sanitized) <= TEXT_LIMIT

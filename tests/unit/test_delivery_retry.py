@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.delivery.response import ApiResponse
-from notifyd.delivery.retry import LONGEST, LONGEST_ASKED, SHORTEST, asked_pause, backoff, decide
+from notifyd.delivery.retry import MAX_BACKOFF, MIN_BACKOFF, backoff, decide_outcome
+from notifyd.http.retry_after import LONGEST, retry_after_seconds
 from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
 from notifyd.model.events import Now
 
@@ -15,10 +16,12 @@ NOW = Now(mono=50.0, wall=WALL)
 GOOD = {"delivered": 1, "failed": 0, "devices": 1}
 
 
-def judged(
-    answer: ApiResponse, *, consecutive_failures: int = 0, failures: int = 0, jitter: float = 1.0
+def outcome_of(
+    response: ApiResponse, *, consecutive_failures: int = 0, failures: int = 0, jitter: float = 1.0
 ) -> Outcome:
-    return decide(answer, SendAttempt("n1", 1, failures, consecutive_failures), NOW, jitter)
+    return decide_outcome(
+        response, SendAttempt("n1", 1, failures, consecutive_failures), NOW, jitter
+    )
 
 
 def http_date(seconds: float) -> str:
@@ -35,21 +38,21 @@ TABLE = {
 
 
 @pytest.mark.parametrize(
-    ("status", "verdict"), [(code, verdict) for verdict, codes in TABLE.items() for code in codes]
+    ("status", "kind"), [(code, kind) for kind, codes in TABLE.items() for code in codes]
 )
-def test_each_status_means_what_the_table_says(status, verdict):
-    outcome = judged(ApiResponse(status, success=False, said="a reason"))
-    assert outcome.kind is verdict
+def test_each_status_means_what_the_table_says(status, kind):
+    outcome = outcome_of(ApiResponse(status, success=False, error="a reason"))
+    assert outcome.kind is kind
     assert str(status) in outcome.reason
     assert "a reason" in outcome.reason
     assert outcome.id == "n1"
-    paused = verdict in (OutcomeKind.RETRY, OutcomeKind.ENDPOINT)
-    assert (outcome.pause >= SHORTEST) if paused else (outcome.pause == outcome.own_pause == 0)
+    paused = kind in (OutcomeKind.RETRY, OutcomeKind.ENDPOINT)
+    assert (outcome.pause >= MIN_BACKOFF) if paused else (outcome.pause == outcome.own_pause == 0)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
 def test_success_is_delivered_with_the_apis_figures(status):
-    outcome = judged(ApiResponse(status, success=True, report=GOOD))
+    outcome = outcome_of(ApiResponse(status, success=True, report=GOOD))
     assert outcome == Outcome("n1", OutcomeKind.DELIVERED, report=GOOD)
 
 
@@ -65,71 +68,74 @@ def test_success_is_delivered_with_the_apis_figures(status):
         ({"skipped": 1}, "the platform did not push it"),
     ],
 )
-def test_success_without_a_phone_is_no_device(report, reason):
-    outcome = judged(ApiResponse(200, success=True, report=report))
+def test_a_success_without_a_device_is_no_device(report, reason):
+    outcome = outcome_of(ApiResponse(200, success=True, report=report))
     assert (outcome.kind, outcome.reason) == (OutcomeKind.NO_DEVICE, reason)
     assert outcome.report == report
 
 
 @pytest.mark.parametrize("report", [{"skipped": False, **GOOD}, {"skipped": 0}, {}, GOOD])
-def test_what_was_not_skipped_is_delivered(report):
-    assert judged(ApiResponse(200, success=True, report=report)).kind is OutcomeKind.DELIVERED
+def test_a_success_that_was_not_skipped_is_delivered(report):
+    assert outcome_of(ApiResponse(200, success=True, report=report)).kind is OutcomeKind.DELIVERED
 
 
-def test_devices_that_all_failed_are_named():
+def test_the_first_error_is_named_if_all_devices_failed():
     errors = [{"code": "messaging/third-party-auth-error", "message": "bad key", "count": 2}]
     report = {"delivered": 0, "failed": 2, "devices": 2, "errors": errors}
-    outcome = judged(ApiResponse(200, success=True, report=report))
+    outcome = outcome_of(ApiResponse(200, success=True, report=report))
     assert (outcome.kind, outcome.reason) == (
         OutcomeKind.DELIVERED,
-        "no device took it (bad key)",
+        "no device accepted it (bad key)",
     )
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("response", "reason"),
     [
         (
-            ApiResponse(200, success=False, said="busy"),
+            ApiResponse(200, success=False, error="busy"),
             "the API answered 200 without success: busy",
         ),
-        (ApiResponse(200), "the API answered 200 but not with JSON: check [api] url"),
-        (ApiResponse(204), "the API answered 204 but not with JSON: check [api] url"),
+        (ApiResponse(200), "the API answered 200, but not with JSON: check [api] url"),
+        (ApiResponse(204), "the API answered 204, but not with JSON: check [api] url"),
         (ApiResponse(fault="cannot resolve api.oblien.com"), "cannot resolve api.oblien.com"),
-        (ApiResponse(503, success=False, said="maintenance"), "the API answered 503 (maintenance)"),
         (
-            ApiResponse(429, success=False, said="slow down", retry_after="7"),
+            ApiResponse(503, success=False, error="maintenance"),
+            "the API answered 503 (maintenance)",
+        ),
+        (
+            ApiResponse(429, success=False, error="slow down", retry_after="7"),
             "the API answered 429 (slow down), and asks to wait for 7 s",
         ),
     ],
 )
-def test_what_is_tried_again_says_why(answer, reason):
-    outcome = judged(answer)
+def test_a_retry_has_its_reason(response, reason):
+    outcome = outcome_of(response)
     assert (outcome.kind, outcome.reason) == (OutcomeKind.RETRY, reason)
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("response", "reason"),
     [
         (
-            ApiResponse(401, said="revoked", asked_with="/etc/notifyd/send-token"),
-            "the send token was refused (401: revoked): give a new one in /etc/notifyd/send-token",
+            ApiResponse(401, error="revoked", token_name="/etc/notifyd/send-token"),
+            "the send token was refused (401: revoked): store a new one in /etc/notifyd/send-token",
         ),
         (ApiResponse(401), "the send token was refused (401): renew it"),
-        (ApiResponse(403, said="not yours"), "the API forbids it (403: not yours)"),
+        (ApiResponse(403, error="not yours"), "the API forbids it (403: not yours)"),
         (ApiResponse(402), "the API answered 402: the account lacks payment or credits"),
         (
-            ApiResponse(307, elsewhere="evil.example"),
+            ApiResponse(307, redirect_host="evil.example"),
             (
-                "the API answered 307 and points to evil.example:"
+                "the API answered 307 and redirects to evil.example:"
                 " redirects are not followed, check [api] url"
             ),
         ),
-        (ApiResponse(422, said="body: too long"), "the API answered 422 (body: too long)"),
+        (ApiResponse(422, error="body: too long"), "the API answered 422 (body: too long)"),
     ],
 )
-def test_what_a_person_must_mend_says_how(answer, reason):
-    assert judged(answer).reason == reason
+def test_a_reason_says_how_to_fix_it(response, reason):
+    assert outcome_of(response).reason == reason
 
 
 def test_backoff_doubles_from_a_second_to_five_minutes():
@@ -139,7 +145,7 @@ def test_backoff_doubles_from_a_second_to_five_minutes():
 
 @given(st.integers(0, 10**9), st.floats(0, 1))
 def test_backoff_keeps_its_bounds(failures, jitter):
-    assert SHORTEST <= backoff(failures, jitter) <= LONGEST
+    assert MIN_BACKOFF <= backoff(failures, jitter) <= MAX_BACKOFF
 
 
 @given(st.integers(0, 20), st.floats(0, 1), st.floats(0, 1))
@@ -149,9 +155,9 @@ def test_jitter_spreads_over_the_whole_range(failures, lower, higher):
 
 
 def test_sending_backs_off_by_its_consecutive_failures_and_a_notification_by_its_own():
-    outcome = judged(ApiResponse(503), consecutive_failures=4, failures=1)
+    outcome = outcome_of(ApiResponse(503), consecutive_failures=4, failures=1)
     assert (outcome.pause, outcome.own_pause) == (16, 2)
-    assert judged(ApiResponse(404), consecutive_failures=4, failures=1).pause == 16
+    assert outcome_of(ApiResponse(404), consecutive_failures=4, failures=1).pause == 16
 
 
 @pytest.mark.parametrize(
@@ -162,8 +168,8 @@ def test_sending_backs_off_by_its_consecutive_failures_and_a_notification_by_its
         (" 120 ", 120),
         ("1.5", 1.5),
         ("3600", 3600),
-        ("86400", LONGEST_ASKED),
-        ("99999999999999999999", LONGEST_ASKED),
+        ("86400", LONGEST),
+        ("99999999999999999999", LONGEST),
         ("9" * 500, 0),
         ("-5", 0),
         ("", 0),
@@ -176,28 +182,28 @@ def test_sending_backs_off_by_its_consecutive_failures_and_a_notification_by_its
         ("12, 13", 0),
         (http_date(90), 90),
         (http_date(-90), 0),
-        (http_date(90_000), LONGEST_ASKED),
+        (http_date(90_000), LONGEST),
         ("Mon, 04 May 2026 12:00:30 -0000", 30),
         ("Mon, 04 May 2026 14:00:30 +0200", 30),
         ("Monday, 04-May-26 12:00:30 GMT", 30),
-        ("Fri, 31 Dec 9999 23:59:59 -2359", LONGEST_ASKED),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", LONGEST),
         ("Mon, 01 Jan 0001 00:00:00 +2359", 0),
         ("Mon, 99 May 2026 12:00:30 GMT", 0),
     ],
 )
 def test_retry_after_in_both_forms(header, seconds):
-    assert asked_pause(header, WALL) == seconds
+    assert retry_after_seconds(header, WALL) == seconds
 
 
 @pytest.mark.parametrize("wrong_by", [-86_400.0, 86_400.0])
-def test_a_time_to_retry_at_is_counted_from_the_answers_own_date(wrong_by):
-    assert asked_pause(http_date(90), WALL + wrong_by, http_date(0)) == 90
-    assert asked_pause("90", WALL + wrong_by, http_date(0)) == 90
-    assert asked_pause(http_date(90), WALL, "yesterday") == 90
+def test_a_date_to_retry_at_is_relative_to_the_responses_own_date(wrong_by):
+    assert retry_after_seconds(http_date(90), WALL + wrong_by, http_date(0)) == 90
+    assert retry_after_seconds("90", WALL + wrong_by, http_date(0)) == 90
+    assert retry_after_seconds(http_date(90), WALL, "yesterday") == 90
 
 
 @pytest.mark.parametrize(
-    ("answer", "cause"),
+    ("response", "cause"),
     [
         (ApiResponse(200, success=True, report=GOOD), ""),
         (ApiResponse(200, success=False), "unsuccessful"),
@@ -209,16 +215,16 @@ def test_a_time_to_retry_at_is_counted_from_the_answers_own_date(wrong_by):
         (ApiResponse(fault="?"), "other"),
     ],
 )
-def test_each_answer_has_its_cause_in_one_word(answer, cause):
-    assert judged(answer).cause == cause
+def test_each_response_has_its_cause_in_one_word(response, cause):
+    assert outcome_of(response).cause == cause
 
 
 @given(st.text() | st.from_regex(r"\w{3}, \d+ \w{3} \d+ \d+:\d+:\d+ [+-]?\w+", fullmatch=True))
 def test_any_retry_after_keeps_its_bounds(header):
-    assert 0 <= asked_pause(header, WALL) <= LONGEST_ASKED
+    assert 0 <= retry_after_seconds(header, WALL) <= LONGEST
 
 
 @given(st.sampled_from([200, 307, 404, 429, 503, None]), st.integers(0, 3600), st.floats(0, 1))
-def test_nothing_is_sent_before_the_api_wants_it(status, seconds, jitter):
-    outcome = judged(ApiResponse(status, retry_after=str(seconds), fault="x"), jitter=jitter)
-    assert outcome.pause >= max(seconds, SHORTEST)
+def test_nothing_is_sent_before_the_retry_after(status, seconds, jitter):
+    outcome = outcome_of(ApiResponse(status, retry_after=str(seconds), fault="x"), jitter=jitter)
+    assert outcome.pause >= max(seconds, MIN_BACKOFF)
