@@ -1,1 +1,1 @@
-"""The fold: what to tell, when, and what to send next. Pure: no asyncio, no clock, no disk."""
+"""The fold: what to report, when, and what to send next. Pure: no loop, no clock, no disk."""

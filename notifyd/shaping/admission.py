@@ -1,4 +1,4 @@
-"""The way into the outbox: budget, storm and capacity. The contract's algorithm, second half."""
+"""Admission to the outbox: budget, capacity, storms and the digests that replace notifications."""
 
 from dataclasses import replace
 
@@ -17,34 +17,17 @@ from notifyd.shaping.summaries import extend_digest, new_digest
 from notifyd.shaping.trace import Action
 
 NEVER = 4e12
-"""A wall-clock time that does not come: digests of what was lost must not be lost themselves."""
-
-_REASONS = {
-    "budget": "over the budget: told in the next digest",
-    "full": "the outbox is full: told in the next digest",
-    "mute": "muted: told in one digest when that ends",
-}
+"""A wall-clock time that never comes. A digest of lost notifications must not expire itself."""
 
 DIGEST_PREFIX = "digest:"
-"""Marks a row's group as a digest that more may be counted into."""
+"""Begins the `group` of a notification that is a digest, which more may be counted into."""
 
-
-def admit(context: StepContext, notification: Notification, content: Content) -> Notification:
-    """Let a notification in, or count it into a digest; returns the row as it was written."""
-    if not charge_budget(context, notification):
-        return merge_over_budget(context, notification, content)
-    if (
-        context.waiting_at_most() >= context.rules.capacity
-        and len(context.queued()) >= context.rules.capacity
-    ):
-        trace_notification(context, Action.OUTBOX_FULL, notification, content)
-        return merge_into_digest(
-            context, notification, content, "full", "full", due=context.now.mono
-        )
-    context.put_notification(notification, content)
-    context.add_stats(notification.trigger, sent=1)
-    trace_notification(context, Action.QUEUED, notification, content, known=notification.id)
-    return notification
+_REASONS = {
+    "budget": "over the budget; counted in the next digest",
+    "full": "the outbox is full; counted in the next digest",
+    "mute": "muted; counted in one digest when the mute ends",
+}
+"""Why a match made no notification, by the reason of the digest that counts it."""
 
 
 def new_notification(
@@ -54,11 +37,11 @@ def new_notification(
     count: int,
     *,
     group: str = "",
-    known: str = "",
+    notification_id: str = "",
 ) -> Notification:
-    """Begin a row. known: its id, where one was promised before."""
+    """Return a queued notification. notification_id: the id, if one was given out already."""
     return Notification(
-        id=known or context.new_id(),
+        id=notification_id or context.new_id(),
         status=Status.QUEUED,
         trigger=trigger,
         priority=priority,
@@ -69,24 +52,37 @@ def new_notification(
     )
 
 
-def _is_budgeted(context: StepContext, notification: Notification) -> bool:
-    return context.rules.digest and notification.priority.rank <= Priority.DEFAULT.rank
+def admit(context: StepContext, notification: Notification, content: Content) -> Notification:
+    """Queue a notification, or count it into a digest; returns it as it is after that."""
+    if not charge_budget(context, notification):
+        return merge_over_budget(context, notification, content)
+    capacity = context.rules.capacity
+    if context.waiting_at_most() >= capacity and len(context.queued()) >= capacity:
+        trace_notification(context, Action.OUTBOX_FULL, notification, content)
+        return merge_into_digest(
+            context, notification, content, "full", "full", due=context.now.mono
+        )
+    context.put_notification(notification, content)
+    context.add_stats(notification.trigger, sent=1)
+    trace_notification(
+        context, Action.QUEUED, notification, content, notification_id=notification.id
+    )
+    return notification
 
 
 def charge_budget(context: StepContext, notification: Notification) -> bool:
-    """Pay for a notification from the budget, if it needs to; tells whether it may be sent."""
-    return not _is_budgeted(context, notification) or _spend_budget(context)
+    """Charge a notification to the budget if it counts there; False if the budget is used up."""
+    counts = context.rules.digest and notification.priority.rank <= Priority.DEFAULT.rank
+    return not counts or _spend_budget(context)
 
 
 def _spend_budget(context: StepContext) -> bool:
-    """Take one notification from the budget, if it has room."""
     limit, now = context.rules.budget, context.now.mono
     spent = limit.within(context.global_state.budget_spent, now)
-    room = len(spent) < limit.max
-    context.global_state = replace(
-        context.global_state, budget_spent=(*spent, now) if room else spent
-    )
-    return room
+    has_room = len(spent) < limit.max
+    spent = (*spent, now) if has_room else spent
+    context.global_state = replace(context.global_state, budget_spent=spent)
+    return has_room
 
 
 def _budget_free_at(context: StepContext) -> float:
@@ -98,9 +94,8 @@ def merge_over_budget(
     context: StepContext, notification: Notification, content: Content | None
 ) -> Notification:
     due = _budget_free_at(context)
-    trace_notification(
-        context, Action.OVER_BUDGET, notification, content, until=context.to_wall(due)
-    )
+    until = context.to_wall(due)
+    trace_notification(context, Action.OVER_BUDGET, notification, content, until=until)
     return merge_into_digest(context, notification, content, "budget", "budget", due=due)
 
 
@@ -113,22 +108,19 @@ def merge_into_digest(
     *,
     due: float,
 ) -> Notification:
-    """Count a notification into a digest instead; returns its row as it ended.
+    """Count a notification into the digest of this key; returns it as merged.
 
-    content: None for a request whose text is written already.
+    content: None for a held request, whose text is in the outbox already. due: when the digest
+    enters the outbox, if it is a new one.
     """
-    lines = (
-        content.lines
-        if isinstance(content, (MatchSummary, Digest))
-        else (_headline(notification, content),)
-    )
-    pending = add_to_digest(
-        context, key, reason, {notification.trigger: notification.count}, lines, due=due
-    )
+    if isinstance(content, MatchSummary | Digest):
+        lines = content.lines
+    else:
+        lines = (_headline(notification, content),)
+    counts = {notification.trigger: notification.count}
+    pending = add_to_digest(context, key, reason, counts, lines, due=due)
     merged = replace(notification, status=Status.MERGED, merged_into=pending.id, group="")
-    if not isinstance(
-        content, (MatchSummary, Digest)
-    ):  # somebody knows its id and may ask about it
+    if content is None or isinstance(content, Message):  # its sender knows the id
         context.put_notification(merged, content)
     context.add_stats(notification.trigger, reason=_REASONS[reason])
     return merged
@@ -136,25 +128,24 @@ def merge_into_digest(
 
 def trace_notification(
     context: StepContext,
-    did: Action,
+    action: Action,
     notification: Notification,
     content: Content | None,
     *,
     until: float = 0.0,
-    known: str = "",
+    notification_id: str = "",
 ) -> None:
-    """Write down what became of a notification, beside its last line or its headline."""
+    """Trace what a step did with a notification, with its last line or its headline."""
     group = context.group(notification.group)
+    headline = _headline(notification, content)
     context.trace(
         notification.trigger,
-        did,
+        action,
         notification.count,
-        line=content.event.line
-        if isinstance(content, MatchSummary)
-        else _headline(notification, content),
+        line=content.event.line if isinstance(content, MatchSummary) else headline,
         group=group.values if group else (),
         until=until,
-        known=known,
+        notification_id=notification_id,
     )
 
 
@@ -171,13 +162,12 @@ def add_to_digest(
     *,
     due: float,
 ) -> PendingDigest:
-    """Count into the digest of this key, begun if need be, placed when it is due."""
+    """Count into the digest of this key. A new one enters the outbox when it is due."""
+    wall = context.now.wall
     pending = context.digest(key) or PendingDigest(
-        context.new_id(), new_digest(reason, context.now.wall), due, queued=False
+        context.new_id(), new_digest(reason, wall), due, queued=False
     )
-    pending = replace(
-        pending, digest=extend_digest(pending.digest, counts, context.now.wall, lines)
-    )
+    pending = replace(pending, digest=extend_digest(pending.digest, counts, wall, lines))
     context.put_digest(key, pending)
     notification = context.notification(pending.id)
     if notification is not None:
@@ -188,7 +178,7 @@ def add_to_digest(
 
 
 def queue_digest(context: StepContext, key: str, pending: PendingDigest) -> None:
-    """Put a digest's row into the outbox, where more may join it until it is tried."""
+    """Put a digest into the outbox. Until its first attempt, more is counted into it."""
     triggers = list(pending.digest.counts)
     notification = new_notification(
         context,
@@ -196,14 +186,14 @@ def queue_digest(context: StepContext, key: str, pending: PendingDigest) -> None
         pending.priority,
         pending.digest.count,
         group=DIGEST_PREFIX + key,
-        known=pending.id,
+        notification_id=pending.id,
     )
     context.put_notification(replace(notification, expires=NEVER), pending.digest)
     context.put_digest(key, replace(pending, queued=True))
 
 
 def queue_due_digest(context: StepContext, key: str, pending: PendingDigest) -> None:
-    """Place a digest that waited for its time; one of the budget also needs room in it."""
+    """Queue a digest whose time has come. The digest of the budget is charged to it as well."""
     if pending.queued or pending.due > context.now.mono:
         return
     if pending.digest.reason == "budget" and not _spend_budget(context):
@@ -213,19 +203,16 @@ def queue_due_digest(context: StepContext, key: str, pending: PendingDigest) -> 
 
 
 def close_group(context: StepContext, notification: Notification) -> None:
-    """Let nothing more join a row: it was tried, or it ended."""
-    if notification.group.startswith(DIGEST_PREFIX):
-        context.put_digest(notification.group.removeprefix(DIGEST_PREFIX), None)
-    elif (
-        notification.group
-        and (group := context.group(notification.group))
-        and group.open_id == notification.id
-    ):
-        context.put_group(notification.group, replace(group, open_id="", open_summary=None))
+    """Let no more matches join a notification that was attempted or has ended."""
+    key = notification.group
+    if key.startswith(DIGEST_PREFIX):
+        context.put_digest(key.removeprefix(DIGEST_PREFIX), None)
+    elif key and (group := context.group(key)) and group.open_id == notification.id:
+        context.put_group(key, replace(group, open_id="", open_summary=None))
 
 
 def merge_storm(context: StepContext) -> None:
-    """Merge by trigger what was never tried, when more waits than the rate can soon send."""
+    """Merge what was never attempted, by trigger, if more waits than the rate can soon send."""
     limit = context.rules.storm_limit if context.rules.digest else context.rules.capacity
     if context.waiting_at_most() <= limit:
         return
@@ -234,29 +221,35 @@ def merge_storm(context: StepContext) -> None:
         return
     by_trigger: dict[str, list[Notification]] = {}
     for notification in queued:
-        untouched = not notification.was_attempted and not notification.group.startswith(
-            DIGEST_PREFIX
-        )
-        if untouched and notification.priority.rank <= Priority.DEFAULT.rank:
+        if _may_be_merged(notification):
             by_trigger.setdefault(notification.trigger, []).append(notification)
-    for trigger, rows in by_trigger.items():
-        key = f"storm:{trigger}"
-        alone = len(rows) == 1 and context.digest(key) is None
-        if alone:
-            continue
-        counts = {trigger: sum(notification.count for notification in rows)}
-        if not counts[trigger]:  # reminders only
-            continue
-        titles = tuple(notification.title for notification in rows if notification.title)
-        pending = add_to_digest(context, key, "storm", counts, titles, due=context.now.mono)
-        for notification in rows:
-            close_group(context, notification)
-            context.put_notification(
-                replace(notification, status=Status.MERGED, merged_into=pending.id, group="")
-            )
+    for trigger, notifications in by_trigger.items():
+        _merge_trigger(context, trigger, notifications)
+
+
+def _may_be_merged(notification: Notification) -> bool:
+    is_digest = notification.group.startswith(DIGEST_PREFIX)
+    urgent = notification.priority.rank > Priority.DEFAULT.rank
+    return not (notification.was_attempted or is_digest or urgent)
+
+
+def _merge_trigger(context: StepContext, trigger: str, notifications: list[Notification]) -> None:
+    key = f"storm:{trigger}"
+    if len(notifications) == 1 and context.digest(key) is None:
+        return
+    counts = {trigger: sum(notification.count for notification in notifications)}
+    if not counts[trigger]:  # reminders only
+        return
+    titles = tuple(notification.title for notification in notifications if notification.title)
+    pending = add_to_digest(context, key, "storm", counts, titles, due=context.now.mono)
+    for notification in notifications:
+        close_group(context, notification)
+        merged = replace(notification, status=Status.MERGED, merged_into=pending.id, group="")
+        context.put_notification(merged)
 
 
 def expire(context: StepContext, notification: Notification) -> None:
+    """Give a notification up because of its age, and count it into a digest."""
     close_group(context, notification)
     context.put_notification(replace(notification, status=Status.EXPIRED, group=""))
     if not notification.count:

@@ -1,4 +1,4 @@
-"""The state as named pieces of JSON, so that a commit writes what changed and nothing else."""
+"""The state as named entries of JSON, so that a commit writes only what changed."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -20,12 +20,16 @@ _REASON_CLIP = 120
 
 @lru_cache(maxsize=10_000)
 def group_key(trigger: str, values: tuple[str, ...]) -> str:
+    """Return the key of a group, by which the state and the store know it."""
     return json.dumps([trigger, *values], ensure_ascii=False)
 
 
 def state_entries(decision: Decision, before: GlobalState) -> dict[str, str | None]:
-    """Tell what to write by name; None is to be deleted. before: the books as they are on disk."""
-    written: dict[str, str | None] = dict.fromkeys(decision.orphaned_keys)
+    """Encode the changes of a step by entry name; None deletes an entry.
+
+    before: the global state as it is stored.
+    """
+    entries: dict[str, str | None] = dict.fromkeys(decision.orphaned_keys)
     for kind, changed in (
         ("group", decision.groups),
         ("digest", decision.digests),
@@ -34,14 +38,14 @@ def state_entries(decision: Decision, before: GlobalState) -> dict[str, str | No
         ("incident", decision.incidents),
     ):
         for key, value in changed.items():
-            written[f"{kind}:{key}"] = None if value is None else KINDS[kind].encode(value)
+            entries[f"{kind}:{key}"] = None if value is None else KINDS[kind].encode(value)
     if decision.global_state != before:
-        written["books:"] = KINDS["books"].encode(decision.global_state)
-    return written
+        entries["books:"] = KINDS["books"].encode(decision.global_state)
+    return entries
 
 
 def all_entries(state: State) -> dict[str, str | None]:
-    """Write all of the state down, for a store that may have lost some of it."""
+    """Encode the whole state, for a store that may have lost some of it."""
     decision = Decision(state.global_state, state.rules, state.prune_at)
     decision.groups.update(state.groups)
     decision.digests.update(state.digests)
@@ -52,11 +56,11 @@ def all_entries(state: State) -> dict[str, str | None]:
 
 
 def restore_state(
-    stored: Mapping[str, str], rows: Iterable[Notification], *, seed: str, now: Now
+    stored: Mapping[str, str], waiting: Iterable[Notification], *, seed: str, now: Now
 ) -> State:
-    """Read the pieces back. seed: for the ids of a store that has none yet.
+    """Decode the entries. seed: for the ids of a store that has none yet.
 
-    What cannot be read is dropped, and told as an incident: it must not keep us from starting.
+    Entries that cannot be read are dropped and reported as an incident: notifyd always starts.
     """
     state = State(global_state=GlobalState(seed=seed))
     unreadable: dict[str, str] = {}
@@ -82,13 +86,13 @@ def restore_state(
             case "incident":
                 state.incidents[value.key] = value
             case "books":
-                # whoever waited for an order then is gone
+                # The worker of then is gone.
                 state.global_state = replace(
                     value, send_state=replace(value.send_state, worker_free=False)
                 )
-    for notification in rows:
+    for notification in waiting:
         state.put_notification(notification, now)
-    _tell_again(state, now)
+    _recover_lost_notifications(state, now)
     if unreadable:
         state.orphaned_keys = tuple(unreadable)
         incident = _unreadable_incident(unreadable, now)
@@ -97,13 +101,14 @@ def restore_state(
 
 
 def latest_time(state: State) -> float:
-    """Find the last monotonic time at which anything is known to have happened; 0 if never."""
-    seen = (group.last_match_at for group in state.groups.values())
-    return max((0.0, *seen, *state.global_state.budget_spent, *state.global_state.send_state.slots))
+    """Return the latest monotonic time in the state; 0 if it is empty."""
+    matched = (group.last_match_at for group in state.groups.values())
+    spent, slots = state.global_state.budget_spent, state.global_state.send_state.slots
+    return max((0.0, *matched, *spent, *slots))
 
 
-def _tell_again(state: State, now: Now) -> None:
-    """Take up what a row was to tell that nobody tried and that a damaged store has lost."""
+def _recover_lost_notifications(state: State, now: Now) -> None:
+    """Report again the matches of unattempted notifications that a damaged store has lost."""
     for key, group in list(state.groups.items()):
         if group.open_id and group.open_id not in state.notifications:
             lost = group.open_summary
@@ -118,13 +123,13 @@ def _tell_again(state: State, now: Now) -> None:
 
 
 def _unreadable_incident(reasons: Mapping[str, str], now: Now) -> Incident:
-    """Report entries that were dropped. reasons: why each could not be read, by its name."""
+    """Describe entries that were dropped. reasons: why, by the name of the entry."""
     named = "; ".join(
         f"{name[:_NAME_CLIP]} ({reason[:_REASON_CLIP]})"
         for name, reason in list(reasons.items())[:_NAMED]
     )
     more = f" and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
-    what, that = (
+    entries, they = (
         ("1 stored entry", "it")
         if len(reasons) == 1
         else (f"{len(reasons)} stored entries", "they")
@@ -132,6 +137,6 @@ def _unreadable_incident(reasons: Mapping[str, str], now: Now) -> Incident:
     return Incident(
         now.wall,
         "notifyd could not read some of its state",
-        f"Dropped {what} that could not be read, with the matches {that} counted: {named}{more}. "
-        "Everything else is kept.",
+        f"Dropped {entries} that could not be read, with the matches {they} counted: "
+        f"{named}{more}. Everything else is kept.",
     )

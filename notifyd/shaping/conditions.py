@@ -1,4 +1,4 @@
-"""Conditions that last: told when they begin, again while they last, and when they end."""
+"""Conditions: reported when they begin, again while they last, and when they end."""
 
 from dataclasses import replace
 
@@ -18,16 +18,15 @@ from notifyd.shaping.summaries import summarize_one
 from notifyd.shaping.trace import Action
 
 _GRACE = 60.0
-"""Seconds after a start for the news to come that a condition ended meanwhile."""
+"""Seconds after a start without reminders: sources report first what ended meanwhile."""
 
 
 def update_condition(context: StepContext, key: str, group: Group, match: Match) -> None:
-    """Take in that a condition begins or ends; one that is known already changes nothing."""
-    if match.event.alert_state is AlertState.FIRING:
+    """Begin or end a group's condition. A repeated state changes nothing."""
+    event = match.event
+    if event.alert_state is AlertState.FIRING:
         if group.condition is None:
-            add_to_group(
-                context, key, replace(group, condition=Condition(match.event)), [match.event]
-            )
+            add_to_group(context, key, replace(group, condition=Condition(event)), [event])
     elif group.condition is not None:
         _resolve(context, key, replace(group, condition=None), group.condition, match)
 
@@ -41,13 +40,15 @@ def _resolve(
     pending = mute_digest(context, trigger)
     if pending is not None and pending.id == condition.mute_digest_id:
         retract_match(context, trigger, condition.event.line)
-        context.add_stats(trigger, matches=1, quiet=2, reason="came and went while muted")
+        context.add_stats(
+            trigger, matches=1, ended_while_muted=2, reason="came and went while muted"
+        )
         context.trace(trigger, Action.ENDED_WHILE_MUTED, 2, line=event.line, group=group.values)
         return
     if not rule.resolve:
         return
     if group.summary is not None and group.summary.condition_report is ConditionReport.FIRING:
-        add_to_group(context, key, group, [event])  # the alarm is still to be told: both become one
+        add_to_group(context, key, group, [event])  # one notification reports both
         return
     context.add_stats(trigger, matches=1)
     summary = summarize_one(event)
@@ -59,31 +60,38 @@ def _resolve(
 
 
 def remind(context: StepContext, key: str, group: Group) -> None:
-    """Tell once more of a condition that lasts, unless its first notification still waits."""
+    """Send a reminder of a condition that is due for one.
+
+    None is sent while an earlier notification of the condition waits, under a mute, or over the
+    budget; the next reminder comes at its own time.
+    """
     condition, rule = group.condition, context.rule(group.trigger)
     if condition is None or condition.remind_at > context.now.mono:
         return
     number = condition.reminders + 1
-    step = rule.repeat[min(number, len(rule.repeat) - 1)] if rule.repeat else NEVER
-    unheard = (
-        group.summary is not None
-        or context.notification(group.open_id)
-        or context.notification(condition.reminder_id)
-    )
-    muted = rule.priority is not Priority.URGENT and muted_until(context, group.trigger)
-    condition = replace(condition, remind_at=context.now.mono + step, reminders=number)
+    pause = rule.repeat[min(number, len(rule.repeat) - 1)] if rule.repeat else NEVER
+    condition = replace(condition, remind_at=context.now.mono + pause, reminders=number)
     summary = _reminder(condition)
-    notification = new_group_notification(context, "", group, summary)
-    if unheard or muted or not rule.repeat or not charge_budget(context, notification):
-        context.trace(group.trigger, Action.NOT_REPORTED, 0, line=condition.event.line)
+    reminder = new_group_notification(context, "", group, summary)
+    line = condition.event.line
+    if (
+        not rule.repeat
+        or _has_unsent_report(context, group, condition)
+        or (rule.priority is not Priority.URGENT and muted_until(context, group.trigger))
+        or not charge_budget(context, reminder)
+    ):
+        context.trace(group.trigger, Action.NOT_REPORTED, 0, line=line)
     else:
-        condition = replace(condition, reminder_id=notification.id)
-        context.put_notification(notification, summary)
+        condition = replace(condition, reminder_id=reminder.id)
+        context.put_notification(reminder, summary)
         context.add_stats(group.trigger, sent=1)
-        context.trace(
-            group.trigger, Action.REMINDED, 0, line=condition.event.line, known=notification.id
-        )
+        context.trace(group.trigger, Action.REMINDED, 0, line=line, notification_id=reminder.id)
     context.put_group(key, replace(group, condition=condition))
+
+
+def _has_unsent_report(context: StepContext, group: Group, condition: Condition) -> bool:
+    waiting = context.notification(group.open_id) or context.notification(condition.reminder_id)
+    return group.summary is not None or waiting is not None
 
 
 def _reminder(condition: Condition) -> MatchSummary:
@@ -96,17 +104,16 @@ def _reminder(condition: Condition) -> MatchSummary:
 
 
 def apply_rules(context: StepContext) -> None:
-    """After a start or a reload: forget what no trigger tells any more, and remind not at once."""
+    """Adjust conditions to the rules of a start or a reload, and put reminders off for a while."""
     for key, group in context.groups():
-        if group.condition is None:
+        condition = group.condition
+        if condition is None:
             continue
         rule = context.rule(group.trigger)
         if not rule.has_conditions:
             context.put_group(key, replace(group, condition=None))
         elif not rule.repeat:
-            context.put_group(
-                key, replace(group, condition=replace(group.condition, remind_at=NEVER))
-            )
-        elif group.condition.remind_at < context.now.mono + _GRACE:
-            condition = replace(group.condition, remind_at=context.now.mono + _GRACE)
+            context.put_group(key, replace(group, condition=replace(condition, remind_at=NEVER)))
+        elif condition.remind_at < context.now.mono + _GRACE:
+            condition = replace(condition, remind_at=context.now.mono + _GRACE)
             context.put_group(key, replace(group, condition=condition))

@@ -1,6 +1,6 @@
-"""One group of one trigger: threshold, debounce, cooldown. The contract's algorithm, first half.
+"""One group of one trigger: threshold, debounce, cooldown. The first half of the shaping.
 
-All times are monotonic seconds, but for those inside tallies.
+Times are seconds on the monotonic line, except inside summaries and events.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from notifyd.shaping.rules import Limit, Rule
 from notifyd.shaping.summaries import clip_event, merge_summaries, summarize
 
 NEVER = 1e15
-"""A monotonic time that does not come; JSON has no infinity."""
+"""A monotonic time that never comes; JSON has no infinity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition that lasts. event: the one that began it. due: when to remind of it, monotonic.
+    """A condition that is firing. event: the one that began it.
 
-    hold: the id of the mute's digest that counts it, if it fell into a mute. row: the id of the
-    last reminder.
+    remind_at: when the next reminder is due. mute_digest_id: the digest that counts the beginning,
+    if that fell into a mute. reminder_id: the last reminder.
     """
 
     event: Event
@@ -33,12 +33,13 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What one group remembers.
+    """The matches of one trigger with the same values of `group_by`.
 
-    window: when the matches came that the threshold still counts; recent: the last of them.
-    tally: what fired and was not told yet; since: when its first match came; due: when it is told.
-    cooling: until when a cooldown lasts; cooldown: its length. seen: when the last match came.
-    open: the id of a notification nobody has tried, which more matches may join; told: its tally.
+    window: times of the matches below the threshold. window_events: the last of these matches.
+    summary: matches that reached the threshold and are in no notification yet; first_match_at:
+    when the first of them came; due: when they are reported.
+    cooldown_until: when the cooldown ends; cooldown: its length in seconds.
+    open_id: the notification, never attempted, that later matches join; open_summary: its matches.
     """
 
     trigger: str
@@ -58,61 +59,47 @@ class Group:
 
 
 def add_matches(group: Group, events: Sequence[Event], now: Now, rule: Rule) -> tuple[Group, int]:
-    """Count matches that came at once; also returns how many earlier ones fell out of the window.
+    """Count matches that came at once; also returns how many earlier ones left the window.
 
-    Those that bring about a firing must be the last, unless the group waits already.
+    events: at most `max_batch` of them.
     """
-    calm = group.cooldown and now.mono - group.last_match_at >= rule.cooldown_max
-    group = replace(group, last_match_at=now.mono, cooldown=0.0 if calm else group.cooldown)
-    counted_first = (
-        events[0].alert_state is AlertState.NONE
-    )  # a condition lasts or not: it needs no second one
-    if counted_first and (rule.threshold > 1 or group.window):
+    quiet = group.cooldown and now.mono - group.last_match_at >= rule.cooldown_max
+    group = replace(group, last_match_at=now.mono, cooldown=0.0 if quiet else group.cooldown)
+    has_threshold = rule.threshold > 1 or group.window
+    if has_threshold and events[0].alert_state is AlertState.NONE:  # conditions have none
         group, summary, below = _count_in_window(group, events, now, rule)
         if summary is None:
             return group, below
     else:
         summary, below = summarize(events), 0
-    since = group.first_match_at if group.summary else now.mono
-    due = _due_at(group, since, now, rule)
-    return replace(
-        group, summary=merge_summaries(group.summary, summary), first_match_at=since, due=due
-    ), below
+    first_match_at = group.first_match_at if group.summary else now.mono
+    group = replace(
+        group,
+        summary=merge_summaries(group.summary, summary),
+        first_match_at=first_match_at,
+        due=_due_at(group, first_match_at, now, rule),
+    )
+    return group, below
 
 
 def _count_in_window(
     group: Group, events: Sequence[Event], now: Now, rule: Rule
 ) -> tuple[Group, MatchSummary | None, int]:
-    """Have the threshold count matches; returns what fired, and how many fell out of the window."""
+    """Count towards the threshold; returns what reached it, and how many left the window."""
     summary: MatchSummary | None = None
     recent = group.window_events
     window = Limit(rule.threshold, rule.window).within(group.window, now.mono)
     below = len(group.window) - len(window)
     while events:
-        lacking = max(1, rule.threshold - len(window))
-        some, events = events[:lacking], events[lacking:]
-        window += (now.mono,) * len(some)
-        recent += tuple(map(clip_event, some[-LINES_KEPT:]))
+        missing = max(1, rule.threshold - len(window))
+        batch, events = events[:missing], events[missing:]
+        window += (now.mono,) * len(batch)
+        recent += tuple(map(clip_event, batch[-LINES_KEPT:]))
         recent = recent[-min(LINES_KEPT, len(window)) :]
         if len(window) >= rule.threshold:
             summary = merge_summaries(summary, _summarize_window(window, recent, now))
             window, recent = (), ()
     return replace(group, window=window, window_events=recent), summary, below
-
-
-def max_batch(group: Group, now: Now, rule: Rule) -> int | None:
-    """Tell how many matches may be added at once; None means any number."""
-    if group.summary is not None and not is_due(group, now):
-        return None
-    return max(1, rule.threshold - len(group.window))
-
-
-def _due_at(group: Group, since: float, now: Now, rule: Rule) -> float:
-    if now.mono < group.cooldown_until:
-        return group.cooldown_until
-    if group.summary and group.due <= group.cooldown_until:
-        return group.due
-    return min(now.mono + rule.debounce, since + rule.max_wait)
 
 
 def _summarize_window(
@@ -122,12 +109,31 @@ def _summarize_window(
     return replace(summary, count=len(window), first=now.wall - (now.mono - window[0]))
 
 
+def max_batch(group: Group, now: Now, rule: Rule) -> int | None:
+    """Return how many matches may be added at once; None for any number.
+
+    Whatever makes the group due must be the last of its batch.
+    """
+    if group.summary is not None and not is_due(group, now):
+        return None
+    return max(1, rule.threshold - len(group.window))
+
+
+def _due_at(group: Group, first_match_at: float, now: Now, rule: Rule) -> float:
+    if now.mono < group.cooldown_until:
+        return group.cooldown_until
+    if group.summary and group.due <= group.cooldown_until:
+        return group.due
+    return min(now.mono + rule.debounce, first_match_at + rule.max_wait)
+
+
 def is_due(group: Group, now: Now) -> bool:
+    """Whether matches are to be reported by now."""
     return group.summary is not None and group.due <= now.mono
 
 
 def start_cooldown(group: Group, now: Now, rule: Rule) -> Group:
-    """Forget the tally that was just told, and cool down: twice as long if matches went on."""
+    """Drop the summary that was reported and cool down, twice as long if matches went on."""
     if not rule.cooldown:
         return replace(group, summary=None, cooldown_until=0.0, cooldown=0.0)
     went_on = group.summary is not None and group.due <= group.cooldown_until
@@ -137,25 +143,24 @@ def start_cooldown(group: Group, now: Now, rule: Rule) -> Group:
 
 
 def deadline(group: Group, rule: Rule) -> float:
-    """When this group next needs to be looked at; never, while only its notification waits."""
-    reminder = group.condition.remind_at if group.condition else inf
+    """Return when the group needs a step without a match; infinite if never."""
+    remind_at = group.condition.remind_at if group.condition else inf
     if group.summary:
-        return min(group.due, reminder)
+        return min(group.due, remind_at)
     if group.window:
-        return min(window_ends_at(group, rule), reminder)
+        return min(window_ends_at(group, rule), remind_at)
     if group.open_id or group.condition:
-        return reminder
-    return max(
-        group.cooldown_until, group.last_match_at + rule.cooldown_max if group.cooldown else 0.0
-    )
+        return remind_at
+    quiet_at = group.last_match_at + rule.cooldown_max if group.cooldown else 0.0
+    return max(group.cooldown_until, quiet_at)
 
 
 def window_ends_at(group: Group, rule: Rule) -> float:
-    """When the last match below the threshold leaves the window; never, without any."""
+    """Return when the last match leaves the window; infinite if it is empty."""
     return group.window[-1] + rule.window if group.window else inf
 
 
 def is_idle(group: Group, now: Now, rule: Rule) -> bool:
-    """Whether nothing would be lost with this group."""
+    """Whether the group can be forgotten without losing anything."""
     busy = group.summary or group.window or group.condition or group.open_id
     return not busy and deadline(group, rule) <= now.mono

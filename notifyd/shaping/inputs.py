@@ -1,4 +1,4 @@
-"""The events that the fold takes: everything that may change a group or an outbox row."""
+"""The events that the fold takes: everything that may change a group or a notification."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,17 @@ from notifyd.shaping.rules import Rules
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """The rules of a start or a reload."""
+    """New rules, at a start or a reload."""
 
     rules: Rules
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A request of the socket. delay: seconds to hold it. key: replaces what bears it, untried."""
+    """A message to send. delay: seconds to hold it.
+
+    key: replaces the peer's unattempted notifications of the same key.
+    """
 
     message: Message
     priority: Priority
@@ -28,7 +31,7 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """A wish to cancel by id, or by key among the peer's own; `everyone`: may cancel anybody's."""
+    """A request to cancel a notification by its id, or by the peer's own key."""
 
     peer: Peer
     id: str = ""
@@ -37,33 +40,8 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerStarted:
-    """A delivery worker waits for its first order; what another one attempted has no outcome."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """An attempt ended, and the worker waits for its next order."""
-
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class SendingAllowed:
-    """There is a new token, or somebody asked to try again: wait no longer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Muted:
-    """A wish to hear nothing of a trigger for so many seconds; of no name: of everything."""
-
-    trigger: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class Retried:
-    """A wish to send a notification again. row: as the store has it; `everyone`: as above."""
+    """A request to send a notification again. notification: as the store holds it."""
 
     peer: Peer
     notification: Notification
@@ -71,8 +49,33 @@ class Retried:
 
 
 @dataclass(frozen=True, slots=True)
+class Muted:
+    """A request to mute a trigger, or everything under the empty name. Zero seconds unmute."""
+
+    trigger: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted:
+    """A new delivery worker is free; the attempts of an earlier one have no known outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An attempt has an outcome, and the worker is free again."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class SendingAllowed:
+    """A backoff may end: there is a new token, or somebody asked to try again."""
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentOccurred:
-    """Something befell the store."""
+    """Something happened to the store."""
 
     incident: Incident
 

@@ -1,4 +1,4 @@
-"""What a match does to its group, and what becomes of a group that fired."""
+"""Matches and groups: finding a match's group, counting, and reporting what is due."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,11 +15,11 @@ from notifyd.shaping.summaries import merge_summaries
 from notifyd.shaping.trace import Action
 
 OTHERS = "(others)"
-"""The group that takes the matches for which there is no room for a group of their own."""
+"""The values of the group that matches share once a trigger has `max_groups` groups."""
 
 
 def find_group(context: StepContext, trigger: str, values: tuple[str, ...]) -> tuple[str, Group]:
-    """Find the group that matches belong to, or begin it."""
+    """Return the key and the group for matches of these values; it may be a new one."""
     rule = context.rule(trigger)
     key = group_key(trigger, values)
     group = context.group(key)
@@ -33,9 +33,9 @@ def find_group(context: StepContext, trigger: str, values: tuple[str, ...]) -> t
 def count_matches(
     context: StepContext, trigger: str, values: tuple[str, ...], events: Sequence[Event]
 ) -> None:
-    """Count matches of one group that came at once, and tell what fires with each of them.
+    """Count matches of one group that came at once, with the same result as one by one.
 
-    Those after which the group only waits are counted together: of a burst that is nearly all.
+    Matches after which the group only waits are counted together: nearly all of a burst.
     """
     rule = context.rule(trigger)
     while events:
@@ -46,7 +46,7 @@ def count_matches(
 
 
 def add_to_group(context: StepContext, key: str, group: Group, events: Sequence[Event]) -> None:
-    """Add to a group as many matches as it has room for at once, and tell it if it is ripe."""
+    """Count at most `max_batch` matches, and report the group if it is due then."""
     rule = context.rule(group.trigger)
     group, below = add_matches(group, events, context.now, rule)
     context.put_group(key, group)
@@ -60,28 +60,25 @@ def add_to_group(context: StepContext, key: str, group: Group, events: Sequence[
     context.add_stats(group.trigger, matches=len(events), below=below, reason=reason)
 
 
-def _trace_waiting(context: StepContext, group: Group, rule: Rule, number: int, line: str) -> str:
-    """Write down what matches wait for; returns it in words."""
+def _trace_waiting(context: StepContext, group: Group, rule: Rule, matches: int, line: str) -> str:
+    """Trace what matches wait for; returns it in words."""
+    trigger, values = group.trigger, group.values
     if group.summary is None:
-        have = f"{len(group.window)} of {rule.threshold} within {rule.window:g} s"
+        detail = f"{len(group.window)} of {rule.threshold} within {rule.window:g} s"
         context.trace(
-            group.trigger,
-            Action.BELOW_THRESHOLD,
-            number,
-            line=line,
-            group=group.values,
-            detail=have,
+            trigger, Action.BELOW_THRESHOLD, matches, line=line, group=values, detail=detail
         )
         return "below the threshold so far"
-    cooling = context.now.mono < group.cooldown_until
-    did = Action.COOLING if cooling else Action.DEBOUNCING
     until = context.to_wall(group.due)
-    context.trace(group.trigger, did, number, line=line, group=group.values, until=until)
-    return "cooling down: told when that ends" if cooling else "waiting for the matches to pause"
+    if context.now.mono < group.cooldown_until:
+        context.trace(trigger, Action.COOLING_DOWN, matches, line=line, group=values, until=until)
+        return "cooling down; reported when the cooldown ends"
+    context.trace(trigger, Action.DEBOUNCING, matches, line=line, group=values, until=until)
+    return "debouncing; reported when the matches pause"
 
 
 def emit(context: StepContext, key: str, group: Group) -> None:
-    """Make a notification of what fired, or let it join the one that nobody has tried yet."""
+    """Report what is due: in the group's open notification, or else in a new one."""
     if group.summary is not None and not join_open_notification(context, key, group, group.summary):
         _notify(context, key, group, group.summary)
 
@@ -89,15 +86,15 @@ def emit(context: StepContext, key: str, group: Group) -> None:
 def join_open_notification(
     context: StepContext, key: str, group: Group, summary: MatchSummary
 ) -> bool:
-    """Add to the group's notification, if nobody has tried it yet; tells whether that was so."""
+    """Add matches to the group's notification; False if none is open."""
     notification = context.notification(group.open_id) if group.open_id else None
     if notification is None or notification.was_attempted:
         return False
-    whole = merge_summaries(group.open_summary, summary)
-    context.put_notification(replace(notification, count=whole.count), whole)
+    merged = merge_summaries(group.open_summary, summary)
+    context.put_notification(replace(notification, count=merged.count), merged)
     if summary is group.summary:
         group = start_cooldown(group, context.now, context.rule(group.trigger))
-    context.put_group(key, replace(group, open_summary=whole))
+    context.put_group(key, replace(group, open_summary=merged))
     context.add_stats(group.trigger)
     context.trace(
         group.trigger,
@@ -105,7 +102,7 @@ def join_open_notification(
         summary.count,
         line=summary.event.line,
         group=group.values,
-        known=notification.id,
+        notification_id=notification.id,
     )
     return True
 
@@ -118,18 +115,13 @@ def _notify(context: StepContext, key: str, group: Group, summary: MatchSummary)
         condition = group.condition
         if condition and summary.condition_report is ConditionReport.FIRING:
             condition = replace(condition, mute_digest_id=muted.merged_into)
-        # no cooldown: it begins with what enters the outbox, and what comes after the mute is news
-        context.put_group(
-            key, replace(group, summary=None, open_id="", open_summary=None, condition=condition)
-        )
+        # A cooldown starts only when a notification enters the outbox.
+        group = replace(group, summary=None, open_id="", open_summary=None, condition=condition)
+        context.put_group(key, group)
         return
-    set_open_notification(
-        context,
-        key,
-        start_cooldown(group, context.now, rule),
-        admit(context, notification, summary),
-        summary,
-    )
+    group = start_cooldown(group, context.now, rule)
+    admitted = admit(context, notification, summary)
+    set_open_notification(context, key, group, admitted, summary)
 
 
 def new_group_notification(
@@ -142,19 +134,17 @@ def new_group_notification(
 def set_open_notification(
     context: StepContext, key: str, group: Group, notification: Notification, summary: MatchSummary
 ) -> None:
-    """Let later matches join a row that was admitted, if its trigger's are told together."""
-    alone = (
-        context.rule(group.trigger).notifies_each_match
-        and summary.event.alert_state is AlertState.NONE
-    )
-    if notification.status is Status.QUEUED and not alone:
+    """Let later matches join an admitted notification, unless each match has its own."""
+    is_plain = summary.event.alert_state is AlertState.NONE
+    is_alone = is_plain and context.rule(group.trigger).notifies_each_match
+    if notification.status is Status.QUEUED and not is_alone:
         context.put_group(key, replace(group, open_id=notification.id, open_summary=summary))
     else:
         context.put_group(key, replace(group, open_id="", open_summary=None))
 
 
 def _schedule_reminder(group: Group, rule: Rule, now: Now) -> Group:
-    """Set the time of the first reminder of a condition that is being told."""
+    """Set the time of the first reminder of a condition that is being reported."""
     condition = group.condition
     if condition is None or condition.remind_at < NEVER or not rule.repeat:
         return group

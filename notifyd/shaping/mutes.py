@@ -1,4 +1,4 @@
-"""Mutes: what falls into one is held back by trigger, and told in one digest when it ends."""
+"""Mutes: notifications of a muted trigger are held back, and counted in one digest when it ends."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from notifyd.shaping.step_context import StepContext
 from notifyd.shaping.trace import Action
 
 _PREFIX = "mute:"
-"""Marks what is held back for one trigger."""
+"""Begins the key of the digest of one muted trigger."""
 _EVERYTHING = ""
 
 
 def set_mute(context: StepContext, request: Muted) -> None:
-    """Mute a trigger, or everything, from now on for so long; for no time at all ends that."""
+    """Mute a trigger or everything from now on; a length of zero ends that mute."""
     wall = context.now.wall
     mutes = {name: until for name, until in context.global_state.mutes.items() if until > wall}
     if request.seconds > 0:
@@ -34,9 +34,9 @@ def set_mute(context: StepContext, request: Muted) -> None:
 
 
 def mute_end(rule: Rule, by_hand: Mapping[str, float], wall: float) -> float:
-    """Tell until when (wall-clock time) a trigger is muted; 0 if it is not.
+    """Return the wall-clock time at which a trigger's mute ends; 0 if it is not muted.
 
-    by_hand: until when triggers, or everything under no name, have been muted on demand.
+    by_hand: when mutes by request end, by trigger; the empty name stands for everything.
     """
     end = max(wall, by_hand.get(rule.trigger, 0.0), by_hand.get(_EVERYTHING, 0.0))
     later = end_of(rule.mute, end) if rule.mute else 0.0
@@ -50,18 +50,15 @@ def muted_until(context: StepContext, trigger: str) -> float:
 def hold_back(
     context: StepContext, notification: Notification, content: Content | None
 ) -> Notification | None:
-    """Count a notification as held back, if its trigger is muted; returns the row as merged."""
-    until = (
-        0.0
-        if notification.priority is Priority.URGENT
-        else muted_until(context, notification.trigger)
-    )
+    """Count a notification into the digest of its mute; None if it is not muted."""
+    if notification.priority is Priority.URGENT:
+        return None
+    until = muted_until(context, notification.trigger)
     if not until:
         return None
     key = _PREFIX + notification.trigger
-    merged = merge_into_digest(
-        context, notification, content, key, "mute", due=context.to_mono(until)
-    )
+    due = context.to_mono(until)
+    merged = merge_into_digest(context, notification, content, key, "mute", due=due)
     pending = context.digest(key)
     if pending and notification.priority.rank > pending.priority.rank:
         context.put_digest(key, replace(pending, priority=notification.priority))
@@ -70,70 +67,74 @@ def hold_back(
 
 
 def mute_digest(context: StepContext, trigger: str) -> PendingDigest | None:
+    """Return the digest of a muted trigger."""
     return context.digest(_PREFIX + trigger)
 
 
 def find_mute_digest(digests: Mapping[str, PendingDigest], trigger: str) -> PendingDigest | None:
-    """Find what a state holds back for a trigger until its mute ends."""
+    """Return the digest of a muted trigger among those of a state."""
     return digests.get(_PREFIX + trigger)
 
 
 def retract_match(context: StepContext, trigger: str, line: str) -> None:
-    """Uncount one match, which no longer needs to be told."""
+    """Take one match back from the digest of a muted trigger."""
     key = _PREFIX + trigger
     pending = context.digest(key)
     if pending is None:
         return
-    counts = {trigger: pending.digest.count - 1}
     lines = list(pending.digest.lines)
     if line in lines:
         lines.remove(line)
+    counts = {trigger: pending.digest.count - 1}
     digest = replace(pending.digest, counts=counts, lines=tuple(lines))
     context.put_digest(key, replace(pending, digest=digest) if digest.count else None)
 
 
 def update_mute_ends(context: StepContext) -> None:
-    """Find anew when each mute ends: its windows, the clock or somebody's wish have changed."""
+    """Recompute when each mute ends, after a change of rules, of mutes or of the clock."""
     for key, pending in _mute_digests(context):
         until = muted_until(context, key.removeprefix(_PREFIX))
-        context.put_digest(
-            key, replace(pending, due=context.to_mono(until) if until else context.now.mono)
-        )
+        due = context.to_mono(until) if until else context.now.mono
+        context.put_digest(key, replace(pending, due=due))
 
 
 def release_unmuted(context: StepContext) -> None:
-    """Tell in one digest what is no longer muted."""
-    ready: dict[str, PendingDigest] = {}
+    """Queue one digest of all that is no longer muted."""
+    ended: dict[str, PendingDigest] = {}
     for key, pending in _mute_digests(context):
         if pending.due > context.now.mono:
             continue
         if until := muted_until(context, key.removeprefix(_PREFIX)):
             context.put_digest(key, replace(pending, due=context.to_mono(until)))
         else:
-            ready[key] = pending
-    if not ready:
+            ended[key] = pending
+    if not ended:
         return
-    # Whoever sent a message that was held back was told that this notification holds it.
-    first = ready.get(_PREFIX + SOCKET) or next(iter(ready.values()))
-    counts: Counter[str] = Counter()
-    for key, pending in ready.items():
-        counts.update(pending.digest.counts)
+    for key in ended:
         context.put_digest(key, None)
-    digests = [pending.digest for pending in ready.values()]
-    whole = Digest(
-        "mute",
-        dict(counts),
-        min(digest.first for digest in digests),
-        max(digest.last for digest in digests),
-        tuple(line for digest in digests for line in digest.lines),
+    # Muted messages refer to the socket's digest by its id.
+    first = ended.get(_PREFIX + SOCKET) or next(iter(ended.values()))
+    priority = max((pending.priority for pending in ended.values()), key=lambda each: each.rank)
+    digest = _merge_digests([pending.digest for pending in ended.values()])
+    merged = PendingDigest(first.id, digest, context.now.mono, queued=False, priority=priority)
+    queue_digest(context, f"muted:{first.id}", merged)
+
+
+def _merge_digests(digests: list[Digest]) -> Digest:
+    counts: Counter[str] = Counter()
+    for digest in digests:
+        counts.update(digest.counts)
+    return Digest(
+        reason="mute",
+        counts=dict(counts),
+        first=min(digest.first for digest in digests),
+        last=max(digest.last for digest in digests),
+        lines=tuple(line for digest in digests for line in digest.lines),
     )
-    priority = max((pending.priority for pending in ready.values()), key=lambda each: each.rank)
-    told = PendingDigest(first.id, whole, context.now.mono, queued=False, priority=priority)
-    queue_digest(context, f"muted:{first.id}", told)
 
 
 def is_mute_digest(key: str) -> bool:
-    """Whether a digest is one that waits for a mute to end."""
+    """Whether the digest of this key waits for the end of a mute."""
     return key.startswith(_PREFIX)
 
 

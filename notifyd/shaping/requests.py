@@ -1,4 +1,4 @@
-"""What other programs ask of the outbox through the socket."""
+"""Requests of other programs: to submit, hold and cancel messages."""
 
 from dataclasses import replace
 
@@ -19,7 +19,10 @@ from notifyd.shaping.trace import Action
 
 
 def submit(context: StepContext, request: Submitted) -> Reply:
-    replaced = _find_by_key(context, request.key, request.peer.uid) if request.key else []
+    replaced = []
+    if request.key:
+        found = _find_by_key(context, request.key, request.peer.uid)
+        replaced = [each for each in found if not each.was_attempted]
     if not replaced and not _has_room(context, request.peer.uid):
         return Reply(None, "no_room")
     for notification in replaced:
@@ -32,24 +35,33 @@ def submit(context: StepContext, request: Submitted) -> Reply:
     )
     context.add_stats(SOCKET, matches=1)
     if request.delay > 0:
-        notification = replace(
-            notification,
-            status=Status.HELD,
-            not_before=context.now.mono + request.delay,
-            expires=notification.expires + request.delay,
-        )
-        context.put_notification(notification, request.message)
-        until = context.now.wall + request.delay
-        trace_notification(
-            context, Action.HELD, notification, request.message, until=until, known=notification.id
-        )
-        return Reply(notification)
+        return Reply(_hold(context, notification, request))
     muted = hold_back(context, notification, request.message)
     return Reply(muted or admit(context, notification, request.message))
 
 
+def _hold(context: StepContext, notification: Notification, request: Submitted) -> Notification:
+    """Keep a notification back for the delay that was asked for."""
+    notification = replace(
+        notification,
+        status=Status.HELD,
+        not_before=context.now.mono + request.delay,
+        expires=notification.expires + request.delay,
+    )
+    context.put_notification(notification, request.message)
+    trace_notification(
+        context,
+        Action.HELD,
+        notification,
+        request.message,
+        until=context.now.wall + request.delay,
+        notification_id=notification.id,
+    )
+    return notification
+
+
 def release_held(context: StepContext, notification: Notification) -> None:
-    """Let a held request in, its delay being over."""
+    """Queue a held notification whose delay is over."""
     if hold_back(context, notification, None):
         return
     if not charge_budget(context, notification):
@@ -57,53 +69,47 @@ def release_held(context: StepContext, notification: Notification) -> None:
         return
     context.put_notification(replace(notification, status=Status.QUEUED))
     context.add_stats(notification.trigger, sent=1)
-    trace_notification(context, Action.QUEUED, notification, None, known=notification.id)
+    trace_notification(context, Action.QUEUED, notification, None, notification_id=notification.id)
 
 
 def _has_room(context: StepContext, uid: int) -> bool:
-    """Whether one more may wait; of one user a tenth less than of all, so that others can send."""
+    """Whether one more may wait. One user gets at most nine tenths of the room."""
     capacity = context.rules.capacity
     share = capacity - capacity // 10
     if context.waiting_at_most() < share:
         return True
-    rows = list(context.notifications())
-    return len(rows) < capacity and sum(_owns(notification, uid) for notification in rows) < share
+    waiting = list(context.notifications())
+    return len(waiting) < capacity and sum(_is_owned(each, uid) for each in waiting) < share
 
 
 def cancel(context: StepContext, request: Cancelled) -> Reply:
+    uid = request.peer.uid
     if request.key:
-        found = _find_by_key(context, request.key, request.peer.uid, tried=True)
+        # One that was not attempted yet comes first: it can still be cancelled.
+        found = sorted(_find_by_key(context, request.key, uid), key=lambda each: each.was_attempted)
+        notification = found[0] if found else None
     else:
         notification = context.notification(request.id)
-        found = (
-            [notification]
-            if notification and (request.is_admin or _owns(notification, request.peer.uid))
-            else []
-        )
-    if not found:
+        if notification and not (request.is_admin or _is_owned(notification, uid)):
+            notification = None
+    if notification is None:
         return Reply(None, "not_found")
-    if found[0].was_attempted:
-        return Reply(found[0], "in_flight")
-    return Reply(_withdraw(context, found[0], Status.CANCELLED))
+    if notification.was_attempted:
+        return Reply(notification, "in_flight")
+    return Reply(_withdraw(context, notification, Status.CANCELLED))
 
 
-def _owns(notification: Notification, uid: int) -> bool:
+def _is_owned(notification: Notification, uid: int) -> bool:
     return notification.peer is not None and notification.peer.uid == uid
 
 
-def _find_by_key(
-    context: StepContext, key: str, uid: int, *, tried: bool = False
-) -> list[Notification]:
-    """Find the user's notifications of this key, those first that may still be replaced."""
-    rows = [
+def _find_by_key(context: StepContext, key: str, uid: int) -> list[Notification]:
+    """List the user's waiting notifications of this key."""
+    return [
         notification
         for notification in context.notifications()
-        if notification.key == key and _owns(notification, uid)
+        if notification.key == key and _is_owned(notification, uid)
     ]
-    return sorted(
-        (notification for notification in rows if tried or not notification.was_attempted),
-        key=lambda notification: notification.was_attempted,
-    )
 
 
 def _withdraw(context: StepContext, notification: Notification, status: Status) -> Notification:

@@ -1,4 +1,4 @@
-"""What the configuration says of shaping and sending, as the fold receives it."""
+"""The rules of shaping and sending: the configuration as the fold receives it."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from notifyd.model.time_windows import TimeWindow
 class Rule:
     """The shaping of one trigger. Durations are seconds.
 
-    identity: changes with anything that makes earlier groups meaningless (type, group_by).
-    lasting: whether it tells of conditions that last; repeat: when to remind of one, the last step
-    goes on; resolve: whether its end is told.
+    identity: changes with whatever makes earlier groups meaningless (type, group_by).
+    has_conditions: whether its events begin and end conditions; repeat: pauses before reminders
+    of one, the last one repeats; resolve: whether the end of a condition is reported.
     """
 
     trigger: str
@@ -34,6 +34,7 @@ class Rule:
 
     @property
     def notifies_each_match(self) -> bool:
+        """Whether no match ever joins the notification of another."""
         return not self.debounce and not self.cooldown
 
 
@@ -45,13 +46,20 @@ class Limit:
     per: float
 
     def within(self, times: tuple[float, ...], now: float) -> tuple[float, ...]:
-        """Keep the times, in order, that lie in the window that ends now."""
-        # `at + per`, as deadlines are computed: the other way round may differ by a rounding
+        """Return those of the sorted times that lie in the window that ends now."""
+        # Deadlines are computed as `at + per` too: `now - per` may round differently.
         return times[bisect_right(times, now, key=lambda at: at + self.per) :]
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
+    """All rules. expire, probe and history are seconds.
+
+    digest: whether digests may replace notifications because of the budget or a storm.
+    capacity: how many notifications may wait. Beyond it matches are only counted, and requests
+    are refused.
+    """
+
     triggers: Mapping[str, Rule] = field(default_factory=dict)
     rate: Limit = Limit(30, 60.0)
     budget: Limit = Limit(20, 3600.0)
@@ -60,9 +68,8 @@ class Rules:
     history: float = 604800.0
     digest: bool = True
     capacity: int = 10_000
-    """How many notifications may wait; beyond it matches are only counted, requests refused."""
 
     @property
     def storm_limit(self) -> float:
-        """How many may wait before those never tried are merged: two minutes of the rate."""
+        """How many may wait before unattempted ones are merged: two minutes of the rate."""
         return max(2.0, 120.0 * self.rate.max / self.rate.per)

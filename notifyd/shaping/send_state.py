@@ -1,8 +1,8 @@
-"""The gate before the API: the rate over any window, pauses, the token's state, what is in flight.
+"""When the next request may leave: the rate, pauses, the token's state, the one in flight.
 
-The window is kept exactly, and over restarts: a slot is taken from before a request leaves until
-`per` seconds after its outcome is known, so however long a request travels, the API never sees
-more than `max` in any window of `per`.
+The rate holds exactly, also across restarts: a request takes a slot from before it leaves until
+`per` seconds after its outcome is known. However long it travels, the API never sees more than
+`max` requests in any window of `per`.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from notifyd.shaping.rules import Limit
 
 
 class SendStatus(StrEnum):
-    """How sending is, for status and health."""
+    """Whether notifications are being sent, and what keeps them from it."""
 
     OK = "ok"
     WAITING = "waiting"
@@ -25,14 +25,16 @@ class SendStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SendState:
-    """resume: nothing leaves before this monotonic time. streak: failures in a row.
+    """The state of sending. Times are seconds on the monotonic line.
 
-    hold: nor before this one, which the API itself asked for: nothing cuts it short.
-    error: why it is not ok, as a sentence; cause: the same as one word.
-    nobody: why the last notification that the API took reached no device; empty if it did.
-    slots: when the last requests' outcomes were known, the latest last. refused_since: 0 if the
-    token is not refused, monotonic as all these times are.
-    forbidden: the notification that got the last 403, while nothing else has been answered since.
+    error: why the status is not ok, as a sentence; cause: the same as one word.
+    no_device_reason: why the last accepted notification reached no device; empty if it did.
+    backoff_until: no request leaves before; a new token or a retry ends it.
+    retry_after_until: nor before this, which the API asked for and nothing cuts short.
+    slots: when the outcomes of the last requests were known, the latest last.
+    refused_since: since when the token is refused; 0 if it is not.
+    last_forbidden: the notification with the last 403, if no other has been answered since.
+    in_flight: the id of the notification that is being sent.
     """
 
     status: SendStatus = SendStatus.OK
@@ -49,26 +51,26 @@ class SendState:
     worker_free: bool = False
 
     def next_send_at(self, rate: Limit) -> float:
-        """When the next request may leave; infinite while one is in flight or nobody could."""
+        """Return when the next request may leave; infinite while no worker is free."""
         if self.in_flight or not self.worker_free:
             return inf
-        taken = len(self.slots) - rate.max
-        room = self.slots[taken] + rate.per if taken >= 0 else 0.0
-        return max(self.paused_until, room)
+        excess = len(self.slots) - rate.max
+        slot_free_at = self.slots[excess] + rate.per if excess >= 0 else 0.0
+        return max(self.paused_until, slot_free_at)
 
     @property
     def paused_until(self) -> float:
         return max(self.backoff_until, self.retry_after_until)
 
     def with_slot(self, now: Now, rate: Limit) -> tuple[float, ...]:
-        """Take a slot; those that no window can hold any more are forgotten."""
+        """Return the slots with one taken now, and without those that no longer count."""
         return (*rate.within(self.slots, now.mono), now.mono)
 
 
 def max_attempted(consecutive_failures: int) -> int:
-    """How many notifications may have been tried while nothing gets through.
+    """Return how many notifications may have been attempted while none gets through.
 
-    An outage must not use up rows that could still be merged, and one poisonous notification must
-    not hold up the rest: so ever more rows get a try, but only with the logarithm of the failures.
+    During an outage most must stay mergeable, yet one notification that always fails must not
+    block the others: the number grows with the logarithm of the failures.
     """
     return max(1, (consecutive_failures + 1).bit_length() - 1)

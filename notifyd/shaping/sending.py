@@ -1,4 +1,4 @@
-"""What is sent next, and what an attempt's outcome means for its row and for sending as a whole."""
+"""Sending: which notification is next, and what the outcome of an attempt means."""
 
 from dataclasses import replace
 
@@ -15,14 +15,16 @@ _ENDED = {
     OutcomeKind.FAILED: Status.FAILED,
 }
 LONGEST_PAUSE = 3600.0
-"""Seconds: whatever became of the clocks, a start waits no longer for what an API once asked."""
+"""Seconds after a start by which every pause ends, whatever happened to the clocks meanwhile."""
 
-_PATIENCE = 3
-"""After so many failures of its own a notification lets those go first that were never tried."""
+_FAILURES_BEFORE_YIELDING = 3
+"""Failures of its own after which a notification lets unattempted ones go first."""
+
+_INTERRUPTED = "interrupted; it may have been delivered"
 
 
 def dispatch(context: StepContext) -> None:
-    """Give the free worker its next order: from this commit on, its row counts as tried."""
+    """Give the free worker its next attempt. From this commit on, the notification is attempted."""
     send_state = context.send_state
     if send_state.next_send_at(context.rules.rate) > context.now.mono:
         return
@@ -46,33 +48,29 @@ def dispatch(context: StepContext) -> None:
 def choose_next(
     queued: list[Notification], consecutive_failures: int, now: Now
 ) -> Notification | None:
-    """Pick urgent and high first, then the oldest; see `spread` for a streak of failures."""
-    ready = [notification for notification in queued if notification.not_before <= now.mono]
-    tried = [notification for notification in ready if notification.was_attempted]
-    if consecutive_failures and len(tried) >= max_attempted(consecutive_failures):
-        return min(
-            tried,
-            key=lambda notification: (
-                notification.not_before,
-                notification.created,
-                notification.id,
-            ),
-        )
+    """Pick urgent and high before others, then the oldest; during failures see `max_attempted`."""
+    ready = [each for each in queued if each.not_before <= now.mono]
+    attempted = [each for each in ready if each.was_attempted]
+    if consecutive_failures and len(attempted) >= max_attempted(consecutive_failures):
+        return min(attempted, key=lambda each: (each.not_before, each.created, each.id))
     return min(ready, key=_send_order, default=None)
 
 
 def _send_order(notification: Notification) -> tuple[bool, int, float, str]:
     rank = max(notification.priority.rank, Priority.DEFAULT.rank)
-    return notification.failures >= _PATIENCE, -rank, notification.created, notification.id
+    return (
+        notification.failures >= _FAILURES_BEFORE_YIELDING,
+        -rank,
+        notification.created,
+        notification.id,
+    )
 
 
 def settle(context: StepContext, outcome: Outcome) -> None:
-    """Write an outcome down. One that nobody waits for (told twice) changes no row."""
+    """Apply the outcome of an attempt. A repeated one changes no notification."""
     now, send_state = context.now, context.send_state
     send_state = replace(send_state, slots=send_state.with_slot(now, context.rules.rate))
-    if (
-        outcome.id == send_state.in_flight
-    ):  # else a worker tells it that has been replaced meanwhile
+    if outcome.id == send_state.in_flight:  # else it comes from an earlier worker
         send_state = replace(send_state, in_flight="", worker_free=True)
     context.send_state = send_state
     notification = context.notification(outcome.id)
@@ -116,8 +114,10 @@ def _no_device_reason(send_state: SendState, outcome: Outcome) -> str:
 def _postpone(context: StepContext, notification: Notification, outcome: Outcome) -> None:
     now, send_state = context.now, context.send_state
     failures = notification.failures + 1
-    release = now.mono + outcome.own_pause if failures >= _PATIENCE else notification.not_before
-    context.put_notification(replace(notification, failures=failures, not_before=release))
+    not_before = notification.not_before
+    if failures >= _FAILURES_BEFORE_YIELDING:
+        not_before = now.mono + outcome.own_pause
+    context.put_notification(replace(notification, failures=failures, not_before=not_before))
     context.send_state = replace(
         send_state,
         consecutive_failures=send_state.consecutive_failures + 1,
@@ -127,18 +127,18 @@ def _postpone(context: StepContext, notification: Notification, outcome: Outcome
     if outcome.kind is OutcomeKind.ENDPOINT:
         _accept_token(context)
         _set_status(context, SendStatus.ENDPOINT, outcome)
-    elif send_state.status is not SendStatus.REFUSED:  # of a refused token this says nothing
+    elif send_state.status is not SendStatus.REFUSED:  # the token may still be refused
         _set_status(context, SendStatus.WAITING, outcome)
 
 
-def _set_status(context: StepContext, sending: SendStatus, outcome: Outcome) -> None:
+def _set_status(context: StepContext, status: SendStatus, outcome: Outcome) -> None:
     context.send_state = replace(
-        context.send_state, status=sending, error=outcome.reason, cause=outcome.cause
+        context.send_state, status=status, error=outcome.reason, cause=outcome.cause
     )
 
 
 def _settle_forbidden(context: StepContext, notification: Notification, outcome: Outcome) -> None:
-    """One 403 is that notification's own fault; a second one on another is the token's."""
+    """Fail the notification, unless another had a 403 just before: then the token is refused."""
     earlier = context.send_state.last_forbidden
     if earlier is None or earlier.id == notification.id:
         failed = replace(notification, status=Status.FAILED)
@@ -163,7 +163,7 @@ def _refuse_token(context: StepContext, outcome: Outcome) -> None:
 
 
 def _accept_token(context: StepContext) -> None:
-    """Give each row the time back for which it sat out a refused token: nothing expires by it."""
+    """Add the time for which the token was refused to each expiry."""
     since = context.send_state.refused_since
     if not since:
         return
@@ -174,7 +174,7 @@ def _accept_token(context: StepContext) -> None:
 
 
 def resume_sending(context: StepContext) -> None:
-    """Try again at once: somebody may have mended it. What the API itself asked for is kept."""
+    """End the backoff. A pause that the API asked for is kept."""
     context.send_state = replace(
         context.send_state,
         backoff_until=min(context.send_state.backoff_until, context.now.mono),
@@ -183,17 +183,12 @@ def resume_sending(context: StepContext) -> None:
 
 
 def recover(context: StepContext) -> None:
-    """Start with a new worker: what was under way may have arrived, so it keeps its id and slot."""
+    """Start with a new worker. An interrupted attempt may have arrived: it takes a slot."""
     send_state, now = context.send_state, context.now
     for notification in list(context.notifications()):
         if notification.status is Status.ATTEMPTING:
-            context.put_notification(
-                replace(
-                    notification,
-                    status=Status.QUEUED,
-                    last_error="it was interrupted, and may have arrived",
-                )
-            )
+            queued = replace(notification, status=Status.QUEUED, last_error=_INTERRUPTED)
+            context.put_notification(queued)
             send_state = replace(send_state, slots=send_state.with_slot(now, context.rules.rate))
     longest = 0.0 if send_state.status is SendStatus.REFUSED else LONGEST_PAUSE
     context.send_state = replace(

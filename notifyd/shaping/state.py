@@ -1,4 +1,4 @@
-"""What the fold remembers between steps, and what one step decides."""
+"""The state of the fold, and the decision of one step."""
 
 import heapq
 from collections import Counter
@@ -14,16 +14,15 @@ from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.send_state import SendState
 from notifyd.shaping.trace import TraceEntry
 
-_STEP = 2.0
-"""Seconds by which the clocks must part at once to make wall-clock deadlines due anew."""
+_CLOCK_JUMP = 2.0
+"""Seconds by which the wall clock must jump for wall-clock deadlines to be computed again."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingDigest:
-    """A digest that more may be counted into: `placed` once its row waits in the outbox, untried.
+    """A digest that more may be counted into. due: when it enters the outbox, monotonic.
 
-    due: when a digest that is not placed yet may enter the outbox, monotonic.
-    priority: with which it is sent.
+    queued: whether it is in the outbox, without an attempt so far.
     """
 
     id: str
@@ -35,9 +34,10 @@ class PendingDigest:
 
 @dataclass(frozen=True, slots=True)
 class TriggerStats:
-    """One trigger's books. reason: why its last match made no notification, empty if it did.
+    """What status shows of one trigger.
 
-    quiet: matches that nobody needs to be told of: a condition came and went inside a mute.
+    reason: why its last match made no notification; empty if it made one. ended_while_muted:
+    matches of conditions that came and went inside a mute, which no notification counts.
     """
 
     matches: int = 0
@@ -49,9 +49,11 @@ class TriggerStats:
 
 @dataclass(frozen=True, slots=True)
 class GlobalState:
-    """What has no group: the gate, when the budget was spent, and the ids given out so far.
+    """The state that belongs to no group.
 
-    mutes: what was muted on demand, until when by the wall clock; under no name: everything.
+    budget_spent: monotonic times at which the budget was charged. seed, serial: of the ids given
+    out so far. mutes: wall-clock times at which mutes by request end, by trigger; the empty name
+    stands for everything.
     """
 
     send_state: SendState = field(default_factory=SendState)
@@ -63,7 +65,7 @@ class GlobalState:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to somebody's wish; `refusal` names why it is not granted."""
+    """The answer to a request. refusal: the code of the reason, empty if it was granted."""
 
     notification: Notification | None
     refusal: str = ""
@@ -71,12 +73,12 @@ class Reply:
 
 @dataclass(slots=True)
 class Decision:
-    """What one step wants: to be written in one commit, and only then adopted.
+    """The changes of one step: written in one commit, and adopted only after that.
 
-    rows are those that changed; contents what their text is to be made of, where that changed.
-    replies: by the index of the event they answer. forget: history before this wall time may go.
-    revived: rows that were over, as they must still be on disk. strays: pieces on disk that nobody
-    could read, to be deleted.
+    None deletes a group, a digest or an incident. orphaned_keys: stored entries to delete.
+    contents: what the text of a notification is rendered from, if that is new. replies: by the
+    index of their event. retried: ended notifications that are queued again, as they must still
+    be stored. forget_before: the wall-clock time before which history may be deleted.
     """
 
     global_state: GlobalState
@@ -98,10 +100,12 @@ class Decision:
 
 @dataclass(slots=True)
 class State:
-    """Changed by `adopt` alone, and only once a decision is on disk.
+    """All that the fold knows. Only `adopt` changes it, once a decision is on disk.
 
-    rows: those that still wait. incidents: what befell the store lately. strays: the names of
-    pieces on disk that could not be read. timers: (monotonic time, what), some of them out of date.
+    notifications: the waiting ones. orphaned_keys: stored entries that could not be read.
+    group_counts: groups by trigger. timers: a heap of (monotonic time, key); some are out of date.
+    last_step_at: monotonic time of the last decision. clock_offset: by how much the wall clock was
+    ahead of the monotonic line then; None before the first.
     """
 
     global_state: GlobalState = field(default_factory=GlobalState)
@@ -117,22 +121,17 @@ class State:
     timers: list[tuple[float, str]] = field(default_factory=list)
     prune_at: float = 0.0
     last_step_at: float = 0.0
-    """When the last decision was made, monotonic: what opened since was seen by nobody yet."""
     clock_offset: float | None = None
-    """By how much the wall clock was ahead of the monotonic one then; None before the first."""
 
     def rule(self, trigger: str) -> Rule:
         return self.rules.triggers.get(trigger) or Rule(trigger)
 
     def adopt(self, decision: Decision, now: Now) -> None:
-        """Make a committed decision the state. now: the one the decision was made with."""
-        retime = decision.rules is not self.rules or decision.prune_at != self.prune_at
-        retime = retime or self.has_clock_jumped(now)
-        self.global_state, self.rules, self.prune_at = (
-            decision.global_state,
-            decision.rules,
-            decision.prune_at,
-        )
+        """Apply a committed decision. now: as it was for the step."""
+        is_stale = decision.rules is not self.rules or decision.prune_at != self.prune_at
+        is_stale = is_stale or self.has_clock_jumped(now)
+        self.global_state = decision.global_state
+        self.rules, self.prune_at = decision.rules, decision.prune_at
         self.last_step_at, self.clock_offset = now.mono, now.wall - now.mono
         while self.timers and self.timers[0][0] <= now.mono:
             heapq.heappop(self.timers)
@@ -151,36 +150,33 @@ class State:
             self.orphaned_keys = ()
         for notification in decision.notifications.values():
             self.put_notification(notification, now)
-        if retime or len(self.timers) > 64 + 4 * (len(self.groups) + len(self.notifications)):
-            self._retime(now)
+        if is_stale or len(self.timers) > 64 + 4 * (len(self.groups) + len(self.notifications)):
+            self._rebuild_timers(now)
 
     def is_due(self, now: Now) -> bool:
+        """Whether a step is due without any event."""
         timer = bool(self.timers) and self.timers[0][0] <= now.mono
         return timer or self.prune_at <= now.mono or self.has_clock_jumped(now)
 
     def has_clock_jumped(self, now: Now) -> bool:
-        """Tell whether the wall clock was set, or ran on through a suspend, since the last step."""
+        """Whether the wall clock was set, or went on through a suspend, since the last step."""
         return (
-            self.clock_offset is not None and abs(now.wall - now.mono - self.clock_offset) > _STEP
+            self.clock_offset is not None
+            and abs(now.wall - now.mono - self.clock_offset) > _CLOCK_JUMP
         )
 
     def deadline(self) -> float:
-        """Tell the monotonic time at which the next step is due; infinite if nothing waits."""
+        """Return the monotonic time of the next step that is due; infinite if none is."""
         first = min(self.prune_at, self.timers[0][0] if self.timers else inf)
-        opens = self.global_state.send_state.next_send_at(self.rules.rate)
-        if opens == inf or not any(self._queued()):
+        send_at = self.global_state.send_state.next_send_at(self.rules.rate)
+        if send_at == inf or not any(self._queued()):
             return first
-        if opens <= self.last_step_at:
-            # it was open at the last step: what is left stands back for a while
-            opens = min((notification.not_before for notification in self._queued()), default=inf)
-        return min(first, opens)
+        if send_at <= self.last_step_at:  # the last step could send, and found none ready
+            send_at = min((each.not_before for each in self._queued()), default=inf)
+        return min(first, send_at)
 
     def _queued(self) -> Iterable[Notification]:
-        return (
-            notification
-            for notification in self.notifications.values()
-            if notification.status is Status.QUEUED
-        )
+        return (each for each in self.notifications.values() if each.status is Status.QUEUED)
 
     def put_group(self, key: str, group: Group | None) -> None:
         before = self.groups.get(key)
@@ -222,7 +218,7 @@ class State:
         if at < inf:
             heapq.heappush(self.timers, (at, key))
 
-    def _retime(self, now: Now) -> None:
+    def _rebuild_timers(self, now: Now) -> None:
         self.timers.clear()
         for key, group in self.groups.items():
             self._arm(deadline(group, self.rule(group.trigger)), key)

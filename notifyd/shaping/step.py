@@ -1,15 +1,21 @@
-"""step(state, events, now): the one function that decides. The driver commits what it returns."""
+"""step(state, events, now): the one function that decides. The engine commits what it returns."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
 from notifyd.model.events import AlertState, Event, Match, Now
-from notifyd.model.notifications import Status
+from notifyd.model.notifications import Message, Priority, Status
 from notifyd.shaping import conditions, matches, mutes
-from notifyd.shaping.admission import add_to_digest, expire, merge_storm, queue_due_digest
+from notifyd.shaping.admission import (
+    add_to_digest,
+    admit,
+    expire,
+    merge_storm,
+    new_notification,
+    queue_due_digest,
+)
 from notifyd.shaping.group import Group, is_due, is_idle, window_ends_at
-from notifyd.shaping.incidents import prune_incidents, report_incidents
 from notifyd.shaping.inputs import (
     Cancelled,
     Configured,
@@ -32,14 +38,15 @@ from notifyd.shaping.step_context import StepContext
 from notifyd.shaping.trace import Action
 
 PRUNE_EVERY = 3600.0
-"""Seconds between two looks at old history and at timers that a clock step has moved."""
+"""Seconds between prunings of old history; all timers are rebuilt then too."""
+_OWN_TRIGGER = "notifyd"
+"""The trigger of notifications about notifyd itself."""
 
 
 def step(state: State, events: Sequence[Input], now: Now) -> Decision:
-    """Fold events into the state; the state is left as it is.
+    """Fold events into the state, which stays as it is, and return the changes.
 
-    New rules come first, then what is due by `now`, then the events in their order. The next
-    deadline is the state's own, once it has adopted the decision.
+    New rules come first, then whatever is due by `now`, then the events in their order.
     """
     context = StepContext(state, now)
     _prepare(context, events)
@@ -55,14 +62,117 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
         if reply := _apply(context, event):
             context.decision.replies[index] = reply
     batch.flush()
-    report_incidents(context)
+    _report_incidents(context)
     merge_storm(context)
     dispatch(context)
     return context.decision
 
 
+def _prepare(context: StepContext, events: Sequence[Input]) -> None:
+    """Apply new rules and incidents before all else: nothing is reported by outdated rules."""
+    for event in events:
+        if isinstance(event, Configured):
+            _configure(context, event.rules)
+            context.drop_orphaned_keys()
+        elif isinstance(event, IncidentOccurred):
+            context.put_incident(event.incident)
+
+
+def _configure(context: StepContext, rules: Rules) -> None:
+    """Apply new rules. Pending matches of removed and changed triggers go into a digest."""
+    context.decision.rules = rules
+    for key, group in context.groups():
+        rule = rules.triggers.get(group.trigger)
+        if rule is None or rule.identity != group.identity:
+            _close_out(context, group)
+            context.put_group(key, None)
+    conditions.apply_rules(context)
+    mutes.update_mute_ends(context)
+
+
+def _close_out(context: StepContext, group: Group) -> None:
+    if group.window:
+        below = len(group.window)
+        context.add_stats(group.trigger, below=below, reason="the trigger was changed")
+    if group.summary is not None:
+        counts = {group.trigger: group.summary.count}
+        lines = group.summary.lines
+        add_to_digest(context, "removed", "removed", counts, lines, due=context.now.mono)
+
+
+def _run_timers(context: StepContext) -> None:
+    """Do what is due: prune, release, queue, report, expire."""
+    now = context.now
+    if context.decision.prune_at <= now.mono:
+        _prune(context)
+    mutes.release_unmuted(context)
+    for key, pending in context.digests():
+        if not mutes.is_mute_digest(key):
+            queue_due_digest(context, key, pending)
+    for key, group in context.groups():
+        _run_group_timers(context, key, group)
+    may_expire = context.send_state.status is not SendStatus.REFUSED
+    for notification in list(context.notifications()):
+        status = notification.status
+        if status is Status.HELD and notification.not_before <= now.mono:
+            release_held(context, notification)
+        elif status is Status.QUEUED and notification.expires <= now.wall and may_expire:
+            expire(context, notification)
+
+
+def _prune(context: StepContext) -> None:
+    """Forget what is older than the history is kept."""
+    before = context.now.wall - context.rules.history
+    context.decision.prune_at = context.now.mono + PRUNE_EVERY
+    context.decision.forget_before = before
+    for incident in context.incidents():
+        if incident.reported and incident.wall < before:
+            context.forget_incident(incident)
+    forbidden = context.send_state.last_forbidden
+    if forbidden and forbidden.created < before:
+        context.send_state = replace(context.send_state, last_forbidden=None)
+
+
+def _run_group_timers(context: StepContext, key: str, group: Group) -> None:
+    now, rule = context.now, context.rule(group.trigger)
+    if is_due(group, now):
+        matches.emit(context, key, group)
+    elif window_ends_at(group, rule) <= now.mono:
+        below = len(group.window)
+        context.add_stats(group.trigger, below=below, reason="below the threshold")
+        context.trace(group.trigger, Action.LAPSED, below, group=group.values)
+        context.put_group(key, replace(group, window=(), window_events=()))
+    if remaining := context.group(key):
+        conditions.remind(context, key, remaining)
+    if (remaining := context.group(key)) and is_idle(remaining, now, rule):
+        context.put_group(key, None)
+
+
+class _MatchBatch:
+    """Successive matches, gathered by group; all of them have the time of the step."""
+
+    def __init__(self, context: StepContext) -> None:
+        self._context = context
+        self._events: dict[tuple[str, tuple[str, ...]], list[Event]] = {}
+
+    def add(self, match: Match) -> bool:
+        """Gather a match; False if its result may depend on the order between groups."""
+        event = match.event
+        rule = self._context.rule(event.trigger)
+        if event.alert_state is not AlertState.NONE or rule.notifies_each_match:
+            return False
+        self._events.setdefault((event.trigger, match.group), []).append(event)
+        return True
+
+    def flush(self) -> None:
+        """Count what was gathered, group by group in the order of their first matches."""
+        for (trigger, values), events in self._events.items():
+            matches.count_matches(self._context, trigger, values, events)
+        self._events.clear()
+
+
 def _apply(context: StepContext, event: Input) -> Reply | None:
-    """Take in one event; returns its answer, if somebody waits for one."""
+    """Apply one event; returns the answer if it is a request that gets one."""
     match event:
         case Match():
             _count_match(context, event)
@@ -81,35 +191,10 @@ def _apply(context: StepContext, event: Input) -> Reply | None:
         case SendingAllowed():
             resume_sending(context)
         case Configured() | IncidentOccurred():
-            pass  # `_prepare` took them in
+            pass  # applied by `_prepare`
         case _:
             assert_never(event)
     return None
-
-
-class _MatchBatch:
-    """Matches that came one after the other, gathered by group: the time is the same for all."""
-
-    def __init__(self, context: StepContext) -> None:
-        self._draft = context
-        self._events: dict[tuple[str, tuple[str, ...]], list[Event]] = {}
-
-    def add(self, match: Match) -> bool:
-        """Gather a match, unless what it makes could depend on the order between groups."""
-        event = match.event
-        if (
-            event.alert_state is not AlertState.NONE
-            or self._draft.rule(event.trigger).notifies_each_match
-        ):
-            return False
-        self._events.setdefault((event.trigger, match.group), []).append(event)
-        return True
-
-    def flush(self) -> None:
-        """Count what was gathered, the group that came first before the others."""
-        for (trigger, values), events in self._events.items():
-            matches.count_matches(self._draft, trigger, values, events)
-        self._events.clear()
 
 
 def _count_match(context: StepContext, match: Match) -> None:
@@ -117,86 +202,16 @@ def _count_match(context: StepContext, match: Match) -> None:
     if event.alert_state is AlertState.NONE:
         matches.count_matches(context, event.trigger, match.group, [event])
     else:
-        conditions.update_condition(
-            context, *matches.find_group(context, event.trigger, match.group), match
-        )
+        key, group = matches.find_group(context, event.trigger, match.group)
+        conditions.update_condition(context, key, group, match)
 
 
-def _run_timers(context: StepContext) -> None:
-    """Do what time alone brings: tell, place, release, expire, forget."""
-    now = context.now
-    if context.decision.prune_at <= now.mono:
-        context.decision.prune_at = now.mono + PRUNE_EVERY
-        context.decision.forget_before = now.wall - context.rules.history
-        prune_incidents(context, context.decision.forget_before)
-        forbidden = context.send_state.last_forbidden
-        if forbidden and forbidden.created < context.decision.forget_before:
-            context.send_state = replace(
-                context.send_state, last_forbidden=None
-            )  # its row is no longer there
-    mutes.release_unmuted(context)
-    for key, pending in context.digests():
-        if not mutes.is_mute_digest(key):
-            queue_due_digest(context, key, pending)
-    for key, group in context.groups():
-        _run_group_timers(context, key, group)
-    refused = context.send_state.status is SendStatus.REFUSED
-    for notification in list(context.notifications()):
-        if notification.status is Status.HELD and notification.not_before <= now.mono:
-            release_held(context, notification)
-        elif (
-            notification.status is Status.QUEUED
-            and notification.expires <= now.wall
-            and not refused
-        ):
-            expire(context, notification)
-
-
-def _run_group_timers(context: StepContext, key: str, group: Group) -> None:
-    now, rule = context.now, context.rule(group.trigger)
-    if is_due(group, now):
-        matches.emit(context, key, group)
-    elif window_ends_at(group, rule) <= now.mono:
-        below = len(group.window)
-        context.add_stats(group.trigger, below=below, reason="below the threshold")
-        context.trace(group.trigger, Action.LAPSED, below, group=group.values)
-        context.put_group(key, replace(group, window=(), window_events=()))
-    if left := context.group(key):
-        conditions.remind(context, key, left)
-    if (left := context.group(key)) and is_idle(left, now, rule):
-        context.put_group(key, None)
-
-
-def _prepare(context: StepContext, events: Sequence[Input]) -> None:
-    """Take in what comes before all else: nothing may be told by rules that are gone."""
-    for event in events:
-        if isinstance(event, Configured):
-            _configure(context, event.rules)
-            context.drop_orphaned_keys()
-        elif isinstance(event, IncidentOccurred):
-            context.put_incident(event.incident)
-
-
-def _configure(context: StepContext, rules: Rules) -> None:
-    """Take new rules; what was pending under a trigger that is gone or changed is told."""
-    context.decision.rules = rules
-    for key, group in context.groups():
-        rule = rules.triggers.get(group.trigger)
-        if rule is not None and rule.identity == group.identity:
+def _report_incidents(context: StepContext) -> None:
+    """Report incidents that no notification has reported so far, in this run or an earlier one."""
+    for incident in context.incidents():
+        if incident.reported:
             continue
-        if group.window:
-            context.add_stats(
-                group.trigger, below=len(group.window), reason="the trigger was changed"
-            )
-        if group.summary is not None:
-            add_to_digest(
-                context,
-                "removed",
-                "removed",
-                {group.trigger: group.summary.count},
-                group.summary.lines,
-                due=context.now.mono,
-            )
-        context.put_group(key, None)
-    conditions.apply_rules(context)
-    mutes.update_mute_ends(context)
+        notification = new_notification(context, _OWN_TRIGGER, Priority.HIGH, 1)
+        notification = replace(notification, title=incident.title)
+        admit(context, notification, Message(incident.title, incident.message))
+        context.put_incident(replace(incident, reported=True))

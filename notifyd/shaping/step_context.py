@@ -1,5 +1,7 @@
-"""A decision in the making: the state seen through the changes of the step that is under way."""
+"""The unit of work of one step: the state as seen through the changes made so far."""
 
+import hashlib
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,15 +9,27 @@ from dataclasses import replace
 from notifyd.model.events import Now
 from notifyd.model.notifications import Content, Incident, Notification, Status
 from notifyd.shaping.group import Group
-from notifyd.shaping.ids import uuid7
 from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.send_state import SendState
 from notifyd.shaping.state import Decision, GlobalState, PendingDigest, State, TriggerStats
 from notifyd.shaping.trace import LINE_CLIP, Action, TraceEntry, append_entry
 
 
+def uuid7(wall: float, seed: str, serial: int) -> str:
+    """Return a UUIDv7 without a random source: the fold stays a function of its arguments.
+
+    The 74 free bits are a hash of the serial number, keyed with the store's seed.
+    Source: RFC 9562, section 5.7.
+    """
+    digest = hashlib.blake2b(serial.to_bytes(8, "big"), key=seed.encode()[:64], digest_size=10)
+    free = int.from_bytes(digest.digest(), "big") >> 6
+    milliseconds = max(0, int(wall * 1000)) & ((1 << 48) - 1)
+    value = milliseconds << 80 | 7 << 76 | (free >> 62) << 64 | 2 << 62 | free & ((1 << 62) - 1)
+    return str(uuid.UUID(int=value))
+
+
 class StepContext:
-    """Reads fall through to the state, writes stay here: the state itself is never touched."""
+    """Reads fall through to the state; writes go to the decision and leave the state alone."""
 
     def __init__(self, state: State, now: Now) -> None:
         self.now = now
@@ -32,8 +46,8 @@ class StepContext:
         return self.decision.global_state
 
     @global_state.setter
-    def global_state(self, books: GlobalState) -> None:
-        self.decision.global_state = books
+    def global_state(self, global_state: GlobalState) -> None:
+        self.decision.global_state = global_state
 
     @property
     def send_state(self) -> SendState:
@@ -80,23 +94,23 @@ class StepContext:
         merged = self._state.digests | self.decision.digests
         return [(key, pending) for key, pending in merged.items() if pending is not None]
 
-    # rows
+    # notifications
 
     def notification(self, notification_id: str) -> Notification | None:
-        """Find a row that still waits."""
+        """Return a waiting notification."""
         notification = self.decision.notifications.get(
             notification_id
         ) or self._state.notifications.get(notification_id)
         return notification if notification and notification.status.is_waiting else None
 
     def put_notification(self, notification: Notification, content: Content | None = None) -> None:
-        """Write a row; content, where its text must be made (anew)."""
+        """Write a notification. content: what its text is rendered from, if that is new."""
         self.decision.notifications[notification.id] = notification
         if content is not None:
             self.decision.contents[notification.id] = content
 
     def notifications(self) -> Iterator[Notification]:
-        """All that still wait."""
+        """Iterate over all waiting notifications."""
         changed = self.decision.notifications
         for notification in self._state.notifications.values():
             if notification.id not in changed:
@@ -106,15 +120,18 @@ class StepContext:
                 yield notification
 
     def waiting_at_most(self) -> int:
-        """Count the rows that wait, at most: those that ended in this very step count still."""
+        """Return an upper bound of the number of waiting notifications, at no cost.
+
+        It still counts those that ended in this step, and counts changed ones twice.
+        """
         return len(self._state.notifications) + len(self.decision.notifications)
 
     def queued(self) -> list[Notification]:
-        return [
-            notification
-            for notification in self.notifications()
-            if notification.status is Status.QUEUED
-        ]
+        return [each for each in self.notifications() if each.status is Status.QUEUED]
+
+    def new_id(self) -> str:
+        self.global_state = replace(self.global_state, serial=self.global_state.serial + 1)
+        return uuid7(self.now.wall, self.global_state.seed, self.global_state.serial)
 
     # incidents
 
@@ -128,15 +145,7 @@ class StepContext:
     def forget_incident(self, incident: Incident) -> None:
         self.decision.incidents[incident.key] = None
 
-    # books
-
-    def drop_orphaned_keys(self) -> None:
-        """Delete the pieces on disk that could not be read; they were told as an incident."""
-        self.decision.orphaned_keys = self._state.orphaned_keys
-
-    def new_id(self) -> str:
-        self.global_state = replace(self.global_state, serial=self.global_state.serial + 1)
-        return uuid7(self.now.wall, self.global_state.seed, self.global_state.serial)
+    # what status and `explain` show
 
     def add_stats(
         self,
@@ -145,50 +154,52 @@ class StepContext:
         matches: int = 0,
         sent: int = 0,
         below: int = 0,
-        quiet: int = 0,
+        ended_while_muted: int = 0,
         reason: str = "",
     ) -> None:
-        """Add to a trigger's ledger."""
-        ledger = (
-            self.decision.trigger_stats.get(trigger)
-            or self._state.trigger_stats.get(trigger)
-            or TriggerStats()
-        )
+        """Add to a trigger's statistics. reason: replaces the last one, also by an empty one."""
+        known = self.decision.trigger_stats.get(trigger) or self._state.trigger_stats.get(trigger)
+        stats = known or TriggerStats()
         self.decision.trigger_stats[trigger] = TriggerStats(
-            ledger.matches + matches,
-            ledger.notifications + sent,
-            ledger.below_threshold + below,
-            reason,
-            ledger.ended_while_muted + quiet,
+            matches=stats.matches + matches,
+            notifications=stats.notifications + sent,
+            below_threshold=stats.below_threshold + below,
+            reason=reason,
+            ended_while_muted=stats.ended_while_muted + ended_while_muted,
         )
 
     def trace(
         self,
         trigger: str,
-        did: Action,
-        count: int,
+        action: Action,
+        matches: int,
         *,
         line: str = "",
         group: tuple[str, ...] = (),
         until: float = 0.0,
-        known: str = "",
+        notification_id: str = "",
         detail: str = "",
     ) -> None:
-        """Add to a trigger's trail. known: the id of the notification that tells these matches."""
-        trail = self.decision.traces.get(trigger)
-        if trail is None:  # a copy for this step: every match of a burst comes by here
-            trail = self.decision.traces[trigger] = [*self._state.traces.get(trigger, ())]
+        """Append to a trigger's trace. notification_id: the notification with these matches."""
+        trace = self.decision.traces.get(trigger)
+        if trace is None:  # copied once per step: a burst of matches traces many entries
+            trace = self.decision.traces[trigger] = [*self._state.traces.get(trigger, ())]
         wall = self.now.wall
-        append_entry(
-            trail, TraceEntry(did, wall, wall, count, line[:LINE_CLIP], group, until, known, detail)
+        entry = TraceEntry(
+            action, wall, wall, matches, line[:LINE_CLIP], group, until, notification_id, detail
         )
+        append_entry(trace, entry)
+
+    def drop_orphaned_keys(self) -> None:
+        """Delete the stored entries that could not be read and are reported as an incident."""
+        self.decision.orphaned_keys = self._state.orphaned_keys
 
     # time
 
     def to_mono(self, wall: float) -> float:
-        """Say a wall-clock time on the monotonic line."""
+        """Convert a wall-clock time to the monotonic line."""
         return self.now.mono + wall - self.now.wall
 
     def to_wall(self, mono: float) -> float:
-        """Say a monotonic time by the wall clock."""
+        """Convert a monotonic time to the wall clock."""
         return self.now.wall + mono - self.now.mono

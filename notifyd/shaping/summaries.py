@@ -1,4 +1,4 @@
-"""Counting matches together. Lines are clipped to what a notification's body can hold."""
+"""Summaries of matches, and digests. Lines are clipped to what a notification can hold."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -18,6 +18,7 @@ def _clip(text: str) -> str:
 
 
 def clip_event(event: Event) -> Event:
+    """Clip the line and the fields of an event."""
     if len(event.line) <= _CLIP and all(len(value) <= _CLIP for value in event.fields.values()):
         return event
     fields = {name: _clip(value) for name, value in event.fields.items()}
@@ -29,7 +30,7 @@ def summarize_one(event: Event) -> MatchSummary:
 
 
 def summarize(events: Sequence[Event]) -> MatchSummary:
-    """Count matches of one group, as many as there are; what nobody will see is not looked at."""
+    """Summarize matches of one group in their order."""
     first, last = events[0], clip_event(events[-1])
     return MatchSummary(
         count=len(events),
@@ -44,6 +45,7 @@ def summarize(events: Sequence[Event]) -> MatchSummary:
 
 
 def merge_summaries(earlier: MatchSummary | None, later: MatchSummary) -> MatchSummary:
+    """Combine the summaries of two successive sets of matches of one group."""
     if earlier is None:
         return later
     if later.paths == earlier.paths:
@@ -65,12 +67,10 @@ def merge_summaries(earlier: MatchSummary | None, later: MatchSummary) -> MatchS
 def _merge_reports(earlier: ConditionReport, later: ConditionReport) -> ConditionReport:
     if later is ConditionReport.NONE:
         return earlier
-    alarmed = earlier in (ConditionReport.FIRING, ConditionReport.FIRED_AND_RESOLVED)
-    return (
-        ConditionReport.FIRED_AND_RESOLVED
-        if alarmed and later is ConditionReport.RESOLVED
-        else later
-    )
+    fired = earlier in (ConditionReport.FIRING, ConditionReport.FIRED_AND_RESOLVED)
+    if fired and later is ConditionReport.RESOLVED:
+        return ConditionReport.FIRED_AND_RESOLVED
+    return later
 
 
 def new_digest(reason: str, wall: float) -> Digest:
@@ -80,7 +80,7 @@ def new_digest(reason: str, wall: float) -> Digest:
 def extend_digest(
     digest: Digest, counts: Mapping[str, int], wall: float, lines: Iterable[str] = ()
 ) -> Digest:
-    """Add counts by trigger to a digest, with the last lines of what is told so."""
+    """Add counts by trigger, and lines of which the last are kept."""
     total = dict(digest.counts)
     for trigger, count in counts.items():
         total[trigger] = total.get(trigger, 0) + count

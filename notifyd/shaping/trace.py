@@ -1,21 +1,21 @@
-"""What each step of the shaping did with a trigger's last matches, for whoever asks why."""
+"""What the shaping did with the last matches of each trigger, for `notifyd explain`."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
 ENTRIES_KEPT = 20
-"""Entries of each trigger; what happens again and again is one entry."""
+"""Entries kept of each trigger. Equal steps in a row share one entry."""
 LINE_CLIP = 200
 """Characters kept of a line."""
 
 
 class Action(StrEnum):
-    """What became of matches at one step."""
+    """What one step did with matches. The values are stored, and part of the local API."""
 
     BELOW_THRESHOLD = "below_threshold"
     LAPSED = "lapsed"
     DEBOUNCING = "waiting"
-    COOLING = "cooling"
+    COOLING_DOWN = "cooling"
     MUTED = "muted"
     OVER_BUDGET = "over_budget"
     OUTBOX_FULL = "outbox_full"
@@ -28,10 +28,10 @@ class Action(StrEnum):
 
 
 class TraceEntry(NamedTuple):
-    """One step, or several alike. first, last: wall-clock times; until: one too, 0 for none.
+    """One step, or several equal ones in a row. Times are wall-clock seconds.
 
-    number: how many matches. detail: in words, where the step alone does not say it. id: of the
-    notification that tells them.
+    until: when the state that the action began ends; 0 for never. detail: more than the action
+    says, in words. notification_id: the notification with these matches.
     """
 
     action: Action
@@ -45,18 +45,17 @@ class TraceEntry(NamedTuple):
     detail: str = ""
 
 
-def append_entry(trail: list[TraceEntry], trace: TraceEntry) -> None:
-    """Add a step; one that is like the last is counted there."""
-    if trail:
-        before = trail[-1]
-        if (
-            before.action is trace.action
-            and before.group == trace.group
-            and before.notification_id == trace.notification_id
+def append_entry(trace: list[TraceEntry], entry: TraceEntry) -> None:
+    """Append an entry, or add its matches to the last one if that is of the same step."""
+    if trace:
+        last = trace[-1]
+        if (last.action, last.group, last.notification_id) == (
+            entry.action,
+            entry.group,
+            entry.notification_id,
         ):
-            trail[-1] = TraceEntry(
-                trace.action, before.first, trace.last, before.matches + trace.matches, *trace[4:]
-            )
+            matches = last.matches + entry.matches
+            trace[-1] = TraceEntry(entry.action, last.first, entry.last, matches, *entry[4:])
             return
-    trail.append(trace)
-    del trail[:-ENTRIES_KEPT]
+    trace.append(entry)
+    del trace[:-ENTRIES_KEPT]

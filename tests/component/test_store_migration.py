@@ -198,7 +198,7 @@ async def test_ledgers_traces_and_incidents_are_restored(tmp_path):
     assert state.trigger_stats["lapsing"] == TriggerStats(1, 0, 1, "below the threshold", 0)
     assert state.trigger_stats["cooling"].notifications == 2
     actions = [entry.action for entry in state.traces["joining"]]
-    assert actions == [Action.DEBOUNCING, Action.QUEUED, Action.COOLING, Action.JOINED]
+    assert actions == [Action.DEBOUNCING, Action.QUEUED, Action.COOLING_DOWN, Action.JOINED]
     assert state.traces["joining"][-1].notification_id == state.groups['["joining"]'].open_id
     assert state.traces["cooling"][0].group == ("ann",)
     assert state.traces["counting"][0].detail == "3 of 5 within 32400 s"

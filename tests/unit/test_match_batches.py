@@ -35,7 +35,9 @@ def without_worker(rule):
 def books(history):
     """All that is known but for ids, trail and reason, which depend on the order of groups."""
     state = history.state
-    groups = {key: replace(group, open=bool(group.open)) for key, group in state.groups.items()}
+    groups = {
+        key: replace(group, open_id=bool(group.open_id)) for key, group in state.groups.items()
+    }
     told = [
         repr((row.group, row.count, row.status, row.created, history.contents[row.id]))
         for row in state.notifications.values()
