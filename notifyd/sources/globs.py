@@ -13,47 +13,46 @@ _FLAGS = fnmatch.DOTMATCH | fnmatch.CASE
 _ACROSS = "**"
 
 
-class Found(NamedTuple):
-    """One thing met on a walk. entered: it is a directory and what lies in it comes too."""
+class GlobEntry(NamedTuple):
+    """One path of a walk. is_entered: it is a directory, and the walk goes on inside it."""
 
     path: str
-    matched: bool
-    entered: bool
+    is_match: bool
+    is_entered: bool
 
 
 class Glob:
-    """An absolute pattern. Hidden files match like any other; braces have no meaning.
+    """An absolute path pattern. Hidden files match like any other; braces have no meaning.
 
-    A component that is written exactly like a name matches it, so a path that exists with
-    brackets or stars in it can be given as it is. Symbolic links to directories are entered where
-    one component names them, never by `**`, so that no loop can be walked. ValueError for a
-    relative pattern.
+    A component also matches a name that is spelled exactly like it, so a path that contains
+    brackets or stars can be given as it is. `**` does not enter symbolic links to directories, so
+    that a walk ends; other components do. ValueError if the pattern is relative or `/`.
     """
 
     def __init__(self, pattern: str) -> None:
         self.pattern = "/" + os.path.normpath(pattern).lstrip("/")
         if not pattern.startswith("/") or self.pattern == "/":
-            raise ValueError("must be an absolute path that names something")
+            raise ValueError("must be an absolute path below /")
         parts = [part for part in self.pattern.split("/") if part]
         literal = 0
         while literal < len(parts) - 1 and not _MAGIC.intersection(parts[literal]):
             literal += 1
         self.root = Path("/", *parts[:literal])
-        """The directory below which everything that matches lies."""
+        """The directory that contains every match."""
         self._parts = [
             part
             for index, part in enumerate(parts[literal:])
             if part != _ACROSS or index == 0 or parts[literal + index - 1] != _ACROSS
         ]
-        self._tests = [_component(part) for part in self._parts]
+        self._matchers = [name_matcher(part) for part in self._parts]
         self._prefix = str(self.root).rstrip("/") + "/"
-        self._start = self._reached({0})
+        self._start = self._with_empty_across({0})
 
     def __repr__(self) -> str:
         return f"Glob({self.pattern!r})"
 
     def matches(self, path: str) -> bool:
-        """Say whether the pattern fits, without a look at the file system."""
+        """Whether a path matches, without access to the file system."""
         if not path.startswith(self._prefix):
             return False
         states, matched = self._start, False
@@ -67,15 +66,16 @@ class Glob:
         self,
         skip: Callable[[str], bool] | None = None,
         onerror: Callable[[OSError], None] | None = None,
-    ) -> Iterator[Found]:
-        """Give every match and every directory on the way, the root itself first.
+    ) -> Iterator[GlobEntry]:
+        """Iterate over the matches and the directories on the way to them, the root first.
 
-        skip: leaves out a path and all that lies in it. onerror: hears of what cannot be listed.
+        skip: whether to leave out a path and everything in it. onerror: called for a directory
+        that cannot be listed.
         """
         root = str(self.root)
-        if not os.path.isdir(root):  # noqa: PTH112 - a walk over 100,000 paths stays with strings
+        if not os.path.isdir(root):  # noqa: PTH112 - strings are faster for 100,000 paths
             return
-        yield Found(root, matched=False, entered=True)
+        yield GlobEntry(root, is_match=False, is_entered=True)
         waiting = [(self._prefix, self._start)]
         while waiting:
             prefix, states = waiting.pop()
@@ -89,7 +89,7 @@ class Glob:
                         if below:
                             waiting.append((path + "/", below))
                         if matched or below:
-                            yield Found(path, matched, entered=bool(below))
+                            yield GlobEntry(path, matched, is_entered=bool(below))
             except OSError as error:
                 if onerror is not None:
                     onerror(error)
@@ -97,15 +97,15 @@ class Glob:
     def _step(
         self, states: frozenset[int], name: str, entry: os.DirEntry[str] | None = None
     ) -> tuple[frozenset[int], bool]:
-        """Go from the parts awaited in a directory to those awaited below `name`.
+        """Return which parts of the pattern may match inside `name`, and whether it is a match.
 
-        Also says whether `name` itself completes the pattern. With an entry, nothing is awaited
-        below what is no directory.
+        states: the parts that may match `name`. With an entry, none may match inside a path that
+        is not a directory.
         """
         below, matched, last = set(), False, len(self._parts) - 1
         for state in states:
             across = self._parts[state] == _ACROSS
-            if not across and not self._tests[state](name):
+            if not across and not self._matchers[state](name):
                 continue
             if state == last:
                 matched = True
@@ -115,10 +115,10 @@ class Glob:
                 below.add(state + 1)
         if not below or (entry is not None and not _is_directory(entry)):
             return frozenset(), matched
-        return self._reached(below), matched
+        return self._with_empty_across(below), matched
 
-    def _reached(self, states: set[int]) -> frozenset[int]:
-        """Add what is awaited where `**` stands for no component at all."""
+    def _with_empty_across(self, states: set[int]) -> frozenset[int]:
+        """Add the parts after `**`, which also matches no component."""
         beyond = {
             state + 1
             for state in states
@@ -127,23 +127,19 @@ class Glob:
         return frozenset(states | beyond)
 
 
-def name_test(pattern: str) -> Callable[[str], bool]:
-    """Make a test of a file's own name, whatever folder it lies in, for a pattern without `/`."""
-    return _component(pattern)
+def name_matcher(pattern: str) -> Callable[[str], bool]:
+    """Return a function that matches a file's own name, for a pattern without `/`."""
+    if not pattern.strip("*"):
+        return lambda _name: True
+    if not _MAGIC.intersection(pattern):
+        return pattern.__eq__
+    include, _ = fnmatch.translate(pattern, flags=_FLAGS)
+    match = re.compile("|".join(include)).fullmatch
+    return lambda name: name == pattern or match(name) is not None
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads round in a circle
+    except OSError:  # a link in a loop
         return False
-
-
-def _component(part: str) -> Callable[[str], bool]:
-    if not part.strip("*"):
-        return lambda _name: True
-    if not _MAGIC.intersection(part):
-        return part.__eq__
-    include, _ = fnmatch.translate(part, flags=_FLAGS)
-    fits = re.compile("|".join(include)).fullmatch
-    return lambda name: name == part or fits(name) is not None

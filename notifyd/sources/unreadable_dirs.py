@@ -1,4 +1,4 @@
-"""Folders that may not be looked into: which one is to blame, and the mend."""
+"""Why a directory cannot be listed, and how to fix it."""
 
 import errno
 import os
@@ -7,7 +7,10 @@ from notifyd.model.user import effective_user
 
 
 def directory_problem(directory: str) -> str:
-    """Say why a directory cannot be looked into, and the mend; empty if it can be, or is gone."""
+    """Return why a directory cannot be listed, and the fix.
+
+    Empty if it can be listed, does not exist or is not a directory.
+    """
     try:
         with os.scandir(directory):
             return ""
@@ -16,29 +19,24 @@ def directory_problem(directory: str) -> str:
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
             return (
-                f"{directory} cannot be listed, too many files are open: "
-                "raise LimitNOFILE (ulimit -n)"
+                f"{directory} cannot be listed: too many open files; raise LimitNOFILE (ulimit -n)"
             )
         if not isinstance(error, PermissionError):
             return f"{directory} cannot be listed: {error.strerror or error}"
-        if folder := blocking_dir(directory):
-            return f"{directory} cannot be looked into, permission denied: {traversal_fix(folder)}"
-        user = effective_user()
-        return (
-            f"{directory} cannot be listed, permission denied: give the user {user} r-x on "
-            f"it, as with setfacl -m u:{user}:rx {directory}"
-        )
+        if blocking := blocking_dir(directory):
+            return f"{directory} cannot be listed: permission denied; {traversal_fix(blocking)}"
+        return f"{directory} cannot be listed: permission denied; {_fix('rx', directory)}"
 
 
 def nearest_visible_dir(directory: str) -> str:
-    """Find the lowest directory on the way that can be seen."""
+    """Return the nearest of a directory and its parents that can be seen."""
     while not os.path.isdir(directory):  # noqa: PTH112 - strings throughout
         directory = os.path.dirname(directory)  # noqa: PTH120
     return directory
 
 
 def blocking_dir(path: str) -> str:
-    """Name the directory on the way to a path that may not be entered; empty if all may."""
+    """Return the parent of a path that must not be entered; empty if all may be entered."""
     try:
         os.lstat(path)
     except PermissionError:
@@ -48,7 +46,10 @@ def blocking_dir(path: str) -> str:
     return ""
 
 
-def traversal_fix(folder: str) -> str:
-    """Say how a directory becomes one that may be entered."""
-    user = effective_user()
-    return f"give the user {user} x on {folder}, as with setfacl -m u:{user}:x {folder}"
+def traversal_fix(directory: str) -> str:
+    """Return how to permit entering a directory."""
+    return _fix("x", directory)
+
+
+def _fix(rights: str, directory: str) -> str:
+    return f"run setfacl -m u:{effective_user()}:{rights} {directory} as root"

@@ -290,7 +290,7 @@ async def test_a_directory_that_may_not_be_read_is_named_until_it_may(
             await recorder.until(lambda: len(watched.health().problems) == 1)
             [said] = watched.health().messages
             assert str(closed) in said
-            assert "permission denied: give the user 12345" in said
+            assert "permission denied; run setfacl -m u:12345:" in said
             os.seteuid(0)
             closed.chmod(0o755)
             os.seteuid(12345)

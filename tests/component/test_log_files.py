@@ -38,7 +38,7 @@ def test_an_unreadable_file_is_reported_with_the_fix(tmp_path):
         os.seteuid(0)
     assert "permission denied" in str(refusal.value)
     mend = f"run setfacl -m u:{pwd.getpwuid(65534).pw_name}:r {log} as root"
-    assert str(refusal.value).endswith(f"permission denied: {mend}")
+    assert str(refusal.value).endswith(f"permission denied; {mend}")
 
 
 @as_root
@@ -184,7 +184,7 @@ def test_a_replaced_directory_is_noticed_when_it_is_watched_again(tmp_path):
         (tmp_path / "a").rename(tmp_path / "b")
         folder.mkdir(parents=True)
         assert watch.set_watched([str(folder)], []) == set()
-        assert watch.set_watched([str(folder)], [], again=True) == {str(folder)}
+        assert watch.set_watched([str(folder)], [], recheck=True) == {str(folder)}
         append(folder / "x", "line")
         assert watch.read_hints().written == {str(folder / "x")}
 

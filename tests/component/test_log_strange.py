@@ -97,7 +97,7 @@ async def test_an_unreadable_file_is_reported_and_read_once_it_is_readable(tmp_p
             os.seteuid(SOMEBODY)
             await seen.until(lambda: seen.lines == ["two"])
             [said] = seen.source.health().messages
-            assert f"{log} cannot be read, permission denied" in said
+            assert f"{log} cannot be read: permission denied" in said
             os.seteuid(0)
             log.chmod(0o644)
             os.seteuid(SOMEBODY)
@@ -131,7 +131,7 @@ def test_no_user_can_have_a_secret_read_through_a_link_in_a_watched_directory(tm
     daemon.poll_all()
     assert daemon.lines() == []
     [said] = daemon.problems
-    assert "is not read with root's rights" in said
+    assert "is not read as root" in said
     daemon.kill()
 
 

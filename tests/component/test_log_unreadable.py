@@ -43,9 +43,12 @@ def made(folder, name, mode):
 @pytest.mark.parametrize(
     ("mode", "said"),
     [
-        (0o700, "permission denied: give the user 12345 x on {closed}"),
-        (0o711, "cannot be listed, permission denied: give the user 12345 r-x on it"),
-        (0o744, "app.log cannot be read, permission denied on the way: give the user 12345 x on"),
+        (
+            0o700,
+            "sub cannot be listed: permission denied; run setfacl -m u:12345:x {closed} as root",
+        ),
+        (0o711, "cannot be listed: permission denied; run setfacl -m u:12345:rx {closed} as root"),
+        (0o744, "app.log cannot be read: permission denied; run setfacl -m u:12345:x {closed}"),
     ],
 )
 @pytest.mark.parametrize("below", ["", "sub/"])
@@ -59,7 +62,7 @@ def test_an_unreadable_directory_is_reported_until_it_is_readable_and_then_read(
         closed.chmod(mode)
     daemon = VirtualDaemon({"t": reading_from_start(f"{closed}/{below}*.log")})
     if not below or mode == 0o700:
-        expected = said if below or mode != 0o700 else "cannot be listed, permission denied"
+        expected = said if below or mode != 0o700 else "cannot be listed: permission denied"
         [sentence] = daemon.problems
         assert expected.format(closed=closed) in sentence
         assert str(closed) in sentence
@@ -124,7 +127,7 @@ def test_a_file_that_becomes_readable_without_a_hint_is_read_soon(folder):
     with root():
         log.chmod(0o600)
     daemon = VirtualDaemon({"t": reading_from_start(log), "new": trigger(log)})
-    assert "cannot be read, permission denied" in daemon.problems[0]
+    assert "cannot be read: permission denied" in daemon.problems[0]
     with root():
         log.chmod(0o644)
         append(log, "two")

@@ -58,7 +58,7 @@ def test_an_unreadable_log_is_logged_once_and_its_resolution_once(restricted, pl
     one = restricted("*.log")
     log, other = one.log("app.log", 0o600), one.log("other.log", 0o644)
     one.daemon.start()
-    message = f"{log} cannot be read, permission denied"
+    message = f"{log} cannot be read: permission denied"
     one.until_logged("[warning", message, "source=log")
     assert [problem for problem in one.problems() if message in problem] == one.problems()
     assert f"{log} cannot be read" in one.daemon.command("status").stdout
@@ -87,7 +87,7 @@ def test_a_closed_directory_and_a_fifo_are_logged_with_the_fix(restricted):
     os.chown(closed, SOMEBODY, SOMEBODY)
     os.mkfifo(fifo)
     one.daemon.start()
-    one.until_logged("[warning", f"{closed} cannot be listed", "r-x on it")
+    one.until_logged("[warning", f"{closed} cannot be listed", f":rx {closed} as root")
     one.until_logged("[warning", f"{fifo} is a FIFO", "name the log files themselves in paths")
     fifo.unlink()
     one.until_logged("[info", f"resolved: {fifo} is a FIFO")

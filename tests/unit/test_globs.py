@@ -13,7 +13,7 @@ NAME = st.text("ab.[]*{,} é", min_size=1, max_size=4).filter(lambda name: name 
 
 
 def matches(glob):
-    return [found.path for found in glob.walk() if found.matched]
+    return [found.path for found in glob.walk() if found.is_match]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_walk_shows_the_directories_in_which_matches_could_appear(tmp_path):
     for name in ("a/b/c", "a/x", "other"):
         (tmp_path / name).mkdir(parents=True)
     glob = Glob(f"{tmp_path}/a/*/*.log")
-    assert {found.path for found in glob.walk() if found.entered} == {
+    assert {found.path for found in glob.walk() if found.is_entered} == {
         f"{tmp_path}/a",
         f"{tmp_path}/a/b",
         f"{tmp_path}/a/x",

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from notifyd.config.triggers import FileTriggerConfig
 from notifyd.sources.files.state import FileState, escape_path, read_state
-from notifyd.sources.globs import Glob, name_test
+from notifyd.sources.globs import Glob, name_matcher
 from notifyd.sources.unreadable_dirs import directory_problem
 
 ChangeKind = Literal["created", "modified", "deleted"]
@@ -64,7 +64,7 @@ class Snapshot:
         self.terms = json.dumps({"paths": trigger.paths, "ignore": trigger.ignore})
         """The stored form of what is watched. If it changes, the trigger is armed anew."""
         self._ignored = [Glob(path) for path in trigger.ignore if "/" in path]
-        self._ignored_names = [name_test(name) for name in trigger.ignore if "/" not in name]
+        self._ignored_names = [name_matcher(name) for name in trigger.ignore if "/" not in name]
         self._excluded = frozenset(map(str, excluded))
         self._unsettled: dict[str, tuple[FileState | None, float]] = {}
 
@@ -93,9 +93,9 @@ class Snapshot:
             if not os.path.isdir(glob.root):  # noqa: PTH112 - a Path may raise
                 unlisted.append(str(glob.root))
             for found in glob.walk(skip, lambda error: unlisted.append(error.filename)):
-                if found.entered:
+                if found.is_entered:
                     directories.add(found.path)
-                if found.matched and found.path not in matched:
+                if found.is_match and found.path not in matched:
                     matched.add(found.path)
                     self._add_difference(found.path, differences)
         for path in self.known.keys() - matched:

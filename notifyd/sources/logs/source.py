@@ -100,5 +100,5 @@ def _poll(
     batch = tailer.poll(hints, now)
     newly_watched: set[str] = set()
     if batch.watch_dirs is not None:
-        newly_watched = watcher.set_watched(*batch.watch_dirs, again=batch.scanned_all)
+        newly_watched = watcher.set_watched(*batch.watch_dirs, recheck=batch.scanned_all)
     return batch, FsHints(directories=newly_watched)

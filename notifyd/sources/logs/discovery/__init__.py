@@ -1,1 +1,1 @@
-"""Which files there are: what patterns name, where links lead, where rotated files lie."""
+"""Finds logs and their rotated files: path patterns, symbolic links, inotify, directories."""

@@ -1,4 +1,7 @@
-"""What may be read as a log: regular files that nobody else can swap for a secret of ours."""
+"""Opens logs: regular files, and as root only those that no other user can point elsewhere.
+
+No user may be able to make notifyd, which may run as root, read a file that this user cannot.
+"""
 
 import errno
 import grp
@@ -25,33 +28,36 @@ _KINDS = {
 
 
 class UnreadableFileError(NotifydError):
-    """A path that cannot be read as a log; the message says why and what to do."""
+    """A path cannot be read as a log; the message says why and how to fix it."""
 
 
 class DescriptorsExhaustedError(UnreadableFileError):
-    """It cannot be opened as long as so many other files are open."""
+    """A log cannot be opened because too many files are open."""
 
 
 def stat_log(path: str) -> os.stat_result | None:
-    """Look at what a path leads to; None if there is nothing, ClosedGateError if it is no log."""
+    """Return the status of a log; None if it does not exist. UnreadableFileError."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - links are followed, errors are told apart
+        status = os.stat(path)  # noqa: PTH116 - strings throughout
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise UnreadableFileError(explain_error(path, error)) from None
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no file")
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
         raise UnreadableFileError(
-            f"{path} is {kind}, not a regular file: name the log files themselves in paths"
+            f"{path} is {kind}, not a regular file; name the log files themselves in paths"
         )
-    if os.geteuid() == 0 and not _placed_by_owner(path, status):
-        raise UnreadableFileError(_laid_by_another(path))
+    if os.geteuid() == 0 and not _is_trusted_entry(path, status):
+        raise UnreadableFileError(_untrusted_link(path))
     return status
 
 
 def open_log(path: str, status: os.stat_result) -> int:
-    """Open the file that was examined; ClosedGateError if it cannot be or is another by now."""
+    """Open a log and return its descriptor. UnreadableFileError.
+
+    status: what `stat_log` returned. A path that leads to another file by now is refused.
+    """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
     try:
         try:
@@ -59,64 +65,63 @@ def open_log(path: str, status: os.stat_result) -> int:
         except PermissionError:  # O_NOATIME is for the file's owner only
             descriptor = os.open(path, flags)
     except OSError as error:
-        scarce = error.errno in (errno.EMFILE, errno.ENFILE)
-        refusal = DescriptorsExhaustedError if scarce else UnreadableFileError
-        raise refusal(explain_error(path, error)) from None
+        is_exhausted = error.errno in (errno.EMFILE, errno.ENFILE)
+        error_type = DescriptorsExhaustedError if is_exhausted else UnreadableFileError
+        raise error_type(explain_error(path, error)) from None
     if not os.path.samestat(os.fstat(descriptor), status):
         os.close(descriptor)
-        raise UnreadableFileError(f"{path} was replaced while it was opened; it is looked at again")
+        raise UnreadableFileError(f"{path} was replaced while it was being opened; retrying")
     try:
-        rightful = os.geteuid() != 0 or is_trusted_path(path, status)
+        is_trusted = os.geteuid() != 0 or is_trusted_path(path, status)
     except OSError as error:
         os.close(descriptor)
         raise UnreadableFileError(explain_error(path, error)) from None
-    if not rightful:
+    if not is_trusted:
         os.close(descriptor)
-        raise UnreadableFileError(_laid_by_another(path))
+        raise UnreadableFileError(_untrusted_link(path))
     return descriptor
 
 
-def _placed_by_owner(path: str, status: os.stat_result) -> bool:
-    """Whether a link was made by root or by the owner of what it leads to."""
+def _is_trusted_entry(path: str, status: os.stat_result) -> bool:
+    """Whether root or the owner of a file made the directory entry that leads to it."""
     trusted = (0, status.st_uid)
     try:
-        link = os.lstat(path)
-        folder = os.stat(os.path.dirname(path))  # noqa: PTH116, PTH120 - as above
+        entry = os.lstat(path)
+        directory = os.stat(os.path.dirname(path))  # noqa: PTH116, PTH120 - strings throughout
     except OSError:
         return False
-    if stat.S_ISLNK(link.st_mode):
-        return link.st_uid in trusted
-    return status.st_nlink == 1 or folder.st_uid in trusted
+    if stat.S_ISLNK(entry.st_mode):
+        return entry.st_uid in trusted
+    return status.st_nlink == 1 or directory.st_uid in trusted
 
 
-def _laid_by_another(path: str) -> str:
-    """Say that a link is not followed, and the mend."""
+def _untrusted_link(path: str) -> str:
     return (
-        f"{path} is or lies behind a link that another user made to a file of somebody else: "
-        "it is not read with root's rights, so name the file itself in paths"
+        f"{path} is not read as root: it is, or leads through, a link that another user made to a "
+        "file that is not theirs; name the file itself in paths"
     )
 
 
-def _how_to_permit(path: str) -> str:
-    """Say how a file becomes readable: by its group, where that may read it and is not root's."""
+def _read_fix(path: str) -> str:
+    """Return how to permit reading a file: by its group, if that may read it and is not root's."""
     user = effective_user()
-    alone = f"run setfacl -m u:{user}:r {path} as root"
+    acl = f"run setfacl -m u:{user}:r {path} as root"
     try:
         status = os.stat(path)  # noqa: PTH116 - strings throughout
         group = grp.getgrgid(status.st_gid).gr_name
     except (OSError, KeyError):
-        return alone
+        return acl
     if not status.st_gid or not status.st_mode & stat.S_IRGRP:
-        return alone
-    return f"run usermod -aG {group} {user} as root and start notifyd again, or {alone}"
+        return acl
+    return f"run usermod -aG {group} {user} as root and restart notifyd, or {acl}"
 
 
 def explain_error(path: str, error: OSError) -> str:
-    """Say why a file cannot be read, and the mend."""
+    """Return why a file cannot be read, and the fix."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
-        return f"{path} cannot be opened, too many files are open: raise LimitNOFILE (ulimit -n)"
+        return f"{path} cannot be opened: too many open files; raise LimitNOFILE (ulimit -n)"
     if isinstance(error, PermissionError):
-        if folder := blocking_dir(path):
-            return f"{path} cannot be read, permission denied on the way: {traversal_fix(folder)}"
-        return f"{path} cannot be read, permission denied: {_how_to_permit(path)}"
+        directory = blocking_dir(path)
+        fix = traversal_fix(directory) if directory else _read_fix(path)
+        return f"{path} cannot be read: permission denied; {fix}"
     return f"{path} cannot be read: {error.strerror or error}"

@@ -1,4 +1,4 @@
-"""Where rotated files may lie, when they do not lie beside their log."""
+"""Which directories, apart from a log's own, may contain its rotated files."""
 
 import os
 import re
@@ -8,87 +8,89 @@ from pathlib import Path
 
 from notifyd.sources.logs.discovery.symlink_trust import is_trusted_path
 
-_ROTATION = (Path("/etc/logrotate.conf"), Path("/etc/logrotate.d"))
+_LOGROTATE_CONFIG = (Path("/etc/logrotate.conf"), Path("/etc/logrotate.d"))
 _OLDDIR = re.compile(r"^\s*olddir[\s=]+[\"']?([^\"'\s]+)", re.MULTILINE)
-_MOST = 200
-"""Folders that are looked through around one log."""
+_MOST_DIRS = 200
+"""How many directories are searched for one log, apart from known ones."""
 
 
 class ArchiveDirs:
-    """By folder of logs the folders in which its rotated files were met, or should be.
+    """The directories in which rotated files were found, and logrotate's `olddir`.
 
-    rotation: where logrotate is configured, files or folders of files.
+    A directory that contains a log of the same name is left out: it has rotated files of that one.
     """
 
-    def __init__(self, rotation: Iterable[Path] = _ROTATION) -> None:
-        self._met: dict[str, dict[str, None]] = {}
-        self._olddirs = tuple(dict.fromkeys(_olddirs(rotation)))
+    def __init__(self, logrotate_config: Iterable[Path] = _LOGROTATE_CONFIG) -> None:
+        self._found_dirs: dict[str, dict[str, None]] = {}
+        self._olddirs = tuple(dict.fromkeys(_read_olddirs(logrotate_config)))
 
-    def add(self, path: str, place: str) -> None:
-        """Remember that a log's rotated file lies at a place."""
-        own, folder = os.path.dirname(path), os.path.dirname(place)  # noqa: PTH120 - strings
-        if folder and folder != own:
-            self._met.setdefault(own, {})[folder] = None
+    def add(self, log: str, rotated: str) -> None:
+        """Record that a log's rotated file was found at a path; an empty path is ignored."""
+        own, found = os.path.dirname(log), os.path.dirname(rotated)  # noqa: PTH120 - strings
+        if found and found != own:
+            self._found_dirs.setdefault(own, {})[found] = None
 
-    def known_dirs(self, path: str) -> list[str]:
-        """List the folders for a log, its own first, that are known to be for its rotated files."""
-        own, name = os.path.split(path)
-        named = (os.path.normpath(os.path.join(own, olddir)) for olddir in self._olddirs)  # noqa: PTH118
-        folders = dict.fromkeys((*self._met.get(own, ()), *named))
-        for beside in (beside_it := self._own(path)):
-            folders.pop(beside, None)
-        return [*beside_it, *_without(name, folders)]
+    def known_dirs(self, log: str) -> list[str]:
+        """List a log's own directory first, then those known to contain its rotated files."""
+        own, name = os.path.split(log)
+        olddirs = (os.path.normpath(os.path.join(own, olddir)) for olddir in self._olddirs)  # noqa: PTH118
+        others = dict.fromkeys((*self._found_dirs.get(own, ()), *olddirs))
+        for own_dir in (own_dirs := self._own_dirs(log)):
+            others.pop(own_dir, None)
+        return [*own_dirs, *_without_log(name, others)]
 
-    def may_contain(self, path: str, folder: str) -> bool:
-        """Whether a folder may hold a log's rotated files."""
-        own = os.path.dirname(path)  # noqa: PTH120
-        above = os.path.dirname(own)  # noqa: PTH120
-        beside = folder == above or os.path.dirname(folder) in {own, above} - {"/"}  # noqa: PTH120
-        return folder == own or (above != "/" and beside) or folder in self.known_dirs(path)
+    def known_and_child_dirs(self, log: str) -> list[str]:
+        """List the known directories and those inside the log's own, where olddir often is."""
+        directories = dict.fromkeys(self.known_dirs(log))
+        name = os.path.basename(log)  # noqa: PTH119
+        for own in self._own_dirs(log):
+            directories |= dict.fromkeys(_without_log(name, _subdirectories(own)[:_MOST_DIRS]))
+        return list(directories)
 
-    def known_and_child_dirs(self, path: str) -> list[str]:
-        """List the folders for a log with those in its own folder, where olddir often leads."""
-        folders = dict.fromkeys(self.known_dirs(path))
-        name = os.path.basename(path)  # noqa: PTH119
-        for own in self._own(path):
-            folders |= dict.fromkeys(_without(name, _folders(own)[:_MOST]))
-        return list(folders)
+    def nearby_dirs(self, log: str) -> list[str]:
+        """List the parent, sibling and child directories of the log's own."""
+        directories: dict[str, None] = {}
+        own_dirs = self._own_dirs(log)
+        for own in own_dirs:
+            parent = os.path.dirname(own)  # noqa: PTH120
+            siblings = (parent, *_subdirectories(parent)) if parent != "/" else ()
+            directories |= dict.fromkeys((*_subdirectories(own), *siblings))
+        for own in own_dirs:
+            directories.pop(own, None)
+        name = os.path.basename(log)  # noqa: PTH119
+        return _without_log(name, list(directories)[:_MOST_DIRS])
 
-    def nearby_dirs(self, path: str) -> list[str]:
-        """List the folders one level around a log: those below, above and beside its own."""
-        folders: dict[str, None] = {}
-        for own in self._own(path):
-            above = os.path.dirname(own)  # noqa: PTH120
-            further = (above, *_folders(above)) if above != "/" else ()
-            folders |= dict.fromkeys((*_folders(own), *further))
-        for own in self._own(path):
-            folders.pop(own, None)
-        return _without(os.path.basename(path), list(folders)[:_MOST])  # noqa: PTH119
+    def may_contain(self, log: str, directory: str) -> bool:
+        """Whether a directory is known or nearby, by its path alone."""
+        own = os.path.dirname(log)  # noqa: PTH120
+        parent = os.path.dirname(own)  # noqa: PTH120
+        is_near = directory == parent or os.path.dirname(directory) in {own, parent} - {"/"}  # noqa: PTH120
+        return directory == own or (parent != "/" and is_near) or directory in self.known_dirs(log)
 
-    def _own(self, path: str) -> list[str]:
-        """List the folder of a log, and the one in which it lies if it is a link to be trusted."""
-        places = [path]
+    def _own_dirs(self, log: str) -> list[str]:
+        """List the directory of a log, and that of the file to which a trusted link leads."""
+        paths = [log]
         with suppress(OSError):
-            if os.geteuid() != 0 or is_trusted_path(path, os.stat(path)):  # noqa: PTH116 - strings
-                places.append(os.path.realpath(path))
-        return list(dict.fromkeys(os.path.dirname(place) for place in places))  # noqa: PTH120
+            if os.geteuid() != 0 or is_trusted_path(log, os.stat(log)):  # noqa: PTH116 - strings
+                paths.append(os.path.realpath(log))
+        return list(dict.fromkeys(os.path.dirname(path) for path in paths))  # noqa: PTH120
 
 
-def _without(name: str, folders: Iterable[str]) -> list[str]:
-    """Leave out what holds a log of the same name: it is for that one's rotated files."""
-    return [folder for folder in folders if not os.path.lexists(f"{folder}/{name}")]
+def _without_log(name: str, directories: Iterable[str]) -> list[str]:
+    """Leave out the directories that contain a log of this name."""
+    return [each for each in directories if not os.path.lexists(f"{each}/{name}")]
 
 
-def _folders(folder: str) -> list[str]:
+def _subdirectories(directory: str) -> list[str]:
     try:
-        with os.scandir(folder) as entries:
+        with os.scandir(directory) as entries:
             return sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
     except OSError:
         return []
 
 
-def _olddirs(rotation: Iterable[Path]) -> Iterator[str]:
-    for path in rotation:
+def _read_olddirs(logrotate_config: Iterable[Path]) -> Iterator[str]:
+    for path in logrotate_config:
         with suppress(OSError):
             for file in sorted(path.iterdir()) if path.is_dir() else [path]:
                 with suppress(OSError):

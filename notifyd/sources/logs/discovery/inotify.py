@@ -1,4 +1,7 @@
-"""What the kernel says of directories: hints of where to look, and nothing is lost with one."""
+"""Hints from inotify about which paths to check, and where inotify gives none.
+
+Hints only save time: a lost one delays a line until the next scan.
+"""
 
 import asyncio
 import errno
@@ -9,36 +12,49 @@ from pathlib import Path
 from typing import Self
 
 from asyncinotify import Event, Inotify, Mask
-from asyncinotify import Watch as Handle
+from asyncinotify import Watch as InotifyWatch
 
 from notifyd.sources.readable import readable
 
-_APPEARING = Mask.CREATE | Mask.MOVED_FROM | Mask.MOVED_TO | Mask.DELETE
-_GONE = Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.UNMOUNT
-_AWAITED = _APPEARING | _GONE | Mask.ONLYDIR | Mask.MASK_ADD
-_FOLLOWED = _AWAITED | Mask.MODIFY | Mask.ATTRIB
-_AT_ONCE = 1000
-"""So many of the kernel's events are taken before what they hint at is looked at."""
-_QUEUE_READ = 200
+_ENTRIES = Mask.CREATE | Mask.MOVED_FROM | Mask.MOVED_TO | Mask.DELETE
+_SELF = Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.UNMOUNT
+_PATH_CHANGES = _ENTRIES | _SELF | Mask.ONLYDIR | Mask.MASK_ADD
+_ALL_CHANGES = _PATH_CHANGES | Mask.MODIFY | Mask.ATTRIB
+_MOST_EVENTS = 1000
+"""How many events are read before the hints are followed."""
+_READ_SIZE = 200
 
-_WATCHES = (
-    "the limit of inotify watches is reached, so logs are looked at every second instead: "
-    "raise fs.inotify.max_user_watches with sysctl"
+_TOO_FEW_WATCHES = (
+    "inotify has no watches left, so logs are polled every second: raise the limit with "
+    "`sysctl fs.inotify.max_user_watches=524288`"
 )
-_INSTANCES = (
-    "inotify is not to be had, so logs are looked at every second instead: "
-    "raise fs.inotify.max_user_instances with sysctl"
+_TOO_FEW_INSTANCES = (
+    "inotify cannot be used, so logs are polled every second: raise the limit with "
+    "`sysctl fs.inotify.max_user_instances=512` and restart notifyd"
 )
-_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "glusterfs", "lustre", "afs", "davfs"}
-_HOST = {"9p", "virtiofs", "vboxsf", "prl_fs"}
-_MOUNTS = Path("/proc/self/mountinfo")
+_NETWORK_TYPES = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "ceph",
+    "glusterfs",
+    "lustre",
+    "afs",
+    "davfs",
+}
+_HOST_TYPES = {"9p", "virtiofs", "vboxsf", "prl_fs"}
+_MOUNT_INFO = Path("/proc/self/mountinfo")
 
 
 @dataclass(slots=True)
 class FsHints:
-    """written: files with new content. changed: names that came, went or got other rights.
+    """Paths to check.
 
-    directories: directories that did. all: something was missed, so look at everything.
+    written: files whose content changed. changed: paths that were created, moved or deleted, or
+    whose permissions changed. directories: the directories among these. all: hints were lost, so
+    every path must be checked.
     """
 
     written: set[str] = field(default_factory=set)
@@ -55,7 +71,7 @@ class FsHints:
 
     @property
     def has_path_changes(self) -> bool:
-        """Whether names may have come or gone, not only content."""
+        """Whether more than the content of files may have changed."""
         return bool(self.changed or self.directories or self.all)
 
     def __bool__(self) -> bool:
@@ -63,19 +79,22 @@ class FsHints:
 
 
 class InotifyWatcher:
-    """One call at a time, from any thread. A directory under two names is one for the kernel."""
+    """Watches directories. Not thread-safe, but may be used from any thread.
+
+    The kernel has one watch for a directory, whatever the number of paths that lead to it.
+    """
 
     def __init__(self, connect: Callable[..., Inotify] = Inotify) -> None:
-        self._handles: dict[str, tuple[Handle, Mask]] = {}
-        self._names: dict[int, set[str]] = {}
-        self._more = False  # what was read from the kernel and not taken makes nothing readable
+        self._watches: dict[str, tuple[InotifyWatch, Mask]] = {}
+        self._paths: dict[int, set[str]] = {}
+        self._has_buffered = False  # events read from the kernel do not make it readable again
         self.problem = ""
-        """Why files must be polled; empty while the kernel tells of everything."""
+        """Why files must be polled; empty while inotify reports every change."""
         try:
-            self._inotify: Inotify | None = connect(cache_size=_QUEUE_READ, sync_timeout=0)
+            self._inotify: Inotify | None = connect(cache_size=_READ_SIZE, sync_timeout=0)
         except OSError:
             self._inotify = None
-            self.problem = _INSTANCES
+            self.problem = _TOO_FEW_INSTANCES
 
     def __enter__(self) -> Self:
         return self
@@ -85,28 +104,31 @@ class InotifyWatcher:
             self._inotify.close()
 
     def set_watched(
-        self, followed: Iterable[str], awaited: Iterable[str], *, again: bool = False
+        self, all_changes: Iterable[str], path_changes: Iterable[str], *, recheck: bool = False
     ) -> set[str]:
-        """Watch exactly these from now on: for all changes, or only for names that appear.
+        """Watch exactly these directories, for all changes or only for those of paths.
 
-        Returns those that are new, in which something may have happened just before.
-        again: ask also whether those that are watched are still the same directories.
+        Returns those that are newly watched, in which a change may have been missed.
+        recheck: replace the watches of paths that lead to another directory by now, and retry
+        those that failed.
         """
-        if again and self._inotify is not None:
-            self.problem = ""  # every directory is asked for, so a limit that is left shows anew
-        wanted = dict.fromkeys(awaited, _AWAITED) | dict.fromkeys(followed, _FOLLOWED)
-        for directory in self._handles.keys() - wanted.keys():
-            self._drop(directory)
+        if recheck and self._inotify is not None:
+            self.problem = ""  # a limit that still applies sets it again
+        wanted = dict.fromkeys(path_changes, _PATH_CHANGES) | dict.fromkeys(
+            all_changes, _ALL_CHANGES
+        )
+        for directory in self._watches.keys() - wanted.keys():
+            self._unwatch(directory)
         return {
             directory
             for directory, mask in wanted.items()
-            if again or mask & ~self._handles.get(directory, (None, Mask.ZERO))[1]
-            if self._add(directory, mask)
+            if recheck or mask & ~self._watches.get(directory, (None, Mask.ZERO))[1]
+            if self._watch(directory, mask)
         }
 
     async def wait(self, seconds: float) -> None:
-        """Wait until there is a hint, at most so many seconds."""
-        if self._more:
+        """Wait for a hint, at most so many seconds."""
+        if self._has_buffered:
             return
         if self._inotify is None:
             await asyncio.sleep(seconds)
@@ -114,75 +136,75 @@ class InotifyWatcher:
         await readable(self._inotify.fd, seconds)
 
     def read_hints(self) -> FsHints:
-        """Take what the kernel has to say now, without waiting; there may be more."""
+        """Return hints without waiting; there may be more."""
         hints = FsHints()
         if self._inotify is None:
             return hints
-        self._more = True
-        for _ in range(_AT_ONCE):
+        self._has_buffered = True
+        for _ in range(_MOST_EVENTS):
             event = self._inotify.sync_get()
             if event is None:
-                self._more = False
+                self._has_buffered = False
                 break
             if event.mask & Mask.Q_OVERFLOW:
                 hints.all = True
             elif event.watch is not None:
-                self._sort(event, event.watch, hints)
+                self._add_hint(event, event.watch, hints)
         return hints
 
-    def _sort(self, event: Event, handle: Handle, hints: FsHints) -> None:
-        directories = set(self._names.get(handle.wd, ()))
-        if event.mask & (_GONE | Mask.IGNORED):
+    def _add_hint(self, event: Event, watch: InotifyWatch, hints: FsHints) -> None:
+        directories = set(self._paths.get(watch.wd, ()))
+        if event.mask & (_SELF | Mask.IGNORED):
             for directory in directories:
-                self._drop(directory)
+                self._unwatch(directory)
             hints.directories |= directories
         elif event.name is None:
             hints.directories |= directories
         else:
-            into = hints.changed
+            paths = hints.changed
             if event.mask & Mask.ISDIR:
-                into = hints.directories
+                paths = hints.directories
             elif event.mask & Mask.MODIFY:
-                into = hints.written
-            into |= {os.path.join(directory, event.name) for directory in directories}  # noqa: PTH118
+                paths = hints.written
+            paths |= {os.path.join(directory, event.name) for directory in directories}  # noqa: PTH118
 
-    def _add(self, directory: str, mask: Mask) -> bool:
-        """Watch a directory; tells whether the kernel now says more of it than before."""
+    def _watch(self, directory: str, mask: Mask) -> bool:
+        """Watch a directory; return whether more of its changes are reported than before."""
         if self._inotify is None:
             return False
         try:
-            handle = self._inotify.add_watch(directory, mask)
+            watch = self._inotify.add_watch(directory, mask)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.ENOMEM):
-                self.problem = _WATCHES
-            return False  # gone meanwhile, or not ours to see: the survey tells
-        before, known = self._handles.get(directory, (None, Mask.ZERO))
-        if before is not None and before.wd != handle.wd:
-            self._drop(directory)
-            known = Mask.ZERO
-        self._handles[directory] = (handle, mask)
-        self._names.setdefault(handle.wd, set()).add(directory)
-        return bool(mask & ~known)
+                self.problem = _TOO_FEW_WATCHES
+            return False  # deleted, or not readable: the scan reports that
+        before, known_mask = self._watches.get(directory, (None, Mask.ZERO))
+        if before is not None and before.wd != watch.wd:
+            self._unwatch(directory)
+            known_mask = Mask.ZERO
+        self._watches[directory] = (watch, mask)
+        self._paths.setdefault(watch.wd, set()).add(directory)
+        return bool(mask & ~known_mask)
 
-    def _drop(self, directory: str) -> None:
-        handle, _ = self._handles.pop(directory)
-        names = self._names[handle.wd]
-        names.discard(directory)
-        if names:
+    def _unwatch(self, directory: str) -> None:
+        watch, _ = self._watches.pop(directory)
+        paths = self._paths[watch.wd]
+        paths.discard(directory)
+        if paths:
             return
-        del self._names[handle.wd]
+        del self._paths[watch.wd]
         if self._inotify is not None:
             try:
-                self._inotify.rm_watch(handle)
+                self._inotify.rm_watch(watch)
             except OSError:
-                return  # the kernel dropped it before
+                return  # the kernel has removed it
 
 
 class MountTable:
-    """The file systems as they are mounted at one moment."""
+    """The mounted file systems, as of when this is made."""
 
-    def __init__(self, table: Path = _MOUNTS) -> None:
-        self._kinds: dict[str, str] = {}
+    def __init__(self, table: Path = _MOUNT_INFO) -> None:
+        self._types: dict[str, str] = {}
         try:
             lines = table.read_text(errors="surrogateescape").splitlines()
         except OSError:
@@ -190,12 +212,15 @@ class MountTable:
         for line in lines:
             left, _, right = line.partition(" - ")
             point = left.split()[4].encode(errors="surrogateescape").decode("unicode_escape")
-            self._kinds[point] = right.split()[0]
+            self._types[point] = right.split()[0]
 
     def remote_type(self, directory: str) -> str:
-        """Name the kind of a file system that others may write to; empty for a local one."""
-        place = os.path.realpath(directory)
-        while place not in self._kinds and place != "/":
-            place = os.path.dirname(place)  # noqa: PTH120 - strings throughout
-        kind = self._kinds.get(place, "")
-        return kind if kind in _NETWORK | _HOST or kind.startswith("fuse.") else ""
+        """Return the type of a file system that others can write to without an inotify event.
+
+        Empty for a local file system.
+        """
+        path = os.path.realpath(directory)
+        while path not in self._types and path != "/":
+            path = os.path.dirname(path)  # noqa: PTH120 - strings throughout
+        kind = self._types.get(path, "")
+        return kind if kind in _NETWORK_TYPES | _HOST_TYPES or kind.startswith("fuse.") else ""

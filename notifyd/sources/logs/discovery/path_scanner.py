@@ -1,22 +1,22 @@
-"""Which paths the log triggers name, which of them exist, and which directories tell of more."""
+"""Finds the paths that match the patterns of log triggers, and the directories to watch."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notifyd.sources.globs import Found, Glob
+from notifyd.sources.globs import Glob, GlobEntry
 from notifyd.sources.logs.discovery.access import COMPRESSED_SUFFIXES
 from notifyd.sources.unreadable_dirs import directory_problem, nearest_visible_dir
 
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What a walk over path patterns found.
+    """What path patterns match.
 
-    watch_dirs: directories whose changes matter. awaited_dirs: those in which a missing directory
-    would appear. matched_patterns: patterns that match something. unreadable_dirs: by pattern, the
-    directories that could not be listed, each with the reason.
+    watch_dirs: directories in which a match may appear or change. awaited_dirs: those in which a
+    missing directory would appear. matched_patterns: patterns that match something.
+    unreadable_dirs: by pattern, the directories that cannot be listed, each with the problem.
     """
 
     paths: set[str] = field(default_factory=set)
@@ -26,7 +26,7 @@ class ScanResult:
     unreadable_dirs: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def merge(self, later: "ScanResult") -> "ScanResult":
-        """Add what a later walk over some of the patterns met, which knows better of these."""
+        """Add the result of a later scan of some of the patterns."""
         return ScanResult(
             self.paths | later.paths,
             self.watch_dirs | later.watch_dirs,
@@ -37,22 +37,27 @@ class ScanResult:
 
     @property
     def problems(self) -> set[str]:
-        return {
-            sentence for closed in self.unreadable_dirs.values() for sentence in closed.values()
-        }
+        by_pattern = self.unreadable_dirs.values()
+        return {problem for problems in by_pattern for problem in problems.values()}
 
     def recheck_unreadable(self) -> set[str]:
-        """Look at the closed directories again; list those that are open, or closed otherwise."""
-        closed = {
-            path: said for each in self.unreadable_dirs.values() for path, said in each.items()
-        }
-        return {path for path, said in closed.items() if directory_problem(path) != said}
+        """Return the unreadable directories that now have no problem, or another one."""
+        before: dict[str, str] = {}
+        for problems in self.unreadable_dirs.values():
+            before |= problems
+        return {path for path, problem in before.items() if directory_problem(path) != problem}
 
 
 class PathScanner:
-    """By trigger its path patterns. never: directories of our own, which are no source."""
+    """Matches paths against patterns by trigger.
 
-    def __init__(self, patterns: Mapping[str, Sequence[str]], never: tuple[Path, ...]) -> None:
+    excluded_dirs: directories of notifyd itself, which no pattern matches. Compressed files are
+    not matched either.
+    """
+
+    def __init__(
+        self, patterns: Mapping[str, Sequence[str]], excluded_dirs: tuple[Path, ...]
+    ) -> None:
         self._globs: dict[str, Glob] = {}
         self._triggers: dict[str, list[str]] = {}
         for trigger, its_patterns in patterns.items():
@@ -60,11 +65,13 @@ class PathScanner:
                 self._globs.setdefault(pattern, Glob(pattern))
                 self._triggers.setdefault(pattern, []).append(trigger)
         self._order = {trigger: number for number, trigger in enumerate(patterns)}
-        self._never = {form for path in never for form in (str(path), os.path.realpath(path))}
+        self._excluded = {
+            form for path in excluded_dirs for form in (str(path), os.path.realpath(path))
+        }
 
     def patterns_for(self, path: str) -> list[tuple[str, str]]:
-        """List the triggers and their patterns that name this path."""
-        if self._skipped(path):
+        """List the triggers and patterns that match a path."""
+        if self._is_excluded(path):
             return []
         return [
             (trigger, pattern)
@@ -74,70 +81,69 @@ class PathScanner:
         ]
 
     def is_ignored_dir(self, path: str) -> bool:
-        """Say whether this is a directory that only globs name: `logs/*` does not mean it."""
+        """Whether a path is a directory that at most wildcards match: `logs/*` is not about it."""
         return path not in self._globs and os.path.isdir(path)  # noqa: PTH112
 
     def missing_patterns(self, found: ScanResult) -> list[str]:
-        """List the patterns that name nothing yet, as far as that can be seen."""
+        """List the patterns that match nothing, except those with unreadable directories."""
         patterns = (glob.pattern for glob in self._globs.values())
         return [
-            name
-            for name in patterns
-            if name not in found.matched_patterns and not found.unreadable_dirs.get(name)
+            pattern
+            for pattern in patterns
+            if pattern not in found.matched_patterns and not found.unreadable_dirs.get(pattern)
         ]
 
     def mark_matched(self, found: ScanResult, paths: Iterable[str]) -> None:
-        """Take note of these paths, for the patterns that name nothing yet."""
+        """Add the patterns that match one of these paths, if it exists, to a scan's result."""
         if not self.missing_patterns(found):
             return
-        there = [path for path in paths if os.path.lexists(path)]
+        existing = [path for path in paths if os.path.lexists(path)]
         for glob in self._globs.values():
-            if any(map(glob.matches, there)):
+            if any(map(glob.matches, existing)):
                 found.matched_patterns.add(glob.pattern)
 
     def in_config_order(self, triggers: Iterable[str]) -> tuple[str, ...]:
-        """Bring triggers into the order of the configuration."""
         return tuple(sorted(set(triggers), key=self._order.__getitem__))
 
     def scan(self, near: Iterable[str] | None = None) -> ScanResult:
-        """Walk all patterns, or only those for which something may lie at or below these paths."""
+        """Find what all patterns match, or those that may match at or below some paths."""
         result = ScanResult()
         globs = list(self._globs.values())
         if near is not None:
             near = list(near)
-            globs = [glob for glob in globs if any(_related(str(glob.root), path) for path in near)]
+            globs = [glob for glob in globs if any(_is_related(str(glob.root), at) for at in near)]
         for glob in globs:
             root = str(glob.root)
-            closed = result.unreadable_dirs[glob.pattern] = {}
-            if not os.path.isdir(root):  # noqa: PTH112 - strings throughout, as the walk has them
+            problems = result.unreadable_dirs[glob.pattern] = {}
+            if not os.path.isdir(root):  # noqa: PTH112 - strings throughout
                 result.awaited_dirs.add(nearest_visible_dir(root))
-                _note(closed, root)
-            refused: list[OSError] = []
-            for found in glob.walk(self._skipped, refused.append):
-                if found.entered:
-                    result.watch_dirs.add(found.path)
-                if found.matched and (found.path == glob.pattern or not _is_directory(found)):
-                    result.paths.add(found.path)
+                _add_problem(problems, root)
+            errors: list[OSError] = []
+            for entry in glob.walk(self._is_excluded, errors.append):
+                if entry.is_entered:
+                    result.watch_dirs.add(entry.path)
+                if entry.is_match and (entry.path == glob.pattern or not _is_directory(entry)):
+                    result.paths.add(entry.path)
                     result.matched_patterns.add(glob.pattern)
-            for error in refused:
-                _note(closed, error.filename)
+            for error in errors:
+                _add_problem(problems, error.filename)
         return result
 
-    def _skipped(self, path: str) -> bool:
+    def _is_excluded(self, path: str) -> bool:
         if path.endswith(COMPRESSED_SUFFIXES):
             return True
-        return any(path == own or path.startswith(own + "/") for own in self._never)
+        return any(path == own or path.startswith(own + "/") for own in self._excluded)
 
 
-def _is_directory(found: Found) -> bool:
-    return found.entered or os.path.isdir(found.path)  # noqa: PTH112
+def _is_directory(entry: GlobEntry) -> bool:
+    return entry.is_entered or os.path.isdir(entry.path)  # noqa: PTH112
 
 
-def _related(root: str, path: str) -> bool:
+def _is_related(root: str, path: str) -> bool:
     return root == path or root.startswith(path + "/") or path.startswith(root.rstrip("/") + "/")
 
 
-def _note(closed: dict[str, str], directory: str) -> None:
+def _add_problem(problems: dict[str, str], directory: str) -> None:
     directory = directory.rstrip("/") or "/"
-    if sentence := directory_problem(directory):
-        closed[directory] = sentence
+    if problem := directory_problem(directory):
+        problems[directory] = problem

@@ -1,4 +1,4 @@
-"""Which path names which file, as it was when somebody last looked."""
+"""Which file each existing path led to when it was last checked."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,11 @@ FileIdentity = tuple[int, int]
 
 
 class PathTable:
-    """Several names may lead to one file, directly or through links."""
+    """Paths with the files they lead to. Several paths may lead to one file."""
 
     def __init__(self) -> None:
         self._files: dict[str, FileIdentity] = {}
-        self._names: dict[FileIdentity, set[str]] = {}
+        self._paths: dict[FileIdentity, set[str]] = {}
         self._links = SymlinkTracker()
 
     def __iter__(self) -> Iterator[str]:
@@ -23,14 +23,14 @@ class PathTable:
         return self._files.get(path)
 
     def paths_of(self, identity: FileIdentity) -> set[str]:
-        """List the names of a file."""
-        return set(self._names.get(identity, ()))
+        """Return the paths that lead to a file."""
+        return set(self._paths.get(identity, ()))
 
     def paths_below(self, directory: str) -> set[str]:
-        return {name for name in self._files if name.startswith(directory.rstrip("/") + "/")}
+        return {path for path in self._files if path.startswith(directory.rstrip("/") + "/")}
 
     def affected_paths(self, path: str) -> set[str]:
-        """List the names that may have changed with this path, itself included."""
+        """Return a path and those that lead through it, which may have changed with it."""
         return {path, *self._links.paths_through(path)}
 
     @property
@@ -39,21 +39,21 @@ class PathTable:
         return self._links.directories
 
     def track_links(self, path: str) -> None:
-        """Remember what a name hangs on, whether or not it leads anywhere."""
+        """Record the links on a path, whether or not it leads to a file."""
         self._links.track(path)
 
     def add(self, path: str, identity: FileIdentity) -> None:
         self._files[path] = identity
-        self._names.setdefault(identity, set()).add(path)
+        self._paths.setdefault(identity, set()).add(path)
 
     def remove(self, path: str) -> FileIdentity | None:
-        """Forget a name; returns the file if that was its last."""
+        """Remove a path; return its file if no other path leads to it."""
         self._links.forget(path)
         identity = self._files.pop(path, None)
         if identity is None:
             return None
-        self._names[identity].discard(path)
-        if self._names[identity]:
+        self._paths[identity].discard(path)
+        if self._paths[identity]:
             return None
-        del self._names[identity]
+        del self._paths[identity]
         return identity

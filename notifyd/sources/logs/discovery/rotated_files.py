@@ -1,4 +1,4 @@
-"""Rotated files of a log: what was renamed or copied, by inode and by the way it is named."""
+"""Finds the rotated files of logs: by inode if they were renamed, else by their names."""
 
 import os
 import re
@@ -8,11 +8,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from notifyd.sources.logs.checkpoint import Checkpoint, FileId
-from notifyd.sources.logs.discovery.access import COMPRESSED_SUFFIXES, UnreadableFileError, stat_log
+from notifyd.sources.logs.discovery.access import (
+    COMPRESSED_SUFFIXES,
+    UnreadableFileError,
+    stat_log,
+)
 from notifyd.sources.logs.discovery.archive_dirs import ArchiveDirs
 
-_NAMES = 10_000
-_NUMBER = re.compile(r"\d[\d._:T+-]*|old|prev|bak|tmp")
+_CACHED_NAMES = 10_000
+_ROTATION_SUFFIX = re.compile(r"\d[\d._:T+-]*|old|prev|bak|tmp")
 
 
 class RotatedFile(NamedTuple):
@@ -21,99 +25,107 @@ class RotatedFile(NamedTuple):
     status: os.stat_result
 
 
-def find_renamed(lost: Mapping[FileId, Checkpoint], archives: ArchiveDirs) -> Iterator[RotatedFile]:
-    """Find files whose names are gone; the caller checks their content.
+def find_renamed(
+    missing: Mapping[FileId, Checkpoint], archive_dirs: ArchiveDirs
+) -> Iterator[RotatedFile]:
+    """Find files that are not at their paths any more, by inode.
 
-    One of which nothing was read yet can only be told by a name that is like its own. Where it was
-    not seen in another place yet, a file is looked for in all folders around.
+    The caller must verify the content, as an inode number may belong to another file by now. A
+    file of which nothing was read is found only under a name that rotation gives. Files that were
+    never found elsewhere are also searched for in nearby directories.
     """
-    left = {key for key in lost if not key.catch_up_trigger}
-    for places in (archives.known_dirs, archives.nearby_dirs):
-        by_folder: dict[str, dict[int, FileId]] = {}
+    left = {key for key in missing if not key.catch_up_trigger}
+    for dirs_of in (archive_dirs.known_dirs, archive_dirs.nearby_dirs):
+        by_directory: dict[str, dict[int, FileId]] = {}
         for key in left:
-            if places == archives.known_dirs or not lost[key].archived_path:
-                for folder in places(lost[key].path):
-                    by_folder.setdefault(folder, {})[key.inode] = key
-        for folder, keys in by_folder.items():
-            for name, inode in _listed(folder):
+            if dirs_of == archive_dirs.known_dirs or not missing[key].archived_path:
+                for directory in dirs_of(missing[key].path):
+                    by_directory.setdefault(directory, {})[key.inode] = key
+        for directory, keys in by_directory.items():
+            for name, inode in _list_directory(directory):
                 if inode not in keys:
                     continue
                 key = keys[inode]
-                found = _sibling(folder, name)
+                found = _stat_rotated(directory, name)
                 if found is None or found.key != key:
                     continue
                 left.discard(key)
-                position = lost[key]
-                base = os.path.basename(position.path)  # noqa: PTH119
-                if position.tail_digest or name == base or base in original_names(name):
+                checkpoint = missing[key]
+                log_name = os.path.basename(checkpoint.path)  # noqa: PTH119
+                has_log_name = name == log_name or log_name in original_names(name)
+                if checkpoint.tail_digest or has_log_name:
                     yield found
 
 
 def find_rotated(
-    paths: Collection[str], places: Callable[[str], Iterable[str]]
+    logs: Collection[str], dirs_of: Callable[[str], Iterable[str]]
 ) -> dict[str, list[RotatedFile]]:
-    """List by log its rotated files, the latest written first; only where there are.
+    """Find rotated files by name; return them by log, the one written to last first.
 
-    places: the folders to look in for those of a log.
+    dirs_of: returns the directories to search for a log. Logs without rotated files are left out.
     """
     found: dict[str, list[RotatedFile]] = {}
-    by_folder: dict[str, dict[str, list[str]]] = {}
-    for path in paths:
-        for folder in places(path):
-            names = by_folder.setdefault(folder, {})
-            names.setdefault(os.path.basename(path), []).append(path)  # noqa: PTH119
-    for folder, names in by_folder.items():
-        for name, _ in _listed(folder):
-            for base in original_names(name) & names.keys():
-                if sibling := _sibling(folder, name):
-                    for path in names[base]:
-                        found.setdefault(path, []).append(sibling)
-    for siblings in found.values():
-        siblings.sort(key=lambda sibling: sibling.status.st_mtime_ns, reverse=True)
+    by_directory: dict[str, dict[str, list[str]]] = {}
+    for log in logs:
+        for directory in dirs_of(log):
+            names = by_directory.setdefault(directory, {})
+            names.setdefault(os.path.basename(log), []).append(log)  # noqa: PTH119
+    for directory, names in by_directory.items():
+        for name, _ in _list_directory(directory):
+            for log_name in original_names(name) & names.keys():
+                if rotated := _stat_rotated(directory, name):
+                    for log in names[log_name]:
+                        found.setdefault(log, []).append(rotated)
+    for files in found.values():
+        files.sort(key=lambda rotated: rotated.status.st_mtime_ns, reverse=True)
     return found
 
 
-@lru_cache(_NAMES)
-def original_names(name: str) -> frozenset[str]:
-    """List what a log may be called that rotating tools would rename so.
-
-    app.log.1, app.log-20240131 and app-20240131.log all come of app.log.
-    """
-    if name.endswith(COMPRESSED_SUFFIXES):
-        return frozenset()
-    stem, dot, ending = name.rpartition(".")
-    return frozenset({*_unnumbered(name), *(base + dot + ending for base in _unnumbered(stem))})
-
-
 def rotated_file_at(path: str, key: FileId) -> RotatedFile | None:
-    """Look whether a file is at a place."""
-    found = _sibling(*os.path.split(path))
+    """Return the file at a path if it has the device and inode of a key."""
+    found = _stat_rotated(*os.path.split(path))
     return found if found and found.key.identity == key.identity else None
 
 
+@lru_cache(_CACHED_NAMES)
+def original_names(name: str) -> frozenset[str]:
+    """Return the names of the logs whose rotated file may have this name.
+
+    app.log.1, app.log-20240131 and app-20240131.log may all be rotated from app.log.
+    """
+    if name.endswith(COMPRESSED_SUFFIXES):
+        return frozenset()
+    stem, dot, extension = name.rpartition(".")
+    return frozenset(
+        {*_without_suffix(name), *(base + dot + extension for base in _without_suffix(stem))}
+    )
+
+
 def possible_names(path: str) -> frozenset[str]:
-    """List what a file is called and may have been called before rotation."""
+    """Return the name of a file, and those that it may have had before rotation."""
     name = os.path.basename(path)  # noqa: PTH119
     return original_names(name) | {name}
 
 
-def _unnumbered(name: str) -> Iterator[str]:
-    for place, sign in enumerate(name):
-        if place and sign in "._-" and _NUMBER.fullmatch(name, place + 1):
-            yield name[:place]
+def _without_suffix(name: str) -> Iterator[str]:
+    """Iterate over the beginnings of a name that a rotation suffix follows."""
+    for index, char in enumerate(name):
+        if index and char in "._-" and _ROTATION_SUFFIX.fullmatch(name, index + 1):
+            yield name[:index]
 
 
-def _sibling(folder: str, name: str) -> RotatedFile | None:
-    path = os.path.join(folder, name)  # noqa: PTH118 - strings throughout
+def _stat_rotated(directory: str, name: str) -> RotatedFile | None:
+    path = os.path.join(directory, name)  # noqa: PTH118 - strings throughout
     with suppress(UnreadableFileError):
         if not name.endswith(COMPRESSED_SUFFIXES) and (status := stat_log(path)):
             return RotatedFile(path, FileId(status.st_dev, status.st_ino), status)
     return None
 
 
-def _listed(folder: str) -> list[tuple[str, int]]:
+def _list_directory(directory: str) -> list[tuple[str, int]]:
+    """Return names and inodes; nothing if the directory cannot be listed."""
     try:
-        with os.scandir(folder) as entries:
+        with os.scandir(directory) as entries:
             return [(entry.name, entry.inode()) for entry in entries]
     except OSError:
         return []

@@ -1,66 +1,67 @@
-"""Names that lead somewhere else: which links are on the way, and where to watch for a swap."""
+"""Which symbolic links each path leads through, and where to watch for their replacement."""
 
 import os
 from collections import deque
 from collections.abc import Iterable
 
-_HOPS = 40
+_MOST_LINKS = 40
+"""As many as the kernel follows."""
 
 
 class SymlinkTracker:
-    """For each name that goes through symbolic links, what its target hangs on."""
+    """The links on tracked paths. A path without links takes no room."""
 
     def __init__(self) -> None:
-        self._through: dict[str, set[str]] = {}
-        self._folders: dict[str, set[str]] = {}
+        self._paths_through: dict[str, set[str]] = {}
+        self._directories: dict[str, set[str]] = {}
 
-    def track(self, name: str) -> None:
-        """Follow a name as it stands now."""
-        self.forget(name)
-        if os.path.realpath(name) == name:
+    def track(self, path: str) -> None:
+        """Record the links on a path as they are now."""
+        self.forget(path)
+        if os.path.realpath(path) == path:
             return
-        passed, folders = _followed(name)
-        self._folders[name] = folders
-        for path in passed:
-            self._through.setdefault(path, set()).add(name)
+        passed, directories = _follow_links(path)
+        self._directories[path] = directories
+        for each in passed:
+            self._paths_through.setdefault(each, set()).add(path)
 
-    def forget(self, name: str) -> None:
-        if self._folders.pop(name, None) is None:
+    def forget(self, path: str) -> None:
+        if self._directories.pop(path, None) is None:
             return
-        for path in [path for path, names in self._through.items() if name in names]:
-            self._through[path].discard(name)
-            if not self._through[path]:
-                del self._through[path]
+        for each in [each for each, paths in self._paths_through.items() if path in paths]:
+            self._paths_through[each].discard(path)
+            if not self._paths_through[each]:
+                del self._paths_through[each]
 
     def paths_through(self, path: str) -> Iterable[str]:
-        """List what is concerned when something happens to this path, itself included."""
-        return {path, *self._through.get(path, ())}
+        """List a path and the tracked ones that lead through it."""
+        return {path, *self._paths_through.get(path, ())}
 
     @property
     def directories(self) -> set[str]:
         """The directories in which a link or its target may be replaced."""
-        return set().union(*self._folders.values())
+        return set().union(*self._directories.values())
 
 
-def _followed(name: str) -> tuple[set[str], set[str]]:
-    """List the links on the way with the target at the end, and the directories these lie in."""
-    passed, folders = set(), set()
-    place, ahead, hops = "/", deque(name.split("/")), 0
-    while ahead:
-        part = ahead.popleft()
+def _follow_links(path: str) -> tuple[set[str], set[str]]:
+    """Return the links on a path with the final target, and the directories that contain these."""
+    passed, directories = set(), set()
+    at, rest, followed = "/", deque(path.split("/")), 0
+    while rest:
+        part = rest.popleft()
         if part in ("", "."):
             continue
         if part == "..":
-            place = os.path.dirname(place)  # noqa: PTH120 - strings throughout
+            at = os.path.dirname(at)  # noqa: PTH120 - strings throughout
             continue
-        path = os.path.join(place, part)  # noqa: PTH118
-        if hops < _HOPS and os.path.islink(path):  # noqa: PTH114
-            hops += 1
-            passed.add(path)
-            folders.add(place)
-            target = os.readlink(path)  # noqa: PTH115
-            ahead.extendleft(reversed(target.split("/")))
-            place = "/" if target.startswith("/") else place
+        step = os.path.join(at, part)  # noqa: PTH118
+        if followed < _MOST_LINKS and os.path.islink(step):  # noqa: PTH114
+            followed += 1
+            passed.add(step)
+            directories.add(at)
+            target = os.readlink(step)  # noqa: PTH115
+            rest.extendleft(reversed(target.split("/")))
+            at = "/" if target.startswith("/") else at
         else:
-            place = path
-    return passed | {place}, folders | {os.path.dirname(place)}  # noqa: PTH120
+            at = step
+    return passed | {at}, directories | {os.path.dirname(at)}  # noqa: PTH120
