@@ -15,7 +15,7 @@ from notifyd.cli.run import serve
 from notifyd.config.load import load
 from notifyd.config.token import find_token, save_token
 from notifyd.model.errors import InUseError
-from notifyd.relay.server import Relay
+from notifyd.relay.server import open_relay
 from notifyd.telemetry import logging
 
 HELP = (
@@ -103,9 +103,9 @@ async def _demo(directory: Path, port: int) -> None:
     logging.configure("warning", "console")
     async with contextlib.AsyncExitStack() as stack:
         try:
-            relay = await stack.enter_async_context(Relay(directory / "relay.db", port=port))
+            relay = await stack.enter_async_context(open_relay(directory / "relay.db", port=port))
         except InUseError:
-            relay = await stack.enter_async_context(Relay(directory / "relay.db"))
+            relay = await stack.enter_async_context(open_relay(directory / "relay.db"))
         save_token(directory / "send-token", await relay.mint_token("demo", "notifyd demo"))
         config = directory / "config.toml"
         config.write_text(_CONFIG.format(url=relay.url, directory=directory))

@@ -13,7 +13,7 @@ from notifyd.config.paths import is_loopback, user_state_dir
 from notifyd.http.rate_limit import Rate
 from notifyd.model.errors import NotifydError
 from notifyd.relay.credentials import ClientCredentials
-from notifyd.relay.server import RATE, Relay
+from notifyd.relay.server import RATE, Relay, open_relay
 from notifyd.telemetry import logging
 
 HELP = "Serve the Notifications API on this machine, with an inbox page."
@@ -71,7 +71,7 @@ async def _serve(args: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     address: Address = args.listen
-    async with Relay(
+    async with open_relay(
         args.database or user_state_dir(os.environ) / "relay.db",
         address.host,
         address.port,

@@ -18,56 +18,56 @@ class ClientCredentials(NamedTuple):
 
 
 class StoredClient(NamedTuple):
-    """A client of whom only hashes are known."""
+    """A client as it is stored: hashes of its id and its secret."""
 
     id: bytes
     secret: bytes
 
-    def is_client(self, client_id: str, secret: str) -> bool:
-        """Compare in constant time, both values whatever the first one gave."""
-        right_id = compare_digest(self.id, hashed(client_id))
-        right_secret = compare_digest(self.secret, hashed(secret))
-        return right_id and right_secret
+    @classmethod
+    def of(cls, client: ClientCredentials) -> Self:
+        return cls(hash_secret(client.id), hash_secret(client.secret))
+
+    def has_credentials(self, client_id: str, secret: str) -> bool:
+        """Compare in constant time, both values whatever the first comparison gave."""
+        same_id = compare_digest(self.id, hash_secret(client_id))
+        same_secret = compare_digest(self.secret, hash_secret(secret))
+        return same_id and same_secret
 
 
-def hashed(secret: str) -> bytes:
-    """SHA-256; neither salted nor stretched, because what is kept so has 256 random bits."""
+def hash_secret(secret: str) -> bytes:
+    """Return the SHA-256, neither salted nor stretched: what is stored so has 256 random bits."""
     return sha256(secret.encode("utf-8", "surrogateescape")).digest()
-
-
-def known(client: ClientCredentials) -> StoredClient:
-    return StoredClient(hashed(client.id), hashed(client.secret))
 
 
 # --- on the store's thread
 
 
-def kept_client(connection: Connection) -> StoredClient | None:
-    """Give the client that was made here at the first start, if there was one."""
-    client_id, secret = _kept(connection, "client_id"), _kept(connection, "client_secret")
+def load_client(connection: Connection) -> StoredClient | None:
+    """Return the client that was created at the first start, if there was one."""
+    client_id, secret = _load(connection, "client_id"), _load(connection, "client_secret")
     return None if client_id is None or secret is None else StoredClient(client_id, secret)
 
 
-def keep_client(connection: Connection, client: StoredClient) -> None:
+def save_client(connection: Connection, client: StoredClient) -> None:
     with transaction(connection):
-        _keep(connection, "client_id", client.id)
-        _keep(connection, "client_secret", client.secret)
+        _save(connection, "client_id", client.id)
+        _save(connection, "client_secret", client.secret)
 
 
-def inbox_key(connection: Connection) -> str:
-    """Give the secret of the inbox page's address: the same at every start."""
-    if (kept := _kept(connection, "inbox_key")) is not None:
-        return kept.decode()
+def load_inbox_key(connection: Connection) -> str:
+    """Return the secret of the inbox page's address, the same at every start."""
+    if (stored := _load(connection, "inbox_key")) is not None:
+        return stored.decode()
     key = secrets.token_urlsafe(24)
-    _keep(connection, "inbox_key", key.encode())
+    _save(connection, "inbox_key", key.encode())
     return key
 
 
-def _kept(connection: Connection, name: str) -> bytes | None:
+def _load(connection: Connection, name: str) -> bytes | None:
     query = "SELECT value FROM settings WHERE name = ?"
     row = connection.execute(query, (name,)).fetchone()
     return row[0] if row else None
 
 
-def _keep(connection: Connection, name: str, value: bytes) -> None:
+def _save(connection: Connection, name: str, value: bytes) -> None:
     connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))

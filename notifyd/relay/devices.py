@@ -1,16 +1,16 @@
-"""Registered devices. There is no push service here: what reaches one is only counted."""
+"""Registered devices. There is no push service here: deliveries to them are only counted."""
 
 import json
 from dataclasses import dataclass, replace
 
 from notifyd.model.notifications import Json
+from notifyd.relay.schemas import format_time
 from notifyd.relay.store import Connection
-from notifyd.relay.timestamp import iso
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Times are wall-clock seconds. `device_info` is whatever JSON the app says of itself."""
+    """Times are wall-clock seconds. `device_info` is any JSON that the app sends."""
 
     device_id: str
     fcm_token: str
@@ -25,8 +25,8 @@ class Device:
             "fcm_token": self.fcm_token,
             "platform": self.platform,
             "device_info": self.device_info,
-            "created_at": iso(self.created_at),
-            "updated_at": iso(self.updated_at),
+            "created_at": format_time(self.created_at),
+            "updated_at": format_time(self.updated_at),
         }
 
 
@@ -34,7 +34,7 @@ class Device:
 
 
 def register(connection: Connection, device: Device) -> Device:
-    """Keep a device; one with the same id is updated, and keeps the time it was created."""
+    """Store a device; one with the same id is updated and keeps the time of its creation."""
     connection.execute(
         "INSERT INTO devices VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (device_id) DO UPDATE SET"
         " fcm_token = excluded.fcm_token, platform = excluded.platform,"
@@ -49,12 +49,12 @@ def register(connection: Connection, device: Device) -> Device:
         ),
     )
     query = "SELECT created_at FROM devices WHERE device_id = ?"
-    first = connection.execute(query, (device.device_id,)).fetchone()
-    return replace(device, created_at=first[0])
+    row = connection.execute(query, (device.device_id,)).fetchone()
+    return replace(device, created_at=row[0])
 
 
-def every(connection: Connection) -> list[Device]:
-    """List the devices, oldest first."""
+def list_all(connection: Connection) -> list[Device]:
+    """Return the devices, oldest first."""
     rows = connection.execute(
         "SELECT device_id, fcm_token, platform, device_info, created_at, updated_at"
         " FROM devices ORDER BY created_at, device_id"
@@ -67,7 +67,7 @@ def delete(connection: Connection, device_id: str) -> bool:
 
 
 def count(connection: Connection, device_id: str | None) -> int:
-    """Count all devices, or those of one id."""
+    """Count all devices, or those with one id."""
     query = "SELECT count(*) FROM devices WHERE ?1 IS NULL OR device_id = ?1"
     number: int = connection.execute(query, (device_id,)).fetchone()[0]
     return number

@@ -1,4 +1,4 @@
-"""The inbox: its page, and the stream of events that every open page listens to."""
+"""The inbox: its page, and the event stream of each open page."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from notifyd.relay.inbox_page import load
 from notifyd.relay.store import RelayStore
 
 REPLAYED = 100
-"""How many of the latest notifications a page is shown when it opens."""
+"""How many of the latest notifications a page shows when it opens."""
 
 MOST_PAGES = 64
 """How many pages may be open at once."""
@@ -43,7 +43,7 @@ _HEADERS = {
 
 
 class InboxConnections:
-    """The open pages. Each reads from the store at its own pace: here it is only woken."""
+    """The open pages. Each reads from the store at its own pace when it is woken."""
 
     def __init__(self) -> None:
         self._streams: dict[asyncio.Event, EventStream] = {}
@@ -75,7 +75,7 @@ class InboxConnections:
 
 
 class Inbox:
-    """The secret stands in the page's address and not in a cookie.
+    """The page and its events. The secret is in the page's address and not in a cookie.
 
     A cookie is not bound to a port: the browser would send it to every other server on this host,
     whoever runs it.
@@ -143,7 +143,7 @@ class Inbox:
         """Return the number after which to begin: the last that the page saw, or the latest few."""
         last = request.headers.get("Last-Event-ID", "")
         if last.isdecimal() and last.isascii():
-            newest = await self._store.run(notifications.newest)
+            newest = await self._store.run(notifications.newest_seq)
             if len(last) <= len(str(newest)) and int(last) <= newest:
                 return int(last)
         return await self._store.run(notifications.before_latest, REPLAYED)

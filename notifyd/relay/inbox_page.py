@@ -1,4 +1,4 @@
-"""The inbox page: one HTML document with its style and script in it, and what it may do."""
+"""The inbox page: one HTML document with its style and script, and its security policy."""
 
 import base64
 from hashlib import sha256
@@ -10,7 +10,7 @@ from urllib.parse import quote
 class InboxPage(NamedTuple):
     html: str
     policy: str
-    """Its Content-Security-Policy: this very style and script, and nothing from elsewhere."""
+    """Its Content-Security-Policy: only this style and this script, nothing from elsewhere."""
     icon: str
 
 

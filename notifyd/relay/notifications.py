@@ -1,4 +1,4 @@
-"""What was received: kept, counted once, and read again by number."""
+"""Received notifications: stored and counted once, and read by number."""
 
 import json
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from typing import NamedTuple
 
 from notifyd.model.notifications import Json
 from notifyd.relay import devices
+from notifyd.relay.schemas import format_time
 from notifyd.relay.store import Connection, transaction
-from notifyd.relay.timestamp import iso
 from notifyd.relay.tokens import Token
 
 KEPT = 10_000
-"""How many notifications are kept: the latest."""
+"""How many of the latest notifications are stored."""
 
-ANSWERS_KEPT = 86_400.0
+KEY_LIFETIME = 86_400.0
 """Seconds for which an Idempotency-Key is remembered."""
 
 
 class IncomingNotification(NamedTuple):
-    """What a sender says, with what the token adds to `data`."""
+    """A sender's notification, with what its token merges into `data`."""
 
     title: str | None
     body: str | None
@@ -29,7 +29,7 @@ class IncomingNotification(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredNotification:
-    """A notification as it is kept. `seq` rises, and no number is ever used twice."""
+    """A notification as it is stored. `seq` rises, and no number is used twice."""
 
     seq: int
     token_name: str | None
@@ -47,15 +47,15 @@ class StoredNotification:
             "title": self.title,
             "body": self.body,
             "data": self.data,
-            "received_at": iso(self.received_at),
+            "received_at": format_time(self.received_at),
         }
 
 
 class DeliveryReport(NamedTuple):
-    """How many devices it went to. `repeated`: the answer to an earlier request, once more."""
+    """How many devices it went to. is_repeat: the same request was answered before."""
 
     devices: int
-    repeated: bool = False
+    is_repeat: bool = False
 
 
 # --- on the store's thread
@@ -64,26 +64,26 @@ class DeliveryReport(NamedTuple):
 def accept(
     connection: Connection,
     token: Token,
-    note: IncomingNotification,
+    notification: IncomingNotification,
     *,
     pages: int,
     wall: float,
     kept: int = KEPT,
 ) -> DeliveryReport:
-    """Keep a notification, unless the same token sent the same key within a day.
+    """Store a notification, unless the same token sent the same key within a day.
 
-    pages: how many inbox pages are open: each is a device, though none that a token can name.
+    pages: how many inbox pages are open; each is a device, but none that a token can name.
     kept: how many notifications stay, this one included.
     """
     with transaction(connection):
         connection.execute("UPDATE tokens SET last_used_at = ? WHERE id = ?", (wall, token.id))
-        connection.execute("DELETE FROM answers WHERE answered_at <= ?", (wall - ANSWERS_KEPT,))
-        earlier = _answered(connection, token.id, note.key)
+        connection.execute("DELETE FROM answers WHERE answered_at <= ?", (wall - KEY_LIFETIME,))
+        earlier = _earlier_report(connection, token.id, notification.key)
         if earlier is not None:
             return earlier
-        reached = devices.count(connection, token.device_id)
+        count = devices.count(connection, token.device_id)
         if token.device_id is None:
-            reached += pages
+            count += pages
         seq = connection.execute(
             "INSERT INTO notifications (token_id, token_name, workspace_id, title, body, data,"
             " idempotency_key, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -91,22 +91,22 @@ def accept(
                 token.id,
                 token.name,
                 token.workspace_id,
-                note.title,
-                note.body,
-                json.dumps(note.data),
-                note.key,
+                notification.title,
+                notification.body,
+                json.dumps(notification.data),
+                notification.key,
                 wall,
             ),
         ).lastrowid
         connection.execute("DELETE FROM notifications WHERE seq <= ? - ?", (seq, kept))
-        if note.key is not None:
-            answer = (token.id, note.key, reached, wall)
+        if notification.key is not None:
+            answer = (token.id, notification.key, count, wall)
             connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?)", answer)
-    return DeliveryReport(reached)
+    return DeliveryReport(count)
 
 
 def after(connection: Connection, seq: int, limit: int) -> list[StoredNotification]:
-    """List what came after a number, oldest first."""
+    """Return the notifications after a number, oldest first."""
     rows = connection.execute(
         "SELECT seq, token_name, workspace_id, title, body, data, received_at"
         " FROM notifications WHERE seq > ? ORDER BY seq LIMIT ?",
@@ -119,17 +119,19 @@ def after(connection: Connection, seq: int, limit: int) -> list[StoredNotificati
 
 
 def before_latest(connection: Connection, count: int) -> int:
-    """Give the number after which the latest `count` notifications come."""
+    """Return the number after which the latest `count` notifications come."""
     query = "SELECT seq FROM notifications ORDER BY seq DESC LIMIT 1 OFFSET ?"
     row = connection.execute(query, (count,)).fetchone()
     return row[0] if row else 0
 
 
-def newest(connection: Connection) -> int:
+def newest_seq(connection: Connection) -> int:
     return before_latest(connection, 0)
 
 
-def _answered(connection: Connection, token_id: str, key: str | None) -> DeliveryReport | None:
+def _earlier_report(
+    connection: Connection, token_id: str, key: str | None
+) -> DeliveryReport | None:
     query = "SELECT devices FROM answers WHERE token_id = ? AND idempotency_key = ?"
     row = connection.execute(query, (token_id, key)).fetchone()
-    return DeliveryReport(row[0], repeated=True) if row else None
+    return DeliveryReport(row[0], is_repeat=True) if row else None

@@ -1,6 +1,7 @@
-"""What the Notifications API's requests may carry."""
+"""What the Notifications API's requests may carry, and how its responses write a time."""
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
@@ -56,3 +57,13 @@ class SendRequest(RequestSchema):
         if not (self.title or "").strip() and not (self.body or "").strip():
             raise ValueError("title, body: at least one of them must have text")
         return self
+
+
+def format_time(wall: float) -> str:
+    """Format seconds since the epoch as 2026-01-31T12:00:00.000Z."""
+    text = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def format_optional_time(wall: float | None) -> str | None:
+    return None if wall is None else format_time(wall)

@@ -1,4 +1,4 @@
-"""The relay's own database. SQLite blocks, so one thread owns it and does all the work."""
+"""The relay's database. SQLite blocks, so one thread owns it and does all the work."""
 
 import asyncio
 import functools
@@ -31,7 +31,7 @@ class RelayStore:
 
     @classmethod
     async def open(cls, database: Database) -> Self:
-        """Open or create the database, for its owner's eyes only; StoreError says why not."""
+        """Open or create the database, readable by its owner alone; StoreError when that fails."""
         thread = ThreadPoolExecutor(1, thread_name_prefix="relay-store")
         loop = asyncio.get_running_loop()
         try:
@@ -43,13 +43,13 @@ class RelayStore:
     async def run(
         self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Do work on the connection; StoreUnavailableError when the disk would not have it."""
+        """Call `work` with the connection; StoreUnavailableError when the disk refuses it."""
         call = functools.partial(work, self._connection, *args, **kwargs)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, call)
         except sqlite3.OperationalError as error:
             raise StoreUnavailableError(
-                f"the relay's database cannot be used ({error}): is the disk full or read-only?"
+                f"the relay's database cannot be used ({error}); is the disk full or read-only?"
             ) from error
 
     async def close(self) -> None:
@@ -82,7 +82,7 @@ def _connect(database: Database) -> Connection:
 
 
 def _create(database: Path) -> None:
-    # SQLite gives its -wal and -shm files the mode of the database, so that is set first.
+    # SQLite gives its -wal and -shm files the mode of the database file.
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(database, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
@@ -91,7 +91,7 @@ def _prepare(connection: Connection, database: Database) -> None:
     try:
         version: int = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > _VERSION:
-            raise StoreError(f"{database}: is of a newer notifyd: update this one")
+            raise StoreError(f"{database}: written by a newer notifyd; update this one")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         if version == 0:
@@ -99,6 +99,6 @@ def _prepare(connection: Connection, database: Database) -> None:
             connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {_VERSION}; COMMIT;")
     except sqlite3.Error as error:
         raise StoreError(
-            f"{database}: cannot be used as the relay's database ({error}):"
+            f"{database}: cannot be used as the relay's database ({error});"
             " name another file with --database"
         ) from error

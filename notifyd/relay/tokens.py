@@ -1,4 +1,4 @@
-"""Send tokens: who may send, for which workspace, and where to."""
+"""Send tokens: who may send, for which workspace, to which device."""
 
 import json
 import secrets
@@ -6,17 +6,17 @@ import uuid
 from dataclasses import dataclass
 
 from notifyd.model.notifications import Json
-from notifyd.relay.credentials import hashed
+from notifyd.relay.credentials import hash_secret
+from notifyd.relay.schemas import format_optional_time, format_time
 from notifyd.relay.store import Connection
-from notifyd.relay.timestamp import iso, iso_or_none
 
-_MARK = "onp_"
-_SHOWN = len(_MARK) + 8
+_PREFIX = "onp_"
+_PREFIX_SHOWN = len(_PREFIX) + 8
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What is kept of a send token: everything but itself. Times are wall-clock seconds."""
+    """The stored part of a send token: all but its plain text. Times are wall-clock seconds."""
 
     id: str
     workspace_id: str
@@ -28,17 +28,17 @@ class Token:
     revoked_at: float | None = None
 
     @property
-    def active(self) -> bool:
+    def is_active(self) -> bool:
         return self.revoked_at is None
 
     @property
     def device_id(self) -> str | None:
-        """The one device that this token's notifications go to, if it is bound to one."""
+        """The one device that this token's notifications go to; None: all."""
         pinned = self.metadata.get("device_id")
         return pinned if isinstance(pinned, str) else None
 
     def routing(self) -> Json:
-        """Give what the platform merges into the data of each notification."""
+        """Return what is merged into the data of each notification."""
         routing: Json = {"workspace_id": self.workspace_id}
         if "channel" in self.metadata:
             routing["channel"] = self.metadata["channel"]
@@ -51,10 +51,10 @@ class Token:
             "name": self.name,
             "metadata": self.metadata,
             "token_prefix": self.token_prefix,
-            "status": "active" if self.active else "revoked",
-            "created_at": iso(self.created_at),
-            "last_used_at": iso_or_none(self.last_used_at),
-            "revoked_at": iso_or_none(self.revoked_at),
+            "status": "active" if self.is_active else "revoked",
+            "created_at": format_time(self.created_at),
+            "last_used_at": format_optional_time(self.last_used_at),
+            "revoked_at": format_optional_time(self.revoked_at),
         }
 
 
@@ -64,31 +64,39 @@ class Token:
 def mint(
     connection: Connection, workspace_id: str, name: str | None, metadata: Json, wall: float
 ) -> tuple[Token, str]:
-    """Make a send token. The second value is the token in plain text, which is kept nowhere."""
-    plain = _MARK + secrets.token_urlsafe(32)
-    token = Token(str(uuid.uuid4()), workspace_id, name, metadata, plain[:_SHOWN], wall)
+    """Create a send token; the second value is its plain text, which is stored nowhere."""
+    plain = _PREFIX + secrets.token_urlsafe(32)
+    token = Token(str(uuid.uuid4()), workspace_id, name, metadata, plain[:_PREFIX_SHOWN], wall)
     connection.execute(
         "INSERT INTO tokens (id, workspace_id, name, metadata, token_prefix, created_at,"
         " token_hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (token.id, workspace_id, name, json.dumps(metadata), plain[:_SHOWN], wall, hashed(plain)),
+        (
+            token.id,
+            workspace_id,
+            name,
+            json.dumps(metadata),
+            plain[:_PREFIX_SHOWN],
+            wall,
+            hash_secret(plain),
+        ),
     )
     return token, plain
 
 
-def every(connection: Connection, workspace_id: str | None) -> list[Token]:
-    """List the tokens of one workspace, or of all, newest first."""
+def list_all(connection: Connection, workspace_id: str | None) -> list[Token]:
+    """Return the tokens of one workspace, or of all, newest first."""
     where = "WHERE ?1 IS NULL OR workspace_id = ?1 ORDER BY created_at DESC, id"
     return _select(connection, where, workspace_id)
 
 
-def by_plain(connection: Connection, plain: str) -> Token | None:
-    """Find the token that a sender showed, active or revoked."""
-    # It is the hash that is looked up: how long that takes says nothing about the token.
-    return next(iter(_select(connection, "WHERE token_hash = ?", hashed(plain))), None)
+def find(connection: Connection, plain: str) -> Token | None:
+    """Return the token with this plain text, active or revoked."""
+    # The hash is looked up: the time that takes reveals nothing about the token.
+    return next(iter(_select(connection, "WHERE token_hash = ?", hash_secret(plain))), None)
 
 
 def revoke(connection: Connection, token_id: str, wall: float) -> Token | None:
-    """Stop a token for good and keep its record; None when there is no such token."""
+    """Revoke a token and keep its record; None when there is no such token."""
     connection.execute(
         "UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (wall, token_id)
     )

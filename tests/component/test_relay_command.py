@@ -94,7 +94,7 @@ async def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
         port = re.findall(r":(\d+)/inbox", await greeting(process, 5))[0]
         status, stderr = await failure(tmp_path, "--listen", f"127.0.0.1:{port}")
     assert status == 1
-    assert stderr.startswith(f"127.0.0.1:{port} is in use: ")
+    assert stderr.startswith(f"127.0.0.1:{port} is in use; ")
     assert "\n" not in stderr
 
 

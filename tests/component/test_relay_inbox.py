@@ -5,12 +5,13 @@ import re
 import socket
 from contextlib import AsyncExitStack
 
+import aiohttp
 import pytest
 
 from notifyd.http.rate_limit import Rate
 from notifyd.model.errors import InUseError, NotifydError
 from notifyd.relay import inbox
-from notifyd.relay.server import Relay
+from notifyd.relay.server import open_relay
 from support.visitor import Visitor, visiting
 
 
@@ -149,28 +150,30 @@ async def test_only_so_many_pages_may_be_open(visitor: Visitor) -> None:
         assert (answer.status, answer.json["code"]) == (503, "too_many_pages")
 
 
-async def test_the_relay_ends_at_once_though_pages_are_open(token: str, visitor: Visitor) -> None:
-    async with visitor.page() as page:
-        await page.until_live()
-        async with asyncio.timeout(1):
-            await visitor.relay.__aexit__(None, None, None)
-        with pytest.raises(EOFError):
-            await page.event()
+async def test_the_relay_stops_at_once_though_pages_are_open() -> None:
+    async with AsyncExitStack() as stack, aiohttp.ClientSession() as session:
+        relay = await stack.enter_async_context(open_relay(":memory:"))
+        async with Visitor(relay, session).page() as page:
+            await page.until_live()
+            async with asyncio.timeout(1):
+                await stack.aclose()
+            with pytest.raises(EOFError):
+                await page.event()
 
 
 async def test_a_taken_port_is_one_sentence_and_makes_no_credentials(tmp_path) -> None:
-    async with Relay(":memory:") as relay:
+    async with open_relay(":memory:") as relay:
         port = int(relay.url.rpartition(":")[2])
         database = tmp_path / "relay.db"
-        with pytest.raises(InUseError, match=rf"^127\.0\.0\.1:{port} is in use: .*--listen$"):
-            async with Relay(database, port=port):
+        with pytest.raises(InUseError, match=rf"^127\.0\.0\.1:{port} is in use; .*--listen$"):
+            async with open_relay(database, port=port):
                 raise AssertionError
         assert not database.exists()
 
 
 async def test_an_address_that_is_not_ours_is_one_sentence() -> None:
     with pytest.raises(NotifydError, match=r"^cannot listen on 203\.0\.113\.9:1: "):
-        async with Relay(":memory:", "203.0.113.9", 1):
+        async with open_relay(":memory:", "203.0.113.9", 1):
             raise AssertionError
 
 

@@ -115,7 +115,7 @@ async def test_other_paths_and_methods_are_refused_in_json(visitor: Visitor) -> 
 async def test_an_unexpected_error_is_logged_and_hidden_from_the_client(
     visitor: Visitor, token: str
 ) -> None:
-    await visitor.relay._store.run(lambda connection: connection.close())
+    await visitor.relay.store.run(lambda connection: connection.close())
     with structlog.testing.capture_logs() as logged:
         answer = await visitor.send(token)
     assert (answer.status, answer.json["code"]) == (503, "internal")

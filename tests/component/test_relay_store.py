@@ -7,7 +7,7 @@ import pytest
 
 from notifyd.model.errors import StoreError, StoreUnavailableError
 from notifyd.relay import credentials, devices, notifications, tokens
-from notifyd.relay.credentials import ClientCredentials
+from notifyd.relay.credentials import ClientCredentials, StoredClient
 from notifyd.relay.devices import Device
 from notifyd.relay.notifications import IncomingNotification
 from notifyd.relay.store import RelayStore
@@ -37,9 +37,9 @@ async def test_a_token_is_found_by_its_plain_text_alone(store: RelayStore) -> No
     token, plain = await store.run(tokens.mint, "w", "laptop", {"channel": "ci"}, 100.0)
     assert plain.startswith("onp_")
     assert token.token_prefix == plain[:12]
-    assert await store.run(tokens.by_plain, plain) == token
-    assert await store.run(tokens.by_plain, plain[:-1]) is None
-    assert await store.run(tokens.by_plain, token.token_prefix) is None
+    assert await store.run(tokens.find, plain) == token
+    assert await store.run(tokens.find, plain[:-1]) is None
+    assert await store.run(tokens.find, token.token_prefix) is None
     assert token.routing() == {"workspace_id": "w", "channel": "ci"}
 
 
@@ -48,7 +48,7 @@ async def test_revoking_keeps_the_record_and_its_first_time(store: RelayStore) -
     for wall in (200.0, 300.0):
         revoked = await store.run(tokens.revoke, token.id, wall)
         assert revoked is not None
-        assert not revoked.active
+        assert not revoked.is_active
         assert revoked.revoked_at == 200.0
     assert await store.run(tokens.revoke, "no such id", 1.0) is None
 
@@ -57,19 +57,19 @@ async def test_one_key_of_one_token_is_kept_once_within_a_day(store: RelayStore)
     token, other = await minted(store), await minted(store)
     first = await accept(store, token, "k", pages=2, wall=1000.0)
     again = await accept(store, token, "k", pages=5, wall=1000.0 + DAY - 1)
-    assert (first.devices, first.repeated) == (2, False)
-    assert (again.devices, again.repeated) == (2, True)
-    assert not (await accept(store, other, "k", wall=1001.0)).repeated
-    assert not (await accept(store, token, "k2", wall=1001.0)).repeated
-    assert not (await accept(store, token, wall=1001.0)).repeated
-    assert not (await accept(store, token, "k", wall=1000.0 + 2 * DAY)).repeated
+    assert (first.devices, first.is_repeat) == (2, False)
+    assert (again.devices, again.is_repeat) == (2, True)
+    assert not (await accept(store, other, "k", wall=1001.0)).is_repeat
+    assert not (await accept(store, token, "k2", wall=1001.0)).is_repeat
+    assert not (await accept(store, token, wall=1001.0)).is_repeat
+    assert not (await accept(store, token, "k", wall=1000.0 + 2 * DAY)).is_repeat
     assert len(await store.run(notifications.after, 0, 100)) == 5
 
 
 async def test_the_same_key_at_the_same_moment_is_kept_once(store: RelayStore) -> None:
     token = await minted(store)
     receipts = await asyncio.gather(*(accept(store, token, "k") for _ in range(20)))
-    assert [receipt.repeated for receipt in receipts].count(False) == 1
+    assert [receipt.is_repeat for receipt in receipts].count(False) == 1
     assert len(await store.run(notifications.after, 0, 100)) == 1
 
 
@@ -90,7 +90,7 @@ async def test_the_same_device_is_updated(store: RelayStore) -> None:
     await store.run(devices.register, Device("d", "old", "ios", {"os": 17}, 1.0, 1.0))
     again = await store.run(devices.register, Device("d", "new", "web", None, 2.0, 2.0))
     assert again == Device("d", "new", "web", None, 1.0, 2.0)
-    assert await store.run(devices.every) == [again]
+    assert await store.run(devices.list_all) == [again]
     assert await store.run(devices.delete, "d")
     assert not await store.run(devices.delete, "d")
 
@@ -103,7 +103,7 @@ async def test_only_the_latest_are_kept_and_no_number_comes_twice(store: RelaySt
     assert [received.seq for received in kept] == list(range(16, 26))
     assert await store.run(notifications.before_latest, 4) == 21
     assert await store.run(notifications.before_latest, 100) == 0
-    assert await store.run(notifications.newest) == 25
+    assert await store.run(notifications.newest_seq) == 25
 
 
 async def test_reading_goes_on_after_a_number(store: RelayStore) -> None:
@@ -118,8 +118,8 @@ async def test_reading_goes_on_after_a_number(store: RelayStore) -> None:
 async def test_a_token_that_was_used_says_when(store: RelayStore) -> None:
     token = await minted(store)
     await accept(store, token, wall=123.0)
-    assert [kept.last_used_at for kept in await store.run(tokens.every, "w")] == [123.0]
-    assert await store.run(tokens.every, "another") == []
+    assert [kept.last_used_at for kept in await store.run(tokens.list_all, "w")] == [123.0]
+    assert await store.run(tokens.list_all, "another") == []
 
 
 async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -128,21 +128,21 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     token = await minted(store)
     await accept(store, token, "k", pages=1)
     await store.run(devices.register, Device("d", "f", "ios", {"a": [1]}, 1.0, 1.0))
-    await store.run(credentials.keep_client, credentials.known(ClientCredentials("id", "secret")))
-    key = await store.run(credentials.inbox_key)
-    before = await store.run(notifications.after, 0, 10), await store.run(devices.every)
+    await store.run(credentials.save_client, StoredClient.of(ClientCredentials("id", "secret")))
+    key = await store.run(credentials.load_inbox_key)
+    before = await store.run(notifications.after, 0, 10), await store.run(devices.list_all)
     await store.close()
 
     store = await RelayStore.open(file)
-    assert (await accept(store, token, "k")).repeated
-    after = await store.run(notifications.after, 0, 10), await store.run(devices.every)
+    assert (await accept(store, token, "k")).is_repeat
+    after = await store.run(notifications.after, 0, 10), await store.run(devices.list_all)
     assert after == before
-    assert await store.run(credentials.inbox_key) == key
-    kept = await store.run(credentials.kept_client)
+    assert await store.run(credentials.load_inbox_key) == key
+    kept = await store.run(credentials.load_client)
     assert kept is not None
-    assert kept.is_client("id", "secret")
-    assert not kept.is_client("id", "wrong")
-    assert not kept.is_client("wrong", "secret")
+    assert kept.has_credentials("id", "secret")
+    assert not kept.has_credentials("id", "wrong")
+    assert not kept.has_credentials("wrong", "secret")
     await store.close()
 
 
@@ -181,7 +181,7 @@ async def test_a_full_disk_is_said_and_changes_nothing(store: RelayStore) -> Non
     note = IncomingNotification("t", "b" * 100_000, {})
     with pytest.raises(StoreUnavailableError, match="is the disk full"):
         await store.run(notifications.accept, token, note, pages=0, wall=0.0)
-    assert await store.run(notifications.newest) == 0
+    assert await store.run(notifications.newest_seq) == 0
     await store.run(lambda connection: connection.execute("PRAGMA max_page_count = 10000"))
     await store.run(notifications.accept, token, note, pages=0, wall=0.0)
-    assert await store.run(notifications.newest) == 1
+    assert await store.run(notifications.newest_seq) == 1

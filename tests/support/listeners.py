@@ -98,7 +98,7 @@ async def relay_listener(_folder: Path, **limits: float) -> AsyncIterator[AnyLis
         token = await visitor.relay.mint_token("w", "hostile")
 
         async def kept() -> int:
-            return await visitor.relay._store.run(notifications.newest)
+            return await visitor.relay.store.run(notifications.newest_seq)
 
         credentials = f"X-Client-ID: {CLIENT.id}\r\nX-Client-Secret: {CLIENT.secret}\r\n"
         bearer = f"Authorization: Bearer {token}\r\n{JSON}"

@@ -1,4 +1,4 @@
-"""Somebody who talks to a running relay: its client, a sender, or an open inbox page."""
+"""A client of a running relay: it manages tokens, sends, and opens the inbox page."""
 
 import asyncio
 import json
@@ -10,7 +10,8 @@ from typing import NamedTuple
 import aiohttp
 
 from notifyd.relay.credentials import ClientCredentials
-from notifyd.relay.server import Relay
+from notifyd.relay.routes import Clocks
+from notifyd.relay.server import Relay, open_relay
 
 CLIENT = ClientCredentials("client_of_the_tests", "a secret of the tests")
 
@@ -105,9 +106,9 @@ class Page:
 async def visiting(database=":memory:", **how) -> AsyncIterator[Visitor]:
     """Run a relay on a free port, with a clock that stands still, and visit it."""
     clock = Clock()
-    settings = {"client": CLIENT, "wall": clock, "mono": clock, **how}
+    settings = {"client": CLIENT, "clocks": Clocks(clock, clock), **how}
     async with (
-        Relay(database, **settings) as relay,
+        open_relay(database, **settings) as relay,
         aiohttp.ClientSession() as session,
     ):
         yield Visitor(relay, session, clock=clock)
