@@ -48,8 +48,9 @@ layers: $(READY) ## who may import whom
 unit: $(READY) ## the tests alone
 	$(BIN)/pytest -n $(JOBS) -m "not soak" -q
 
-soak: $(READY) ## the long drills: kills, outages, full disks, then the books (SOAK_SECONDS)
+soak: $(READY) ## the long drills (SOAK_SECONDS), then every property with many examples
 	$(BIN)/pytest -n $(JOBS) -m soak -q --timeout 3600
+	THOROUGH=1 $(BIN)/pytest -n $(JOBS) -m "not soak" -q --timeout 600 tests/unit tests/component
 
 docs: $(READY) ## write the reference pages in docs/ from the code
 	$(BIN)/python docs/generate.py

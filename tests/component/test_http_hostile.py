@@ -7,10 +7,11 @@ import select
 import socket
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from notifyd.http.open_connections import ConnectionLimits
+from support.examples import examples
 from support.listeners import BRISK, LISTENERS, AnyListener
 from support.socket_api import PATIENCE, Daemon, ask, daemon, exchange, exchange_on, reply, request
 
@@ -178,7 +179,7 @@ queries = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=2
 
 
 async def test_no_request_whatsoever_is_a_500_or_not_json(served: Daemon):
-    @settings(max_examples=150, deadline=None, database=None)
+    @examples(50, 500)
     @given(method=methods | st.just("POST"), target=targets, query=queries, body=bodies)
     @example(method="GET", target="//[", query="", body=b"")
     @example(method="OPTIONS", target="*", query="", body=b"")
@@ -210,7 +211,7 @@ async def test_no_bytes_whatsoever_are_answered_by_anything_but_json(brisk: AnyL
     )
     pieces = st.lists(lines | st.binary(max_size=30), max_size=6)
 
-    @settings(max_examples=40, deadline=None, database=None)
+    @examples(20, 200)
     @given(pieces.map(b"".join))
     def check(data: bytes) -> None:
         raw = brisk.exchange_blocking(data)

@@ -4,7 +4,7 @@ import copy
 import datetime as dt
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.config.errors import ErrorReport, Origins
@@ -13,6 +13,7 @@ from notifyd.config.settings import Settings
 from notifyd.config.triggers import TRIGGER_TYPES
 from notifyd.config.validation import validate
 from notifyd.text.limits import strip_control_from_title
+from support.examples import examples
 
 SECTIONS = {
     name: field.annotation
@@ -58,7 +59,7 @@ TABLES = st.fixed_dictionaries(
 
 
 @given(TABLES)
-@settings(max_examples=300, deadline=None)
+@examples(80, 1000)
 def test_a_table_is_refused_with_readable_lines_or_makes_settings(given_table: dict[str, object]):
     merged = copy.deepcopy(given_table)
     report = ErrorReport(Origins())

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.model.attempts import OutcomeKind
@@ -14,6 +14,7 @@ from notifyd.shaping.inputs import Cancelled, Configured, Muted, Retried, Sendin
 from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.state import TriggerStats
 from notifyd.shaping.step import step
+from support.examples import examples
 from support.histories import PEER, History, match
 
 HALF_HOURS = TimeWindow("h", tuple((hour * 60, hour * 60 + 30) for hour in range(24)), zone="UTC")
@@ -145,7 +146,7 @@ def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the ac
             history.configure(rules)
 
 
-@settings(max_examples=2000, deadline=None)
+@examples(120, 2000)
 @given(rulebooks(), st.lists(actions, max_size=30), st.sampled_from([0.0, 0.7]))
 def test_every_match_and_every_request_is_in_exactly_one_count(rules, history_of_actions, lag):
     history, fed = History(rules, lag=lag), Counter()

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.shaping.codec import restore_state
 from notifyd.shaping.inputs import Configured, SendingAllowed
 from notifyd.shaping.rules import Limit, Rule, Rules
+from support.examples import examples
 from support.histories import History, match
 
 PLENTY = {"rate": Limit(100_000, 60.0), "budget": Limit(100_000, 3600.0)}
@@ -46,7 +47,7 @@ def books(history):
     return groups, ledgers, sorted(told)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(40, 1000)
 @given(RULES, st.lists(st.tuples(SLEEPS, GROUPS), min_size=1, max_size=6))
 def test_at_once_or_one_by_one_the_same_is_counted_and_told(rule, bursts):
     at_once, one_by_one = without_worker(rule), without_worker(rule)

@@ -2,10 +2,11 @@
 
 import pytest
 import regex
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from notifyd.matching import PatternSet, Scanner, approximate
+from support.examples import examples
 
 REAL = [
     r"(?P<level>ERROR|CRITICAL) (?P<msg>.*)",
@@ -129,7 +130,7 @@ def found(patterns, block, encoding):
     return [(hit.offset, hit.pattern) for hit in scan.hits]
 
 
-@settings(max_examples=400, deadline=None)
+@examples(60, 1000)
 @given(
     patterns=st.lists(PATTERNS, min_size=1, max_size=3),
     block=st.lists(BYTES, max_size=30).map(b"".join),

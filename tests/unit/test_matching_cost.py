@@ -2,10 +2,11 @@
 
 import pytest
 import regex
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from notifyd.matching.cost import safe_length
+from support.examples import examples
 from unit.test_matching_approximate import PATTERNS, PIECES, compiles
 
 LIMIT = 0.1
@@ -24,7 +25,7 @@ HARD = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(60, 1000)
 @given(
     pattern=st.one_of(PATTERNS, HARD, st.builds("{}{}".format, HARD, PATTERNS)),
     unit=st.lists(st.sampled_from(PIECES), min_size=1, max_size=3).map("".join),

@@ -4,10 +4,11 @@ import random
 
 import pytest
 import regex
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from notifyd.matching import PatternSet, Scanner, approximate
+from support.examples import examples
 from unit.test_matching_approximate import BYTES, PATTERNS, compiles, expected
 
 LARGE = 40 << 10
@@ -43,7 +44,7 @@ def found(scanner, block):
     return hits
 
 
-@settings(max_examples=150, deadline=None)
+@examples(12, 150)
 @given(
     patterns=st.lists(st.one_of(WITH_TEXT, PATTERNS), min_size=1, max_size=6),
     pieces=st.lists(TEXT, max_size=60),

@@ -24,10 +24,10 @@ def test_of_a_day_without_the_api_and_100_000_matches_few_notifications_count_al
                 OutcomeKind.RETRY,
                 pause=min(300.0, 2.0**run.state.global_state.send_state.consecutive_failures),
             )
-        number = min(MATCHES - fed, 10 + rng.randrange(5))
+        number = min(MATCHES - fed, 100 + rng.randrange(50))
         run.feed(*[match(rng.choice(names), line=f"line {fed + n}") for n in range(number)])
         fed += number
-        run.sleep(DAY * 12 / MATCHES)
+        run.sleep(DAY * number / MATCHES)
     assert run.now.mono - began >= 0.99 * DAY
     run.drain()
     arrived = [row for row in run.rows.values() if row.status is Status.DELIVERED]

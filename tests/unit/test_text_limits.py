@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.text.limits import (
@@ -17,6 +17,7 @@ from notifyd.text.limits import (
     strip_control_from_title,
     truncate_notification,
 )
+from support.examples import examples
 
 ANYTHING = st.text(st.characters(), max_size=300)  # surrogates too
 LONG = st.builds(lambda text, times: text * times, ANYTHING, st.integers(1, 60))
@@ -34,7 +35,7 @@ OUR_DATA = {"notification_id": "i" * 36, "trigger": "t" * 64, "priority": "defau
 
 
 @given(LONG, LONG, DATA)
-@settings(max_examples=200)
+@examples(40, 1000)
 def test_whatever_comes_is_within_all_limits(title: str, body: str, data: dict[str, object]):
     title, body, data = truncate_notification(title, body, data | OUR_DATA)
     assert len(title) <= TITLE_LIMIT

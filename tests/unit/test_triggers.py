@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.config.triggers import TYPES, ShapingConfig
+from notifyd.config.triggers import TRIGGER_TYPES, ShapingConfig
 from notifyd.model.events import Event
 from notifyd.model.notifications import Digest, MatchSummary
 from notifyd.triggers import Trigger, render_digest
@@ -27,7 +27,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def trigger(kind: str = "log", **keys: object) -> Trigger:
-    config = TYPES[kind].model_validate(REQUIRED[kind] | keys)
+    config = TRIGGER_TYPES[kind].model_validate(REQUIRED[kind] | keys)
     return Trigger("app", config, ShapingConfig(), host="box", workspace="ws")
 
 

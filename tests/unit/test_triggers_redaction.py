@@ -1,7 +1,7 @@
 """A credential is masked wherever it stands, also where something was cut in the midst of it."""
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from notifyd.config.triggers import LogTriggerConfig, ShapingConfig
@@ -10,6 +10,7 @@ from notifyd.model.events import Event
 from notifyd.shaping.summaries import extend_digest, merge_summaries, new_digest, summarize_one
 from notifyd.text.redaction import redact
 from notifyd.triggers import Trigger, render_digest
+from support.examples import examples
 
 SECRET = "hunter2hunter2Wq81"
 AWS = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab"
@@ -69,7 +70,7 @@ def leaks(secret: str, texts: tuple[str, str]) -> bool:
     st.integers(0, 2100) | st.integers(1900, 2010) | st.integers(150, 360),
     st.sampled_from([80, 200, 2000, 64 << 10]) | st.integers(80, 2100),
 )
-@settings(max_examples=200, deadline=None)
+@examples(40, 1000)
 @example(SHAPES[0], "x", 1995 - len("postgres://app:") - 5, 64 << 10)
 @example(SHAPES[0], "x", 1996 - len("postgres://app:hunter2"), 1996)
 def test_a_credential_never_leaves(shape: tuple[str, str], filler: str, padding: int, most: int):
@@ -87,7 +88,7 @@ def test_a_credential_never_leaves(shape: tuple[str, str], filler: str, padding:
         assert not leaks(secret, render_digest(digest, 0.0, redact))
 
 
-@settings(deadline=None)
+@examples(30, 1000)
 @given(st.sampled_from(SHAPES), st.integers(7900, 8000))
 def test_nor_where_only_the_beginning_of_a_text_is_looked_at(shape: tuple[str, str], padding: int):
     form, secret = shape
