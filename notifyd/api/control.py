@@ -8,8 +8,8 @@ from notifyd.model.notifications import Json, Message, Peer, Priority, Status
 class Control(Protocol):
     """The daemon, as its listeners see it. Durations are in seconds.
 
-    Each method may raise RefusedError or StoreUnavailableError. `uid` limits a request to one
-    user's notifications, None lifts the limit; `everyone` lifts it for a request of `peer`.
+    Each method may raise RequestRefusedError or StoreUnavailableError. `uid` limits a request to
+    one user's notifications, None lifts the limit; `everyone` lifts it for a request of `peer`.
     """
 
     async def submit(

@@ -1,13 +1,13 @@
 """The exit statuses of `notifyd`, and which one each error has."""
 
 from notifyd.model.errors import (
-    AnswerError,
     ConfigError,
+    DaemonAnswerError,
+    DaemonUnreachableError,
     NotifydError,
     StoreError,
     StoreUnavailableError,
     TokenError,
-    UnreachableError,
 )
 
 FAILED = 1
@@ -35,10 +35,10 @@ def exit_status(error: NotifydError) -> int:
         return CONFIG
     if isinstance(error, UsageError):
         return USAGE
-    if isinstance(error, UnreachableError):
+    if isinstance(error, DaemonUnreachableError):
         return UNREACHABLE
     if isinstance(error, StoreUnavailableError):
         return TRY_LATER
-    if isinstance(error, AnswerError):
+    if isinstance(error, DaemonAnswerError):
         return _BY_HTTP_STATUS.get(error.status, FAILED)
     return FAILED

@@ -7,7 +7,7 @@ from notifyd.cli.exit_status import CONFIG
 from notifyd.cli.options import add_daemon_options
 from notifyd.cli.output import format_json, quantity, write
 from notifyd.client.http import send_request
-from notifyd.model.errors import AnswerError
+from notifyd.model.errors import DaemonAnswerError
 
 HELP = (
     "Reload the configuration. If the new one has errors, they are printed and the daemon keeps "
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         _, answer = send_request("POST", "/v1/reload", socket_path=args.socket, within=_TIMEOUT)
-    except AnswerError as error:
+    except DaemonAnswerError as error:
         if error.answer.get("code") != "bad_config":
             raise
         _print_answer(error.answer, as_json=args.json)

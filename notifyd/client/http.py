@@ -9,7 +9,7 @@ import socket
 from contextlib import suppress
 from time import monotonic
 
-from notifyd.model.errors import AnswerError, UnreachableError
+from notifyd.model.errors import DaemonAnswerError, DaemonUnreachableError
 
 _FIRST_ERROR_STATUS = 400
 _CHUNK = 1 << 16
@@ -38,8 +38,8 @@ def send_request(
 ) -> tuple[int, dict[str, object]]:
     """Send one request and return the HTTP status and the JSON object of the response.
 
-    within: seconds. UnreachableError: no daemon answers in time. AnswerError: the response is an
-    error.
+    within: seconds. DaemonUnreachableError: no daemon answers in time. DaemonAnswerError: the
+    response is an error.
     """
     payload = (
         b"" if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
@@ -55,7 +55,7 @@ def send_request(
         raw = _exchange(sock, head.encode() + b"\r\n" + payload, deadline)
     status, response = _parse_response(raw)
     if status >= _FIRST_ERROR_STATUS or response.get("success") is not True:
-        raise AnswerError(status, response)
+        raise DaemonAnswerError(status, response)
     return status, response
 
 
@@ -74,8 +74,8 @@ def _connect(paths: list[str], deadline: float) -> socket.socket:
             return sock
         sock.close()
     if forbidden:
-        raise UnreachableError(_explain_permission(forbidden))
-    raise UnreachableError(f"no notifyd answers on {' or '.join(paths)}; {_START}")
+        raise DaemonUnreachableError(_explain_permission(forbidden))
+    raise DaemonUnreachableError(f"no notifyd answers on {' or '.join(paths)}; {_START}")
 
 
 def _explain_permission(path: str) -> str:
@@ -110,12 +110,14 @@ def _exchange(sock: socket.socket, request: bytes, deadline: float) -> bytes:
             if len(response) > _LARGEST_RESPONSE:
                 break
     except TimeoutError:
-        raise UnreachableError(
+        raise DaemonUnreachableError(
             "the daemon did not answer in time; see `notifyd status` and its log"
         ) from None
     except OSError as error:
         if not response:
-            raise UnreachableError(f"the daemon closed the connection: {error.strerror}") from None
+            raise DaemonUnreachableError(
+                f"the daemon closed the connection: {error.strerror}"
+            ) from None
     return bytes(response)
 
 
@@ -130,7 +132,7 @@ def _parse_response(raw: bytes) -> tuple[int, dict[str, object]]:
             body = _join_chunks(body)
         response = json.loads(body)
     except (ValueError, IndexError):
-        raise UnreachableError(
+        raise DaemonUnreachableError(
             "the socket's response is not notifyd's, or it is incomplete; "
             "see the daemon's log and try again"
         ) from None

@@ -9,7 +9,7 @@ from notifyd.delivery.client import RequestEncodingError, Secret, SendClient, en
 from notifyd.delivery.response import ApiResponse
 from notifyd.delivery.retry import decide_outcome
 from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
-from notifyd.model.errors import MissingError, StoreUnavailableError, TokenError
+from notifyd.model.errors import NotificationMissingError, StoreUnavailableError, TokenError
 from notifyd.model.events import Now
 from notifyd.model.notifications import Payload
 
@@ -86,7 +86,7 @@ async def _send(
 ) -> ApiResponse:
     try:
         payload = await queue.payload(attempt.id)
-    except MissingError as error:
+    except NotificationMissingError as error:
         raise RequestEncodingError(str(error)) from error
     except StoreUnavailableError as error:
         return ApiResponse(fault=str(error), cause="store")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from notifyd.engine.engine import Engine
-from notifyd.model.errors import ConcurrentUpdateError, RefusedError
+from notifyd.model.errors import ConcurrentUpdateError, RequestRefusedError
 from notifyd.model.notifications import Json, Message, Notification, Peer, Priority, Status
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.inputs import Cancelled, Muted, Retried, SendingAllowed, Submitted
@@ -58,7 +58,7 @@ class ControlService:
         request = Submitted(message, priority, peer, key, delay)
         (reply,) = await self._engine.apply([request], fail_fast=True)
         if reply is None or reply.notification is None:
-            raise RefusedError("no_room", _OUTBOX_FULL)
+            raise RequestRefusedError("no_room", _OUTBOX_FULL)
         return reply.notification.id, reply.notification.status
 
     async def wait_for_outcome(self, notification_id: str, within: float) -> Json | None:
@@ -86,21 +86,23 @@ class ControlService:
         if reply is None or reply.notification is None:
             raise await self._nothing_to_cancel(notification_id, peer, everyone=everyone)
         if reply.refusal:
-            raise RefusedError(
+            raise RequestRefusedError(
                 reply.refusal, "an attempt to send it was made, so it cannot be cancelled"
             )
         return {"id": reply.notification.id, "status": reply.notification.status.value}
 
     async def _nothing_to_cancel(
         self, notification_id: str, peer: Peer, *, everyone: bool
-    ) -> RefusedError:
+    ) -> RequestRefusedError:
         """Distinguish a finished notification from an unknown one, for a peer that may see it."""
         uid = None if everyone else peer.uid
         found = await self.notification(notification_id, uid=uid) if notification_id else None
         if found is not None:
-            return RefusedError("finished", f"it is {found['status']}: there is nothing to cancel")
+            return RequestRefusedError(
+                "finished", f"it is {found['status']}: there is nothing to cancel"
+            )
         named = "id" if notification_id else "key"
-        return RefusedError("not_found", f"no queued notification with that {named}")
+        return RequestRefusedError("not_found", f"no queued notification with that {named}")
 
     async def explain(self, trigger: str) -> list[Json]:
         names = [self._known(trigger)] if trigger else list(self._daemon.trigger_types())
@@ -134,7 +136,7 @@ class ControlService:
         if trigger in known:
             return trigger
         suggestion = did_you_mean(trigger, known)
-        raise RefusedError("unknown_trigger", f"there is no trigger {trigger!r}{suggestion}")
+        raise RequestRefusedError("unknown_trigger", f"there is no trigger {trigger!r}{suggestion}")
 
     async def retry(self, *, notification_id: str, peer: Peer, everyone: bool) -> Json:
         row = await self._store.find(notification_id)
@@ -167,7 +169,7 @@ class ControlService:
         try:
             replies = await self._engine.apply([*retries, SendingAllowed()], fail_fast=True)
         except ConcurrentUpdateError as error:
-            raise RefusedError("changed", str(error)) from None
+            raise RequestRefusedError("changed", str(error)) from None
         return [reply for reply in replies if reply is not None]
 
     async def status(self) -> Json:
@@ -183,14 +185,14 @@ class ControlService:
         return await self._daemon.reload()
 
 
-def _not_found() -> RefusedError:
-    return RefusedError("not_found", "no notification with that id")
+def _not_found() -> RequestRefusedError:
+    return RequestRefusedError("not_found", "no notification with that id")
 
 
-def _not_retried(reply: Reply) -> RefusedError:
+def _not_retried(reply: Reply) -> RequestRefusedError:
     if reply.refusal in _NOT_RETRIED:
-        return RefusedError(reply.refusal, _NOT_RETRIED[reply.refusal])
+        return RequestRefusedError(reply.refusal, _NOT_RETRIED[reply.refusal])
     if reply.notification is None:
         return _not_found()
     merged = f"it was counted into the digest {reply.notification.merged_into}"
-    return RefusedError("finished", _FINISHED.get(reply.notification.status, merged))
+    return RequestRefusedError("finished", _FINISHED.get(reply.notification.status, merged))

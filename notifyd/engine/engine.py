@@ -14,7 +14,7 @@ import structlog
 from notifyd.engine.clock import Clock
 from notifyd.engine.commit_queue import CommitQueue, PendingCommit, fail_fast
 from notifyd.model.attempts import Outcome, SendAttempt
-from notifyd.model.errors import ConcurrentUpdateError, DamagedError, StoreUnavailableError
+from notifyd.model.errors import ConcurrentUpdateError, DatabaseDamagedError, StoreUnavailableError
 from notifyd.model.events import CheckpointUpdates, Now
 from notifyd.model.notifications import Content, Message, Notification, Payload
 from notifyd.outbox.commit import Commit
@@ -144,7 +144,7 @@ class Engine:
             except ConcurrentUpdateError as error:
                 self._batch = _without_conflict(batch, error)
                 continue
-            except DamagedError:
+            except DatabaseDamagedError:
                 self._batch = await self._repair(batch)
                 continue
             except StoreUnavailableError as error:
@@ -299,7 +299,8 @@ def _without_conflict(
     kept = []
     for pending in batch:
         retried = [event.notification for event in pending.events if isinstance(event, Retried)]
-        if all((row.id, row.attempts) != error.row for row in retried):
+        expected = error.notification_id, error.attempts
+        if all((row.id, row.attempts) != expected for row in retried):
             kept.append(pending)
         else:
             pending.fail(error)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 
-from notifyd.model.errors import NotifydError, RefusedError, StoreUnavailableError
+from notifyd.model.errors import NotifydError, RequestRefusedError, StoreUnavailableError
 from notifyd.model.notifications import Json
 
 _REFUSALS = {
@@ -18,7 +18,7 @@ _REFUSALS = {
     "no_room": HTTPStatus.SERVICE_UNAVAILABLE,
     "stopping": HTTPStatus.SERVICE_UNAVAILABLE,
 }
-"""Status for each code of a RefusedError; any other code is 422."""
+"""Status for each code of a RequestRefusedError; any other code is 422."""
 
 _STORE_RETRY_AFTER = "5"
 _LONGEST_QUOTE = 64
@@ -79,7 +79,7 @@ def to_http_error(error: NotifydError) -> HttpError:
     """Translate what the rest of the program raises."""
     if isinstance(error, HttpError):
         return error
-    if isinstance(error, RefusedError):
+    if isinstance(error, RequestRefusedError):
         status = _REFUSALS.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
         return HttpError(status, error.code, str(error))
     if isinstance(error, StoreUnavailableError):

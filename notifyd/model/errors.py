@@ -1,12 +1,12 @@
-"""The ways notifyd can refuse: each message is one sentence that says what, where and the mend."""
+"""Errors with a message for people: one sentence that says what, where and how to fix it."""
 
 
 class NotifydError(Exception):
-    """Anything we tell a person without a traceback."""
+    """An error that is shown to a person by its message alone, without a traceback."""
 
 
 class ConfigError(NotifydError):
-    """The configuration cannot be used; `problems` holds one line per mistake."""
+    """The configuration is invalid. problems: one line per mistake."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -18,7 +18,7 @@ class TokenError(NotifydError):
 
 
 class NoTokenError(TokenError):
-    """There is no send token yet: the daemon runs, keeps everything, and waits for one."""
+    """There is no send token yet. The daemon runs and keeps notifications until there is one."""
 
 
 class InUseError(NotifydError):
@@ -26,31 +26,32 @@ class InUseError(NotifydError):
 
 
 class StoreError(NotifydError):
-    """The store cannot be used as it is (too new, not readable, not a database)."""
+    """The store is unusable: too new, not readable, or not a database."""
 
 
 class StoreUnavailableError(NotifydError):
-    """A commit failed for a reason that may pass: the disk is full, read-only or locked."""
+    """A commit failed, and may succeed later: the disk is full, read-only or locked."""
 
 
 class ConcurrentUpdateError(NotifydError):
-    """A commit relied on a row as it no longer is: by its notification's id, and its attempts."""
+    """A commit relied on a notification that has changed. attempts: what the commit expected."""
 
     def __init__(self, notification_id: str, attempts: int) -> None:
-        super().__init__(f"the notification {notification_id} changed meanwhile: look at it again")
-        self.row = notification_id, attempts
+        super().__init__(f"the notification {notification_id} has changed; look at it again")
+        self.notification_id = notification_id
+        self.attempts = attempts
 
 
-class DamagedError(StoreUnavailableError):
-    """The database is damaged: it has to be salvaged before anything can be stored."""
+class DatabaseDamagedError(StoreUnavailableError):
+    """The database is damaged. It must be recovered before anything can be stored."""
 
 
-class MissingError(NotifydError):
-    """A notification is not in the store any more."""
+class NotificationMissingError(NotifydError):
+    """A notification is no longer in the store."""
 
 
-class RefusedError(NotifydError):
-    """A request to the fold was refused: `code` is the snake_case name of the reason."""
+class RequestRefusedError(NotifydError):
+    """A request to the fold was refused. code: the reason in snake_case."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -58,15 +59,15 @@ class RefusedError(NotifydError):
 
 
 class SourceError(NotifydError):
-    """A source cannot go on as it is; it is started again with backoff."""
+    """A source cannot continue, and is restarted with backoff."""
 
 
-class UnreachableError(NotifydError):
+class DaemonUnreachableError(NotifydError):
     """No daemon answers on the socket."""
 
 
-class AnswerError(NotifydError):
-    """The daemon answered, and said no: HTTP's status, and the JSON object that it sent."""
+class DaemonAnswerError(NotifydError):
+    """The daemon answered with an error. status: of HTTP; answer: the JSON object it sent."""
 
     def __init__(self, status: int, answer: dict[str, object]) -> None:
         super().__init__(str(answer.get("error") or f"The daemon answered {status}."))

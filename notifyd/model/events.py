@@ -1,4 +1,4 @@
-"""What sources observe, and the values it becomes on its way to the fold."""
+"""Events that sources observe, and what they become on the way to the fold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from enum import StrEnum
 from typing import NamedTuple
 
 LINES_KEPT = 20
-"""How many lines and paths a notification remembers of its matches."""
+"""Lines and paths that a notification keeps of its matches."""
 
 
 NO_FIELDS: Mapping[str, str] = {}
-"""Shared, and read-only by its type: a plain dict, for the codec knows no other mapping."""
+"""Shared by all events without fields; read-only by its type."""
 
 
 class Now(NamedTuple):
     """One reading of both clocks.
 
-    mono: seconds on a line that never goes back and goes on over restarts and reboots.
-    wall: seconds since the epoch, as the system has it.
+    mono: seconds on a line that never goes back, and continues across restarts and reboots.
+    wall: seconds since the epoch by the system's clock.
     """
 
     mono: float
@@ -25,7 +25,7 @@ class Now(NamedTuple):
 
 
 class AlertState(StrEnum):
-    """What an event says of a condition that lasts, such as silence; most say nothing."""
+    """What an event says about a condition, such as silence. Most events say nothing."""
 
     NONE = ""
     FIRING = "began"
@@ -33,10 +33,10 @@ class AlertState(StrEnum):
 
 
 class Event(NamedTuple):
-    """One thing a source saw, addressed to the trigger that asked for it.
+    """What a source observed, for one trigger.
 
-    wall: when it was seen. line: how a person would read it. fields: the pattern's named groups.
-    facts: what else is known, by the names that templates use (pid, name, exit_code, …).
+    wall: when it was observed. line: its text. fields: named groups of the pattern. facts: other
+    values, by the names that templates use (pid, name, exit_code, …).
     alert_state: a repeated one changes nothing.
     """
 
@@ -50,15 +50,15 @@ class Event(NamedTuple):
 
 
 CheckpointUpdates = Mapping[str, str | None]
-"""What a source must remember, by keys of its own choosing; None forgets a key."""
+"""Checkpoints to store, by keys of the source's own; None deletes one."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceBatch:
-    """What a source hands over at once: its events and the positions behind them, one commit.
+    """Events of a source, and the checkpoints behind them: both go into one commit.
 
-    rereadable: after a crash the source can give the same events again (logs), so they may wait
-    and be committed in bulk; otherwise they go ahead of everything that can.
+    rereadable: the source can read the events again after a crash, as logs can. Such batches may
+    wait, and are committed in bulk; all others go first.
     """
 
     events: tuple[Event, ...]
@@ -67,7 +67,7 @@ class SourceBatch:
 
 
 class Match(NamedTuple):
-    """An event that counts, and the group that it counts for."""
+    """An event, and the values of the group that it counts for."""
 
     group: tuple[str, ...]
     event: Event

@@ -1,4 +1,4 @@
-"""What the fold decides to send: notifications, their content and their state in the outbox."""
+"""Notifications: their content, and their state in the outbox."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from enum import StrEnum
 from notifyd.model.events import Event
 
 SOCKET = "socket"
-"""The trigger's name of what came through the socket."""
+"""The trigger name of messages that came through the socket."""
 
 
 Json = dict[str, object]
@@ -32,7 +32,7 @@ _RANKS = {priority: rank for rank, priority in enumerate(Priority)}
 
 
 class Status(StrEnum):
-    """Where a notification stands in the outbox."""
+    """The state of a notification in the outbox. The values are stored, and shown."""
 
     HELD = "held"
     QUEUED = "queued"
@@ -55,7 +55,7 @@ _WAITING = frozenset({Status.HELD, Status.QUEUED, Status.ATTEMPTING})
 
 
 class ConditionReport(StrEnum):
-    """How a condition went, as one notification tells it."""
+    """What one notification reports about a condition. The values are stored, and shown."""
 
     NONE = ""
     FIRING = "began"
@@ -66,9 +66,10 @@ class ConditionReport(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MatchSummary:
-    """Matches counted together, as one notification tells them. Times are wall-clock seconds.
+    """Matches counted together, for one notification. Times are wall-clock seconds.
 
-    reminder: which one it is, from 1, of a condition that still lasts; it counts nothing anew.
+    lines, paths: the last ones, at most LINES_KEPT. event: the last match. reminder: the number,
+    from 1, of a reminder, which counts no matches.
     """
 
     count: int
@@ -78,14 +79,16 @@ class MatchSummary:
     lines: tuple[str, ...]
     paths: tuple[str, ...]
     event: Event
-    """The latest match."""
     condition_report: ConditionReport = ConditionReport.NONE
     reminder: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What was held back or never arrived, counted by trigger."""
+    """Notifications that were held back or never arrived, counted by trigger.
+
+    reason: why, as one word. lines: some of what they said.
+    """
 
     reason: str
     counts: Mapping[str, int]
@@ -100,7 +103,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Text that somebody wrote, through the socket."""
+    """A text that another program sent."""
 
     title: str
     body: str
@@ -112,7 +115,7 @@ Content = MatchSummary | Digest | Message
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who is at the other end of the socket, by SO_PEERCRED; -1 where it cannot be known."""
+    """The process at the other end of the socket, by SO_PEERCRED; -1 stands for unknown."""
 
     uid: int
     gid: int
@@ -124,7 +127,8 @@ class Notification:
     """A notification in the outbox, without its text.
 
     created, expires: wall-clock seconds. not_before: monotonic seconds; not sent earlier.
-    group: the shaping group whose later matches may join it while nobody has tried it.
+    group: the key of the group whose later matches join it until its first attempt.
+    report: what the API said about the delivery: delivered, failed, devices, errors.
     """
 
     id: str
@@ -144,11 +148,10 @@ class Notification:
     last_error: str = ""
     merged_into: str = ""
     report: Json | None = None
-    """What the API said of the delivery: delivered, failed, devices, errors."""
 
     @property
     def was_attempted(self) -> bool:
-        """Whether a byte of it may have left: then it is never merged, replaced or cancelled."""
+        """Whether it may have been sent. If so, it is never merged, replaced or cancelled."""
         return self.attempts > 0
 
 
@@ -182,7 +185,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What leaves: the request's JSON fields. `data` holds the caller's entries and ours."""
+    """The JSON fields of a request to the API. data: the sender's entries and our own."""
 
     id: str
     title: str

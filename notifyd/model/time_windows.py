@@ -1,4 +1,4 @@
-"""Times by the clock on the wall: windows that come again on the days of the week."""
+"""Time windows that recur on days of the week, by wall-clock time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,15 +7,16 @@ from zoneinfo import ZoneInfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MINUTES = 24 * 60
-LONGEST = 7 * 86400.0
-"""Seconds: windows that leave no gap count as ended after so long."""
+LONGEST_SPAN = 7 * 86400.0
+"""Seconds after which windows that leave no gap between them count as ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
-    """spans: (start, end) in minutes of the day; an end that is not later lies on the next day.
+    """A recurring window.
 
-    days: those on which spans start, 0 for Monday. zone: an IANA name, empty for the local one.
+    spans: (start, end) in minutes of the day; an end that is not later lies on the next day.
+    days: those on which spans start, 0 for Monday. zone: an IANA name; empty for local time.
     """
 
     name: str
@@ -23,11 +24,11 @@ class TimeWindow:
     days: frozenset[int] = frozenset(range(7))
     zone: str = ""
 
-    def ends(self, wall: float) -> float:
-        """Tell when the span ends in which this time (seconds since the epoch) lies; 0 if none.
+    def span_end(self, wall: float) -> float:
+        """Return when the span around a time ends, both in seconds since the epoch; 0 if none.
 
-        A start is in its span, an end is not. Where the clock is set back, a span begins at the
-        first reading of its start and ends at the last of its end.
+        The start belongs to the span, the end does not. Where the clock is set back, a span lasts
+        from the first time its start is reached to the last time its end is.
         """
         zone = ZoneInfo(self.zone) if self.zone else None
         today = datetime.fromtimestamp(wall, zone).date()
@@ -49,13 +50,13 @@ def _instant(day: date, minute: int, zone: ZoneInfo | None, fold: int) -> float:
     return datetime.combine(day + timedelta(days=days), clock, zone).timestamp()
 
 
-def end_of(windows: Iterable[TimeWindow], wall: float) -> float:
-    """Tell until when this time lies in any of the windows, one following another; 0 if in none."""
+def combined_end(windows: Iterable[TimeWindow], wall: float) -> float:
+    """Return when windows that follow one another without a gap end; 0 if `wall` is in none."""
     windows = tuple(windows)
     end = wall
-    while end < wall + LONGEST:
-        later = max((window.ends(end) for window in windows), default=0.0)
+    while end < wall + LONGEST_SPAN:
+        later = max((window.span_end(end) for window in windows), default=0.0)
         if later <= end:
             break
         end = later
-    return min(end, wall + LONGEST) if end > wall else 0.0
+    return min(end, wall + LONGEST_SPAN) if end > wall else 0.0

@@ -1,11 +1,11 @@
-"""Whom notifyd runs as, for sentences that say who lacks a right."""
+"""The user that notifyd runs as."""
 
 import os
 import pwd
 
 
 def effective_user() -> str:
-    """Name the effective user, by number where it has no name."""
+    """Return the name of the effective user, or its number if it has no name."""
     uid = os.geteuid()
     try:
         return pwd.getpwuid(uid).pw_name

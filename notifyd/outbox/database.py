@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
-from notifyd.model.errors import DamagedError, StoreError, StoreUnavailableError
+from notifyd.model.errors import DatabaseDamagedError, StoreError, StoreUnavailableError
 from notifyd.outbox.recovery import wal
 
 SCHEMA = 2
@@ -54,7 +54,8 @@ def _decode_text(raw: bytes) -> str:
 def open_database(path: Path) -> sqlite3.Connection:
     """Open or create the database and migrate it to the current schema.
 
-    Raises DamagedError if it has to be recovered first, StoreError if a newer notifyd wrote it.
+    Raises DatabaseDamagedError if it has to be recovered first, StoreError if a newer notifyd
+    wrote it.
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -80,7 +81,7 @@ def _refuse_newer(path: Path) -> None:
 
 def _open(path: Path) -> sqlite3.Connection:
     if wal.has_lost_commits(path):
-        raise DamagedError(_damage_message(path, "its write-ahead log has a gap"))
+        raise DatabaseDamagedError(_damage_message(path, "its write-ahead log has a gap"))
     writer = connect(path)
     try:
         writer.execute("PRAGMA journal_mode = WAL")
@@ -98,7 +99,7 @@ def _check_integrity(writer: sqlite3.Connection, path: Path) -> None:
     """Check every page before relying on any: 64 MiB take about 0.1 s."""
     (result,) = writer.execute("PRAGMA integrity_check(1)").fetchone()
     if result != "ok":
-        raise DamagedError(_damage_message(path, " ".join(result.split())))
+        raise DatabaseDamagedError(_damage_message(path, " ".join(result.split())))
 
 
 def _damage_message(path: Path, reason: object) -> str:
@@ -106,13 +107,13 @@ def _damage_message(path: Path, reason: object) -> str:
 
 
 def translate_errors(work: Callable[[], T], path: Path) -> T:
-    """Run `work`; raise SQLite's errors as a DamagedError or a StoreUnavailableError."""
+    """Run `work`; raise SQLite's errors as a DatabaseDamagedError or a StoreUnavailableError."""
     try:
         return work()
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", None) or type(error).__name__
         if name.startswith(_DAMAGED):
-            raise DamagedError(_damage_message(path, error)) from error
+            raise DatabaseDamagedError(_damage_message(path, error)) from error
         for prefix, reason in _UNAVAILABLE.items():
             if name.startswith(prefix):
                 raise StoreUnavailableError(f"cannot store anything in {path}: {reason}") from error

@@ -16,7 +16,12 @@ from typing import Self, TypeVar
 
 import structlog
 
-from notifyd.model.errors import DamagedError, MissingError, StoreError, StoreUnavailableError
+from notifyd.model.errors import (
+    DatabaseDamagedError,
+    NotificationMissingError,
+    StoreError,
+    StoreUnavailableError,
+)
 from notifyd.model.notifications import Incident, Json, Notification, Payload, Status
 from notifyd.outbox import queries, reconcile, rows
 from notifyd.outbox.commit import Commit, prune, transaction, write_commit
@@ -83,8 +88,8 @@ class OutboxStore:
     async def commit(self, commit: Commit) -> None:
         """Write all of it or nothing.
 
-        Raises StoreUnavailableError if it may succeed later, DamagedError if `repair` comes first,
-        ConcurrentUpdateError if a retried notification has changed.
+        Raises StoreUnavailableError if it may succeed later, DatabaseDamagedError if `repair`
+        comes first, ConcurrentUpdateError if a retried notification has changed.
         """
         has_more = await self._write(lambda writer: write_commit(writer, commit))
         if has_more and (self._pruning is None or self._pruning.done()):
@@ -119,14 +124,16 @@ class OutboxStore:
         return [decoded for row in found if (decoded := _decode_or_none(row)) is not None]
 
     async def payload(self, notification_id: str) -> Payload:
-        """Read the text that is to be sent; MissingError if the database no longer has it."""
+        """Read the text to send; NotificationMissingError if the database no longer has it."""
         row = await self._find_row(notification_id)
         if row is None:
-            raise MissingError(f"it is no longer in {self.path}")
+            raise NotificationMissingError(f"it is no longer in {self.path}")
         try:
             return rows.decode_payload(row)
         except ValueError as error:
-            raise MissingError(f"its text in {self.path} is damaged ({error})") from error
+            raise NotificationMissingError(
+                f"its text in {self.path} is damaged ({error})"
+            ) from error
 
     async def describe(self, notification_id: str) -> Json | None:
         """Read a notification as the local API shows it."""
@@ -173,7 +180,7 @@ class OutboxStore:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(thread, translate_errors, work, self.path)
-        except DamagedError as error:
+        except DatabaseDamagedError as error:
             self._damage = self._damage or str(error)
             raise
         except StoreError as error:  # once the daemon runs, any reason may pass
@@ -184,7 +191,7 @@ class OutboxStore:
     def _ensure_in_place(self) -> None:
         """Before a write, make sure that the next process will find it at the path."""
         if self._damage:
-            raise DamagedError(self._damage)
+            raise DatabaseDamagedError(self._damage)
         if self._writer is None:
             self._open()
         elif self._file.is_gone():
@@ -213,7 +220,7 @@ class OutboxStore:
             translate_errors(
                 lambda: transaction(writer, reconcile.reconcile, running, wall), self.path
             )
-        except DamagedError:
+        except DatabaseDamagedError:
             self._is_recovered = False
             raise
         self._damage, self._is_recovered = "", False
@@ -231,7 +238,7 @@ class OutboxStore:
         try:
             swap_in(self.path)  # if a kill interrupted the last exchange
             self._open()
-        except DamagedError:
+        except DatabaseDamagedError:
             self._recover()
             self._incidents.clear()  # the new database holds the incident, even after a kill
             self._open()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from notifyd.model.notifications import SOCKET, Content, Digest, Notification, Priority
-from notifyd.model.time_windows import end_of
+from notifyd.model.time_windows import combined_end
 from notifyd.shaping.admission import merge_into_digest, queue_digest, trace_notification
 from notifyd.shaping.inputs import Muted
 from notifyd.shaping.rules import Rule
@@ -39,7 +39,7 @@ def mute_end(rule: Rule, by_hand: Mapping[str, float], wall: float) -> float:
     by_hand: when mutes by request end, by trigger; the empty name stands for everything.
     """
     end = max(wall, by_hand.get(rule.trigger, 0.0), by_hand.get(_EVERYTHING, 0.0))
-    later = end_of(rule.mute, end) if rule.mute else 0.0
+    later = combined_end(rule.mute, end) if rule.mute else 0.0
     return later or (end if end > wall else 0.0)
 
 

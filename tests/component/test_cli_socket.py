@@ -9,7 +9,7 @@ import pytest
 
 from notifyd.client.http import send_request
 from notifyd.config.sections import RateConfig, SocketConfig
-from notifyd.model.errors import StoreUnavailableError, UnreachableError
+from notifyd.model.errors import DaemonUnreachableError, StoreUnavailableError
 from notifyd.model.notifications import Message
 from support.command import NOTIFYD, PATIENCE, Ran, run
 from support.socket_api import Daemon, daemon, identity, open_folder
@@ -202,7 +202,7 @@ async def test_the_first_socket_that_answers_is_used(tmp_path):
 async def test_the_error_for_a_forbidden_socket_names_its_group(mode):
     with open_folder() as folder:
         async with daemon(folder / "s", SocketConfig(mode=mode, group="adm")):
-            with identity(4001, 4001), pytest.raises(UnreachableError) as caught:
+            with identity(4001, 4001), pytest.raises(DaemonUnreachableError) as caught:
                 send_request("GET", "/healthz", socket_path=str(folder / "s"))
     assert "it is for the group adm" in str(caught.value)
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from notifyd.config.sections import RateConfig, SocketConfig
-from notifyd.model.errors import RefusedError, StoreUnavailableError
+from notifyd.model.errors import RequestRefusedError, StoreUnavailableError
 from notifyd.model.notifications import Message, Peer
 from support.socket_api import (
     Daemon,
@@ -114,7 +114,7 @@ async def test_a_wrong_wait_keeps_nothing(served: Daemon, wait):
 @pytest.mark.parametrize(
     ("error", "refusal"),
     [
-        (RefusedError("no_room", "the outbox is full"), (503, "no_room")),
+        (RequestRefusedError("no_room", "the outbox is full"), (503, "no_room")),
         (StoreUnavailableError("the disk is full"), (503, "store_unavailable")),
         (ValueError("a secret of ours"), (503, "internal")),
     ],

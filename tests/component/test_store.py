@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.model.errors import InUseError, MissingError
+from notifyd.model.errors import InUseError, NotificationMissingError
 from notifyd.model.notifications import Peer, Status
 from notifyd.outbox import queries
 from notifyd.outbox.commit import PRUNED_AT_ONCE, Commit, prune
@@ -256,7 +256,7 @@ async def test_a_damaged_value_affects_its_own_row_alone(tmp_path, column):
             assert good.title == "Title"
             assert good in found
             assert (await store.payload("good")).title == "Title"
-            with suppress(MissingError):
+            with suppress(NotificationMissingError):
                 assert (await store.payload("bad")).id == "bad"
 
 

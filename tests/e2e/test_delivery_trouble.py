@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from notifyd.model.errors import AnswerError
+from notifyd.model.errors import DaemonAnswerError
 from support.daemon import PLENTY, wait_for
 from support.replies import ok, status
 
@@ -29,7 +29,7 @@ def running(daemon, token):
 def health(daemon):
     try:
         return daemon.ask("GET", "/healthz")
-    except AnswerError as error:
+    except DaemonAnswerError as error:
         return error.answer | {"code": error.status}
 
 

@@ -5,14 +5,14 @@ import subprocess
 import sys
 
 from notifyd.client.http import send_request
-from notifyd.model.errors import UnreachableError
+from notifyd.model.errors import DaemonUnreachableError
 from support.daemon import wait_for
 
 
 def told(socket):
     try:
         _, answer = send_request("GET", "/v1/notifications", socket_path=str(socket))
-    except UnreachableError:
+    except DaemonUnreachableError:
         return False
     return any(row["title"] == "disk full" for row in answer["notifications"])
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.model.errors import AnswerError
+from notifyd.model.errors import DaemonAnswerError
 from support.daemon import PLENTY, told, wait_for
 from support.replies import ok, status
 from support.stores import crash_image, restore_dump, waiting_ids
@@ -102,7 +102,7 @@ def test_damage_while_it_runs_is_salvaged_in_place(daemon, platform, tmp_path):
         path = tmp_path / "state" / name
         with path.open("r+b") as file:
             file.write(random.Random(1).randbytes(path.stat().st_size))
-    with pytest.raises(AnswerError, match="is damaged"):
+    with pytest.raises(DaemonAnswerError, match="is damaged"):
         wait_for(lambda: not one.ask("GET", "/v1/notifications?limit=1000"))
     waiting.add(one.send(title="one more"))
     wait_for(lambda: damages(one))
@@ -227,7 +227,7 @@ def until_refused(one):
     try:
         while True:
             accepted.add(one.send(title="small", body="x" * 3000))
-    except AnswerError as error:
+    except DaemonAnswerError as error:
         return accepted, error
 
 

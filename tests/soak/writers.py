@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-from notifyd.model.errors import AnswerError, NotifydError
+from notifyd.model.errors import DaemonAnswerError, NotifydError
 from support.daemon import Daemon
 
 TRIGGERS = """
@@ -102,7 +102,7 @@ class Client(threading.Thread):
             number = f"{self.name} {self.asked}"
             try:
                 self.acknowledged[self.daemon_process.send(title=number, **self._wish())] = number
-            except AnswerError:
+            except DaemonAnswerError:
                 self.refused += 1
             except NotifydError:
                 pass  # nobody there: whether it was taken cannot be known

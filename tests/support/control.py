@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 
-from notifyd.model.errors import RefusedError
+from notifyd.model.errors import RequestRefusedError
 from notifyd.model.notifications import Json, Message, Peer, Priority, Status
 
 
@@ -75,26 +75,26 @@ class MemoryControl:
             named = found == notification_id or (key and row["key"] == key)
             if named and (everyone or self.peers[found].uid == peer.uid):
                 if row["status"] == Status.ATTEMPTING:
-                    raise RefusedError("in_flight", "it has been tried already")
+                    raise RequestRefusedError("in_flight", "it has been tried already")
                 row["status"] = str(Status.CANCELLED)
                 return row
-        raise RefusedError("not_found", "no queued notification with that id")
+        raise RequestRefusedError("not_found", "no queued notification with that id")
 
     async def explain(self, trigger: str) -> list[Json]:
         return [{"trigger": trigger or "app", "type": "log", "trail": [], "groups": []}]
 
     async def mute(self, trigger: str, seconds: float) -> Json:
         if trigger not in ("", "app"):
-            raise RefusedError("unknown_trigger", f"there is no trigger {trigger!r} here")
+            raise RequestRefusedError("unknown_trigger", f"there is no trigger {trigger!r} here")
         self.muted[trigger] = seconds
         return {"trigger": trigger, "until": 1_700_000_000.0 + seconds if seconds else 0.0}
 
     async def retry(self, *, notification_id: str, peer: Peer, everyone: bool) -> Json:
         row = await self.notification(notification_id, uid=None if everyone else peer.uid)
         if row is None:
-            raise RefusedError("not_found", "no notification with that id")
+            raise RequestRefusedError("not_found", "no notification with that id")
         if row["status"] != Status.FAILED:
-            raise RefusedError("finished", "it was delivered")
+            raise RequestRefusedError("finished", "it was delivered")
         row["status"] = str(Status.QUEUED)
         return {"id": notification_id, "status": "queued"}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from notifyd.client.http import send_request
-from notifyd.model.errors import AnswerError, UnreachableError
+from notifyd.model.errors import DaemonAnswerError, DaemonUnreachableError
 
 PLENTY = """
 [rate_limit]
@@ -108,7 +108,7 @@ class Daemon:
     def answers(self) -> bool:
         try:
             return bool(self.ask("GET", "/v1/status"))
-        except (AnswerError, UnreachableError):
+        except (DaemonAnswerError, DaemonUnreachableError):
             return False
 
     def ask(self, method: str, target: str, body: object = None) -> dict[str, object]:

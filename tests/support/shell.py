@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from notifyd.client.http import send_request
-from notifyd.model.errors import UnreachableError
+from notifyd.model.errors import DaemonUnreachableError
 from support.daemon import wait_for
 from support.markdown import pushes
 
@@ -68,7 +68,7 @@ def listed(socket: Path) -> list[tuple[str, str]] | None:
     """Return the title and body of each notification; None while no daemon answers."""
     try:
         _, answer = send_request("GET", "/v1/notifications", socket_path=str(socket))
-    except UnreachableError:
+    except DaemonUnreachableError:
         return None
     return [(row["title"], row["body"]) for row in answer["notifications"]]
 

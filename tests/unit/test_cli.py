@@ -14,13 +14,13 @@ from notifyd.cli.exit_status import UsageError, exit_status
 from notifyd.cli.output import format_elapsed, format_table, format_time, printable, quantity
 from notifyd.cli.status import format_status
 from notifyd.model.errors import (
-    AnswerError,
     ConfigError,
+    DaemonAnswerError,
+    DaemonUnreachableError,
     InUseError,
     NotifydError,
     StoreError,
     TokenError,
-    UnreachableError,
 )
 from notifyd.text.limits import OURS
 
@@ -227,10 +227,13 @@ def test_a_status_without_problems_says_so():
         (TokenError("no token"), 78),
         (StoreError("too new"), 78),
         (InUseError("process 5 listens"), 1),
-        (UnreachableError("nobody"), 69),
+        (DaemonUnreachableError("nobody"), 69),
         (NotifydError("else"), 1),
-        *((AnswerError(code, {}), status) for code, status in ((401, 77), (409, 1), (422, 2))),
-        *((AnswerError(code, {}), 75) for code in (408, 429, 503)),
+        *(
+            (DaemonAnswerError(code, {}), status)
+            for code, status in ((401, 77), (409, 1), (422, 2))
+        ),
+        *((DaemonAnswerError(code, {}), 75) for code in (408, 429, 503)),
     ],
 )
 def test_every_error_has_its_exit_status_even_inside_a_task_group(error, status):

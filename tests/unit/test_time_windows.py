@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.model.time_windows import TimeWindow, end_of
+from notifyd.model.time_windows import TimeWindow, combined_end
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NIGHT = TimeWindow("night", ((22 * 60, 7 * 60),), zone="Europe/Berlin")
@@ -27,42 +27,42 @@ def test_a_time_is_inside_as_the_clock_shows(wall, start, length):
         return  # the nights in which the clocks change have their own test
     minute = shown.hour * 60 + shown.minute
     inside = start <= minute < end if start < end else minute >= start or minute < end
-    assert bool(window.ends(wall)) is inside
+    assert bool(window.span_end(wall)) is inside
     if inside:
-        ending = datetime.fromtimestamp(window.ends(wall), BERLIN)
+        ending = datetime.fromtimestamp(window.span_end(wall), BERLIN)
         assert (ending.hour * 60 + ending.minute, ending.second) == (end, 0)
-        assert 0 < window.ends(wall) - wall <= 86_400
+        assert 0 < window.span_end(wall) - wall <= 86_400
 
 
 def test_a_start_is_inside_and_an_end_is_not():
-    assert NIGHT.ends(at("2026-06-01 21:59:59")) == 0
-    assert NIGHT.ends(at("2026-06-01 22:00")) == at("2026-06-02 07:00")
-    assert NIGHT.ends(at("2026-06-02 06:59:59")) == at("2026-06-02 07:00")
-    assert NIGHT.ends(at("2026-06-02 07:00")) == 0
+    assert NIGHT.span_end(at("2026-06-01 21:59:59")) == 0
+    assert NIGHT.span_end(at("2026-06-01 22:00")) == at("2026-06-02 07:00")
+    assert NIGHT.span_end(at("2026-06-02 06:59:59")) == at("2026-06-02 07:00")
+    assert NIGHT.span_end(at("2026-06-02 07:00")) == 0
 
 
 def test_a_span_belongs_to_the_day_on_which_it_starts():
     weekdays = TimeWindow("w", NIGHT.spans, frozenset(range(5)), NIGHT.zone)
-    assert weekdays.ends(at("2026-06-06 03:00"))  # Saturday morning is Friday's night
-    assert not weekdays.ends(at("2026-06-06 23:00"))
-    assert not weekdays.ends(at("2026-06-08 03:00"))  # Monday morning is Sunday's
+    assert weekdays.span_end(at("2026-06-06 03:00"))  # Saturday morning is Friday's night
+    assert not weekdays.span_end(at("2026-06-06 23:00"))
+    assert not weekdays.span_end(at("2026-06-08 03:00"))  # Monday morning is Sunday's
 
 
 def test_a_night_in_which_the_clocks_change_is_an_hour_shorter_or_longer():
     spring, autumn = at("2026-03-28 22:00"), at("2026-10-24 22:00")
-    assert NIGHT.ends(spring) - spring == 8 * 3600
-    assert NIGHT.ends(autumn) - autumn == 10 * 3600
+    assert NIGHT.span_end(spring) - spring == 8 * 3600
+    assert NIGHT.span_end(autumn) - autumn == 10 * 3600
     late = TimeWindow("late", ((150, 180),), zone="Europe/Berlin")  # 02:30 comes twice
     first, again = at("2026-10-25 02:30"), at("2026-10-25 02:45") + 3600
-    assert late.ends(first) == late.ends(again) == at("2026-10-25 03:00")
+    assert late.span_end(first) == late.span_end(again) == at("2026-10-25 03:00")
 
 
 def test_windows_follow_one_another_and_end_after_a_week_at_last():
     noon = at("2026-06-01 12:00")
     day = TimeWindow("day", ((0, 1440),), frozenset({0}), "Europe/Berlin")
     early = TimeWindow("early", ((0, 480),), frozenset({1}), "Europe/Berlin")
-    assert end_of((day,), noon) == at("2026-06-02 00:00")
-    assert end_of((day, early), noon) == at("2026-06-02 08:00")
-    assert end_of((), noon) == 0
+    assert combined_end((day,), noon) == at("2026-06-02 00:00")
+    assert combined_end((day, early), noon) == at("2026-06-02 08:00")
+    assert combined_end((), noon) == 0
     always = TimeWindow("always", ((0, 1440),), zone="Europe/Berlin")
-    assert end_of((always,), noon) == noon + 7 * 86_400
+    assert combined_end((always,), noon) == noon + 7 * 86_400
