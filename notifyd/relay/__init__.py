@@ -1,4 +1,4 @@
-"""A Notifications API server of our own, with an inbox page, for when there is no platform.
+"""A Notifications API server with an inbox page, for use without the platform.
 
-server.py is the way in; routes.py is the API, inbox.py the page and its event stream.
+server.py opens it; routes.py is the API, inbox.py the page and its event stream.
 """

@@ -1,6 +1,6 @@
--- Times are wall-clock seconds since the epoch. Of send tokens and of the client secret only
--- SHA-256 hashes are here. The inbox key stands in plain text: it opens nothing but the
--- notifications in this same file, and the page's address must be shown again at each start.
+-- Times are wall-clock seconds since the epoch. Send tokens and the client's credentials are
+-- stored as SHA-256 hashes. The inbox key is in plain text: the page's URL is printed at each
+-- start, and it gives access only to the notifications in this file.
 
 CREATE TABLE settings (
     name TEXT PRIMARY KEY,
@@ -29,7 +29,7 @@ CREATE TABLE devices (
     updated_at REAL NOT NULL
 ) WITHOUT ROWID;
 
--- AUTOINCREMENT: a number is never used twice, so a page can say which one it saw last.
+-- AUTOINCREMENT: no number is used twice, so a page can resume after the last one it saw.
 CREATE TABLE notifications (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     token_id TEXT NOT NULL,
@@ -42,7 +42,7 @@ CREATE TABLE notifications (
     received_at REAL NOT NULL
 );
 
--- Apart from the notifications, which are dropped by number: these are dropped by age.
+-- A table of its own: notifications are deleted by number, these rows by age.
 CREATE TABLE answers (
     token_id TEXT NOT NULL,
     idempotency_key TEXT NOT NULL,

@@ -1,7 +1,7 @@
 "use strict";
 
-// Everything that came from outside is set as textContent: it is shown, never interpreted.
-// Control characters and the marks that turn text around are shown as what they are: foreign.
+// Text from outside is only ever set as textContent, so it is shown and never interpreted.
+// Control characters and bidirectional marks are replaced.
 
 const MOST_CARDS = 500;
 const LONG_TEXT = { characters: 420, lines: 5 };
@@ -10,12 +10,12 @@ const STATES = {
   connecting: "Connecting",
   live: "Live",
   lost: "Reconnecting",
-  closed: "Not connected: open the address that the relay printed",
+  closed: "Disconnected: open the URL that the relay printed",
 };
 
 const byId = (id) => document.getElementById(id);
 const days = byId("days");
-const shown = [];  // newest first: {card, item, search, important, at}
+const shown = [];  // newest first: {card, article, search, important, at}
 let latest = 0;
 let live = false;
 let unread = 0;
@@ -55,21 +55,21 @@ function hue(name) {
   return sum;
 }
 
-function textOf(value) {
+function stringOrEmpty(value) {
   return typeof value === "string" ? value : "";
 }
 
-function spoken(value) {
+function formatValue(value) {
   return typeof value === "string" ? value : JSON.stringify(value, null, 1);
 }
 
-function plain(text) {
+function replaceControls(text) {
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 }
 
 function fill(card, selector, text) {
   const element = card.querySelector(selector);
-  element.textContent = plain(text);
+  element.textContent = replaceControls(text);
   element.hidden = text === "";
   return element;
 }
@@ -77,8 +77,8 @@ function fill(card, selector, text) {
 function addDetail(list, name, value) {
   const term = document.createElement("dt");
   const description = document.createElement("dd");
-  term.textContent = plain(name);
-  description.textContent = plain(value);
+  term.textContent = replaceControls(name);
+  description.textContent = replaceControls(value);
   list.append(term, description);
 }
 
@@ -95,14 +95,14 @@ function foldIfLong(card, text) {
   });
 }
 
-function build(item) {
+function buildCard(item) {
   const card = byId("card").content.firstElementChild.cloneNode(true);
   const article = card.querySelector("article");
   const { data } = item;
-  // JSON can hold objects that throw when made a string or a number: only the plain ones are.
-  const source = textOf(data.trigger) || item.token || item.workspace_id;
-  const priority = textOf(data.priority) || "default";
-  const count = typeof data.count === "number" ? data.count : Number(textOf(data.count));
+  // An object from JSON may throw when converted to a string or a number, so none is.
+  const source = stringOrEmpty(data.trigger) || item.token || item.workspace_id;
+  const priority = stringOrEmpty(data.priority) || "default";
+  const count = typeof data.count === "number" ? data.count : Number(stringOrEmpty(data.count));
   const at = new Date(item.received_at);
 
   article.dataset.priority = priority;
@@ -120,8 +120,8 @@ function build(item) {
 
   const details = card.querySelector("dl");
   addDetail(details, "received", exact.format(at));
-  if (item.token !== null) addDetail(details, "sent with", item.token);
-  for (const [name, value] of Object.entries(data)) addDetail(details, name, spoken(value));
+  if (item.token !== null) addDetail(details, "token", item.token);
+  for (const [name, value] of Object.entries(data)) addDetail(details, name, formatValue(value));
   return {
     card,
     at,
@@ -133,7 +133,7 @@ function build(item) {
 
 // --- the list
 
-function listOf(time) {
+function dayList(time) {
   const start = String(midnight(time).getTime());
   for (const day of days.children) {
     if (day.dataset.start === start) return day.querySelector("ol");
@@ -148,15 +148,15 @@ function listOf(time) {
 function add(item) {
   if (item.seq <= latest) return;
   latest = item.seq;
-  const entry = build(item);
+  const entry = buildCard(item);
   shown.unshift(entry);
-  listOf(entry.at).prepend(entry.card);
-  if (shown.length > MOST_CARDS) drop(shown.pop());
+  dayList(entry.at).prepend(entry.card);
+  if (shown.length > MOST_CARDS) removeCard(shown.pop());
   applyFilter(entry);
   if (live) announce(entry, item);
 }
 
-function drop({ card }) {
+function removeCard({ card }) {
   const day = card.closest(".day");
   card.remove();
   if (!day.querySelector("li")) day.remove();
@@ -203,7 +203,7 @@ function setState(state) {
   byId("connection-text").textContent = STATES[state];
 }
 
-function listen() {
+function connect() {
   const key = new URLSearchParams(location.search).get("key") ?? "";
   const events = new EventSource(`/inbox/events?key=${encodeURIComponent(key)}`);
   events.addEventListener("notification", (event) => add(JSON.parse(event.data)));
@@ -217,7 +217,7 @@ function listen() {
   });
 }
 
-for (const place of document.querySelectorAll("[data-origin]")) place.textContent = location.origin;
+for (const element of document.querySelectorAll("[data-origin]")) element.textContent = location.origin;
 for (const id of ["filter", "important"]) {
   byId(id).addEventListener("input", () => {
     shown.forEach(applyFilter);
@@ -226,4 +226,4 @@ for (const id of ["filter", "important"]) {
 }
 document.addEventListener("visibilitychange", markRead);
 setInterval(refreshTimes, 20_000);
-listen();
+connect();
