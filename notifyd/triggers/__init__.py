@@ -1,4 +1,4 @@
-"""Pure: which group an event counts for, and what a notification says."""
+"""Triggers: the group that an event counts for, and the text of a notification. Pure."""
 
 from notifyd.triggers.digest import render_digest
 from notifyd.triggers.trigger import Trigger

@@ -1,49 +1,63 @@
-"""What a digest says: how many were held back, why, and by which triggers."""
+"""The text of a digest: how many notifications it replaces, why, and of which triggers."""
 
 from collections.abc import Callable
 
 from notifyd.model.notifications import SOCKET, Digest
-from notifyd.triggers.times import TIMES, span
+from notifyd.triggers.default_text import TIMES, format_span
 
 _REASONS = {
-    "budget": ("{} more from {}", "Held back: the budget for this span of time was used up."),
-    "storm": ("{} more from {}", "Held back: too many notifications were waiting at once."),
-    "full": ("{} more from {}", "Held back: the outbox was full."),
-    "expired": ("{} from {}, too late", "Could not be delivered in time."),
-    "mute": ("{} from {} while muted", "Held back while muted."),
+    "budget": (" more", "", "Held back by the budget"),
+    "storm": (" more", "", "Held back because too many notifications were waiting"),
+    "full": (" more", "", "Held back because the outbox was full"),
+    "expired": ("", " expired", "Not delivered in time"),
+    "mute": ("", " while muted", "Held back while muted"),
     "removed": (
-        "{} from {}, changed or removed",
-        "Still being counted when their trigger was changed or removed.",
+        "",
+        ", changed or removed",
+        "Still being counted when the trigger was changed or removed",
     ),
 }
-"""By reason: the title, and the first sentence of the body."""
+"""By reason: the words of the title behind the count and at its end, and the body's first words."""
 
-_NAMED = 12
+_TRIGGERS_LISTED = 12
 _LINES = 5
-_LONGEST = 200
+_LINE_CLIP = 200
 """Characters of each line, so that several fit below the counts."""
 
 
 def render_digest(
     digest: Digest, wall: float | None = None, redact: Callable[[str], str] = str
 ) -> tuple[str, str]:
-    """Write title and body. `wall` is now; left out, times are told as on the last one's day.
+    """Return title and body. wall: now; times of another day carry their date.
 
-    redact: masks credentials in what was seen, before it is cut.
+    redact: masks credentials in lines, before they are cut.
     """
     now = digest.last if wall is None else wall
-    title, why = _REASONS.get(digest.reason, ("{} more from {}", ""))
-    named = sorted(digest.counts.items(), key=lambda item: (-item[1], item[0]))
-    source = _name(named[0][0]) if len(named) == 1 else f"{len(named)} triggers"
-    body = [f"{why} {span(digest.first, digest.last, now).capitalize()}.".strip()]
-    body += [f"{count} {TIMES} {_name(name)}" for name, count in named[:_NAMED]]
-    if len(named) > _NAMED:
-        rest = sum(count for _, count in named[_NAMED:])
-        body.append(f"{rest} {TIMES} {len(named) - _NAMED} others")
+    more, suffix, reason = _REASONS.get(digest.reason, (" more", "", ""))
+    counts = sorted(digest.counts.items(), key=lambda item: (-item[1], item[0]))
+    title = f"{digest.count}{more}{_source([name for name, _ in counts], digest.count)}{suffix}"
+    span = format_span(digest.first, digest.last, now)
+    body = [f"{reason}, {span}." if reason else f"{span.capitalize()}."]
+    body += [f"{count} {TIMES} {_name(name)}" for name, count in counts[:_TRIGGERS_LISTED]]
+    if others := counts[_TRIGGERS_LISTED:]:
+        triggers = "1 other trigger" if len(others) == 1 else f"{len(others)} other triggers"
+        body.append(f"{sum(count for _, count in others)} {TIMES} {triggers}")
     if digest.lines:
-        body += ["", *(redact(line)[:_LONGEST] for line in digest.lines[-_LINES:])]
-    return title.format(digest.count, source), "\n".join(body)
+        body += ["", *(redact(line)[:_LINE_CLIP] for line in digest.lines[-_LINES:])]
+    return title, "\n".join(body)
+
+
+def _source(triggers: list[str], count: int) -> str:
+    if len(triggers) != 1:
+        return f" from {len(triggers)} triggers"
+    if _is_socket(triggers[0]):
+        return " message" if count == 1 else " messages"
+    return f" from {triggers[0]}"
 
 
 def _name(trigger: str) -> str:
-    return "messages" if trigger in ("", SOCKET) else trigger
+    return "messages" if _is_socket(trigger) else trigger
+
+
+def _is_socket(trigger: str) -> bool:
+    return trigger in ("", SOCKET)

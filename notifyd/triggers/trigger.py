@@ -1,6 +1,8 @@
-"""One trigger, compiled: Event → Match, and Tally → title and body."""
+"""A trigger: which group an event counts for, and the text of a notification."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
 
 from jinja2 import Template
 
@@ -9,20 +11,19 @@ from notifyd.config.triggers import AnyTrigger, ResolvedShaping, ShapingConfig
 from notifyd.model.events import Event, Match
 from notifyd.model.notifications import MatchSummary
 from notifyd.text.durations import format_duration
-from notifyd.triggers import default_text
-from notifyd.triggers.masking import masked
-from notifyd.triggers.times import moment
+from notifyd.triggers.default_text import default_body, default_title, format_time
 
 _OUTPUT_LIMIT = 8_000
 """Characters after which text is cut: far more than a notification can hold."""
-_WITH_FAULTS = 1_500
-"""Characters of the body that leave room for what went wrong."""
+_BODY_BEFORE_ERRORS = 1_500
+"""Characters of the body that leave room for template errors."""
+_ELLIPSIS = "…"
 _NUMBERS = ("pid", "exit_code")
 _FACTS = ("name", "cmdline", "signal", "unit", "before", "after")
 
 
 class Fields:
-    """The named groups for templates: `fields.items` is the group `items`, never a method."""
+    """Named groups for templates: `fields.items` is the group `items`, never a method."""
 
     __slots__ = ("_values",)
 
@@ -43,9 +44,10 @@ class Fields:
 
 
 class Trigger:
-    """`host` and `workspace` are what templates show under these names.
+    """One trigger of the configuration, with its templates compiled.
 
-    redact: masks credentials in what was seen, before templates see it or anything is cut.
+    host, workspace: values for templates. redact: masks credentials in what was observed, before
+    a template sees it or anything is cut.
     """
 
     def __init__(
@@ -68,53 +70,53 @@ class Trigger:
             "workspace": workspace,
         }
         self._redact = redact
-        self._title = _compiled(config.title)
-        self._body = _compiled(config.body)
+        self._title = _compile(config.title)
+        self._body = _compile(config.body)
 
     @property
     def identity(self) -> str:
-        """Name what makes it the same trigger over reloads: name, type and group_by."""
+        """What must be equal for groups to survive a reload: name, type and group_by."""
         return "\0".join((self.name, self.config.type, *self.shaping.group_by))
 
     def match(self, event: Event) -> Match:
-        """Find the group that an event counts for: one value for each name in group_by."""
-        by = self.shaping.group_by
-        return Match(tuple([_value(event, name) for name in by]) if by else (), event)
+        """Return an event with the values of its group, one for each name in group_by."""
+        names = self.shaping.group_by
+        return Match(tuple([_value(event, name) for name in names]) if names else (), event)
 
     def render(self, summary: MatchSummary, wall: float | None = None) -> tuple[str, str]:
-        """Write title and body. `wall` is now; left out, the day of the last match is today.
+        """Return title and body. wall: now; times of another day carry their date.
 
         A template that fails is replaced by the default text, and the body says so.
         """
         now = summary.last if wall is None else wall
-        summary = masked(summary, self._redact)
-        names = self._names(summary, now)
+        summary = mask_summary(summary, self._redact)
+        names = self._template_names(summary, now)
         group = self.match(summary.event).group
 
-        def own_title() -> str:
-            return default_text.title(self.name, self.config.type, group, summary)
+        def fallback_title() -> str:
+            return default_title(self.name, self.config.type, group, summary)
 
-        title, title_fault = _rendered(self._title, names, own_title)
-        body, body_fault = _rendered(self._body, names, lambda: default_text.body(summary, now))
+        title, title_error = _render(self._title, names, fallback_title)
+        body, body_error = _render(self._body, names, lambda: default_body(summary, now))
         if not title.strip() and not body.strip():
-            title = own_title()
-        faults = [
-            f"(The template for the {key} failed: {fault})"
-            for key, fault in (("title", title_fault), ("body", body_fault))
-            if fault
+            title = fallback_title()
+        errors = [
+            f"(The template for the {key} failed: {error})"
+            for key, error in (("title", title_error), ("body", body_error))
+            if error
         ]
-        if faults:
-            body = "\n".join([body[:_WITH_FAULTS], *faults])
+        if errors:
+            body = "\n".join([body[:_BODY_BEFORE_ERRORS], *errors])
         return title[:_OUTPUT_LIMIT], body[:_OUTPUT_LIMIT]
 
-    def _names(self, summary: MatchSummary, now: float) -> dict[str, object]:
+    def _template_names(self, summary: MatchSummary, now: float) -> dict[str, object]:
         event = summary.event
         facts = event.facts
         names: dict[str, object] = {
             **self._constants,
             "count": summary.count,
-            "first": moment(summary.first, now),
-            "last": moment(summary.last, now),
+            "first": format_time(summary.first, now),
+            "last": format_time(summary.last, now),
             "path": event.path,
             "paths": summary.paths,
             "line": event.line,
@@ -141,16 +143,16 @@ def _value(event: Event, name: str) -> str:
     return event.facts.get(name, "")
 
 
-def _compiled(source: str | None) -> Template | None:
+def _compile(source: str | None) -> Template | None:
     return None if source is None else SANDBOX.from_string(source)
 
 
-def _rendered(
-    template: Template | None, names: dict[str, object], own: Callable[[], str]
+def _render(
+    template: Template | None, names: dict[str, object], fallback: Callable[[], str]
 ) -> tuple[str, str]:
-    """Render, and say what went wrong; the default text where that happened or nothing came."""
+    """Return the rendered text and an error; without a template or with an error, the fallback."""
     if template is None:
-        return own(), ""
+        return fallback(), ""
     parts, length = [], 0
     try:
         for part in template.generate(names):
@@ -158,13 +160,13 @@ def _rendered(
             length += len(part)
             if length > _OUTPUT_LIMIT:
                 break
-    except Exception as error:  # noqa: BLE001 - whatever a template does, the news must arrive
-        return own(), str(error) or type(error).__name__
+    except Exception as error:  # noqa: BLE001 - a notification goes out whatever a template does
+        return fallback(), str(error) or type(error).__name__
     return "".join(parts), ""
 
 
 def _number(text: str) -> int | str:
-    """Give a number, so that `exit_code == 0` means what it says; text where it is unknown."""
+    """Convert to a number, so that `exit_code == 0` works in templates; else keep the text."""
     try:
         return int(text)
     except ValueError:
@@ -176,3 +178,27 @@ def _duration(text: str) -> str:
         return format_duration(float(text))
     except (ValueError, OverflowError):
         return text
+
+
+def mask_summary(summary: MatchSummary, redact: Callable[[str], str]) -> MatchSummary:
+    """Redact each text on its own: joined or cut texts would hide where a credential ends.
+
+    If the line was cut, each field counts as cut: the cut may go through any of them.
+    """
+    mask = cache(redact)  # the same line is often the first, the last and the only one
+    event = summary.event
+    end = _ELLIPSIS if _ELLIPSIS in event.line[-8:] else ""
+    return replace(
+        summary,
+        first_line=mask(summary.first_line),
+        lines=tuple(map(mask, summary.lines)),
+        paths=tuple(map(mask, summary.paths)),
+        event=event._replace(
+            line=mask(event.line),
+            path=mask(event.path),
+            fields={
+                name: mask(value + end).removesuffix(end) for name, value in event.fields.items()
+            },
+            facts={name: mask(value) for name, value in event.facts.items()},
+        ),
+    )

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from itertools import pairwise
 
 from notifyd.model.notifications import SOCKET
-from notifyd.triggers.times import TIMES
+from notifyd.triggers.default_text import TIMES
 from support.platform import Received
 
 _COUNTED = re.compile(rf"^(\d+) {TIMES} (\w+)$", re.MULTILINE)
@@ -45,7 +45,7 @@ def doubled(delivered: dict[str, dict], triggers: Iterable[str]) -> list[str]:
     titles = Counter(
         (message["data"]["trigger"], message["title"])
         for message in delivered.values()
-        if message["data"]["trigger"] in triggers and " more from " not in message["title"]
+        if message["data"]["trigger"] in triggers and " more " not in message["title"]
     )
     return [f"{trigger}: {title}" for (trigger, title), times in titles.items() if times > 1]
 

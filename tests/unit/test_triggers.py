@@ -10,7 +10,7 @@ from notifyd.config.triggers import TRIGGER_TYPES, ShapingConfig
 from notifyd.model.events import Event
 from notifyd.model.notifications import Digest, MatchSummary
 from notifyd.triggers import Trigger, render_digest
-from notifyd.triggers.times import TIMES
+from notifyd.triggers.default_text import TIMES
 
 NOON = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
 LOG = {"paths": ["/x"], "patterns": [r"(?P<level>\w+) (?P<items>.*)"]}
@@ -210,7 +210,7 @@ class TestDigest:
         title, body = render_digest(self.digest())
         assert title == "37 more from 3 triggers"
         assert body.splitlines() == [
-            "Held back: the budget for this span of time was used up. From 21:13:20 to 22:13:20.",
+            "Held back by the budget, from 21:13:20 to 22:13:20.",
             *(f"30 {TIMES} app-errors", f"5 {TIMES} uploads", f"2 {TIMES} builds", ""),
             *(f"line {number}" for number in range(15, 20)),
         ]
@@ -221,7 +221,7 @@ class TestDigest:
             ("budget", "4 more from app"),
             ("storm", "4 more from app"),
             ("full", "4 more from app"),
-            ("expired", "4 from app, too late"),
+            ("expired", "4 from app expired"),
             ("removed", "4 from app, changed or removed"),
             ("what comes later", "4 more from app"),
         ],
@@ -239,8 +239,26 @@ class TestDigest:
         ]
         assert (len(told), sum(told)) == (13, sum(counts.values()))
 
-    def test_messages_have_no_trigger(self):
-        assert f"2 {TIMES} messages" in render_digest(self.digest(counts={"": 2}))[1]
+    @pytest.mark.parametrize(
+        ("reason", "count", "title"),
+        [
+            ("mute", 1, "1 message while muted"),
+            ("mute", 2, "2 messages while muted"),
+            ("budget", 1, "1 more message"),
+            ("expired", 3, "3 messages expired"),
+        ],
+    )
+    def test_messages_have_no_trigger(self, reason: str, count: int, title: str):
+        found, body = render_digest(self.digest(reason, {"socket": count}))
+        assert found == title
+        assert f"{count} {TIMES} messages" in body
+
+    def test_a_moment_is_no_span(self):
+        one = Digest("mute", {"socket": 1}, NOON, NOON, ("Build finished",))
+        assert render_digest(one)[1].splitlines() == [
+            "Held back while muted, at 22:13:20.",
+            *(f"1 {TIMES} messages", "", "Build finished"),
+        ]
 
 
 def test_the_hosts_zone_is_used(monkeypatch: pytest.MonkeyPatch):
