@@ -1,1 +1,1 @@
-"""What became of files that lost their name: renamed, copied, truncated, while nobody looked."""
+"""Finds out what rotation did to logs while they were not watched: renamed, copied, truncated."""

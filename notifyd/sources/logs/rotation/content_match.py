@@ -1,141 +1,215 @@
-"""Which files are like which: by their names, and by what they hold."""
+"""Decides by names, content and times which file a rotated file is a copy of.
+
+The original of a copy is the log from which it was made. Content is lost when the file that had it
+was truncated, replaced or deleted; its last checkpoint says how much of it was read.
+"""
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Final
 
 from notifyd.sources.logs.checkpoint import Checkpoint, FileId
 from notifyd.sources.logs.discovery.access import UnreadableFileError
-from notifyd.sources.logs.discovery.rotated_files import original_names, rotated_file_at
+from notifyd.sources.logs.discovery.rotated_files import (
+    original_names,
+    possible_names,
+    rotated_file_at,
+)
 from notifyd.sources.logs.reading.fingerprint import HEAD_SIZE
 from notifyd.sources.logs.reading.log_reader import LogReader
-from notifyd.sources.logs.reading.reader_set import ReaderSet
-from notifyd.sources.logs.rotation.recent_generations import RecentGenerations
+from notifyd.sources.logs.reading.reader_set import DRAIN_SECONDS, ReaderSet
 
-_ALIKE: Final = 64 << 10
+_COMPARED_SIZE: Final = 64 << 10
 """How many bytes are compared at either end of a copy."""
 
-Known = tuple[FileId | None, Checkpoint]
-"""A file as it was last noted; without a key if it is no more, as another has its number."""
+PossibleOriginal = tuple[FileId | None, Checkpoint]
+"""The last checkpoint of a file, or of recently lost content, which has no file."""
+
+
+class RecentGenerations:
+    """Checkpoints of content that was lost in the last DRAIN_SECONDS: its copy may appear later."""
+
+    def __init__(self, readers: ReaderSet) -> None:
+        self._readers = readers
+        self._expiries: deque[tuple[float, str]] = deque()
+        self._by_directory: dict[str, deque[Checkpoint]] = {}
+
+    def add(self, lost: Iterable[Checkpoint]) -> None:
+        """Add checkpoints, and remove those that have expired."""
+        while self._expiries and self._expiries[0][0] <= self._readers.now:
+            _, directory = self._expiries.popleft()
+            self._by_directory[directory].popleft()
+            if not self._by_directory[directory]:
+                del self._by_directory[directory]
+        for checkpoint in lost:
+            directory = os.path.dirname(checkpoint.path)  # noqa: PTH120 - strings throughout
+            self._by_directory.setdefault(directory, deque()).append(checkpoint)
+            self._expiries.append((self._readers.now + DRAIN_SECONDS, directory))
+
+    def possible_originals(self, path: str) -> Iterator[Checkpoint]:
+        """Iterate over the lost content that a file at this path may be a copy of.
+
+        A directory that contains the log itself contains no copies of another log.
+        """
+        directory, name = os.path.split(path)
+        log_names = original_names(name)
+        is_log_path = self._readers.registry.is_log_path
+        has_log = any(is_log_path(f"{directory}/{log_name}") for log_name in log_names)
+        search_all = log_names and not has_log
+        for each in list(self._by_directory) if search_all else [directory]:
+            for checkpoint in self._by_directory.get(each, ()):
+                has_log_name = not log_names.isdisjoint(possible_names(checkpoint.path))
+                if has_log_name and self._readers.may_be_same_log(checkpoint.path, directory):
+                    yield checkpoint
 
 
 class ContentMatcher:
-    """Compares a rotated file with the files that it may be a copy of."""
+    """Compares a rotated file with its possible originals.
 
-    def __init__(self, tails: ReaderSet) -> None:
-        self._tails, self.ghosts = tails, RecentGenerations(tails)
+    recent_generations: the content that was lost recently. Methods that read a file may raise
+    UnreadableFileError or OSError.
+    """
 
-    def is_whole(self, key: FileId, position: Checkpoint) -> bool:
-        """Whether a file that is remembered still holds what was read of it."""
-        return any(True for _ in self._whole(key, position))
+    def __init__(self, readers: ReaderSet) -> None:
+        self._readers = readers
+        self.recent_generations = RecentGenerations(readers)
 
-    def originals(self, tail: LogReader) -> list[Known]:
-        """List the files that a file may be a rotated copy of, first what was read most of.
+    def possible_originals(self, copy: LogReader) -> list[PossibleOriginal]:
+        """List the files that a file may be a copy of, the one that was read most first.
 
-        For a copy may begin like another copy too, of which nothing was read.
+        Other copies are left out, and deleted files whose copies were searched for.
         """
-        known = [
-            (key, position)
-            for key, position in self.relatives(tail)
+        originals = [
+            (key, checkpoint)
+            for key, checkpoint in self._related(copy)
             if not (
-                position.is_copy
-                or self._was_sought(key, position)
-                or (key is not None and self._tails.is_withheld(key))
+                checkpoint.is_copy
+                or self._was_searched_for(key, checkpoint)
+                or (key is not None and self._readers.is_withheld(key))
             )
         ]
-        return sorted(known, key=lambda each: each[1].offset, reverse=True)
+        return sorted(originals, key=lambda each: each[1].offset, reverse=True)
 
-    def relatives(self, tail: LogReader) -> Iterator[Known]:
-        """Go through the files of the log that a file was rotated from, by its name and theirs.
+    def find_original(self, copy: LogReader, *, include_unread: bool = True) -> int | None:
+        """Return how far the original of a copy was read; None if no intact one is found.
 
-        Of what is no more, as another file has its number, there is only the position.
+        include_unread: whether an unread rotated file may be the original. If it may, two unread
+        rotated files can be withheld for each other.
         """
-        yield from ((None, position) for position in self.ghosts.of(tail.file.path))
-        for key, position in self._tails.possible_originals(tail.file.path):
-            if key != tail.key:
-                yield key, position
-
-    def _was_sought(self, key: FileId | None, position: Checkpoint) -> bool:
-        """Whether a file is no more for good; one that is deleted may still be open."""
-        return position.copy_search_done and (key is None or key not in self._tails)
-
-    def is_held(self, copy: LogReader) -> bool:
-        """Whether another file of the same log is whole and begins with all of this one.
-
-        Of two rotated files of which nothing was read neither holds the other up.
-        """
-        return self.original(copy, unread=False) is not None
-
-    def follow(self, copy: LogReader, gone: list[Checkpoint]) -> bool:
-        """Have a copy go on where the file was left that it has most of, if that is gone.
-
-        What was read elsewhere of what is known as a copy stays so.
-        """
-        read = copy.offset if copy.is_copy else 0
-        if copy.is_copy and outlasted(copy, gone):
-            return False
-        known = [(position, True) for position in gone]
-        for _, position in self.relatives(copy) if gone else ():
-            if not (position.is_copy or position in gone):
-                known.append((position, False))
-        known.sort(key=lambda each: (each[0].offset, each[1]), reverse=True)
-        for position, is_gone in known:
-            if position.tail_digest and position.offset >= read and copy.holds_prefix(position):
-                return is_gone and may_hold_more(copy, position) and copy.resume(position)
-        return False
-
-    def is_spent(self, copy: LogReader) -> bool:
-        """Whether a file holds nothing but what was read of another, which is no more."""
-        size = copy.size
-        return any(
-            is_part(copy, position)
-            or (position.tail_digest and position.offset == size and copy.holds_prefix(position))
-            for _, position in self.relatives(copy)
-            if not position.is_copy
-        )
-
-    def original(self, copy: LogReader, *, unread: bool = True) -> int | None:
-        """Tell how far the file was read that this is a copy of, if it is whole.
-
-        unread: also if nothing was read yet of that one, and it is a rotated one.
-        """
-        for key, position in self.originals(copy):
-            other = None if key is None else self._tails.get(key)
-            if (
-                not unread
-                and other is not None
-                and other.is_unread
-                and original_names(name_of(other))
-            ):
+        for key, checkpoint in self.possible_originals(copy):
+            if key is None or (not include_unread and self._is_unread_rotated(key)):
                 continue
-            for original in self._whole(key, position) if key is not None else ():
-                if begins(copy, original):
+            with self._open_intact(key, checkpoint) as original:
+                if original is not None and is_prefix(copy, original):
                     return original.offset
         return None
 
-    def _whole(self, key: FileId, position: Checkpoint) -> Iterator[LogReader]:
-        """Give a file that still holds what was read of it, at the end of that."""
-        with suppress(UnreadableFileError, OSError):
-            if (tail := self._tails.get(key)) is not None:
-                if tail.verify_content():
-                    yield tail
-            elif found := rotated_file_at(position.archived_path or position.path, key):
-                with closing(self._tails.open_detached(found)) as tail:
-                    if tail.resume_verified(position):
-                        yield tail
+    def has_original(self, copy: LogReader) -> bool:
+        """Whether a log or a rotated file that was read is intact and begins with this file."""
+        return self.find_original(copy, include_unread=False) is not None
+
+    def resume_copy(self, copy: LogReader, lost: list[Checkpoint]) -> bool:
+        """Continue a copy of lost content where that was read to; return whether it is one.
+
+        Of all possible originals, the one that was read most is taken to be the original.
+        """
+        read = copy.offset if copy.is_copy else 0
+        if not lost or (copy.is_copy and is_outdated(copy, lost)):
+            return False
+        candidates = [(checkpoint, True) for checkpoint in lost]
+        candidates += [
+            (checkpoint, False)
+            for _, checkpoint in self._related(copy)
+            if not (checkpoint.is_copy or checkpoint in lost)
+        ]
+        candidates.sort(key=lambda each: (each[0].offset, each[1]), reverse=True)
+        for checkpoint, is_lost in candidates:
+            if not checkpoint.tail_digest or checkpoint.offset < read:
+                continue
+            if copy.holds_prefix(checkpoint):
+                # A copy that is older than the lost content has nothing that was not read.
+                is_newer = copy.mtime_ns >= checkpoint.modified_ns
+                return is_lost and is_newer and copy.resume(checkpoint)
+        return False
+
+    def is_fully_read(self, copy: LogReader) -> bool:
+        """Whether the content proves that all of a copy was read from its original."""
+        size = copy.size
+        return any(
+            _is_part_of_truncated(copy, checkpoint)
+            or (
+                checkpoint.tail_digest
+                and checkpoint.offset == size
+                and copy.holds_prefix(checkpoint)
+            )
+            for _, checkpoint in self._related(copy)
+            if not checkpoint.is_copy
+        )
+
+    def is_intact(self, key: FileId, checkpoint: Checkpoint) -> bool:
+        """Whether a file, open or closed, still contains what was read of it."""
+        with self._open_intact(key, checkpoint) as reader:
+            return reader is not None
+
+    def _related(self, copy: LogReader) -> Iterator[PossibleOriginal]:
+        """Iterate over all files and lost content of the logs that a file may be rotated from."""
+        for checkpoint in self.recent_generations.possible_originals(copy.file.path):
+            yield None, checkpoint
+        for key, checkpoint in self._readers.possible_originals(copy.file.path):
+            if key != copy.key:
+                yield key, checkpoint
+
+    def _was_searched_for(self, key: FileId | None, checkpoint: Checkpoint) -> bool:
+        """Whether the copies of a deleted file were searched for; it may still be open."""
+        return checkpoint.copy_search_done and (key is None or key not in self._readers)
+
+    def _is_unread_rotated(self, key: FileId) -> bool:
+        reader = self._readers.get(key)
+        if reader is None or not reader.is_unread:
+            return False
+        return bool(original_names(os.path.basename(reader.file.path)))  # noqa: PTH119 - as above
+
+    @contextmanager
+    def _open_intact(self, key: FileId, checkpoint: Checkpoint) -> Iterator[LogReader | None]:
+        """Open a file at its checkpoint, if it still contains what was read of it."""
+        with ExitStack() as stack:
+            reader = None
+            with suppress(UnreadableFileError, OSError):
+                reader = self._find_intact(key, checkpoint, stack)
+            yield reader
+
+    def _find_intact(
+        self, key: FileId, checkpoint: Checkpoint, stack: ExitStack
+    ) -> LogReader | None:
+        if (reader := self._readers.get(key)) is not None:
+            return reader if reader.verify_content() else None
+        found = rotated_file_at(checkpoint.archived_path or checkpoint.path, key)
+        if found is None:
+            return None
+        detached = stack.enter_context(closing(self._readers.open_detached(found)))
+        return detached if detached.resume_verified(checkpoint) else None
 
 
-def begins(copy: LogReader, original: LogReader) -> bool:
-    """Whether all of a file is what another, which is whole, begins with.
+def is_intact(reader: LogReader) -> bool | None:
+    """Whether an open file still contains what was read of it; None if it is not accessible."""
+    try:
+        return reader.verify_content()
+    except (OSError, UnreadableFileError):
+        return None
 
-    A part of a first line tells nothing: many lines begin alike.
+
+def is_prefix(copy: LogReader, original: LogReader) -> bool:
+    """Whether another file begins with all of a file, which has at least one complete line.
+
+    Less than a line proves nothing: many lines begin alike.
     """
     size = copy.size
     if not 0 < size <= original.size:
         return False
-    low = max(0, size - _ALIKE)
-    first, last = (os.pread(copy.descriptor, _ALIKE, at) for at in (0, low))
+    low = max(0, size - _COMPARED_SIZE)
+    first, last = (os.pread(copy.descriptor, _COMPARED_SIZE, at) for at in (0, low))
     return (
         b"\n" in first + last
         and first == os.pread(original.descriptor, len(first), 0)
@@ -143,42 +217,19 @@ def begins(copy: LogReader, original: LogReader) -> bool:
     )
 
 
-def is_part(copy: LogReader, position: Checkpoint) -> bool:
-    """Whether a file is a copy of what one held that was truncated, up to some line."""
-    size = copy.size
-    if not (
-        position.content_since <= copy.mtime_ns <= position.truncated_at and size <= position.offset
-    ):
-        return False
-    first = os.pread(copy.descriptor, HEAD_SIZE, 0)
-    return b"\n" in first and position.head_bytes.startswith(first)
-
-
-def name_of(tail: LogReader) -> str:
-    return os.path.basename(tail.file.path)  # noqa: PTH119 - strings throughout
-
-
-def may_hold_more(copy: LogReader, position: Checkpoint) -> bool:
-    """Whether a copy may hold what was not read of its original: it is no older than that was."""
-    return copy.mtime_ns >= position.modified_ns
-
-
-def outlasted(copy: LogReader, gone: Iterable[Checkpoint]) -> bool:
-    """Whether more was read of a file that is gone, and later, than a copy holds."""
+def is_outdated(copy: LogReader, lost: Iterable[Checkpoint]) -> bool:
+    """Whether a copy is not larger and not newer than what was read of lost content."""
     size = copy.size
     return any(
-        size <= position.offset and copy.mtime_ns <= position.modified_ns for position in gone
+        size <= checkpoint.offset and copy.mtime_ns <= checkpoint.modified_ns for checkpoint in lost
     )
 
 
-def holds_nothing_new(copy: LogReader, gone: Iterable[Checkpoint]) -> bool:
-    """Whether a copy is shorter than what was read of its original, which is gone."""
-    return any(copy.size <= position.offset for position in gone)
-
-
-def whole(tail: LogReader) -> bool | None:
-    """Whether a file still holds what was read of it; None if it cannot be had."""
-    try:
-        return tail.verify_content()
-    except (OSError, UnreadableFileError):
-        return None
+def _is_part_of_truncated(copy: LogReader, checkpoint: Checkpoint) -> bool:
+    """Whether a file is a copy of the beginning of what a truncated file contained."""
+    size = copy.size
+    was_made_between = checkpoint.content_since <= copy.mtime_ns <= checkpoint.truncated_at
+    if not was_made_between or size > checkpoint.offset:
+        return False
+    head = os.pread(copy.descriptor, HEAD_SIZE, 0)
+    return b"\n" in head and checkpoint.head_bytes.startswith(head)

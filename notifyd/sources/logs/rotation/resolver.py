@@ -1,4 +1,4 @@
-"""Files that a name led to only while nobody looked."""
+"""Finds what rotation renamed, copied or replaced, and has the files of a log read in order."""
 
 import os
 from collections.abc import Mapping
@@ -8,7 +8,11 @@ from dataclasses import replace
 from notifyd.sources.logs.checkpoint import Checkpoint, FileId
 from notifyd.sources.logs.discovery.path_scanner import PathScanner
 from notifyd.sources.logs.discovery.path_table import FileIdentity, PathTable
-from notifyd.sources.logs.discovery.rotated_files import find_renamed, find_rotated, rotated_file_at
+from notifyd.sources.logs.discovery.rotated_files import (
+    find_renamed,
+    find_rotated,
+    rotated_file_at,
+)
 from notifyd.sources.logs.reading.log_reader import LogReader
 from notifyd.sources.logs.reading.reader_set import DRAIN_SECONDS, ReaderSet
 from notifyd.sources.logs.reading.registry import CHECKPOINT_TTL
@@ -16,215 +20,240 @@ from notifyd.sources.logs.rotation.content_match import ContentMatcher
 from notifyd.sources.logs.rotation.copytruncate import CopyTracker
 from notifyd.sources.logs.rotation.untracked import UntrackedFiles
 
-_TELLING = 64
-"""Bytes that must have been read of a file before a copy of it is known anywhere."""
-_VAIN = 60.0
-"""Seconds for which a copy is not looked for around a log once more where there was none."""
+_DISTINCTIVE_SIZE = 64
+"""How many bytes must have been read of a log to recognize its copy in any directory."""
+_SEARCH_INTERVAL = 60.0
+"""Seconds before nearby directories are searched again for a copy that was not found."""
 
 
 class RotationResolver:
-    """`orphaned` are names that lead to another file than before, or to none."""
+    """Has each line of a log read once, whatever rotation does to its files.
 
-    def __init__(self, tails: ReaderSet, names: PathTable, catalog: PathScanner) -> None:
-        self._moved_paths = {position.path for _, position in tails.registry.closed_files()}
-        self._likeness = ContentMatcher(tails)
-        self.copies = CopyTracker(tails, self._likeness)
-        self._strangers = UntrackedFiles(tails, catalog, self._likeness, self.copies)
-        self._tails, self._names, self._catalog = tails, names, catalog
-        self._doubtful: set[str] = set()
-        self._vain: dict[str, float] = {}
+    A truncated log is handled at once. What else may have been rotated is recorded, and `resolve`
+    compares these logs with their rotated files before a file is read.
+    """
+
+    def __init__(self, readers: ReaderSet, path_table: PathTable, scanner: PathScanner) -> None:
+        self._readers, self._path_table, self._scanner = readers, path_table, scanner
+        self._matcher = ContentMatcher(readers)
+        self.copies = CopyTracker(readers, self._matcher)
+        self._untracked = UntrackedFiles(readers, scanner, self._matcher, self.copies)
+        self._moved_paths = {checkpoint.path for _, checkpoint in readers.registry.closed_files()}
+        self._suspect_paths: set[str] = set()
+        self._failed_searches: dict[str, float] = {}
+
+    # Recording what may have been rotated
 
     def mark_moved(self, path: str) -> None:
         """Record that a path leads to another file than before, or to none."""
         self._moved_paths.add(path)
 
-    def resume_all_renamed(self) -> None:
-        """Find what was renamed before the start."""
-        self.resume_renamed(dict(self._tails.registry.closed_files()))
+    def mark_suspect(self, path: str, reader: LogReader) -> None:
+        """Record that a log may have been written, copied and truncated unnoticed.
 
-    def resume_renamed(self, lost: Mapping[FileId, Checkpoint]) -> None:
-        """Go on with files that are not where they were, wherever they are found."""
-        for found in find_renamed(lost, self._tails.archive_dirs):
-            position = lost[found.key]
-            self._tails.archive_dirs.add(position.path, found.path)
-            late = found.status.st_mtime + DRAIN_SECONDS > self._tails.wall
-            late = late or found.status.st_size != position.offset
-            written = found.status.st_mtime_ns > position.modified_ns
-            if written or (late and not position.is_copy):
-                self._tails.resume(found)
-            elif position.archived_path != found.path:
-                self._tails.registry.store_closed(
-                    found.key, replace(position, archived_path=found.path)
-                )
-
-    def resume_written(self) -> None:
-        """Go on with rotated files that somebody wrote to, though no hint told of it."""
-        for key, position in self._tails.registry.closed_files():
-            if position.archived_path and not key.catch_up_trigger:
-                with suppress(OSError):
-                    status = os.stat(position.archived_path)  # noqa: PTH116 - for many files
-                    late = status.st_mtime_ns > position.modified_ns
-                    late = late and status.st_size > position.offset
-                    if late and (found := rotated_file_at(position.archived_path, key)):
-                        self._tails.resume(found)
-
-    def resolve(self) -> None:
-        """Read what came and went under these names since the last file that we know of.
-
-        That is what was written to after it and is named like a rotated file.
+        Ignored if lines were read of it: then reading notices the truncation.
         """
-        self.copies.release(lambda original: original not in self._tails)
-        unsettled = bool(self._moved_paths)
-        while self._moved_paths or self._tails.has_replaced or self._doubtful:
-            self._resolve_once()
-        if unsettled:
-            self._tails.schedule_oldest_first()
-
-    def _resolve_once(self) -> None:
-        replaced: dict[str, list[Checkpoint]] = {}
-        gone_positions = self._tails.take_replaced()
-        for position in gone_positions:
-            replaced.setdefault(position.path, []).append(position)
-        orphaned, self._moved_paths = self._moved_paths | replaced.keys(), set()
-        self._likeness.ghosts.add(gone_positions)
-        latest = self._doubted()
-        doubted = set(latest)
-        for path in orphaned:
-            now = self._names.get(path)
-            if path not in replaced and self._is_known(now):
-                continue  # nothing else had the name meanwhile
-            earlier = self._earlier(path, now) or self._rotated(path)
-            earlier += replaced.get(path, ()) or self._unmet(path, earlier)
-            if earlier:
-                latest[path] = max(earlier, key=lambda position: position.modified_ns)
-        rotated = find_rotated(latest.keys(), self._tails.archive_dirs.known_and_child_dirs)
-        for path in sorted(latest):
-            siblings = rotated.get(path, [])
-            for found in siblings:
-                self._tails.registry.set_archived_path(found.key, found.path)
-            gone = self._gone(path)
-            known = [*gone.values(), *replaced.get(path, ())]
-            missed = path in doubted or not self._is_known(self._names.get(path))
-            self._strangers.gather(path, siblings, known, latest[path], missed=missed)
-            self._tails.mark_copy_search_done(gone)
-
-    def _doubted(self) -> dict[str, Checkpoint]:
-        """Give by name what was last noted of logs of which nobody knows what they held since."""
-        found: dict[str, Checkpoint] = {}
-        for path in self._doubtful:
-            identity = self._names.get(path)
-            for tail in self._tails.readers_of(identity) if identity else ():
-                if tail.only_nul and not tail.key.catch_up_trigger:
-                    found[path] = tail.last_checkpoint
-        self._doubtful = set()
-        return found
-
-    def _earlier(self, path: str, now: FileIdentity | None) -> list[Checkpoint]:
-        """List what a path named, but for what it names now."""
-        return [
-            position
-            for key, position in self._tails.known_files(path)
-            if position.path == path and key.identity != now and not position.is_copy
-        ]
-
-    def _unmet(self, path: str, earlier: list[Checkpoint]) -> list[Checkpoint]:
-        """Give the beginning of a log that came after it was first looked for, if none is known.
-
-        What was read is remembered for some time only, so older files tell nothing.
-        """
-        first_scan = self._tails.registry.first_scan
-        times = {
-            pair[0]: seconds
-            for pair in self._catalog.patterns_for(path)
-            if (seconds := first_scan(pair)) is not None
-        }
-        if earlier or not times:
-            return []
-        since = max(*times.values(), self._tails.wall - CHECKPOINT_TTL)
-        return [
-            Checkpoint(
-                path, 0, "", start_offsets=dict.fromkeys(times, 0), modified_ns=int(since * 1e9)
-            )
-        ]
-
-    def _rotated(self, path: str) -> list[Checkpoint]:
-        """List what is known only by the name that it has since rotation."""
-        return [
-            position
-            for key, position in self._tails.known_files(path)
-            if position.path != path and not position.is_copy and not self._is_fresh(key)
-        ]
-
-    def _is_fresh(self, key: FileId) -> bool:
-        tail = self._tails.get(key)
-        return tail is not None and tail.is_unread
-
-    def close_drained(self) -> None:
-        """Close what lingered long enough; where it ended stays known while it has a name."""
-        for tail in self._tails.drained:
-            if not tail.is_deleted:
-                self._tails.store_and_close(tail)
-                continue
-            self.copies.take_over(tail.key, tail.last_checkpoint)
-            self._tails.close_and_forget(tail)
-            siblings = find_rotated({tail.path}, self._tails.archive_dirs.known_dirs).get(
-                tail.path, []
-            )
-            self._strangers.gather(
-                tail.path, siblings, [tail.last_checkpoint], tail.last_checkpoint, missed=False
-            )
-
-    def _gone(self, path: str) -> dict[FileId, Checkpoint]:
-        """List the files of this name that are no more, if no copy of them was looked for yet."""
-        return {
-            key: position
-            for key, position in self._tails.known_files(path)
-            if position.path == path
-            and not (
-                position.is_copy
-                or position.copy_search_done
-                or self._likeness.is_whole(key, position)
-            )
-        }
-
-    def mark_suspect(self, path: str, tail: LogReader) -> None:
-        """Take note that a log may have been filled, copied and emptied before anybody looked.
-
-        Only where nothing that was read tells: it was empty, or held NUL bytes and nothing else.
-        """
-        if tail.only_nul:
-            self._doubtful.add(path)
+        if reader.only_nul:
+            self._suspect_paths.add(path)
 
     def on_content_replaced(self, lost: Checkpoint) -> None:
-        """Take note that a file is not what it was when its position was written."""
-        self._tails.add_replaced(lost)
+        """Record that a file that is opened again has other content than its checkpoint."""
+        self._readers.add_replaced(lost)
         self._moved_paths.add(lost.path)
 
-    def on_truncated(self, tail: LogReader, lost: Checkpoint) -> None:
-        """Read what was not read of a file before it was truncated, if there is a copy of it."""
-        path, archives = lost.path, self._tails.archive_dirs
-        siblings = find_rotated({path}, archives.known_and_child_dirs).get(path, [])
-        unread = lost.offset == 0
-        self.copies.take_over(tail.key, lost)
-        copied = self._strangers.gather(path, siblings, [lost], lost, missed=unread)
-        if not copied and self._may_look_around(path, lost):
-            further = find_rotated({path}, archives.nearby_dirs).get(path, [])
-            further = [found for found in further if found.status.st_mtime_ns >= lost.modified_ns]
-            if not self._strangers.gather(path, further, [lost], lost, missed=False):
-                self._vain = {each: at for each, at in self._vain.items() if self._is_recent(at)}
-                self._vain[path] = self._tails.now
-        self._likeness.ghosts.add([lost])
-        self.copies.release(lambda original: original == tail.key)
-        self._tails.save_checkpoint(tail, urgent=True)
+    # Truncated logs
 
-    def _may_look_around(self, path: str, lost: Checkpoint) -> bool:
-        """Whether a copy in a folder that we do not know could be told from what is like it."""
-        return lost.offset >= _TELLING and not self._is_recent(self._vain.get(path, -_VAIN))
+    def on_truncated(self, reader: LogReader, lost: Checkpoint) -> None:
+        """Find a copy of what a log contained before it was truncated, and read the rest of it."""
+        log, archive_dirs = lost.path, self._readers.archive_dirs
+        self.copies.resume_copies(reader.key, lost)
+        rotated = find_rotated({log}, archive_dirs.known_and_child_dirs).get(log, [])
+        is_unread = lost.offset == 0
+        has_copy = self._untracked.adopt(log, rotated, [lost], lost, may_have_missed=is_unread)
+        if not has_copy and self._may_search_nearby(lost):
+            self._search_nearby(lost)
+        self._matcher.recent_generations.add([lost])
+        self.copies.recheck_copies(lambda original: original == reader.key)
+        self._readers.save_checkpoint(reader, urgent=True)
 
-    def _is_recent(self, vain: float) -> bool:
-        return self._tails.now < vain + _VAIN
+    def _may_search_nearby(self, lost: Checkpoint) -> bool:
+        """Whether a copy would be recognized, and the last search is long ago or found one."""
+        return lost.offset >= _DISTINCTIVE_SIZE and not self._has_failed_search(lost.path)
 
-    def _is_known(self, now: FileIdentity | None) -> bool:
-        """Whether a name leads to a file that was followed before."""
-        tails = self._tails.readers_of(now) if now is not None else []
-        return bool(tails) and all(tail.inode_verified or not tail.is_unread for tail in tails)
+    def _search_nearby(self, lost: Checkpoint) -> None:
+        log = lost.path
+        rotated = find_rotated({log}, self._readers.archive_dirs.nearby_dirs).get(log, [])
+        rotated = [found for found in rotated if found.status.st_mtime_ns >= lost.modified_ns]
+        if not self._untracked.adopt(log, rotated, [lost], lost, may_have_missed=False):
+            recent = filter(self._has_failed_search, self._failed_searches)
+            self._failed_searches = {path: self._failed_searches[path] for path in recent}
+            self._failed_searches[log] = self._readers.now
+
+    def _has_failed_search(self, log: str) -> bool:
+        failed_at = self._failed_searches.get(log)
+        return failed_at is not None and self._readers.now < failed_at + _SEARCH_INTERVAL
+
+    # Renamed files
+
+    def resume_all_renamed(self) -> None:
+        """Find the closed files that were renamed before the start."""
+        self.resume_renamed(dict(self._readers.registry.closed_files()))
+
+    def resume_renamed(self, missing: Mapping[FileId, Checkpoint]) -> None:
+        """Find files that are not at their paths, and read those that may have new lines."""
+        for found in find_renamed(missing, self._readers.archive_dirs):
+            checkpoint = missing[found.key]
+            self._readers.archive_dirs.add(checkpoint.path, found.path)
+            is_recent = found.status.st_mtime + DRAIN_SECONDS > self._readers.wall
+            may_have_more = is_recent or found.status.st_size != checkpoint.offset
+            was_written = found.status.st_mtime_ns > checkpoint.modified_ns
+            if was_written or (may_have_more and not checkpoint.is_copy):
+                self._readers.resume(found)
+            elif checkpoint.archived_path != found.path:
+                archived = replace(checkpoint, archived_path=found.path)
+                self._readers.registry.store_closed(found.key, archived)
+
+    def resume_written(self) -> None:
+        """Read closed rotated files that were written to. No hint says so."""
+        for key, checkpoint in self._readers.registry.closed_files():
+            if checkpoint.archived_path and not key.catch_up_trigger:
+                with suppress(OSError):
+                    status = os.stat(checkpoint.archived_path)  # noqa: PTH116 - strings throughout
+                    was_written = status.st_mtime_ns > checkpoint.modified_ns
+                    if not was_written or status.st_size <= checkpoint.offset:
+                        continue
+                    if found := rotated_file_at(checkpoint.archived_path, key):
+                        self._readers.resume(found)
+
+    def close_drained(self) -> None:
+        """Close the files that have drained. Forget those that are deleted, after their copies."""
+        for reader in self._readers.drained:
+            if not reader.is_deleted:
+                self._readers.store_and_close(reader)
+                continue
+            log, last = reader.path, reader.last_checkpoint
+            self.copies.resume_copies(reader.key, last)
+            self._readers.close_and_forget(reader)
+            rotated = find_rotated({log}, self._readers.archive_dirs.known_dirs).get(log, [])
+            self._untracked.adopt(log, rotated, [last], last, may_have_missed=False)
+
+    # Comparing a log with its rotated files
+
+    def resolve(self) -> None:
+        """Read generations newer than the last checkpoint of each recorded log, oldest first."""
+        self.copies.recheck_copies(lambda original: original not in self._readers)
+        has_moved = bool(self._moved_paths)
+        while self._moved_paths or self._readers.has_replaced or self._suspect_paths:
+            self._resolve_recorded()
+        if has_moved:
+            self._readers.schedule_oldest_first()
+
+    def _resolve_recorded(self) -> None:
+        """Resolve what is recorded; this may record more."""
+        replaced: dict[str, list[Checkpoint]] = {}
+        for checkpoint in (all_replaced := self._readers.take_replaced()):
+            replaced.setdefault(checkpoint.path, []).append(checkpoint)
+        self._matcher.recent_generations.add(all_replaced)
+        latest = self._take_suspects()
+        suspects = set(latest)
+        moved, self._moved_paths = self._moved_paths, set()
+        for log in moved | replaced.keys():
+            if before := self._latest_before(log, replaced.get(log, [])):
+                latest[log] = before
+        dirs_of = self._readers.archive_dirs.known_and_child_dirs
+        rotated = find_rotated(latest.keys(), dirs_of)
+        for log in sorted(latest):
+            for found in rotated.get(log, []):
+                self._readers.registry.set_archived_path(found.key, found.path)
+            lost = self._lost_files(log)
+            self._untracked.adopt(
+                log,
+                rotated.get(log, []),
+                [*lost.values(), *replaced.get(log, ())],
+                latest[log],
+                may_have_missed=log in suspects or not self._is_known(self._path_table.get(log)),
+            )
+            self._readers.mark_copy_search_done(lost)
+
+    def _take_suspects(self) -> dict[str, Checkpoint]:
+        """Return, once, the last checkpoints of the suspect logs of which no line was read yet."""
+        found: dict[str, Checkpoint] = {}
+        for log in self._suspect_paths:
+            identity = self._path_table.get(log)
+            for reader in self._readers.readers_of(identity) if identity else ():
+                if reader.only_nul and not reader.key.catch_up_trigger:
+                    found[log] = reader.last_checkpoint
+        self._suspect_paths = set()
+        return found
+
+    def _latest_before(self, log: str, replaced: list[Checkpoint]) -> Checkpoint | None:
+        """Return the last checkpoint of a log before the file that has its path now.
+
+        None if no file can have been missed.
+        """
+        identity = self._path_table.get(log)
+        if not replaced and self._is_known(identity):
+            return None  # no other file had the path meanwhile
+        earlier = self._earlier_files(log, identity) or self._rotated_files(log)
+        earlier += replaced
+        if earlier:
+            return max(earlier, key=lambda checkpoint: checkpoint.modified_ns)
+        return self._first_scan(log)
+
+    def _earlier_files(self, log: str, identity: FileIdentity | None) -> list[Checkpoint]:
+        """List the checkpoints of other files that had a log's path."""
+        return [
+            checkpoint
+            for key, checkpoint in self._readers.known_files(log)
+            if checkpoint.path == log and key.identity != identity and not checkpoint.is_copy
+        ]
+
+    def _rotated_files(self, log: str) -> list[Checkpoint]:
+        """List the checkpoints of files that are known only by their paths after rotation."""
+        return [
+            checkpoint
+            for key, checkpoint in self._readers.known_files(log)
+            if checkpoint.path != log and not checkpoint.is_copy and not self._is_unread(key)
+        ]
+
+    def _first_scan(self, log: str) -> Checkpoint | None:
+        """Return a checkpoint of a log that did not exist when it was first scanned for.
+
+        Checkpoints expire, so older generations are not taken to be unread.
+        """
+        first_scan = self._readers.registry.first_scan
+        scanned_at = {
+            trigger: seconds
+            for trigger, pattern in self._scanner.patterns_for(log)
+            if (seconds := first_scan((trigger, pattern))) is not None
+        }
+        if not scanned_at:
+            return None
+        since = max(*scanned_at.values(), self._readers.wall - CHECKPOINT_TTL)
+        starts = dict.fromkeys(scanned_at, 0)
+        return Checkpoint(log, 0, "", start_offsets=starts, modified_ns=int(since * 1e9))
+
+    def _lost_files(self, log: str) -> dict[FileId, Checkpoint]:
+        """Return the files that had a log's path and are deleted or have other content.
+
+        Those whose copies were searched for are left out.
+        """
+        return {
+            key: checkpoint
+            for key, checkpoint in self._readers.known_files(log)
+            if checkpoint.path == log
+            and not (
+                checkpoint.is_copy
+                or checkpoint.copy_search_done
+                or self._matcher.is_intact(key, checkpoint)
+            )
+        }
+
+    def _is_unread(self, key: FileId) -> bool:
+        reader = self._readers.get(key)
+        return reader is not None and reader.is_unread
+
+    def _is_known(self, identity: FileIdentity | None) -> bool:
+        """Whether a file was followed before it was opened now."""
+        readers = self._readers.readers_of(identity) if identity is not None else []
+        return bool(readers) and all(each.inode_verified or not each.is_unread for each in readers)

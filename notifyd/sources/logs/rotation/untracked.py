@@ -1,4 +1,4 @@
-"""Rotated files of a log that are met when it is asked what became of its earlier files."""
+"""Reads rotated files of a log that were missed while nothing watched the log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,106 +15,119 @@ from notifyd.sources.logs.rotation.copytruncate import CopyTracker
 
 
 class UntrackedFiles:
-    """Files that were never read: copies of what is gone, or what was missed."""
+    """Rotated files without a checkpoint.
+
+    Such a file is a copy of something that was read, a generation that was missed, or older than
+    all that was read. The last is never read.
+    """
 
     def __init__(
-        self, tails: ReaderSet, catalog: PathScanner, likeness: ContentMatcher, copies: CopyTracker
-    ) -> None:
-        self._tails, self._catalog = tails, catalog
-        self._likeness, self._copies = likeness, copies
-
-    def gather(
         self,
-        path: str,
-        siblings: list[RotatedFile],
-        gone: list[Checkpoint],
-        last: Checkpoint,
+        readers: ReaderSet,
+        scanner: PathScanner,
+        matcher: ContentMatcher,
+        copies: CopyTracker,
+    ) -> None:
+        self._readers, self._scanner = readers, scanner
+        self._matcher, self._copies = matcher, copies
+
+    def adopt(
+        self,
+        log: str,
+        rotated: list[RotatedFile],
+        lost: list[Checkpoint],
+        latest: Checkpoint,
         *,
-        missed: bool = True,
+        may_have_missed: bool,
     ) -> bool:
-        """Read copies of what is gone from where that was read to; tells whether there was one.
+        """Read what was not read of a log's rotated files; return whether one is a copy.
 
-        What is later than the last file that we know, and no copy, is read too if there was one,
-        or if it may have been missed. Of several copies of one file the longest is read.
+        lost: checkpoints of lost content. A copy of it continues where it was read to; of several
+        copies, the largest does. latest: the last checkpoint of the log. A file that was written
+        to later and is not a copy is a missed generation. It is read if there is a copy, or if
+        may_have_missed.
         """
-        strangers, copied = [], False
-        for found in siblings:
-            if self._tails.recognize(found):
-                self._tails.registry.set_archived_path(found.key, found.path)
-                copied |= self._copies.continued(found, gone)
-                if missed and found.status.st_mtime_ns >= last.modified_ns:
-                    self._share(found, last)
+        untracked, has_copy = [], False
+        for found in rotated:
+            if self._readers.recognize(found):
+                self._readers.registry.set_archived_path(found.key, found.path)
+                has_copy |= self._copies.resume_known_copy(found, lost)
+                if may_have_missed and found.status.st_mtime_ns >= latest.modified_ns:
+                    self._add_missing_triggers(found, latest)
             else:
-                strangers.append(found)
-        strangers.sort(key=lambda found: found.status.st_size, reverse=True)
-        for found in strangers:
+                untracked.append(found)
+        untracked.sort(key=lambda found: found.status.st_size, reverse=True)
+        for found in untracked:
             with suppress(UnreadableFileError, OSError):
-                copied |= self._continues(found, path, gone, last)
-        for found in strangers:
-            if found.key not in self._tails and found.key not in self._tails.registry:
+                has_copy |= self._adopt_copy(found, log, lost, latest)
+        for found in untracked:
+            if found.key not in self._readers and found.key not in self._readers.registry:
                 with suppress(UnreadableFileError, OSError):
-                    self._consider(found, path, last, wanted=missed or copied)
-        return copied
+                    is_wanted = may_have_missed or has_copy
+                    self._adopt_generation(found, log, latest, is_wanted=is_wanted)
+        return has_copy
 
-    def _continues(
-        self, found: RotatedFile, path: str, gone: list[Checkpoint], last: Checkpoint
+    def _adopt_copy(
+        self, found: RotatedFile, log: str, lost: list[Checkpoint], latest: Checkpoint
     ) -> bool:
-        """Read a copy of what is gone on from there, if it is one."""
-        with self._peek(found, path) as tail:
-            if not self._likeness.follow(tail, gone) or self._remember_if_copy(tail, last):
+        """Continue a copy of lost content where that was read to; return whether it is one."""
+        with self._open(found, log) as reader:
+            if not self._matcher.resume_copy(reader, lost) or self._store_if_read(reader, latest):
                 return False
-            self._tails.add_rotated(tail)
+            self._readers.add_rotated(reader)
             return True
 
-    def _consider(self, found: RotatedFile, path: str, last: Checkpoint, *, wanted: bool) -> None:
-        """Read a file if it is later than the last that is known, and no copy."""
-        late = found.status.st_mtime_ns >= last.modified_ns
-        with self._peek(found, path) as tail:
-            if late and self._remember_if_copy(tail, last):
+    def _adopt_generation(
+        self, found: RotatedFile, log: str, latest: Checkpoint, *, is_wanted: bool
+    ) -> None:
+        """Read a file from its start if it is later than the last checkpoint, and no copy."""
+        is_later = found.status.st_mtime_ns >= latest.modified_ns
+        with self._open(found, log) as reader:
+            if is_later and self._store_if_read(reader, latest):
                 return
-            tail.start_offsets = dict.fromkeys(self._nameless(found, last), 0)
-            if tail.start_offsets and not late:  # it is never to be read
-                tail.skip_to_end()
-                self._store(tail)
-            elif tail.start_offsets and wanted:
-                self._tails.add_rotated(tail)
+            reader.start_offsets = dict.fromkeys(self._triggers_without(found, latest), 0)
+            if reader.start_offsets and not is_later:
+                reader.skip_to_end()
+                self._store(reader)
+            elif reader.start_offsets and is_wanted:
+                self._readers.add_rotated(reader)
 
     @contextmanager
-    def _peek(self, found: RotatedFile, path: str) -> Iterator[LogReader]:
-        """Open a file, for as long as nobody adopts it; ClosedGateError if it cannot be."""
-        tail = self._tails.open_detached(found)
-        tail.path = path
+    def _open(self, found: RotatedFile, log: str) -> Iterator[LogReader]:
+        """Open a file, and close it unless its reader was added. UnreadableFileError."""
+        reader = self._readers.open_detached(found)
+        reader.path = log
         try:
-            yield tail
+            yield reader
         finally:
-            if not self._tails.is_current(tail):
-                tail.close()
+            if not self._readers.is_current(reader):
+                reader.close()
 
-    def _nameless(self, found: RotatedFile, last: Checkpoint) -> set[str]:
-        """List the triggers of a log that do not meet its rotated file by a name of their own."""
-        return last.start_offsets.keys() - {
-            trigger for trigger, _ in self._catalog.patterns_for(found.path)
-        }
+    def _triggers_without(self, found: RotatedFile, latest: Checkpoint) -> set[str]:
+        """Return the triggers of a log whose own patterns do not match its rotated file."""
+        matching = {trigger for trigger, _ in self._scanner.patterns_for(found.path)}
+        return latest.start_offsets.keys() - matching
 
-    def _share(self, found: RotatedFile, last: Checkpoint) -> None:
-        """Let all triggers of a log have a rotated file that some of them met by its name."""
-        tail = self._tails.get(found.key)
-        if tail is not None and tail.is_unread and not tail.is_copy:
-            tail.share(self._nameless(found, last) - tail.start_offsets.keys())
+    def _add_missing_triggers(self, found: RotatedFile, latest: Checkpoint) -> None:
+        """Deliver an unread rotated file that some triggers match to all triggers of its log."""
+        reader = self._readers.get(found.key)
+        if reader is not None and reader.is_unread and not reader.is_copy:
+            reader.share(self._triggers_without(found, latest) - reader.start_offsets.keys())
 
-    def _remember_if_copy(self, tail: LogReader, last: Checkpoint) -> bool:
-        """Remember a file that holds nothing but what another held; tells whether it does."""
-        read = self._likeness.original(tail)
+    def _store_if_read(self, reader: LogReader, latest: Checkpoint) -> bool:
+        """Store a checkpoint for a file that has no more than another had; return whether."""
+        read = self._matcher.find_original(reader)
         if read is not None:
-            tail.mark_as_copy(read)
-        elif self._likeness.is_spent(tail):
-            tail.skip_to_end()
+            reader.mark_as_copy(read)
+        elif self._matcher.is_fully_read(reader):
+            reader.skip_to_end()
         else:
             return False
-        tail.start_offsets = dict.fromkeys(last.start_offsets, 0)
-        self._store(tail)
+        reader.start_offsets = dict.fromkeys(latest.start_offsets, 0)
+        self._store(reader)
         return True
 
-    def _store(self, tail: LogReader) -> None:
-        position = replace(tail.take_checkpoint(self._tails.wall), archived_path=tail.file.path)
-        self._tails.registry.store_closed(tail.key, position)
+    def _store(self, reader: LogReader) -> None:
+        checkpoint = reader.take_checkpoint(self._readers.wall)
+        archived = replace(checkpoint, archived_path=reader.file.path)
+        self._readers.registry.store_closed(reader.key, archived)
