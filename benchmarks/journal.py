@@ -28,7 +28,7 @@ import corpus
 from logs import Run, configured, cpu_of, matches, process
 
 from notifyd.sources.journal.cursor import Cursor
-from notifyd.sources.journal.entry import FIELDS
+from notifyd.sources.journal.entry import OUTPUT_FIELDS
 from support.daemon import Daemon, wait_for
 from support.platform import Platform, in_thread
 
@@ -120,7 +120,7 @@ def last() -> Cursor:
 def everyone(base: Daemon, count: int, mark: Cursor, folder: Path) -> Iterator[Contestant]:
     patterns = folder / f"patterns{count}"
     patterns.write_text("".join(f"{sample.pattern}\n" for sample in corpus.samples(count)))
-    export = f"journalctl -q -o export --output-fields={FIELDS} --cursor="
+    export = f"journalctl -q -o export --output-fields={OUTPUT_FIELDS} --cursor="
     pipe = f"journalctl -q -o cat --cursor='%s' | rg -c -f {patterns}"
     match = [sys.executable, "-m", "notifyd", "match", "all", "--count", "--config", base.config]
     end, text = last(), base.config.read_text()
@@ -130,8 +130,8 @@ def everyone(base: Daemon, count: int, mark: Cursor, folder: Path) -> Iterator[C
 
     yield Contestant(
         JOURNALCTL,
-        lambda: shell(f"{export}'{mark.cursor}' > /dev/null"),
-        lambda: shell(f"{export}'{end.cursor}' > /dev/null"),
+        lambda: shell(f"{export}'{mark.text}' > /dev/null"),
+        lambda: shell(f"{export}'{end.text}' > /dev/null"),
     )
     yield Contestant(
         DAEMON,
@@ -144,7 +144,7 @@ def everyone(base: Daemon, count: int, mark: Cursor, folder: Path) -> Iterator[C
         lambda: process([*match, "/dev/null"], base.environ, int),
     )
     if shutil.which("rg"):
-        yield Contestant(PIPE, lambda: shell(pipe % mark.cursor), lambda: shell(pipe % end.cursor))
+        yield Contestant(PIPE, lambda: shell(pipe % mark.text), lambda: shell(pipe % end.text))
 
 
 def measured(contestants: Iterator[Contestant], rounds: int) -> dict[str, float]:
@@ -199,7 +199,7 @@ def committed(folder: Path, end: Cursor) -> bool:
     with closing(sqlite3.connect(f"file:{folder}/state/notifyd.db?mode=ro", uri=True)) as store:
         query = "SELECT value FROM positions WHERE key = 'journal:read'"
         ((value,),) = store.execute(query).fetchall()
-    return not end.after(Cursor.decode(value))
+    return not end.is_after(Cursor.decode(value))
 
 
 def children(pid: int) -> float:

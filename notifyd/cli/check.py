@@ -16,7 +16,7 @@ from notifyd.config.triggers import LogTriggerConfig
 from notifyd.matching.approximate import approximate, approximate_in_records
 from notifyd.model.errors import TokenError
 from notifyd.model.notifications import Json
-from notifyd.sources.journal.access import missing, trouble
+from notifyd.sources.journal.access import access_problem, missing_command
 from notifyd.triggers import Trigger
 
 HELP = "Check the configuration and report every error and warning. Starts nothing."
@@ -68,7 +68,9 @@ def _machine_warnings(loaded: LoadedConfig) -> Iterator[str]:
     logs = (
         trigger for trigger in settings.triggers.values() if isinstance(trigger, LogTriggerConfig)
     )
-    if any(trigger.journal for trigger in logs) and (reason := missing() or trouble()):
+    if any(trigger.journal for trigger in logs) and (
+        reason := missing_command() or access_problem()
+    ):
         yield reason
     token = find_token(settings.api, os.environ, loaded.files)
     if settings.api.token_file:

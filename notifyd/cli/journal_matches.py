@@ -12,9 +12,9 @@ from notifyd.engine.sources import pattern_set
 from notifyd.matching import RecordMatcher, Scanner
 from notifyd.model.errors import SourceError
 from notifyd.model.events import Event
-from notifyd.sources.journal import access
+from notifyd.sources.journal.access import access_problem
 from notifyd.sources.journal.cursor import Cursor
-from notifyd.sources.journal.identity import own
+from notifyd.sources.journal.options import JournalSourceOptions
 from notifyd.sources.journal.registry import CatchUp, JournalRegistry
 from notifyd.sources.journal.tailer import JournalTailer
 
@@ -28,23 +28,19 @@ class JournalMatches:
     """The matches of one trigger in the journal."""
 
     def __init__(self, name: str, config: LogTriggerConfig) -> None:
-        triggers = {name: config}
         self._units = config.journal
-        self._access_problem = access.trouble()
-        self._registry = JournalRegistry(triggers, {})
-        self._registry.lanes[_READER] = CatchUp(name, Cursor(), Cursor(), tuple(config.journal), ())
+        self._access_problem = access_problem()
         self._scanner = Scanner([pattern_set(name, config)], cache=None)
-        self._tailer = JournalTailer(
-            triggers,
-            {},
-            self._registry,
-            _READER,
-            command=(access.COMMAND,),
-            identity=own(),
+        options = JournalSourceOptions(
+            {name: config},
             scanner_for=lambda _: self._scanner,
             record_matcher_for=lambda _: RecordMatcher(pattern_set(name, config, records=True)),
             wall=time.time,
         )
+        self._registry = JournalRegistry(options.triggers, {})
+        everything = CatchUp(name, Cursor(), Cursor(), tuple(config.journal), ())
+        self._registry.catch_ups[_READER] = everything
+        self._tailer = JournalTailer(options, {}, self._registry, _READER)
 
     @property
     def timed_out(self) -> Counter[str]:
@@ -60,25 +56,25 @@ class JournalMatches:
         Raise SourceError if the journal cannot be read.
         """
         while True:
-            batch = self._tailer.turn(time.monotonic())
+            batch = self._tailer.poll(time.monotonic())
             for event in batch.events:
                 moment = datetime.fromtimestamp(event.wall, UTC).astimezone()
                 text = moment.isoformat(timespec="milliseconds")
                 yield {"time": text, "unit": event.facts.get("unit", "")}, event
-            if batch.over:
-                raise SourceError(self._access_problem or batch.over)
-            if batch.over is not None:
+            if batch.end_reason:
+                raise SourceError(self._access_problem or batch.end_reason)
+            if batch.end_reason is not None:
                 break
             if not batch.more:
                 select.select([self._tailer.descriptor], [], [], _POLL_TIMEOUT)
-        dropped = (problem.message for problem in self._registry.losses.problems(time.time()))
+        dropped = (problem.message for problem in self._registry.dropped.problems(time.time()))
         for warning in (*dropped, self._no_entries(), self._access_problem):
             if warning:
                 print(warning, file=sys.stderr)
 
     def _no_entries(self) -> str:
         """Return a warning if there was no entry at all, as with a misspelt unit."""
-        if self._tailer.heard or self._access_problem:
+        if self._tailer.has_routed or self._access_problem:
             return ""
         return (
             f"the journal has no entries of {' or '.join(self._units)}; "

@@ -19,6 +19,7 @@ from notifyd.matching.scanner import Scanner
 from notifyd.matching.verifier import PatternSet
 from notifyd.sources.base import Source
 from notifyd.sources.files.source import FileSource
+from notifyd.sources.journal.options import JournalSourceOptions
 from notifyd.sources.journal.source import JournalSource
 from notifyd.sources.logs.options import LogSourceOptions
 from notifyd.sources.logs.source import LogSource
@@ -87,13 +88,10 @@ class SourceBuilders:
         triggers = {name: config for name, config in self._logs.items() if config.journal}
         if not triggers:
             return None
+        context = self._context
+        options = JournalSourceOptions(triggers, self._scanner, self._record_matcher, context.wall)
         return lambda checkpoints: JournalSource(
-            triggers,
-            checkpoints,
-            scanner_for=self._scanner,
-            record_matcher_for=self._record_matcher,
-            wall=self._context.wall,
-            executor=self._context.scan_executor,
+            options, checkpoints, executor=context.scan_executor
         )
 
     def _file(self) -> BuildSource | None:

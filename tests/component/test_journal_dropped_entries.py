@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from notifyd.sources.journal.cursor import Cursor
 from notifyd.sources.journal.dropped_entries import DroppedCount, DroppedEntries
-from notifyd.sources.journal.entry import Entry, SuppressedMessages
+from notifyd.sources.journal.entry import JournalEntry, SuppressedMessages
 from support.journal import Journal, trigger
 
 DAY = 86_400.0
@@ -87,17 +87,17 @@ async def test_the_log_tells_a_loss_once_and_not_each_time_that_it_grows(journal
 
 
 def report(number):
-    return Entry(Cursor(), None, b"", SuppressedMessages("app.service", number))
+    return JournalEntry(Cursor(), None, b"", SuppressedMessages("app.service", number))
 
 
 def test_a_loss_is_told_for_a_day():
     losses, now = DroppedEntries("lost:"), time.time()
-    losses.note("", ["t"], report(3), now)
-    positions = losses.take("")
+    losses.add("", ["t"], report(3), now)
+    positions = losses.take_changes("")
     later = DroppedEntries("lost:")
     later.restore("t", DroppedCount.decode(positions["lost:t"]))
     assert later.problems(now + DAY - 1) == losses.problems(now) != []
     assert later.problems(now + DAY + 1) == []
-    later.note("", ["t"], report(2), now + 2 * DAY)
-    later.take("")
+    later.add("", ["t"], report(2), now + 2 * DAY)
+    later.take_changes("")
     assert later.counts() == {"t": 2}

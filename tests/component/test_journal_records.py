@@ -6,15 +6,16 @@ import time
 import pytest
 
 from notifyd.model.events import AlertState
-from notifyd.sources.journal.identity import OwnUnit
+from notifyd.sources.journal.identity import OwnIdentity
+from notifyd.sources.journal.options import JournalSourceOptions
 from notifyd.sources.journal.query import JournalQuery
-from notifyd.sources.journal.registry import JournalRegistry
+from notifyd.sources.journal.registry import MAIN_READER, JournalRegistry
 from notifyd.sources.journal.start_position import StartPosition
 from notifyd.sources.journal.tailer import JournalTailer
 from support.journal import Journal, trigger
 from support.logs import record_matcher_for, scanner_for
 
-IDENTITY = OwnUnit(4242, 0)
+IDENTITY = OwnIdentity(4242, 0)
 
 
 class Daemon:
@@ -24,39 +25,28 @@ class Daemon:
         self.journal = journal
         self.triggers = triggers if isinstance(triggers, dict) else {"t": triggers}
         self.positions, self.events, self.now = {}, [], 0.0
-        self.followers = []
+        self.tailers = []
         self.start()
 
     def start(self, triggers=None):
         self.triggers = triggers or self.triggers
-        command = (str(self.journal.command),)
-        ledger = JournalRegistry(self.triggers, self.positions)
-        opening = StartPosition(
+        options = JournalSourceOptions(
             self.triggers,
-            ledger,
-            JournalQuery(command),
-            identity=IDENTITY,
+            scanner_for(self.triggers),
+            record_matcher_for(self.triggers),
+            time.time,
+            command=(str(self.journal.command),),
             roots=self.journal.roots,
-            wall=time.time,
-        )
-        assert opening.ready()
-        self.commit(ledger.take())
-        self.followers = [self.follower(ledger, lane, command) for lane in ("", *ledger.lanes)]
-        self.until(lambda: self.followers[0].following)
-
-    def follower(self, ledger, lane, command):
-        name = lane and ledger.lanes[lane].trigger
-        return JournalTailer(
-            {name: self.triggers[name]} if name else self.triggers,
-            self.positions,
-            ledger,
-            lane,
-            command=command,
             identity=IDENTITY,
-            scanner_for=scanner_for(self.triggers),
-            record_matcher_for=record_matcher_for(self.triggers),
-            wall=time.time,
         )
+        registry = JournalRegistry(self.triggers, self.positions)
+        assert StartPosition(options, registry, JournalQuery(options.command)).find()
+        self.commit(registry.take_changes())
+        self.tailers = [
+            JournalTailer(options, self.positions, registry, key)
+            for key in (MAIN_READER, *registry.catch_ups)
+        ]
+        self.until(lambda: self.tailers[0].is_following)
 
     def commit(self, positions):
         for key, value in positions.items():
@@ -65,41 +55,41 @@ class Daemon:
             else:
                 self.positions[key] = value
 
-    def turn(self):
-        for follower in list(self.followers):
-            batch = follower.turn(self.now)
+    def poll(self):
+        for tailer in list(self.tailers):
+            batch = tailer.poll(self.now)
             self.events += batch.events
-            self.commit(batch.positions)
-            if batch.over is not None:
-                follower.close()
-                self.followers.remove(follower)
+            self.commit(batch.checkpoints)
+            if batch.end_reason is not None:
+                tailer.close()
+                self.tailers.remove(tailer)
 
     def until(self, condition, within=5.0):
         """Take turns until what is written has come; time stands still."""
         deadline = time.monotonic() + within
         while not condition():
             assert time.monotonic() < deadline, self.lines()
-            self.turn()
-            select.select([f.descriptor for f in self.followers], [], [], 0.002)
+            self.poll()
+            select.select([tailer.descriptor for tailer in self.tailers], [], [], 0.002)
 
     def write(self, *messages, **fields):
         """Have entries written and read."""
         self.journal.write(*messages, **fields)
         last = self.journal.entries.read_text().splitlines()[-1].partition('"__CURSOR": "')[2]
         cursor = last.partition('"')[0]
-        self.until(lambda: self.followers[0]._place.cursor == cursor)
+        self.until(lambda: self.tailers[0]._cursor.text == cursor)
 
     def pass_time(self, seconds):
         self.now += seconds
-        self.turn()
+        self.poll()
 
     def restart(self, triggers=None):
         self.kill()
         self.start(triggers)
 
     def kill(self):
-        for follower in self.followers:
-            follower.close()
+        for tailer in self.tailers:
+            tailer.close()
 
     def lines(self, name="t"):
         return [event.line for event in self.events if event.trigger == name]
@@ -179,13 +169,13 @@ def test_entries_around_a_match_are_those_of_its_unit(run):
 
 def test_a_silent_unit_is_told_once_and_so_is_its_end(run):
     daemon = run({"t": trigger(stale="10s"), "all": trigger("*")})
-    daemon.turn()
+    daemon.poll()
     for _ in range(3):
         daemon.write("of another", unit="other.service")
         daemon.pass_time(4.0)
     assert daemon.lines() == ["no line in app.service for 10s"]
     daemon.write("anything")
-    daemon.turn()
+    daemon.poll()
     assert [event.alert_state for event in daemon.events if event.alert_state] == [
         AlertState.FIRING,
         AlertState.RESOLVED,
@@ -196,7 +186,7 @@ def test_from_the_beginning_and_on_from_there_each_entry_comes_once(run, journal
     journal.write(*map(str, range(2000)))
     daemon = run({"t": trigger(read_from="beginning"), "end": trigger()})
     daemon.write(*map(str, range(2000, 2100)))
-    daemon.until(lambda: len(daemon.followers) == 1)
+    daemon.until(lambda: len(daemon.tailers) == 1)
     assert sorted(map(int, daemon.lines())) == list(range(2100))
     assert daemon.lines("end") == [str(number) for number in range(2000, 2100)]
     assert not [key for key in daemon.positions if "lane" in key]
@@ -208,7 +198,7 @@ def test_reading_from_the_beginning_goes_on_after_a_kill(run, journal):
     for number in range(10, 2000, 300):
         daemon.until(lambda number=number: len(daemon.events) > number)
         daemon.restart()
-    daemon.until(lambda: len(daemon.followers) == 1)
+    daemon.until(lambda: len(daemon.tailers) == 1)
     assert daemon.lines() == [str(number) for number in range(3000)]
 
 
@@ -216,7 +206,7 @@ def test_catch_up_bounds_how_far_back_the_beginning_is(run, journal):
     journal.write(*(f"{number:09}" for number in range(100)))
     journal.write("x" * 5000, unit="other.service")
     daemon = run(trigger(read_from="beginning", catch_up="100B"))
-    daemon.until(lambda: len(daemon.followers) == 1)
+    daemon.until(lambda: len(daemon.tailers) == 1)
     assert daemon.lines() == [f"{number:09}" for number in range(90, 100)]
 
 
@@ -242,7 +232,7 @@ def test_a_unit_that_is_added_from_the_beginning_repeats_nothing_of_the_others(r
     daemon.pass_time(1.0)
     daemon.restart({"t": trigger("app", "*", read_from="beginning")})
     daemon.write("two")
-    daemon.until(lambda: len(daemon.followers) == 1)
+    daemon.until(lambda: len(daemon.tailers) == 1)
     assert sorted(daemon.lines()) == ["one", "other one", "two"]
 
 

@@ -378,7 +378,7 @@ async def test_a_commit_that_takes_too_long_lets_go_of_the_journal(journal):
         if reading.events:
             await goes_on.wait()
 
-    async with journal.running(trigger(), emit=held, stall=0.05) as seen:
+    async with journal.running(trigger(), emit=held, commit_timeout=0.05) as seen:
         await until(journal.followed)
         journal.write("x")
         await until(lambda: not alive(journal.followed()[0]))
@@ -396,24 +396,24 @@ def alive(pid):
 
 
 async def test_idle_costs_nothing(journal):
-    async with journal.running(trigger(), look=60.0) as seen:
+    async with journal.running(trigger(), check_interval=60.0) as seen:
         journal.write("x")
         await seen.until(lambda: seen.lines)
         await asyncio.sleep(1.2)
-        turns = seen.executor.turns
+        tasks = seen.executor.tasks
         await asyncio.sleep(0.5)
-        assert seen.executor.turns == turns
+        assert seen.executor.tasks == tasks
 
 
 async def test_a_look_at_the_folders_is_no_turn(journal):
-    async with journal.running(trigger(), look=0.02) as seen:
+    async with journal.running(trigger(), check_interval=0.02) as seen:
         journal.write("x")
         await seen.until(lambda: seen.lines)
         await until(journal.followed)
         await asyncio.sleep(1.2)
-        turns = seen.executor.turns
+        tasks = seen.executor.tasks
         await asyncio.sleep(0.5)
-        assert seen.executor.turns == turns
+        assert seen.executor.tasks == tasks
         journal.roots[0].rename(journal.roots[0].with_name("away"))
         await asyncio.wait([seen.task])
     assert "kept in another folder now" in str(seen.ended)

@@ -7,7 +7,6 @@ import pytest
 
 from notifyd.sources.journal.cursor import Cursor
 from notifyd.sources.journal.query import JournalQuery
-from notifyd.sources.journal.tail_cursor import end_beyond
 from support.journal import Journal, trigger
 from support.logs import until
 
@@ -26,7 +25,7 @@ def number(positions):
 
 
 async def test_a_unit_that_was_silent_for_longer_than_the_journal_is_kept_makes_no_gap(journal):
-    async with journal.running(trigger(), rest=0.1) as seen:
+    async with journal.running(trigger(), idle_advance=0.1) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
         journal.write(*"abc", unit="other.service")
@@ -65,7 +64,7 @@ async def test_a_start_takes_the_place_to_where_the_journal_ended(journal):
 
 
 async def test_what_journalctl_has_not_given_yet_is_not_passed_over(journal):
-    async with journal.running(trigger(), rest=0.1) as seen:
+    async with journal.running(trigger(), idle_advance=0.1) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
         await until(journal.followed)
@@ -83,18 +82,18 @@ async def test_what_journalctl_has_not_given_yet_is_not_passed_over(journal):
 def test_what_is_written_while_the_end_is_looked_up_is_not_passed_over(journal):
     journal.write("one")
     journal.write("other", unit="other.service")
-    inquiry = JournalQuery((str(journal.command),))
+    query = JournalQuery((str(journal.command),))
     wanted = ["_SYSTEMD_UNIT=app.service"]
-    first = Cursor.of(next(inquiry.onwards(Cursor(), [])))
-    assert end_beyond(inquiry, first, wanted) == Cursor.of(inquiry.last())
+    first = Cursor.of_entry(next(query.read_forward(Cursor(), [])))
+    assert query.find_tail(first, wanted) == Cursor.of_entry(query.last_entry())
     journal.write_next("two")
-    assert end_beyond(inquiry, first, wanted) is None
-    last = Cursor.of(inquiry.last())
-    assert end_beyond(inquiry, last, wanted) == last
+    assert query.find_tail(first, wanted) is None
+    last = Cursor.of_entry(query.last_entry())
+    assert query.find_tail(last, wanted) == last
 
 
 async def test_what_the_daemon_itself_writes_takes_the_place_along_now_and_then(journal):
-    async with journal.running(trigger("*"), rest=0.1) as seen:
+    async with journal.running(trigger("*"), idle_advance=0.1) as seen:
         await until(journal.followed)
         journal.write(*"abc", unit="notifyd.service")
         await seen.until(lambda: number(seen.positions) == 3)
@@ -102,7 +101,7 @@ async def test_what_the_daemon_itself_writes_takes_the_place_along_now_and_then(
 
 
 async def test_an_idle_journal_is_asked_now_and_then_and_nothing_is_committed(journal):
-    async with journal.running(trigger(), rest=0.3) as seen:
+    async with journal.running(trigger(), idle_advance=0.3) as seen:
         journal.write("one")
         await seen.until(lambda: number(seen.positions) == 1)
         await until(journal.followed)

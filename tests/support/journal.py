@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from notifyd.config.triggers import LogTriggerConfig
-from notifyd.sources.journal.identity import OwnUnit
+from notifyd.sources.journal.identity import OwnIdentity
+from notifyd.sources.journal.options import JournalSourceOptions
 from notifyd.sources.journal.source import JournalSource
-from support.logs import Counted, record_matcher_for, scanner_for, until
+from support.logs import CountingExecutor, record_matcher_for, scanner_for, until
 from support.recorder import Recorder
 
 SCRIPT = Path(__file__).with_name("journalctl.py")
@@ -121,26 +122,25 @@ class Journal:
         return [int(pid) for pid, *said in words if word in said]
 
     @asynccontextmanager
-    async def running(self, triggers, *, positions=None, emit=None, look=0.05, **options):
+    async def running(self, triggers, *, positions=None, emit=None, check_interval=0.05, **options):
         """Run a source over this journal; gives a recorder once it listens, or says why not."""
         if not isinstance(triggers, dict):
             triggers = {"t": triggers}
         recorder = Recorder(positions)
-        with Counted(1) as executor:
+        with CountingExecutor(1) as executor:
             recorder.executor = executor
-            recorder.source = JournalSource(
+            source_options = JournalSourceOptions(
                 triggers,
-                recorder.positions,
-                scanner_for=scanner_for(triggers),
-                record_matcher_for=record_matcher_for(triggers),
-                wall=time.time,
-                executor=executor,
+                scanner_for(triggers),
+                record_matcher_for(triggers),
+                time.time,
                 command=(str(self.command),),
                 roots=self.roots,
-                identity=OwnUnit(4242, 0, "notifyd.service"),
-                look=look,
+                identity=OwnIdentity(4242, 0, "notifyd.service"),
+                check_interval=check_interval,
                 **options,
             )
+            recorder.source = JournalSource(source_options, recorder.positions, executor=executor)
             recorder.task = asyncio.create_task(recorder.source.run(emit or recorder.emit))
             try:
                 await until(lambda: recorder.readings or recorder.task.done() or emit)

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from notifyd.sources.journal.cursor import Cursor
+from notifyd.sources.journal.options import JournalSourceOptions
 from notifyd.sources.journal.source import JournalSource
 from support.journal import trigger
-from support.logs import Counted, record_matcher_for, scanner_for, until
+from support.logs import CountingExecutor, record_matcher_for, scanner_for, until
 from support.recorder import Recorder
 
 TRIGGERS = {"t": trigger("quiet.service", patterns="^said")}
@@ -25,19 +26,18 @@ def say(word):
 
 
 @asynccontextmanager
-async def listening(positions=None, rest=0.2):
+async def listening(positions=None, idle_advance=0.2):
     seen = Recorder(positions)
-    with Counted(1) as executor:
-        seen.source = JournalSource(
+    with CountingExecutor(1) as executor:
+        options = JournalSourceOptions(
             TRIGGERS,
-            seen.positions,
-            scanner_for=scanner_for(TRIGGERS),
-            record_matcher_for=record_matcher_for(TRIGGERS),
-            wall=time.time,
-            executor=executor,
-            look=0.1,
-            rest=rest,
+            scanner_for(TRIGGERS),
+            record_matcher_for(TRIGGERS),
+            time.time,
+            check_interval=0.1,
+            idle_advance=idle_advance,
         )
+        seen.source = JournalSource(options, seen.positions, executor=executor)
         task = asyncio.create_task(seen.source.run(seen.emit))
         try:
             await seen.until(lambda: seen.readings)
@@ -48,7 +48,7 @@ async def listening(positions=None, rest=0.2):
 
 
 def reached(seen, cursor):
-    return Cursor.decode(seen.positions["journal:read"]).same(Cursor(cursor))
+    return Cursor.decode(seen.positions["journal:read"]).is_same_entry(Cursor(cursor))
 
 
 async def silence():
@@ -63,7 +63,7 @@ async def silence():
     run("logger", "more of another")
     say("two")
     run("journalctl", "--sync")
-    async with listening(seen.positions, rest=3600.0) as later:
+    async with listening(seen.positions, idle_advance=3600.0) as later:
         await later.until(lambda: later.lines == ["said two"])
         print("problems:", tuple(later.source.health().messages))
 

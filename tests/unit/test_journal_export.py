@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.sources.journal.export import Parser
+from notifyd.sources.journal.export import ExportParser
 
 MOST = 64
 NAMES = st.text("ABCDEFGH_", min_size=1, max_size=20).map(str.encode)
@@ -31,7 +31,7 @@ def written(entries):
 
 @given(ENTRIES, st.lists(st.integers(1, 700)))
 def test_every_cutting_gives_the_same_entries(entries, sizes):
-    parser, rest, found = Parser(MOST), written(entries), []
+    parser, rest, found = ExportParser(MOST), written(entries), []
     for size in [*sizes, 1 << 20]:
         found += parser.feed(rest[:size])
         rest = rest[size:]
@@ -41,7 +41,7 @@ def test_every_cutting_gives_the_same_entries(entries, sizes):
 
 @pytest.mark.parametrize("form", [b"MESSAGE=", b"MESSAGE\n" + (50_000_000).to_bytes(8, "little")])
 def test_a_huge_value_is_passed_over_as_it_comes(form):
-    parser = Parser(MOST)
+    parser = ExportParser(MOST)
     assert parser.feed(b"__CURSOR=c\n" + form) == []
     for _ in range(50):
         assert parser.feed(b"x" * 1_000_000) == []

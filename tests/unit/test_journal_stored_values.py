@@ -7,10 +7,11 @@ import pytest
 from notifyd.sources.journal.aggregators import StreamAggregators
 from notifyd.sources.journal.cursor import Cursor
 from notifyd.sources.journal.dropped_entries import DroppedCount
-from notifyd.sources.journal.registry import Armed, CatchUp, JournalRegistry
+from notifyd.sources.journal.registry import CatchUp, JournalRegistry, UnitPattern
+from notifyd.sources.records.options import LineSourceOptions
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
 from support.journal import trigger
-from support.logs import record_matcher_for
+from support.logs import record_matcher_for, scanner_for
 from support.stored import changed, golden, without
 
 TRIGGERS = {"web": trigger("app", "db*", multiline="^x", before=2, after=2)}
@@ -26,19 +27,19 @@ END = Cursor(json.loads(STORED[READ])["cursor"], 7)
 
 
 def aggregators(positions, refused=None):
+    options = LineSourceOptions(
+        TRIGGERS, scanner_for(TRIGGERS), record_matcher_for(TRIGGERS), lambda: 0.0
+    )
     return StreamAggregators(
-        TRIGGERS,
-        positions,
-        lane="0",
-        record_matcher_for=record_matcher_for(TRIGGERS),
-        refused=refused or RefusedValues("journal"),
+        options, positions, reader_id="0", refused=refused or RefusedValues("journal")
     )
 
 
 def test_a_cursor_is_written_as_before():
     _, value = golden("journal-cursor")
     cursor = Cursor.decode(value)
-    assert (cursor.stamp, cursor.parsed.number, cursor.gone[:4]) == (1764496062000000, 7, "s=55")
+    assert (cursor.realtime, cursor.parsed.number) == (1764496062000000, 7)
+    assert cursor.gap_end.startswith("s=5555")
     assert cursor.encode() == value
 
 
@@ -52,8 +53,8 @@ def test_a_cursor_of_an_early_version_has_no_gone_or_a_boolean(gone):
 def test_a_catch_up_is_written_as_before():
     _, value = golden("journal-catch-up")
     catch_up = CatchUp.decode("web", value)
-    assert (catch_up.units, catch_up.without) == (("app.service", "db*"), ("cron.service",))
-    assert (catch_up.place.gone[:4], catch_up.until.gone) == ("s=55", "")
+    assert (catch_up.patterns, catch_up.served) == (("app.service", "db*"), ("cron.service",))
+    assert (catch_up.cursor.gap_end[:4], catch_up.until.gap_end) == ("s=55", "")
     assert catch_up.encode() == value
 
 
@@ -61,21 +62,21 @@ def test_a_catch_up_of_an_early_version_has_no_gone():
     _, value = golden("journal-catch-up")
     place = json.loads(value)["place"][:2]
     for row in (place, [*place, False], [*place, "", "additional"]):
-        assert CatchUp.decode("web", changed(value, place=row)).place == Cursor(*place)
+        assert CatchUp.decode("web", changed(value, place=row)).cursor == Cursor(*place)
 
 
 def test_a_count_of_dropped_entries_is_written_as_before():
     _, value = golden("journal-dropped")
     dropped = DroppedCount.decode(value)
-    assert (dropped.count, dropped.unit, dropped.noted) == (12, "app.service", 1764496062.25)
+    assert (dropped.count, dropped.unit, dropped.read_at) == (12, "app.service", 1764496062.25)
     assert dropped.encode() == value
 
 
 def test_a_pending_record_is_written_as_before():
     key, value = golden("journal-record")
     restored = aggregators({key: value})
-    restored._dirty.update(restored._held)
-    assert restored.take() == {key: value}
+    restored._changed.update(restored._streams)
+    assert restored.take_changes() == {key: value}
 
 
 def test_unknown_keys_are_ignored():
@@ -90,12 +91,12 @@ def test_unknown_keys_are_ignored():
 
 def test_the_stored_values_of_a_registry_are_all_restored():
     registry = JournalRegistry(TRIGGERS, STORED)
-    assert registry.read.encode() == STORED[READ]
-    assert registry.later == {Armed("web", "app.service"): Cursor.decode(STORED[START])}
-    assert registry.lanes[LANE].encode() == STORED[LANE]
-    assert registry.losses.counts() == {"web": 12}
+    assert registry.cursor.encode() == STORED[READ]
+    assert registry.inactive == {UnitPattern("web", "app.service"): Cursor.decode(STORED[START])}
+    assert registry.catch_ups[LANE].encode() == STORED[LANE]
+    assert registry.dropped.counts() == {"web": 12}
     assert registry.refused.problems == []
-    assert registry.take() == {}
+    assert registry.take_changes() == {}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_one_refused_value_leaves_the_others_as_they_are(key, damage, said, stor
     (problem,) = registry.refused.problems
     assert problem.message.startswith(f"discarded the stored journal {said}")
     registry.arm(END, lambda *_: Cursor())
-    written = registry.take()
+    written = registry.take_changes()
     assert written.pop(key) == stored
     # `db*` is armed at this start.
     assert set(written) == {"journal:armed:web:db*"}
@@ -142,12 +143,12 @@ def test_a_refused_pending_record_is_forgotten_and_another_is_not(damage, said):
     other = "journal:carry:0:web:8:app.service"
     refused = RefusedValues("journal")
     restored = aggregators({RECORD: changed(value, **damage), other: value}, refused)
-    assert restored.take() == {RECORD: None}
+    assert restored.take_changes() == {RECORD: None}
     (problem,) = refused.problems
     assert problem.message.startswith(
         f"discarded the stored journal record of trigger web and app.service: {said}"
     )
-    assert [event.line[:2] for event in restored.flush(None)] == ["x ", "x "]
+    assert [event.line[:2] for event in restored.flush_and_clear()] == ["x ", "x "]
 
 
 @pytest.mark.parametrize("value", ["", "{}", "[]", '{"cursor": 1}', "nonsense"])

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.sources.journal.cursor import ParsedCursor
-from notifyd.sources.journal.entry import Reader
-from notifyd.sources.journal.identity import OwnUnit
-from notifyd.sources.journal.units import listed, matches
+from notifyd.sources.journal.entry import EntryDecoder
+from notifyd.sources.journal.identity import OwnIdentity
+from notifyd.sources.journal.units import journalctl_matches, matches_any
 
 UID = 1000
 UNITS = st.sampled_from(["a.service", "b.service", "c.timer"])
@@ -29,14 +29,14 @@ def answers(words, fields):
 
 @given(FIELDS, st.lists(UNITS, min_size=1, unique=True))
 def test_journalctl_and_the_router_agree(fields, units):
-    entry = Reader(OwnUnit(4242, UID)).entry(
+    entry = EntryDecoder(OwnIdentity(4242, UID)).decode(
         {b"__CURSOR": b"c"} | {name.encode(): value.encode() for name, value in fields.items()}
     )
-    assert listed(units, entry.sender.units) == answers(matches(units, UID), fields)
+    assert matches_any(units, entry.sender.units) == answers(journalctl_matches(units, UID), fields)
 
 
 def test_one_glob_asks_for_everything():
-    assert matches(["a.service", "b*"], UID) == []
+    assert journalctl_matches(["a.service", "b*"], UID) == []
 
 
 CURSOR = "s={s};i={i:x};b={b};m={m:x};t={t:x};x=9"
@@ -49,13 +49,13 @@ def cursor(**parts):
 
 def test_an_entry_is_later_by_its_number_else_within_its_boot_else_by_the_clock():
     here = cursor()
-    assert cursor(i=11, m=1, t=1).after(here)
-    assert not cursor(i=9, m=99, t=99).after(here)
-    assert cursor(s="ff", i=1, m=21, t=1).after(here)
-    assert cursor(s="ff", i=1, b="ff", m=1, t=31).after(here)
-    assert not cursor(s="ff", i=99, b="ff", m=99, t=30).after(here)
+    assert cursor(i=11, m=1, t=1).is_after(here)
+    assert not cursor(i=9, m=99, t=99).is_after(here)
+    assert cursor(s="ff", i=1, m=21, t=1).is_after(here)
+    assert cursor(s="ff", i=1, b="ff", m=1, t=31).is_after(here)
+    assert not cursor(s="ff", i=99, b="ff", m=99, t=30).is_after(here)
 
 
 def test_one_entry_is_the_same_after_it_was_moved_to_the_disk():
-    assert cursor(s="ff", i=1).same(cursor())
-    assert not cursor(m=21).same(cursor())
+    assert cursor(s="ff", i=1).is_same_entry(cursor())
+    assert not cursor(m=21).is_same_entry(cursor())

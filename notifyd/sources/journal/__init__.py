@@ -1,1 +1,1 @@
-"""Entries of systemd's journal: read by `journalctl`, matched like the lines of a file."""
+"""Entries of systemd's journal: read with `journalctl`, matched like the lines of a file."""

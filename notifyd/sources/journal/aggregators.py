@@ -1,4 +1,4 @@
-"""What triggers hold of earlier entries: records that go on, lines around a match, by unit.
+"""Record aggregators of journal triggers, by unit, and their stored form.
 
 Records are kept apart by process as well, because the processes of one unit write at once.
 """
@@ -11,20 +11,25 @@ from typing import Final, NamedTuple, Self
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
 from notifyd.sources.journal.entry import Sender
-from notifyd.sources.journal.registry import CARRY
-from notifyd.sources.records.aggregator import RECORD_TIMEOUT, RecordAggregator, needs_aggregator
+from notifyd.sources.journal.registry import PENDING_RECORD
+from notifyd.sources.records.aggregator import (
+    RECORD_TIMEOUT,
+    RecordAggregator,
+    needs_aggregator,
+)
+from notifyd.sources.records.options import LineSourceOptions
 from notifyd.sources.records.record_matchers import RecordMatchers
-from notifyd.sources.records.scanning import HitLike, RecordMatcherFor
+from notifyd.sources.records.scanning import HitLike
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues, StoredFields
 
-_MOST: Final = 300
-"""Streams held at once; beyond them the one that was silent for longest is told as it is."""
+_MAX_STREAMS: Final = 300
+"""Streams held at once. Beyond that, the one without an entry for longest is flushed."""
 
-Make = Callable[[HitLike], Event]
+MakeEvent = Callable[[HitLike], Event]
 
 
-class StreamAggregator(NamedTuple):
-    """pid: empty where a trigger looks at entries, one by one."""
+class StreamKey(NamedTuple):
+    """pid: empty for a trigger that matches entries one by one."""
 
     trigger: str
     unit: str
@@ -32,161 +37,164 @@ class StreamAggregator(NamedTuple):
 
 
 @dataclass(slots=True)
-class _PendingEntry:
-    """facts: of the latest sender. wall: when it wrote, in seconds since the epoch."""
+class _Stream:
+    """facts, wall: of the latest entry; wall is in seconds since the epoch."""
 
-    carry: RecordAggregator
+    aggregator: RecordAggregator
     facts: Mapping[str, str]
     wall: float
 
     def encode(self) -> str:
-        stored = {"carry": self.carry.encode(), "facts": self.facts, "wall": self.wall}
+        stored = {"carry": self.aggregator.encode(), "facts": self.facts, "wall": self.wall}
         return json.dumps(stored, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def decode(cls, config: LogTriggerConfig, trigger: str, text: str) -> Self:
         """Decode what `encode` returned; CheckpointValueError for anything else."""
         fields = StoredFields.decode(text)
-        carry = RecordAggregator.decode(config, trigger, fields.text("carry"))
-        return cls(carry, fields.text_map("facts"), fields.seconds("wall"))
+        aggregator = RecordAggregator.decode(config, trigger, fields.text("carry"))
+        return cls(aggregator, fields.text_map("facts"), fields.seconds("wall"))
 
 
 class StreamAggregators:
-    """lane: which reading it is, for one trigger may have several at once."""
+    """reader_id: tells apart the readers of one trigger. aggregating: triggers that need `feed`."""
 
     def __init__(
         self,
-        triggers: Mapping[str, LogTriggerConfig],
+        options: LineSourceOptions,
         positions: Mapping[str, str],
         *,
-        lane: str,
-        record_matcher_for: RecordMatcherFor,
+        reader_id: str,
         refused: RefusedValues,
     ) -> None:
-        self._triggers, self._refused = triggers, refused
-        self._prefix = f"{CARRY}{lane}:"
-        self.wanted = frozenset(
-            name for name, trigger in triggers.items() if needs_aggregator(trigger)
+        self._triggers, self._refused = options.triggers, refused
+        self._prefix = f"{PENDING_RECORD}{reader_id}:"
+        self.aggregating = frozenset(
+            name for name, trigger in self._triggers.items() if needs_aggregator(trigger)
         )
-        self.judges = RecordMatchers(record_matcher_for)
-        self._held: dict[StreamAggregator, _PendingEntry] = {}
-        self._fed: dict[StreamAggregator, float | None] = {}
-        """When something came last for what is pending; None if that was before the start."""
-        self._dirty: set[StreamAggregator] = set()
+        self.record_matchers = RecordMatchers(options.record_matcher_for)
+        self._streams: dict[StreamKey, _Stream] = {}
+        self._last_fed: dict[StreamKey, float | None] = {}
+        """When pending streams were last fed; None if that was before the start."""
+        self._changed: set[StreamKey] = set()
         for key, value in positions.items():
             if key.startswith(self._prefix):
                 self._restore(key, value)
 
-    def _restore(self, key: str, value: str) -> None:
-        trigger, _, rest = key.removeprefix(self._prefix).partition(":")
+    def _restore(self, stored_key: str, value: str) -> None:
+        trigger, _, rest = stored_key.removeprefix(self._prefix).partition(":")
         pid, _, unit = rest.partition(":")
-        stream = StreamAggregator(trigger, unit, pid)
-        if trigger not in self.wanted:
+        key = StreamKey(trigger, unit, pid)
+        if trigger not in self.aggregating:
             return
         try:
-            held = _PendingEntry.decode(self._triggers[trigger], trigger, value)
+            stream = _Stream.decode(self._triggers[trigger], trigger, value)
         except CheckpointValueError as error:
-            self._dirty.add(stream)
+            self._changed.add(key)
             what = f"journal record of trigger {trigger} and {unit or 'no unit'}"
-            self._refused.add(key, what, error, "its first lines are missing")
+            self._refused.add(stored_key, what, error, "its first lines are missing")
             return
-        self._held[stream] = held
-        if held.carry.is_pending:
-            self._fed[stream] = None
+        self._streams[key] = stream
+        if stream.aggregator.is_pending:
+            self._last_fed[key] = None
 
     @property
-    def dirty(self) -> bool:
-        return bool(self._dirty)
+    def has_changes(self) -> bool:
+        return bool(self._changed)
 
-    def stream(self, trigger: str, sender: Sender) -> StreamAggregator:
-        records = self._triggers[trigger].multiline is not None
-        return StreamAggregator(trigger, sender.unit, sender.pid if records else "")
+    def key_of(self, trigger: str, sender: Sender) -> StreamKey:
+        has_records = self._triggers[trigger].multiline is not None
+        return StreamKey(trigger, sender.unit, sender.pid if has_records else "")
 
     def feed(
         self,
-        stream: StreamAggregator,
+        key: StreamKey,
         block: bytearray,
         hits: Sequence[HitLike],
-        make: Make | None,
+        make_event: MakeEvent | None,
         *,
-        written: tuple[Sender, float],
+        latest: tuple[Sender, float],
         now: float,
     ) -> list[Event]:
-        """Fold the lines that a stream is given next.
+        """Add lines to a stream.
 
-        hits: lines, or the first lines of records. make: an event of a line. written: by whom
-        the last of them, and when.
+        hits: lines, or the first lines of records. make_event: of a line; None for records, whose
+        events are of the latest entry. latest: sender and wall-clock time of the latest entry.
         """
-        held = self._held.pop(stream, None)
-        if held is None:
-            held = _PendingEntry(RecordAggregator(self._triggers[stream.trigger], ""), {}, 0.0)
-        self._held[stream] = held  # behind all that was fed before
-        held.facts, held.wall = written[0].facts(), written[1]
-        given = held.carry.feed(
+        stream = self._streams.pop(key, None)
+        if stream is None:
+            stream = _Stream(RecordAggregator(self._triggers[key.trigger], ""), {}, 0.0)
+        self._streams[key] = stream  # after all that were fed before
+        stream.facts, stream.wall = latest[0].facts(), latest[1]
+        events = stream.aggregator.feed(
             block,
             0,
             len(block),
             hits,
-            match_record=lambda record: self.judges.match(stream.trigger, record),
-            make_event=make or (lambda hit: self._event(held, hit)),
+            match_record=lambda record: self.record_matchers.match(key.trigger, record),
+            make_event=make_event or (lambda hit: self._event(stream, hit)),
         )
-        self._note(stream, now)
-        while len(self._held) > _MOST:
-            oldest = next(iter(self._held))
-            given += self._flushed(oldest, now)
-            self._held.pop(oldest, None)
-        return given
-
-    def flush(self, now: float | None) -> list[Event]:
-        """Give what is held of streams that have been quiet for a while; None: of all."""
-        events = []
-        for stream, fed in list(self._fed.items()):
-            if fed is None and now is not None:
-                self._fed[stream] = now
-            elif now is None or fed is None or fed + RECORD_TIMEOUT <= now:
-                events += self._flushed(stream, now or 0.0)
+        self._mark_fed(key, now)
+        while len(self._streams) > _MAX_STREAMS:
+            oldest = next(iter(self._streams))
+            events += self._flush(oldest, now)
+            self._streams.pop(oldest, None)
         return events
 
-    def forget(self) -> None:
-        """Drop what is held, at the end of a reading."""
-        self._dirty |= self._held.keys()
-        self._held.clear()
-        self._fed.clear()
+    def flush_idle(self, now: float) -> list[Event]:
+        """Flush streams that were not fed for a while; after a start, that begins now."""
+        events = []
+        for key, fed in list(self._last_fed.items()):
+            if fed is None:
+                self._last_fed[key] = now
+            elif fed + RECORD_TIMEOUT <= now:
+                events += self._flush(key, now)
+        return events
 
-    def wake(self, now: float) -> float | None:
-        """Tell when the next quiet while is over."""
-        times = [now if fed is None else fed for fed in self._fed.values()]
+    def flush_and_clear(self) -> list[Event]:
+        """Flush all streams at the end of a reader, and forget them."""
+        events = []
+        for key in list(self._last_fed):
+            events += self._flush(key, 0.0)
+        self._changed |= self._streams.keys()
+        self._streams.clear()
+        self._last_fed.clear()
+        return events
+
+    def next_flush(self, now: float) -> float | None:
+        times = [now if fed is None else fed for fed in self._last_fed.values()]
         return min(times) + RECORD_TIMEOUT if times else None
 
-    def take(self) -> dict[str, str | None]:
-        """Hand over what is to be committed."""
-        texts: dict[str, str | None] = {}
-        for stream in self._dirty:
-            held = self._held.get(stream)
-            key = f"{self._prefix}{stream.trigger}:{stream.pid}:{stream.unit}"
-            texts[key] = None if held is None or held.carry.is_empty else held.encode()
-        self._dirty.clear()
-        return texts
+    def take_changes(self) -> dict[str, str | None]:
+        """Return what to commit; None deletes a key."""
+        changes: dict[str, str | None] = {}
+        for key in self._changed:
+            stream = self._streams.get(key)
+            stored_key = f"{self._prefix}{key.trigger}:{key.pid}:{key.unit}"
+            is_empty = stream is None or stream.aggregator.is_empty
+            changes[stored_key] = None if stream is None or is_empty else stream.encode()
+        self._changed.clear()
+        return changes
 
-    def _flushed(self, stream: StreamAggregator, now: float) -> list[Event]:
-        held = self._held[stream]
-        events = held.carry.flush(
-            lambda record: self.judges.match(stream.trigger, record),
-            lambda hit: self._event(held, hit),
+    def _flush(self, key: StreamKey, now: float) -> list[Event]:
+        stream = self._streams[key]
+        events = stream.aggregator.flush(
+            lambda record: self.record_matchers.match(key.trigger, record),
+            lambda hit: self._event(stream, hit),
         )
-        self._note(stream, now)
+        self._mark_fed(key, now)
         return events
 
-    def _event(self, held: _PendingEntry, hit: HitLike) -> Event:
-        facts = {"pattern": str(hit.pattern), **held.facts}
-        return Event(hit.trigger, held.wall, hit.line, fields=hit.fields, facts=facts)
+    def _event(self, stream: _Stream, hit: HitLike) -> Event:
+        facts = {"pattern": str(hit.pattern), **stream.facts}
+        return Event(hit.trigger, stream.wall, hit.line, fields=hit.fields, facts=facts)
 
-    def _note(self, stream: StreamAggregator, now: float) -> None:
-        self._dirty.add(stream)
-        held = self._held[stream]
-        if held.carry.is_pending:
-            self._fed[stream] = now
+    def _mark_fed(self, key: StreamKey, now: float) -> None:
+        self._changed.add(key)
+        aggregator = self._streams[key].aggregator
+        if aggregator.is_pending:
+            self._last_fed[key] = now
         else:
-            self._fed.pop(stream, None)
-            if held.carry.is_empty:
-                del self._held[stream]
+            self._last_fed.pop(key, None)
+            if aggregator.is_empty:
+                del self._streams[key]

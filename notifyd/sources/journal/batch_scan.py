@@ -4,35 +4,37 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
 from notifyd.sources.journal.aggregators import StreamAggregators
-from notifyd.sources.journal.entry import Entry
-from notifyd.sources.journal.units import Router
-from notifyd.sources.records.scanning import HitLike, ScannerLike
+from notifyd.sources.journal.entry import JournalEntry
+from notifyd.sources.journal.subscriptions import Router
+from notifyd.sources.records.scanning import HitLike, ScannerFor
 from notifyd.sources.records.staleness import StalenessTimer
 
-EVENTS: Final = 200
-"""Events that one turn is to bring, about."""
-MOST: Final = 8192
-"""Entries looked at in one turn, at most."""
-_LEAST: Final = 32
-"""Entries looked at in the first turn, and in others where nearly all of them match."""
+MAX_EVENTS: Final = 200
+"""Events of one scan, approximately."""
+MAX_ENTRIES: Final = 8192
+"""Entries of one scan."""
+_MIN_ENTRIES: Final = 32
+"""Entries of the first scan, and of others while nearly all of them match."""
 _ROOM: Final = 16 << 20
-_COST_OF_UNDECIDED: Final = 10
-"""For how many events a line counts that no pattern could decide in time: it took that long."""
+_TIMEOUT_COST: Final = 10
+"""The number of events that cost as much time as a line that reaches the time limit."""
 
 
 class ScanGroup(NamedTuple):
-    """What is scanned together. stream: unit and process, where something is held of them."""
+    """Entries that are scanned together.
+
+    has_records: the triggers match records. stream: unit and process, if a trigger aggregates.
+    """
 
     triggers: tuple[str, ...]
-    records: bool
+    has_records: bool
     stream: tuple[str, str] | None
 
 
 class EntryHit(NamedTuple):
-    """A hit for one whole entry; also one of several lines."""
+    """A hit of one whole entry that may have several lines."""
 
     trigger: str
     offset: int
@@ -41,177 +43,194 @@ class EntryHit(NamedTuple):
     fields: Mapping[str, str]
 
 
-class Block:
-    """The messages of entries, each a line that ends with LF; in records their own LFs stay.
+class MessageBlock:
+    """The messages of a group's entries, each ended by LF. Only for records, inner LFs are kept.
 
-    indexes: of its entries. starts: where each begins in `data`. long: those of several lines.
+    indexes: of its entries. starts: where each message begins in `data`. multiline: numbers of
+    messages with several lines, unless the group has records.
     """
 
-    def __init__(self, kind: ScanGroup, entries: Sequence[Entry], indexes: list[int]) -> None:
+    def __init__(
+        self, group: ScanGroup, entries: Sequence[JournalEntry], indexes: list[int]
+    ) -> None:
         messages = [entries[index].message or b"" for index in indexes]
-        self.kind, self.entries, self.indexes = kind, entries, indexes
+        self.group, self.entries, self.indexes = group, entries, indexes
         self.starts: list[int] = []
-        self.long: list[int] = []
+        self.multiline: list[int] = []
         at = 0
         for number, message in enumerate(messages):
             self.starts.append(at)
             at += len(message) + 1
-            if not kind.records and b"\n" in message:
-                self.long.append(number)
+            if not group.has_records and b"\n" in message:
+                self.multiline.append(number)
                 messages[number] = message.replace(b"\n", b" ")
         self.data = bytearray(b"\n".join(messages) + b"\n")
 
-    def number(self, offset: int) -> int:
-        """Tell which of the entries an offset is in."""
+    def number_at(self, offset: int) -> int:
+        """Return the number of the message that contains an offset."""
         return bisect_right(self.starts, offset) - 1
 
-    def entry(self, offset: int) -> Entry:
-        return self.entries[self.indexes[self.number(offset)]]
+    def entry_at(self, offset: int) -> JournalEntry:
+        return self.entries[self.indexes[self.number_at(offset)]]
 
-    def upto(self, index: int) -> int:
-        """Tell where the first entry from this index on begins."""
+    def offset_of(self, index: int) -> int:
+        """Return where the first message of an entry with this index or a later one begins."""
         number = bisect_right(self.indexes, index - 1)
         return self.starts[number] if number < len(self.starts) else len(self.data)
 
 
+class _BlockHits(NamedTuple):
+    """hits: with the number of their message. end: index of the first entry that was not scanned.
+
+    cost: in events.
+    """
+
+    hits: list[tuple[int, HitLike]]
+    end: int
+    cost: int
+
+
 class BatchScanner:
-    """scanner_for: may take seconds, once per set of triggers. wall: an entry's, in seconds."""
+    """wall: returns an entry's time, in seconds since the epoch."""
 
     def __init__(
         self,
-        triggers: Mapping[str, LogTriggerConfig],
-        streams: StreamAggregators,
-        silence: StalenessTimer | None,
-        scanner_for: Callable[[tuple[str, ...]], ScannerLike],
-        wall: Callable[[Entry], float],
+        aggregators: StreamAggregators,
+        staleness: StalenessTimer | None,
+        scanner_for: ScannerFor,
+        wall: Callable[[JournalEntry], float],
     ) -> None:
-        self._triggers, self._streams, self._silence = triggers, streams, silence
+        self._aggregators, self._staleness = aggregators, staleness
         self._scanner_for, self._wall = scanner_for, wall
-        self._most = _LEAST
-        self.heard = False
-        """Whether anything was for a trigger at all."""
+        self._batch_size = _MIN_ENTRIES
+        self.has_routed = False
+        """Whether any entry was for a trigger."""
 
-    def take(self, entries: Sequence[Entry], router: Router, now: float) -> tuple[int, list[Event]]:
-        """Fold the first of these entries; says how many, and what they brought."""
-        entries = entries[: self._most]
-        kinds = self._kinds(entries, router)
-        blocks = [Block(kind, entries, indexes) for kind, indexes in kinds.items()]
-        self.heard = self.heard or bool(kinds)
-        self._streams.judges.reset_time_limits()
-        end, left = len(entries), EVENTS
-        hits: list[list[tuple[int, HitLike]]] = []
+    def scan(
+        self, entries: Sequence[JournalEntry], router: Router, now: float
+    ) -> tuple[int, list[Event]]:
+        """Scan the first of these entries; returns their number and events."""
+        entries = entries[: self._batch_size]
+        groups = self._group(entries, router)
+        blocks = [MessageBlock(group, entries, indexes) for group, indexes in groups.items()]
+        self.has_routed = self.has_routed or bool(groups)
+        self._aggregators.record_matchers.reset_time_limits()
+        end, left = len(entries), MAX_EVENTS
+        all_hits: list[list[tuple[int, HitLike]]] = []
         for block in blocks:
-            found, stop, cost = self._scanned(block, end, left)
-            hits.append(found)
-            end, left = min(end, stop), max(1, left - cost)
-        self._most = min(MOST, 2 * end) if left > 1 else max(_LEAST, end // 2)
+            hits, block_end, cost = self._scan_block(block, end, left)
+            all_hits.append(hits)
+            end, left = min(end, block_end), max(1, left - cost)
+        # Doubled while few entries match, and halved when the events are too many.
+        self._batch_size = min(MAX_ENTRIES, 2 * end) if left > 1 else max(_MIN_ENTRIES, end // 2)
         events: list[tuple[int, Event]] = []
-        for block, found in zip(blocks, hits, strict=True):
-            own = [hit for number, hit in found if block.indexes[number] < end]
-            events += self._told(block, own, block.upto(end), now)
+        for block, hits in zip(blocks, all_hits, strict=True):
+            kept = [hit for number, hit in hits if block.indexes[number] < end]
+            events += self._events(block, kept, block.offset_of(end), now)
         events.sort(key=lambda pair: pair[0])
         return end, [event for _, event in events]
 
-    def _kinds(self, entries: Sequence[Entry], router: Router) -> dict[ScanGroup, list[int]]:
-        kinds: dict[ScanGroup, list[int]] = {}
-        held = self._streams.wanted
+    def _group(self, entries: Sequence[JournalEntry], router: Router) -> dict[ScanGroup, list[int]]:
+        groups: dict[ScanGroup, list[int]] = {}
+        aggregating = self._aggregators.aggregating
         for index, (_, sender, message, _) in enumerate(entries):
-            if message is None or sender.own:
+            if message is None or sender.is_own:
                 continue
-            lines, records = router.route(sender.units)
-            if lines:
-                stream = None if held.isdisjoint(lines) else (sender.unit, "")
-                kinds.setdefault(ScanGroup(lines, records=False, stream=stream), []).append(index)
-            if records:
-                kind = ScanGroup(records, records=True, stream=(sender.unit, sender.pid))
-                kinds.setdefault(kind, []).append(index)
-        return kinds
+            triggers, record_triggers = router.route(sender.units)
+            if triggers:
+                stream = None if aggregating.isdisjoint(triggers) else (sender.unit, "")
+                group = ScanGroup(triggers, has_records=False, stream=stream)
+                groups.setdefault(group, []).append(index)
+            if record_triggers:
+                stream = (sender.unit, sender.pid)
+                group = ScanGroup(record_triggers, has_records=True, stream=stream)
+                groups.setdefault(group, []).append(index)
+        return groups
 
-    def _scanned(
-        self, block: Block, end: int, left: int
-    ) -> tuple[list[tuple[int, HitLike]], int, int]:
-        """Find what matches, up to an entry; says where it stopped, and what that cost."""
-        upto = block.upto(end)
-        if not upto:
-            return [], end, 0
-        scanner = self._scanner_for(block.kind.triggers)
-        before = sum(scanner.timed_out.values())
-        scan = scanner.scan(block.data, 0, upto, limit=left, room=_ROOM)
+    def _scan_block(self, block: MessageBlock, end: int, limit: int) -> _BlockHits:
+        """Scan a block up to the entry with index `end`, and on to the end of that entry."""
+        stop = block.offset_of(end)
+        if not stop:
+            return _BlockHits([], end, 0)
+        scanner = self._scanner_for(block.group.triggers)
+        timed_out = sum(scanner.timed_out.values())
+        scan = scanner.scan(block.data, 0, stop, limit=limit, room=_ROOM)
         hits = list(scan.hits)
-        cost = len(hits) + _COST_OF_UNDECIDED * (sum(scanner.timed_out.values()) - before)
-        stop = end
-        if scan.end < upto:
-            number = block.number(scan.end)
-            inside = block.starts[number] < scan.end  # in the middle of an entry's lines
-            stop = block.indexes[number] + inside
-            upto = block.upto(stop)
-            if inside:
-                rest = scanner.scan(block.data, scan.end, upto, limit=MOST, room=_ROOM)
+        timed_out = sum(scanner.timed_out.values()) - timed_out
+        cost = len(hits) + _TIMEOUT_COST * timed_out
+        if scan.end < stop:
+            number = block.number_at(scan.end)
+            is_inside = block.starts[number] < scan.end  # between the lines of an entry
+            end = block.indexes[number] + is_inside
+            if is_inside:
+                stop = block.offset_of(end)
+                rest = scanner.scan(block.data, scan.end, stop, limit=MAX_ENTRIES, room=_ROOM)
                 hits += rest.hits
-        found = [(block.number(hit.offset), hit) for hit in hits]
-        if not block.long:
-            return found, stop, cost
-        return self._whole(block, found, stop, cost)
+        found = [(block.number_at(hit.offset), hit) for hit in hits]
+        if not block.multiline:
+            return _BlockHits(found, end, cost)
+        return self._match_multiline(block, _BlockHits(found, end, cost))
 
-    def _whole(
-        self, block: Block, found: list[tuple[int, HitLike]], stop: int, cost: int
-    ) -> tuple[list[tuple[int, HitLike]], int, int]:
-        """Decide messages of several lines as they are: the scanner saw them as one line each."""
-        long = set(block.long)
-        found = [(number, hit) for number, hit in found if number not in long]
-        for number in block.long:
+    def _match_multiline(self, block: MessageBlock, scanned: _BlockHits) -> _BlockHits:
+        """Match messages of several lines whole: the scanner saw each as one line."""
+        hits, end, cost = scanned
+        multiline, matchers = set(block.multiline), self._aggregators.record_matchers
+        hits = [(number, hit) for number, hit in hits if number not in multiline]
+        for number in block.multiline:
             index = block.indexes[number]
-            if index >= stop:
+            if index >= end:
                 break
-            for trigger in block.kind.triggers:
-                before = self._streams.judges.timed_out.get(trigger, 0)
-                hit = self._streams.judges.match(trigger, block.entries[index].message or b"")
-                cost += _COST_OF_UNDECIDED * (self._streams.judges.timed_out[trigger] - before)
+            for trigger in block.group.triggers:
+                timed_out = matchers.timed_out.get(trigger, 0)
+                hit = matchers.match(trigger, block.entries[index].message or b"")
+                cost += _TIMEOUT_COST * (matchers.timed_out[trigger] - timed_out)
                 if hit is not None:
-                    at = block.starts[number]
-                    whole = EntryHit(trigger, at, hit.line, hit.pattern, hit.fields)
-                    found.append((number, whole))
+                    offset = block.starts[number]
+                    entry_hit = EntryHit(trigger, offset, hit.line, hit.pattern, hit.fields)
+                    hits.append((number, entry_hit))
                     cost += 1
-            if cost > EVENTS:
-                stop = index + 1
+            if cost > MAX_EVENTS:
+                end = index + 1
                 break
-        found.sort(key=lambda pair: pair[0])
-        return [pair for pair in found if block.indexes[pair[0]] < stop], stop, cost
+        hits.sort(key=lambda pair: pair[0])
+        kept = [(number, hit) for number, hit in hits if block.indexes[number] < end]
+        return _BlockHits(kept, end, cost)
 
-    def _told(
-        self, block: Block, hits: list[HitLike], upto: int, now: float
+    def _events(
+        self, block: MessageBlock, hits: list[HitLike], stop: int, now: float
     ) -> list[tuple[int, Event]]:
-        if not upto:
+        """Return the events of a block up to an offset, with the index of their entry."""
+        if not stop:
             return []
-        kind = block.kind
-        if self._silence is not None:
-            for trigger in kind.triggers:
-                self._silence.add_line(trigger, now)
+        group = block.group
+        if self._staleness is not None:
+            for trigger in group.triggers:
+                self._staleness.add_line(trigger, now)
 
-        def make(hit: HitLike) -> Event:
-            return self._event(block.entry(hit.offset), hit)
+        def make_event(hit: HitLike) -> Event:
+            return self._event(block.entry_at(hit.offset), hit)
 
-        carried = self._streams.wanted
-        told = [
-            (block.indexes[block.number(hit.offset)], make(hit))
+        aggregating = self._aggregators.aggregating
+        events = [
+            (block.indexes[block.number_at(hit.offset)], make_event(hit))
             for hit in hits
-            if hit.trigger not in carried
+            if hit.trigger not in aggregating
         ]
-        last = block.indexes[block.number(upto - 1)]
+        last = block.indexes[block.number_at(stop - 1)]
         latest = block.entries[last]
-        data = block.data if upto == len(block.data) else block.data[:upto]
-        for trigger in filter(carried.__contains__, kind.triggers):
-            given = self._streams.feed(
-                self._streams.stream(trigger, latest.sender),
+        data = block.data if stop == len(block.data) else block.data[:stop]
+        for trigger in filter(aggregating.__contains__, group.triggers):
+            aggregated = self._aggregators.feed(
+                self._aggregators.key_of(trigger, latest.sender),
                 data,
                 [hit for hit in hits if hit.trigger == trigger],
-                None if kind.records else make,
-                written=(latest.sender, self._wall(latest)),
+                None if group.has_records else make_event,
+                latest=(latest.sender, self._wall(latest)),
                 now=now,
             )
-            told += [(last, event) for event in given]
-        return told
+            events += [(last, event) for event in aggregated]
+        return events
 
-    def _event(self, entry: Entry, hit: HitLike) -> Event:
+    def _event(self, entry: JournalEntry, hit: HitLike) -> Event:
         facts = {"pattern": str(hit.pattern), **entry.sender.facts()}
         return Event(hit.trigger, self._wall(entry), hit.line, fields=hit.fields, facts=facts)

@@ -1,4 +1,4 @@
-"""Where an entry stands in the journal: what `__CURSOR` says, and what is remembered of it."""
+"""Cursors of journal entries, and their stored form."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple, Self
 
-from notifyd.sources.journal.export import Fields
+from notifyd.sources.journal.export import EntryFields
 from notifyd.sources.stored_values import CheckpointValueError, StoredFields
 
 _SEEKABLE: Final = re.compile(
@@ -14,13 +14,14 @@ _SEEKABLE: Final = re.compile(
 )
 """A cursor that journalctl accepts."""
 _ROW: Final = ("cursor", "stamp", "gone")
-"""A stored row's items: one that ends a catch-up has no `gone`."""
+"""The items of a stored row."""
 
 
 class ParsedCursor(NamedTuple):
-    """The parts of a cursor, as systemd writes them: all but two are hexadecimal numbers.
+    """The parts of a cursor. Sequence, boot and digest are opaque.
 
-    realtime, mono: microseconds, since the epoch and since the boot. digest: of the content.
+    number: of the entry in its sequence. mono, realtime: microseconds since the boot and the epoch.
+    digest: of the entry's content.
     """
 
     sequence: str
@@ -32,7 +33,7 @@ class ParsedCursor(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read "s=…;i=…;b=…;m=…;t=…;x=…"; None for anything else."""
+        """Parse "s=…;i=…;b=…;m=…;t=…;x=…"; None for anything else."""
         parts = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
         try:
             return cls(
@@ -46,60 +47,59 @@ class ParsedCursor(NamedTuple):
         except (KeyError, ValueError):
             return None
 
-    def same(self, other: "ParsedCursor") -> bool:
-        """Whether both name one entry: journald numbers it anew when it moves it to the disk."""
+    def is_same_entry(self, other: "ParsedCursor") -> bool:
+        """Return whether both name one entry: journald renumbers entries that it moves to disk."""
         return self[2:] == other[2:]
 
-    def after(self, other: "ParsedCursor") -> bool:
-        """Whether an entry comes later, by the rules that systemd itself goes by."""
+    def is_after(self, other: "ParsedCursor") -> bool:
+        """Return whether the entry comes later, by the rules of systemd."""
         if self.sequence == other.sequence:
             return self.number > other.number
         if self.boot == other.boot:
             return self.mono > other.mono
         return self.realtime > other.realtime
 
-    def next_to(self, other: "ParsedCursor") -> bool:
-        """Whether surely nothing was between an entry and this later one."""
+    def is_next_to(self, other: "ParsedCursor") -> bool:
+        """Return whether there certainly was no entry between this one and an earlier one."""
         return self.sequence == other.sequence and self.number == other.number + 1
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """Between two entries: behind the one that the cursor names; if it is empty, before them all.
+    """A position directly after an entry; without `text`, before all entries.
 
-    stamp: the entry's time, in microseconds since the epoch. gone: where the entry was no longer
-    there when it was looked for, and that was told, the cursor of the next one that was.
+    realtime: of the entry, in microseconds since the epoch. gap_end: if the entry was missing when
+    last looked for, the cursor of the next one that existed; that gap has been reported.
     """
 
-    cursor: str = ""
-    stamp: int = 0
-    gone: str = ""
+    text: str = ""
+    realtime: int = 0
+    gap_end: str = ""
 
     @cached_property
     def parsed(self) -> ParsedCursor | None:
-        return ParsedCursor.parse(self.cursor)
+        return ParsedCursor.parse(self.text)
 
     @classmethod
-    def of(cls, fields: Fields | None) -> Self | None:
-        """Say where an entry stands; None for what has no place in the journal."""
+    def of_entry(cls, fields: EntryFields | None) -> Self | None:
+        """Return the position after an entry; None without an entry or its cursor."""
         cursor = fields.get(b"__CURSOR") if fields else None
         if not fields or cursor is None:
             return None
-        stamp = fields.get(b"__REALTIME_TIMESTAMP", b"0")
-        return cls(cursor.decode("ascii", "replace"), int(stamp) if stamp.isdigit() else 0)
+        realtime = fields.get(b"__REALTIME_TIMESTAMP", b"0")
+        return cls(cursor.decode("ascii", "replace"), int(realtime) if realtime.isdigit() else 0)
 
-    def after(self, other: "Cursor") -> bool:
-        """Whether it surely lies behind another; every entry lies behind the empty place."""
+    def is_after(self, other: "Cursor") -> bool:
+        """Return whether the entry certainly comes later than another's, or than the start."""
         here, there = self.parsed, other.parsed
-        return here is not None and (there is None or here.after(there))
+        return here is not None and (there is None or here.is_after(there))
 
-    def same(self, other: "Cursor") -> bool:
-        """Whether both are behind the same entry."""
+    def is_same_entry(self, other: "Cursor") -> bool:
         here, there = self.parsed, other.parsed
-        return here is not None and there is not None and here.same(there)
+        return here is not None and there is not None and here.is_same_entry(there)
 
     def encode(self) -> str:
-        stored = {"cursor": self.cursor, "stamp": self.stamp, "gone": self.gone}
+        stored = {"cursor": self.text, "stamp": self.realtime, "gone": self.gap_end}
         return json.dumps(stored, separators=(",", ":"))
 
     @classmethod
@@ -108,7 +108,7 @@ class Cursor:
         return cls._from_fields(StoredFields.decode(text))
 
     def to_row(self) -> list[str | int]:
-        return [self.cursor, self.stamp, self.gone]
+        return [self.text, self.realtime, self.gap_end]
 
     @classmethod
     def from_row(cls, fields: StoredFields, name: str) -> Self:
@@ -117,9 +117,9 @@ class Cursor:
 
     @classmethod
     def _from_fields(cls, fields: StoredFields) -> Self:
-        cursor = fields.text("cursor")
-        if cursor and not _SEEKABLE.fullmatch(cursor):
+        text = fields.text("cursor")
+        if text and not _SEEKABLE.fullmatch(text):
             raise CheckpointValueError('"cursor" is not a cursor of the journal')
-        # An early version did not write "gone", the next one wrote a boolean.
+        # The first version did not store "gone", the next one stored a boolean.
         has_gone = "gone" in fields and not isinstance(fields.value("gone"), bool)
-        return cls(cursor, fields.microseconds("stamp"), fields.text("gone") if has_gone else "")
+        return cls(text, fields.microseconds("stamp"), fields.text("gone") if has_gone else "")

@@ -1,6 +1,6 @@
-"""What journald dropped because a unit wrote too much: counted for who listens to it, and told.
+"""Entries that journald's rate limit dropped, counted for the triggers that would have seen them.
 
-journald says so in an entry of its own, with the next one that it lets through.
+journald reports them in an entry of its own, with the unit's next entry that it accepts.
 """
 
 import json
@@ -11,31 +11,32 @@ from datetime import UTC, datetime
 from typing import Final, Self
 
 from notifyd.model.health import Problem
-from notifyd.sources.journal.entry import Entry
+from notifyd.sources.journal.entry import JournalEntry
 from notifyd.sources.stored_values import StoredFields
 
-_TOLD: Final = 86_400.0
-"""Seconds for which status tells a loss; one that comes later begins a new count."""
+_SHOWN_FOR: Final = 86_400.0
+"""Seconds for which status shows a count. A report after that begins a new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class DroppedCount:
-    """What one trigger lost. unit, stamp: of the last report, as an entry has them.
+    """The dropped entries of one trigger.
 
-    noted: when it was read, in seconds since the epoch.
+    unit, realtime: of journald's last report, in microseconds since the epoch. read_at: when that
+    report was read, in seconds since the epoch.
     """
 
     count: int
     unit: str
-    stamp: int
-    noted: float
+    realtime: int
+    read_at: float
 
     def encode(self) -> str:
         stored = {
             "count": self.count,
             "unit": self.unit,
-            "stamp": self.stamp,
-            "noted": self.noted,
+            "stamp": self.realtime,
+            "noted": self.read_at,
         }
         return json.dumps(stored, separators=(",", ":"))
 
@@ -50,8 +51,8 @@ class DroppedCount:
             fields.seconds("noted"),
         )
 
-    def sentence(self, trigger: str) -> str:
-        moment = datetime.fromtimestamp(self.stamp / 1e6, tz=UTC).astimezone()
+    def describe(self, trigger: str) -> str:
+        moment = datetime.fromtimestamp(self.realtime / 1e6, tz=UTC).astimezone()
         what = "1 entry" if self.count == 1 else f"{self.count} entries"
         return (
             f"{trigger}: journald dropped {what}, the last of {self.unit or 'an unknown unit'} "
@@ -61,54 +62,56 @@ class DroppedCount:
 
 
 class DroppedEntries:
-    """By trigger. A loss is committed with the place of the reading that met it."""
+    """Counts by trigger. A count is committed with the cursor of the reader that read the report.
 
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-        self._known: Mapping[str, DroppedCount] = {}
+    key_prefix: of the stored keys.
+    """
+
+    def __init__(self, key_prefix: str) -> None:
+        self._key_prefix = key_prefix
+        self._counts: Mapping[str, DroppedCount] = {}
         self._pending: dict[str, dict[str, DroppedCount]] = {}
-        self._news: list[str] = []
+        self._messages: list[str] = []
 
     def restore(self, trigger: str, stored: DroppedCount) -> None:
-        self._known = {**self._known, trigger: stored}
+        self._counts = {**self._counts, trigger: stored}
 
-    def note(self, reading: str, triggers: Iterable[str], entry: Entry, wall: float) -> None:
-        """Take note of an entry that reports a loss."""
-        if entry.lost is None:
+    def add(self, reader: str, triggers: Iterable[str], entry: JournalEntry, wall: float) -> None:
+        """Add an entry if it reports dropped ones. reader: its key."""
+        if entry.suppressed is None:
             return
-        pending = self._pending.setdefault(reading, {})
+        pending = self._pending.setdefault(reader, {})
         for trigger in triggers:
             before = pending[trigger].count if trigger in pending else 0
-            count, unit = before + entry.lost.number, entry.lost.unit
-            pending[trigger] = DroppedCount(count, unit, entry.place.stamp, wall)
+            count, unit = before + entry.suppressed.number, entry.suppressed.unit
+            pending[trigger] = DroppedCount(count, unit, entry.cursor.realtime, wall)
 
-    def take(self, reading: str) -> dict[str, str]:
-        """Hand over what is to be committed with the place of a reading."""
-        texts = {}
-        for trigger, loss in self._pending.pop(reading, {}).items():
-            before = self._known.get(trigger)
-            if before is not None and loss.noted < before.noted + _TOLD:
-                total = DroppedCount(before.count + loss.count, loss.unit, loss.stamp, loss.noted)
+    def take_changes(self, reader: str) -> dict[str, str]:
+        """Return what to commit with the cursor of a reader."""
+        changes = {}
+        for trigger, new in self._pending.pop(reader, {}).items():
+            before = self._counts.get(trigger)
+            if before is not None and new.read_at < before.read_at + _SHOWN_FOR:
+                total = DroppedCount(before.count + new.count, new.unit, new.realtime, new.read_at)
             else:
-                total = loss
-                self._news.append(total.sentence(trigger))
-            self._known = {**self._known, trigger: total}  # anew: other threads iterate over it
-            texts[self._prefix + trigger] = total.encode()
-        return texts
+                total = new
+                self._messages.append(total.describe(trigger))
+            # A new dictionary, because other threads iterate over the old one.
+            self._counts = {**self._counts, trigger: total}
+            changes[self._key_prefix + trigger] = total.encode()
+        return changes
 
-    def news(self) -> list[str]:
-        """Hand over for the daemon's log what began to be lost: that goes on is no news."""
-        news, self._news = self._news, []
-        return news
+    def take_messages(self) -> list[str]:
+        """Return the messages for the daemon's log: one when a count begins, none as it grows."""
+        messages, self._messages = self._messages, []
+        return messages
 
     def counts(self) -> Counter[str]:
-        return Counter({trigger: loss.count for trigger, loss in self._known.items()})
+        return Counter({trigger: dropped.count for trigger, dropped in self._counts.items()})
 
     def problems(self, wall: float) -> list[Problem]:
-        """Say in a sentence for each trigger what it lost lately."""
-        known = sorted(self._known.items())
         return [
-            Problem("lost", loss.sentence(trigger), subject=trigger, already_logged=True)
-            for trigger, loss in known
-            if wall < loss.noted + _TOLD
+            Problem("lost", dropped.describe(trigger), subject=trigger, already_logged=True)
+            for trigger, dropped in sorted(self._counts.items())
+            if wall < dropped.read_at + _SHOWN_FOR
         ]

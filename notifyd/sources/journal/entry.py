@@ -1,12 +1,12 @@
-"""One entry of the journal, as far as triggers can see it, and who wrote it."""
+"""Journal entries as triggers see them: message, sender, and what journald suppressed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from notifyd.sources.journal.cursor import Cursor
-from notifyd.sources.journal.export import Fields
-from notifyd.sources.journal.identity import OwnUnit
+from notifyd.sources.journal.export import EntryFields
+from notifyd.sources.journal.identity import OwnIdentity
 
 _SENDER: Final = (
     b"_PID",
@@ -21,23 +21,27 @@ _SENDER: Final = (
     b"OBJECT_SYSTEMD_UNIT",
     b"COREDUMP_UNIT",
 )
-_DROPPED, _NAMED = b"N_DROPPED", b"MESSAGE_ID"
+_N_DROPPED, _MESSAGE_ID = b"N_DROPPED", b"MESSAGE_ID"
 _SUPPRESSED: Final = b"a596d6fe7bfa4994828e72309e95d61e"
-FIELDS: Final = ",".join(name.decode() for name in (b"MESSAGE", _NAMED, _DROPPED, *_SENDER))
-"""What is asked for; cursor and times always come."""
-_SENDERS_KEPT: Final = 4096
+"""The MESSAGE_ID of an entry in which journald reports what its rate limit dropped."""
+OUTPUT_FIELDS: Final = ",".join(
+    name.decode() for name in (b"MESSAGE", _MESSAGE_ID, _N_DROPPED, *_SENDER)
+)
+"""The fields to ask for; cursor and timestamps always come."""
+_MAX_SENDERS: Final = 4096
+_MAX_VALUE: Final = 4096
 _LF = b"\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """units: those that an entry is about, the most telling first. own: this daemon wrote it."""
+    """units: those that an entry is about, the most specific first. is_own: notifyd wrote it."""
 
     units: tuple[str, ...]
     pid: str
     name: str
     cmdline: str
-    own: bool
+    is_own: bool
 
     @property
     def unit(self) -> str:
@@ -49,78 +53,78 @@ class Sender:
 
 
 class SuppressedMessages(NamedTuple):
-    """So many entries of a unit came too fast for journald, which dropped them."""
+    """The number of a unit's messages that journald's rate limit dropped."""
 
     unit: str
     number: int
 
 
-class Entry(NamedTuple):
-    """message: None where an entry has none; its last LFs are off. lost: what it reports."""
+class JournalEntry(NamedTuple):
+    """message: without its last LFs; None if there is none. suppressed: what journald reports."""
 
-    place: Cursor
+    cursor: Cursor
     sender: Sender
     message: bytes | None
-    lost: SuppressedMessages | None = None
+    suppressed: SuppressedMessages | None = None
 
 
-class Reader:
-    """Makes entries of fields; senders are made once each."""
+class EntryDecoder:
+    """Senders are cached: most entries have the same few."""
 
-    def __init__(self, identity: OwnUnit) -> None:
+    def __init__(self, identity: OwnIdentity) -> None:
         self._identity = identity
         self._senders: dict[tuple[bytes | None, ...], Sender] = {}
 
-    def entry(self, fields: Fields) -> Entry | None:
-        """Read one entry; None for what has no place in the journal."""
-        place = Cursor.of(fields)
-        if place is None:
+    def decode(self, fields: EntryFields) -> JournalEntry | None:
+        """Decode one entry; None if it has no cursor."""
+        cursor = Cursor.of_entry(fields)
+        if cursor is None:
             return None
         message = fields.get(b"MESSAGE")
         message = message.rstrip(_LF) if message is not None else None
-        lost = self._lost(fields) if _DROPPED in fields else None
-        return Entry(place, self._sender(fields), message, lost)
+        suppressed = self._suppressed(fields) if _N_DROPPED in fields else None
+        return JournalEntry(cursor, self._sender(fields), message, suppressed)
 
-    def _lost(self, fields: Fields) -> SuppressedMessages | None:
-        """Read journald's report of what it dropped; None for what anybody else may have written.
+    def _suppressed(self, fields: EntryFields) -> SuppressedMessages | None:
+        """Decode a report of dropped messages; None if anybody else may have written it.
 
-        Entries of our own were never wanted.
+        Messages of the daemon itself do not count.
         """
-        count, unit = fields[_DROPPED], _text(fields, b"OBJECT_SYSTEMD_UNIT")
-        if fields.get(_NAMED) != _SUPPRESSED or fields.get(b"_UID") != b"0" or not count.isdigit():
+        count, unit = fields[_N_DROPPED], _text(fields, b"OBJECT_SYSTEMD_UNIT")
+        is_report = fields.get(_MESSAGE_ID) == _SUPPRESSED and fields.get(b"_UID") == b"0"
+        if not is_report or not count.isdigit() or (unit and unit == self._identity.unit):
             return None
-        return (
-            None if unit and unit == self._identity.unit else SuppressedMessages(unit, int(count))
-        )
+        return SuppressedMessages(unit, int(count))
 
-    def _sender(self, fields: Fields) -> Sender:
+    def _sender(self, fields: EntryFields) -> Sender:
         key = tuple(map(fields.get, _SENDER))
-        found = self._senders.get(key)
-        if found is None:
-            if len(self._senders) >= _SENDERS_KEPT:
+        sender = self._senders.get(key)
+        if sender is None:
+            if len(self._senders) >= _MAX_SENDERS:
                 self._senders.clear()
-            found = self._senders[key] = self._made({name: _text(fields, name) for name in _SENDER})
-        return found
+            sender = self._make_sender({name: _text(fields, name) for name in _SENDER})
+            self._senders[key] = sender
+        return sender
 
-    def _made(self, said: Mapping[bytes, str]) -> Sender:
-        """Believe what a writer says of other units only where systemd or root says it.
+    def _make_sender(self, fields: Mapping[bytes, str]) -> Sender:
+        """Trust what a writer says of other units only if the writer is systemd or root.
 
-        A user's own units count if that user runs this daemon: everybody may name theirs at will.
+        A user's own units count if that user runs this daemon: anybody can name theirs at will.
         """
-        uid, pid, home = said[b"_UID"], said[b"_PID"], said[b"_SYSTEMD_UNIT"]
-        ours = uid == str(self._identity.uid)
-        told = [said[b"UNIT"]] if pid == "1" else []
-        told += [said[b"COREDUMP_UNIT"], said[b"OBJECT_SYSTEMD_UNIT"]] if uid == "0" else []
-        told += [said[b"USER_UNIT"], said[b"_SYSTEMD_USER_UNIT"]] if ours else []
-        homes = (home, said[b"_SYSTEMD_USER_UNIT"] if ours else "")
+        uid, pid, unit = fields[b"_UID"], fields[b"_PID"], fields[b"_SYSTEMD_UNIT"]
+        is_our_user = uid == str(self._identity.uid)
+        units = [fields[b"UNIT"]] if pid == "1" else []
+        units += [fields[b"COREDUMP_UNIT"], fields[b"OBJECT_SYSTEMD_UNIT"]] if uid == "0" else []
+        units += [fields[b"USER_UNIT"], fields[b"_SYSTEMD_USER_UNIT"]] if is_our_user else []
+        runs_in = (unit, fields[b"_SYSTEMD_USER_UNIT"] if is_our_user else "")
         return Sender(
-            units=tuple(dict.fromkeys(filter(None, (*told, home)))),
+            units=tuple(dict.fromkeys(filter(None, (*units, unit)))),
             pid=pid,
-            name=said[b"SYSLOG_IDENTIFIER"] or said[b"_COMM"],
-            cmdline=said[b"_CMDLINE"],
-            own=self._identity.wrote(pid, uid, said[b"_CMDLINE"], homes),
+            name=fields[b"SYSLOG_IDENTIFIER"] or fields[b"_COMM"],
+            cmdline=fields[b"_CMDLINE"],
+            is_own=self._identity.is_writer(pid, uid, fields[b"_CMDLINE"], runs_in),
         )
 
 
-def _text(fields: Fields, name: bytes) -> str:
-    return fields.get(name, b"")[:4096].decode("utf-8", "replace")
+def _text(fields: EntryFields, name: bytes) -> str:
+    return fields.get(name, b"")[:_MAX_VALUE].decode("utf-8", "replace")

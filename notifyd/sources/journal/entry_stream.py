@@ -1,91 +1,93 @@
-"""What journalctl gives to a reading: first all that there is and then, if it follows, what comes.
+"""The entries of one reader: first all that exist and then, if it follows, those that arrive.
 
-To follow alone is not enough: journalctl then shows nothing of earlier boots.
+`journalctl --follow` alone is not enough: it shows no entries of earlier boots.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
 from notifyd.sources.journal.cursor import Cursor
-from notifyd.sources.journal.entry import Entry, Reader
-from notifyd.sources.journal.export import Parser
-from notifyd.sources.journal.identity import OwnUnit
+from notifyd.sources.journal.entry import EntryDecoder, JournalEntry
+from notifyd.sources.journal.export import ExportParser
+from notifyd.sources.journal.identity import OwnIdentity
 from notifyd.sources.journal.journalctl import Journalctl
 
-_STALLED: Final = "journalctl was ended, because nothing could be stored for too long"
+_ABORTED: Final = "journalctl was ended, because nothing could be stored for too long"
 
 
 class EntryStream:
-    """place: behind which to begin. wanted: journalctl's own matches. most: bytes of a message.
+    """cursor: where to begin, after its entry. matches: as journalctl takes them.
 
-    over: why nothing comes any more, empty if all was read; None while it goes on.
+    max_message: in bytes. end_reason: why no more entries come, empty if all were read; None while
+    they do.
     """
 
     def __init__(
         self,
         command: Sequence[str],
-        place: Cursor,
-        wanted: Sequence[str],
+        cursor: Cursor,
+        matches: Sequence[str],
         *,
         follow: bool,
-        most: int,
-        identity: OwnUnit,
+        max_message: int,
+        identity: OwnIdentity,
     ) -> None:
-        self._command, self.wanted, self._follow = command, wanted, follow
-        self._parser, self._reader = Parser(most), Reader(identity)
-        self._latest = place
-        self.following = False
-        self.over: str | None = None
-        self._stalled = False
-        self._child = self._asked()
+        self._command, self.matches, self._follow = command, matches, follow
+        self._parser, self._decoder = ExportParser(max_message), EntryDecoder(identity)
+        self._cursor = cursor
+        self.is_following = False
+        self.end_reason: str | None = None
+        self._is_aborted = False
+        self._is_first = True
+        self._journalctl = self._start()
 
-    def _asked(self) -> Journalctl:
-        self._first = True
-        return Journalctl(self._command, self._latest, self.wanted, follow=self.following)
+    def _start(self) -> Journalctl:
+        self._is_first = True
+        return Journalctl(self._command, self._cursor, self.matches, follow=self.is_following)
 
     @property
     def descriptor(self) -> int:
-        """What can be read when there is something to take."""
-        return self._child.descriptor
+        """Readable when `read` has something to return."""
+        return self._journalctl.descriptor
 
-    def take(self) -> list[Entry] | None:
-        """Take in what was written; None if there is nothing at the moment."""
-        chunk = self._child.read()
+    def read(self) -> list[JournalEntry] | None:
+        """Return the entries that have arrived; None if nothing has."""
+        chunk = self._journalctl.read()
         if chunk is None:
-            return self._ended()
+            return self._on_end()
         if not chunk:
             return None
         entries = []
         for fields in self._parser.feed(chunk):
-            entry = self._reader.entry(fields)
-            if entry is not None and not self._known(entry):
+            entry = self._decoder.decode(fields)
+            if entry is not None and not self._is_start(entry):
                 entries.append(entry)
-                self._latest = entry.place
+                self._cursor = entry.cursor
         return entries
 
-    def _known(self, entry: Entry) -> bool:
-        """Whether it is the very entry behind which to begin: journalctl gives that as well."""
-        first, self._first = self._first, False
-        return first and entry.place.same(self._latest)
+    def _is_start(self, entry: JournalEntry) -> bool:
+        """Return whether it is the entry after which to begin, which journalctl shows as well."""
+        is_first, self._is_first = self._is_first, False
+        return is_first and entry.cursor.is_same_entry(self._cursor)
 
-    def _ended(self) -> list[Entry] | None:
-        over = _STALLED if self._stalled else self._child.ended()
-        if over or self.following or not self._follow:
-            self.over = over
+    def _on_end(self) -> list[JournalEntry] | None:
+        reason = _ABORTED if self._is_aborted else self._journalctl.wait()
+        if reason or self.is_following or not self._follow:
+            self.end_reason = reason
             return None
-        self._child.close()
-        self.following = True
-        self._child = self._asked()
+        self._journalctl.close()
+        self.is_following = True
+        self._journalctl = self._start()
         return []
 
-    def give_up(self) -> None:
-        """End journalctl because nothing can be committed; from another thread."""
-        self._stalled = True
-        self._child.kill()
+    def abort(self) -> None:
+        """End journalctl because nothing can be committed. May be called from another thread."""
+        self._is_aborted = True
+        self._journalctl.kill()
 
-    def kill(self) -> None:
-        """End journalctl, because nothing more is wanted of it."""
-        self._child.kill()
+    def stop(self) -> None:
+        """End journalctl because no more entries are wanted."""
+        self._journalctl.kill()
 
     def close(self) -> None:
-        self._child.close()
+        self._journalctl.close()

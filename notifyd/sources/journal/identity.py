@@ -1,4 +1,4 @@
-"""Who this daemon is in the journal, so that it never listens to itself."""
+"""How the journal identifies this daemon, so that its own entries are never matched."""
 
 import os
 from collections.abc import Collection
@@ -12,10 +12,10 @@ _USER_MANAGER = "user@"
 
 
 @dataclass(frozen=True, slots=True)
-class OwnUnit:
-    """unit: its own service, empty if it runs in none.
+class OwnIdentity:
+    """unit: the daemon's own service, empty if it runs in none.
 
-    cmdline: by it earlier runs are known that were in no service of their own.
+    cmdline: identifies earlier runs that were not in a service of their own.
     """
 
     pid: int
@@ -23,17 +23,20 @@ class OwnUnit:
     unit: str = ""
     cmdline: str = ""
 
-    def wrote(self, pid: str, uid: str, cmdline: str, homes: Collection[str]) -> bool:
-        """Tell by what only journald can have written. homes: the units that the writer is in."""
+    def is_writer(self, pid: str, uid: str, cmdline: str, units: Collection[str]) -> bool:
+        """Return whether the daemon wrote an entry, by fields that only journald can set.
+
+        units: those that the writer runs in.
+        """
         return (
             pid == str(self.pid)
-            or (self.unit != "" and self.unit in homes)
+            or (self.unit != "" and self.unit in units)
             or (self.cmdline != "" and cmdline == self.cmdline and uid == str(self.uid))
         )
 
 
-def own() -> OwnUnit:
-    """Look at this process. Only a service is a unit of its own: a session is everyone's."""
+def read_own_identity() -> OwnIdentity:
+    """Read it from /proc. Only a service is a unit of its own: others share a session."""
     unit = cmdline = ""
     with suppress(OSError):
         groups = (_PROC / "cgroup").read_text().split()
@@ -43,4 +46,4 @@ def own() -> OwnUnit:
     with suppress(OSError):
         words = (_PROC / "cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ")
         cmdline = words.decode("utf-8", "replace")
-    return OwnUnit(os.getpid(), os.geteuid(), unit, cmdline)
+    return OwnIdentity(os.getpid(), os.geteuid(), unit, cmdline)

@@ -1,4 +1,4 @@
-"""Short questions to `journalctl`: where the journal ends, and what it has at some place."""
+"""Single questions to `journalctl`: where the journal ends, and what it has at a cursor."""
 
 import os
 import subprocess
@@ -8,87 +8,110 @@ from typing import Final
 
 from notifyd.model.errors import SourceError
 from notifyd.sources.journal.cursor import Cursor
-from notifyd.sources.journal.entry import FIELDS
-from notifyd.sources.journal.export import Fields, Parser
-from notifyd.sources.journal.journalctl import ended, plain, started
+from notifyd.sources.journal.entry import OUTPUT_FIELDS
+from notifyd.sources.journal.export import EntryFields, ExportParser
+from notifyd.sources.journal.journalctl import describe_exit, require_pipe, start_journalctl
 
-_NOTHING: Final = "--output-fields=_BOOT_ID"
-"""Where an entry stands comes always."""
-_PATIENCE: Final = 30.0
-"""Seconds until the first entry of an answer must have come."""
+_CURSOR_ONLY: Final = "--output-fields=_BOOT_ID"
+"""Asks for one short field, since cursor and timestamps always come."""
+_FIRST_ENTRY_TIMEOUT: Final = 30.0
+"""Seconds until the first entry of an answer must have arrived."""
 _CHUNK: Final = 256 << 10
-_SAID: Final = 4096
-"""Bytes of its last words, and of each field of an answer without messages."""
+_MAX_TEXT: Final = 4096
+"""Bytes of its error output, and of each field of an answer without messages."""
 _NO_SUCH_BOOT: Final = "specified boot"
 
 
 class JournalQuery:
-    """Asks one question at a time; each of them raises SourceError if it has no answer."""
+    """One query at a time. Blocking; each raises SourceError if it has no answer."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
-        self._abandoned = False
+        self._is_cancelled = False
 
-    def last(self) -> Fields | None:
-        """Find the journal's last entry, without its message."""
-        return next(self._asked(_NOTHING, "--lines=1"), None)
+    def last_entry(self) -> EntryFields | None:
+        """Return the journal's last entry, without its message."""
+        return next(self._run(_CURSOR_ONLY, "--lines=1"), None)
 
-    def first(self, place: Cursor) -> Fields | None:
-        """Find the entry at a place or, if there is none, the next that there is."""
-        return next(self._asked(_NOTHING, f"--cursor={place.cursor}"), None)
+    def entry_at(self, cursor: Cursor) -> EntryFields | None:
+        """Return the entry at a cursor or, if it is missing, the next one that exists."""
+        return next(self._run(_CURSOR_ONLY, f"--cursor={cursor.text}"), None)
 
-    def before_boot(self) -> Fields | None:
-        """Find the last entry of the boot before this one; None if the journal has none."""
+    def last_entry_of_previous_boot(self) -> EntryFields | None:
+        """Return the last entry before this boot; None if the journal has none."""
         try:
-            return next(self._asked(_NOTHING, "--boot=-1", "--lines=1"), None)
+            return next(self._run(_CURSOR_ONLY, "--boot=-1", "--lines=1"), None)
         except SourceError as error:
             if _NO_SUCH_BOOT in str(error):
                 return None
             raise
 
-    def onwards(self, place: Cursor, matches: Sequence[str]) -> Iterator[Fields]:
-        """Read from an entry on, without messages; from the beginning if the place names none."""
-        cursor = (f"--cursor={place.cursor}",) if place.cursor else ()
-        return self._asked(_NOTHING, *cursor, *matches)
+    def read_forward(self, cursor: Cursor, matches: Sequence[str]) -> Iterator[EntryFields]:
+        """Yield entries from a cursor on, without messages; all if the cursor is the start."""
+        start = (f"--cursor={cursor.text}",) if cursor.text else ()
+        return self._run(_CURSOR_ONLY, *start, *matches)
 
-    def backwards(self, place: Cursor, matches: Sequence[str], most: int) -> Iterator[Fields]:
-        """Read from an entry towards the beginning, at most so many bytes of each message."""
-        words = ("--reverse", f"--output-fields={FIELDS}", f"--cursor={place.cursor}", *matches)
-        return self._asked(*words, most=most)
+    def read_backward(
+        self, cursor: Cursor, matches: Sequence[str], max_message: int
+    ) -> Iterator[EntryFields]:
+        """Yield entries from a cursor towards the start. max_message: bytes kept of a message."""
+        options = ("--reverse", f"--output-fields={OUTPUT_FIELDS}", f"--cursor={cursor.text}")
+        return self._run(*options, *matches, max_value=max_message)
 
-    def abandon(self) -> None:
-        """End the question that is being asked, and ask no more; from another thread."""
-        self._abandoned = True
+    def find_tail(self, cursor: Cursor, matches: Sequence[str]) -> Cursor | None:
+        """Return the journal's end if no matching entry lies between a cursor and it.
+
+        matches: as journalctl takes them; none for all entries. The end is looked up first, so an
+        entry that is written meanwhile lies after it, or is found.
+        """
+        tail = Cursor.of_entry(self.last_entry())
+        if tail is None:
+            return None
+        if tail.is_same_entry(cursor):
+            return cursor
+        if not tail.is_after(cursor):
+            return None
+        for fields in self.read_forward(cursor, matches):
+            found = Cursor.of_entry(fields)
+            if found is None or not found.is_same_entry(cursor):
+                return None
+        return tail
+
+    def cancel(self) -> None:
+        """End the current query and answer no more. May be called from another thread."""
+        self._is_cancelled = True
         if (process := self._process) is not None:
             process.kill()
 
-    def _asked(self, *words: str, most: int = _SAID) -> Iterator[Fields]:
-        parser = Parser(most)
-        late = False
+    def _run(self, *options: str, max_value: int = _MAX_TEXT) -> Iterator[EntryFields]:
+        parser = ExportParser(max_value)
+        is_late = False
 
         def give_up() -> None:
-            nonlocal late
-            late = True
+            nonlocal is_late
+            is_late = True
             process.kill()
 
-        process = started(self._command, words)
-        impatience = Timer(_PATIENCE, give_up)
+        process = start_journalctl(self._command, options)
+        timer = Timer(_FIRST_ENTRY_TIMEOUT, give_up)
         with process:
             self._process = process
-            impatience.start()
+            timer.start()
             try:
-                out, errors = plain(process.stdout), plain(process.stderr)
-                while not self._abandoned and (chunk := os.read(out.fileno(), _CHUNK)):
-                    impatience.cancel()
+                stdout, stderr = require_pipe(process.stdout), require_pipe(process.stderr)
+                while not self._is_cancelled and (chunk := os.read(stdout.fileno(), _CHUNK)):
+                    timer.cancel()
                     yield from parser.feed(chunk)
-                if self._abandoned:
+                if self._is_cancelled:
                     return
-                if late:
-                    raise SourceError(f"journalctl did not answer within {_PATIENCE:.0f} s")
+                if is_late:
+                    raise SourceError(
+                        f"journalctl did not answer within {_FIRST_ENTRY_TIMEOUT:.0f} s"
+                    )
                 if status := process.wait():
-                    raise SourceError(ended(status, os.read(errors.fileno(), _SAID)))
+                    raise SourceError(describe_exit(status, os.read(stderr.fileno(), _MAX_TEXT)))
             finally:
-                impatience.cancel()
+                timer.cancel()
                 self._process = None
                 process.kill()

@@ -1,4 +1,4 @@
-"""What is remembered of the journal between two runs, and what of it is still to be committed."""
+"""The journal's checkpoints: restored from the store, and collected until the next commit."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,19 +7,21 @@ from typing import Final, NamedTuple, Self
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.sources.journal.cursor import Cursor
 from notifyd.sources.journal.dropped_entries import DroppedCount, DroppedEntries
-from notifyd.sources.journal.units import Wanted
+from notifyd.sources.journal.units import UnitFilter
 from notifyd.sources.records.aggregator import needs_aggregator
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues, StoredFields
 
-PREFIX: Final = "journal:"
-READ: Final = PREFIX + "read"
-_ARMED: Final = PREFIX + "armed:"
-_LANE: Final = PREFIX + "lane:"
-_LOST: Final = PREFIX + "lost:"
-CARRY: Final = PREFIX + "carry:"
+_PREFIX: Final = "journal:"
+_CURSOR: Final = _PREFIX + "read"
+_ARMED: Final = _PREFIX + "armed:"
+_CATCH_UP: Final = _PREFIX + "lane:"
+_DROPPED: Final = _PREFIX + "lost:"
+PENDING_RECORD: Final = _PREFIX + "carry:"
+MAIN_READER: Final = ""
+"""The key of the main reader, which reads for all triggers; a catch-up reader's is a stored key."""
 
 
-class Armed(NamedTuple):
+class UnitPattern(NamedTuple):
     """One unit pattern of one trigger."""
 
     trigger: str
@@ -30,23 +32,28 @@ class Armed(NamedTuple):
 
 
 class CatchUp(NamedTuple):
-    """A reading apart from the others, from the journal's beginning up to where they began.
+    """What a catch-up reader reads: a trigger's entries from before the main reader's start.
 
-    units, without: which patterns of the trigger it serves, and which were served before.
+    cursor: how far it has read. until: where the main reader took over. patterns: the trigger's
+    unit patterns that it serves. served: those that were served before.
     """
 
     trigger: str
-    place: Cursor
+    cursor: Cursor
     until: Cursor
-    units: tuple[str, ...]
-    without: tuple[str, ...]
+    patterns: tuple[str, ...]
+    served: tuple[str, ...]
+
+    @property
+    def unit_filter(self) -> UnitFilter:
+        return UnitFilter(self.patterns, self.served)
 
     def encode(self) -> str:
         stored = {
-            "place": self.place.to_row(),
+            "place": self.cursor.to_row(),
             "until": self.until.to_row()[:2],
-            "units": self.units,
-            "without": self.without,
+            "units": self.patterns,
+            "without": self.served,
         }
         return json.dumps(stored, separators=(",", ":"))
 
@@ -64,169 +71,166 @@ class CatchUp(NamedTuple):
 
 
 class JournalRegistry:
-    """read: where the common reading stands; None before it was ever begun.
+    """cursor: of the main reader; None before it ever started. tail: the journal's end then.
 
-    lanes: by key. later: what the common reading gives only from some place on. end: where the
-    journal ended before this reading began.
+    catch_ups: by the key of their reader. inactive: patterns whose entries count in the main
+    reader only after a cursor. dropped: counts of dropped entries. refused: unusable checkpoints.
     """
 
     def __init__(
         self, triggers: Mapping[str, LogTriggerConfig], positions: Mapping[str, str]
     ) -> None:
         self._triggers = triggers
-        self.read: Cursor | None = None
-        self.end = Cursor()
-        self.lanes: dict[str, CatchUp] = {}
-        self.later: dict[Armed, Cursor] = {}
-        self.news: dict[str, str | None] = {}
-        """To be committed with the next reading; None forgets."""
+        self.cursor: Cursor | None = None
+        self.tail = Cursor()
+        self.catch_ups: dict[str, CatchUp] = {}
+        self.inactive: dict[UnitPattern, Cursor] = {}
+        self.dropped = DroppedEntries(_DROPPED)
         self.refused = RefusedValues("journal")
-        self.losses = DroppedEntries(_LOST)
-        self._unarmed = {
-            armed: armed.key()
+        self._changes: dict[str, str | None] = {}
+        patterns = {
+            pattern.key(): pattern
             for name, trigger in triggers.items()
-            for armed in (Armed(name, pattern) for pattern in trigger.journal)
+            for pattern in (UnitPattern(name, unit) for unit in trigger.journal)
         }
-        patterns = {key: armed for armed, key in self._unarmed.items()}
+        self._unarmed = [pattern for key, pattern in patterns.items() if key not in positions]
         for key, value in positions.items():
             if key in patterns:
-                self._restore_armed(patterns[key], value)
+                self._restore_pattern(patterns[key], value)
             elif not self._restore(key, value):
-                self.news[key] = None
+                self._changes[key] = None
 
-    def _restore_armed(self, armed: Armed, value: str) -> None:
-        del self._unarmed[armed]
+    def _restore_pattern(self, pattern: UnitPattern, value: str) -> None:
         if not value:
             return
         try:
-            self.later[armed] = Cursor.decode(value)
+            self.inactive[pattern] = Cursor.decode(value)
         except CheckpointValueError as error:
-            self.news[armed.key()] = ""
-            self._refuse(
-                armed.key(),
-                f"start of {armed.pattern} for trigger {armed.trigger}",
-                error,
-                "its entries count from where reading continues",
-            )
+            self._changes[pattern.key()] = ""
+            what = f"start of {pattern.pattern} for trigger {pattern.trigger}"
+            consequence = "its entries count from where reading continues"
+            self._refuse(pattern.key(), what, error, consequence)
 
     def _restore(self, key: str, value: str) -> bool:
         """Return whether to keep the key: it belongs to a trigger, and its value is usable."""
-        if key == READ:
-            return self._restore_read(value)
-        if key.startswith(_LOST):
-            return self._restore_lost(key.removeprefix(_LOST), value)
-        if key.startswith(_LANE):
-            return self._restore_lane(key, value)
-        trigger = key.removeprefix(CARRY).partition(":")[2].partition(":")[0]
-        return (
-            key.startswith(CARRY)
-            and trigger in self._triggers
-            and needs_aggregator(self._triggers[trigger])
-        )
+        if key == _CURSOR:
+            return self._restore_cursor(value)
+        if key.startswith(_DROPPED):
+            return self._restore_dropped(key.removeprefix(_DROPPED), value)
+        if key.startswith(_CATCH_UP):
+            return self._restore_catch_up(key, value)
+        _, _, rest = key.removeprefix(PENDING_RECORD).partition(":")
+        trigger = self._triggers.get(rest.partition(":")[0])
+        return key.startswith(PENDING_RECORD) and trigger is not None and needs_aggregator(trigger)
 
-    def _restore_read(self, value: str) -> bool:
+    def _restore_cursor(self, value: str) -> bool:
         try:
-            self.read = Cursor.decode(value)
+            self.cursor = Cursor.decode(value)
         except CheckpointValueError as error:
-            self._refuse(READ, "cursor", error, "reading starts at the end of the journal")
+            self._refuse(_CURSOR, "cursor", error, "reading starts at the end of the journal")
             return False
         return True
 
-    def _restore_lost(self, trigger: str, value: str) -> bool:
+    def _restore_dropped(self, trigger: str, value: str) -> bool:
         if trigger not in self._triggers:
             return False
         try:
-            self.losses.restore(trigger, DroppedCount.decode(value))
+            self.dropped.restore(trigger, DroppedCount.decode(value))
         except CheckpointValueError as error:
             what = f"count of dropped entries of trigger {trigger}"
-            self._refuse(_LOST + trigger, what, error, "the count restarts at 0")
+            self._refuse(_DROPPED + trigger, what, error, "the count restarts at 0")
             return False
         return True
 
-    def _restore_lane(self, key: str, value: str) -> bool:
-        trigger = key.removeprefix(_LANE).partition(":")[0]
+    def _restore_catch_up(self, key: str, value: str) -> bool:
+        trigger = key.removeprefix(_CATCH_UP).partition(":")[0]
         if trigger not in self._triggers:
             return False
         try:
-            lane = CatchUp.decode(trigger, value)
+            catch_up = CatchUp.decode(trigger, value)
         except CheckpointValueError as error:
             what = f"catch-up position of trigger {trigger}"
             self._refuse(key, what, error, "the earlier entries that it has not read are skipped")
             return False
-        units = tuple(unit for unit in lane.units if unit in self._triggers[trigger].journal)
-        self.lanes[key] = lane._replace(units=units)
-        return bool(units)
+        units = self._triggers[trigger].journal
+        patterns = tuple(pattern for pattern in catch_up.patterns if pattern in units)
+        self.catch_ups[key] = catch_up._replace(patterns=patterns)
+        return bool(patterns)
 
     def _refuse(self, key: str, what: str, error: CheckpointValueError, consequence: str) -> None:
         self.refused.add(key, f"journal {what}", error, consequence)
 
-    def arm(self, end: Cursor, back: Callable[[str, Sequence[str]], Cursor]) -> None:
-        """Begin to listen, after the journal's last entry: what is new goes by `read_from`.
+    def arm(self, tail: Cursor, catch_up_start: Callable[[str, Sequence[str]], Cursor]) -> None:
+        """Arm new patterns at the journal's end, and catch up where `read_from` says so.
 
-        back: how far back a trigger may read of some of its units.
+        catch_up_start: returns how far back a trigger may read the entries of some patterns.
         """
-        self.end = end
-        fresh: dict[str, list[str]] = {}
-        for armed in self._unarmed:
-            fresh.setdefault(armed.trigger, []).append(armed.pattern)
-        lanes = [
-            self._lane(name, back(name, patterns), end, patterns)
-            for name, patterns in fresh.items()
-            if self._triggers[name].read_from == "beginning" and end.cursor
+        self.tail = tail
+        unarmed: dict[str, list[str]] = {}
+        for pattern in self._unarmed:
+            unarmed.setdefault(pattern.trigger, []).append(pattern.pattern)
+        catch_ups = [
+            self._new_catch_up(name, catch_up_start(name, patterns), patterns)
+            for name, patterns in unarmed.items()
+            if self._triggers[name].read_from == "beginning" and tail.text
         ]
-        if self.read is None:
-            self.go(end)
-        for armed, key in self._unarmed.items():
-            if self.read == end:
-                self.news[key] = ""
+        if self.cursor is None:
+            self.move_to(tail)
+        for pattern in self._unarmed:
+            if self.cursor == tail:
+                self._changes[pattern.key()] = ""
             else:
-                self.later[armed] = end
-                self.news[key] = end.encode()
-        for lane in lanes:
-            self._branch(lane)
-        self._unarmed = {}
+                self.inactive[pattern] = tail
+                self._changes[pattern.key()] = tail.encode()
+        for catch_up in catch_ups:
+            self.replace_catch_up(self._new_key(catch_up.trigger), catch_up)
+        self._unarmed = []
 
-    def _lane(self, name: str, place: Cursor, until: Cursor, patterns: Sequence[str]) -> CatchUp:
-        journal = self._triggers[name].journal
-        served = tuple(pattern for pattern in journal if pattern not in patterns)
-        return CatchUp(name, place, until, tuple(patterns), served)
+    def _new_catch_up(self, name: str, start: Cursor, patterns: Sequence[str]) -> CatchUp:
+        units = self._triggers[name].journal
+        served = tuple(unit for unit in units if unit not in patterns)
+        return CatchUp(name, start, self.tail, tuple(patterns), served)
 
-    def _branch(self, lane: CatchUp) -> None:
+    def _new_key(self, trigger: str) -> str:
         number = 0
-        while (key := f"{_LANE}{lane.trigger}:{number}") in self.lanes:
+        while (key := f"{_CATCH_UP}{trigger}:{number}") in self.catch_ups:
             number += 1
-        self.replace(key, lane)
+        return key
 
-    def replace(self, key: str, lane: CatchUp) -> None:
-        """Have a lane go on from somewhere else."""
-        self.lanes[key] = lane
-        self.news[key] = lane.encode()
+    def replace_catch_up(self, key: str, catch_up: CatchUp) -> None:
+        self.catch_ups[key] = catch_up
+        self._changes[key] = catch_up.encode()
 
-    def go(self, place: Cursor) -> None:
-        """Go on from somewhere else than where reading ended."""
-        self.read = place
-        self.news[READ] = place.encode()
+    def move_to(self, cursor: Cursor) -> None:
+        """Continue the main reader from another cursor."""
+        self.cursor = cursor
+        self._changes[_CURSOR] = cursor.encode()
 
-    def wanted(self) -> dict[str, Wanted]:
-        """Say what the common reading gives by now."""
+    def active_filters(self) -> dict[str, UnitFilter]:
+        """Return what the main reader gives each trigger at present."""
         return {
-            name: Wanted(tuple(p for p in trigger.journal if Armed(name, p) not in self.later))
+            name: UnitFilter(
+                tuple(p for p in trigger.journal if UnitPattern(name, p) not in self.inactive)
+            )
             for name, trigger in self._triggers.items()
         }
 
-    def reached(self, place: Cursor) -> Iterator[Armed]:
-        """Name what counts from an entry on, as it is behind where listening began."""
-        here = place.parsed
-        for armed, place_before in list(self.later.items()):
-            before = place_before.parsed
-            if before is None or here is None or here.after(before):
-                yield armed
+    def reached(self, cursor: Cursor) -> Iterator[UnitPattern]:
+        """Yield the inactive patterns that count from this entry on."""
+        here = cursor.parsed
+        for pattern, start in list(self.inactive.items()):
+            if start.parsed is None or here is None or here.is_after(start.parsed):
+                yield pattern
 
-    def open(self, armed: Armed) -> None:
-        del self.later[armed]
-        self.news[armed.key()] = ""
+    def activate(self, pattern: UnitPattern) -> None:
+        del self.inactive[pattern]
+        self._changes[pattern.key()] = ""
 
-    def take(self) -> dict[str, str | None]:
-        """Hand over what is to be committed."""
-        news, self.news = self.news, {}
-        return news
+    @property
+    def has_changes(self) -> bool:
+        return bool(self._changes)
+
+    def take_changes(self) -> dict[str, str | None]:
+        """Return what to commit; None deletes a key."""
+        changes, self._changes = self._changes, {}
+        return changes

@@ -1,211 +1,167 @@
-"""The journal source: one `journalctl` for all triggers, and one for each that has to catch up."""
+"""The journal source: one main reader for all triggers, and one for each that catches up."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Final
 
 import structlog
 
-from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.errors import NotifydError, SourceError
 from notifyd.model.events import SourceBatch
 from notifyd.model.health import Problem, SourceHealth
 from notifyd.sources.base import Emit
-from notifyd.sources.journal import access
-from notifyd.sources.journal.identity import OwnUnit, own
-from notifyd.sources.journal.journal_dirs import JournalDirs
+from notifyd.sources.journal.access import JournalDirs
+from notifyd.sources.journal.options import JournalSourceOptions
 from notifyd.sources.journal.query import JournalQuery
-from notifyd.sources.journal.registry import JournalRegistry
+from notifyd.sources.journal.registry import MAIN_READER, JournalRegistry
 from notifyd.sources.journal.start_position import StartPosition
-from notifyd.sources.journal.tail_cursor import end_beyond
 from notifyd.sources.journal.tailer import JournalTailer
 from notifyd.sources.readable import readable
 from notifyd.sources.records.record_matchers import timed_out_problems
-from notifyd.sources.records.scanning import RecordMatcherFor, ScannerFor, ScannerLike
+from notifyd.sources.records.scanning import ScannerLike
 from notifyd.sources.work import done
 
 log = structlog.get_logger()
 
-_LOOK: Final = 30.0
-"""Seconds between two looks at the directories, and between two tries while nothing can be read."""
-_REST: Final = 3600.0
-"""Seconds without an entry until a place goes to the journal's end; sooner when that rotates."""
-_STALL: Final = 60.0
-"""Seconds that a commit may take before journalctl is ended: it keeps deleted files on the disk."""
-
 
 class JournalSource:
-    """All log triggers with `journal`. executor: one thread, on which entries are matched.
-
-    command: how journalctl is called. roots: where journals lie. look, rest, stall: in seconds.
-    """
+    """All log triggers with `journal`. executor: one thread, on which entries are matched."""
 
     name = "journal"
 
     def __init__(
         self,
-        triggers: Mapping[str, LogTriggerConfig],
+        options: JournalSourceOptions,
         positions: Mapping[str, str],
         *,
-        scanner_for: ScannerFor,
-        record_matcher_for: RecordMatcherFor,
-        wall: Callable[[], float],
         executor: Executor,
-        command: Sequence[str] = (access.COMMAND,),
-        roots: tuple[Path, ...] = access.ROOTS,
-        identity: OwnUnit | None = None,
-        look: float = _LOOK,
-        rest: float = _REST,
-        stall: float = _STALL,
     ) -> None:
-        self._triggers, self._positions = triggers, positions
-        self._scanner_for, self._record_matcher_for, self._wall = (
-            scanner_for,
-            record_matcher_for,
-            wall,
-        )
-        self._executor, self._command, self._roots = executor, command, roots
-        self._identity, self._look = identity or own(), look
-        self._rest, self._stall = rest, stall
-        self._ledger = JournalRegistry(triggers, positions)
-        self._inquiry = JournalQuery(command)
-        self._opening = StartPosition(
-            triggers, self._ledger, self._inquiry, identity=self._identity, roots=roots, wall=wall
-        )
+        self._options = replace(options, scanner_for=self._scanner)
+        self._make_scanner = options.scanner_for
+        self._positions, self._executor = positions, executor
+        self._registry = JournalRegistry(options.triggers, positions)
+        self._query = JournalQuery(options.command)
+        self._start_position = StartPosition(options, self._registry, self._query)
         self._scanners: dict[tuple[str, ...], ScannerLike] = {}
-        self._followers: list[JournalTailer] = []
+        self._tailers: list[JournalTailer] = []
 
     def health(self) -> SourceHealth:
-        counts: Counter[str] = Counter()
-        for follower in self._followers:
-            counts.update(follower.timed_out)
+        timed_out: Counter[str] = Counter()
+        for tailer in self._tailers:
+            timed_out.update(tailer.timed_out)
         for scanner in list(self._scanners.values()):
-            counts.update(scanner.timed_out)
-        dead = bool(self._opening.dead)
-        units = {unit for trigger in self._triggers.values() for unit in trigger.journal}
-        losses = self._ledger.losses
+            timed_out.update(scanner.timed_out)
+        dead = bool(self._start_position.failure)
+        units = {unit for trigger in self._options.triggers.values() for unit in trigger.journal}
+        dropped = self._registry.dropped
         return SourceHealth(
             self.name,
             0 if dead else len(units),
             (
-                *self._opening.problems,
-                *losses.problems(self._wall()),
-                *timed_out_problems(counts),
-                *self._ledger.refused.problems,
+                *self._start_position.problems,
+                *dropped.problems(self._options.wall()),
+                *timed_out_problems(timed_out),
+                *self._registry.refused.problems,
             ),
             dead=dead,
-            timed_out=counts,
-            dropped=losses.counts(),
+            timed_out=timed_out,
+            dropped=dropped.counts(),
         )
 
     async def run(self, emit: Emit) -> None:
-        """Follow until cancelled; SourceError when journalctl ends, to go on from the positions."""
-        told: tuple[Problem, ...] | None = None
-        while not await self._opened():
-            if told != (told := self.health().problems):
+        """Read until cancelled; SourceError when journalctl ends, to continue at the cursors."""
+        problems: tuple[Problem, ...] | None = None
+        while not await self._find_start():
+            if problems != (problems := self.health().problems):
                 await emit(SourceBatch((), {}, rereadable=True))
-            await asyncio.sleep(self._look)
-        await emit(SourceBatch((), self._ledger.take(), rereadable=True))
-        if self._opening.gap:  # it is committed that it was told
-            log.warning(self._opening.gap, source=self.name)
-        self._ledger.refused.log()
+            await asyncio.sleep(self._options.check_interval)
+        await emit(SourceBatch((), self._registry.take_changes(), rereadable=True))
+        if gap := self._start_position.gap:  # after the commit, so that it is not repeated
+            log.warning(gap, source=self.name)
+        self._registry.refused.log()
         try:
             async with asyncio.TaskGroup() as group:
-                for lane in ("", *self._ledger.lanes):
-                    group.create_task(self._follow(lane, emit), name=f"journal {lane}")
+                for key in (MAIN_READER, *self._registry.catch_ups):
+                    group.create_task(self._run_reader(key, emit), name=f"journal {key}")
         except* NotifydError as errors:
             raise errors.exceptions[0] from None
 
-    async def _opened(self) -> bool:
-        """Look where to begin, on a thread of its own: a large journal takes seconds to open."""
-        return await done(None, self._opening.ready, hurry=self._inquiry.abandon)
-
-    def _follower(self, lane: str) -> JournalTailer:
-        name = self._ledger.lanes[lane].trigger if lane else None
-        return JournalTailer(
-            self._triggers if name is None else {name: self._triggers[name]},
-            self._positions,
-            self._ledger,
-            lane,
-            command=self._command,
-            identity=self._identity,
-            scanner_for=self._scanner,
-            record_matcher_for=self._record_matcher_for,
-            wall=self._wall,
-        )
+    async def _find_start(self) -> bool:
+        """Find where to start, on a thread of its own: opening a large journal takes seconds."""
+        return await done(None, self._start_position.find, hurry=self._query.cancel)
 
     def _scanner(self, triggers: tuple[str, ...]) -> ScannerLike:
         if triggers not in self._scanners:
-            self._scanners[triggers] = self._scanner_for(triggers)
+            self._scanners[triggers] = self._make_scanner(triggers)
         return self._scanners[triggers]
 
-    async def _follow(self, lane: str, emit: Emit) -> None:
+    async def _run_reader(self, key: str, emit: Emit) -> None:
         loop = asyncio.get_running_loop()
-        follower = self._follower(lane)
-        self._followers.append(follower)
-        folders = JournalDirs(self._roots, self._look, loop.time())
+        tailer = JournalTailer(self._options, self._positions, self._registry, key)
+        self._tailers.append(tailer)
+        dirs = JournalDirs(self._options.roots, self._options.check_interval, loop.time())
         try:
             while True:
-                before = self.health().problems
-                batch = await done(self._executor, partial(follower.turn, loop.time()))
-                if batch.events or batch.positions or self.health().problems != before:
-                    reading = SourceBatch(batch.events, batch.positions, rereadable=True)
-                    await self._committed(follower, emit(reading))
-                    for news in self._ledger.losses.news():
-                        log.warning(news, source=self.name)
-                    self._ledger.refused.log()
-                if batch.over is not None:
-                    if batch.over or not lane:
-                        raise SourceError(batch.over or "journalctl ended by itself")
+                problems = self.health().problems
+                batch = await done(self._executor, partial(tailer.poll, loop.time()))
+                if batch.events or batch.checkpoints or self.health().problems != problems:
+                    commit = emit(SourceBatch(batch.events, batch.checkpoints, rereadable=True))
+                    await self._commit(tailer, commit)
+                    for message in self._registry.dropped.take_messages():
+                        log.warning(message, source=self.name)
+                    self._registry.refused.log()
+                if batch.end_reason is not None:
+                    if batch.end_reason or key == MAIN_READER:
+                        raise SourceError(batch.end_reason or "journalctl ended by itself")
                     return
                 if batch.more:
-                    if loop.time() >= folders.at:
-                        folders.changed(loop.time())
+                    if loop.time() >= dirs.check_at:
+                        dirs.check(loop.time())
                 else:
-                    await self._wait(follower, folders, batch.wake)
+                    await self._wait(tailer, dirs, batch.wake_at)
         finally:
-            self._followers.remove(follower)
-            follower.close()
+            self._tailers.remove(tailer)
+            tailer.close()
 
-    async def _wait(
-        self, follower: JournalTailer, folders: JournalDirs, wake: float | None
-    ) -> None:
-        """Wait until there is something to do; looks at the folders meanwhile."""
+    async def _wait(self, tailer: JournalTailer, dirs: JournalDirs, wake_at: float | None) -> None:
+        """Wait until the tailer has something to do; checks the directories meanwhile."""
         loop = asyncio.get_running_loop()
-        while wake is None or loop.time() < wake:
-            until = folders.at if wake is None else min(wake, folders.at)
-            if await readable(follower.descriptor, max(0.0, until - loop.time())):
+        while wake_at is None or loop.time() < wake_at:
+            until = dirs.check_at if wake_at is None else min(wake_at, dirs.check_at)
+            if await readable(tailer.descriptor, max(0.0, until - loop.time())):
                 return
-            if loop.time() >= folders.at:
-                rest = 0.0 if folders.changed(loop.time()) else self._rest
-                if await self._kept_up(follower, rest):
+            if loop.time() >= dirs.check_at:
+                were_rotated = dirs.check(loop.time())
+                min_idle = 0.0 if were_rotated else self._options.idle_advance
+                if await self._advance_idle(tailer, min_idle):
                     return
 
-    async def _kept_up(self, follower: JournalTailer, rest: float) -> bool:
-        """Have a place that stands still go to the journal's end; says whether it goes.
+    async def _advance_idle(self, tailer: JournalTailer, min_idle: float) -> bool:
+        """Advance an idle cursor to the journal's end; returns whether it moves.
 
-        What comes waits meanwhile, which is short, and rare.
+        Otherwise the cursor of a reader without entries would be older than the journal keeps.
+        Entries that arrive wait meanwhile, which is short, and rare.
         """
-        place = follower.resting(asyncio.get_running_loop().time(), rest)
-        if place is None:
+        cursor = tailer.idle_cursor(asyncio.get_running_loop().time(), min_idle)
+        if cursor is None:
             return False
-        beyond = partial(end_beyond, self._inquiry, place, follower.wanted)
-        with suppress(SourceError):  # it is asked again, and only the place grows older
-            end = await done(None, beyond, hurry=self._inquiry.abandon)
-            if end is not None:
-                follower.advance(end)
+        find_tail = partial(self._query.find_tail, cursor, tailer.matches)
+        with suppress(SourceError):  # the next check asks again
+            tail = await done(None, find_tail, hurry=self._query.cancel)
+            if tail is not None:
+                tailer.advance_to(tail)
                 return True
         return False
 
-    async def _committed(self, follower: JournalTailer, commit: Awaitable[None]) -> None:
-        """Wait for a commit; while it cannot be made, nothing is read and at last nothing held."""
-        impatience = asyncio.get_running_loop().call_later(self._stall, follower.give_up)
+    async def _commit(self, tailer: JournalTailer, commit: Awaitable[None]) -> None:
+        """Wait for a commit. Until it succeeds nothing is read; after a while journalctl ends."""
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self._options.commit_timeout, tailer.abort)
         try:
             await commit
         finally:
-            impatience.cancel()
+            timer.cancel()

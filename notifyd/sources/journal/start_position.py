@@ -1,125 +1,119 @@
-"""Where reading begins, found out before it does; and what is gone of what was not read."""
+"""Where reading starts, and whether entries are missing that were not read."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
-from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.errors import SourceError
 from notifyd.model.health import Problem
-from notifyd.sources.journal import access
+from notifyd.sources.journal.access import access_problem
 from notifyd.sources.journal.cursor import Cursor, ParsedCursor
-from notifyd.sources.journal.entry import Reader
-from notifyd.sources.journal.identity import OwnUnit
+from notifyd.sources.journal.entry import EntryDecoder
+from notifyd.sources.journal.options import JournalSourceOptions
 from notifyd.sources.journal.query import JournalQuery
 from notifyd.sources.journal.registry import JournalRegistry
-from notifyd.sources.journal.units import listed, matches
+from notifyd.sources.journal.units import journalctl_matches, matches_any
 
 
 class StartPosition:
-    """dead: why the journal cannot be read, if so. gap: what is gone unread, if anything.
-
-    All of it may take seconds.
-    """
+    """failure: why the journal cannot be read, or empty. gap: what is missing, or empty."""
 
     def __init__(
-        self,
-        triggers: Mapping[str, LogTriggerConfig],
-        ledger: JournalRegistry,
-        inquiry: JournalQuery,
-        *,
-        identity: OwnUnit,
-        roots: tuple[Path, ...],
-        wall: Callable[[], float],
+        self, options: JournalSourceOptions, registry: JournalRegistry, query: JournalQuery
     ) -> None:
-        self._triggers, self._ledger, self._inquiry = triggers, ledger, inquiry
-        self._identity, self._roots, self._wall = identity, roots, wall
-        self._reader = Reader(identity)
-        self._trouble = ""
-        self.dead = self.gap = ""
+        self._options, self._registry, self._query = options, registry, query
+        self._decoder = EntryDecoder(options.identity)
+        self._access_problem = ""
+        self.failure = self.gap = ""
 
     @property
     def problems(self) -> list[Problem]:
-        """Tell what is wrong, and what was: a gap is never over."""
-        found = (
-            Problem("journal", self.dead or self._trouble),
+        problems = (
+            Problem("journal", self.failure or self._access_problem),
             Problem("gap", self.gap, already_logged=True),
         )
-        return [problem for problem in found if problem.message]
+        return [problem for problem in problems if problem.message]
 
-    def ready(self) -> bool:
-        """Find out where to begin; says whether the journal answers."""
-        self._trouble = access.trouble(self._roots)
+    def find(self) -> bool:
+        """Set the registry's cursors; returns whether the journal can be read. Takes seconds."""
+        self._access_problem = access_problem(self._options.roots)
         try:
-            end = Cursor.of(self._inquiry.last()) or Cursor("", int(self._wall() * 1e6))
-            self._check(end)
-            self._ledger.arm(end, lambda name, units: self._back(end, name, units))
+            last_entry = Cursor.of_entry(self._query.last_entry())
+            tail = last_entry or Cursor("", int(self._options.wall() * 1e6))
+            self._find_gaps(tail)
+            self._registry.arm(tail, lambda name, units: self._catch_up_start(tail, name, units))
         except SourceError as error:
-            self.dead = self._trouble or str(error)
+            self.failure = self._access_problem or str(error)
             return False
-        self.dead = ""
+        self.failure = ""
         return True
 
-    def _check(self, end: Cursor) -> None:
-        """Say so, once, if entries are gone that a reading had not come to."""
-        ledger = self._ledger
-        for key, lane in ledger.lanes.items():
-            found, later = self._looked(lane.place)
-            if later is not None:
-                ledger.replace(key, lane._replace(place=later if found else lane.until))
-        stored = ledger.read or Cursor()
-        found, later = self._looked(stored)
-        if later is not None and stored.parsed is not None:
-            ledger.go(later if found else self._elsewhere(stored.parsed, end))
+    def _find_gaps(self, tail: Cursor) -> None:
+        """Report, once, that entries are missing which a reader had not reached."""
+        registry = self._registry
+        for key, catch_up in registry.catch_ups.items():
+            exists, moved = self._check(catch_up.cursor)
+            if moved is not None:
+                cursor = moved if exists else catch_up.until
+                registry.replace_catch_up(key, catch_up._replace(cursor=cursor))
+        stored = registry.cursor or Cursor()
+        exists, moved = self._check(stored)
+        if moved is not None and stored.parsed is not None:
+            registry.move_to(moved if exists else self._restart_cursor(stored.parsed, tail))
 
-    def _looked(self, stored: Cursor) -> tuple[bool, Cursor | None]:
-        """Look whether the entry that was read last is there, or one that was told to be the next.
+    def _check(self, stored: Cursor) -> tuple[bool, Cursor | None]:
+        """Look up the entry that was read last, or the one after a gap that was reported.
 
-        Says whether that or a later one is there, and the place from now on if it is another one.
+        Returns whether it or a later one exists, and another cursor if there is a new gap.
         """
-        before = stored.parsed
-        if before is None:
+        last_read = stored.parsed
+        if last_read is None:
             return False, None
-        found = Cursor.of(self._inquiry.first(stored))
-        here, told = found.parsed if found else None, ParsedCursor.parse(stored.gone)
-        if here is not None and (
-            here.same(before) or here.next_to(before) or (told is not None and here.same(told))
+        entry = Cursor.of_entry(self._query.entry_at(stored))
+        found, gap_end = entry.parsed if entry else None, ParsedCursor.parse(stored.gap_end)
+        if found is not None and (
+            found.is_same_entry(last_read)
+            or found.is_next_to(last_read)
+            or (gap_end is not None and found.is_same_entry(gap_end))
         ):
             return True, None
-        self.gap = _gap(stored, told or before, here, known=told is None)
-        return here is not None, Cursor(stored.cursor, stored.stamp, found.cursor if found else "")
+        self.gap = _describe_gap(stored, gap_end or last_read, found, was_read=gap_end is None)
+        moved = Cursor(stored.text, stored.realtime, entry.text if entry else "")
+        return found is not None, moved
 
-    def _elsewhere(self, before: ParsedCursor, end: Cursor) -> Cursor:
-        """Choose where to go on if neither the last entry is there nor anything later.
+    def _restart_cursor(self, last_read: ParsedCursor, tail: Cursor) -> Cursor:
+        """Return where to continue if neither the last entry nor a later one exists.
 
-        What this boot wrote was not read before, if that was in another one: the journal began
-        anew, and the clock was behind. Else it is an older state of what was read already.
+        If the last entry was of another boot, the journal is a new one and its clock is behind:
+        this boot's entries have not been read. Otherwise it is an older state of the journal, all
+        of which has been read.
         """
-        now = end.parsed
-        if now is None or now.boot == before.boot:
-            return end
-        return Cursor.of(self._inquiry.before_boot()) or Cursor()
+        end = tail.parsed
+        if end is None or end.boot == last_read.boot:
+            return tail
+        return Cursor.of_entry(self._query.last_entry_of_previous_boot()) or Cursor()
 
-    def _back(self, end: Cursor, name: str, units: Sequence[str]) -> Cursor:
+    def _catch_up_start(self, tail: Cursor, name: str, units: Sequence[str]) -> Cursor:
         """Go back from the journal's end until a trigger's `catch_up` is full of messages."""
-        trigger = self._triggers[name]
+        trigger = self._options.triggers[name]
         left = trigger.catch_up
-        words = matches(units, self._identity.uid)
-        for fields in self._inquiry.backwards(end, words, trigger.max_line):
-            entry = self._reader.entry(fields)
-            if entry is not None and entry.message and listed(units, entry.sender.units):
+        matches = journalctl_matches(units, self._options.identity.uid)
+        for fields in self._query.read_backward(tail, matches, trigger.max_line):
+            entry = self._decoder.decode(fields)
+            if entry is not None and entry.message and matches_any(units, entry.sender.units):
                 left -= len(entry.message) + 1
                 if left < 0:
-                    return entry.place
+                    return entry.cursor
         return Cursor()
 
 
-def _gap(stored: Cursor, before: ParsedCursor, here: ParsedCursor | None, *, known: bool) -> str:
-    """Write the sentence. known: that the entry before those that are gone was read."""
-    moment = datetime.fromtimestamp(stored.stamp / 1e6, tz=UTC).astimezone()
+def _describe_gap(
+    stored: Cursor, before: ParsedCursor, found: ParsedCursor | None, *, was_read: bool
+) -> str:
+    """Return a sentence. was_read: the entry before the gap was read."""
+    moment = datetime.fromtimestamp(stored.realtime / 1e6, tz=UTC).astimezone()
     last = f"of {moment:%Y-%m-%d %H:%M:%S}"
-    if here is not None and here.sequence == before.sequence and here.number > before.number:
-        count = here.number - before.number - known
+    if found is not None and found.sequence == before.sequence and found.number > before.number:
+        count = found.number - before.number - was_read
         later = "1 later entry" if count == 1 else f"{count} later entries"
         return (
             f"the journal no longer has the entry that was read last, {last}: {later}, of whatever "

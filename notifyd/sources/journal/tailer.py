@@ -1,244 +1,246 @@
-"""One reading of the journal: what journalctl gives, folded turn by turn on the scanning thread."""
+"""One reader of the journal: scans what journalctl writes, on the scanning thread."""
 
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
-from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import CheckpointUpdates, Event
 from notifyd.sources.journal.aggregators import StreamAggregators
-from notifyd.sources.journal.batch_scan import EVENTS, MOST, BatchScanner
+from notifyd.sources.journal.batch_scan import MAX_ENTRIES, MAX_EVENTS, BatchScanner
 from notifyd.sources.journal.cursor import Cursor
-from notifyd.sources.journal.entry import Entry
+from notifyd.sources.journal.entry import JournalEntry
 from notifyd.sources.journal.entry_stream import EntryStream
-from notifyd.sources.journal.identity import OwnUnit
-from notifyd.sources.journal.registry import READ, CatchUp, JournalRegistry
+from notifyd.sources.journal.options import JournalSourceOptions
+from notifyd.sources.journal.registry import MAIN_READER, CatchUp, JournalRegistry
 from notifyd.sources.journal.subscriptions import Subscriptions
-from notifyd.sources.journal.units import matches
+from notifyd.sources.journal.units import journalctl_matches
 from notifyd.sources.records.aggregator import SURPLUS
-from notifyd.sources.records.scanning import RecordMatcherFor, ScannerLike
 from notifyd.sources.records.staleness import StalenessTimer
 
-_FLUSH: Final = 1.0
-"""Seconds after which a place is committed though nothing matched."""
-_GRACE: Final = 5.0
-"""Seconds that journalctl gets to open the journal before its silence means anything."""
+_COMMIT_DELAY: Final = 1.0
+"""Seconds after which a cursor is committed though nothing matched."""
+_OPEN_TIME: Final = 5.0
+"""Seconds in which journalctl opens the journal: before that, its silence means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class JournalBatch:
-    """What one turn brought.
+    """The result of one poll.
 
-    more: there is more to do at once. wake: monotonic time of the next turn, whatever comes.
-    over: why journalctl gives nothing any more, empty if it read all; None while it goes on.
+    more: poll again at once. wake_at: monotonic time of the next poll, even if nothing arrives.
+    end_reason: why no more entries come, empty if all were read; None while they do.
     """
 
     events: tuple[Event, ...]
-    positions: CheckpointUpdates
+    checkpoints: CheckpointUpdates
     more: bool
-    wake: float | None
-    over: str | None
+    wake_at: float | None
+    end_reason: str | None
 
 
 class JournalTailer:
-    """lane: its key, empty for the common reading, which follows and never ends by itself."""
+    """key: of a catch-up reader in the registry, or MAIN_READER, which follows and never ends."""
 
     def __init__(
         self,
-        triggers: Mapping[str, LogTriggerConfig],
+        options: JournalSourceOptions,
         positions: Mapping[str, str],
-        ledger: JournalRegistry,
-        lane: str,
-        *,
-        command: Sequence[str],
-        identity: OwnUnit,
-        scanner_for: Callable[[tuple[str, ...]], ScannerLike],
-        record_matcher_for: RecordMatcherFor,
-        wall: Callable[[], float],
+        registry: JournalRegistry,
+        key: str,
     ) -> None:
-        self._triggers, self._ledger, self._key, self._wall = triggers, ledger, lane, wall
-        self._lane: CatchUp | None = ledger.lanes[lane] if lane else None
-        self._place = self._lane.place if self._lane else ledger.read or Cursor()
-        self._silence = None if self._lane else StalenessTimer(triggers)
-        self._streams = StreamAggregators(
-            triggers,
-            positions,
-            lane=_number(lane),
-            record_matcher_for=record_matcher_for,
-            refused=ledger.refused,
+        self._key, self._registry, self._wall = key, registry, options.wall
+        self._catch_up: CatchUp | None = None
+        self._cursor = registry.cursor or Cursor()
+        self._staleness: StalenessTimer | None = None
+        if key == MAIN_READER:
+            self._staleness = StalenessTimer(options.triggers)
+        else:
+            self._catch_up = registry.catch_ups[key]
+            self._cursor, trigger = self._catch_up.cursor, self._catch_up.trigger
+            options = replace(options, triggers={trigger: options.triggers[trigger]})
+        self._aggregators = StreamAggregators(
+            options, positions, reader_id=key.rpartition(":")[2], refused=registry.refused
         )
-        self._fold = BatchScanner(triggers, self._streams, self._silence, scanner_for, self._time)
-        self._routes = Subscriptions(triggers, ledger, self._lane)
-        self._supply = EntryStream(
-            command,
-            self._place,
-            matches(self._routes.units, os.geteuid()),
-            follow=self._lane is None,
-            most=max(trigger.max_line for trigger in triggers.values()) + SURPLUS,
-            identity=identity,
+        self._scanner = BatchScanner(
+            self._aggregators, self._staleness, options.scanner_for, self._entry_time
         )
-        self._entries: deque[Entry] = deque()
-        self._heard: float | None = None
-        self._started: float | None = None
-        self._unsaved: float | None = None
-        self._moved = False
-        self._since = 0.0
-        """When the place moved last, or was asked for as it did not."""
-        self._beyond: Cursor | None = None
-        """Where the place goes once all that was read is folded."""
-        self._reached = False
-        """Whether a lane came to where the common reading began."""
+        self._subscriptions = Subscriptions(options.triggers, registry, self._catch_up)
+        self._stream = EntryStream(
+            options.command,
+            self._cursor,
+            journalctl_matches(self._subscriptions.patterns, os.geteuid()),
+            follow=self._catch_up is None,
+            max_message=max(t.max_line for t in options.triggers.values()) + SURPLUS,
+            identity=options.identity,
+        )
+        self._entries: deque[JournalEntry] = deque()
+        """Read, but not scanned yet."""
+        self._started_at: float | None = None
+        self._read_at: float | None = None
+        """When journalctl wrote last."""
+        self._unsaved_since: float | None = None
+        self._cursor_moved = False
+        self._idle_since = 0.0
+        """When the cursor moved last, or was last offered to be advanced."""
+        self._advance_to: Cursor | None = None
+        """Where the cursor moves once all entries that were read are scanned."""
+        self._reached_end = False
+        """Whether a catch-up reader has reached the start of the main reader."""
 
     def close(self) -> None:
-        self._supply.close()
+        self._stream.close()
 
-    def give_up(self) -> None:
-        """End journalctl because nothing can be committed; from another thread."""
-        self._supply.give_up()
+    def abort(self) -> None:
+        """End journalctl because nothing can be committed. May be called from another thread."""
+        self._stream.abort()
 
     @property
     def descriptor(self) -> int:
-        """What can be read when there is something to do."""
-        return self._supply.descriptor
+        """Readable when a poll has something to do."""
+        return self._stream.descriptor
 
     @property
-    def wanted(self) -> Sequence[str]:
-        """Say what journalctl was asked for, in its own words."""
-        return self._supply.wanted
+    def matches(self) -> Sequence[str]:
+        """The matches that journalctl was given."""
+        return self._stream.matches
 
     @property
-    def following(self) -> bool:
-        """Whether all was read that there was at the start."""
-        return self._supply.following
+    def is_following(self) -> bool:
+        """Whether all entries that existed at the start have been read."""
+        return self._stream.is_following
 
     @property
-    def heard(self) -> bool:
-        """Whether any entry was for a trigger, whatever its patterns say."""
-        return self._fold.heard
-
-    def resting(self, now: float, least: float) -> Cursor | None:
-        """Say where this reading stands if all is folded and nothing came for so long."""
-        if not self.following or self._entries or now < self._since + least:
-            return None
-        self._since = now
-        return self._place
-
-    def advance(self, end: Cursor) -> None:
-        """Move the place to an entry once what was read is folded: nothing else lies before it."""
-        self._beyond = end
+    def has_routed(self) -> bool:
+        """Whether any entry was for a trigger, matching or not."""
+        return self._scanner.has_routed
 
     @property
     def timed_out(self) -> Counter[str]:
-        return self._streams.judges.timed_out
+        return self._aggregators.record_matchers.timed_out
 
-    def turn(self, now: float) -> JournalBatch:
-        """Read what is there and fold a bounded part of it. now: monotonic seconds."""
-        self._started = now if self._started is None else self._started
-        if self._silence is not None:
-            self._silence.begin_poll(now)
-        dry = len(self._entries) < EVENTS and self._supply.over is None and self._read(now)
-        events = self._folded(now)
-        idle = not self._entries and (dry or self._supply.over is not None)
-        if idle and (self._heard is not None or now > self._started + _GRACE):
-            events += self._streams.flush(now)
-        if self._lane is not None and self._supply.over is not None and not self._entries:
-            events += self._end()
-        if self._silence is not None:
-            events += self._silence.evaluate(events, now, self._wall(), has_more=not idle)
-        if idle and self._beyond is not None:
-            self._advanced(self._beyond)
-        if self._unsaved is None and (self._moved or self._streams.dirty or self._ledger.news):
-            self._unsaved = now
-        positions: CheckpointUpdates = {}
-        done = idle and self._supply.over is not None
-        if events or done or (self._unsaved is not None and now >= self._unsaved + _FLUSH):
-            positions, self._unsaved = self._positions(), None
+    def idle_cursor(self, now: float, min_idle: float) -> Cursor | None:
+        """Return the cursor if all is scanned and it has not moved for `min_idle` seconds."""
+        if not self.is_following or self._entries or now < self._idle_since + min_idle:
+            return None
+        self._idle_since = now
+        return self._cursor
+
+    def advance_to(self, tail: Cursor) -> None:
+        """Move the cursor once all is scanned: no matching entry lies before `tail`."""
+        self._advance_to = tail
+
+    def poll(self, now: float) -> JournalBatch:
+        """Read what has arrived, and scan a bounded part of it. now: monotonic seconds."""
+        self._started_at = now if self._started_at is None else self._started_at
+        if self._staleness is not None:
+            self._staleness.begin_poll(now)
+        is_dry = len(self._entries) < MAX_EVENTS and not self._has_ended and self._read(now)
+        events = self._scan(now)
+        is_idle = not self._entries and (is_dry or self._has_ended)
+        if is_idle and (self._read_at is not None or now > self._started_at + _OPEN_TIME):
+            events += self._aggregators.flush_idle(now)
+        if self._catch_up is not None and self._has_ended and not self._entries:
+            events += self._finish_catch_up()
+        if self._staleness is not None:
+            events += self._staleness.evaluate(events, now, self._wall(), has_more=not is_idle)
+        if is_idle and self._advance_to is not None:
+            self._advance(self._advance_to)
+        is_done = is_idle and self._has_ended
         return JournalBatch(
             tuple(events),
-            positions,
-            more=not idle,
-            wake=self._wake(now),
-            over=self._supply.over if done else None,
+            self._due_checkpoints(now, at_once=bool(events) or is_done),
+            more=not is_idle,
+            wake_at=self._wake_at(now),
+            end_reason=self._stream.end_reason if is_done else None,
         )
 
+    @property
+    def _has_ended(self) -> bool:
+        return self._stream.end_reason is not None
+
     def _read(self, now: float) -> bool:
-        """Take in what journalctl wrote; says whether there is nothing more at the moment."""
-        following = self.following
-        entries = self._supply.take()
-        if following != self.following:
-            self._started, self._heard, self._since = now, None, now
-            self.advance(self._ledger.end)
+        """Read what journalctl has written; returns whether there is nothing more for now."""
+        was_following = self.is_following
+        entries = self._stream.read()
+        if was_following != self.is_following:
+            self._started_at, self._read_at, self._idle_since = now, None, now
+            self.advance_to(self._registry.tail)
         elif entries is not None:
-            self._heard = now
-        self._entries += self._due(entries or ())
+            self._read_at = now
+        self._entries += self._own_entries(entries or ())
         return entries is None
 
-    def _due(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """Leave out what is not this reading's any more, but the common one's."""
-        until = self._lane.until if self._lane else Cursor()
+    def _own_entries(self, entries: Sequence[JournalEntry]) -> Sequence[JournalEntry]:
+        """Leave out the entries that the main reader reads, not this catch-up reader."""
+        until = self._catch_up.until if self._catch_up else Cursor()
         if until.parsed is None:
             return entries
-        due = [entry for entry in entries if not entry.place.after(until)]
-        if len(due) < len(entries) and not self._reached:
-            self._reached = True
-            self._supply.kill()
-        return due
+        own = [entry for entry in entries if not entry.cursor.is_after(until)]
+        if len(own) < len(entries) and not self._reached_end:
+            self._reached_end = True
+            self._stream.stop()
+        return own
 
-    def _folded(self, now: float) -> list[Event]:
-        entries = self._routes.opened(list(islice(self._entries, MOST)))
+    def _scan(self, now: float) -> list[Event]:
+        entries = self._subscriptions.activate(list(islice(self._entries, MAX_ENTRIES)))
         if not entries:
             return []
-        end, events = self._fold.take(entries, self._routes.router, now)
-        for _ in range(end):
+        router = self._subscriptions.router
+        count, events = self._scanner.scan(entries, router, now)
+        for _ in range(count):
             entry = self._entries.popleft()
-            if entry.lost is not None:
-                lines, records = self._routes.router.route((entry.lost.unit,))
-                self._ledger.losses.note(self._key, lines + records, entry, self._wall())
-        self._place, self._since = entries[end - 1].place, now
-        self._moved = self._moved or any(not entry.sender.own for entry in entries[:end])
+            if entry.suppressed is not None:
+                route = router.route((entry.suppressed.unit,))
+                triggers = route.entry_triggers + route.record_triggers
+                self._registry.dropped.add(self._key, triggers, entry, self._wall())
+        self._cursor, self._idle_since = entries[count - 1].cursor, now
+        has_others = any(not entry.sender.is_own for entry in entries[:count])
+        self._cursor_moved = self._cursor_moved or has_others
         return events
 
-    def _advanced(self, end: Cursor) -> None:
-        self._beyond = None
-        if end.after(self._place):
-            self._place = end
-        if self._place != self._ledger.read:
-            self._moved = True  # also past entries of our own, for which nothing is committed
+    def _advance(self, tail: Cursor) -> None:
+        self._advance_to = None
+        if tail.is_after(self._cursor):
+            self._cursor = tail
+        if self._cursor != self._registry.cursor:
+            self._cursor_moved = True  # also past own entries, which alone cause no commit
 
-    def _end(self) -> list[Event]:
-        """Finish a lane: the common reading has all that comes after it."""
-        if self._supply.over and not self._reached:
+    def _finish_catch_up(self) -> list[Event]:
+        """End a catch-up reader: all later entries are the main reader's."""
+        if self._stream.end_reason and not self._reached_end:
             return []
-        self._supply.over = ""
-        events = self._streams.flush(None)
-        self._streams.forget()
-        self._lane = None
-        return events
+        self._stream.end_reason = ""
+        self._catch_up = None
+        return self._aggregators.flush_and_clear()
 
-    def _positions(self) -> CheckpointUpdates:
-        self._moved = False
-        positions = self._streams.take() | self._ledger.losses.take(self._key)
-        if self._key:
-            lane = self._lane and self._lane._replace(place=self._place).encode()
-            return positions | {self._key: lane or None}
-        self._ledger.read = self._place
-        return positions | self._ledger.take() | {READ: self._place.encode()}
+    def _due_checkpoints(self, now: float, *, at_once: bool) -> CheckpointUpdates:
+        has_changes = self._aggregators.has_changes or self._registry.has_changes
+        if self._unsaved_since is None and (self._cursor_moved or has_changes):
+            self._unsaved_since = now
+        is_due = self._unsaved_since is not None and now >= self._unsaved_since + _COMMIT_DELAY
+        if not at_once and not is_due:
+            return {}
+        self._unsaved_since = None
+        self._cursor_moved = False
+        dropped = self._registry.dropped.take_changes(self._key)
+        checkpoints = self._aggregators.take_changes() | dropped
+        if self._key != MAIN_READER:
+            catch_up = self._catch_up
+            stored = catch_up._replace(cursor=self._cursor).encode() if catch_up else None
+            return checkpoints | {self._key: stored}
+        self._registry.move_to(self._cursor)
+        return checkpoints | self._registry.take_changes()
 
-    def _wake(self, now: float) -> float | None:
-        times = [self._streams.wake(now)]
-        if self._silence is not None:
-            times.append(self._silence.next_poll())
-        if self._unsaved is not None:
-            times.append(self._unsaved + _FLUSH)
+    def _wake_at(self, now: float) -> float | None:
+        times = [self._aggregators.next_flush(now)]
+        if self._staleness is not None:
+            times.append(self._staleness.next_poll())
+        if self._unsaved_since is not None:
+            times.append(self._unsaved_since + _COMMIT_DELAY)
         return min((time for time in times if time is not None), default=None)
 
-    def _time(self, entry: Entry) -> float:
-        return min(entry.place.stamp / 1e6, self._wall())
-
-
-def _number(lane: str) -> str:
-    """Shorten a lane's key to what tells its carries from others: its number."""
-    return lane.rpartition(":")[2]
+    def _entry_time(self, entry: JournalEntry) -> float:
+        return min(entry.cursor.realtime / 1e6, self._wall())
