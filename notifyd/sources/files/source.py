@@ -11,8 +11,7 @@ from watchfiles import Change
 from notifyd.config.triggers import FileTriggerConfig
 from notifyd.model.events import Event, SourceBatch
 from notifyd.model.health import Problem, SourceHealth
-from notifyd.sources.base import Emit
-from notifyd.sources.batches import batched
+from notifyd.sources.base import Emit, batched
 from notifyd.sources.files.change_stream import ChangeStream, PathChange, WatchFailedError
 from notifyd.sources.files.snapshot import FileChange, Snapshot, checkpoint_updates
 from notifyd.sources.files.state import StatResult, escape_path, stat_paths

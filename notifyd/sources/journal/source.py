@@ -20,10 +20,9 @@ from notifyd.sources.journal.query import JournalQuery
 from notifyd.sources.journal.registry import MAIN_READER, JournalRegistry
 from notifyd.sources.journal.start_position import StartPosition
 from notifyd.sources.journal.tailer import JournalTailer
-from notifyd.sources.readable import readable
 from notifyd.sources.records.record_matchers import timed_out_problems
 from notifyd.sources.records.scanning import ScannerLike
-from notifyd.sources.work import done
+from notifyd.sources.waiting import run_to_completion, wait_readable
 
 log = structlog.get_logger()
 
@@ -92,7 +91,9 @@ class JournalSource:
 
     async def _find_start(self) -> bool:
         """Find where to start, on a thread of its own: opening a large journal takes seconds."""
-        return await done(None, self._start_position.find, hurry=self._query.cancel)
+        return await run_to_completion(
+            None, self._start_position.find, on_cancel=self._query.cancel
+        )
 
     def _scanner(self, triggers: tuple[str, ...]) -> ScannerLike:
         if triggers not in self._scanners:
@@ -107,7 +108,7 @@ class JournalSource:
         try:
             while True:
                 problems = self.health().problems
-                batch = await done(self._executor, partial(tailer.poll, loop.time()))
+                batch = await run_to_completion(self._executor, partial(tailer.poll, loop.time()))
                 if batch.events or batch.checkpoints or self.health().problems != problems:
                     commit = emit(SourceBatch(batch.events, batch.checkpoints, rereadable=True))
                     await self._commit(tailer, commit)
@@ -132,7 +133,7 @@ class JournalSource:
         loop = asyncio.get_running_loop()
         while wake_at is None or loop.time() < wake_at:
             until = dirs.check_at if wake_at is None else min(wake_at, dirs.check_at)
-            if await readable(tailer.descriptor, max(0.0, until - loop.time())):
+            if await wait_readable(tailer.descriptor, max(0.0, until - loop.time())):
                 return
             if loop.time() >= dirs.check_at:
                 were_rotated = dirs.check(loop.time())
@@ -151,7 +152,7 @@ class JournalSource:
             return False
         find_tail = partial(self._query.find_tail, cursor, tailer.matches)
         with suppress(SourceError):  # the next check asks again
-            tail = await done(None, find_tail, hurry=self._query.cancel)
+            tail = await run_to_completion(None, find_tail, on_cancel=self._query.cancel)
             if tail is not None:
                 tailer.advance_to(tail)
                 return True

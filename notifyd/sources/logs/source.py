@@ -11,7 +11,7 @@ from notifyd.sources.base import Emit
 from notifyd.sources.logs.discovery.inotify import FsHints, InotifyWatcher
 from notifyd.sources.logs.options import LogSourceOptions
 from notifyd.sources.logs.tailer import LogBatch, Tailer
-from notifyd.sources.work import done
+from notifyd.sources.waiting import run_to_completion
 
 _POLL_INTERVAL = 1.0
 """Seconds between two scans where the kernel does not report all changes."""
@@ -47,7 +47,7 @@ class LogSource:
     async def run(self, emit: Emit) -> None:
         """Follow until cancelled. The first batch, which may be empty, follows the first scan."""
         loop = asyncio.get_running_loop()
-        tailer = await done(self._executor, self._make_tailer)
+        tailer = await run_to_completion(self._executor, self._make_tailer)
         try:
             with self._make_watcher() as watcher:
                 hints, scan_at, has_emitted = FsHints(all=True), 0.0, False
@@ -55,7 +55,7 @@ class LogSource:
                     now = loop.time()
                     hints.all = hints.all or now >= scan_at
                     poll = partial(_poll, tailer, watcher, hints, now)
-                    batch, hints = await done(self._executor, poll)
+                    batch, hints = await run_to_completion(self._executor, poll)
                     if batch.scanned_all:
                         is_polling = watcher.problem or batch.polling_reason
                         scan_at = now + (_POLL_INTERVAL if is_polling else self._scan_interval)

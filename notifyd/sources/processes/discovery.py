@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 
 from notifyd.sources.processes.connector import ProcessConnector
 from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
-from notifyd.sources.readable import readable
+from notifyd.sources.waiting import wait_readable
 
 CONNECTED_INTERVAL = 60.0
 """Seconds between two scans while the process connector reports new processes."""
@@ -80,7 +80,7 @@ class ProcessDiscovery:
         if self._connector is None:
             await asyncio.sleep(timeout)
             return []
-        if not await readable(self._connector.fileno(), timeout):
+        if not await wait_readable(self._connector.fileno(), timeout):
             return []
         events = self._connector.read_events()
         if events.overflowed:

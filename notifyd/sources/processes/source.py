@@ -9,16 +9,15 @@ from concurrent.futures import Executor
 from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.model.events import Event, SourceBatch
 from notifyd.model.health import Problem, SourceHealth
-from notifyd.sources.base import Emit
-from notifyd.sources.batches import batched
+from notifyd.sources.base import Emit, batched
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.discovery import ProcessDiscovery
 from notifyd.sources.processes.exit_watcher import ExitWatcher
 from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
 from notifyd.sources.processes.selector import ProcessSelector
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, exit_event, start_event
-from notifyd.sources.readable import readable
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues, StoredFields
+from notifyd.sources.waiting import wait_readable
 
 BATCH_SIZE = 500
 """Processes in one batch."""
@@ -193,7 +192,7 @@ class ProcessSource:
         while True:
             deadline = self._exit_watcher.deadline
             timeout = None if deadline is None else max(0.0, deadline - loop.time())
-            await readable(self._exit_watcher.fileno(), timeout)
+            await wait_readable(self._exit_watcher.fileno(), timeout)
             async with self._lock:
                 await self._report_exits(emit)
 

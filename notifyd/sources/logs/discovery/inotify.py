@@ -14,7 +14,7 @@ from typing import Self
 from asyncinotify import Event, Inotify, Mask
 from asyncinotify import Watch as InotifyWatch
 
-from notifyd.sources.readable import readable
+from notifyd.sources.waiting import wait_readable
 
 _ENTRIES = Mask.CREATE | Mask.MOVED_FROM | Mask.MOVED_TO | Mask.DELETE
 _SELF = Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.UNMOUNT
@@ -133,7 +133,7 @@ class InotifyWatcher:
         if self._inotify is None:
             await asyncio.sleep(seconds)
             return
-        await readable(self._inotify.fd, seconds)
+        await wait_readable(self._inotify.fd, seconds)
 
     def read_hints(self) -> FsHints:
         """Return hints without waiting; there may be more."""
