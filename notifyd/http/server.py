@@ -21,6 +21,10 @@ C = TypeVar("C", bound=ConnectedClient)
 RequestHandler = Callable[[web.BaseRequest, C], Awaitable[web.StreamResponse]]
 Identify = Callable[[asyncio.BaseTransport], C]
 
+_ACCEPTED_AT_ONCE = 16
+"""asyncio takes its backlog for the number of connections to accept before it does anything else:
+with the kernel's, a burst could use up all descriptors before the first connection gives way."""
+
 
 @asynccontextmanager
 async def serve(
@@ -42,7 +46,8 @@ async def serve(
     await runner.setup()
     try:
         # A duplicate, because the runner closes what it was given.
-        await web.SockSite(runner, sock.dup(), backlog=backlog).start()
+        await web.SockSite(runner, sock.dup(), backlog=_ACCEPTED_AT_ONCE).start()
+        sock.listen(backlog)
         yield
     finally:
         await runner.cleanup()

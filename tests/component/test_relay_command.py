@@ -8,6 +8,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -16,8 +17,11 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
 
 @asynccontextmanager
-async def relay(home: Path, *words: str, **environment: str) -> AsyncIterator[Process]:
+async def relay(
+    home: Path, *words: str, descriptors: int = 1024, **environment: str
+) -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", f'ulimit -n {descriptors}; exec "$@"', "-"),
         *(sys.executable, "-m", "notifyd", "relay", *words),
         env=ENVIRONMENT | {"HOME": str(home)} | environment,
         stdout=PIPE,
@@ -80,6 +84,20 @@ async def test_given_credentials_are_never_printed(tmp_path: Path) -> None:
     assert "mine" not in shown
     assert rest == b""
     assert (tmp_path / "other.db").exists()
+
+
+async def test_silent_connections_do_not_use_up_the_descriptors(tmp_path: Path) -> None:
+    async with relay(tmp_path, "--listen", "127.0.0.1:0", descriptors=128) as process:
+        page = re.findall(r"^Inbox +(\S+)$", await greeting(process, 5), re.MULTILINE)[0]
+        where = urlsplit(page)
+        silent = [await asyncio.open_connection(where.hostname, where.port) for _ in range(300)]
+        async with aiohttp.ClientSession() as session, asyncio.timeout(1), session.get(page) as got:
+            assert got.status == 200
+        for _, writer in silent:
+            writer.close()
+        process.terminate()
+        _, stderr = await process.communicate()
+    assert (process.returncode, stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("given", ["OBLIEN_CLIENT_ID", "OBLIEN_CLIENT_SECRET"])
