@@ -1,66 +1,34 @@
-"""The composition root: what lives as long as the process, and the order of start and stop.
+"""The composition root: opens what lives as long as the process, before any of it runs.
 
-Three lifetimes, from long to short: what `App._open` opens lasts as long as the process; `_Daemon`
-runs it; a `_Configuration` lasts until a reload replaces it as a whole.
+Three lifetimes, from long to short: what `App` opens lasts as long as the process, a `Daemon`
+runs it, and a `Configuration` lasts until a reload replaces it as a whole.
 """
 
 import asyncio
-import random
 import secrets
 import socket
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import structlog
-
-from notifyd.api.server import serve
 from notifyd.api.unix import UnixListener
 from notifyd.config.load import load
 from notifyd.config.paths import socket_path, state_dir
 from notifyd.config.settings import Settings
 from notifyd.config.token import TokenSource, find_token
-from notifyd.delivery.client import SendClient
-from notifyd.delivery.worker import deliver
 from notifyd.engine.clock import Clock, boot_id
-from notifyd.engine.control import ControlService
+from notifyd.engine.daemon import Configuration, Daemon
 from notifyd.engine.engine import Engine
 from notifyd.engine.pipeline import Pipeline
 from notifyd.engine.sources import PipelineContext
-from notifyd.model.errors import (
-    ConfigError,
-    NotifydError,
-    NoTokenError,
-    StoreUnavailableError,
-    TokenError,
-)
-from notifyd.model.notifications import SOCKET, Json
+from notifyd.model.errors import NotifydError, NoTokenError
+from notifyd.model.notifications import Json
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import latest_time, restore_state
-from notifyd.shaping.inputs import Configured, SendingAllowed
 from notifyd.shaping.state import State
-from notifyd.telemetry import logging
-from notifyd.telemetry.problem_log import ProblemReporter
-from notifyd.telemetry.status import DaemonInfo, build_status, overall_health
-
-_READY_TIMEOUT = 5.0
-"""Seconds for the sources' first scan; after that the socket opens in any case."""
-_SOURCES_TIMEOUT = 1.0
-"""Seconds for the sources to commit what they have read when the daemon stops."""
-_DELIVERY_TIMEOUT = 3.0
-"""Seconds for the request in flight when the daemon stops; the rest stays in the outbox."""
-_COMMIT_TIMEOUT = 2.0
-"""Seconds for the engine's last commit when the daemon stops and the database is unavailable."""
-_MAINTENANCE_INTERVAL = 30.0
-_FIXED_SECTIONS = ("socket", "state")
-"""Sections of the configuration that take effect at the next start only."""
-
-log = structlog.get_logger()
 
 
 class App:
@@ -80,7 +48,7 @@ class App:
     ) -> None:
         self._settings, self._token = settings, token
         self._config_path, self._environ = config, environ
-        self._daemon: _Daemon | None = None
+        self._daemon: Daemon | None = None
         self._serving, self._stopping = asyncio.Event(), asyncio.Event()
 
     def stop(self) -> None:
@@ -105,10 +73,10 @@ class App:
         """Reload the configuration as soon as the daemon runs."""
         await self._serving.wait()
         if self._daemon is None:
-            raise RuntimeError("serving without a daemon")
+            raise RuntimeError("the daemon does not run")
         return await self._daemon.reload()
 
-    async def _open(self, stack: AsyncExitStack) -> "_Daemon":
+    async def _open(self, stack: AsyncExitStack) -> Daemon:
         """Open everything that can fail, each with its teardown, before any of it runs."""
         settings, environ = self._settings, self._environ
         folder = state_dir(settings.state.dir, environ)
@@ -129,17 +97,22 @@ class App:
         pipeline = Pipeline(settings, context)
         clock, state = await _restore(store)
         engine = Engine(store, state, clock, pipeline.rules, pipeline.render)
-        configuration = _Configuration(settings, self._token, pipeline)
-        load = partial(self._load, context)
-        return _Daemon(listener, store, engine, configuration, load=load, stopping=self._stopping)
+        return Daemon(
+            listener,
+            store,
+            engine,
+            Configuration(settings, self._token, pipeline),
+            load=partial(self._load, context),
+            stopping=self._stopping,
+        )
 
-    def _load(self, context: PipelineContext) -> "_Configuration":
+    def _load(self, context: PipelineContext) -> Configuration:
         """Read the configuration again and build all of it; runs on another thread."""
         loaded = load(self._config_path, self._environ)
         token = find_token(loaded.settings.api, self._environ, loaded.files)
         with suppress(NoTokenError):  # a token may come later; status reports that it is missing
             token.read()
-        return _Configuration(loaded.settings, token, Pipeline(loaded.settings, context))
+        return Configuration(loaded.settings, token, Pipeline(loaded.settings, context))
 
 
 async def _restore(store: OutboxStore) -> tuple[Clock, State]:
@@ -153,197 +126,3 @@ async def _restore(store: OutboxStore) -> tuple[Clock, State]:
         clock.advance_to(latest)
         state = restore_state(entries, waiting, seed=seed, now=clock.now())
     return clock, state
-
-
-@dataclass(frozen=True, slots=True)
-class _Configuration:
-    """What a reload replaces as a whole."""
-
-    settings: Settings
-    token: TokenSource
-    pipeline: Pipeline
-
-
-class _RestartableTask:
-    """A task of a group that a reload stops and starts again."""
-
-    def __init__(
-        self, group: asyncio.TaskGroup, name: str, run: Callable[[], Coroutine[Any, Any, None]]
-    ) -> None:
-        self._group, self._name, self._run = group, name, run
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Start the task; do nothing while it runs."""
-        if self._task is None or self._task.done():
-            self._task = self._group.create_task(self._run(), name=self._name)
-
-    async def stop(self, within: float | None = None) -> None:
-        """Cancel the task and wait until it ends, at most `within` seconds.
-
-        What it did not commit is read or sent again by the next one.
-        """
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=within)
-
-
-class _Daemon:
-    """Runs what is open, from the start to `stopping`.
-
-    load: reads the configuration again and builds all of it.
-    """
-
-    def __init__(
-        self,
-        listener: UnixListener,
-        store: OutboxStore,
-        engine: Engine,
-        configuration: _Configuration,
-        *,
-        load: Callable[[], _Configuration],
-        stopping: asyncio.Event,
-    ) -> None:
-        self._listener, self._store, self._engine = listener, store, engine
-        self._configuration, self._load = configuration, load
-        self._stopping = stopping
-        self._problem_reporter = ProblemReporter()
-        self._tasks = asyncio.TaskGroup()
-        self._sources = _RestartableTask(self._tasks, "sources", self._run_sources)
-        self._delivery = _RestartableTask(self._tasks, "delivery", self._run_delivery)
-        self._reloading = asyncio.Lock()
-        self._reload_error = ""
-        self._started = time.monotonic()
-
-    async def run(self, on_serving: Callable[[Path | None], None]) -> None:
-        """Run until `stopping`; then stop the sources first and the engine last."""
-        async with self._tasks as tasks:
-            engine = tasks.create_task(self._engine.run(), name="engine")
-            maintenance = tasks.create_task(
-                self._engine.run_maintenance(_MAINTENANCE_INTERVAL), name="maintenance"
-            )
-            self._delivery.start()
-            self._sources.start()
-            await _wait_first(
-                self._configuration.pipeline.wait_ready(),
-                self._stopping.wait(),
-                within=_READY_TIMEOUT,
-            )
-            if not self._stopping.is_set():
-                await self._serve(on_serving)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_DELIVERY_TIMEOUT):
-                        await self._engine.wait_idle()
-            await self._sources.stop(0)
-            await self._delivery.stop(0)
-            maintenance.cancel()
-            self._engine.stop()
-            await asyncio.wait({engine}, timeout=_COMMIT_TIMEOUT)
-            engine.cancel()
-
-    async def _serve(self, on_serving: Callable[[Path | None], None]) -> None:
-        """Answer on the socket until `stopping`, and while the sources stop."""
-        control = ControlService(self._engine, self._store, self)
-        async with serve(control, self._configuration.settings.socket, self._listener):
-            on_serving(self._listener.path)
-            await self._stopping.wait()
-            await self._sources.stop(_SOURCES_TIMEOUT)
-
-    async def _run_sources(self) -> None:
-        await self._configuration.pipeline.run(self._engine, self._problem_reporter)
-
-    async def _run_delivery(self) -> None:
-        api, token = self._configuration.settings.api, self._configuration.token
-        async with SendClient(api.url, api.timeout) as client:
-            await self._engine.start_worker()
-            await deliver(self._engine, client, token, now=self._engine.now, random=random.random)
-
-    async def reload(self) -> Json:
-        """Replace the configuration; if the new one cannot be used, keep the old one."""
-        async with self._reloading:
-            try:
-                new = await asyncio.to_thread(self._load)
-                if self._engine.store_error:
-                    raise StoreUnavailableError(self._engine.store_error)
-            except NotifydError as error:
-                return self._refuse_reload(error)
-            old, self._reload_error = self._configuration.settings, ""
-            await self._switch_to(new)
-            log.info("configuration reloaded", triggers=len(new.settings.triggers))
-            changed = [
-                name
-                for name in _FIXED_SECTIONS
-                if getattr(old, name) != getattr(new.settings, name)
-            ]
-            return {"reloaded": True, "problems": [], "restart": changed}
-
-    def _refuse_reload(self, error: NotifydError) -> Json:
-        problems = error.problems if isinstance(error, ConfigError) else [str(error)]
-        self._reload_error = "\n".join(problems)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        event = f"kept the old configuration; {count}"
-        log.warning(event, problems=problems)
-        return {"reloaded": False, "problems": problems, "restart": []}
-
-    async def _switch_to(self, new: _Configuration) -> None:
-        """Let the old sources commit and stop, then start the new ones from their checkpoints."""
-        old = self._configuration
-        logging.configure(new.settings.log.level, new.settings.log.format)
-        await self._sources.stop()
-        await self._engine.apply([Configured(new.pipeline.rules), SendingAllowed()])
-        self._configuration, self._engine.render = new, new.pipeline.render
-        if (new.settings.api, new.token) != (old.settings.api, old.token):
-            await self._delivery.stop()
-        if not self._stopping.is_set():
-            self._sources.start()
-            self._delivery.start()
-
-    # `engine.control.Daemon`
-
-    def trigger_types(self) -> dict[str, str]:
-        triggers = self._configuration.settings.triggers
-        return {name: trigger.type for name, trigger in triggers.items()} | {SOCKET: SOCKET}
-
-    def status(self) -> Json:
-        settings, token = self._configuration.settings, self._configuration.token
-        info = DaemonInfo(
-            store_error=self._engine.store_error,
-            sources=self._configuration.pipeline.health(),
-            trigger_types={name: trigger.type for name, trigger in settings.triggers.items()},
-            token_name=token.name,
-            token_problem=_token_problem(token),
-            api_url=settings.api.url,
-            uptime=time.monotonic() - self._started,
-            reload_error=self._reload_error,
-            delivery=self._engine.delivery_reporter.summary(),
-        )
-        return build_status(self._engine.state, self._engine.now(), info)
-
-    def metrics(self) -> bytes:
-        from notifyd.telemetry.metrics import render_metrics  # noqa: PLC0415 - loaded on first use
-
-        return render_metrics(self.status())
-
-    def health(self) -> tuple[bool, str]:
-        send_state = self._engine.state.global_state.send_state
-        sources = self._configuration.pipeline.health()
-        return overall_health(send_state, self._engine.store_error, sources)
-
-
-def _token_problem(token: TokenSource) -> str:
-    try:
-        token.read()
-    except TokenError as error:
-        return str(error)
-    return token.warning
-
-
-async def _wait_first(*waits: Coroutine[Any, Any, object], within: float) -> None:
-    """Wait until one of them ends, at most `within` seconds; cancel the others."""
-    tasks = [asyncio.create_task(each) for each in waits]
-    try:
-        await asyncio.wait(tasks, timeout=within, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)

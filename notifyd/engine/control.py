@@ -30,7 +30,7 @@ _FINISHED = {
 }
 
 
-class Daemon(Protocol):
+class DaemonOperations(Protocol):
     """What the service asks of the daemon as a whole."""
 
     def trigger_types(self) -> Mapping[str, str]:
@@ -49,7 +49,7 @@ class Daemon(Protocol):
 class ControlService:
     """Implements `api.control.Control`."""
 
-    def __init__(self, engine: Engine, store: OutboxStore, daemon: Daemon) -> None:
+    def __init__(self, engine: Engine, store: OutboxStore, daemon: DaemonOperations) -> None:
         self._engine, self._store, self._daemon = engine, store, daemon
 
     async def submit(
