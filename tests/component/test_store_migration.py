@@ -234,7 +234,7 @@ async def test_checkpoints_of_every_source_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
-async def test_what_was_counted_before_is_told_once(dump, tmp_path):
+async def test_what_was_counted_before_is_reported_once(dump, tmp_path):
     state, stored = await restored(dump, tmp_path)
     history = History(Rules())
     history.stored = dict(stored)
@@ -242,8 +242,10 @@ async def test_what_was_counted_before_is_told_once(dump, tmp_path):
     with closing(sqlite3.connect(tmp_path / "notifyd.db")) as reader:
         reader.row_factory = sqlite3.Row
         records = reader.execute(f"SELECT {COLUMN_LIST} FROM notifications").fetchall()
-    history.rows = {record["id"]: decode(record) for record in records}
-    history.counts = {row.id: Counter({row.trigger: row.count}) for row in history.rows.values()}
+    history.notifications = {record["id"]: decode(record) for record in records}
+    history.counts = {
+        row.id: Counter({row.trigger: row.count}) for row in history.notifications.values()
+    }
     history.rules = Rules(
         {
             group.trigger: Rule(
@@ -256,8 +258,8 @@ async def test_what_was_counted_before_is_told_once(dump, tmp_path):
     history.feed(Muted("", 0.0))
     history.sleep(9 * HOUR)
     history.drain()
-    ended = history.told(Status.DELIVERED, Status.NO_DEVICE, Status.FAILED)
-    ended += history.told(Status.CANCELLED, Status.REPLACED) + history.below()
+    ended = history.counted(Status.DELIVERED, Status.NO_DEVICE, Status.FAILED)
+    ended += history.counted(Status.CANCELLED, Status.REPLACED) + history.below_threshold()
     matches = {name: stats.matches for name, stats in history.state.trigger_stats.items()}
     assert {name: ended[name] for name in matches if name != "notifyd"} == {
         name: number for name, number in matches.items() if name != "notifyd"

@@ -1,4 +1,4 @@
-What lasts is told when it begins, again ever more slowly, and when it ends; a restart repeats nothing.
+A condition is reported when it begins, again at growing pauses, and when it ends; a restart repeats nothing.
 -----
 [triggers.job]
 type = "log"

@@ -1,4 +1,4 @@
-A reminder that came due while nothing ran waits a minute for the news that all is well again.
+A reminder that came due during downtime waits a minute, in case the condition has ended.
 -----
 [triggers.job]
 type = "log"

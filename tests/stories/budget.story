@@ -1,4 +1,4 @@
-What is over the budget is one digest with exact counts; high priority is never held back.
+Notifications over the budget are one digest with exact counts; high priority is never held back.
 -----
 [budget]
 max = 2

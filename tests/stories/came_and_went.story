@@ -1,4 +1,4 @@
-A condition that ends before anybody was told of it is one notification.
+A condition that ends before it was reported is one notification.
 -----
 [triggers.debounced]
 type = "log"

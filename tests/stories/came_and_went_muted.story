@@ -1,4 +1,4 @@
-What came and went inside a mute is not told; what lasts beyond it is, and so is its end.
+A condition that begins and ends inside a mute is not reported; one that outlasts it is, and so is its end.
 -----
 [mute.lunch]
 times = ["12:00-13:00"]

@@ -1,4 +1,4 @@
-A clock that is set moves mute windows with it, and neither pauses nor cooldowns.
+Setting the clock moves mute windows, but neither pauses nor cooldowns.
 -----
 [mute.lunch]
 times = ["12:00-13:00"]

@@ -1,4 +1,4 @@
-A cooldown doubles while matches go on, counts exactly, and is small again after a quiet time.
+A cooldown doubles while matches go on, counts exactly, and starts small again after a quiet time.
 -----
 [triggers.app]
 type = "log"

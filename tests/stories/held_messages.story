@@ -1,4 +1,4 @@
-A held message can be replaced or cancelled by its key, and nobody hears of the old one.
+A held message can be replaced or cancelled by its key, and the old one is never sent.
 -----
 [triggers]
 -----

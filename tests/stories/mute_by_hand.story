@@ -1,4 +1,4 @@
-A trigger muted on demand is quiet for so long, over a kill too, and may be heard again at once.
+A trigger can be muted on request, across a kill too, and unmuted at any time.
 -----
 [triggers.app]
 type = "log"

@@ -1,4 +1,4 @@
-Everything muted holds back other programs' messages as well, but urgent ones.
+Muting everything holds back the messages of other programs as well, except urgent ones.
 -----
 [triggers]
 -----

@@ -1,4 +1,4 @@
-What falls into a mute window is one digest when it ends; urgent passes.
+Matches inside a mute window are one digest when it ends; urgent ones are sent at once.
 -----
 [mute.night]
 times = ["22:00-07:00"]

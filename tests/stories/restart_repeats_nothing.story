@@ -1,4 +1,4 @@
-Windows, pauses and cooldowns go on over a kill as if nothing had been.
+Windows, pauses and cooldowns continue after a kill as if nothing had happened.
 -----
 [triggers.app]
 type = "log"

@@ -1,4 +1,4 @@
-A Retry-After is kept for all sending, over a kill, and for an hour at most; then all goes out in turn.
+A Retry-After pauses all sending, across a kill, for an hour at most; then everything is sent in order.
 -----
 [triggers.app]
 type = "log"

@@ -1,4 +1,4 @@
-A window means the clock on the wall, also in the night in which the clocks change.
+A mute window follows the wall clock, also in the night when the clocks change.
 -----
 [mute.night]
 times = ["22:00-07:00"]

@@ -1,4 +1,4 @@
-"""Runs the fold through a history in virtual time, on a disk that is a dictionary."""
+"""A history of the fold in virtual time, with a dictionary as its disk."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -32,19 +32,22 @@ def match(trigger: str, *group: str, line: str = "a line", wall: float = 0.0) ->
 
 @dataclass
 class History:
-    """A daemon without its edges: `sleep` moves time, `feed` folds, `restart` kills and restores.
+    """A daemon without sources, network and disk.
 
-    lag: how long each commit takes. render: makes the texts, where they matter.
+    `feed` folds events, `sleep` lets time pass, `restart` kills and restores. stored: the entries
+    of the state; notifications: the outbox; counts, contents, texts: of notifications, by id.
+    sent: times and ids of attempts. lag: seconds that each commit takes. render: makes texts, for
+    tests that look at them.
     """
 
     rules: Rules
     now: Now = field(default_factory=lambda: Now(1000.0, 1_700_000_000.0))
     stored: dict[str, str] = field(default_factory=dict)
-    rows: dict[str, Notification] = field(default_factory=dict)
+    notifications: dict[str, Notification] = field(default_factory=dict)
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     contents: dict[str, object] = field(default_factory=dict)
     sent: list[tuple[float, str]] = field(default_factory=list)
-    orders: list[SendAttempt] = field(default_factory=list)
+    attempts: list[SendAttempt] = field(default_factory=list)
     state: State = field(default_factory=State)
     rules_since: int = 0
     lag: float = 0.0
@@ -56,14 +59,18 @@ class History:
         self.restart()
 
     def restart(self) -> None:
-        """Lose all that is not on disk, and come back."""
-        waiting = [row for row in self.rows.values() if row.status.is_waiting]
+        """Lose everything that is not stored, and start again."""
+        waiting = [
+            notification
+            for notification in self.notifications.values()
+            if notification.status.is_waiting
+        ]
         self.state = restore_state(self.stored, waiting, seed="seed", now=self.now)
         self.feed(Configured(self.rules))
         self.start_worker()
 
     def start_worker(self) -> None:
-        """Begin with a worker that knows nothing of what another one was given."""
+        """Start a worker, which knows no attempt of an earlier one."""
         self.feed(WorkerStarted())
 
     def configure(self, rules: Rules) -> None:
@@ -74,67 +81,66 @@ class History:
         before = self.state.global_state
         decision = step(self.state, events, self.now)
         if self.render:
-            for known, content in decision.contents.items():
-                text = self.render(decision.notifications[known], content, self.now)
-                decision.notifications[known] = replace(
-                    decision.notifications[known], title=text.title
-                )
-                self.texts[known] = text
+            for notification_id, content in decision.contents.items():
+                notification = decision.notifications[notification_id]
+                text = self.render(notification, content, self.now)
+                decision.notifications[notification_id] = replace(notification, title=text.title)
+                self.texts[notification_id] = text
         for name, text in state_entries(decision, before).items():
             if text is None:
                 self.stored.pop(name, None)
             else:
                 self.stored[name] = text
-        for row in decision.notifications.values():
-            self._write(row, decision.contents.get(row.id))
+        for notification in decision.notifications.values():
+            self._write(notification, decision.contents.get(notification.id))
         self.state.adopt(decision, self.now)
         if decision.attempt:
             self.sent.append((self.now.mono, decision.attempt.id))
-            self.orders.append(decision.attempt)
+            self.attempts.append(decision.attempt)
         for index, reply in decision.replies.items():
             if isinstance(events[index], Submitted) and reply.notification is not None:
                 self.acknowledged.add(reply.notification.id)
         self._move(self.now.mono + self.lag)
         return decision
 
-    def _write(self, row: Notification, content: object) -> None:
-        known = self.rows.get(row.id)
+    def _write(self, notification: Notification, content: object) -> None:
+        known = self.notifications.get(notification.id)
         if known is not None and known.was_attempted:
-            assert row.was_attempted
-            assert row.status not in (Status.MERGED, Status.REPLACED, Status.CANCELLED)
-            assert row.count == known.count
+            assert notification.was_attempted
+            assert notification.status not in (Status.MERGED, Status.REPLACED, Status.CANCELLED)
+            assert notification.count == known.count
             assert content is None
-        self.rows[row.id] = row
+        self.notifications[notification.id] = notification
         match content:
             case MatchSummary():
-                self.counts[row.id] = Counter({row.trigger: content.count})
+                self.counts[notification.id] = Counter({notification.trigger: content.count})
             case Digest():
-                self.counts[row.id] = Counter(content.counts)
+                self.counts[notification.id] = Counter(content.counts)
             case Message():
-                self.counts[row.id] = Counter({row.trigger: 1})
+                self.counts[notification.id] = Counter({notification.trigger: 1})
         if content is not None:
-            self.contents[row.id] = content
+            self.contents[notification.id] = content
 
     @property
     def in_flight(self) -> str:
         return self.state.global_state.send_state.in_flight
 
-    def answer(self, verdict: OutcomeKind = OutcomeKind.DELIVERED, **figures: float) -> None:
-        """Let the attempt that is under way end so."""
-        self.feed(Settled(Outcome(self.in_flight, verdict, reason=verdict.value, **figures)))
+    def answer(self, kind: OutcomeKind = OutcomeKind.DELIVERED, **figures: float) -> None:
+        """Settle the attempt that is in flight."""
+        self.feed(Settled(Outcome(self.in_flight, kind, reason=kind.value, **figures)))
 
-    def submit(self, title: str = "hi", **wish: object) -> Notification:
-        options = {"priority": Priority.DEFAULT, "peer": PEER} | wish
+    def submit(self, title: str = "hi", **options: object) -> Notification:
+        options = {"priority": Priority.DEFAULT, "peer": PEER} | options
         reply = self.feed(Submitted(Message(title, ""), **options)).replies[0]
         assert reply.notification is not None, reply.refusal
         return reply.notification
 
-    def submit_if_room(self, **wish: object) -> Reply:
-        options = {"priority": Priority.DEFAULT, "peer": PEER} | wish
+    def submit_if_room(self, **options: object) -> Reply:
+        options = {"priority": Priority.DEFAULT, "peer": PEER} | options
         return self.feed(Submitted(Message("hi", ""), **options)).replies[0]
 
     def sleep(self, seconds: float, wall: float | None = None) -> None:
-        """Pass time, deadline by deadline; wall: how much the wall clock moves, if not alike."""
+        """Let time pass, with a step at each deadline. wall: how far the wall clock moves."""
         end = self.now.mono + seconds
         drift = (wall - seconds) if wall is not None else 0.0
         self.now = Now(self.now.mono, self.now.wall + drift)
@@ -150,15 +156,15 @@ class History:
         self.now = Now(mono, self.now.wall + mono - self.now.mono)
 
     def move_to(self, mono: float) -> None:
-        """Pass time up to this moment, if it is to come."""
+        """Let time pass up to a moment, unless that has passed."""
         self._move(max(mono, self.now.mono))
 
     def pause(self, seconds: float) -> None:
-        """Pass time while nothing runs."""
+        """Let time pass while nothing runs."""
         self._move(self.now.mono + seconds)
 
     def drain(self, limit: int = 2000) -> None:
-        """Let everything that is pending be told and delivered."""
+        """Deliver everything that is pending."""
         for _ in range(limit):
             while self.in_flight:
                 self.answer()
@@ -171,27 +177,27 @@ class History:
         return (
             sum(bool(group.summary) for group in self.state.groups.values())
             + sum(bool(group.window) for group in self.state.groups.values())
-            + sum(not held.queued for held in self.state.digests.values())
+            + sum(not pending.queued for pending in self.state.digests.values())
             + len(self.state.notifications)
         )
 
-    def told(self, *statuses: Status) -> Counter[str]:
-        """Count the matches by trigger in the notifications that ended so."""
+    def counted(self, *statuses: Status) -> Counter[str]:
+        """Count the matches by trigger in notifications of these states; delivered by default."""
         wanted = statuses or (Status.DELIVERED,)
         total: Counter[str] = Counter()
-        for row in self.rows.values():
-            if row.status in wanted:
-                total += self.counts[row.id]
+        for notification in self.notifications.values():
+            if notification.status in wanted:
+                total += self.counts[notification.id]
         return total
 
-    def below(self) -> Counter[str]:
+    def below_threshold(self) -> Counter[str]:
         return Counter(
-            {name: ledger.below_threshold for name, ledger in self.state.trigger_stats.items()}
+            {name: stats.below_threshold for name, stats in self.state.trigger_stats.items()}
         )
 
-    def quiet(self) -> Counter[str]:
+    def ended_while_muted(self) -> Counter[str]:
         return Counter(
-            {name: ledger.ended_while_muted for name, ledger in self.state.trigger_stats.items()}
+            {name: stats.ended_while_muted for name, stats in self.state.trigger_stats.items()}
         )
 
     def with_rules(self, **changes: object) -> Rules:

@@ -40,10 +40,10 @@ TRAVEL = 0.05
 """Seconds between a request and its answer."""
 MONO = 1000.0
 
-Said = tuple[int, str, str]
-"""An answer of the API: status, Retry-After, body; status 0 for none at all."""
+ApiAnswer = tuple[int, str, str]
+"""Status, Retry-After and body of an answer of the API; status 0 for no answer."""
 
-GOOD: Said = (200, "", '{"success":true,"delivered":1,"failed":0,"devices":1}')
+GOOD: ApiAnswer = (200, "", '{"success":true,"delivered":1,"failed":0,"devices":1}')
 
 
 @dataclass
@@ -77,14 +77,14 @@ class Arrival:
 
 @dataclass
 class Story:
-    """play() gives what is wrong: what did not arrive, and what arrived unwanted."""
+    """`play` lists the differences: what did not arrive, and what arrived unwanted."""
 
     text: str
     folder: Path
     arrivals: list[Arrival] = field(default_factory=list)
     wants: list[Want] = field(default_factory=list)
     requests: list[float] = field(default_factory=list)
-    said: Said = GOOD
+    api_answer: ApiAnswer = GOOD
     end: float = 0.0
 
     def play(self) -> list[str]:
@@ -113,9 +113,9 @@ class Story:
             self.pipeline.rules, now=Now(MONO, wall), render=self.pipeline.render
         )
         self._run()
-        return self._verdict()
+        return self._compare()
 
-    def _verdict(self) -> list[str]:
+    def _compare(self) -> list[str]:
         unwanted = list(self.arrivals)
         missing = []
         for want in self.wants:
@@ -126,7 +126,7 @@ class Story:
                 unwanted.remove(met)
         return missing + [f"arrived unwanted: {arrival}" for arrival in unwanted]
 
-    # --- reading
+    # reading
 
     def _read(self, line: str) -> None:
         head, _, rest = line.partition(": ")
@@ -170,13 +170,13 @@ class Story:
             case ["mute", trigger, "for", time]:
                 self._at(at, lambda: self._feed(Muted(trigger, parse_duration(time))))
             case ["api", "is", "down"]:
-                self._at(at, lambda: self._say((0, "", "")))
+                self._at(at, lambda: self._set_answer((0, "", "")))
             case ["api", "is", "well"]:
-                self._at(at, lambda: self._say(GOOD))
+                self._at(at, lambda: self._set_answer(GOOD))
             case ["api", "answers", status]:
-                self._at(at, lambda: self._say((int(status), "", '{"success":false}')))
+                self._at(at, lambda: self._set_answer((int(status), "", '{"success":false}')))
             case ["api", "answers", status, "retry-after", header]:
-                self._at(at, lambda: self._say((int(status), header, '{"success":false}')))
+                self._at(at, lambda: self._set_answer((int(status), header, '{"success":false}')))
             case ["killed"]:
                 self._at(at, lambda: self._stop(0.0))
             case ["stopped", "for", time]:
@@ -187,10 +187,10 @@ class Story:
             case _:
                 raise AssertionError(f"not understood: {words}")
 
-    def _at(self, at: float, deed: Callable[[], None]) -> None:
-        heapq.heappush(self.agenda, (MONO + at, next(self.numbers), deed))
+    def _at(self, at: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self.agenda, (MONO + at, next(self.numbers), action))
 
-    # --- playing
+    # playing
 
     @property
     def now(self) -> float:
@@ -215,31 +215,31 @@ class Story:
         self._ask()
 
     def _ask(self) -> None:
-        """Have the request answered that is on its way, if there is a new one."""
+        """Plan the answers to new requests."""
         for mono, _ in self.history.sent[len(self.requests) :]:
             self.requests.append(mono)
             self._at(mono - MONO + TRAVEL, self._answer)
 
     def _answer(self) -> None:
         history = self.history
-        order = history.orders[-1]
-        if order.id != history.in_flight:
-            return  # the daemon was killed meanwhile
-        status, header, body = self.said
+        attempt = history.attempts[-1]
+        if attempt.id != history.in_flight:
+            return  # the daemon was killed in between
+        status, header, body = self.api_answer
         headers = {"Retry-After": header} if header else {}
-        said = ApiResponse(fault="cannot connect")
+        response = ApiResponse(fault="cannot connect")
         if status:
-            said = parse_response(
+            response = parse_response(
                 status, headers, body.encode(), secret="onp_x", token_name="a file"
             )
-        outcome = decide_outcome(said, order, history.now, 0.5)
+        outcome = decide_outcome(response, attempt, history.now, 0.5)
         if status == GOOD[0]:
-            row, text = history.rows[order.id], history.texts[order.id]
+            row, text = history.notifications[attempt.id], history.texts[attempt.id]
             self.arrivals.append(Arrival(self.now, text.title, text.body, row.count))
         self._feed(Settled(outcome))
 
-    def _say(self, said: Said) -> None:
-        self.said = said
+    def _set_answer(self, api_answer: ApiAnswer) -> None:
+        self.api_answer = api_answer
 
     def _match(
         self, trigger: str, line: str, number: int = 1, alert_state: AlertState = AlertState.NONE

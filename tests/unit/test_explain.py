@@ -93,7 +93,7 @@ def test_the_command_prints_what_was_done_until_when_and_what_is_pending(monkeyp
         "app (log): 2 matches, 1 notification",
         "  2023-11-14 22:13:20  [db] notification queued",
         "      ERROR one",
-        f"      → {next(iter(history.rows))} no longer stored",
+        f"      → {next(iter(history.notifications))} no longer stored",
         "  2023-11-14 22:13:20  [db] cooling down until 2023-11-14 22:18:20",
         "      ERROR two",
         "  now: muted until 2023-11-14 22:14:20",

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, each match is told exactly once."""
+"""Whatever happens in whatever order, each match is counted exactly once."""
 
 from collections import Counter
 from dataclasses import replace
@@ -110,9 +110,9 @@ def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the ac
         case ("restart", down):
             history.pause(down)
             history.restart()
-        case ("answer", verdict):
+        case ("answer", kind):
             if history.in_flight:
-                history.answer(verdict, pause=1.0, own_pause=5.0)
+                history.answer(kind, pause=1.0, own_pause=5.0)
         case ("lost commit",):
             step(history.state, [match("app", "a")] * 3, history.now)
             history.sleep(1.0)
@@ -121,13 +121,17 @@ def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the ac
         case ("cancel", number):
             waiting = sorted(history.state.notifications)
             if waiting:
-                wish = Cancelled(PEER, id=waiting[number % len(waiting)])
-                history.feed(wish)
+                request = Cancelled(PEER, id=waiting[number % len(waiting)])
+                history.feed(request)
         case ("retry", number):
-            # not of those that expired: they are in a digest's count already
+            # not expired ones: a digest has counted them
             over = (Status.FAILED, Status.NO_DEVICE)
-            if rows := [row for row in history.rows.values() if row.status in over]:
-                history.feed(Retried(PEER, rows[number % len(rows)], is_admin=True))
+            if ended := [
+                notification
+                for notification in history.notifications.values()
+                if notification.status in over
+            ]:
+                history.feed(Retried(PEER, ended[number % len(ended)], is_admin=True))
         case ("worker restarts",):
             history.start_worker()
         case ("submit", key, delay):
@@ -136,7 +140,7 @@ def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the ac
             before = matches(history, trigger)
             history.feed(condition(trigger, group, alert_state))
             counted = matches(history, trigger) - before
-            assert counted in (0, 1)  # what is known already, or not to be told, is no match
+            assert counted in (0, 1)  # a repeated or unreported state is no match
             fed[trigger] += counted
         case ("mute", trigger, seconds):
             history.feed(Muted(trigger, seconds))
@@ -156,18 +160,18 @@ def test_every_match_and_every_request_is_in_exactly_one_count(rules, history_of
         name: replace(rule, has_conditions=False, repeat=())
         for name, rule in history.rules.triggers.items()
     }
-    history.feed(Configured(replace(history.rules, triggers=over)))  # else it reminds for ever
+    history.feed(Configured(replace(history.rules, triggers=over)))  # reminders would never end
     history.drain()
-    told = history.told(Status.DELIVERED, Status.FAILED, Status.NO_DEVICE)
-    withdrawn = history.told(Status.CANCELLED, Status.REPLACED)
+    told = history.counted(Status.DELIVERED, Status.FAILED, Status.NO_DEVICE)
+    withdrawn = history.counted(Status.CANCELLED, Status.REPLACED)
     assert told.pop("socket", 0) + withdrawn["socket"] == len(history.acknowledged)
-    assert told + history.below() + history.quiet() == +fed
+    assert told + history.below_threshold() + history.ended_while_muted() == +fed
     assert_rate(history)
 
 
 def assert_rate(history):
     times = [at for at, _ in history.sent]
-    # the rules may have changed on the way: the last ones' rate holds for what came since
+    # a reload may change the rate: it holds for what was sent since
     limit = history.rules.rate
     recent = times[history.rules_since :]
     for first, after in zip(recent, recent[limit.max :], strict=False):

@@ -1,4 +1,4 @@
-"""What befell the store is told once; state that cannot be read is dropped and told."""
+"""Incidents are reported once; unreadable state is dropped and reported."""
 
 from dataclasses import replace
 
@@ -19,20 +19,24 @@ RULES = Rules(
 
 
 def about_itself(history):
-    return [row for row in history.rows.values() if row.trigger == "notifyd"]
+    return [
+        notification
+        for notification in history.notifications.values()
+        if notification.trigger == "notifyd"
+    ]
 
 
-def test_an_incident_is_told_once_over_any_number_of_restarts():
+def test_an_incident_is_reported_once_across_any_number_of_restarts():
     history = History(RULES)
     history.feed(IncidentOccurred(Incident(1.0, "title", "what happened")))
     for _ in range(3):
         history.restart()
-    (row,) = about_itself(history)
-    assert row.title == "title"
-    assert history.contents[row.id] == Message("title", "what happened")
+    (notification,) = about_itself(history)
+    assert notification.title == "title"
+    assert history.contents[notification.id] == Message("title", "what happened")
 
 
-def test_an_incident_that_was_only_written_down_is_told_at_the_next_start():
+def test_an_incident_that_was_only_stored_is_reported_at_the_next_start():
     history = History(RULES)
     history.stored["incident:1.000"] = '{"wall": 1.0, "title": "title", "sentence": "what"}'
     history.restart()
@@ -52,7 +56,7 @@ def test_status_shows_an_incident_as_long_as_history_is_kept():
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "\ufffd\x00", "null"])
 @pytest.mark.parametrize("name", ["group:x", "books:", "digest:y", "ledger:app", "later:z", "?"])
-def test_a_piece_that_cannot_be_read_is_dropped_and_told_once(name, text):
+def test_an_unreadable_entry_is_dropped_and_reported_once(name, text):
     history = History(RULES)
     history.feed(match("app"))
     history.stored[name] = text
@@ -60,42 +64,53 @@ def test_a_piece_that_cannot_be_read_is_dropped_and_told_once(name, text):
         history.restart()
         assert history.stored.get(name) != text
     assert not history.state.orphaned_keys
-    (row,) = about_itself(history)
-    assert name in history.contents[row.id].body
+    (notification,) = about_itself(history)
+    assert name in history.contents[notification.id].body
     history.sleep(5)
-    assert sum(row.count for row in history.rows.values() if row.trigger == "app") == 1
+    assert (
+        sum(
+            notification.count
+            for notification in history.notifications.values()
+            if notification.trigger == "app"
+        )
+        == 1
+    )
 
 
-def test_counts_whose_untried_row_is_lost_are_told_again():
+def test_matches_of_a_lost_unattempted_notification_are_reported_again():
     history = History(RULES)
     history.submit("in flight")
     history.feed(match("app"), match("app"))
     history.sleep(3)
-    (app,) = [row for row in history.state.notifications.values() if row.trigger == "app"]
-    del history.rows[app.id]
+    (app,) = [
+        notification
+        for notification in history.state.notifications.values()
+        if notification.trigger == "app"
+    ]
+    del history.notifications[app.id]
     history.restart()
     history.drain()
-    assert history.told()["app"] == 2
+    assert history.counted()["app"] == 2
 
 
-def test_counts_of_a_digest_whose_row_is_lost_are_told_again():
+def test_matches_of_a_lost_digest_are_reported_again():
     history = History(with_budget(1))
     history.submit("in flight")
     for _ in range(3):
         history.submit("over the budget")
-    (held,) = history.state.digests.values()
-    history.sleep(held.due - history.now.mono)
-    assert held.id in history.state.notifications
-    del history.rows[held.id]
+    (pending,) = history.state.digests.values()
+    history.sleep(pending.due - history.now.mono)
+    assert pending.id in history.state.notifications
+    del history.notifications[pending.id]
     history.restart()
     history.drain()
-    assert history.told()["socket"] == 4
+    assert history.counted()["socket"] == 4
 
 
-def test_time_goes_on_from_what_is_known_where_the_reading_is_lost():
+def test_time_continues_from_the_state_if_the_clock_reading_is_lost():
     history = History(RULES)
     history.feed(match("app"))
-    history.pause(-900.0)  # a new line of time, which began after that match
+    history.pause(-900.0)  # a monotonic line that begins anew
     history.state = restore_state(history.stored, [], seed="seed", now=history.now)
     clock = Clock(None, boot="boot", monotonic=lambda: history.now.mono, wall=lambda: 1e9)
     clock.advance_to(latest_time(history.state))
@@ -103,7 +118,7 @@ def test_time_goes_on_from_what_is_known_where_the_reading_is_lost():
 
 
 @pytest.mark.parametrize("saved", ["", "{", "[]", "{}", '{"boot": "b", "mono": "x"}', "7"])
-def test_a_reading_of_the_clock_that_makes_no_sense_is_none(saved):
+def test_an_unreadable_clock_reading_is_ignored(saved):
     clock = Clock(saved, boot="b", monotonic=lambda: 5.0, wall=lambda: 1e9)
     assert clock.now().mono == 5.0
 

@@ -1,4 +1,4 @@
-"""Matches that come at once are counted at once: with the same result as one after the other."""
+"""Matches of one step are counted together, with the same result as one after the other."""
 
 from dataclasses import replace
 
@@ -26,30 +26,38 @@ SLEEPS = st.sampled_from([0.0, 0.5, 3.0, 11.0])
 
 
 def without_worker(rule):
-    """Nothing is sent, so that what is told waits and more may join it."""
+    """Nothing is sent, so that later matches can join each notification."""
     history = History(Rules(triggers={"app": rule}, **PLENTY))
     history.state = restore_state({}, (), seed="seed", now=history.now)
     history.feed(Configured(history.rules))
     return history
 
 
-def books(history):
-    """All that is known but for ids, trail and reason, which depend on the order of groups."""
+def snapshot(history):
+    """List the state without ids, traces and reasons, which depend on the order of groups."""
     state = history.state
     groups = {
         key: replace(group, open_id=bool(group.open_id)) for key, group in state.groups.items()
     }
     told = [
-        repr((row.group, row.count, row.status, row.created, history.contents[row.id]))
-        for row in state.notifications.values()
+        repr(
+            (
+                notification.group,
+                notification.count,
+                notification.status,
+                notification.created,
+                history.contents[notification.id],
+            )
+        )
+        for notification in state.notifications.values()
     ]
-    ledgers = [replace(ledger, reason="") for ledger in state.trigger_stats.values()]
-    return groups, ledgers, sorted(told)
+    statistics = [replace(stats, reason="") for stats in state.trigger_stats.values()]
+    return groups, statistics, sorted(told)
 
 
 @examples(40, 1000)
 @given(RULES, st.lists(st.tuples(SLEEPS, GROUPS), min_size=1, max_size=6))
-def test_at_once_or_one_by_one_the_same_is_counted_and_told(rule, bursts):
+def test_a_batch_has_the_same_result_as_its_matches_one_by_one(rule, bursts):
     at_once, one_by_one = without_worker(rule), without_worker(rule)
     number = 0
     for pause, names in bursts:
@@ -63,10 +71,12 @@ def test_at_once_or_one_by_one_the_same_is_counted_and_told(rule, bursts):
             burst.append(event._replace(event=event.event._replace(path=path)))
         at_once.feed(*burst)
         one_by_one.feed(*[each for event in burst for each in (event, SendingAllowed())])
-        assert books(at_once) == books(one_by_one)
+        assert snapshot(at_once) == snapshot(one_by_one)
 
 
-def test_what_is_told_alone_keeps_its_order_between_groups():
+def test_matches_with_their_own_notifications_keep_their_order_between_groups():
     run = without_worker(Rule("app", debounce=0.0, cooldown=0.0))
     run.feed(*[match("app", name) for name in "abab"])
-    assert [row.group[-3] for row in run.state.notifications.values()] == [*"abab"]
+    assert [notification.group[-3] for notification in run.state.notifications.values()] == [
+        *"abab"
+    ]

@@ -1,4 +1,4 @@
-"""A day without the API, and what the phone gets of it."""
+"""A day without the API, and what the phone receives after it."""
 
 import random
 
@@ -12,7 +12,7 @@ DAY = 86_400.0
 MATCHES = 100_000
 
 
-def test_of_a_day_without_the_api_and_100_000_matches_few_notifications_count_all():
+def test_a_day_without_the_api_and_100_000_matches_make_few_notifications_with_exact_counts():
     names = [f"app{number}" for number in range(5)]
     rules = Rules(triggers={name: Rule(name) for name in names})
     run = History(rules, now=Now(1000.0, 1_700_000_000.0))
@@ -30,7 +30,13 @@ def test_of_a_day_without_the_api_and_100_000_matches_few_notifications_count_al
         run.sleep(DAY * number / MATCHES)
     assert run.now.mono - began >= 0.99 * DAY
     run.drain()
-    arrived = [row for row in run.rows.values() if row.status is Status.DELIVERED]
-    assert sum(run.told().values()) == MATCHES
+    arrived = [
+        notification
+        for notification in run.notifications.values()
+        if notification.status is Status.DELIVERED
+    ]
+    assert sum(run.counted().values()) == MATCHES
     assert len(arrived) <= 20
-    assert any(isinstance(run.contents[row.id], Digest) for row in arrived)  # what had expired
+    assert any(
+        isinstance(run.contents[notification.id], Digest) for notification in arrived
+    )  # of what expired

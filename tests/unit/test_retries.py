@@ -1,4 +1,4 @@
-"""Sending again what did not arrive: by an event, under its id, with its attempts."""
+"""A retry is an event: the notification keeps its id and its attempts."""
 
 import pytest
 
@@ -18,40 +18,40 @@ def run():
     return History(Rules(triggers={"app": rule}, rate=Limit(1000, 60.0), budget=Limit(1000, 60.0)))
 
 
-def retry(run, row, peer=PEER, *, everyone=False):
-    (reply,) = run.feed(Retried(peer, run.rows[row.id], everyone)).replies.values()
+def retry(run, notification, peer=PEER, *, is_admin=False):
+    (reply,) = run.feed(
+        Retried(peer, run.notifications[notification.id], is_admin)
+    ).replies.values()
     return reply
 
 
-@pytest.mark.parametrize(
-    "verdict", [OutcomeKind.FAILED, OutcomeKind.NO_DEVICE, OutcomeKind.FORBIDDEN]
-)
-def test_what_failed_goes_out_again_under_its_id(run, verdict):
-    row = run.submit("a")
-    run.answer(verdict)
+@pytest.mark.parametrize("kind", [OutcomeKind.FAILED, OutcomeKind.NO_DEVICE, OutcomeKind.FORBIDDEN])
+def test_a_failed_notification_is_sent_again_with_its_id(run, kind):
+    notification = run.submit("a")
+    run.answer(kind)
     run.sleep(100)
-    assert retry(run, row).refusal == ""
-    assert run.in_flight == row.id
-    assert run.rows[row.id].attempts == 2
+    assert retry(run, notification).refusal == ""
+    assert run.in_flight == notification.id
+    assert run.notifications[notification.id].attempts == 2
     run.answer()
-    assert run.rows[row.id].status is Status.DELIVERED
+    assert run.notifications[notification.id].status is Status.DELIVERED
 
 
-def test_what_expired_gets_a_new_time_to_expire(run):
+def test_an_expired_notification_gets_a_new_expiry(run):
     run.configure(run.with_rules(expire=100.0))
-    row = run.submit("a")
+    notification = run.submit("a")
     run.answer(OutcomeKind.RETRY, pause=3600.0, retry_after=3600.0)
     run.sleep(150)
-    assert run.rows[row.id].status is Status.EXPIRED
-    assert retry(run, row).notification.status is Status.QUEUED
+    assert run.notifications[notification.id].status is Status.EXPIRED
+    assert retry(run, notification).notification.status is Status.QUEUED
     run.sleep(50)
-    assert run.rows[row.id].status is Status.QUEUED
+    assert run.notifications[notification.id].status is Status.QUEUED
     run.restart()
     run.sleep(60)
-    assert run.rows[row.id].status is Status.EXPIRED
+    assert run.notifications[notification.id].status is Status.EXPIRED
 
 
-def test_it_ends_a_backoff_but_not_a_retry_after(run):
+def test_a_retry_ends_a_backoff_but_not_a_retry_after(run):
     failed = run.submit("a")
     run.answer(OutcomeKind.FAILED)
     waiting = run.submit("b")
@@ -63,7 +63,7 @@ def test_it_ends_a_backoff_but_not_a_retry_after(run):
     assert run.in_flight == ""
 
 
-def test_one_that_stands_back_comes_to_the_front(run):
+def test_a_notification_that_yields_to_others_is_sent_at_once(run):
     poison = run.submit("poison")
     for _ in range(3):
         run.answer(OutcomeKind.RETRY, pause=0.5, own_pause=300.0)
@@ -73,57 +73,59 @@ def test_one_that_stands_back_comes_to_the_front(run):
     assert run.in_flight == poison.id
 
 
-def test_only_ones_own_and_everyones_for_admins(run):
-    row = run.submit("a")
+def test_users_retry_their_own_and_admins_everyones(run):
+    notification = run.submit("a")
     run.answer(OutcomeKind.FAILED)
-    assert retry(run, row, STRANGER).refusal == "not_found"
-    assert retry(run, row, STRANGER, everyone=True).refusal == ""
+    assert retry(run, notification, STRANGER).refusal == "not_found"
+    assert retry(run, notification, STRANGER, is_admin=True).refusal == ""
     run.answer()
     run.feed(match("app"))
-    (of_trigger,) = [row for row in run.rows.values() if row.trigger == "app"]
+    (of_trigger,) = [
+        notification for notification in run.notifications.values() if notification.trigger == "app"
+    ]
     run.answer(OutcomeKind.FAILED)
     assert retry(run, of_trigger).refusal == "not_found"
-    assert retry(run, of_trigger, everyone=True).refusal == ""
+    assert retry(run, of_trigger, is_admin=True).refusal == ""
 
 
-def test_what_cannot_be_sent_again_is_refused_with_its_reason(run):
-    row = run.submit("under way")
-    assert retry(run, row).refusal == "in_flight"
+def test_an_impossible_retry_is_refused_with_its_reason(run):
+    notification = run.submit("under way")
+    assert retry(run, notification).refusal == "in_flight"
     held = run.submit("held", delay=60.0)
     assert retry(run, held).refusal == "held"
     run.answer()
-    assert retry(run, row).refusal == "finished"
-    assert run.rows[row.id].status is Status.DELIVERED
+    assert retry(run, notification).refusal == "finished"
+    assert run.notifications[notification.id].status is Status.DELIVERED
 
 
-def test_two_wishes_at_once_send_it_once(run):
-    row = run.submit("a")
+def test_two_requests_at_once_send_it_once(run):
+    notification = run.submit("a")
     run.answer(OutcomeKind.FAILED)
-    known = run.rows[row.id]
+    known = run.notifications[notification.id]
     replies = run.feed(Retried(PEER, known), Retried(PEER, known)).replies
     assert [reply.refusal for reply in replies.values()] == ["", ""]
     run.answer()
     assert run.in_flight == ""
-    assert run.rows[row.id].attempts == 2
+    assert run.notifications[notification.id].attempts == 2
 
 
-def test_a_full_outbox_takes_nothing_back(run):
-    row = run.submit("a")
+def test_a_full_outbox_refuses_retries(run):
+    notification = run.submit("a")
     run.answer(OutcomeKind.FAILED)
     run.configure(run.with_rules(capacity=2, digest=False))
     run.submit("b", priority=Priority.HIGH)
     assert run.submit_if_room(priority=Priority.HIGH, peer=STRANGER).refusal == ""
-    assert retry(run, row).refusal == "no_room"
-    assert run.rows[row.id].status is Status.FAILED
+    assert retry(run, notification).refusal == "no_room"
+    assert run.notifications[notification.id].status is Status.FAILED
 
 
-def test_one_that_was_forbidden_is_not_taken_for_the_token_once_it_is_retried(run):
-    row = run.submit("a")
+def test_a_retried_403_does_not_count_against_the_token(run):
+    notification = run.submit("a")
     run.answer(OutcomeKind.FORBIDDEN)
-    assert retry(run, row).refusal == ""
+    assert retry(run, notification).refusal == ""
     run.answer(OutcomeKind.RETRY, pause=0.5)
     run.submit("b", priority=Priority.URGENT)
     run.feed(SendingAllowed())
     run.answer(OutcomeKind.FORBIDDEN)
     assert run.state.global_state.send_state.status is not SendStatus.REFUSED
-    assert run.rows[row.id].attempts >= 2
+    assert run.notifications[notification.id].attempts >= 2

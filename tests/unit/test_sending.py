@@ -1,4 +1,4 @@
-"""What is sent next and what an outcome means, in virtual time."""
+"""Which notification is sent next, and what an outcome means, in virtual time."""
 
 import pytest
 
@@ -17,50 +17,52 @@ def run():
     return History(Rules(triggers={"app": rule}, rate=Limit(1000, 60.0), budget=Limit(1000, 60.0)))
 
 
-def test_a_row_is_attempting_in_the_commit_that_brings_it(run):
+def test_a_notification_is_attempting_in_the_commit_that_hands_it_out(run):
     decision = run.feed(match("app"))
     assert decision.attempt is not None
-    assert run.rows[decision.attempt.id].status is Status.ATTEMPTING
+    assert run.notifications[decision.attempt.id].status is Status.ATTEMPTING
     assert decision.attempt.attempts == 1
 
 
 def test_one_is_in_flight_at_a_time_urgent_first_then_oldest(run):
-    rows = [run.submit(name) for name in ("first", "low", "default")]
+    notifications = [run.submit(name) for name in ("first", "low", "default")]
     high = run.submit("high", priority=Priority.HIGH)
     urgent = run.submit("urgent", priority=Priority.URGENT)
     while run.in_flight:
         run.answer()
     assert [name for _, name in run.sent] == [
-        rows[0].id,
+        notifications[0].id,
         urgent.id,
         high.id,
-        rows[1].id,
-        rows[2].id,
+        notifications[1].id,
+        notifications[2].id,
     ]
 
 
-def test_the_rate_holds_in_every_window_and_over_a_kill(run):
+def test_the_rate_holds_in_every_window_and_across_a_kill(run):
     run.configure(run.with_rules(rate=Limit(2, 10.0)))
     for number in range(6):
         run.submit(str(number))
     run.answer()
     run.sleep(1)
-    run.restart()  # the second attempt is under way: its slot is taken all the same
+    run.restart()  # the attempt in flight keeps its slot
     for _ in range(20):
         run.sleep(5)
         if run.in_flight:
             run.answer()
     starts = [at for at, _ in run.sent]
     assert all(later - earlier >= 10.0 for earlier, later in zip(starts, starts[2:], strict=False))
-    assert {row.status for row in run.rows.values()} == {Status.DELIVERED}
+    assert {notification.status for notification in run.notifications.values()} == {
+        Status.DELIVERED
+    }
 
 
-def test_an_attempt_cut_off_by_a_kill_is_made_again_under_its_id(run):
+def test_an_attempt_interrupted_by_a_kill_is_repeated_with_the_same_id(run):
     run.feed(match("app"))
     notification = run.in_flight
     run.restart()
     assert run.in_flight == notification
-    assert run.rows[notification].attempts == 2
+    assert run.notifications[notification].attempts == 2
 
 
 def test_a_retry_pauses_all_sending_and_keeps_the_reason(run):
@@ -77,7 +79,7 @@ def test_a_retry_pauses_all_sending_and_keeps_the_reason(run):
     assert run.in_flight == first
 
 
-def test_a_poisonous_notification_lets_the_others_go_after_three_failures(run):
+def test_a_notification_that_always_fails_lets_others_go_after_three_failures(run):
     poison = run.submit("poison")
     good = [run.submit(str(number)) for number in range(3)]
     for _ in range(40):
@@ -87,22 +89,27 @@ def test_a_poisonous_notification_lets_the_others_go_after_three_failures(run):
                 OutcomeKind.RETRY if bad else OutcomeKind.DELIVERED, pause=1.0, own_pause=300.0
             )
         run.sleep(1)
-    assert {run.rows[row.id].status for row in good} == {Status.DELIVERED}
-    assert run.rows[poison.id].attempts == 3
-    assert run.rows[poison.id].status is Status.QUEUED
+    assert {run.notifications[notification.id].status for notification in good} == {
+        Status.DELIVERED
+    }
+    assert run.notifications[poison.id].attempts == 3
+    assert run.notifications[poison.id].status is Status.QUEUED
 
 
-def test_an_outage_touches_few_of_those_that_wait(run):
+def test_an_outage_attempts_few_of_the_waiting_notifications(run):
     for number in range(500):
         run.submit(str(number))
     for _ in range(300):
         if run.in_flight:
             run.answer(OutcomeKind.RETRY, pause=10.0, own_pause=10.0)
         run.sleep(10)
-    assert sum(row.was_attempted for row in run.rows.values()) <= max_attempted(300) + 1
+    assert (
+        sum(notification.was_attempted for notification in run.notifications.values())
+        <= max_attempted(300) + 1
+    )
 
 
-def test_a_refused_token_stops_sending_and_the_expiry_of_what_waits(run):
+def test_a_refused_token_stops_sending_and_expiry(run):
     run.configure(run.with_rules(expire=100.0, probe=900.0))
     run.submit("a")
     run.submit("b")
@@ -110,7 +117,7 @@ def test_a_refused_token_stops_sending_and_the_expiry_of_what_waits(run):
     assert run.state.global_state.send_state.status is SendStatus.REFUSED
     run.sleep(899)
     assert run.in_flight == ""
-    assert {row.status for row in run.rows.values()} == {Status.QUEUED}
+    assert {notification.status for notification in run.notifications.values()} == {Status.QUEUED}
     run.sleep(2)
     assert run.in_flight
     run.answer(OutcomeKind.REFUSED)
@@ -119,7 +126,9 @@ def test_a_refused_token_stops_sending_and_the_expiry_of_what_waits(run):
     run.sleep(50)
     while run.in_flight:
         run.answer()
-    assert {row.status for row in run.rows.values()} == {Status.DELIVERED}
+    assert {notification.status for notification in run.notifications.values()} == {
+        Status.DELIVERED
+    }
 
 
 def test_one_403_fails_that_notification_and_two_refuse_the_token(run):
@@ -127,23 +136,27 @@ def test_one_403_fails_that_notification_and_two_refuse_the_token(run):
     run.submit("b")
     first = run.in_flight
     run.answer(OutcomeKind.FORBIDDEN)
-    assert run.rows[first].status is Status.FAILED
+    assert run.notifications[first].status is Status.FAILED
     run.answer(OutcomeKind.FORBIDDEN)
     assert run.state.global_state.send_state.status is SendStatus.REFUSED
-    assert {row.status for row in run.rows.values()} == {Status.QUEUED}
+    assert {notification.status for notification in run.notifications.values()} == {Status.QUEUED}
 
 
-def test_a_success_between_two_403_acquits_the_token(run):
+def test_a_success_between_two_403_clears_the_token(run):
     for name in "abc":
         run.submit(name)
     run.answer(OutcomeKind.FORBIDDEN)
     run.answer()
     run.answer(OutcomeKind.FORBIDDEN)
     assert run.state.global_state.send_state.status is SendStatus.OK
-    assert sorted(row.status for row in run.rows.values()) == ["delivered", "failed", "failed"]
+    assert sorted(notification.status for notification in run.notifications.values()) == [
+        "delivered",
+        "failed",
+        "failed",
+    ]
 
 
-def test_a_network_error_does_not_acquit_a_refused_token(run):
+def test_a_network_error_does_not_clear_a_refused_token(run):
     run.submit("a")
     run.answer(OutcomeKind.REFUSED)
     run.sleep(1000)
@@ -151,7 +164,7 @@ def test_a_network_error_does_not_acquit_a_refused_token(run):
     assert run.state.global_state.send_state.status is SendStatus.REFUSED
 
 
-def test_a_refusal_gives_each_row_only_what_it_sat_out(run):
+def test_a_refusal_extends_each_expiry_only_by_the_time_it_waited(run):
     run.configure(run.with_rules(expire=100.0, probe=1000.0))
     run.submit("old")
     run.answer(OutcomeKind.REFUSED)
@@ -162,7 +175,7 @@ def test_a_refusal_gives_each_row_only_what_it_sat_out(run):
     run.answer(OutcomeKind.RETRY, pause=1.0)
     run.sleep(2)
     run.answer(OutcomeKind.ENDPOINT, pause=1e6)
-    assert run.rows[late.id].expires <= late.expires + 600
+    assert run.notifications[late.id].expires <= late.expires + 600
 
 
 def test_a_403_older_than_history_is_forgotten(run):
@@ -175,7 +188,7 @@ def test_a_403_older_than_history_is_forgotten(run):
     assert run.state.global_state.send_state.status is not SendStatus.REFUSED
 
 
-def test_a_gate_that_opens_during_a_commit_is_not_forgotten():
+def test_a_pause_that_ends_during_a_commit_is_noticed():
     run = History(Rules(rate=Limit(10, 60.0)), lag=0.7)
     run.submit("a")
     run.answer(OutcomeKind.RETRY, pause=0.5)
@@ -183,12 +196,12 @@ def test_a_gate_that_opens_during_a_commit_is_not_forgotten():
     assert run.in_flight
 
 
-def test_an_order_goes_to_nobody_before_there_is_a_worker(run):
+def test_no_attempt_is_made_before_there_is_a_worker(run):
     run.submit("a")
     run.answer(OutcomeKind.RETRY, pause=10.0)
     run.pause(60)
     run.restart()
-    assert [row.attempts for row in run.rows.values()] == [2]
+    assert [notification.attempts for notification in run.notifications.values()] == [2]
 
 
 def test_a_wrong_endpoint_fails_nothing_and_is_tried_again_on_reload(run):
@@ -200,7 +213,7 @@ def test_a_wrong_endpoint_fails_nothing_and_is_tried_again_on_reload(run):
 
 
 @pytest.mark.parametrize("before", [None, OutcomeKind.REFUSED])
-def test_a_retry_after_is_cut_short_by_nothing(run, before):
+def test_nothing_cuts_a_retry_after_short(run, before):
     run.submit("a")
     if before:
         run.answer(before)
@@ -217,7 +230,7 @@ def test_a_retry_after_is_cut_short_by_nothing(run, before):
     assert run.in_flight
 
 
-def test_a_backoff_ends_when_somebody_asks_for_it(run):
+def test_a_request_ends_a_backoff(run):
     run.submit("a")
     run.answer(OutcomeKind.RETRY, pause=300.0)
     run.feed(SendingAllowed())
@@ -238,7 +251,7 @@ def test_a_step_of_the_wall_clock_neither_ends_nor_lengthens_a_pause(run, jump, 
     assert run.in_flight
 
 
-def test_a_start_waits_an_hour_at_most_whatever_became_of_the_clocks(run):
+def test_a_start_waits_an_hour_at_most_whatever_the_clocks_say(run):
     run.submit("a")
     run.answer(OutcomeKind.RETRY, pause=3600.0, retry_after=3600.0)
     run.now = Now(run.now.mono - 900.0, run.now.wall)
@@ -247,7 +260,7 @@ def test_a_start_waits_an_hour_at_most_whatever_became_of_the_clocks(run):
     assert run.in_flight
 
 
-def test_after_an_hours_outage_all_goes_out_urgent_first(run):
+def test_after_an_outage_everything_is_sent_urgent_first(run):
     for number in range(20):
         run.submit(str(number))
     for minute in range(60):
@@ -260,11 +273,13 @@ def test_after_an_hours_outage_all_goes_out_urgent_first(run):
     before = len(run.sent)
     while run.in_flight:
         run.answer()
-    assert {row.status for row in run.rows.values()} == {Status.DELIVERED}
+    assert {notification.status for notification in run.notifications.values()} == {
+        Status.DELIVERED
+    }
     assert urgent.id in [name for _, name in run.sent[before - 1 : before + 1]]
 
 
-def test_a_flapping_api_gets_everything_through_and_forgets_the_pauses(run):
+def test_a_flapping_api_receives_everything(run):
     for number in range(10):
         run.submit(str(number))
     for turn in range(60):
@@ -274,75 +289,77 @@ def test_a_flapping_api_gets_everything_through_and_forgets_the_pauses(run):
                 OutcomeKind.RETRY if flap else OutcomeKind.DELIVERED, pause=1.0, own_pause=1.0
             )
         run.sleep(1)
-    assert {row.status for row in run.rows.values()} == {Status.DELIVERED}
+    assert {notification.status for notification in run.notifications.values()} == {
+        Status.DELIVERED
+    }
     assert run.state.global_state.send_state.consecutive_failures == 0
 
 
-def test_an_outcome_told_twice_changes_nothing(run):
+def test_a_repeated_outcome_changes_nothing(run):
     run.submit("a")
     notification = run.in_flight
     run.answer()
-    before = dict(run.rows)
+    before = dict(run.notifications)
     run.feed()
     run.feed(Settled(Outcome(notification, OutcomeKind.RETRY)))
-    assert run.rows == before
+    assert run.notifications == before
 
 
 class TestRequests:
-    """Keys, delays and cancelling; `busy` keeps the worker at something else."""
+    """Keys, delays and cancelling, while the worker is busy with another notification."""
 
     @pytest.fixture(autouse=True)
     def busy(self, run):
         run.submit("busy")
 
-    def test_a_key_replaces_what_nobody_has_tried(self, run):
+    def test_a_key_replaces_an_unattempted_notification(self, run):
         old = run.submit("50 %", key="build")
         new = run.submit("100 %", key="build")
-        assert run.rows[old.id].status is Status.REPLACED
-        assert run.rows[new.id].status is Status.QUEUED
+        assert run.notifications[old.id].status is Status.REPLACED
+        assert run.notifications[new.id].status is Status.QUEUED
 
-    def test_a_key_is_the_users_own(self, run):
+    def test_keys_of_different_users_are_independent(self, run):
         mine = run.submit("mine", key="build")
         run.submit("theirs", key="build", peer=Peer(2000, 2000, 1))
-        assert run.rows[mine.id].status is Status.QUEUED
+        assert run.notifications[mine.id].status is Status.QUEUED
 
-    def test_a_key_never_replaces_what_was_tried(self, run):
+    def test_a_key_never_replaces_an_attempted_notification(self, run):
         tried = run.submit("tried", key="build")
         run.answer()
         assert run.in_flight == tried.id
         run.submit("new", key="build")
-        assert run.rows[tried.id].status is Status.ATTEMPTING
+        assert run.notifications[tried.id].status is Status.ATTEMPTING
 
-    def test_a_delayed_request_is_held_and_goes_when_it_is_due(self, run):
-        row = run.submit("later", delay=30.0)
-        assert row.status is Status.HELD
+    def test_a_delayed_request_is_held_and_queued_when_it_is_due(self, run):
+        notification = run.submit("later", delay=30.0)
+        assert notification.status is Status.HELD
         run.restart()
         run.sleep(29)
-        assert run.rows[row.id].status is Status.HELD
+        assert run.notifications[notification.id].status is Status.HELD
         run.sleep(2)
-        assert run.rows[row.id].status is Status.QUEUED
+        assert run.notifications[notification.id].status is Status.QUEUED
 
-    def test_what_waits_can_be_cancelled_by_its_owner(self, run):
-        row = run.submit("oops", delay=30.0)
-        reply = run.feed(Cancelled(PEER, id=row.id)).replies[0]
+    def test_a_waiting_notification_can_be_cancelled_by_its_owner(self, run):
+        notification = run.submit("oops", delay=30.0)
+        reply = run.feed(Cancelled(PEER, id=notification.id)).replies[0]
         assert reply.notification.status is Status.CANCELLED
-        assert run.feed(Cancelled(PEER, id=row.id)).replies[0].refusal == "not_found"
+        assert run.feed(Cancelled(PEER, id=notification.id)).replies[0].refusal == "not_found"
 
     def test_another_user_cannot_cancel_but_an_admin_can(self, run):
-        row = run.submit("mine")
+        notification = run.submit("mine")
         stranger = Peer(2000, 2000, 1)
-        assert run.feed(Cancelled(stranger, id=row.id)).replies[0].refusal == "not_found"
-        reply = run.feed(Cancelled(stranger, id=row.id, is_admin=True)).replies[0]
+        assert run.feed(Cancelled(stranger, id=notification.id)).replies[0].refusal == "not_found"
+        reply = run.feed(Cancelled(stranger, id=notification.id, is_admin=True)).replies[0]
         assert reply.notification.status is Status.CANCELLED
 
-    def test_what_is_under_way_cannot_be_cancelled(self, run):
+    def test_an_attempted_notification_cannot_be_cancelled(self, run):
         reply = run.feed(Cancelled(PEER, id=run.in_flight)).replies[0]
         assert reply.refusal == "in_flight"
 
-    def test_what_bears_a_key_and_is_under_way_cannot_be_cancelled(self, run):
-        row = run.submit("x", key="build")
+    def test_an_attempted_notification_cannot_be_cancelled_by_its_key(self, run):
+        notification = run.submit("x", key="build")
         run.answer()
-        assert run.in_flight == row.id
+        assert run.in_flight == notification.id
         assert run.feed(Cancelled(PEER, key="build")).replies[0].refusal == "in_flight"
 
     def test_one_user_cannot_take_all_the_room(self, run):
@@ -352,5 +369,5 @@ class TestRequests:
         assert run.submit_if_room(peer=Peer(2000, 2000, 1)).refusal == ""
 
     def test_cancelling_by_key(self, run):
-        row = run.submit("x", key="build")
-        assert run.feed(Cancelled(PEER, key="build")).replies[0].notification.id == row.id
+        notification = run.submit("x", key="build")
+        assert run.feed(Cancelled(PEER, key="build")).replies[0].notification.id == notification.id

@@ -1,4 +1,4 @@
-"""The contract's one algorithm, in virtual time: threshold, debounce, cooldown, groups, budget."""
+"""Threshold, debounce, cooldown, groups, budget and storms, in virtual time."""
 
 from notifyd.model.notifications import Digest, Priority, Status
 from notifyd.shaping.rules import Limit, Rule, Rules
@@ -12,13 +12,16 @@ def history(rule=None, **rules):
 
 
 def arrivals(history):
-    """When each notification began, in seconds since the start, and what it counted."""
+    """List when each notification was created, in seconds since the start, and its count."""
     start = 1_700_000_000.0
-    return [(round(row.created - start, 3), row.count) for row in history.rows.values()]
+    return [
+        (round(notification.created - start, 3), notification.count)
+        for notification in history.notifications.values()
+    ]
 
 
 def play(history, *times):
-    """Feed one match at each of these seconds, and answer what is sent."""
+    """Feed one match at each of these seconds, and settle each attempt."""
     for at in times:
         until(history, at)
         history.feed(match("app", wall=history.now.wall))
@@ -50,13 +53,13 @@ def test_max_wait_bounds_the_debounce_from_the_first_match():
     assert arrivals(run) == [(5.0, 5), (10.0, 5), (13.0, 2)]
 
 
-def test_without_debounce_and_cooldown_every_match_is_told_alone():
+def test_without_debounce_and_cooldown_every_match_has_its_own_notification():
     run = history(Rule("app", debounce=0.0, cooldown=0.0))
     run.feed(*[match("app")] * 3)
     assert arrivals(run) == [(0.0, 1)] * 3
 
 
-def test_a_threshold_fires_once_and_starts_anew():
+def test_a_threshold_fires_once_and_starts_again():
     run = history(Rule("app", threshold=3, window=10.0, debounce=0.0, cooldown=0.0))
     play(run, 0, 1, 2, 3, 4)
     assert arrivals(run) == [(2.0, 3)]
@@ -68,32 +71,32 @@ def test_a_threshold_counts_within_a_sliding_window_only():
     run = history(Rule("app", threshold=3, window=10.0, debounce=0.0, cooldown=0.0))
     play(run, 0, 9, 12, 15)
     assert arrivals(run) == [(15.0, 3)]
-    assert run.below() == {"app": 1}
+    assert run.below_threshold() == {"app": 1}
     play(run, 20)
     until(run, 31)
-    assert run.below() == {"app": 2}
+    assert run.below_threshold() == {"app": 2}
 
 
-def test_what_comes_in_a_cooldown_is_told_at_once_when_it_ends():
+def test_matches_during_a_cooldown_are_reported_as_soon_as_it_ends():
     run = history(Rule("app", debounce=2.0, cooldown=60.0, cooldown_max=60.0))
     play(run, 0, 10, 61.5)
     until(run, 200)
     assert arrivals(run) == [(2.0, 1), (62.0, 2)]
 
 
-def test_a_cooldown_doubles_while_matches_go_on_and_calms_after_a_quiet_maximum():
+def test_a_cooldown_doubles_while_matches_go_on_and_resets_after_a_quiet_time():
     run = history(Rule("app", debounce=0.0, cooldown=1.0, cooldown_max=4.0))
     play(run, *[at / 2 for at in range(40)])
     until(run, 30)
     assert [at for at, _ in arrivals(run)] == [0.0, 1.0, 3.0, 7.0, 11.0, 15.0, 19.0, 23.0]
     assert sum(count for _, count in arrivals(run)) == 40
-    before = len(run.rows)
+    before = len(run.notifications)
     play(run, 40, 40.5)
     until(run, 60)
     assert arrivals(run)[before:] == [(40.0, 1), (41.0, 1)]
 
 
-def test_a_match_after_a_cooldown_without_any_starts_with_the_threshold_again():
+def test_after_a_cooldown_without_matches_the_debounce_starts_again():
     run = history(Rule("app", debounce=2.0, cooldown=5.0, cooldown_max=5.0))
     play(run, 0, 20)
     until(run, 30)
@@ -104,14 +107,14 @@ def test_groups_have_windows_of_their_own():
     run = history(Rule("app", debounce=2.0, cooldown=60.0))
     run.feed(match("app", "a"), match("app", "b"), match("app", "a"))
     until(run, 3)
-    assert sorted(row.count for row in run.rows.values()) == [1, 2]
+    assert sorted(notification.count for notification in run.notifications.values()) == [1, 2]
 
 
 def test_more_groups_than_allowed_share_one():
     run = history(Rule("app", max_groups=2, debounce=2.0))
     run.feed(*[match("app", name) for name in "abcde"])
     until(run, 3)
-    assert sorted(row.count for row in run.rows.values()) == [1, 1, 3]
+    assert sorted(notification.count for notification in run.notifications.values()) == [1, 1, 3]
     assert any("(others)" in key for key in run.state.groups)
 
 
@@ -124,19 +127,25 @@ def test_idle_groups_are_forgotten():
     assert run.state.groups == {}
 
 
-def test_later_matches_join_the_notification_that_nobody_has_tried():
+def test_later_matches_join_a_notification_that_was_never_attempted():
     run = history(Rule("app", debounce=0.0, cooldown=5.0, cooldown_max=5.0))
     run.feed(match("app"))
     first = run.in_flight
     run.sleep(1)
     run.feed(match("app"), match("app"))
-    run.sleep(5)  # the cooldown ends while the first is still under way
+    run.sleep(5)  # the cooldown ends while the first one is in flight
     run.feed(match("app"))
     run.sleep(5)
-    assert [(row.count, row.was_attempted) for row in run.rows.values()] == [(1, True), (3, False)]
+    assert [
+        (notification.count, notification.was_attempted)
+        for notification in run.notifications.values()
+    ] == [
+        (1, True),
+        (3, False),
+    ]
     run.answer()
     assert run.in_flight != first
-    assert run.told(Status.ATTEMPTING) == {"app": 3}
+    assert run.counted(Status.ATTEMPTING) == {"app": 3}
 
 
 def test_windows_and_cooldowns_survive_a_restart():
@@ -154,12 +163,12 @@ def test_windows_and_cooldowns_survive_a_restart():
     assert arrivals(run) == [(5.0, 2), (105.0, 2)]
 
 
-def test_what_became_due_while_nothing_ran_is_told_at_the_start():
+def test_what_became_due_during_downtime_is_reported_at_the_start():
     run = history(Rule("app", debounce=2.0))
     run.feed(match("app"))
     run.pause(3600)
     run.restart()
-    assert [row.count for row in run.rows.values()] == [1]
+    assert [notification.count for notification in run.notifications.values()] == [1]
 
 
 def test_over_the_budget_everything_goes_into_one_digest():
@@ -172,32 +181,32 @@ def test_over_the_budget_everything_goes_into_one_digest():
     run.feed(*[match("app")] * 4, *[match("disk", line="disk is full")] * 3)
     run.sleep(99)
     settle(run)
-    assert run.told() == {"app": 2}
+    assert run.counted() == {"app": 2}
     run.sleep(2)
     settle(run)
-    assert run.told() == {"app": 4, "disk": 3}
+    assert run.counted() == {"app": 4, "disk": 3}
     (digest,) = [content for content in run.contents.values() if isinstance(content, Digest)]
     assert digest.reason == "budget"
     assert digest.lines[-1] == "disk is full"
     assert len(run.sent) == 3
 
 
-def test_what_is_urgent_has_no_budget():
+def test_high_priority_is_never_charged_to_the_budget():
     run = history(
         Rule("app", priority=Priority.HIGH, debounce=0.0, cooldown=0.0), budget=Limit(1, 1e6)
     )
     run.feed(*[match("app")] * 5)
-    assert len(run.rows) == 5
+    assert len(run.notifications) == 5
 
 
-def test_a_request_over_the_budget_keeps_its_id_and_says_where_it_went():
+def test_a_request_over_the_budget_keeps_its_id_and_names_its_digest():
     run = history(budget=Limit(1, 100.0))
     run.submit("first")
     merged = run.submit("second")
     assert merged.status is Status.MERGED
     run.sleep(101)
     run.drain()
-    assert run.rows[merged.merged_into].status is Status.DELIVERED
+    assert run.notifications[merged.merged_into].status is Status.DELIVERED
     assert run.contents[merged.merged_into].lines == ("second",)
 
 
@@ -209,7 +218,7 @@ def test_without_digests_nothing_is_merged_by_budget_or_storm():
         digest=False,
     )
     run.feed(*[match("app")] * 500)
-    assert len(run.rows) == 500
+    assert len(run.notifications) == 500
 
 
 def test_a_storm_is_merged_by_trigger_and_keeps_its_counts():
@@ -223,15 +232,19 @@ def test_a_storm_is_merged_by_trigger_and_keeps_its_counts():
     run = History(rules)
     run.feed(match("loud"), match("loud"), *[match("app")] * 50, *[match("disk")] * 30)
     run.feed(match("app"))
-    waiting = [row for row in run.rows.values() if row.status.is_waiting]
-    assert sorted((row.trigger, row.count) for row in waiting) == [
+    waiting = [
+        notification
+        for notification in run.notifications.values()
+        if notification.status.is_waiting
+    ]
+    assert sorted((notification.trigger, notification.count) for notification in waiting) == [
         ("app", 51),
         ("disk", 30),
         ("loud", 1),
         ("loud", 1),
     ]
     run.drain()
-    assert run.told() == {"loud": 2, "app": 51, "disk": 30}
+    assert run.counted() == {"loud": 2, "app": 51, "disk": 30}
 
 
 def test_beyond_the_capacity_matches_are_counted_and_requests_refused():
@@ -245,7 +258,7 @@ def test_beyond_the_capacity_matches_are_counted_and_requests_refused():
     reply = run.submit_if_room()
     assert reply.refusal == "no_room"
     run.drain()
-    assert run.told() == {"app": 20}
+    assert run.counted() == {"app": 20}
 
 
 def test_expired_notifications_are_counted_in_a_digest_that_does_not_expire():
@@ -254,36 +267,36 @@ def test_expired_notifications_are_counted_in_a_digest_that_does_not_expire():
     run.feed(*[match("app")] * 3)
     run.answer()
     run.sleep(20)
-    assert run.told(Status.EXPIRED) == {"app": 2}
+    assert run.counted(Status.EXPIRED) == {"app": 2}
     run.sleep(10_000)
     run.drain()
-    assert run.told() == {"app": 3}
+    assert run.counted() == {"app": 3}
 
 
-def test_a_removed_trigger_tells_what_it_had_counted():
+def test_pending_matches_of_a_removed_trigger_are_reported():
     run = history(Rule("app", debounce=60.0, max_wait=60.0))
     run.feed(*[match("app")] * 4)
     run.configure(Rules(triggers={}))
     run.drain()
-    assert run.told() == {"app": 4}
+    assert run.counted() == {"app": 4}
 
 
-def test_a_trigger_of_the_same_identity_goes_on_counting():
+def test_a_trigger_of_the_same_identity_keeps_counting():
     run = history(Rule("app", identity="log", debounce=60.0, max_wait=60.0))
     run.feed(match("app"))
     run.configure(run.with_rules(triggers={"app": Rule("app", identity="log", debounce=5.0)}))
     run.feed(match("app"))
     run.sleep(6)
-    assert [row.count for row in run.rows.values()] == [2]
+    assert [notification.count for notification in run.notifications.values()] == [2]
 
 
-def test_a_clock_step_moves_no_window():
+def test_a_step_of_the_wall_clock_moves_no_window():
     run = history(Rule("app", debounce=2.0, cooldown=60.0, cooldown_max=60.0))
     run.feed(match("app"))
     run.sleep(1, wall=-7200)
-    assert run.rows == {}
+    assert run.notifications == {}
     run.sleep(1.5, wall=7200)
-    assert len(run.rows) == 1
+    assert len(run.notifications) == 1
 
 
 def test_a_failed_commit_leaves_the_state_as_it_was():

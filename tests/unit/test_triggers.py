@@ -36,7 +36,7 @@ def event(line: str = "ERROR disk full", **facts: str) -> Event:
     return Event("app", NOON, line, path="/var/log/app.log", fields=fields, facts=facts)
 
 
-def tally(*events: Event, count: int = 0) -> MatchSummary:
+def summary(*events: Event, count: int = 0) -> MatchSummary:
     events = events or (event(),)
     return MatchSummary(
         count=count or len(events),
@@ -49,20 +49,20 @@ def tally(*events: Event, count: int = 0) -> MatchSummary:
     )
 
 
-def test_the_default_body_shows_the_lines_around_the_latest_match():
+def test_the_default_body_shows_the_lines_around_the_last_match():
     around = {"before": "one\ntwo", "after": "three"}
-    assert trigger().render(tally(event("hit", **around)))[1] == "one\ntwo\nhit\nthree"
-    body = trigger().render(tally(event("a", before="gone"), event("b", **around)))[1]
+    assert trigger().render(summary(event("hit", **around)))[1] == "one\ntwo\nhit\nthree"
+    body = trigger().render(summary(event("a", before="gone"), event("b", **around)))[1]
     assert body.splitlines()[:-1] == ["a", "one", "two", "b", "three"]
 
 
 def test_templates_have_the_lines_around_a_match():
     made = trigger(body="{{ before }}|{{ line }}|{{ after }}")
-    assert made.render(tally(event("hit", before="one")))[1] == "one|hit|"
+    assert made.render(summary(event("hit", before="one")))[1] == "one|hit|"
 
 
 class TestMatch:
-    def test_without_group_by_all_are_one_group(self):
+    def test_without_group_by_all_events_are_one_group(self):
         assert trigger().match(event()) == ((), event())
 
     def test_a_group_is_made_of_fields_and_facts(self):
@@ -100,45 +100,45 @@ class TestTemplates:
         facts = {"pid": "42", "name": "py", "cmdline": "py x.py", "exit_code": "3"}
         last = event("two", duration="245.2", **facts)
         own = trigger(title=source, body=source)
-        assert own.render(tally(event("one"), last)) == (text, text)
+        assert own.render(summary(event("one"), last)) == (text, text)
 
-    def test_an_exit_status_of_nought_is_a_number(self):
+    def test_an_exit_status_of_zero_is_a_number(self):
         own = trigger("process", title="{{ 'fine' if exit_code == 0 else 'bad' }}")
-        assert own.render(tally(event(exit_code="0")))[0] == "fine"
+        assert own.render(summary(event(exit_code="0")))[0] == "fine"
 
-    def test_what_this_event_lacks_is_empty(self):
+    def test_names_that_the_event_lacks_are_empty(self):
         own = trigger(
             patterns=["(?P<a>x)", "(?P<b>y)"],
             title="[{{ fields.b }}{{ pid }}{{ exit_code }}{{ duration }}]",
         )
-        assert own.render(tally(event()._replace(fields={"a": "x"})))[0] == "[]"
+        assert own.render(summary(event()._replace(fields={"a": "x"})))[0] == "[]"
 
     def test_times_of_another_day_carry_their_date(self):
         own = trigger(title="{{ first }} {{ last }}")
-        title, _ = own.render(tally(event("one"), event("two")), NOON + 86400)
+        title, _ = own.render(summary(event("one"), event("two")), NOON + 86400)
         assert title == "2023-11-14 22:12:20 2023-11-14 22:13:20"
 
-    def test_a_template_that_fails_says_so_and_the_news_arrives(self):
+    def test_a_template_that_fails_says_so_and_the_default_text_is_sent(self):
         own = trigger(title="{{ count / 0 }}", body="{{ 'x' * 99999 }}")
-        title, body = own.render(tally())
+        title, body = own.render(summary())
         assert title == "app"
-        assert "(The template" in own.render(tally(event("x" * 60_000)))[1][:2000]
+        assert "(The template" in own.render(summary(event("x" * 60_000)))[1][:2000]
         assert body.startswith("ERROR disk full\n(The template for the title failed: division")
         assert "(The template for the body failed: repeated text is too long)" in body
 
     def test_a_template_that_works_too_long_says_so(self):
         nested = "{% for a in range(999) %}{% for b in range(999) %}{% endfor %}{% endfor %}"
-        title, body = trigger(title=nested, body="{{ line }}").render(tally())
+        title, body = trigger(title=nested, body="{{ line }}").render(summary())
         assert title == "app"
         assert body.startswith("ERROR disk full\n(The template for the title failed: more than")
 
     def test_endless_output_is_stopped(self):
         own = trigger(body="{% for i in range(9999) %}{{ line }}{% endfor %}")
-        assert len(own.render(tally(event("x" * 1000)))[1]) <= 8000
+        assert len(own.render(summary(event("x" * 1000)))[1]) <= 8000
 
     def test_a_title_may_be_left_empty_but_not_everything(self):
-        assert trigger(title="").render(tally()) == ("", "ERROR disk full")
-        assert trigger(title="", body=" ").render(tally()) == ("app", " ")
+        assert trigger(title="").render(summary()) == ("", "ERROR disk full")
+        assert trigger(title="", body=" ").render(summary()) == ("app", " ")
 
     @given(
         st.sampled_from(["{{", "}}", "{%", "%}", "{#", "%s", "{0}", "\x1b[0m", "{{ 7 * 7 }}"])
@@ -157,14 +157,14 @@ class TestTemplates:
             "{{ lines[0] }}",
         ):
             own = trigger(title=source)
-            assert own.render(tally(happened)) == (value, value)
+            assert own.render(summary(happened)) == (value, value)
 
 
-class TestOwnWording:
+class TestDefaultText:
     def test_log(self):
-        assert trigger().render(tally()) == ("app", "ERROR disk full")
+        assert trigger().render(summary()) == ("app", "ERROR disk full")
         lines = [event(f"line {number}") for number in range(7)]
-        title, body = trigger(group_by="level").render(tally(*lines))
+        title, body = trigger(group_by="level").render(summary(*lines))
         assert title == f"app (ERROR): 7 {TIMES}"
         assert body.splitlines() == [
             *(f"line {number}" for number in range(2, 7)),
@@ -172,15 +172,18 @@ class TestOwnWording:
         ]
 
     def test_a_long_line_leaves_room_for_the_others(self):
-        _, body = trigger().render(tally(event("x" * 5000), event("last")))
+        _, body = trigger().render(summary(event("x" * 5000), event("last")))
         assert f"{'x' * 350}…\nlast\n2 {TIMES} from" in body
-        assert trigger().render(tally(event("x" * 5000)))[1] == "x" * 5000
+        assert trigger().render(summary(event("x" * 5000)))[1] == "x" * 5000
 
     def test_file(self):
         own = trigger("file")
         created = event("created /srv/report.pdf", event="created")._replace(path="/srv/report.pdf")
-        assert own.render(tally(created)) == ("app: created report.pdf", "created /srv/report.pdf")
-        assert own.render(tally(created, created))[0] == "app: 2 changes"
+        assert own.render(summary(created)) == (
+            "app: created report.pdf",
+            "created /srv/report.pdf",
+        )
+        assert own.render(summary(created, created))[0] == "app: 2 changes"
 
     @pytest.mark.parametrize(
         ("facts", "title"),
@@ -195,7 +198,7 @@ class TestOwnWording:
     )
     def test_process(self, facts: dict[str, str], title: str):
         ended = event("python (pid 7) ended with exit status 3 after 4m", name="python", **facts)
-        assert trigger("process").render(tally(ended)) == (title, ended.line)
+        assert trigger("process").render(summary(ended)) == (title, ended.line)
 
 
 COUNTS = {"builds": 2, "app-errors": 30, "uploads": 5}
@@ -226,7 +229,7 @@ class TestDigest:
             ("what comes later", "4 more from app"),
         ],
     )
-    def test_each_reason_is_told(self, reason: str, title: str):
+    def test_each_reason_has_its_title(self, reason: str, title: str):
         found, body = render_digest(self.digest(reason, {"app": 4}))
         assert found == title
         assert f"4 {TIMES} app" in body
@@ -264,4 +267,4 @@ class TestDigest:
 def test_the_hosts_zone_is_used(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(os.environ, "TZ", "Asia/Tokyo")
     time.tzset()
-    assert trigger(title="{{ last }}").render(tally())[0] == "07:13:20"
+    assert trigger(title="{{ last }}").render(summary())[0] == "07:13:20"

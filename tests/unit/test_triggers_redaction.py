@@ -1,4 +1,4 @@
-"""A credential is masked wherever it stands, also where something was cut in the midst of it."""
+"""A credential is masked wherever it is, also where a cut goes through it."""
 
 import pytest
 from hypothesis import example, given
@@ -37,7 +37,7 @@ SHAPES = [
     ("-----BEGIN RSA PRIVATE KEY-----\n{}", "MIIEowIBAAKCAQEAq7Rz"),
 ]
 PREFIX = 5
-"""Characters of a secret that give nothing away."""
+"""Characters of a secret that may be shown."""
 
 
 def trigger(**keys: object) -> Trigger:
@@ -53,13 +53,13 @@ TRIGGERS = (
 
 
 def event(line: str, most: int = 64 << 10) -> Event:
-    """Cut as the log source does it: the fields are of the part that was seen."""
+    """Return an event as the log source does: its fields come from the part before the cut."""
     seen = line[:most]
     return Event("app", 0.0, seen if seen == line else seen + CUT, "/x", {"msg": seen})
 
 
 def leaks(secret: str, texts: tuple[str, str]) -> bool:
-    """Say whether any stretch of the secret is to be read, also after another redaction."""
+    """Whether a part of the secret can be read, also after another redaction."""
     shown = "\n".join(redact(text) for text in texts)
     return secret[: PREFIX + 1] in shown or secret[-PREFIX - 1 :] in shown
 
@@ -81,16 +81,16 @@ def test_a_credential_never_leaves(shape: tuple[str, str], filler: str, padding:
     several = merge_summaries(
         merge_summaries(first, summarize_one(event("another"))), summarize_one(event(line, most))
     )
-    for tally in (first, several):
+    for summary in (first, several):
         for own in TRIGGERS:
-            assert not leaks(secret, own.render(tally))
-        digest = extend_digest(new_digest("budget", 0.0), {"app": 3}, 0.0, tally.lines)
+            assert not leaks(secret, own.render(summary))
+        digest = extend_digest(new_digest("budget", 0.0), {"app": 3}, 0.0, summary.lines)
         assert not leaks(secret, render_digest(digest, 0.0, redact))
 
 
 @examples(30, 1000)
 @given(st.sampled_from(SHAPES), st.integers(7900, 8000))
-def test_nor_where_only_the_beginning_of_a_text_is_looked_at(shape: tuple[str, str], padding: int):
+def test_nor_if_only_the_beginning_of_a_text_is_redacted(shape: tuple[str, str], padding: int):
     form, secret = shape
     line = f"{'password=' + 'x' * 4000} {'y ' * 4000}"[: padding - 20] + f" {form.format(secret)}"
     assert not leaks(secret, (redact(f"{line} and more {'z ' * 4000}"), ""))
@@ -101,7 +101,7 @@ def test_text_that_was_cut_elsewhere_stays(text: str):
     assert redact(text) == text
 
 
-def test_without_redaction_all_is_shown():
+def test_without_redaction_everything_is_shown():
     config = LogTriggerConfig.model_validate({"paths": "/x", "patterns": "x"})
     assert (
         "password=x"
