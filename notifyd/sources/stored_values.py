@@ -172,6 +172,13 @@ class RefusedValues:
         self._named.append(Problem("stored", message, subject=key, already_logged=True))
         self._unlogged.append(self._named[-1])
 
+    def check_terms(self, key: str, what: str, value: str, consequence: str) -> None:
+        """Refuse stored terms that are damaged. Those of another configuration are no problem."""
+        try:
+            StoredFields.decode(value)
+        except CheckpointValueError as error:
+            self.add(key, what, error, consequence)
+
     @property
     def problems(self) -> list[Problem]:
         """List the values, at most as many as status shows; the last one counts the others."""

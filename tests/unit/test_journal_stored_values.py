@@ -8,7 +8,7 @@ from notifyd.sources.journal.aggregators import StreamAggregators
 from notifyd.sources.journal.cursor import Cursor
 from notifyd.sources.journal.dropped_entries import DroppedCount
 from notifyd.sources.journal.registry import CatchUp, JournalRegistry, UnitPattern
-from notifyd.sources.records.options import LineSourceOptions
+from notifyd.sources.records.scanning import LineSourceOptions
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
 from support.journal import trigger
 from support.logs import record_matcher_for, scanner_for

@@ -15,7 +15,7 @@ from notifyd.sources.base import Emit, batched
 from notifyd.sources.files.change_stream import ChangeStream, PathChange, WatchFailedError
 from notifyd.sources.files.snapshot import FileChange, Snapshot, checkpoint_updates
 from notifyd.sources.files.state import StatResult, escape_path, stat_paths
-from notifyd.sources.stored_values import CheckpointValueError, RefusedValues, StoredFields
+from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
 from notifyd.sources.unreadable_dirs import directory_problem
 
 EVENTS_PER_BATCH = 500
@@ -117,7 +117,9 @@ class FileSource:
             elif value == snapshot.terms:
                 self._armed.add(name)
             else:
-                self._check_terms(key, name, value)
+                what = f"paths of trigger {name}"
+                consequence = "changes that happened while notifyd was stopped are not reported"
+                self._refused.check_terms(key, what, value, consequence)
 
     def _restore_file(self, key: str, name: str, path: str, value: str) -> None:
         try:
@@ -126,15 +128,6 @@ class FileSource:
             self._obsolete_keys.add(key)
             what = f"state of {path} for trigger {name}"
             self._refused.add(key, what, error, "if the file exists, it counts as created")
-
-    def _check_terms(self, key: str, name: str, value: str) -> None:
-        """Report terms that are damaged; those of another configuration are no problem."""
-        try:
-            StoredFields.decode(value)
-        except CheckpointValueError as error:
-            what = f"paths of trigger {name}"
-            consequence = "changes that happened while notifyd was stopped are not reported"
-            self._refused.add(key, what, error, consequence)
 
     async def _sweep(self, stream: ChangeStream, emit: Emit) -> None:
         """Compare all files with the known ones, and watch where a match could appear."""

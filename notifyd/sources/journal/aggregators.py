@@ -17,9 +17,8 @@ from notifyd.sources.records.aggregator import (
     RecordAggregator,
     needs_aggregator,
 )
-from notifyd.sources.records.options import LineSourceOptions
 from notifyd.sources.records.record_matchers import RecordMatchers
-from notifyd.sources.records.scanning import HitLike
+from notifyd.sources.records.scanning import HitLike, LineSourceOptions
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues, StoredFields
 
 _MAX_STREAMS: Final = 300

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from notifyd.sources.journal.access import COMMAND, ROOTS
 from notifyd.sources.journal.identity import OwnIdentity, read_own_identity
-from notifyd.sources.records.options import LineSourceOptions
+from notifyd.sources.records.scanning import LineSourceOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from notifyd.sources.records.options import LineSourceOptions
+from notifyd.sources.records.scanning import LineSourceOptions
 
 
 @dataclass(frozen=True, slots=True)

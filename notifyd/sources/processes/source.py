@@ -13,10 +13,10 @@ from notifyd.sources.base import Emit, batched
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.discovery import ProcessDiscovery
 from notifyd.sources.processes.exit_watcher import ExitWatcher
+from notifyd.sources.processes.registry import ProcessRegistry, process_key, terms_key
 from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
 from notifyd.sources.processes.selector import ProcessSelector
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, exit_event, start_event
-from notifyd.sources.stored_values import CheckpointValueError, RefusedValues, StoredFields
 from notifyd.sources.waiting import wait_readable
 
 BATCH_SIZE = 500
@@ -67,12 +67,8 @@ class ProcessSource:
         self._by_pidfd: dict[int, WatchedProcess] = {}
         self._exited: set[tuple[int, int]] = set()
         """Pid and start of processes reported since the current scan began: it may list them."""
-        self._restored: dict[tuple[int, int, str], WatchedProcess] = {}
-        self._armed: set[str] = set()
-        self._obsolete_keys: set[str] = set()
-        self._refused = RefusedValues(self.name)
+        self._registry = ProcessRegistry(self._selectors, positions)
         self._has_unknown_status = False
-        self._restore(positions)
 
     def health(self) -> SourceHealth:
         problems = [
@@ -93,7 +89,9 @@ class ProcessSource:
                 "that needs Linux 6.15, or notifyd to run as the user of these processes"
             )
             problems.append(Problem("status", message))
-        return SourceHealth(self.name, len(self._watched), (*problems, *self._refused.problems))
+        return SourceHealth(
+            self.name, len(self._watched), (*problems, *self._registry.refused.problems)
+        )
 
     async def run(self, emit: Emit) -> None:
         self._exit_watcher = ExitWatcher()
@@ -117,59 +115,26 @@ class ProcessSource:
             self._exit_watcher.close()
             for watched in self._watched.values():
                 watched.pidfd = -1
-                self._restored[watched.identity] = watched
+                self._registry.restored[watched.identity] = watched
             self._watched.clear()
             self._exited.clear()
-
-    def _restore(self, positions: Mapping[str, str]) -> None:
-        for key, value in positions.items():
-            _, name, *pid = key.split(":", 2)
-            if name not in self._selectors:
-                self._obsolete_keys.add(key)
-            elif pid:
-                self._restore_process(key, name, pid[0], value)
-            elif value == self._selectors[name].terms:
-                self._armed.add(name)
-            else:
-                self._check_terms(key, name, value)
-
-    def _restore_process(self, key: str, name: str, pid: str, value: str) -> None:
-        try:
-            watched = WatchedProcess.decode(pid, value)
-        except CheckpointValueError as error:
-            self._obsolete_keys.add(key)
-            what = f"state of process {pid} for trigger {name}"
-            consequence = "if the process has ended, its end is not reported"
-            self._refused.add(key, what, error, consequence)
-            return
-        watched = self._restored.setdefault(watched.identity, watched)
-        watched.triggers = (*watched.triggers, name)
-
-    def _check_terms(self, key: str, name: str, value: str) -> None:
-        """Report terms that are damaged; those of another configuration are no problem."""
-        try:
-            StoredFields.decode(value)
-        except CheckpointValueError as error:
-            what = f"selection of trigger {name}"
-            consequence = "processes that started while notifyd was stopped are not reported"
-            self._refused.add(key, what, error, consequence)
 
     async def _resume(self, emit: Emit) -> None:
         """Continue to watch restored processes, and report those that have ended."""
         exited = []
-        for identity, watched in list(self._restored.items()):
+        for identity, watched in list(self._registry.restored.items()):
             if watched.boot == self._boot and self._start_watching(watched):
                 self._watched[watched.pid] = watched
-                del self._restored[identity]
+                del self._registry.restored[identity]
             else:
                 rebooted = watched.boot != self._boot
                 exited.append((watched, ExitInfo(while_stopped=True, rebooted=rebooted)))
         await self._report(exited, emit)
-        self._restored.clear()
+        self._registry.restored.clear()
 
     async def _discover(self, discovery: ProcessDiscovery, emit: Emit) -> None:
         """Take the matches of one scan after the other."""
-        arming = frozenset(self._selectors.keys() - self._armed)
+        arming = frozenset(self._selectors.keys() - self._registry.armed)
         matches, is_first = await discovery.scan(arming), True
         problems = self.health().problems
         while True:
@@ -179,9 +144,9 @@ class ProcessSource:
                 await self._take(matches, emit)
                 if is_first:
                     is_first = False
-                    await emit(SourceBatch((), dict.fromkeys(self._obsolete_keys)))
-                    self._obsolete_keys.clear()
-                    self._refused.log()
+                    await emit(SourceBatch((), dict.fromkeys(self._registry.obsolete_keys)))
+                    self._registry.obsolete_keys.clear()
+                    self._registry.refused.log()
                 if problems != (problems := self.health().problems):
                     await emit(SourceBatch((), {}))
             has_polled = len(self._watched) > len(self._by_pidfd)
@@ -232,20 +197,20 @@ class ProcessSource:
                 triggers = tuple(name for name in match.triggers if name not in known)
                 taken[watched.pid] = watched, before + triggers
                 for name in triggers:
-                    stored[f"process:{name}:{watched.pid}"] = watched.encode()
+                    stored[process_key(name, watched.pid)] = watched.encode()
                     selector = self._selectors[name]
-                    if name in self._armed and "start" in selector.on:
+                    if name in self._registry.armed and "start" in selector.on:
                         events.append(start_event(name, selector.name, watched, self._wall()))
             if stored:
                 await emit(SourceBatch(tuple(events), stored))
-                self._obsolete_keys -= stored.keys()
+                self._registry.obsolete_keys -= stored.keys()
             for watched, triggers in taken.values():
                 watched.triggers += triggers
                 self._watched[watched.pid] = watched
-        if unarmed := self._selectors.keys() - self._armed:
-            terms = {f"process:{name}": self._selectors[name].terms for name in unarmed}
+        if unarmed := self._selectors.keys() - self._registry.armed:
+            terms = {terms_key(name): self._selectors[name].terms for name in unarmed}
             await emit(SourceBatch((), terms))
-            self._armed |= unarmed
+            self._registry.armed |= unarmed
 
     def _watched_process(self, match: ProcessMatch) -> WatchedProcess | None:
         """Return the match's process, watched from now on if it is new; None if it has ended."""
@@ -292,7 +257,7 @@ class ProcessSource:
                 if self._is_reported(name, exit_info)
             ]
             obsolete = [
-                f"process:{name}:{watched.pid}" for watched, _ in batch for name in watched.triggers
+                process_key(name, watched.pid) for watched, _ in batch for name in watched.triggers
             ]
             if obsolete:
                 await emit(SourceBatch(tuple(events), dict.fromkeys(obsolete)))

@@ -1,7 +1,10 @@
-"""What logs and the journal need of a matcher: hits in blocks of lines, and in whole records."""
+"""What logs and the journal have in common: their options, and what they need of a matcher."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
+
+from notifyd.config.triggers import LogTriggerConfig
 
 
 class HitLike(Protocol):
@@ -61,3 +64,13 @@ ScannerFor = Callable[[tuple[str, ...]], ScannerLike]
 
 RecordMatcherFor = Callable[[str], RecordMatcherLike]
 """Makes the record matcher of one trigger."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineSourceOptions:
+    """wall: returns seconds since the epoch."""
+
+    triggers: Mapping[str, LogTriggerConfig]
+    scanner_for: ScannerFor
+    record_matcher_for: RecordMatcherFor
+    wall: Callable[[], float]
