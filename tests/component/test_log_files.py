@@ -28,17 +28,17 @@ def test_an_unreadable_file_is_reported_with_the_fix(tmp_path):
     log = tmp_path / "app.log"
     append(log, "line")
     log.chmod(0o600)
-    for folder in [tmp_path, *tmp_path.parents][:-2]:
-        folder.chmod(folder.stat().st_mode | 0o011)
+    for directory in [tmp_path, *tmp_path.parents][:-2]:
+        directory.chmod(directory.stat().st_mode | 0o011)
     os.seteuid(65534)
     try:
-        with pytest.raises(UnreadableFileError) as refusal:
+        with pytest.raises(UnreadableFileError) as error:
             open_log(str(log), stat_log(str(log)))
     finally:
         os.seteuid(0)
-    assert "permission denied" in str(refusal.value)
-    mend = f"run setfacl -m u:{pwd.getpwuid(65534).pw_name}:r {log} as root"
-    assert str(refusal.value).endswith(f"permission denied; {mend}")
+    assert "permission denied" in str(error.value)
+    fix = f"run setfacl -m u:{pwd.getpwuid(65534).pw_name}:r {log} as root"
+    assert str(error.value).endswith(f"permission denied; {fix}")
 
 
 @as_root
@@ -46,16 +46,16 @@ def test_the_fix_names_the_group_that_may_read_a_file_unless_it_is_root(tmp_path
     log = tmp_path / "app.log"
     append(log, "line")
     log.chmod(0o640)
-    for folder in [tmp_path, *tmp_path.parents][:-2]:
-        folder.chmod(folder.stat().st_mode | 0o011)
+    for directory in [tmp_path, *tmp_path.parents][:-2]:
+        directory.chmod(directory.stat().st_mode | 0o011)
     for group, named in ((grp.getgrnam("adm").gr_gid, True), (0, False)):
         os.chown(log, 0, group)
         os.seteuid(65534)
         try:
-            said = explain_error(str(log), PermissionError(errno.EACCES, "no"))
+            message = explain_error(str(log), PermissionError(errno.EACCES, "no"))
         finally:
             os.seteuid(0)
-        assert ("usermod -aG adm" in said) == named
+        assert ("usermod -aG adm" in message) == named
 
 
 @as_root
@@ -110,8 +110,8 @@ def test_links_know_the_paths_on_which_a_path_depends(tmp_path):
     name = str(tmp_path / "now" / "log" / "app.log")
     links = SymlinkTracker()
     links.track(name)
-    for hung in ("now", "v1/log/app.log", "data/real.log"):
-        assert name in links.paths_through(str(tmp_path / hung))
+    for dependency in ("now", "v1/log/app.log", "data/real.log"):
+        assert name in links.paths_through(str(tmp_path / dependency))
     assert links.directories == {str(tmp_path), str(tmp_path / "v1/log"), str(tmp_path / "data")}
     links.forget(name)
     assert not links.directories
@@ -177,25 +177,25 @@ def test_a_directory_with_two_paths_reports_changes_under_both(tmp_path):
 
 
 def test_a_replaced_directory_is_noticed_when_it_is_watched_again(tmp_path):
-    folder = tmp_path / "a" / "logs"
-    folder.mkdir(parents=True)
+    directory = tmp_path / "a" / "logs"
+    directory.mkdir(parents=True)
     with InotifyWatcher(Inotify) as watch:
-        watch.set_watched([str(folder)], [])
+        watch.set_watched([str(directory)], [])
         (tmp_path / "a").rename(tmp_path / "b")
-        folder.mkdir(parents=True)
-        assert watch.set_watched([str(folder)], []) == set()
-        assert watch.set_watched([str(folder)], [], recheck=True) == {str(folder)}
-        append(folder / "x", "line")
-        assert watch.read_hints().written == {str(folder / "x")}
+        directory.mkdir(parents=True)
+        assert watch.set_watched([str(directory)], []) == set()
+        assert watch.set_watched([str(directory)], [], recheck=True) == {str(directory)}
+        append(directory / "x", "line")
+        assert watch.read_hints().written == {str(directory / "x")}
 
 
 def test_awaited_directories_report_names_only(tmp_path):
     with InotifyWatcher() as watch:
         watch.set_watched([], [str(tmp_path)])
         append(tmp_path / "x", "line")
-        (tmp_path / "folder").mkdir()
+        (tmp_path / "directory").mkdir()
         hints = watch.read_hints()
-        assert (hints.written, hints.directories) == (set(), {str(tmp_path / "folder")})
+        assert (hints.written, hints.directories) == (set(), {str(tmp_path / "directory")})
         assert watch.set_watched([str(tmp_path)], []) == {str(tmp_path)}
         append(tmp_path / "x", "line")
         assert watch.read_hints().written == {str(tmp_path / "x")}

@@ -16,7 +16,7 @@ def log(tmp_path):
 
 
 def stamped(path, second):
-    """Give a file a time of its own, as rotations lie further apart than the clock's grain."""
+    """Set a distinct modification time: real rotations are further apart than clock ticks."""
     os.utime(path, ns=(0, (1_700_000_000 + second) * 10**9))
 
 
@@ -25,7 +25,7 @@ def named(log, pattern):
 
 
 def copied(log, place, second):
-    """Do as copytruncate does."""
+    """Copy and truncate a log, as logrotate does with copytruncate."""
     stamped(log, second)
     shutil.copyfile(log, place)
     stamped(place, second)
@@ -34,7 +34,7 @@ def copied(log, place, second):
 
 
 def renamed_and_let_go(daemon, log):
-    """Have time pass until nobody waits for late writers any more."""
+    """Rename a log, and let time pass until its file has drained."""
     log.rename(log.with_name("app.log.1"))
     append(log, "two")
     daemon.poll_all()
@@ -261,10 +261,10 @@ def test_copies_of_many_logs_that_were_made_between_two_polls(tmp_path, pattern,
     daemon.restart()
     wanted = ["after 0", "after 1", "after 2", "new", "newer"]
     for log in logs:
-        told = [
+        delivered = [
             line.removeprefix(f"{log} ") for line in daemon.lines() if line.startswith(f"{log} ")
         ]
-        assert sorted(told) == sorted([*map(str, range(20)), *wanted])
+        assert sorted(delivered) == sorted([*map(str, range(20)), *wanted])
 
 
 @pytest.mark.parametrize(
@@ -281,8 +281,8 @@ def test_a_file_that_only_begins_like_another_is_not_a_copy(log, lines, first):
     append(log.with_name("app.log.2"), b"2 second\n")
     daemon.poll_all()
     daemon.restart()
-    said = (first + b"2 second").decode().splitlines()
-    assert daemon.lines() == [*lines, *said]
+    second = (first + b"2 second").decode().splitlines()
+    assert daemon.lines() == [*lines, *second]
 
 
 def test_a_new_generation_that_contains_only_a_part_of_a_line_is_not_a_copy(log):
@@ -428,8 +428,8 @@ def test_a_file_that_begins_like_another_is_read_once_it_differs(log):
     append(log.with_name("app.log.1"), "late")
     daemon.poll_all()
     daemon.restart()
-    told = [line for line in daemon.lines() if line != banner]
-    assert sorted(told) == ["late", "one", "two"]
+    delivered = [line for line in daemon.lines() if line != banner]
+    assert sorted(delivered) == ["late", "one", "two"]
 
 
 @pytest.mark.parametrize("names", [["app.log.1", "app.log.2"], ["app.log.2", "app.log.1"]])
@@ -607,7 +607,7 @@ def test_generations_beside_one_that_was_renamed_while_down_are_found(tmp_path, 
 
 def test_copies_beside_one_that_was_found_are_found(tmp_path, log):
     (tmp_path / "archive").mkdir()
-    append(log, "one, which is long enough to be told from any other log that lies around it")
+    append(log, "one, which is long enough to be recognized in any directory around the log")
     stamped(log, 0)
     daemon = named(log, "app.log")
     append(log, "two")

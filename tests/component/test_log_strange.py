@@ -12,7 +12,7 @@ from notifyd.sources.logs.discovery.inotify import FsHints
 from support.logs import VirtualDaemon, append, reading_from_start, running, trigger
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to make other users' files")
-SOMEBODY = 12345
+OTHER_UID = 12345
 
 
 def fifo(path):
@@ -45,10 +45,10 @@ def test_what_is_not_a_log_at_its_path_is_reported_until_a_log_is_there(tmp_path
     append(tmp_path / "app.log.1", "late")
     daemon.poll_all(FsHints(changed={str(log), str(tmp_path / "app.log.1")}))
     daemon.poll_all()
-    [said] = daemon.problems
-    assert str(log) in said
-    assert f"is a {kind}" in said
-    assert "\n" not in said
+    [message] = daemon.problems
+    assert str(log) in message
+    assert f"is a {kind}" in message
+    assert "\n" not in message
     log.rename(tmp_path / "strange")
     append(log, "two")
     daemon.poll_all(FsHints(changed={str(log)}))
@@ -69,10 +69,10 @@ def test_a_directory_that_only_a_glob_matches_is_not_reported(tmp_path):
     (tmp_path / "app.log").rename(tmp_path / "away.log")
     (tmp_path / "app.log").mkdir()
     daemon.poll_all(FsHints(directories={str(tmp_path / "app.log")}))
-    [said] = daemon.problems
-    assert "app.log is a directory" in said
+    [message] = daemon.problems
+    assert "app.log is a directory" in message
     daemon.poll_all(FsHints(directories={str(tmp_path / "app.log")}))
-    assert daemon.problems == [said]
+    assert daemon.problems == [message]
     (tmp_path / "app.log").rmdir()
     daemon.poll_all(FsHints(directories={str(tmp_path / "app.log")}))
     assert daemon.problems == []
@@ -80,72 +80,72 @@ def test_a_directory_that_only_a_glob_matches_is_not_reported(tmp_path):
 
 @as_root
 async def test_an_unreadable_file_is_reported_and_read_once_it_is_readable(tmp_path):
-    folder = tmp_path / "logs"
-    folder.mkdir()
-    log, other = folder / "app.log", folder / "other.log"
+    directory = tmp_path / "logs"
+    directory.mkdir()
+    log, other = directory / "app.log", directory / "other.log"
     append(log, "of old")
     append(other, "of old")
     log.chmod(0o600)
-    for above in [folder, *folder.parents][:-2]:
+    for above in [directory, *directory.parents][:-2]:
         above.chmod(above.stat().st_mode | 0o055)
-    os.seteuid(SOMEBODY)
+    os.seteuid(OTHER_UID)
     try:
-        async with running(trigger(folder / "*.log")) as seen:
+        async with running(trigger(directory / "*.log")) as seen:
             os.seteuid(0)
             append(log, "one")
             append(other, "two")
-            os.seteuid(SOMEBODY)
+            os.seteuid(OTHER_UID)
             await seen.until(lambda: seen.lines == ["two"])
-            [said] = seen.source.health().messages
-            assert f"{log} cannot be read: permission denied" in said
+            [message] = seen.source.health().messages
+            assert f"{log} cannot be read: permission denied" in message
             os.seteuid(0)
             log.chmod(0o644)
-            os.seteuid(SOMEBODY)
+            os.seteuid(OTHER_UID)
             await seen.until(lambda: seen.lines == ["two", "one"], within=2)
     finally:
         os.seteuid(0)
 
 
 @as_root
-@pytest.mark.parametrize("linked", ["file", "folder", "folder above"])
+@pytest.mark.parametrize("linked", ["file", "directory", "directory above"])
 def test_no_user_can_have_a_secret_read_through_a_link_in_a_watched_directory(tmp_path, linked):
     secrets, theirs = tmp_path / "secrets", tmp_path / "theirs"
     (secrets / "logs").mkdir(parents=True)
     append(secrets / "logs" / "app.log", "a secret")
     theirs.mkdir()
-    os.chown(theirs, SOMEBODY, SOMEBODY)
+    os.chown(theirs, OTHER_UID, OTHER_UID)
     log = theirs / "a" / "logs" / "app.log"
     link, target = {
         "file": (log, secrets / "logs" / "app.log"),
-        "folder": (log.parent, secrets / "logs"),
-        "folder above": (log.parent.parent, secrets),
+        "directory": (log.parent, secrets / "logs"),
+        "directory above": (log.parent.parent, secrets),
     }[linked]
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(target)
     for path in theirs.rglob("*"):
         if path.is_relative_to(link) and path != link:
             continue
-        os.lchown(path, SOMEBODY, SOMEBODY)
+        os.lchown(path, OTHER_UID, OTHER_UID)
     daemon = VirtualDaemon({"t": reading_from_start(log)})
     append(secrets / "logs" / "app.log", "another secret")
     daemon.poll_all()
     assert daemon.lines() == []
-    [said] = daemon.problems
-    assert "is not read as root" in said
+    [message] = daemon.problems
+    assert "is not read as root" in message
     daemon.kill()
 
 
 @as_root
 def test_links_to_directories_of_root_or_of_the_same_user_are_followed(tmp_path):
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
-    for folder, owner in ((theirs, SOMEBODY), (ours, 0)):
-        (folder / "v1").mkdir(parents=True)
-        append(folder / "v1" / "app.log", f"of {owner}")
-        (folder / "now").symlink_to("v1")
-        for path in (folder, folder / "v1", folder / "v1" / "app.log", folder / "now"):
+    for directory, owner in ((theirs, OTHER_UID), (ours, 0)):
+        (directory / "v1").mkdir(parents=True)
+        append(directory / "v1" / "app.log", f"of {owner}")
+        (directory / "now").symlink_to("v1")
+        for path in (directory, directory / "v1", directory / "v1" / "app.log", directory / "now"):
             os.lchown(path, owner, owner)
     daemon = VirtualDaemon({"t": reading_from_start(theirs / "now/app.log", ours / "now/app.log")})
-    assert sorted(daemon.lines()) == ["of 0", f"of {SOMEBODY}"]
+    assert sorted(daemon.lines()) == ["of 0", f"of {OTHER_UID}"]
     daemon.kill()
 
 

@@ -17,7 +17,7 @@ def matches(glob):
 
 
 @pytest.mark.parametrize(
-    ("pattern", "path", "fits"),
+    ("pattern", "path", "is_match"),
     [
         ("/var/log/*.log", "/var/log/a.log", True),
         ("/var/log/*.log", "/var/log/.hidden.log", True),
@@ -49,8 +49,8 @@ def matches(glob):
         ("/*", "/x", True),
     ],
 )
-def test_what_a_pattern_matches(pattern, path, fits):
-    assert Glob(pattern).matches(path) is fits
+def test_what_a_pattern_matches(pattern, path, is_match):
+    assert Glob(pattern).matches(path) is is_match
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def test_the_root_is_the_literal_leading_directory(pattern, root):
 
 
 @pytest.mark.parametrize("pattern", ["", "a/*.log", "/", "//", "~/x"])
-def test_a_pattern_that_names_nothing_absolute_is_refused(pattern):
+def test_a_pattern_that_is_not_an_absolute_path_is_refused(pattern):
     with pytest.raises(ValueError, match="absolute"):
         Glob(pattern)
 
 
 @given(st.lists(NAME, min_size=1, max_size=4))
-def test_a_path_as_it_is_matches_itself(names):
+def test_a_literal_path_matches_itself(names):
     path = "/" + "/".join(names)
     if os.path.normpath(path) == path:
         assert Glob(path).matches(path)
@@ -83,14 +83,14 @@ def test_a_path_as_it_is_matches_itself(names):
 
 
 @given(st.text("ab*?.", min_size=1, max_size=6).filter(lambda p: "**" not in p), NAME)
-def test_one_component_means_what_the_shell_means(part, name):
+def test_a_component_matches_as_in_the_shell(part, name):
     if part in (".", ".."):
         return
     expected = part == name or re.fullmatch(translate(part), name) is not None
     assert Glob(f"/x/{part}").matches(f"/x/{name}") is expected
 
 
-def test_expand_lists_what_matches_says(tmp_path):
+def test_a_walk_finds_what_matches(tmp_path):
     for name in ("a.log", "sub/b.log", "sub/deep/.c.log", "sub/d.txt", "x[1].log"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -111,13 +111,13 @@ def test_expand_lists_what_matches_says(tmp_path):
         assert found
 
 
-def test_missing_roots_and_files_in_the_way_are_nothing(tmp_path):
+def test_a_missing_root_or_a_file_in_its_place_has_no_matches(tmp_path):
     (tmp_path / "file").touch()
     assert matches(Glob(f"{tmp_path}/none/*")) == []
     assert matches(Glob(f"{tmp_path}/file/*")) == []
 
 
-def test_links_that_lead_in_a_circle_are_not_walked(tmp_path):
+def test_a_walk_does_not_follow_links_in_a_loop(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "up").symlink_to(tmp_path)
     (tmp_path / "sub" / "self").symlink_to("self")
@@ -144,7 +144,7 @@ def test_a_walk_shows_the_directories_in_which_matches_could_appear(tmp_path):
     assert f"{tmp_path}/a/x" not in {found.path for found in skipped}
 
 
-def test_what_cannot_be_listed_is_reported_and_passed_over(tmp_path):
+def test_a_directory_that_cannot_be_listed_is_reported_and_skipped(tmp_path):
     (tmp_path / "gone").mkdir()
     (tmp_path / "here").touch()
     failed, found = [], []
