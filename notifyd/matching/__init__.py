@@ -1,4 +1,4 @@
-"""Which lines of a block match which triggers: a fast engine proposes, the real pattern decides."""
+"""Matches many patterns against blocks of lines: a fast prefilter, then the patterns themselves."""
 
 from notifyd.matching.approximate import Approximation, approximate, approximate_in_records
 from notifyd.matching.record_matcher import RecordMatcher

@@ -1,7 +1,7 @@
-"""From a pattern, a wider expression that finds at least the lines that the pattern matches.
+"""Derives from a pattern an expression for Hyperscan that matches at least the same lines.
 
-It is derived from the pattern's parse tree. Anchors and lookarounds are dropped, long repeats
-lose their bounds, and whatever can match beyond ASCII accepts every byte from 0x80 on.
+It is built from the pattern's parse tree: anchors and lookarounds are dropped, long repeats lose
+their bounds, and whatever can match beyond ASCII accepts every byte from 0x80 on.
 """
 
 import re
@@ -11,150 +11,161 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 from notifyd.matching import charset, regex_ast
-from notifyd.matching.encoding import FIRST_TRAIL, Layout, layout
-from notifyd.matching.literals import Part, any_of, parts
-from notifyd.matching.regex_ast import Bytes, Chars, Choice, Node, Repeat, Sequence
+from notifyd.matching.encoding import FIRST_TRAIL, Layout, detect_layout
+from notifyd.matching.literals import LiteralSet, required_literals, to_node
+from notifyd.matching.regex_ast import (
+    Alternation,
+    ByteString,
+    CharClass,
+    Concatenation,
+    Node,
+    Repetition,
+)
 from notifyd.text import regex_parser
 from notifyd.text.regex_parser import op
 
-_COPIES = 8
+_MAX_COPIES = 8
+"""Copies of a repeated character that are kept."""
 _TRAIL = frozenset(range(FIRST_TRAIL, 0x80))
-_FUZZY = re.compile(r"\{[\s\d<=]*[deis]\s*[<}+,:\d]")
-"""What `regex` may take for approximate matching, and `re` for plain text."""
+_APPROXIMATE_MATCHING = re.compile(r"\{[\s\d<=]*[deis]\s*[<}+,:\d]")
+"""What `regex` may take for approximate matching, and `re` takes for plain text."""
 
 
 class Approximation(NamedTuple):
-    """Either an expression for the scanning engine, or why there is none: a clause.
+    """An expression for Hyperscan, or the reason why there is none.
 
-    parts: text that is in every line which the expression finds.
+    literals: sets of texts; every line that the expression matches contains a text of each set.
     """
 
     expression: bytes | None
     reason: str = ""
-    parts: tuple[Part, ...] = ()
+    literals: tuple[LiteralSet, ...] = ()
 
 
 def approximate(pattern: str, encoding: str = "utf-8") -> Approximation:
-    """Widen a pattern that the deciding engine accepts."""
-    found = layout(encoding)
-    if found is Layout.OTHER:
+    """Return an expression that finds every line that a valid pattern matches."""
+    layout = detect_layout(encoding)
+    if layout is Layout.OTHER:
         return Approximation(None, f"{encoding} does not keep ASCII apart from other characters")
     try:
-        whole = read(pattern, found).shape
+        node = parse(pattern, layout).node
     except ValueError as error:
         return Approximation(None, str(error))
-    if regex_ast.nullable(whole):
-        return Approximation(None, "it can match an empty piece of text")
-    trail = _TRAIL if found is Layout.MIXED else frozenset()
-    return Approximation(regex_ast.rendered(regex_ast.trimmed(whole), trail), parts=parts(whole))
+    if regex_ast.is_nullable(node):
+        return Approximation(None, "it can match the empty string")
+    trail = _TRAIL if layout is Layout.MIXED else frozenset()
+    expression = regex_ast.render(regex_ast.trim(node), trail)
+    return Approximation(expression, literals=required_literals(node))
 
 
-class Read(NamedTuple):
-    """exact: only anchors were dropped, so that matching it takes no longer than the shape says."""
+def approximate_in_records(pattern: str, encoding: str = "utf-8") -> Approximation:
+    """Return an expression that finds at least one line of each record that the pattern matches."""
+    approximation = approximate(pattern, encoding)
+    if approximation.expression is None:
+        return approximation
+    if not approximation.literals:
+        return Approximation(None, "it requires no fixed text")
+    literals = approximation.literals[0]
+    return Approximation(regex_ast.render(to_node(literals)), literals=(literals,))
 
-    shape: Node
-    exact: bool
+
+class ParsedPattern(NamedTuple):
+    """is_exact: only anchors were dropped, so the node tells how long matching may take."""
+
+    node: Node
+    is_exact: bool
 
 
 @lru_cache(maxsize=1024)
-def read(pattern: str, encoding: Layout) -> Read:
-    """Read a pattern as a shape; ValueError says why that cannot be done: a clause."""
-    if _FUZZY.search(pattern):
+def parse(pattern: str, layout: Layout) -> ParsedPattern:
+    """Convert a pattern to a node; raise ValueError with the reason if that is not possible."""
+    if _APPROXIMATE_MATCHING.search(pattern):
         raise ValueError("it uses approximate matching")
     try:
         with warnings.catch_warnings(action="error", category=FutureWarning):
             tree = regex_parser.parse(pattern)
         flags = regex_parser.flags(tree)
-        widener = _Approximator(encoding)
-        whole = widener.sequence(tree, flags)
+        converter = _Converter(layout)
+        node = converter.convert(tree, flags)
     except (re.error, FutureWarning, OverflowError, RecursionError, ValueError):
-        raise ValueError("it uses syntax that only the deciding engine knows") from None
+        raise ValueError("it uses syntax that only the regex module supports") from None
     if flags & re.VERBOSE and "{" in pattern:
-        raise ValueError("it is verbose and has braces")
-    return Read(whole, widener.exact)
+        raise ValueError("it is verbose and contains braces")
+    return ParsedPattern(node, converter.is_exact)
 
 
-def approximate_in_records(pattern: str, encoding: str = "utf-8") -> Approximation:
-    """Give what finds at least one line of each record that the pattern matches."""
-    widened = approximate(pattern, encoding)
-    if widened.expression is None:
-        return widened
-    if not widened.parts:
-        return Approximation(None, "there is no text that it surely needs")
-    part = widened.parts[0]
-    return Approximation(regex_ast.rendered(any_of(part)), parts=(part,))
+class _Converter:
+    """Converts one parse tree. `flags` are those in force at a place of the pattern."""
 
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self.is_exact = True
 
-class _Approximator:
-    """Walks one parse tree; `flags` are those in force at the place."""
+    def convert(self, tree: object, flags: int) -> Node:
+        items = tuple(self._convert_item(kind, value, flags) for kind, value in tree)  # type: ignore[attr-defined] # no stubs
+        return items[0] if len(items) == 1 else Concatenation(items)
 
-    def __init__(self, encoding: Layout) -> None:
-        self._encoding = encoding
-        self.exact = True
-
-    def sequence(self, tree: object, flags: int) -> Node:
-        items = tuple(self._item(kind, value, flags) for kind, value in tree)  # type: ignore[attr-defined] # no stubs
-        return items[0] if len(items) == 1 else Sequence(items)
-
-    def _item(self, kind: object, value: object, flags: int) -> Node:
-        caseless = bool(flags & re.IGNORECASE)
-        inside = partial(self.sequence, flags=flags)
+    def _convert_item(self, kind: object, value: object, flags: int) -> Node:
+        ignore_case = bool(flags & re.IGNORECASE)
+        convert = partial(self.convert, flags=flags)
         match kind, value:
             case op.LITERAL, int(code):
-                return self._literal(code, caseless=caseless)
+                return self._convert_literal(code, ignore_case=ignore_case)
             case op.NOT_LITERAL, int(code):
-                return charset.anything_but(code, caseless=caseless)
+                return charset.from_negated_literal(code, ignore_case=ignore_case)
             case op.ANY, _:
-                return Chars(frozenset(range(0x80)), high=True)
+                return CharClass(frozenset(range(0x80)), non_ascii=True)
             case op.IN, list(members):
-                return charset.one_of(members, caseless=caseless)
+                return charset.from_members(members, ignore_case=ignore_case)
             case op.BRANCH, (_, list(branches)):
-                return Choice(tuple(map(inside, branches)))
+                return Alternation(tuple(map(convert, branches)))
             case op.SUBPATTERN, (_, int(added), int(removed), tree):
-                return self.sequence(tree, flags & ~removed | added)
+                return self.convert(tree, flags & ~removed | added)
             case op.ATOMIC_GROUP, tree:
-                return inside(tree)
+                return convert(tree)
             case (
                 (op.MAX_REPEAT | op.MIN_REPEAT | op.POSSESSIVE_REPEAT),
-                (int(low), int(top), tree),
+                (int(low), int(high), tree),
             ):
-                return _repeated(inside(tree), low, top)
+                return _repeat(convert(tree), low, high)
             case op.AT | op.FAILURE, _:
-                return regex_ast.NOTHING
-        self.exact = False
-        return self._inexact(kind, value, inside)
+                return regex_ast.EMPTY
+        self.is_exact = False
+        return self._convert_inexactly(kind, value, convert)
 
-    def _inexact(self, kind: object, value: object, inside: Callable[[object], Node]) -> Node:
-        """Widen what says less, or takes longer, than what is left of it."""
+    def _convert_inexactly(
+        self, kind: object, value: object, convert: Callable[[object], Node]
+    ) -> Node:
+        """Convert what matches less, or takes longer, than the resulting node."""
         match kind, value:
             case op.GROUPREF, _:
                 return regex_ast.ANYTHING
             case op.GROUPREF_EXISTS, (_, yes, no):
-                return Choice((inside(yes), inside(no) if no else regex_ast.NOTHING))
+                return Alternation((convert(yes), convert(no) if no else regex_ast.EMPTY))
             case op.ASSERT | op.ASSERT_NOT, _:
-                return regex_ast.NOTHING
-        raise ValueError(f"an unknown part of a pattern: {kind}")
+                return regex_ast.EMPTY
+        raise ValueError(f"unknown part of a pattern: {kind}")
 
-    def _literal(self, code: int, *, caseless: bool) -> Node:
+    def _convert_literal(self, code: int, *, ignore_case: bool) -> Node:
         character = chr(code)
-        if caseless or character.isascii():
-            return charset.literal(code, caseless=caseless)
-        unique = self._encoding is Layout.UTF8 and character != "\ufffd"
-        if unique and not 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004 - surrogates have no encoding
-            return Bytes(character.encode())
-        return charset.literal(code, caseless=False)
+        if ignore_case or character.isascii():
+            return charset.from_literal(code, ignore_case=ignore_case)
+        is_unambiguous = self._layout is Layout.UTF8 and character != "\ufffd"
+        if is_unambiguous and not 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004 - surrogates cannot be encoded
+            return ByteString(character.encode())
+        return charset.from_literal(code, ignore_case=False)
 
 
-def _repeated(item: Node, low: int, top: int) -> Node:
-    """Few copies of one character are kept, for they say much; all other bounds are dropped."""
-    if top == 0:
-        return regex_ast.NOTHING
+def _repeat(item: Node, low: int, high: int) -> Node:
+    """Keep a few copies of a repeated character, which is selective; drop all other bounds."""
+    if high == 0:
+        return regex_ast.EMPTY
     if low == 0:
-        return Repeat(item, "?" if top == 1 else "*")
-    if low == top == 1:
+        return Repetition(item, "?" if high == 1 else "*")
+    if low == high == 1:
         return item
-    if not isinstance(item, Chars | Bytes):
-        return Repeat(item, "+")
-    copies = [item] * min(low, _COPIES)
-    last: Node = item if low == top <= _COPIES else Repeat(item, "+")
-    return Sequence((*copies[1:], last))
+    if not isinstance(item, CharClass | ByteString):
+        return Repetition(item, "+")
+    copies = [item] * min(low, _MAX_COPIES)
+    last: Node = item if low == high <= _MAX_COPIES else Repetition(item, "+")
+    return Concatenation((*copies[1:], last))

@@ -1,9 +1,11 @@
-"""How long a line may be on which a pattern surely needs no time limit.
+"""How long a line may be on which a pattern needs no time limit.
 
-Asked for a limit, the deciding engine spends more time on asking for the time than on most lines.
-Few patterns need one: a repeat does not backtrack where what follows cannot begin with what is
-repeated, and of many ways to go on only those matter where the text that must follow is there. So
-the steps of a search are bounded by what the pattern's parse tree says.
+With a time limit the regex module spends more time on reading the clock than on most lines. Few
+patterns need one: a repetition does not backtrack if what follows it cannot begin with what it
+repeats, and of many ways to continue only those count where the text that must follow is present.
+So the parse tree of a pattern bounds the steps of a search.
+
+The analysis uses FIRST and FOLLOW sets, as a parser generator does.
 """
 
 from bisect import bisect_right
@@ -12,159 +14,168 @@ from functools import reduce
 from itertools import combinations, takewhile
 from typing import Final, NamedTuple
 
-from notifyd.matching import regex_ast
-from notifyd.matching.approximate import read
+from notifyd.matching.approximate import parse
 from notifyd.matching.encoding import Layout
-from notifyd.matching.regex_ast import ANYTHING, Bytes, Chars, Choice, Node, Repeat
+from notifyd.matching.regex_ast import (
+    ANYTHING,
+    Alternation,
+    ByteString,
+    CharClass,
+    Concatenation,
+    Node,
+    Repetition,
+    is_nullable,
+)
 
-_STEPS: Final = 1 << 23
-"""As many take far less than the time limit."""
+_MAX_STEPS: Final = 1 << 23
+"""This many steps take far less than the time limit."""
 _LENGTHS: Final = tuple(1 << power for power in range(7, 14))
 
 
-class _Next(NamedTuple):
-    """What must come next: one of these characters, or nothing at all if `end`.
+class _First(NamedTuple):
+    """The characters with which a match can begin; `empty` if it can be empty.
 
-    looks: how many steps it takes to see that it is none of them.
+    checks: the number of steps that it takes to rule out all of them.
     """
 
     ascii: frozenset[int] = frozenset()
-    high: bool = False
-    end: bool = False
-    looks: int = 1
+    non_ascii: bool = False
+    empty: bool = False
+    checks: int = 1
 
-    def meets(self, other: "_Next") -> bool:
-        return bool(self.ascii & other.ascii) or (self.high and other.high)
+    def overlaps(self, other: "_First") -> bool:
+        return bool(self.ascii & other.ascii) or (self.non_ascii and other.non_ascii)
 
-    def or_else(self, other: "_Next") -> "_Next":
-        return _Next(
+    def union(self, other: "_First") -> "_First":
+        return _First(
             self.ascii | other.ascii,
-            self.high or other.high,
-            self.end or other.end,
-            self.looks + other.looks,
+            self.non_ascii or other.non_ascii,
+            self.empty or other.empty,
+            self.checks + other.checks,
         )
 
-    def before(self, other: "_Next") -> "_Next":
-        """If this may be nothing, the other may come in its place."""
-        return self._replace(end=False).or_else(other) if self.end else self
+    def then(self, follow: "_First") -> "_First":
+        """Return the set of this followed by something else."""
+        return self._replace(empty=False).union(follow) if self.empty else self
 
 
-class _Work(NamedTuple):
-    """ways: in how many ways something can match from one place. steps: to go through all."""
+class _Cost(NamedTuple):
+    """paths: the number of ways to match from one place. steps: to try all of them."""
 
-    ways: int
+    paths: int
     steps: int
 
 
-_ONE: Final = _Work(1, 1)
-_NOTHING: Final = _Next(end=True)
-_ENDLESS: Final = _Work(1 << 40, 1 << 40)
+_ONE: Final = _Cost(1, 1)
+_END: Final = _First(empty=True)
+_UNBOUNDED: Final = _Cost(1 << 40, 1 << 40)
 
 
 def safe_length(pattern: str) -> int:
-    """Give the length in characters up to which a search ends soon, whatever the line; maybe 0."""
+    """Return the length in characters up to which a search of any line is fast; 0 if none."""
     try:
-        whole, exact = read(pattern, Layout.UTF8)
-        anywhere = regex_ast.Sequence((ANYTHING, whole))
-        fits = bisect_right(_LENGTHS, _STEPS, key=lambda n: _work(anywhere, _NOTHING, n).steps)
+        node, is_exact = parse(pattern, Layout.UTF8)
+        search = Concatenation((ANYTHING, node))
+        fitting = bisect_right(_LENGTHS, _MAX_STEPS, key=lambda n: _cost(search, _END, n).steps)
     except (ValueError, RecursionError):
         return 0
-    return _LENGTHS[fits - 1] if exact and fits else 0
+    return _LENGTHS[fitting - 1] if is_exact and fitting else 0
 
 
-def _work(item: Node, behind: _Next, length: int) -> _Work:
-    match item:
-        case regex_ast.Sequence():
-            return _in_turn(tuple(_flat(item)), behind, length)
-        case Choice(items):
-            return _either(items, behind, length)
-        case Repeat(inner, "?"):
-            once = _work(inner, behind, length)
-            return _Work(once.ways + (not _stops(inner, behind)), once.steps + behind.looks)
-        case Repeat(inner, _):
-            once = _work(inner, _first(inner).or_else(behind), length)
-            if once.ways > 1 or regex_ast.nullable(inner):
-                return _ENDLESS
-            ways = 1 if _stops(inner, behind) else length + 1
-            return _Work(ways, (length + 1) * (once.steps + behind.looks))
+def _cost(node: Node, follow: _First, length: int) -> _Cost:
+    """Return the cost of a node on a line of this length. follow: what comes after it."""
+    match node:
+        case Concatenation():
+            return _concatenation_cost(tuple(_flatten(node)), follow, length)
+        case Alternation(items):
+            return _alternation_cost(items, follow, length)
+        case Repetition(item, "?"):
+            once = _cost(item, follow, length)
+            return _Cost(once.paths + (not _is_greedy(item, follow)), once.steps + follow.checks)
+        case Repetition(item, _):
+            once = _cost(item, _first(item).union(follow), length)
+            if once.paths > 1 or is_nullable(item):
+                return _UNBOUNDED
+            paths = 1 if _is_greedy(item, follow) else length + 1
+            return _Cost(paths, (length + 1) * (once.steps + follow.checks))
     return _ONE
 
 
-def _flat(item: Node) -> Iterator[Node]:
-    if isinstance(item, regex_ast.Sequence):
-        for inner in item.items:
-            yield from _flat(inner)
+def _flatten(node: Node) -> Iterator[Node]:
+    if isinstance(node, Concatenation):
+        for item in node.items:
+            yield from _flatten(item)
     else:
-        yield item
+        yield node
 
 
-def _in_turn(items: Sequence[Node], behind: _Next, length: int) -> _Work:
-    each: list[_Work] = []
+def _concatenation_cost(items: Sequence[Node], follow: _First, length: int) -> _Cost:
+    reversed_costs: list[_Cost] = []
     for item in reversed(items):
-        each.append(_ONE if _is_character(item) else _work(item, behind, length))
-        behind = _first(item).before(behind)
-    ways, steps, text = 1, 0, 0
-    for index, work in enumerate(reversed(each)):
-        steps += ways * work.steps
-        if steps > _STEPS:
-            return _ENDLESS
-        if text:  # it was looked for from every place at which the repeat before it can stop
-            text -= 1
+        reversed_costs.append(_ONE if _is_character(item) else _cost(item, follow, length))
+        follow = _first(item).then(follow)
+    paths, steps, counted = 1, 0, 0
+    for index, cost in enumerate(reversed(reversed_costs)):
+        steps += paths * cost.steps
+        if steps > _MAX_STEPS:
+            return _UNBOUNDED
+        if counted:  # this character was counted with the repetition before it
+            counted -= 1
             continue
-        if work.ways > 1 and _stops_anywhere(items[index]):
-            run = list(takewhile(_is_character, items[index + 1 :]))
-            text = len(run)
-            steps += ways * work.ways * text
-            ways *= length // _apart(run) + 1
+        if cost.paths > 1 and _ends_anywhere(items[index]):
+            text = list(takewhile(_is_character, items[index + 1 :]))
+            counted = len(text)
+            steps += paths * cost.paths * counted
+            paths *= length // _min_distance(text) + 1
         else:
-            ways *= work.ways
-    return _Work(ways, steps)
+            paths *= cost.paths
+    return _Cost(paths, steps)
 
 
-def _stops_anywhere(item: Node) -> bool:
-    """Whether each of its ways ends at another place."""
-    return isinstance(item, Repeat) and item.mark != "?"
+def _ends_anywhere(node: Node) -> bool:
+    """Return whether each path of a node ends at a different place."""
+    return isinstance(node, Repetition) and node.quantifier != "?"
 
 
-def _is_character(item: Node) -> bool:
-    return isinstance(item, Chars | Bytes)
+def _is_character(node: Node) -> bool:
+    return isinstance(node, CharClass | ByteString)
 
 
-def _apart(run: Sequence[Node]) -> int:
-    """Tell how far two occurrences of these characters are from each other, at least."""
-    each = [_first(item) for item in run]
-    for distance in range(1, len(each)):
-        if all(one.meets(other) for one, other in zip(each, each[distance:], strict=False)):
+def _min_distance(text: Sequence[Node]) -> int:
+    """Return the least distance between two occurrences of these characters."""
+    firsts = [_first(item) for item in text]
+    for distance in range(1, len(firsts)):
+        shifted = zip(firsts, firsts[distance:], strict=False)
+        if all(one.overlaps(other) for one, other in shifted):
             return distance
-    return max(1, len(each))
+    return max(1, len(firsts))
 
 
-def _either(items: Sequence[Node], behind: _Next, length: int) -> _Work:
-    """Where no two branches begin alike only one of them is gone through."""
-    each = [_work(item, behind, length) for item in items]
-    begins = [_first(item) for item in items]
-    alike = any(one.meets(other) for one, other in combinations(begins, 2))
-    if alike or any(begin.end for begin in begins):
-        return _Work(sum(work.ways for work in each), sum(work.steps for work in each))
-    looks = sum(begin.looks for begin in begins)
-    return _Work(max(work.ways for work in each), looks + max(work.steps for work in each))
+def _alternation_cost(items: Sequence[Node], follow: _First, length: int) -> _Cost:
+    """Return the cost of the worst branch, if no two branches begin alike; else of all branches."""
+    costs = [_cost(item, follow, length) for item in items]
+    firsts = [_first(item) for item in items]
+    overlap = any(one.overlaps(other) for one, other in combinations(firsts, 2))
+    if overlap or any(first.empty for first in firsts):
+        return _Cost(sum(cost.paths for cost in costs), sum(cost.steps for cost in costs))
+    checks = sum(first.checks for first in firsts)
+    return _Cost(max(cost.paths for cost in costs), checks + max(cost.steps for cost in costs))
 
 
-def _stops(repeated: Node, behind: _Next) -> bool:
-    """Whether fewer rounds than there can be are of no use."""
-    return not behind.end and not _first(repeated).meets(behind)
+def _is_greedy(repeated: Node, follow: _First) -> bool:
+    """Return whether only the greatest possible number of rounds can lead to a match."""
+    return not follow.empty and not _first(repeated).overlaps(follow)
 
 
-def _first(item: Node) -> _Next:
-    """Tell how something may begin; `end` if it can be nothing."""
-    match item:
-        case Chars(codes, high):
-            return _Next(codes, high)
-        case Bytes():  # always a character beyond ASCII
-            return _Next(high=True)
-        case regex_ast.Sequence(items):
-            return reduce(_Next.before, map(_first, items), _NOTHING)
-        case Choice(items):
-            return reduce(_Next.or_else, map(_first, items))
-    begin = _first(item.item)
-    return begin if item.mark == "+" else begin._replace(end=True)
+def _first(node: Node) -> _First:
+    match node:
+        case CharClass(codes, non_ascii):
+            return _First(codes, non_ascii)
+        case ByteString():  # always a character beyond ASCII
+            return _First(non_ascii=True)
+        case Concatenation(items):
+            return reduce(_First.then, map(_first, items), _END)
+        case Alternation(items):
+            return reduce(_First.union, map(_first, items))
+    first = _first(node.item)
+    return first if node.quantifier == "+" else first._replace(empty=True)

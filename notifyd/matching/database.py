@@ -1,4 +1,4 @@
-"""The scanning engine's compiled expressions, kept on disk because compiling takes long."""
+"""Compiled Hyperscan databases, cached on disk because compiling takes long."""
 
 import json
 import os
@@ -14,71 +14,72 @@ import hyperscan
 from notifyd.matching.literals import Literal
 
 _MODE = hyperscan.HS_MODE_BLOCK
-_KEPT = 64
-_DIGEST = 32
-_FULL = 100
-"""For fewer texts the engine takes a way that is up to three times slower, as measured."""
-_NOWHERE = tuple(
-    Literal(bytes(1 + (number >> 3 * place) % 8 for place in range(12)), caseless=False)
-    for number in range(1, _FULL + 1)
+_MAX_FILES = 64
+_DIGEST_SIZE = 32
+_MIN_LITERALS = 100
+"""With fewer texts Hyperscan uses a matcher that is up to three times slower, as measured."""
+_PADDING = tuple(
+    Literal(bytes(1 + (number >> 3 * place) % 8 for place in range(12)), ignore_case=False)
+    for number in range(1, _MIN_LITERALS + 1)
 )
-"""Texts that no log holds; if one does, a line is looked at that need not be."""
+"""Texts that no log contains. If one does, a line is examined needlessly."""
 
 
-def load(
-    expressions: Sequence[bytes], numbers: Sequence[int], directory: Path | None
+def load_or_compile(
+    expressions: Sequence[bytes], ids: Sequence[int], directory: Path | None
 ) -> hyperscan.Database:
-    """Take the database from the directory or compile it; hyperscan.error when that fails.
+    """Return a database of expressions, from the cache if possible.
 
-    numbers: what it calls the expressions. A file in the directory that is damaged, or was made by
-    another engine, is made anew.
+    ids: what matches of the expressions report. directory: of the cache, if there is one. A cached
+    file that is damaged or was written by another engine is replaced. Raise hyperscan.error if an
+    expression cannot be compiled.
     """
     if directory is None:
-        return _compiled(expressions, numbers)
+        return _compile(expressions, ids)
     hexes = [expression.hex() for expression in expressions]
-    named = json.dumps([_engine(), list(numbers), hexes])
-    path = directory / f"{blake2b(named.encode(), digest_size=16).hexdigest()}.hsdb"
-    if (found := _stored(path)) is not None:
-        return found
-    database = _compiled(expressions, numbers)
-    with suppress(OSError):  # a cache: without it the next start takes longer
-        _store(path, hyperscan.dumpb(database))
+    key = json.dumps([_engine(), list(ids), hexes])
+    path = directory / f"{blake2b(key.encode(), digest_size=16).hexdigest()}.hsdb"
+    if (cached := _read(path)) is not None:
+        return cached
+    database = _compile(expressions, ids)
+    with suppress(OSError):  # without the cache only the next start takes longer
+        _write(path, hyperscan.dumpb(database))
     return database
 
 
-def literals(texts: Sequence[Literal]) -> hyperscan.Database:
-    """Compile plain texts, numbered in their order: thousands of them in milliseconds."""
-    every = [*texts, *_NOWHERE[: max(0, _FULL - len(texts))]]
+def compile_literals(literals: Sequence[Literal]) -> hyperscan.Database:
+    """Compile plain texts, with their indexes as ids. Thousands take milliseconds."""
+    padded = [*literals, *_PADDING[: max(0, _MIN_LITERALS - len(literals))]]
     database = hyperscan.Database(mode=_MODE)
     database.compile(
-        expressions=[literal.text for literal in every],
-        ids=list(range(len(every))),
-        flags=[literal.caseless * hyperscan.HS_FLAG_CASELESS for literal in every],
+        expressions=[literal.text for literal in padded],
+        ids=list(range(len(padded))),
+        flags=[literal.ignore_case * hyperscan.HS_FLAG_CASELESS for literal in padded],
         literal=True,
     )
     return database
 
 
-def _compiled(expressions: Sequence[bytes], numbers: Sequence[int]) -> hyperscan.Database:
+def _compile(expressions: Sequence[bytes], ids: Sequence[int]) -> hyperscan.Database:
     database = hyperscan.Database(mode=_MODE)
-    database.compile(expressions=list(expressions), ids=list(numbers), flags=0)
+    database.compile(expressions=list(expressions), ids=list(ids), flags=0)
     return database
 
 
 @cache
 def _engine() -> str:
-    """Version and processor features, as the engine writes them into a database."""
-    return str(_compiled([b"x"], [0]).info())
+    """Return the version and processor features that Hyperscan writes into a database."""
+    return str(_compile([b"x"], [0]).info())
 
 
-def _stored(path: Path) -> hyperscan.Database | None:
+def _read(path: Path) -> hyperscan.Database | None:
     try:
         content = path.read_bytes()
         os.utime(path)
     except OSError:
         return None
-    dump = content[_DIGEST:]
-    if blake2b(dump, digest_size=_DIGEST).digest() != content[:_DIGEST]:
+    dump = content[_DIGEST_SIZE:]
+    if blake2b(dump, digest_size=_DIGEST_SIZE).digest() != content[:_DIGEST_SIZE]:
         return None
     try:
         database = hyperscan.loadb(dump, _MODE)
@@ -88,16 +89,16 @@ def _stored(path: Path) -> hyperscan.Database | None:
     return database
 
 
-def _store(path: Path, dump: bytes) -> None:
+def _write(path: Path, dump: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(blake2b(dump, digest_size=_DIGEST).digest() + dump)
+            file.write(blake2b(dump, digest_size=_DIGEST_SIZE).digest() + dump)
         Path(name).replace(path)
     except OSError:
         Path(name).unlink(missing_ok=True)
         raise
-    by_use = sorted(path.parent.glob("*.hsdb"), key=lambda file: file.stat().st_mtime)
-    for old in by_use[:-_KEPT]:
+    by_age = sorted(path.parent.glob("*.hsdb"), key=lambda file: file.stat().st_mtime)
+    for old in by_age[:-_MAX_FILES]:
         old.unlink(missing_ok=True)

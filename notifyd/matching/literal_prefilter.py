@@ -1,4 +1,4 @@
-"""The first look at a large block: which lines hold text without which no pattern matches."""
+"""The first pass over a large block: finds the lines with texts that the patterns require."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -6,81 +6,88 @@ from typing import Any, cast
 import hyperscan
 
 from notifyd.matching import database
-from notifyd.matching.literals import Literal, Part, shortest
+from notifyd.matching.literals import Literal, LiteralSet, min_length
 
-_BYTES_PER_LINE = 4 << 10
-"""More than one candidate line in so many bytes cost more than the first look saves."""
-_REST = 4
-"""At most one in so many expressions may be left to be looked for as it stands."""
+_BYTES_PER_CANDIDATE = 4 << 10
+"""More than one candidate line in this many bytes costs more than the first pass saves."""
+_MIN_COVERED = 4
+"""At most one in this many expressions may have to be searched for without a required text."""
 
 
 class LiteralPrefilter:
-    """Looks, for each pattern, for the part of it that is rarest in the log itself.
+    """Searches, for each expression, for the set of required texts that is rarest in the log.
 
-    parts: for each expression. rest: the numbers of those that have no rare part; all that are
-    not in it are found only in the lines that `ends` tells of.
+    literals: the sets of each expression. uncovered: the indexes of the expressions without a rare
+    set; all others match only in lines that contain a text found by `find_ends`.
     """
 
-    def __init__(self, parts: Sequence[Sequence[Part]]) -> None:
-        self._parts = parts
-        self._texts = sorted({text for each in parts for part in each for text in part})
-        self._census: hyperscan.Database | None = None
+    def __init__(self, literals: Sequence[Sequence[LiteralSet]]) -> None:
+        self._literals = literals
+        self._texts = sorted({text for sets in literals for texts in sets for text in texts})
+        self._all_texts: hyperscan.Database | None = None
         self._database: hyperscan.Database | None = None
-        self.rest = tuple(range(len(parts)))
+        self.uncovered = tuple(range(len(literals)))
 
-    def learn(self, sample: memoryview) -> bool:
-        """Choose the parts anew, by how often each occurs; returns whether it is worth while."""
-        self._database, self.rest = None, tuple(range(len(self._parts)))
+    def choose_literals(self, sample: memoryview) -> bool:
+        """Choose the sets by their frequency in a sample; return whether a first pass pays."""
+        self._database, self.uncovered = None, tuple(range(len(self._literals)))
         if not self._texts:
             return False
-        chosen, rest = self._chosen(self._counted(sample), len(sample) // _BYTES_PER_LINE)
-        if len(rest) * _REST > len(self._parts):
+        frequencies = self._count(sample)
+        chosen, uncovered = self._choose(frequencies, len(sample) // _BYTES_PER_CANDIDATE)
+        if len(uncovered) * _MIN_COVERED > len(self._literals):
             return False
-        self._database, self.rest = database.literals(sorted(chosen)), tuple(sorted(rest))
+        self._database = database.compile_literals(sorted(chosen))
+        self.uncovered = tuple(sorted(uncovered))
         return True
 
-    def ends(self, data: memoryview) -> list[int]:
-        """List where the chosen texts end, in order."""
-        found: list[int] = []
+    def find_ends(self, data: memoryview) -> list[int]:
+        """Return the offsets at which chosen texts end, in order."""
+        ends: list[int] = []
         if self._database is not None:
-            # The engine's types name only bytes and str; it takes any buffer.
-            self._database.scan(cast("bytes", data), _note, context=found)
-            found.sort()
-        return found
+            # The stubs of Hyperscan name only bytes and str; it accepts any buffer.
+            self._database.scan(cast("bytes", data), _add_end, context=ends)
+            ends.sort()
+        return ends
 
-    def too_many(self, lines: int, size: int) -> bool:
-        """Say whether so many candidates in so many bytes make the first look a waste."""
-        return lines > 2 * (size // _BYTES_PER_LINE)
+    def is_saturated(self, candidates: int, size: int) -> bool:
+        """Return whether there are too many candidate lines in `size` bytes for it to pay."""
+        return candidates > 2 * (size // _BYTES_PER_CANDIDATE)
 
-    def _counted(self, sample: memoryview) -> dict[Literal, int]:
-        if self._census is None:
-            self._census = database.literals(self._texts)
+    def _count(self, sample: memoryview) -> dict[Literal, int]:
+        if self._all_texts is None:
+            self._all_texts = database.compile_literals(self._texts)
         counts = [0] * len(self._texts)
-        self._census.scan(cast("bytes", sample), _count, context=counts)
-        return dict(zip(self._texts, counts, strict=False))  # what fills up the database is behind
+        self._all_texts.scan(cast("bytes", sample), _add_one, context=counts)
+        return dict(zip(self._texts, counts, strict=True))
 
-    def _chosen(self, counts: dict[Literal, int], most: int) -> tuple[set[Literal], set[int]]:
-        """Take the rarest part of each expression, while all together stay rare enough."""
-        rest = set(range(len(self._parts)))
+    def _choose(
+        self, frequencies: dict[Literal, int], budget: int
+    ) -> tuple[set[Literal], set[int]]:
+        """Take the rarest set of each expression, as long as all together stay within budget."""
+        uncovered = set(range(len(self._literals)))
         rarest = []
-        for number, parts in enumerate(self._parts):
-            each = [(sum(counts[text] for text in part), -shortest(part), part) for part in parts]
-            if each:
-                often, _, part = min(each, key=lambda one: one[:2])
-                rarest.append((often, number, part))
+        for index, sets in enumerate(self._literals):
+            rated = [
+                (sum(frequencies[text] for text in texts), -min_length(texts), texts)
+                for texts in sets
+            ]
+            if rated:
+                frequency, _, texts = min(rated, key=lambda entry: entry[:2])
+                rarest.append((frequency, index, texts))
         chosen: set[Literal] = set()
-        for often, number, part in sorted(rarest, key=lambda one: one[:2]):
-            most -= 0 if part <= chosen else often
-            if most < 0:
+        for frequency, index, texts in sorted(rarest, key=lambda entry: entry[:2]):
+            budget -= 0 if texts <= chosen else frequency
+            if budget < 0:
                 break
-            chosen |= part
-            rest.discard(number)
-        return chosen, rest
+            chosen |= texts
+            uncovered.discard(index)
+        return chosen, uncovered
 
 
-def _note(_number: int, _start: int, end: int, _flags: int, found: Any) -> None:
-    found.append(end)
+def _add_end(_id: int, _start: int, end: int, _flags: int, ends: Any) -> None:
+    ends.append(end)
 
 
-def _count(number: int, _start: int, _end: int, _flags: int, counts: Any) -> None:
-    counts[number] += 1
+def _add_one(text_id: int, _start: int, _end: int, _flags: int, counts: Any) -> None:
+    counts[text_id] += 1

@@ -1,146 +1,154 @@
-"""Text without which a widened pattern cannot match, for a first and far quicker look."""
+"""Texts that every match of an approximated pattern contains, for a much faster first pass."""
 
 from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Final, NamedTuple
 
-from notifyd.matching import regex_ast
-from notifyd.matching.regex_ast import LF, Bytes, Chars, Choice, Node, Repeat
+from notifyd.matching.regex_ast import (
+    LF,
+    Alternation,
+    ByteString,
+    CharClass,
+    Concatenation,
+    Node,
+    Repetition,
+)
 
-SHORTEST: Final = 3
-"""Bytes of a text that is worth looking for."""
-_LONGEST = 64
-_TEXTS = 24
-_CHARACTERS = 4
-_PARTS = 6
+MIN_LENGTH: Final = 3
+"""Bytes of a text that is worth searching for."""
+_MAX_LENGTH = 64
+_MAX_TEXTS = 24
+"""Texts of one set."""
+_MAX_CHARACTERS = 4
+"""Characters of a class that is expanded to texts."""
+_MAX_SETS = 6
 
 
 class Literal(NamedTuple):
-    """text: within one line, in lower case if its case does not matter."""
+    """A text within one line; in lower case if `ignore_case`."""
 
     text: bytes
-    caseless: bool
+    ignore_case: bool
 
 
-Part = frozenset[Literal]
-"""Of these at least one is in whatever the pattern matches."""
+LiteralSet = frozenset[Literal]
+"""Texts of which every match contains at least one."""
 
-_EMPTY: Part = frozenset({Literal(b"", caseless=False)})
-
-
-def parts(whole: Node) -> tuple[Part, ...]:
-    """List what must be there, the longest first; none of it crosses the end of a line."""
-    reader = _Reader()
-    reader.read(whole)
-    reader.cut()
-    useful = {part for part in reader.found if shortest(part) >= SHORTEST}
-    return tuple(
-        sorted(useful, key=lambda part: (-shortest(part), len(part), sorted(part)))[:_PARTS]
-    )
+_EMPTY: LiteralSet = frozenset({Literal(b"", ignore_case=False)})
 
 
-def shortest(part: Part) -> int:
-    return min(len(literal.text) for literal in part)
+def required_literals(node: Node) -> tuple[LiteralSet, ...]:
+    """Return the sets of texts required by a node, the longest first."""
+    extractor = _Extractor()
+    extractor.read(node)
+    extractor.end_run()
+    useful = {literals for literals in extractor.found if min_length(literals) >= MIN_LENGTH}
+    ordered = sorted(useful, key=lambda texts: (-min_length(texts), len(texts), sorted(texts)))
+    return tuple(ordered[:_MAX_SETS])
 
 
-def any_of(part: Part) -> Node:
-    """Write a part as a shape of its own."""
-    return Choice(
+def min_length(literals: LiteralSet) -> int:
+    return min(len(literal.text) for literal in literals)
+
+
+def to_node(literals: LiteralSet) -> Node:
+    """Return a node that matches the texts of a set."""
+    return Alternation(
         tuple(
-            regex_ast.Sequence(tuple(_char(byte, caseless=caseless) for byte in text))
-            for text, caseless in sorted(part)
+            Concatenation(tuple(_to_char(byte, ignore_case=case) for byte in text))
+            for text, case in sorted(literals)
         )
     )
 
 
-def _char(byte: int, *, caseless: bool) -> Node:
-    if caseless and chr(byte).isascii():
-        return Chars(frozenset({byte, ord(chr(byte).upper())}))
-    return Bytes(bytes([byte]))
+def _to_char(byte: int, *, ignore_case: bool) -> Node:
+    if ignore_case and chr(byte).isascii():
+        return CharClass(frozenset({byte, ord(chr(byte).upper())}))
+    return ByteString(bytes([byte]))
 
 
-class _Reader:
-    """Walks a shape from left to right and joins what stands side by side."""
+class _Extractor:
+    """Walks a node from left to right and joins adjacent texts."""
 
     def __init__(self) -> None:
-        self.found: list[Part] = []
+        self.found: list[LiteralSet] = []
         self._run = _EMPTY
 
-    def read(self, item: Node) -> None:
-        texts = _texts(item)
+    def read(self, node: Node) -> None:
+        texts = _texts(node)
         if texts is not None:
-            joined = _joined([self._run, texts])
+            joined = _join([self._run, texts])
             if joined is None:
-                self.cut()
+                self.end_run()
             self._run = joined or texts
             return
-        match item:
-            case regex_ast.Sequence(items):
-                for inner in items:
-                    self.read(inner)
+        match node:
+            case Concatenation(items):
+                for item in items:
+                    self.read(item)
                 return
-            case Repeat(inner, "+"):
-                self.read(inner)
-            case Choice(items):
-                self._either([parts(inner) for inner in items])
-        self.cut()
+            case Repetition(item, "+"):
+                self.read(item)
+            case Alternation(items):
+                self._read_branches([required_literals(item) for item in items])
+        self.end_run()
 
-    def cut(self) -> None:
-        """End a run: what comes next need not stand beside it."""
-        self.found.append(frozenset(_short(literal) for literal in self._run))
+    def end_run(self) -> None:
+        """Record the current text: what follows need not be adjacent to it."""
+        self.found.append(frozenset(_clip(literal) for literal in self._run))
         self._run = _EMPTY
 
-    def _either(self, choices: Sequence[tuple[Part, ...]]) -> None:
-        """Take the best part of each branch, if every branch has one."""
-        if all(choices):
-            together = frozenset(literal for found in choices for literal in found[0])
-            if len(together) <= _TEXTS:
-                self.found.append(together)
+    def _read_branches(self, branches: Sequence[tuple[LiteralSet, ...]]) -> None:
+        """Combine the best set of each branch, if every branch has one."""
+        if all(branches):
+            union = frozenset(literal for sets in branches for literal in sets[0])
+            if len(union) <= _MAX_TEXTS:
+                self.found.append(union)
 
 
-def _short(literal: Literal) -> Literal:
-    return literal._replace(text=literal.text[:_LONGEST])
+def _clip(literal: Literal) -> Literal:
+    return literal._replace(text=literal.text[:_MAX_LENGTH])
 
 
-def _texts(item: Node) -> Part | None:
-    """List all that a shape matches; None if that is too much."""
-    match item:
-        case Bytes(value):
-            return frozenset({Literal(value, caseless=False)})
-        case Chars(codes, high):
-            return None if high or LF in codes else _characters(codes)
-        case regex_ast.Sequence(items):
-            return _joined(map(_texts, items))
-        case Choice(items):
-            every = [_texts(inner) for inner in items]
-            if None in every:
+def _texts(node: Node) -> LiteralSet | None:
+    """Return all texts that a node matches; None if they are too many."""
+    match node:
+        case ByteString(value):
+            return frozenset({Literal(value, ignore_case=False)})
+        case CharClass(codes, non_ascii):
+            return None if non_ascii or LF in codes else _characters(codes)
+        case Concatenation(items):
+            return _join(map(_texts, items))
+        case Alternation(items):
+            branches = [_texts(item) for item in items]
+            if None in branches:
                 return None
-            union: Part = frozenset().union(*filter(None, every))
-            return union if len(union) <= _TEXTS else None
-        case Repeat(inner, "?"):
-            some = _texts(inner)
-            return some and some | _EMPTY
+            union: LiteralSet = frozenset().union(*filter(None, branches))
+            return union if len(union) <= _MAX_TEXTS else None
+        case Repetition(item, "?"):
+            texts = _texts(item)
+            return texts and texts | _EMPTY
     return None
 
 
-def _characters(codes: frozenset[int]) -> Part | None:
+def _characters(codes: frozenset[int]) -> LiteralSet | None:
     both = {code for code in codes if ord(chr(code).swapcase()) in codes and chr(code).isalpha()}
-    found = {Literal(b"%c" % code, caseless=False) for code in codes - both}
-    found |= {Literal((b"%c" % code).lower(), caseless=True) for code in both}
-    return frozenset(found) if 0 < len(found) <= _CHARACTERS else None
+    found = {Literal(b"%c" % code, ignore_case=False) for code in codes - both}
+    found |= {Literal((b"%c" % code).lower(), ignore_case=True) for code in both}
+    return frozenset(found) if 0 < len(found) <= _MAX_CHARACTERS else None
 
 
-def _joined(each: Iterable[Part | None]) -> Part | None:
-    """Join texts that follow each other; None if they are too many or not all known."""
+def _join(parts: Iterable[LiteralSet | None]) -> LiteralSet | None:
+    """Concatenate adjacent texts; None if they are too many or not all known."""
     whole = _EMPTY
-    for more in each:
-        if more is None or len(whole) * len(more) > _TEXTS:
+    for texts in parts:
+        if texts is None or len(whole) * len(texts) > _MAX_TEXTS:
             return None
-        whole = frozenset(_one(first, then) for first, then in product(whole, more))
+        whole = frozenset(_concatenate(first, second) for first, second in product(whole, texts))
     return whole
 
 
-def _one(first: Literal, then: Literal) -> Literal:
-    caseless = first.caseless or then.caseless
-    text = first.text + then.text
-    return Literal(text.lower() if caseless else text, caseless)
+def _concatenate(first: Literal, second: Literal) -> Literal:
+    ignore_case = first.ignore_case or second.ignore_case
+    text = first.text + second.text
+    return Literal(text.lower() if ignore_case else text, ignore_case)

@@ -1,4 +1,4 @@
-"""Which lines of a block may match which expressions: never fewer than those that do."""
+"""Finds the lines of a block that may match: never fewer than those that do."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,130 +8,131 @@ import hyperscan
 
 from notifyd.matching import database
 from notifyd.matching.literal_prefilter import LiteralPrefilter
-from notifyd.matching.literals import Part
+from notifyd.matching.literals import LiteralSet
 from notifyd.matching.regex_ast import LF
 
 _TO_LINE_END = rb"[^\n]*\n"
-"""Ends every expression, so that the engine reports once per line and never once per byte."""
+"""Ends every expression, so that Hyperscan reports once for each line and not for each byte."""
 
-_LARGE = 32 << 10
-"""Bytes from which on a first look pays."""
-_SAMPLE = 128 << 10
-_PATIENCE = 1 << 20
-"""Bytes that are looked at in full before the first look is tried again; doubles each time."""
+_MIN_BLOCK = 32 << 10
+"""Bytes of a block from which a first pass for required texts pays."""
+_SAMPLE_SIZE = 128 << 10
+_MIN_RETRY = 1 << 20
+"""Bytes scanned without a first pass before it is tried again; doubles each time."""
 
-Proposal = dict[int, list[int]]
-"""By the offset behind each proposed line, the numbers of expressions."""
+Candidates = dict[int, list[int]]
+"""The ids of the expressions that match in a line, by the offset at which the line ends."""
 
 
 class Expression(NamedTuple):
-    """parts: text without which it does not match."""
+    """A Hyperscan expression with the sets of texts that it requires."""
 
     text: bytes
-    parts: tuple[Part, ...]
+    literals: tuple[LiteralSet, ...]
 
 
 class Prefilter:
-    """Looks for all expressions at once. refused: the numbers of those that the engine refused.
+    """Searches for all expressions at once. refused: the ids of those that Hyperscan refused.
 
-    Large blocks are looked at twice: for rare text, and then in full at the few lines that hold
-    such text. It is learnt from the log what is rare in it, anew whenever that turns out wrong.
+    A large block is scanned in two passes: first for required texts that are rare in this log, then
+    with all expressions, but only in the lines that contain such a text. Which texts are rare is
+    learned from the log, and learned again when it turns out to be wrong.
     """
 
     def __init__(self, expressions: Sequence[Expression], cache: Path | None) -> None:
         self._expressions, self._cache = tuple(expressions), cache
-        self._numbers = tuple(range(len(expressions)))
+        self._ids = tuple(range(len(expressions)))
         self.refused: tuple[int, ...] = ()
         try:
-            self._whole = self._compiled(self._numbers)
+            self._database = self._compile(self._ids)
         except hyperscan.error:
-            self.refused = tuple(n for n in self._numbers if not self._possible(n))
-            self._numbers = tuple(n for n in self._numbers if n not in self.refused)
-            self._whole = self._compiled(self._numbers)
-        self._rest: hyperscan.Database | None = None
-        self._sieve = LiteralPrefilter([expressions[number].parts for number in self._numbers])
-        self._sieving = False
-        self._patience, self._wait = _PATIENCE, 0
+            self.refused = tuple(n for n in self._ids if not self._compiles(n))
+            self._ids = tuple(n for n in self._ids if n not in self.refused)
+            self._database = self._compile(self._ids)
+        self._uncovered: hyperscan.Database | None = None
+        self._literals = LiteralPrefilter([expressions[number].literals for number in self._ids])
+        self._has_first_pass = False
+        self._retry_after, self._until_retry = _MIN_RETRY, 0
 
-    def proposed(self, block: bytearray, start: int, end: int) -> Proposal:
-        """Find the lines between two offsets, of which the last may lack its LF."""
-        if self._whole is None:
+    def candidates(self, block: bytearray, start: int, end: int) -> Candidates:
+        """Find the candidate lines between two offsets. The last line may lack its LF."""
+        if self._database is None:
             return {}
         with memoryview(block)[start:end] as data:
-            if end - start >= _LARGE and self._ready(data):
-                found = self._sieved(self._whole, block, start, end)
+            if end - start >= _MIN_BLOCK and self._prepare_first_pass(data):
+                found = self._scan_twice(self._database, block, start, end)
             else:
-                found = _scanned(self._whole, data)
+                found = _scan(self._database, data)
         return {min(start + length, end): found[length] for length in sorted(found)}
 
-    def begins(self, block: bytearray, start: int, end: int) -> list[int]:
-        """List where the lines begin that may match, between two offsets close to each other."""
-        if self._whole is None:
+    def line_starts(self, block: bytearray, start: int, end: int) -> list[int]:
+        """Return where the candidate lines between two offsets start. Meant for small ranges."""
+        if self._database is None:
             return []
         with memoryview(block)[start:end] as data:
-            behind = sorted(_scanned(self._whole, data))
-        return [block.rfind(b"\n", start, start + length - 1) + 1 or start for length in behind]
+            ends = sorted(_scan(self._database, data))
+        return [block.rfind(b"\n", start, start + length - 1) + 1 or start for length in ends]
 
-    def _ready(self, data: memoryview) -> bool:
-        """Whether a first look is worth while; learns what it has to look for."""
-        if not self._sieving:
-            self._wait -= len(data)
-            if self._wait <= 0:
-                self._sieving = self._sieve.learn(data[:_SAMPLE])
-                rest = tuple(self._numbers[index] for index in self._sieve.rest)
-                self._rest = self._compiled(rest) if self._sieving else None
-                self._wait, self._patience = self._patience, 2 * self._patience
-        return self._sieving
+    def _prepare_first_pass(self, data: memoryview) -> bool:
+        """Return whether a first pass pays. If that is not known, learn it from the data."""
+        if not self._has_first_pass:
+            self._until_retry -= len(data)
+            if self._until_retry <= 0:
+                self._has_first_pass = self._literals.choose_literals(data[:_SAMPLE_SIZE])
+                uncovered = tuple(self._ids[index] for index in self._literals.uncovered)
+                self._uncovered = self._compile(uncovered) if self._has_first_pass else None
+                self._until_retry, self._retry_after = self._retry_after, 2 * self._retry_after
+        return self._has_first_pass
 
-    def _sieved(
-        self, whole: hyperscan.Database, block: bytearray, start: int, end: int
-    ) -> Proposal:
-        """Look at the lines that hold rare text, and for what has none at all lines."""
+    def _scan_twice(
+        self, engine: hyperscan.Database, block: bytearray, start: int, end: int
+    ) -> Candidates:
+        """Scan the lines with rare texts for everything, and all lines for what requires none."""
         with memoryview(block)[start:end] as data:
-            found = {} if self._rest is None else _scanned(self._rest, data)
-            ends = self._sieve.ends(data)
+            found = {} if self._uncovered is None else _scan(self._uncovered, data)
+            text_ends = self._literals.find_ends(data)
         lines: list[bytearray] = []
-        behind: dict[int, int] = {}
-        size, last = 0, start
-        for length in ends:
-            at = start + length
-            if at > last:
-                first = block.rfind(b"\n", last, at) + 1 or last
-                last = block.find(b"\n", at, end) + 1 or end
-                lines.append(block[first:last])
-                size += last - first
-                behind[size] = last - start
+        block_ends: dict[int, int] = {}  # by the end of a line in `lines`
+        size, line_end = 0, start
+        for length in text_ends:
+            text_end = start + length
+            if text_end > line_end:
+                line_start = block.rfind(b"\n", line_end, text_end) + 1 or line_end
+                line_end = block.find(b"\n", text_end, end) + 1 or end
+                lines.append(block[line_start:line_end])
+                size += line_end - line_start
+                block_ends[size] = line_end - start
         if lines:
-            self._sieving = not self._sieve.too_many(len(lines), end - start)
-            for length, numbers in _scanned(whole, memoryview(b"".join(lines))).items():
-                place = behind[min(length, size)]
-                found[place] = [*found.get(place, ()), *numbers]
+            self._has_first_pass = not self._literals.is_saturated(len(lines), end - start)
+            for length, ids in _scan(engine, memoryview(b"".join(lines))).items():
+                place = block_ends[min(length, size)]
+                found[place] = [*found.get(place, ()), *ids]
         return found
 
-    def _compiled(self, numbers: Sequence[int]) -> hyperscan.Database | None:
-        if not numbers:
+    def _compile(self, ids: Sequence[int]) -> hyperscan.Database | None:
+        if not ids:
             return None
-        texts = [self._expressions[number].text + _TO_LINE_END for number in numbers]
-        return database.load(texts, numbers, self._cache)
+        texts = [self._expressions[number].text + _TO_LINE_END for number in ids]
+        return database.load_or_compile(texts, ids, self._cache)
 
-    def _possible(self, number: int) -> bool:
+    def _compiles(self, number: int) -> bool:
         try:
-            database.load([self._expressions[number].text + _TO_LINE_END], [0], None)
+            database.load_or_compile([self._expressions[number].text + _TO_LINE_END], [0], None)
         except hyperscan.error:
             return False
         return True
 
 
-def _scanned(engine: hyperscan.Database, data: memoryview) -> Proposal:
-    """Find, by the offset behind each line, what the engine proposes; adds an LF that lacks."""
-    found: Proposal = {}
+def _scan(engine: hyperscan.Database, data: memoryview) -> Candidates:
+    """Return the ids that match in each line, by the end of the line. Adds a missing last LF."""
+    found: Candidates = {}
     whole = data if data[-1] == LF else bytes(data) + b"\n"
-    # The engine's types name only bytes and str; it takes any buffer.
-    engine.scan(cast("bytes", whole), _note, context=found)
+    # The stubs of Hyperscan name only bytes and str; it accepts any buffer.
+    engine.scan(cast("bytes", whole), _add_match, context=found)
     return found
 
 
-def _note(number: int, _start: int, end: int, _flags: int, found: Any) -> None:
+def _add_match(number: int, _start: int, end: int, _flags: int, found: Any) -> None:
     try:
         found[end].append(number)
     except KeyError:

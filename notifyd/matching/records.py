@@ -1,4 +1,4 @@
-"""Where those records of several lines begin that may match, without a look at all the others."""
+"""Finds where records of several lines begin that may match, without scanning all others."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -11,127 +11,129 @@ from notifyd.matching.regex_ast import LF
 from notifyd.matching.verifier import PatternSet, Verifier
 
 _WINDOW: Final = 256
-_WIDER: Final = 4
-"""How many times larger each window is than the one before."""
-_LATE: Final = 20
-"""First lines that may run out of time in one go."""
+_WINDOW_GROWTH: Final = 4
+"""How many times larger each window is than the previous one."""
+_MAX_TIMEOUTS: Final = 20
+"""First lines that may run out of time in one call."""
 
 
 class RecordStart(NamedTuple):
-    """offset: of a record's first line. matters: whether it may match, up to the next one known."""
+    """offset: of a record's first line. may_match: it, or any record up to the next known one."""
 
     offset: int
-    matters: bool
+    may_match: bool
 
 
-class TooLateError(Exception):
-    """Too many lines cannot be decided in time."""
+class TooManyTimeoutsError(Exception):
+    """Too many lines ran out of time."""
 
 
 class RecordSplitter:
-    """Finds the first lines of one rule's records."""
+    """Finds the first lines of the records of one pattern set."""
 
     def __init__(
-        self, rule: PatternSet, first: str, *, cache: Path | None, time_limit: float
+        self, pattern_set: PatternSet, first: str, *, cache: Path | None, time_limit: float
     ) -> None:
-        self.decider = Verifier(
-            [replace(rule, patterns=(first,), exclude=(), first=None)], time_limit
-        )
-        expression = approximate(first, rule.encoding).expression
-        self._proposer = None
+        first_lines = replace(pattern_set, patterns=(first,), exclude=(), first=None)
+        self.verifier = Verifier([first_lines], time_limit)
+        expression = approximate(first, pattern_set.encoding).expression
+        self._prefilter = None
         if expression is not None:
-            proposer = Prefilter([Expression(expression, ())], cache)
-            self._proposer = None if proposer.refused else proposer
-        self._most = 0
+            prefilter = Prefilter([Expression(expression, ())], cache)
+            self._prefilter = None if prefilter.refused else prefilter
+        self._timeout_limit = 0
 
-    def of(
+    def find_near(
         self, block: bytearray, start: int, end: int, candidates: Iterable[int]
     ) -> tuple[list[RecordStart], int]:
-        """Find, for the lines that begin at `candidates`, where their records begin and end.
+        """Find the records of the lines that start at `candidates`, and where they end.
 
-        Of the records between two offsets also the first that begins is told, and the last. What
-        is told may end early; the second value is the end.
+        The first and the last record that begins between the offsets are included. Return the
+        starts and the offset up to which they are complete, which may be before `end`.
         """
-        self._begin()
+        self._reset()
         try:
-            return self._around(block, start, end, candidates), end
-        except TooLateError:
-            return self.every(block, start, end, limit=end - start)
+            return self._find_around(block, start, end, candidates), end
+        except TooManyTimeoutsError:
+            return self.find_all(block, start, end, limit=end - start)
 
-    def every(
+    def find_all(
         self, block: bytearray, start: int, end: int, *, limit: int
     ) -> tuple[list[RecordStart], int]:
-        """Find all records, at most `limit` of them; the second value is the end of the told."""
-        self._begin()
+        """Find at most `limit` records; return them and how far the block was searched."""
+        self._reset()
         found: list[RecordStart] = []
-        for at in self._likely(block, start, end):
-            if at > start and (len(found) >= limit or self.decider.late >= self._most):
-                return found, at
-            if self._is_first(block, at, end):
-                found.append(RecordStart(at, matters=True))
+        for line in self._candidate_lines(block, start, end):
+            if line > start and (len(found) >= limit or self._has_too_many_timeouts()):
+                return found, line
+            if self._is_first_line(block, line, end):
+                found.append(RecordStart(line, may_match=True))
         return found, end
 
-    def _begin(self) -> None:
-        self.decider.relax()
-        self._most = self.decider.late + _LATE
+    def _reset(self) -> None:
+        self.verifier.reset_time_limits()
+        self._timeout_limit = self.verifier.timeouts + _MAX_TIMEOUTS
 
-    def _around(
+    def _has_too_many_timeouts(self) -> bool:
+        return self.verifier.timeouts >= self._timeout_limit
+
+    def _find_around(
         self, block: bytearray, start: int, end: int, candidates: Iterable[int]
     ) -> list[RecordStart]:
-        first = self._next(block, start, end)
+        first = self._next_first_line(block, start, end)
         if first is None:
             return []
         found = {first: False}
-        behind: int | None = first
-        for at in candidates:
-            if behind is None:
+        following: int | None = first
+        for line in candidates:
+            if following is None:
                 break
-            if at >= behind:
-                found[self._last(block, behind, at, end)] = True
-                behind = self._next(block, _line_end(block, at, end), end)
-                if behind is not None:
-                    found.setdefault(behind, False)
-        if behind is not None:
-            found.setdefault(self._last(block, behind, end - 1, end), False)
-        return [RecordStart(at, found[at]) for at in sorted(found)]
+            if line >= following:
+                found[self._last_first_line(block, following, line, end)] = True
+                following = self._next_first_line(block, _line_end(block, line, end), end)
+                if following is not None:
+                    found.setdefault(following, False)
+        if following is not None:
+            found.setdefault(self._last_first_line(block, following, end - 1, end), False)
+        return [RecordStart(line, found[line]) for line in sorted(found)]
 
-    def _next(self, block: bytearray, low: int, end: int) -> int | None:
-        """Find the first first line that begins at a line's begin or behind it."""
+    def _next_first_line(self, block: bytearray, low: int, end: int) -> int | None:
+        """Return the start of the next first line at or after `low`, which is a line's start."""
         size = _WINDOW
         while low < end:
             stop = _line_end(block, min(low + size, end) - 1, end)
-            for at in self._likely(block, low, stop):
-                if self._is_first(block, at, stop):
-                    return at
-            low, size = stop, _WIDER * size
+            for line in self._candidate_lines(block, low, stop):
+                if self._is_first_line(block, line, stop):
+                    return line
+            low, size = stop, _WINDOW_GROWTH * size
         return None
 
-    def _last(self, block: bytearray, low: int, at: int, end: int) -> int:
-        """Find the last first line that begins at `at` or before; at the latest `low` is one."""
+    def _last_first_line(self, block: bytearray, low: int, at: int, end: int) -> int:
+        """Return the start of the last first line at or before `at`. `low` is known to be one."""
         stop, size = _line_end(block, at, end), _WINDOW
         while stop > low:
             begin = block.rfind(b"\n", low, max(low, stop - size)) + 1 or low
-            for line in reversed(self._likely(block, begin, stop)):
-                if line == low or self._is_first(block, line, stop):
+            for line in reversed(self._candidate_lines(block, begin, stop)):
+                if line == low or self._is_first_line(block, line, stop):
                     return line
-            stop, size = begin, _WIDER * size
+            stop, size = begin, _WINDOW_GROWTH * size
         return low
 
-    def _likely(self, block: bytearray, low: int, high: int) -> Sequence[int]:
-        """List the begins of lines that may be first lines."""
-        if self._proposer is not None:
-            return self._proposer.begins(block, low, high)
-        begins = []
+    def _candidate_lines(self, block: bytearray, low: int, high: int) -> Sequence[int]:
+        """Return the starts of lines that may be first lines."""
+        if self._prefilter is not None:
+            return self._prefilter.line_starts(block, low, high)
+        starts = []
         while low < high:
-            begins.append(low)
+            starts.append(low)
             low = _line_end(block, low, high)
-        return begins
+        return starts
 
-    def _is_first(self, block: bytearray, at: int, end: int) -> bool:
-        if self.decider.late >= self._most:
-            raise TooLateError
-        after = _line_end(block, at, end)
-        return self.decider.matches(block[at : after - (block[after - 1] == LF)])
+    def _is_first_line(self, block: bytearray, line: int, end: int) -> bool:
+        if self._has_too_many_timeouts():
+            raise TooManyTimeoutsError
+        line_end = _line_end(block, line, end)
+        return self.verifier.matches(block[line : line_end - (block[line_end - 1] == LF)])
 
 
 def _line_end(block: bytearray, at: int, end: int) -> int:

@@ -1,4 +1,4 @@
-"""What is left of a pattern once it is widened: a small expression over bytes."""
+"""A small regular expression over bytes: what remains of a pattern once it is approximated."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -7,106 +7,107 @@ LF = 0x0A
 
 
 @dataclass(frozen=True, slots=True)
-class Chars:
-    """One character: any of these ASCII codes or, if `high`, any character beyond ASCII.
+class CharClass:
+    """One character: any of these ASCII codes or, if `non_ascii`, any character beyond ASCII.
 
-    Beyond ASCII every byte of a character, and every byte that cannot be decoded, is 0x80 or more.
+    Every byte of a character beyond ASCII, and every byte that cannot be decoded, is at least 0x80.
     """
 
     ascii: frozenset[int]
-    high: bool = False
+    non_ascii: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Bytes:
-    """These very bytes."""
+class ByteString:
+    """Exactly these bytes."""
 
     value: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
-    """`mark` is one of ? * +."""
+class Repetition:
+    """An item with one of the quantifiers ? * +."""
 
     item: "Node"
-    mark: str
+    quantifier: str
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class Concatenation:
     items: tuple["Node", ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Alternation:
     items: tuple["Node", ...]
 
 
-Node = Chars | Bytes | Repeat | Sequence | Choice
+Node = CharClass | ByteString | Repetition | Concatenation | Alternation
 
-_HIGH = frozenset(range(0x80, 0x100))
-NOTHING = Sequence(())
-ANYTHING = Repeat(Chars(frozenset(range(0x80)), high=True), "*")
+_HIGH_BYTES = frozenset(range(0x80, 0x100))
+EMPTY = Concatenation(())
+ANYTHING = Repetition(CharClass(frozenset(range(0x80)), non_ascii=True), "*")
 
 
-def nullable(shape: Node) -> bool:
-    """Whether it matches the empty string."""
-    match shape:
-        case Sequence(items):
-            return all(map(nullable, items))
-        case Choice(items):
-            return any(map(nullable, items))
-        case Repeat(item, mark):
-            return mark != "+" or nullable(item)
+def is_nullable(node: Node) -> bool:
+    """Return whether a node matches the empty string."""
+    match node:
+        case Concatenation(items):
+            return all(map(is_nullable, items))
+        case Alternation(items):
+            return any(map(is_nullable, items))
+        case Repetition(item, quantifier):
+            return quantifier != "+" or is_nullable(item)
     return False
 
 
-def trimmed(shape: Node) -> Node:
-    """Drop what the ends need not have: a search finds the rest wherever the whole is found."""
-    return _trimmed(_trimmed(shape, at=0), at=-1)
+def trim(node: Node) -> Node:
+    """Remove optional items at both ends: a search finds the rest wherever it finds the whole."""
+    return _trim(_trim(node, at=0), at=-1)
 
 
-def _trimmed(shape: Node, *, at: int) -> Node:
-    match shape:
-        case Sequence(items):
+def _trim(node: Node, *, at: int) -> Node:
+    match node:
+        case Concatenation(items):
             kept = list(items)
-            while kept and nullable(kept[at]):
+            while kept and is_nullable(kept[at]):
                 del kept[at]
             if kept:
-                kept[at] = _trimmed(kept[at], at=at)
-            return Sequence(tuple(kept))
-        case Choice(items):
-            return Choice(tuple(_trimmed(item, at=at) for item in items))
-        case Repeat(item, "+"):
-            return _trimmed(item, at=at)
-    return shape
+                kept[at] = _trim(kept[at], at=at)
+            return Concatenation(tuple(kept))
+        case Alternation(items):
+            return Alternation(tuple(_trim(item, at=at) for item in items))
+        case Repetition(item, "+"):
+            return _trim(item, at=at)
+    return node
 
 
-def rendered(shape: Node, trail: frozenset[int] = frozenset()) -> bytes:
-    """Write it in the syntax of the scanning engine. No part but a lone LF crosses a line's end.
+def render(node: Node, trail: frozenset[int] = frozenset()) -> bytes:
+    """Write a node in the syntax of Hyperscan. Nothing but a lone LF matches across a line end.
 
-    trail: the ASCII codes that may be bytes of a character beyond ASCII, though not its first.
+    trail: the ASCII codes that may follow as bytes of a character beyond ASCII.
     """
-    within = partial(rendered, trail=trail)
-    match shape:
-        case Chars(codes, high):
-            if not high:
-                return _set(codes)
-            beyond = rb"[\x80-\xff]" + _set(_HIGH | trail) + b"*"
-            return rb"(?:%s|%s)" % (_set(codes), beyond) if codes - {LF} else beyond
-        case Bytes(value):
+    render_item = partial(render, trail=trail)
+    match node:
+        case CharClass(codes, non_ascii):
+            if not non_ascii:
+                return _byte_class(codes)
+            wide = rb"[\x80-\xff]" + _byte_class(_HIGH_BYTES | trail) + b"*"
+            return rb"(?:%s|%s)" % (_byte_class(codes), wide) if codes - {LF} else wide
+        case ByteString(value):
             return b"".join(rb"\x%02x" % byte for byte in value)
-        case Repeat(Chars(codes, high), mark) if mark != "?":
-            return _set(codes | _HIGH | trail if high else codes) + mark.encode()
-        case Repeat(item, mark):
-            return b"(?:%s)%s" % (within(item), mark.encode())
-        case Sequence(items):
-            return b"".join(map(within, items))
-    return b"(?:%s)" % b"|".join(map(within, shape.items))
+        case Repetition(CharClass(codes, non_ascii), quantifier) if quantifier != "?":
+            every = codes | _HIGH_BYTES | trail if non_ascii else codes
+            return _byte_class(every) + quantifier.encode()
+        case Repetition(item, quantifier):
+            return b"(?:%s)%s" % (render_item(item), quantifier.encode())
+        case Concatenation(items):
+            return b"".join(map(render_item, items))
+    return b"(?:%s)" % b"|".join(map(render_item, node.items))
 
 
-def _set(codes: frozenset[int]) -> bytes:
-    """Write a class without LF, unless that is all there is: then no line can match."""
+def _byte_class(codes: frozenset[int]) -> bytes:
+    """Write a class without LF, unless it holds nothing else: then no line can match."""
     ranges: list[list[int]] = []
     for code in sorted(codes - {LF} or codes):
         if ranges and ranges[-1][1] == code - 1:
@@ -114,12 +115,12 @@ def _set(codes: frozenset[int]) -> bytes:
         else:
             ranges.append([code, code])
     if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
-        return _code(ranges[0][0])
+        return _byte(ranges[0][0])
     return b"[%s]" % b"".join(
-        _code(low) if low == top else b"%s-%s" % (_code(low), _code(top)) for low, top in ranges
+        _byte(low) if low == high else b"%s-%s" % (_byte(low), _byte(high)) for low, high in ranges
     )
 
 
-def _code(code: int) -> bytes:
-    """Write one byte; short, because the engine takes 16,000 bytes of expression at most."""
+def _byte(code: int) -> bytes:
+    """Write one byte in short form: Hyperscan limits an expression to 16,000 bytes."""
     return b"%c" % code if chr(code).isascii() and chr(code).isalnum() else rb"\x%02x" % code

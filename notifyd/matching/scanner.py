@@ -1,4 +1,4 @@
-"""Blocks of bytes in, matching lines out: one pass of the engine for all patterns at once."""
+"""Finds the matching lines of a block, with one pass for the patterns of all triggers."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,121 +9,132 @@ from notifyd.matching.approximate import approximate, approximate_in_records
 from notifyd.matching.prefilter import Expression, Prefilter
 from notifyd.matching.records import RecordSplitter
 from notifyd.matching.regex_ast import LF
-from notifyd.matching.verifier import NONE, Candidate, Hit, PatternSet, Verifier
+from notifyd.matching.verifier import NO_MATCH, Candidate, Hit, PatternSet, Verifier
 
-_SLICE = 256 << 10
-_LEAST_SLICE = 4 << 10
-_COST_OF_UNDECIDED = 10
-_COST_OF_HIT = 200
+_MAX_SLICE = 256 << 10
+_MIN_SLICE = 4 << 10
+_TIMEOUT_COST = 10
+"""Hits that a timeout counts as, towards the limit of a scan."""
+_HIT_OVERHEAD = 200
+"""Bytes of memory that a hit takes besides its text."""
 
 
 class Scan(NamedTuple):
-    """end: how far the block was scanned, always behind a whole line."""
+    """end: how far the block was scanned, always the end of a line."""
 
     hits: list[Hit]
     end: int
 
 
 class Scanner:
-    """All patterns that apply to one file, on one thread. Making it may take seconds.
+    """The patterns of all triggers that apply to one file. Making it may take seconds.
 
-    cache: where compiled databases are kept. time_limit: seconds for one pattern on one line.
+    cache: the directory of compiled databases. time_limit: seconds for one pattern on one line.
+    For use on one thread at a time.
     """
 
     def __init__(
-        self, rules: Sequence[PatternSet], *, cache: Path | None, time_limit: float = 0.1
+        self, pattern_sets: Sequence[PatternSet], *, cache: Path | None, time_limit: float = 0.1
     ) -> None:
-        self._rules = tuple(rules)
-        self._decider = Verifier(rules, time_limit)
-        self._slice = _SLICE
-        self._records = {
-            number: RecordSplitter(rule, rule.first, cache=cache, time_limit=time_limit)
-            for number, rule in enumerate(rules)
-            if rule.first is not None
+        self._pattern_sets = tuple(pattern_sets)
+        self._verifier = Verifier(pattern_sets, time_limit)
+        self._slice = _MAX_SLICE
+        self._splitters = {
+            number: RecordSplitter(each, each.first, cache=cache, time_limit=time_limit)
+            for number, each in enumerate(pattern_sets)
+            if each.first is not None
         }
-        unsure: list[Candidate] = []
-        stands_for: dict[Expression, list[Candidate]] = {}
-        for number, rule in enumerate(rules):
-            find = approximate if rule.first is None else approximate_in_records
-            for index, pattern in enumerate(rule.patterns):
-                expression, _, parts = find(pattern, rule.encoding)
-                if expression is None:
-                    unsure.append((number, index))
+        unfiltered: list[Candidate] = []
+        by_expression: dict[Expression, list[Candidate]] = {}
+        for number, each in enumerate(pattern_sets):
+            find = approximate if each.first is None else approximate_in_records
+            for index, pattern in enumerate(each.patterns):
+                text, _, literals = find(pattern, each.encoding)
+                if text is None:
+                    unfiltered.append((number, index))
                 else:
-                    known = Expression(expression, parts)
-                    stands_for.setdefault(known, []).append((number, index))
-        self._stands_for = list(stands_for.values())
-        self._proposer = Prefilter(list(stands_for), cache)
-        for refused in self._proposer.refused:
-            unsure += self._stands_for[refused]
-        self._every_line = [one for one in unsure if one[0] not in self._records]
-        self._every_record = {number for number, _ in unsure} & self._records.keys()
+                    expression = Expression(text, literals)
+                    by_expression.setdefault(expression, []).append((number, index))
+        self._candidates_of = list(by_expression.values())
+        self._prefilter = Prefilter(list(by_expression), cache)
+        for refused in self._prefilter.refused:
+            unfiltered += self._candidates_of[refused]
+        self._every_line = [one for one in unfiltered if one[0] not in self._splitters]
+        self._every_record = {number for number, _ in unfiltered} & self._splitters.keys()
 
     @property
     def timed_out(self) -> Mapping[str, int]:
-        """By trigger, how many lines ran out of time. May be read from any thread."""
-        if not self._records:
-            return self._decider.undecided
-        late = Counter(self._decider.undecided)
-        for records in self._records.values():
-            late.update(records.decider.undecided)
-        return late
+        """Count the lines that ran out of time, by trigger. May be read from any thread."""
+        if not self._splitters:
+            return self._verifier.timed_out
+        counts = Counter(self._verifier.timed_out)
+        for splitter in self._splitters.values():
+            counts.update(splitter.verifier.timed_out)
+        return counts
 
     def scan(
         self, block: bytearray, start: int, end: int, *, limit: int = 500, room: int = 16 << 20
     ) -> Scan:
-        """Find the matching lines between two offsets, until `limit` hits or `room` bytes of text.
+        """Find the matching lines between two offsets, up to `limit` hits or `room` bytes of text.
 
-        Both may be passed by what the last line brings. The last line may lack its LF. Of rules
-        with records the first lines are found: of each that may match, of the one after it, of
-        the first that begins between the offsets, and of the last.
+        Both may be exceeded by the hits of the last line, which may lack its LF. For pattern sets
+        with records the hits are first lines: of each record that may match and of the one after
+        it, of the first record that begins between the offsets and of the last.
         """
-        self._decider.relax()
+        self._verifier.reset_time_limits()
         hits: list[Hit] = []
-        near: dict[int, list[int]] = {number: [] for number in self._records}
-        at, stop, most = start, start, limit
+        record_lines: dict[int, list[int]] = {number: [] for number in self._splitters}
+        slice_start, stop, max_hits = start, start, limit
         while stop < end and limit > 0 and room > 0:
-            at, stop = stop, self._stop(block, stop, end)
-            for begin, after, candidates in self._proposals(block, at, stop):
-                late = self._decider.late
-                if near:
-                    for number in {number for number, _ in candidates} & near.keys():
-                        near[number].append(begin)
+            slice_start, stop = stop, self._slice_end(block, stop, end)
+            for line, line_end, candidates in self._candidate_lines(block, slice_start, stop):
+                timeouts = self._verifier.timeouts
+                if record_lines:
+                    for number in {number for number, _ in candidates} & record_lines.keys():
+                        record_lines[number].append(line)
                         limit -= 1
-                    candidates = [one for one in candidates if one[0] not in near]  # noqa: PLW2901
+                    candidates = [one for one in candidates if one[0] not in record_lines]  # noqa: PLW2901
                 if candidates:
-                    raw = block[begin : after - (block[after - 1] == LF)]
-                    for hit in self._decider.hits(raw, begin, candidates):
+                    raw = block[line : line_end - (block[line_end - 1] == LF)]
+                    for hit in self._verifier.verify(raw, line, candidates):
                         hits.append(hit)
                         limit -= 1
-                        room -= len(hit.line) + _COST_OF_HIT
-                limit -= (self._decider.late - late) * _COST_OF_UNDECIDED
+                        room -= len(hit.line) + _HIT_OVERHEAD
+                limit -= (self._verifier.timeouts - timeouts) * _TIMEOUT_COST
                 if limit <= 0 or room <= 0:
-                    self._slice = max(_LEAST_SLICE, 2 * (after - at))
-                    stop = after
+                    self._slice = max(_MIN_SLICE, 2 * (line_end - slice_start))
+                    stop = line_end
                     break
             else:
-                self._slice = min(_SLICE, 2 * self._slice)
-        return self._with_records(block, start, Scan(hits, stop), near, most)
+                self._slice = min(_MAX_SLICE, 2 * self._slice)
+        return self._add_records(block, start, Scan(hits, stop), record_lines, max_hits)
 
-    def _with_records(
-        self, block: bytearray, start: int, scan: Scan, near: Mapping[int, list[int]], limit: int
+    def _add_records(
+        self,
+        block: bytearray,
+        start: int,
+        scan: Scan,
+        record_lines: Mapping[int, list[int]],
+        limit: int,
     ) -> Scan:
-        """Add where records begin, given the lines that say which of them may match."""
-        if not near or scan.end == start:
+        """Add the starts of records. record_lines: the lines by which records may match."""
+        if not record_lines or scan.end == start:
             return scan
         hits, end = scan
-        for number, lines in near.items():
-            records, trigger = self._records[number], self._rules[number].trigger
+        for number, lines in record_lines.items():
+            splitter, trigger = self._splitters[number], self._pattern_sets[number].trigger
             if number in self._every_record:
-                found, end = records.every(block, start, end, limit=limit)
+                found, end = splitter.find_all(block, start, end, limit=limit)
             else:
-                found, end = records.of(block, start, end, lines)
-            hits += [Hit(trigger, at, "", 0 if matters else NONE, {}) for at, matters in found]
+                found, end = splitter.find_near(block, start, end, lines)
+            hits += [
+                Hit(trigger, line, "", 0 if may_match else NO_MATCH, {})
+                for line, may_match in found
+            ]
         return Scan(sorted((hit for hit in hits if hit.offset < end), key=_offset), end)
 
-    def _stop(self, block: bytearray, start: int, end: int) -> int:
-        """Where the next slice ends: behind a line's end, with at least one line in it.
+    def _slice_end(self, block: bytearray, start: int, end: int) -> int:
+        """Return the end of the next slice: the end of a line, after at least one line.
 
         Slices bound what is held of a block in which every line is a candidate.
         """
@@ -135,22 +146,23 @@ class Scanner:
             or end
         )
 
-    def _proposals(
+    def _candidate_lines(
         self, block: bytearray, start: int, end: int
     ) -> Iterator[tuple[int, int, list[Candidate]]]:
-        """Yield each candidate line's begin, the offset behind it, and the patterns to decide."""
-        proposed = self._proposer.proposed(block, start, end)
+        """Yield the start and end of each candidate line, and the patterns to verify."""
+        found = self._prefilter.candidates(block, start, end)
         if not self._every_line:
-            for after, numbers in proposed.items():
-                yield block.rfind(b"\n", start, after - 1) + 1 or start, after, self._named(numbers)
+            for line_end, ids in found.items():
+                line = block.rfind(b"\n", start, line_end - 1) + 1 or start
+                yield line, line_end, self._patterns_of(ids)
             return
         while start < end:
-            after = block.find(b"\n", start, end) + 1 or end
-            yield start, after, self._every_line + self._named(proposed.get(after, ()))
-            start = after
+            line_end = block.find(b"\n", start, end) + 1 or end
+            yield start, line_end, self._every_line + self._patterns_of(found.get(line_end, ()))
+            start = line_end
 
-    def _named(self, numbers: Iterable[int]) -> list[Candidate]:
-        return [candidate for number in numbers for candidate in self._stands_for[number]]
+    def _patterns_of(self, ids: Iterable[int]) -> list[Candidate]:
+        return [candidate for number in ids for candidate in self._candidates_of[number]]
 
 
 def _offset(hit: Hit) -> int:

@@ -1,4 +1,4 @@
-"""What the patterns themselves say about a line, within a time limit."""
+"""Decides with the patterns themselves whether a candidate line matches, within a time limit."""
 
 import codecs
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,23 +9,25 @@ import regex
 
 from notifyd.matching.cost import safe_length
 
-CUT: Final = "… (cut)"
-NONE: Final = -1
-_LEAST_LIMIT = 0.002
+CUT_MARK: Final = "… (cut)"
+"""Appended to a line that is longer than `max_line`."""
+NO_MATCH: Final = -1
+"""The pattern of a hit that only marks the start of a record."""
+_MIN_TIME_LIMIT = 0.002
 
-NOTHING: Final[Mapping[str, str]] = {}
-"""The fields of a pattern without named groups; shared, and read-only by its type."""
+NO_FIELDS: Final[Mapping[str, str]] = {}
+"""The fields of a pattern without named groups: shared, and read-only by its type."""
 
 Raw = bytes | bytearray
 Candidate = tuple[int, int]
-"""The numbers of a rule and of a pattern in it."""
+"""The indexes of a pattern set and of a pattern in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PatternSet:
-    """One trigger's patterns. max_line: how many bytes of a line they see.
+    """The patterns of one trigger. max_line: how many bytes of a line they see.
 
-    first: what matches the first line of a record, if the patterns are for whole records.
+    first: what matches the first line of a record, if the patterns apply to whole records.
     """
 
     trigger: str
@@ -37,12 +39,12 @@ class PatternSet:
 
 
 class Hit(NamedTuple):
-    """A line that counts for a trigger.
+    """A line that matches for a trigger.
 
-    offset: where it begins in the block. pattern: the number of the first that matches.
+    offset: where it begins in the block. pattern: the index of the first pattern that matches.
 
-    For a rule with records it is the first line of one: `pattern` is NONE if neither it nor those
-    up to the next hit can match, and the line is not read.
+    For a pattern set with records a hit marks the first line of a record. Its text is not read, and
+    `pattern` is NO_MATCH if neither it nor any record up to the next hit can match.
     """
 
     trigger: str
@@ -52,137 +54,139 @@ class Hit(NamedTuple):
     fields: Mapping[str, str]
 
 
-class Pattern:
-    """One pattern that cannot hold anyone up.
+class TimedPattern:
+    """A pattern with a time limit for each line, in seconds.
 
-    The limit on a line, in seconds, is halved whenever it runs out, so that many hostile lines in
-    a row cost little more than one; `relax` restores it.
+    The limit is halved whenever it is exceeded, so that many hostile lines in a row cost little
+    more than one. `reset_time_limit` restores it.
     """
 
-    def __init__(self, source: str, limit: float) -> None:
+    def __init__(self, source: str, time_limit: float) -> None:
         self._compiled = regex.compile(source)
-        self._named = bool(self._compiled.groupindex)
-        self._easy = safe_length(source)
-        self._limit = self._left = limit
+        self._has_groups = bool(self._compiled.groupindex)
+        self._safe_length = safe_length(source)
+        self._full_limit = self._limit = time_limit
 
-    def relax(self) -> None:
-        self._left = self._limit
+    def reset_time_limit(self) -> None:
+        self._limit = self._full_limit
 
     def search(self, line: str) -> Mapping[str, str] | None:
-        """Return the named groups of a match; TimeoutError when it cannot be decided in time."""
-        if len(line) <= self._easy:
+        """Return the named groups of a match; raise TimeoutError if it takes too long."""
+        if len(line) <= self._safe_length:
             found = self._compiled.search(line, concurrent=True)
         else:
-            found = self._timed(line)
+            found = self._search_with_limit(line)
         if found is None:
             return None
-        return found.groupdict("") if self._named else NOTHING
+        return found.groupdict("") if self._has_groups else NO_FIELDS
 
-    def _timed(self, line: str) -> "regex.Match[str] | None":
+    def _search_with_limit(self, line: str) -> "regex.Match[str] | None":
         try:
-            return self._compiled.search(line, timeout=self._left, concurrent=True)
+            return self._compiled.search(line, timeout=self._limit, concurrent=True)
         except TimeoutError:
-            self._left = max(self._left / 2, _LEAST_LIMIT)
+            self._limit = max(self._limit / 2, _MIN_TIME_LIMIT)
             raise
 
 
 class _RulePatterns(NamedTuple):
-    """What decides for one rule."""
+    """A pattern set with its compiled patterns."""
 
-    rule: PatternSet
-    patterns: Sequence[Pattern]
-    exclude: Sequence[Pattern]
+    pattern_set: PatternSet
+    patterns: Sequence[TimedPattern]
+    exclude: Sequence[TimedPattern]
 
 
 class Verifier:
-    """All rules that apply to a file, as their patterns mean them."""
+    """Verifies candidate lines of all pattern sets that apply to a file."""
 
-    def __init__(self, rules: Sequence[PatternSet], limit: float) -> None:
-        self._courts = [
+    def __init__(self, pattern_sets: Sequence[PatternSet], time_limit: float) -> None:
+        self._rules = [
             _RulePatterns(
-                rule,
-                [Pattern(source, limit) for source in rule.patterns],
-                [Pattern(source, limit) for source in rule.exclude],
+                pattern_set,
+                [TimedPattern(source, time_limit) for source in pattern_set.patterns],
+                [TimedPattern(source, time_limit) for source in pattern_set.exclude],
             )
-            for rule in rules
+            for pattern_set in pattern_sets
         ]
-        self.undecided = {rule.trigger: 0 for rule in rules}
-        """By trigger, how many lines ran out of time. Its keys never change."""
-        self.late = 0
-        """How many in all."""
+        self.timed_out = {pattern_set.trigger: 0 for pattern_set in pattern_sets}
+        """The number of lines that ran out of time, by trigger. Its keys never change."""
+        self.timeouts = 0
+        """Their total."""
 
-    def relax(self) -> None:
-        for court in self._courts:
-            for pattern in (*court.patterns, *court.exclude):
-                pattern.relax()
+    def reset_time_limits(self) -> None:
+        for rule in self._rules:
+            for pattern in (*rule.patterns, *rule.exclude):
+                pattern.reset_time_limit()
 
-    def hits(self, raw: Raw, offset: int, candidates: Sequence[Candidate]) -> list[Hit]:
-        """Decide one line, its LF already off. The first pattern of a rule that matches counts."""
+    def verify(self, raw: Raw, offset: int, candidates: Sequence[Candidate]) -> list[Hit]:
+        """Return the hits of one line without its LF: one for each pattern set that matches."""
         if len(candidates) == 1:
             ((number, index),) = candidates
-            hit = self._hit(self._courts[number], raw, offset, (index,))
+            hit = self._verify_rule(self._rules[number], raw, offset, (index,))
             return [] if hit is None else [hit]
         by_rule: dict[int, list[int]] = {}
         for number, index in sorted(set(candidates)):
             by_rule.setdefault(number, []).append(index)
-        each = (self._hit(self._courts[one], raw, offset, by_rule[one]) for one in by_rule)
-        return [hit for hit in each if hit is not None]
+        hits = (self._verify_rule(self._rules[one], raw, offset, by_rule[one]) for one in by_rule)
+        return [hit for hit in hits if hit is not None]
 
     def matches(self, raw: Raw) -> bool:
-        """Decide one line by the one pattern that there is, if it is the only one."""
-        ((rule, (pattern,), _),) = self._courts
+        """Return whether a line matches the only pattern of the only pattern set."""
+        ((pattern_set, (pattern,), _),) = self._rules
         try:
-            return pattern.search(text(raw, rule.encoding, rule.max_line)[0]) is not None
+            line, _ = decode_line(raw, pattern_set.encoding, pattern_set.max_line)
+            return pattern.search(line) is not None
         except TimeoutError:
-            self._give_up(rule)
+            self._count_timeout(pattern_set)
             return False
 
-    def _hit(
-        self, court: _RulePatterns, raw: Raw, offset: int, indexes: Iterable[int]
+    def _verify_rule(
+        self, rule: _RulePatterns, raw: Raw, offset: int, indexes: Iterable[int]
     ) -> Hit | None:
-        rule = court.rule
-        line, cut = text(raw, rule.encoding, rule.max_line)
-        late = False
+        pattern_set = rule.pattern_set
+        line, is_cut = decode_line(raw, pattern_set.encoding, pattern_set.max_line)
+        has_timed_out = False
         for index in indexes:
             try:
-                fields = court.patterns[index].search(line)
+                fields = rule.patterns[index].search(line)
             except TimeoutError:
-                late = True
+                has_timed_out = True
                 continue
             if fields is not None:
-                if court.exclude and self._excluded(court, line):
+                if rule.exclude and self._is_excluded(rule, line):
                     return None
-                return Hit(rule.trigger, offset, line + CUT if cut else line, index, fields)
-        if late:
-            self._give_up(rule)
+                shown = line + CUT_MARK if is_cut else line
+                return Hit(pattern_set.trigger, offset, shown, index, fields)
+        if has_timed_out:
+            self._count_timeout(pattern_set)
         return None
 
-    def _give_up(self, rule: PatternSet) -> None:
-        self.undecided[rule.trigger] += 1
-        self.late += 1
-
-    def _excluded(self, court: _RulePatterns, line: str) -> bool:
-        """Say whether an exclusion matches; if none can be decided the line is told, not lost."""
-        late = False
-        for pattern in court.exclude:
+    def _is_excluded(self, rule: _RulePatterns, line: str) -> bool:
+        """Return whether an exclusion matches. One that times out does not suppress the line."""
+        has_timed_out = False
+        for pattern in rule.exclude:
             try:
                 if pattern.search(line) is not None:
                     return True
             except TimeoutError:
-                late = True
-        if late:
-            self._give_up(court.rule)
+                has_timed_out = True
+        if has_timed_out:
+            self._count_timeout(rule.pattern_set)
         return False
 
+    def _count_timeout(self, pattern_set: PatternSet) -> None:
+        self.timed_out[pattern_set.trigger] += 1
+        self.timeouts += 1
 
-def text(raw: Raw, encoding: str, most: int) -> tuple[str, bool]:
-    """Decode one line, and tell whether it was longer than `most` bytes.
 
-    One CR at its end is dropped. What cannot be decoded becomes U+FFFD, but not a character that
-    the cut goes through.
+def decode_line(raw: Raw, encoding: str, max_line: int) -> tuple[str, bool]:
+    """Decode one line, and return whether it was longer than `max_line` bytes.
+
+    One CR at its end is dropped. Undecodable bytes become U+FFFD; a character that the limit cuts
+    is dropped.
     """
     if raw.endswith(b"\r"):
         raw = raw[:-1]
-    if len(raw) <= most:
+    if len(raw) <= max_line:
         return raw.decode(encoding, "replace"), False
-    return codecs.getincrementaldecoder(encoding)("replace").decode(raw[:most]), True
+    return codecs.getincrementaldecoder(encoding)("replace").decode(raw[:max_line]), True

@@ -1,4 +1,4 @@
-"""Whatever the pattern and whatever the bytes: what matches is always proposed."""
+"""For any pattern and any bytes, every match is a candidate."""
 
 import pytest
 import regex
@@ -112,7 +112,7 @@ def decoded(raw, encoding):
 
 
 def expected(patterns, block, encoding):
-    """Ask the deciding engine about every line; yields line offset and number of the pattern."""
+    """Search every line with the regex module; return line offsets and indexes of patterns."""
     offset, found = 0, []
     for raw in block.removesuffix(b"\n").split(b"\n") if block else []:
         for number, pattern in enumerate(patterns):
@@ -142,19 +142,19 @@ def found(patterns, block, encoding):
 @example([r"\S"], b"\x1c\n", "utf-8")
 @example([r"a.b"], b"a\xe6\x97b", "utf-8")
 @example([r"(?a:\d|\s)"], b"\xc2\x85", "utf-8")
-def test_the_scanner_finds_what_the_deciding_engine_finds_on_every_line(patterns, block, encoding):
+def test_the_scanner_finds_what_the_regex_module_finds(patterns, block, encoding):
     assume(all(map(compiles, patterns)))
     assert found(patterns, block, encoding) == expected(patterns, block, encoding)
 
 
-def test_without_case_no_ascii_letter_but_i_k_and_s_equals_a_character_beyond_ascii():
+def test_only_i_k_and_s_equal_a_character_beyond_ascii_when_ignoring_case():
     beyond = "".join(map(chr, [*range(0x80, 0xD800), *range(0xE000, 0x110000)]))
     letters = "abcdefghijklmnopqrstuvwxyz"
     assert {c for c in letters if regex.search(c, beyond, regex.IGNORECASE)} == {"i", "k", "s"}
 
 
 @pytest.mark.parametrize("pattern", [rf"\{category}" for category in "dwsDWS"])
-def test_a_category_proposes_every_ascii_character_that_it_matches(pattern):
+def test_a_category_finds_every_ascii_character_that_it_matches(pattern):
     block = b"".join(b"%c\n" % code for code in range(0x80) if code != 0x0A)
     assert found([pattern], block, "utf-8") == expected([pattern], block, "utf-8")
 
@@ -165,22 +165,22 @@ def test_a_category_proposes_every_ascii_character_that_it_matches(pattern):
         (r"a*", "empty"),
         (r"^$", "empty"),
         (r"foo{e<=1}", "approximate"),
-        (r"\p{Lu}", "only the deciding engine"),
-        (r"[[:alpha:]]", "only the deciding engine"),
+        (r"\p{Lu}", "only the regex module"),
+        (r"[[:alpha:]]", "only the regex module"),
         (r"(?x) a {2}", "verbose"),
     ],
 )
-def test_what_cannot_be_widened_says_why(pattern, reason):
-    widened = approximate(pattern)
-    assert widened.expression is None
-    assert reason in widened.reason
+def test_a_pattern_that_cannot_be_approximated_has_a_reason(pattern, reason):
+    result = approximate(pattern)
+    assert result.expression is None
+    assert reason in result.reason
 
 
-def test_an_encoding_that_mixes_ascii_into_characters_cannot_be_widened():
+def test_an_encoding_with_ascii_inside_characters_is_not_approximated():
     assert "hz" in approximate("x", "hz").reason
     for plain in ("cp1252", "shift_jis", "gb18030"):
         assert approximate("x", plain).expression == approximate("x").expression
 
 
-def test_the_ends_are_trimmed_to_what_must_be_there():
+def test_optional_ends_are_trimmed():
     assert approximate(r"^.*?\s*foo\d*(?P<rest>.*)$").expression == approximate("foo").expression

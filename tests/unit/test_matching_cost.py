@@ -1,4 +1,4 @@
-"""On which lines a pattern needs no time limit: where it ends in time whatever they say."""
+"""Searches of lines up to the safe length end in time, whatever the lines contain."""
 
 import pytest
 import regex
@@ -10,7 +10,7 @@ from support.examples import examples
 from unit.test_matching_approximate import PATTERNS, PIECES, compiles
 
 LIMIT = 0.1
-"""Seconds of CPU time, as the matcher has it."""
+"""Seconds: the time limit of the matcher."""
 HARD = st.sampled_from(
     [
         ".*a.*b",
@@ -35,7 +35,7 @@ HARD = st.sampled_from(
 @example(".*a.*b", "a", "!")
 @example(r"\s+$", " ", "!")
 @example(r"(\w+ )*x", "a ", "!")
-def test_a_search_that_is_called_easy_ends_in_time_on_hostile_lines(pattern, unit, tail):
+def test_a_search_up_to_the_safe_length_ends_in_time_on_hostile_lines(pattern, unit, tail):
     assume(compiles(pattern))
     length = safe_length(pattern)
     line = (unit * (length // len(unit) + 1))[: max(0, length - len(tail))] + tail
@@ -58,7 +58,7 @@ def test_a_search_that_is_called_easy_ends_in_time_on_hostile_lines(pattern, uni
         "(?:a?){30}a{30}",
     ],
 )
-def test_what_backtracks_without_end_or_cannot_be_judged_is_never_easy(pattern):
+def test_a_pattern_that_backtracks_or_is_not_understood_has_no_safe_length(pattern):
     assert safe_length(pattern) == 0
 
 
@@ -73,5 +73,5 @@ def test_what_backtracks_without_end_or_cannot_be_judged_is_never_easy(pattern):
         r"kernel: .*BUG: (unable to handle|scheduling while atomic)",
     ],
 )
-def test_what_people_write_is_easy_on_lines_as_logs_have_them(pattern):
+def test_usual_patterns_are_safe_on_lines_of_usual_length(pattern):
     assert safe_length(pattern) >= 500

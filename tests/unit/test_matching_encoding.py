@@ -1,4 +1,4 @@
-"""Every encoding that a trigger may name: lines are found, cut apart and decoded as written."""
+"""In every accepted encoding lines are found, split and decoded correctly."""
 
 import encodings
 import pkgutil
@@ -10,7 +10,7 @@ from notifyd.matching import PatternSet, Scanner
 
 
 def accepted():
-    """List what the configuration takes, of all that Python has."""
+    """Yield the encodings of Python that the configuration accepts."""
     for name in sorted(module.name for module in pkgutil.iter_modules(encodings.__path__)):
         try:
             yield LogTriggerConfig(type="log", paths=["/x"], patterns=["x"], encoding=name).encoding
@@ -19,7 +19,7 @@ def accepted():
 
 
 def written(name):
-    """Gather characters of an encoding, some of each part of it."""
+    """Return characters of an encoding, some of each part of it."""
     found = []
     for code in (*range(0x80, 0x800), *range(0x3000, 0xD7A4, 7)):
         try:
@@ -34,7 +34,7 @@ def written(name):
 ENCODINGS = sorted(set(accepted()))
 
 
-def test_they_are_many():
+def test_many_encodings_are_accepted():
     assert len(ENCODINGS) > 70
     assert {"utf-8", "iso8859-1", "cp1252", "shift_jis", "gb18030", "euc_jp", "big5"} <= {
         *ENCODINGS
@@ -42,7 +42,7 @@ def test_they_are_many():
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-def test_lines_in_an_encoding_are_found_and_read_as_written(name):
+def test_lines_are_found_and_decoded(name):
     characters = written(name)
     texts = [f"{one} failed: disk{one}full \\{one}~" for one in characters] + ["plain failed: disk"]
     block = bytearray("".join(f"{text}\r\nfine\n" for text in texts).encode(name))

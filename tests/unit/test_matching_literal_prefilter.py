@@ -1,4 +1,4 @@
-"""The first look at large blocks: it loses no line, learns what is rare, and gives way."""
+"""The first pass over large blocks loses no line, learns what is rare, and learns again."""
 
 import random
 
@@ -35,7 +35,7 @@ TEXT = st.one_of(
 
 
 def found(scanner, block):
-    """Scan all of a block, which may take several goes."""
+    """Scan a whole block, which may take several calls."""
     hits, at = [], 0
     while at < len(block):
         scan = scanner.scan(block, at, len(block), limit=50)
@@ -53,19 +53,17 @@ def found(scanner, block):
 )
 @example(["(?i)kill -9"], ["\u212aILL -9".encode(), b"\n"], "utf-8", 1)
 @example(["Error.*failed"], [b"Error failed"], "utf-8", 3)
-def test_in_large_blocks_whatever_the_deciding_engine_matches_is_found(
-    patterns, pieces, encoding, seed
-):
+def test_every_match_in_a_large_block_is_found(patterns, pieces, encoding, seed):
     assume(all(map(compiles, patterns)))
     filler = b"nothing to see here\n" * (LARGE // 40)
     rest = random.Random(seed).choices(pieces, k=200) if pieces else []
     block = filler + b"".join(pieces) + b"\n" + filler + b"".join(rest)
     scanner = Scanner([PatternSet("t", tuple(patterns), (), encoding)], cache=None, time_limit=10)
-    for _ in range(2):  # the second time with what it has learnt
+    for _ in range(2):  # the second time with what was learned
         assert found(scanner, bytearray(block)) == expected(patterns, block, encoding)
 
 
-def test_a_text_that_turns_out_to_be_everywhere_loses_no_line_and_nothing_learnt_stays_for_good():
+def test_no_line_is_lost_when_a_rare_text_becomes_frequent_and_rare_again():
     scanner = Scanner([PatternSet("t", ("seldom", "other thing: \\d"))], cache=None)
     quiet = b"a line as any other\n" * 5000
     storm = b"seldom\nseldom x\nother thing: x\n" * 5000
@@ -76,7 +74,7 @@ def test_a_text_that_turns_out_to_be_everywhere_loses_no_line_and_nothing_learnt
 
 
 def texts(pattern):
-    return [sorted(part) for part in approximate(pattern).parts]
+    return [sorted(literals) for literals in approximate(pattern).literals]
 
 
 @pytest.mark.parametrize(
@@ -94,10 +92,10 @@ def texts(pattern):
         (r"(foo)?barbar", [(b"barbar", False), (b"foobarbar", False)]),
     ],
 )
-def test_of_a_pattern_the_longest_text_that_must_be_there_is_known(pattern, longest):
+def test_the_longest_required_texts_of_a_pattern_are_known(pattern, longest):
     assert texts(pattern)[0] == sorted(longest)
 
 
 @pytest.mark.parametrize("pattern", [r"\d+ \w+", "(abc|)", "(?i)kiss", "ab", "a.b.c", "(abc|x)"])
-def test_a_pattern_may_need_no_certain_text(pattern):
+def test_a_pattern_may_require_no_text(pattern):
     assert texts(pattern) == []

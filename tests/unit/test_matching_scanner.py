@@ -1,4 +1,4 @@
-"""Candidate lines, decisions within a time limit, bounds, and the cache of databases."""
+"""Candidates, verification within a time limit, bounds, and the cache of databases."""
 
 import os
 import time
@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.matching import PatternSet, Scanner
-from notifyd.matching.verifier import text
+from notifyd.matching.verifier import decode_line
 
 
-def hits(rules, block, **keys):
-    return Scanner(rules, cache=None, **keys).scan(bytearray(block), 0, len(block)).hits
+def hits(pattern_sets, block, **keys):
+    return Scanner(pattern_sets, cache=None, **keys).scan(bytearray(block), 0, len(block)).hits
 
 
-def test_a_hit_says_trigger_offset_line_pattern_and_fields():
-    rule = PatternSet("t", ("nothing", r"(?P<a>\d+)(?P<b>x)?"))
-    (hit,) = hits([rule], b"one\n22\r\n")
+def test_a_hit_has_trigger_offset_line_pattern_and_fields():
+    pattern_set = PatternSet("t", ("nothing", r"(?P<a>\d+)(?P<b>x)?"))
+    (hit,) = hits([pattern_set], b"one\n22\r\n")
     assert hit == ("t", 4, "22", 1, {"a": "22", "b": ""})
 
 
@@ -27,7 +27,7 @@ def test_the_first_pattern_in_the_list_wins_and_a_line_counts_once():
     assert [(hit.trigger, hit.pattern) for hit in found] == [("t", 0), ("u", 0)]
 
 
-def test_a_pattern_tried_on_every_line_takes_its_place_among_the_others():
+def test_a_pattern_tried_on_every_line_keeps_its_position():
     found = hits([PatternSet("t", (r"\p{Lu}", "a")), PatternSet("u", ("a", ""))], b"a\nB\n")
     assert [(hit.trigger, hit.offset, hit.pattern) for hit in found] == [
         ("t", 0, 1),
@@ -53,18 +53,21 @@ def test_only_the_part_between_the_offsets_is_scanned():
     assert scan.end == 9
 
 
-def test_a_line_is_decided_by_its_first_bytes_and_the_cut_is_shown():
-    rules = [PatternSet("t", ("^x+$",), max_line=100), PatternSet("u", ("end",), max_line=100)]
-    found = hits(rules, b"x" * 100 + b"\n" + b"x" * 500 + b"end\n")
+def test_an_overlong_line_is_matched_by_its_beginning_and_marked():
+    pattern_sets = [
+        PatternSet("t", ("^x+$",), max_line=100),
+        PatternSet("u", ("end",), max_line=100),
+    ]
+    found = hits(pattern_sets, b"x" * 100 + b"\n" + b"x" * 500 + b"end\n")
     assert [(hit.trigger, hit.line) for hit in found] == [
         ("t", "x" * 100),
         ("t", "x" * 100 + "… (cut)"),
     ]
 
 
-def test_a_cut_inside_a_character_leaves_no_broken_one():
-    assert text("é".encode() * 10, "utf-8", 5) == ("éé", True)
-    assert text(b"\xffabc", "utf-8", 2) == ("\ufffda", True)
+def test_a_character_that_the_limit_cuts_is_dropped():
+    assert decode_line("é".encode() * 10, "utf-8", 5) == ("éé", True)
+    assert decode_line(b"\xffabc", "utf-8", 2) == ("\ufffda", True)
 
 
 @given(
@@ -73,7 +76,7 @@ def test_a_cut_inside_a_character_leaves_no_broken_one():
     room=st.sampled_from([100, 10_000, 1 << 30]),
     every=st.booleans(),
 )
-def test_scans_are_bounded_and_together_find_everything(lines, limit, room, every):
+def test_scans_are_bounded_and_together_find_every_hit(lines, limit, room, every):
     block = bytearray(b"".join(line + b"\n" for line in lines))
     scanner = Scanner([PatternSet("t", ("x", "") if every else ("x",))], cache=None)
     found, at = [], 0
@@ -87,9 +90,9 @@ def test_scans_are_bounded_and_together_find_everything(lines, limit, room, ever
     assert all(before.offset < after.offset for before, after in pairwise(found))
 
 
-def test_a_pattern_that_backtracks_without_end_is_given_up_and_others_go_on():
-    rules = [PatternSet("bad", (r"(a|a)+$", "late")), PatternSet("good", ("b",))]
-    scanner = Scanner(rules, cache=None, time_limit=0.02)
+def test_a_pattern_that_backtracks_without_end_does_not_stop_others():
+    pattern_sets = [PatternSet("bad", (r"(a|a)+$", "late")), PatternSet("good", ("b",))]
+    scanner = Scanner(pattern_sets, cache=None, time_limit=0.02)
     block = bytearray((b"a" * 40 + b"b late\n") + (b"a" * 40 + b"b\n") * 30)
     began = time.monotonic()
     found, at = [], 0
@@ -103,9 +106,9 @@ def test_a_pattern_that_backtracks_without_end_is_given_up_and_others_go_on():
     assert len([hit for hit in found if hit.trigger == "good"]) == 31
 
 
-def test_a_hostile_first_line_pattern_ends_a_scan_early_and_every_line_is_passed_in_the_end():
-    rule = PatternSet("bad", ("needle",), first=r"^(a|a)+$")
-    scanner = Scanner([rule, PatternSet("good", ("needle",))], cache=None, time_limit=0.004)
+def test_a_hostile_first_line_pattern_ends_a_scan_early_and_every_line_is_scanned():
+    pattern_set = PatternSet("bad", ("needle",), first=r"^(a|a)+$")
+    scanner = Scanner([pattern_set, PatternSet("good", ("needle",))], cache=None, time_limit=0.004)
     block = bytearray((b"a" * 40 + b"b\n") * 50 + b"needle\n" + b"aaa\nneedle\n")
     found, at, scans = [], 0, 0
     while at < len(block):
@@ -119,39 +122,41 @@ def test_a_hostile_first_line_pattern_ends_a_scan_early_and_every_line_is_passed
     assert [(hit.offset, hit.pattern) for hit in found if hit.trigger == "bad"] == [(2107, 0)]
 
 
-def test_of_records_only_those_are_told_that_may_match_and_their_neighbours():
+def test_only_records_that_may_match_and_their_neighbours_are_hits():
     lines = [b"# %d\n  at %d\n  at x%d\n" % (n, n, n) for n in range(1000)]
     lines[500] = b"# 500\n  at needle\n  at y\n"
     block = bytearray(b"  the end of an earlier one\n" + b"".join(lines))
     found = Scanner([PatternSet("t", ("needle",), first="^#")], cache=None).scan(
         block, 0, len(block)
     )
-    told = [(block[hit.offset :].split(b"\n")[0], hit.pattern) for hit in found.hits]
-    assert told == [(b"# 0", -1), (b"# 500", 0), (b"# 501", -1), (b"# 999", -1)]
+    starts = [(block[hit.offset :].split(b"\n")[0], hit.pattern) for hit in found.hits]
+    assert starts == [(b"# 0", -1), (b"# 500", 0), (b"# 501", -1), (b"# 999", -1)]
 
 
-def test_an_exclusion_that_cannot_be_decided_keeps_the_line_and_says_so():
+def test_an_exclusion_that_times_out_keeps_the_line_and_is_counted():
     scanner = Scanner([PatternSet("t", ("b",), (r"(a|a)+$",))], cache=None, time_limit=0.01)
     block = bytearray(b"a" * 40 + b"b\n")
     assert len(scanner.scan(block, 0, len(block)).hits) == 1
     assert scanner.timed_out == {"t": 1}
 
 
-def test_what_the_engine_refuses_is_tried_on_every_line(tmp_path):
+def test_a_pattern_that_hyperscan_refuses_is_tried_on_every_line(tmp_path):
     too_large = "(" + "|".join(f"[a-z]{{8}}{n}" for n in range(3000)) + ")"
     found = hits([PatternSet("t", (too_large, "plain"))], b"abcdefgh2999\nplain\n")
     assert [hit.line for hit in found] == ["abcdefgh2999", "plain"]
 
 
-RULES = [PatternSet("t", (r"(?P<n>\d+) apples", "pears"))]
+PATTERN_SETS = [PatternSet("t", (r"(?P<n>\d+) apples", "pears"))]
 
 
 def scans(directory):
     block = bytearray(b"12 apples\nplums\n")
-    return [hit.line for hit in Scanner(RULES, cache=directory).scan(block, 0, len(block)).hits]
+    return [
+        hit.line for hit in Scanner(PATTERN_SETS, cache=directory).scan(block, 0, len(block)).hits
+    ]
 
 
-def test_databases_are_kept_on_disk_and_taken_from_there(tmp_path):
+def test_databases_are_cached_on_disk(tmp_path):
     directory = tmp_path / "a" / "b"
     assert scans(directory) == ["12 apples"]
     (file,) = directory.iterdir()
@@ -164,7 +169,7 @@ def test_databases_are_kept_on_disk_and_taken_from_there(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [b"", b"x", b"half", b"flipped"])
-def test_a_damaged_database_is_made_anew(tmp_path, damage):
+def test_a_damaged_cache_file_is_replaced(tmp_path, damage):
     scans(tmp_path)
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
@@ -177,13 +182,13 @@ def test_a_damaged_database_is_made_anew(tmp_path, damage):
     assert file.read_bytes() == whole
 
 
-def test_a_directory_that_cannot_be_written_only_costs_time(tmp_path):
+def test_an_unwritable_cache_directory_is_ignored(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert scans(blocked / "cache") == ["12 apples"]
 
 
-def test_old_databases_are_removed(tmp_path):
+def test_old_cache_files_are_removed(tmp_path):
     for number in range(70):
         Scanner([PatternSet("t", (f"pattern {number}",))], cache=tmp_path)
     assert len(list(tmp_path.iterdir())) == 64

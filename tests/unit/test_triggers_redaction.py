@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from notifyd.config.triggers import LogTriggerConfig, ShapingConfig
-from notifyd.matching.verifier import CUT
+from notifyd.matching.verifier import CUT_MARK
 from notifyd.model.events import Event
 from notifyd.shaping.summaries import extend_digest, merge_summaries, new_digest, summarize_one
 from notifyd.text.redaction import redact
@@ -55,7 +55,7 @@ TRIGGERS = (
 def event(line: str, most: int = 64 << 10) -> Event:
     """Return an event as the log source does: its fields come from the part before the cut."""
     seen = line[:most]
-    return Event("app", 0.0, seen if seen == line else seen + CUT, "/x", {"msg": seen})
+    return Event("app", 0.0, seen if seen == line else seen + CUT_MARK, "/x", {"msg": seen})
 
 
 def leaks(secret: str, texts: tuple[str, str]) -> bool:
