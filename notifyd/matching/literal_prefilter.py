@@ -90,4 +90,5 @@ def _add_end(_id: int, _start: int, end: int, _flags: int, ends: Any) -> None:
 
 
 def _add_one(text_id: int, _start: int, _end: int, _flags: int, counts: Any) -> None:
-    counts[text_id] += 1
+    if text_id < len(counts):  # the others are padding
+        counts[text_id] += 1
