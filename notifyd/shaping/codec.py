@@ -8,7 +8,8 @@ from functools import lru_cache
 from notifyd.model.events import Now
 from notifyd.model.notifications import Incident, Notification
 from notifyd.shaping.state import Decision, GlobalState, State
-from notifyd.shaping.storage_format import KINDS, StoredValueError
+from notifyd.shaping.storage_format import KINDS
+from notifyd.shaping.stored_kind import StoredValueError
 from notifyd.shaping.summaries import merge_summaries
 
 _NAMED = 5

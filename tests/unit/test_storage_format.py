@@ -22,7 +22,8 @@ from notifyd.shaping.group import Condition, Group
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats
-from notifyd.shaping.storage_format import KINDS, StoredValueError
+from notifyd.shaping.storage_format import KINDS
+from notifyd.shaping.stored_kind import StoredValueError
 from notifyd.shaping.trace import Action, TraceEntry
 from support.histories import History, match
 
