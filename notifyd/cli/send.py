@@ -24,7 +24,7 @@ _MAX_CHARACTERS = 8_000
 _CHUNK = 1 << 16
 _MAX_STDIN = 8 << 20
 """Bytes read from stdin, so that a program that writes no more does not get a broken pipe."""
-_OURS = ("notification_id", "trigger", "priority", "count")
+_RESERVED_KEYS = ("notification_id", "trigger", "priority", "count")
 _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ms|[smhdw]))+")
 _ACCEPTED = 202
 _FIGURES = ("delivered", "failed", "devices")
@@ -79,8 +79,10 @@ def run(args: "SimpleNamespace | argparse.Namespace") -> int:
         socket_path=args.socket,
         within=_ANSWER_TIMEOUT + (_MAX_WAIT if wait else 0),
     )
-    if ours := [name for name in _OURS if any(entry.startswith(f"{name}=") for entry in args.data)]:
-        _warn(f"-d {', '.join(ours)}: reserved by notifyd; your value was replaced")
+    if reserved := [
+        name for name in _RESERVED_KEYS if any(entry.startswith(f"{name}=") for entry in args.data)
+    ]:
+        _warn(f"-d {', '.join(reserved)}: reserved by notifyd; your value was replaced")
     write(json.dumps(answer, ensure_ascii=False) if args.json else str(answer.get("id")))
     if not wait:
         return 0

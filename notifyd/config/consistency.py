@@ -12,7 +12,7 @@ from notifyd.config.triggers import (
 )
 from notifyd.model.notifications import Json
 from notifyd.text.durations import format_duration
-from notifyd.text.limits import OURS
+from notifyd.text.limits import RESERVED_KEYS
 from notifyd.text.suggestions import did_you_mean
 
 _GROUP_FIELDS = ("path", "line", "pid", "name", "unit")
@@ -86,7 +86,7 @@ def check_trigger(
         if getattr(trigger, key) is not None:
             reason = "has no effect: it applies to lasting conditions, such as `stale`"
             report.warning((*path, key), reason)
-    for key in OURS & trigger.data.keys():
+    for key in RESERVED_KEYS & trigger.data.keys():
         report.warning((*path, "data", key), "is replaced by notifyd's own entry of this name")
 
 

@@ -22,7 +22,7 @@ from notifyd.shaping.rules import Limit, Rule, Rules
 from notifyd.shaping.state import Reply
 from notifyd.sources.base import Source
 from notifyd.telemetry.problem_log import ProblemReporter
-from notifyd.text.limits import is_well_formed, replace_surrogates
+from notifyd.text.limits import is_encodable, replace_surrogates
 from notifyd.text.redaction import redact
 from notifyd.triggers import Trigger
 
@@ -105,7 +105,7 @@ def _kind(checkpoint_key: str) -> str:
 def _well_formed(event: Event) -> Event:
     """Replace lone surrogates: names of files and commands may be any bytes."""
     texts = (event.line, event.path, *event.fields.values(), *event.facts.values())
-    if is_well_formed("".join(texts)):
+    if is_encodable("".join(texts)):
         return event
     return event._replace(
         line=replace_surrogates(event.line),

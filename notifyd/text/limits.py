@@ -1,4 +1,4 @@
-"""What text may leave: within the limits, and without control characters."""
+"""Brings the text of a notification within its limits and removes control characters."""
 
 import json
 import re
@@ -12,32 +12,32 @@ TITLE_LIMIT = 200
 BODY_LIMIT = 2000
 """Characters."""
 PAYLOAD_LIMIT = 3500
-"""Bytes of the whole JSON, which is what phones' push services take."""
+"""Bytes of the whole JSON, the limit of phones' push services."""
 DATA_LIMIT = 3000
-"""Bytes of JSON that a caller's own data may have: the rest is for our entries and some text."""
+"""Bytes of JSON that a caller's data may have. The rest is for reserved entries and some text."""
 
-OURS = frozenset({"notification_id", "trigger", "priority", "count"})
-"""The entries of `data` that are ours: they are never left out."""
+RESERVED_KEYS = frozenset({"notification_id", "trigger", "priority", "count"})
+"""The keys of `data` that notifyd sets itself. They are never left out."""
 LEFT_OUT = "left_out"
-"""The entry of `data` that names what `fit` had to leave out."""
+"""The key of `data` that says what `truncate_notification` had to leave out."""
 
 ELLIPSIS = "…"
 _REPLACEMENT = "\ufffd"
 
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
-_UNPRINTABLE = dict.fromkeys((*_CONTROLS, *_BIDI, *range(0xD800, 0xE000)), _REPLACEMENT)
-_IN_BODY = {key: value for key, value in _UNPRINTABLE.items() if key not in (0x09, 0x0A)}
-_IN_TITLE = _UNPRINTABLE | dict.fromkeys(b"\n\t", " ")
+_REPLACED = dict.fromkeys((*_CONTROLS, *_BIDI, *range(0xD800, 0xE000)), _REPLACEMENT)
+_REPLACED_IN_BODY = {key: value for key, value in _REPLACED.items() if key not in (0x09, 0x0A)}
+_REPLACED_IN_TITLE = _REPLACED | dict.fromkeys(b"\n\t", " ")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 T = TypeVar("T")
 
 
 def encode(title: str, body: str, data: Mapping[str, object]) -> bytes:
-    """Write the request's JSON as it is sent: UTF-8, and an empty title or body left out.
+    """Encode a request as UTF-8 JSON, without an empty title or body.
 
-    TypeError or ValueError for data that no JSON can hold.
+    Raise TypeError or ValueError for data that JSON cannot represent.
     """
     text = {name: value for name, value in (("title", title), ("body", body)) if value}
     payload = json.dumps({**text, "data": data}, ensure_ascii=False, allow_nan=False)
@@ -45,19 +45,20 @@ def encode(title: str, body: str, data: Mapping[str, object]) -> bytes:
 
 
 def data_size(data: Mapping[str, object]) -> int:
-    """Count the bytes of a caller's data as JSON; ValueError for a number that JSON cannot write.
+    """Return the bytes of a caller's data as JSON, to be compared with DATA_LIMIT.
 
-    Up to DATA_LIMIT they leave room for our entries and some text.
+    Raise ValueError for a number that JSON cannot represent.
     """
     return len(json.dumps(replace_surrogates(data), ensure_ascii=False, allow_nan=False).encode())
 
 
 def replace_surrogates(value: T) -> T:
-    """Replace lone surrogates, which no UTF-8 can carry, in text and in JSON at any depth."""
-    return cast("T", _well_formed(value))
+    """Replace lone surrogates, which UTF-8 cannot encode, in text and in JSON at any depth."""
+    return cast("T", _replace_surrogates(value))
 
 
-def is_well_formed(text: str) -> bool:
+def is_encodable(text: str) -> bool:
+    """Return whether UTF-8 can encode a text: it has no lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -66,42 +67,42 @@ def is_well_formed(text: str) -> bool:
 
 
 def strip_control(text: str) -> str:
-    """Replace what a phone must not interpret; newlines and tabs stay."""
-    return text.replace("\r\n", "\n").translate(_IN_BODY)
+    """Replace control and bidirectional formatting characters, except newlines and tabs."""
+    return text.replace("\r\n", "\n").translate(_REPLACED_IN_BODY)
 
 
 def strip_control_from_title(text: str) -> str:
-    """Replace what a phone must not interpret, and make it one line."""
-    return " ".join(text.replace("\r\n", "\n").translate(_IN_TITLE).split())
+    """Replace control and bidirectional formatting characters, and join the lines."""
+    return " ".join(text.replace("\r\n", "\n").translate(_REPLACED_IN_TITLE).split())
 
 
 def truncate_notification(title: str, body: str, data: Json) -> tuple[str, str, Json]:
-    """Bring a notification within all limits, so that `encode` gives at most PAYLOAD_LIMIT bytes.
+    """Truncate a notification so that `encode` returns at most PAYLOAD_LIMIT bytes.
 
-    The body is cut first, then the title, each on a character and with `…`. Only when the data
-    leave no room for any text, its largest entries are left out, and `left_out` says which.
+    The body is truncated first, then the title, each after a whole character and with `…`. If the
+    data leaves no room for text, its largest entries are left out, and `left_out` says how many.
     """
-    title = _cut(strip_control_from_title(title), TITLE_LIMIT)
-    body = _cut(strip_control(body).strip("\n"), BODY_LIMIT)
+    title = _truncate(strip_control_from_title(title), TITLE_LIMIT)
+    body = _truncate(strip_control(body).strip("\n"), BODY_LIMIT)
     data = replace_surrogates(data)
     if len(encode(title, body, data)) > PAYLOAD_LIMIT:
-        data = _lighten(data, PAYLOAD_LIMIT - _text_reserve(title))
-        body = _cut_bytes(body, PAYLOAD_LIMIT - len(encode(title, "x", data)) + 1)
-        title = _cut_bytes(title, PAYLOAD_LIMIT - len(encode("x", body, data)) + 1)
+        data = _drop_largest(data, PAYLOAD_LIMIT - _text_reserve(title))
+        body = _truncate_bytes(body, PAYLOAD_LIMIT - len(encode(title, "x", data)) + 1)
+        title = _truncate_bytes(title, PAYLOAD_LIMIT - len(encode("x", body, data)) + 1)
     return title, body, data
 
 
 def _text_reserve(title: str) -> int:
-    """Bytes to keep free of data: the frame around it, and the title or its first part."""
+    """Return the bytes to reserve for the frame and the title, or its beginning."""
     return len(encode("x", "x", {})) + min(_size(title), 200)
 
 
-def _cut(text: str, limit: int) -> str:
+def _truncate(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
 
 
-def _cut_bytes(text: str, room: int) -> str:
-    """Cut to `room` bytes of JSON, not counting the quotes around it."""
+def _truncate_bytes(text: str, room: int) -> str:
+    """Truncate to `room` bytes of JSON, not counting the quotes."""
     if _size(text) - 2 <= room:
         return text
     room -= len(ELLIPSIS.encode())
@@ -116,26 +117,30 @@ def _size(value: object) -> int:
     return len(json.dumps(value, ensure_ascii=False).encode())
 
 
-def _well_formed(value: object) -> object:
+def _replace_surrogates(value: object) -> object:
     match value:
         case str():
             return value if value.isascii() else _SURROGATE.sub(_REPLACEMENT, value)
         case dict():
-            return {_well_formed(key): _well_formed(item) for key, item in value.items()}
+            return {
+                _replace_surrogates(key): _replace_surrogates(item) for key, item in value.items()
+            }
         case list() | tuple():
-            return [_well_formed(item) for item in value]
+            return [_replace_surrogates(item) for item in value]
     return value
 
 
-def _lighten(data: Json, room: int) -> Json:
-    """Leave out the largest of the caller's entries until the rest has at most `room` bytes."""
+def _drop_largest(data: Json, room: int) -> Json:
+    """Drop the largest of the caller's entries until the rest takes at most `room` bytes."""
     if _size(data) <= room:
         return data
-    kept, gone = dict(data), 0
-    for key in sorted(data.keys() - OURS, key=lambda key: _size({key: data[key]}), reverse=True):
+    kept, dropped = dict(data), 0
+    for key in sorted(
+        data.keys() - RESERVED_KEYS, key=lambda key: _size({key: data[key]}), reverse=True
+    ):
         del kept[key]
-        gone += 1
-        note = "1 entry too large" if gone == 1 else f"{gone} entries too large"
+        dropped += 1
+        note = "1 entry too large" if dropped == 1 else f"{dropped} entries too large"
         if _size(kept | {LEFT_OUT: note}) <= room:
             break
-    return kept | {LEFT_OUT: note} if gone else kept
+    return kept | {LEFT_OUT: note} if dropped else kept

@@ -1,4 +1,4 @@
-"""Credentials in text and data, and how they are masked before it leaves."""
+"""Masks credentials in text and data."""
 
 import re
 
@@ -6,13 +6,13 @@ from notifyd.model.notifications import Json
 from notifyd.text.limits import ELLIPSIS
 
 _MASK = "***"
-_SHOWN = 8000
-"""Characters looked at: far more than can be shown."""
-_DEEPEST = 64
-_CUT_OFF = r"(?=…[ (cut)…]{0,7}\Z)"
-"""What stands at the end of a text that was cut, perhaps twice."""
+_MAX_LENGTH = 8000
+"""Characters that are searched: far more than a notification shows."""
+_MAX_DEPTH = 64
+_TRUNCATED = r"(?=…[ (cut)…]{0,7}\Z)"
+"""The end of a truncated text; it may have been truncated twice."""
 _START = r"(?<![A-Za-z0-9])"
-_NAMED = (
+_SENSITIVE_NAMES = (
     r"(?:pass(?:word|wd|phrase)|pwd|api[_-]?key|secret[_-]?key(?:[_-]base)?|access[_-]?key"
     r"|private[_-]?key|auth[_-]?key|client[_-]?secret|secret|credentials?)"
 )
@@ -20,7 +20,7 @@ _VALUE = r"""(?:"[^"\n]{1,512}"?|'[^'\n]{1,512}'?|(?:\\["'])?[^\s"'`,;&<>\\]{1,4
 _QUOTE = r"""(?:\\?["'])?"""
 _AWS = r"(?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA|ABIA|ACCA)[A-Z0-9]{16}"
 _USER = r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@?#\"'<>]{0,128}:)"
-_SHAPES = (
+_TOKEN_SHAPES = (
     r"gh[pousr]_[A-Za-z0-9]{20,}+",
     r"github_pat_[A-Za-z0-9_]{20,}+",
     r"glpat-[\w-]{16,}+",
@@ -45,9 +45,9 @@ def _rule(*parts: str, keep: str = "", then: str = "") -> tuple[re.Pattern[str],
     return re.compile("".join(parts)), f"{keep}{_MASK}{then}"
 
 
-# Every repeat is bounded, possessive or ends its pattern, so that no text makes this slow.
+# Every repeat is bounded, possessive or at the end of its pattern, so that no text is slow.
 _REDACTIONS = (
-    # A private key, up to its end or, if that is missing, to the end of the text.
+    # A private key, up to its end or the end of the text.
     _rule(
         r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----)(?:[^-]|-(?!----))*+",
         r"(?:-----END[A-Z0-9 ]{0,60}-----)?",
@@ -65,88 +65,94 @@ _REDACTIONS = (
         r"(?:(?:bearer|basic|token|digest)\s{1,4})?)[^\s\"',;]{3,}+",
         keep=r"\1",
     ),
-    # "the bearer certificates" is no credential
+    # But not "the bearer certificates".
     _rule(
         r"(?i)\b(bearer\s{1,4})(?=[a-z._~+/=-]{0,64}[0-9]|[a-z._~+/=-]{16})",
         r"[a-z0-9._~+/=-]{6,}+",
         keep=r"\1",
     ),
     _rule(_START, r"onp_[A-Za-z0-9_-]{4,}+"),
-    # An AWS key id, and the secret that follows it.
+    # An AWS key id with the secret that follows it.
     _rule(
         _START,
         _AWS,
         r"(?:[^A-Za-z0-9]{1,8}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+]))?",
     ),
-    _rule(_START, "(?:", "|".join(_SHAPES), ")"),
+    _rule(_START, "(?:", "|".join(_TOKEN_SHAPES), ")"),
     _rule(r"(https://hooks\.slack\.com/(?:services|workflows)/)[\w/-]{8,}+", keep=r"\1"),
-    # A JSON web token.
+    # A JSON Web Token.
     _rule(r"(?<![\w-])eyJ[\w-]{8,4096}+\.[\w-]{8,4096}+(?:\.[\w-]*+)?"),
     # password=…, "api_key": "…", token=…
-    _rule(rf"(?i)({_NAMED}{_QUOTE}\s{{0,4}}(?:=>|:=|[=:])\s{{0,4}}){_VALUE}", keep=r"\1"),
+    _rule(rf"(?i)({_SENSITIVE_NAMES}{_QUOTE}\s{{0,4}}(?:=>|:=|[=:])\s{{0,4}}){_VALUE}", keep=r"\1"),
     _rule(rf"(?i)(token{_QUOTE}\s{{0,4}}(?:=>|:=|=)\s{{0,4}}){_VALUE}", keep=r"\1"),
-    # token: …, unless it reads like "invalid token: unexpected"
+    # token: …, but not "invalid token: unexpected".
     _rule(
         rf"(?i)(token{_QUOTE}\s{{0,4}}:\s{{0,4}})(?=\\?[\"']|\S{{0,64}}[0-9]){_VALUE}", keep=r"\1"
     ),
     # --password …, curl -u user:…
-    _rule(rf"(?i)((?<!-)--[a-z-]{{0,20}}(?:{_NAMED}|token)\s{{1,4}}){_VALUE}", keep=r"\1"),
+    _rule(
+        rf"(?i)((?<!-)--[a-z-]{{0,20}}(?:{_SENSITIVE_NAMES}|token)\s{{1,4}}){_VALUE}", keep=r"\1"
+    ),
     _rule(r"((?<!\S)(?:-u|--user)[ =]{1,4}[^\s:]{1,128}:)\S{1,256}", keep=r"\1"),
 )
 
 
-# What the rules above do not know because its end is cut off. Text that is whole never ends in `…`.
-_UNFINISHED = (
-    _rule(_USER, r"[^\s/@\"'<>…]{1,256}+", _CUT_OFF, keep=r"\1"),
-    _rule(_START, _AWS, r"[^A-Za-z0-9…]{1,8}[A-Za-z0-9/+]{1,39}+", _CUT_OFF),
+# Credentials that the rules above miss because they are truncated. Only truncated text ends in `…`.
+_TRUNCATED_REDACTIONS = (
+    _rule(_USER, r"[^\s/@\"'<>…]{1,256}+", _TRUNCATED, keep=r"\1"),
+    _rule(_START, _AWS, r"[^A-Za-z0-9…]{1,8}[A-Za-z0-9/+]{1,39}+", _TRUNCATED),
     _rule(
         _START,
         r"(?:gh[pousr]_|github_pat_|glpat-|xox[a-z]-|xapp-|[srp]k_(?:live|test)_|sk-|AIza|ya29\.",
         r"|npm_|pypi-|hf_|dop_v1_|shp(?:at|ss)_|SG\.|AGE-SECRET-KEY-1|[0-9]{8,10}:AA|onp_)",
         r"[\w.-]{0,128}+",
-        _CUT_OFF,
+        _TRUNCATED,
     ),
-    _rule(r"(?<![\w-])eyJ[\w-]{0,4096}+(?:\.[\w-]{0,7})?", _CUT_OFF),
-    _rule(r"(?i)\b(bearer\s{1,4})[a-z0-9._~+/=-]{1,64}+", _CUT_OFF, keep=r"\1"),
+    _rule(r"(?<![\w-])eyJ[\w-]{0,4096}+(?:\.[\w-]{0,7})?", _TRUNCATED),
+    _rule(r"(?i)\b(bearer\s{1,4})[a-z0-9._~+/=-]{1,64}+", _TRUNCATED, keep=r"\1"),
     _rule(
-        rf"(?i)(token{_QUOTE}\s{{0,4}}:\s{{0,4}}{_QUOTE})[^\s\"'…]{{1,128}}+", _CUT_OFF, keep=r"\1"
+        rf"(?i)(token{_QUOTE}\s{{0,4}}:\s{{0,4}}{_QUOTE})[^\s\"'…]{{1,128}}+",
+        _TRUNCATED,
+        keep=r"\1",
     ),
-    _rule(r"(https://hooks\.slack\.com/(?:services|workflows)/)[\w/-]{1,8}+", _CUT_OFF, keep=r"\1"),
+    _rule(
+        r"(https://hooks\.slack\.com/(?:services|workflows)/)[\w/-]{1,8}+", _TRUNCATED, keep=r"\1"
+    ),
 )
-_SECRET_KEY = re.compile(rf"(?i)(?:{_NAMED}|token)\Z")
+_SECRET_KEY = re.compile(rf"(?i)(?:{_SENSITIVE_NAMES}|token)\Z")
 
 
 def redact(text: str) -> str:
-    """Mask what looks like a credential, in as much of a text as can ever be shown.
+    """Mask what looks like a credential, and truncate a text that is longer than could be shown.
 
-    A text that ends with `…` counts as cut: a credential that the cut goes through is masked too.
-    Takes time in proportion to the text, whatever it says.
+    In a text that ends with `…` a truncated credential is masked too. The time is proportional to
+    the length of the text.
     """
-    if len(text) > _SHOWN:
-        text = text[:_SHOWN] + ELLIPSIS
-    rules = _REDACTIONS if ELLIPSIS not in text[-8:] else (*_UNFINISHED, *_REDACTIONS)
+    if len(text) > _MAX_LENGTH:
+        text = text[:_MAX_LENGTH] + ELLIPSIS
+    rules = _REDACTIONS if ELLIPSIS not in text[-8:] else (*_TRUNCATED_REDACTIONS, *_REDACTIONS)
     for pattern, replacement in rules:
         text = pattern.sub(replacement, text)
     return text
 
 
 def redact_data(data: Json) -> Json:
-    """Mask credentials in a caller's data, and whatever text stands below a key like `password`."""
-    return {redact(key): _masked(value, key, 1) for key, value in data.items()}
+    """Mask credentials in a caller's data, and all text below a key such as `password`."""
+    return {redact(key): _redact_value(value, key, 1) for key, value in data.items()}
 
 
-def _masked(value: object, key: str, depth: int, *, secret: bool = False) -> object:
+def _redact_value(value: object, key: str, depth: int, *, secret: bool = False) -> object:
     secret = secret or bool(_SECRET_KEY.search(key))
     match value:
         case str():
             return _MASK if secret and value else redact(value)
-        case dict() | list() if depth == _DEEPEST:
+        case dict() | list() if depth == _MAX_DEPTH:
             return _MASK
         case dict():
             return {
-                redact(name): _masked(item, name, depth + 1, secret=secret)
+                redact(name): _redact_value(item, name, depth + 1, secret=secret)
                 for name, item in value.items()
             }
         case list():
-            return [_masked(item, "", depth + 1, secret=secret) for item in value]
+            return [_redact_value(item, "", depth + 1, secret=secret) for item in value]
     return value

@@ -22,7 +22,7 @@ from notifyd.model.errors import (
     StoreError,
     TokenError,
 )
-from notifyd.text.limits import OURS
+from notifyd.text.limits import RESERVED_KEYS
 
 values = ["high", "huge", "5s", "body", "", "a b", "-", "--", "-5"]
 flags = ["-t", "-tHi", "-t=x", "--title", "--title=a=b", "-p", "-d", "-da=b", "--data=c=d"]
@@ -71,7 +71,7 @@ def test_a_duration_can_be_the_body_if_it_is_unambiguous(line, words):
 
 
 def test_send_knows_the_reserved_names():
-    assert set(send._OURS) == OURS
+    assert set(send._RESERVED_KEYS) == RESERVED_KEYS
 
 
 @pytest.mark.parametrize("line", [["-t"], ["-t", "-x"], ["-h"], ["--nope"], ["-p", "huge", "x"]])

@@ -8,8 +8,8 @@ from notifyd.text.limits import (
     BODY_LIMIT,
     DATA_LIMIT,
     LEFT_OUT,
-    OURS,
     PAYLOAD_LIMIT,
+    RESERVED_KEYS,
     TITLE_LIMIT,
     data_size,
     encode,
@@ -36,7 +36,7 @@ OUR_DATA = {"notification_id": "i" * 36, "trigger": "t" * 64, "priority": "defau
 
 @given(LONG, LONG, DATA)
 @examples(40, 1000)
-def test_whatever_comes_is_within_all_limits(title: str, body: str, data: dict[str, object]):
+def test_any_notification_fits_all_limits(title: str, body: str, data: dict[str, object]):
     title, body, data = truncate_notification(title, body, data | OUR_DATA)
     assert len(title) <= TITLE_LIMIT
     assert len(body) <= BODY_LIMIT
@@ -46,13 +46,13 @@ def test_whatever_comes_is_within_all_limits(title: str, body: str, data: dict[s
 
 
 @given(LONG, LONG, DATA)
-def test_what_fits_once_is_not_changed_again(title: str, body: str, data: dict[str, object]):
+def test_truncating_twice_changes_nothing_more(title: str, body: str, data: dict[str, object]):
     once = truncate_notification(title, body, data)
     assert truncate_notification(*once) == once
 
 
 @given(ANYTHING, ANYTHING, DATA.filter(lambda data: data_size(data) <= DATA_LIMIT))
-def test_data_that_fits_is_sent_whole(title: str, body: str, data: dict[str, object]):
+def test_data_within_the_limit_is_kept(title: str, body: str, data: dict[str, object]):
     sent = truncate_notification(title, body, {**data, **OUR_DATA})[2]
     assert sent.keys() >= OUR_DATA.keys()
     assert (LEFT_OUT in sent) == (LEFT_OUT in data)
@@ -69,18 +69,18 @@ def test_no_control_character_is_left(text: str):
 @pytest.mark.parametrize(
     "character", ["\x00", "\x1b", "\x7f", "\x9b", "\u202e", "\u2066", "\u200f", "\ud800", "\r"]
 )
-def test_each_is_replaced_and_its_neighbours_stay(character: str):
+def test_each_control_character_is_replaced_alone(character: str):
     assert (
         strip_control(f"a{character}b") == strip_control_from_title(f"a{character}b") == "a\ufffdb"
     )
 
 
-def test_lines():
+def test_line_ends_are_normalized():
     assert strip_control("one\r\ntwo\tthree\n") == "one\ntwo\tthree\n"
     assert strip_control_from_title(" one\r\ntwo\n\nthree ") == "one two three"
 
 
-def test_short_text_is_left_alone():
+def test_short_text_is_unchanged():
     assert truncate_notification("Title", "body\nof two", {"a": 1}) == (
         "Title",
         "body\nof two",
@@ -88,21 +88,21 @@ def test_short_text_is_left_alone():
     )
 
 
-def test_the_body_is_cut_first_on_a_character_and_with_an_ellipsis():
+def test_the_body_is_truncated_first_after_a_whole_character():
     title, body, _ = truncate_notification("é" * 300, "🦊" * 3000, OUR_DATA)
     assert title == "é" * 199 + "…"
     assert set(body) == {"🦊", "…"}
     assert body.endswith("🦊…")
     spare = PAYLOAD_LIMIT - len(encode(title, body, OUR_DATA))
-    assert 0 <= spare < 4, "no more is cut than must be"
+    assert 0 <= spare < 4, "no more is truncated than necessary"
 
 
-def test_escapes_count_as_they_are_sent():
+def test_escape_sequences_count_as_sent():
     _, body, _ = truncate_notification("", '"\\\n' * 666, OUR_DATA)
     assert len(encode("", body, OUR_DATA)) <= PAYLOAD_LIMIT
 
 
-def test_the_title_is_cut_when_the_data_leave_no_more_room():
+def test_the_title_is_truncated_if_the_data_leaves_no_more_room():
     data = OUR_DATA | {"own": "x" * (DATA_LIMIT - 20)}
     title, body, kept = truncate_notification("🦊" * 200, "body", data)
     assert kept == data
@@ -110,14 +110,14 @@ def test_the_title_is_cut_when_the_data_leave_no_more_room():
     assert title.endswith("🦊…")
 
 
-def test_data_too_large_for_any_text_lose_their_largest_entries():
+def test_the_largest_entries_of_too_much_data_are_dropped():
     data = OUR_DATA | {"small": "s", "large": "l" * 4000, "larger": "x" * 5000}
     title, body, kept = truncate_notification("Title", "body", data)
     assert (title, body) == ("Title", "body")
     assert kept == OUR_DATA | {"small": "s", LEFT_OUT: "2 entries too large"}
 
 
-def test_what_is_empty_is_not_sent():
+def test_an_empty_title_or_body_is_not_sent():
     assert json.loads(encode("", "x", {})) == {"body": "x", "data": {}}
     assert json.loads(encode("x", "", {"a": 1})) == {"title": "x", "data": {"a": 1}}
 
@@ -127,9 +127,9 @@ def test_surrogates_in_data_are_replaced_at_any_depth():
     assert data == {"a": ["\ufffd", {"\ufffd": "b"}]}
 
 
-def test_what_a_caller_may_give():
+def test_the_size_of_data():
     assert data_size({"a": "x" * (DATA_LIMIT - 9)}) == DATA_LIMIT
     assert data_size({"a": "é\ud800"}) == len('{"a": "é\ufffd"}'.encode())
     with pytest.raises(ValueError, match="not JSON compliant"):
         data_size({"a": float("nan")})
-    assert {"notification_id", "trigger", "priority", "count"} == OURS
+    assert {"notification_id", "trigger", "priority", "count"} == RESERVED_KEYS
