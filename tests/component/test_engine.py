@@ -1,4 +1,4 @@
-"""The engine over a real database: what is acknowledged is on disk; a full disk loses nothing."""
+"""The engine over a real database: what it acknowledges is on disk; a full disk loses nothing."""
 
 import asyncio
 import shutil
@@ -68,7 +68,7 @@ def on_disk(folder, query):
     return found
 
 
-async def test_what_is_acknowledged_is_on_disk(tmp_path):
+async def test_an_acknowledged_request_is_on_disk(tmp_path):
     async with running(tmp_path) as (engine, _):
         (reply,) = await engine.apply([request("hello")])
         assert on_disk(tmp_path, "SELECT id, title FROM notifications") == [
@@ -76,14 +76,14 @@ async def test_what_is_acknowledged_is_on_disk(tmp_path):
         ]
 
 
-async def test_positions_and_what_came_of_them_are_one_commit(tmp_path):
+async def test_checkpoints_and_their_matches_are_one_commit(tmp_path):
     async with running(tmp_path) as (engine, _):
         await engine.apply([match("app")], {"log:a": "17"}, rereadable=True)
         both = "SELECT value, (SELECT count(*) FROM notifications) FROM positions"
         assert on_disk(tmp_path, both) == [("17", 1)]
 
 
-async def test_each_of_many_at_once_gets_its_own_answer(tmp_path):
+async def test_each_of_many_concurrent_requests_gets_its_own_reply(tmp_path):
     async with running(tmp_path) as (engine, _):
         replies = await asyncio.gather(
             *(engine.apply([request(str(number))]) for number in range(200))
@@ -92,7 +92,7 @@ async def test_each_of_many_at_once_gets_its_own_answer(tmp_path):
     assert dict(on_disk(tmp_path, "SELECT id, title FROM notifications")) == titles
 
 
-async def test_while_many_texts_are_made_others_have_their_turns(tmp_path):
+async def test_other_tasks_run_while_many_payloads_are_rendered(tmp_path):
     turns, seen = 0, set()
 
     def rendered(row, content, now):
@@ -101,14 +101,14 @@ async def test_while_many_texts_are_made_others_have_their_turns(tmp_path):
 
     async with running(tmp_path) as (engine, _):
         engine.render = rendered
-        offer = asyncio.ensure_future(engine.apply([match("app")] * 500, rereadable=True))
-        while not offer.done():
+        commit = asyncio.ensure_future(engine.apply([match("app")] * 500, rereadable=True))
+        while not commit.done():
             turns += 1
             await asyncio.sleep(0)
     assert len(seen) >= 10
 
 
-async def test_a_full_disk_refuses_requests_and_keeps_what_cannot_be_asked_again(tmp_path):
+async def test_a_full_disk_refuses_requests_and_keeps_what_nobody_can_repeat(tmp_path):
     async with running(tmp_path) as (engine, store):
         (pages,) = store._writer.execute("PRAGMA page_count").fetchone()
         store._writer.execute(f"PRAGMA max_page_count = {pages}")
@@ -130,20 +130,20 @@ async def test_a_full_disk_refuses_requests_and_keeps_what_cannot_be_asked_again
         await engine.apply([request("z")], fail_fast=True)
 
 
-async def test_an_order_is_on_disk_as_attempting_before_it_is_given(tmp_path):
+async def test_an_attempt_is_on_disk_before_the_worker_gets_it(tmp_path):
     async with running(tmp_path) as (engine, _):
         await engine.start_worker()
         await engine.apply([request()])
-        order = await engine.next_attempt()
+        attempt = await engine.next_attempt()
         assert on_disk(tmp_path, "SELECT id, status FROM notifications") == [
-            (order.id, "attempting")
+            (attempt.id, "attempting")
         ]
-        ended = asyncio.ensure_future(engine.wait_finished(order.id, 5.0))
-        await engine.report(Outcome(order.id, OutcomeKind.DELIVERED, report={"devices": 1}))
-        assert (await ended).status is Status.DELIVERED
+        finished = asyncio.ensure_future(engine.wait_finished(attempt.id, 5.0))
+        await engine.report(Outcome(attempt.id, OutcomeKind.DELIVERED, report={"devices": 1}))
+        assert (await finished).status is Status.DELIVERED
 
 
-async def test_a_debounce_ends_by_itself_and_survives_a_restart(tmp_path):
+async def test_a_debounce_survives_a_restart(tmp_path):
     rules = Rules(triggers={"app": Rule("app", debounce=0.2, cooldown=7.0)})
     started = time.monotonic()
     async with running(tmp_path, rules) as (engine, _):
@@ -151,7 +151,7 @@ async def test_a_debounce_ends_by_itself_and_survives_a_restart(tmp_path):
         assert on_disk(tmp_path, "SELECT * FROM notifications") == []
     await asyncio.to_thread(wait_for, lambda: time.monotonic() > started + 0.3)
     async with running(tmp_path, rules) as (engine, _):
-        await engine.apply([])  # what became due is told first, and by the configured rule
+        await engine.apply([])  # what became due meanwhile follows the configured rule
         (row,) = engine.state.notifications.values()
         assert row.count == 1
         (group,) = engine.state.groups.values()
@@ -181,37 +181,37 @@ async def test_history_is_pruned_when_nothing_else_happens(tmp_path):
         assert on_disk(tmp_path, "SELECT id FROM notifications") == []
 
 
-async def test_a_row_that_is_retried_must_still_be_as_it_was_in_that_very_commit(tmp_path):
+async def test_a_retried_notification_is_checked_in_the_same_commit(tmp_path):
     async with running(tmp_path) as (engine, store):
         await engine.start_worker()
         (reply,) = await engine.apply([request("text")])
         await engine.report(Outcome(reply.notification.id, OutcomeKind.FAILED, "too long"))
         known = await store.find(reply.notification.id)
-        wish = Retried(PEER, known)
+        retried = Retried(PEER, known)
         stale = Retried(PEER, replace(known, attempts=7))
-        both = asyncio.gather(engine.apply([wish]), engine.apply([request("other")]))
+        both = asyncio.gather(engine.apply([retried]), engine.apply([request("other")]))
         with pytest.raises(ConcurrentUpdateError):
             await engine.apply([stale])
         await both
         assert (await store.payload(known.id)).title == "text"
-        while (order := await engine.next_attempt()).id != known.id or order.attempts == 1:
-            await engine.report(Outcome(order.id, OutcomeKind.DELIVERED))
+        while (attempt := await engine.next_attempt()).id != known.id or attempt.attempts == 1:
+            await engine.report(Outcome(attempt.id, OutcomeKind.DELIVERED))
         await engine.report(Outcome(known.id, OutcomeKind.DELIVERED))
         with pytest.raises(ConcurrentUpdateError):
-            await engine.apply([wish])
+            await engine.apply([retried])
         assert (await store.find(known.id)).status is Status.DELIVERED
 
 
-async def test_stopping_commits_what_was_offered(tmp_path):
+async def test_stopping_commits_what_is_queued(tmp_path):
     async with running(tmp_path) as (engine, _):
-        offered = [asyncio.ensure_future(engine.apply([match("app")])) for _ in range(50)]
+        applied = [asyncio.ensure_future(engine.apply([match("app")])) for _ in range(50)]
         await asyncio.sleep(0)
         engine.stop()
-        await asyncio.gather(*offered)
+        await asyncio.gather(*applied)
     assert on_disk(tmp_path, "SELECT count(*) FROM notifications") == [(50,)]
 
 
-async def test_a_database_that_is_deleted_in_a_quiet_hour_is_written_again(tmp_path):
+async def test_maintenance_restores_a_deleted_database(tmp_path):
     folder = tmp_path / "state"
     async with running(folder) as (engine, _):
         await engine.apply([request("hello")])
@@ -219,19 +219,19 @@ async def test_a_database_that_is_deleted_in_a_quiet_hour_is_written_again(tmp_p
         shutil.rmtree(folder)
         incidents = "SELECT title FROM notifications ORDER BY id"
         async with asyncio.timeout(10):
-            while not engine.state.incidents:  # noqa: ASYNC110 - the state tells nobody
+            while not engine.state.incidents:  # noqa: ASYNC110 - the state has no event for it
                 await asyncio.sleep(0.01)
         maintenance.cancel()
         assert on_disk(folder, incidents) == [("hello",), ("notifyd's database was deleted",)]
 
 
-async def test_what_is_known_goes_over_what_a_damaged_database_still_says(tmp_path):
+async def test_a_repair_writes_the_known_state_over_the_recovered_one(tmp_path):
     async with running(tmp_path) as (engine, store):
         await engine.start_worker()
         replies = await engine.apply([request("one"), request("two"), request("three")])
         one, two, three = (reply.notification.id for reply in replies)
-        (order,) = [await engine.next_attempt()]
-        assert order.id == one
+        (attempt,) = [await engine.next_attempt()]
+        assert attempt.id == one
         for change in (
             f"DELETE FROM notifications WHERE id = '{two}'",
             f"UPDATE notifications SET status = 'queued', attempts = 0 WHERE id = '{one}'",
@@ -242,7 +242,7 @@ async def test_what_is_known_goes_over_what_a_damaged_database_still_says(tmp_pa
             "DELETE FROM pieces",
         ):
             store._writer.execute(change)
-        store._damage = "what a read would have said"
+        store._damage = "as a damaged read would report"
         await engine.apply([match("app")])
         rows = "SELECT id, status, title FROM notifications WHERE trigger = 'socket'"
         assert set(on_disk(tmp_path, rows)) == {
@@ -255,16 +255,16 @@ async def test_what_is_known_goes_over_what_a_damaged_database_still_says(tmp_pa
         assert engine.store_error == ""
 
 
-async def test_a_clock_that_is_set_in_a_quiet_hour_is_noticed(tmp_path):
-    ahead = [0.0]
+async def test_maintenance_notices_that_the_clock_was_set(tmp_path):
+    offset = [0.0]
 
     def clock(stored):
-        return Clock(stored, boot="boot", wall=lambda: time.time() + ahead[0])
+        return Clock(stored, boot="boot", wall=lambda: time.time() + offset[0])
 
     async with running(tmp_path, clock=clock) as (engine, store):
-        (reply,) = await engine.apply([request("too late by then")])
+        (reply,) = await engine.apply([request("expires with the jump")])
         maintenance = asyncio.create_task(engine.run_maintenance(0.01))
-        ahead[0] = 2 * RULES.expire
+        offset[0] = 2 * RULES.expire
         await engine.wait_finished(reply.notification.id, 10)
         maintenance.cancel()
         assert (await store.find(reply.notification.id)).status is Status.EXPIRED

@@ -25,40 +25,40 @@ def intact(tmp_path_factory):
     return asyncio.run(filled(tmp_path_factory.mktemp("intact")))
 
 
-def zero_page(data, dice):
-    at = dice.randrange(max(1, len(data) // PAGE)) * PAGE
+def zero_page(data, rng):
+    at = rng.randrange(max(1, len(data) // PAGE)) * PAGE
     data[at : at + PAGE] = bytes(PAGE)
 
 
-def flip_bytes(data, dice):
-    for _ in range(dice.randrange(1, 40)):
-        data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+def flip_bytes(data, rng):
+    for _ in range(rng.randrange(1, 40)):
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
 
 
-def tear_page(data, dice):
-    at = dice.randrange(max(1, len(data) // PAGE)) * PAGE
-    data[at : at + PAGE // 2] = dice.randbytes(PAGE // 2)
+def tear_page(data, rng):
+    at = rng.randrange(max(1, len(data) // PAGE)) * PAGE
+    data[at : at + PAGE // 2] = rng.randbytes(PAGE // 2)
 
 
-def truncate(data, dice):
-    del data[dice.randrange(1, len(data)) :]
+def truncate(data, rng):
+    del data[rng.randrange(1, len(data)) :]
 
 
 DAMAGE = (zero_page, flip_bytes, tear_page, truncate)
 
 
-def damage(path, dice):
+def damage(path, rng):
     data = bytearray(path.read_bytes())
-    dice.choice(DAMAGE)(data, dice)
+    rng.choice(DAMAGE)(data, rng)
     path.write_bytes(data)
 
 
 @pytest.mark.parametrize("seed", range(50))
 async def test_notifyd_starts_after_any_damage(intact, tmp_path, seed):
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     crash_image(intact, tmp_path)
-    for _ in range(dice.choice((1, 1, 1, 3))):
-        damage(tmp_path / dice.choice(("notifyd.db", "notifyd.db", "notifyd.db-wal")), dice)
+    for _ in range(rng.choice((1, 1, 1, 3))):
+        damage(tmp_path / rng.choice(("notifyd.db", "notifyd.db", "notifyd.db-wal")), rng)
     before = waiting_ids(intact)
     async with OutboxStore(tmp_path) as store:
         stored = await store.load()

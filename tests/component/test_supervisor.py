@@ -1,4 +1,4 @@
-"""A source that fails is started again, and everybody hears how it is."""
+"""A source that fails is restarted, and each change of its health is announced."""
 
 import asyncio
 
@@ -11,8 +11,8 @@ from notifyd.model.events import SourceBatch
 from notifyd.model.health import Problem, SourceHealth
 
 
-class Weak:
-    """Fails as long as it is told to; then it has a problem of its own, and goes on."""
+class FailingSource:
+    """Fails with each of the errors, then runs with a problem of its own."""
 
     name = "weak"
 
@@ -33,16 +33,16 @@ class Weak:
 
 
 @pytest.fixture
-async def heard(monkeypatch):
-    """Run one that fails twice; gives the health whenever it was said to have changed."""
+async def healths(monkeypatch):
+    """Run a source that fails twice; return its health at each announced change."""
     monkeypatch.setattr(supervisor, "_BACKOFF", (0.0,))
-    source = Weak([SourceError("it ended"), RuntimeError("a bug")])
+    source = FailingSource([SourceError("it ended"), RuntimeError("a bug")])
     seen = []
 
     async def build():
         return source
 
-    async def emit(_reading):
+    async def emit(_batch):
         pass
 
     supervised = SourceSupervisor("weak", build, lambda: seen.append(supervised.health()))
@@ -50,21 +50,21 @@ async def heard(monkeypatch):
     running = asyncio.create_task(supervised.run(emit))
     async with asyncio.timeout(5):
         await supervised.ready.wait()
-        while len(seen) < 4:  # noqa: ASYNC110 - nobody sets an event for it
+        while len(seen) < 4:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0)
     running.cancel()
     await asyncio.wait([running])
     return seen
 
 
-async def test_each_change_is_announced_once_and_a_failed_one_is_dead_until_it_reads(heard):
-    assert [(health.dead, health.ready) for health in heard] == [
+async def test_each_change_is_announced_once_and_a_failed_source_is_dead_until_it_emits(healths):
+    assert [(health.dead, health.ready) for health in healths] == [
         (True, True),
         (True, True),
         (False, True),
         (False, True),
     ]
-    said = [" ".join(health.messages) for health in heard]
-    assert said[0].startswith("the weak source failed: RuntimeError: a bug")
-    assert said[1].startswith("it ended")
-    assert said[2:] == ["", "a is a FIFO"]
+    messages = [" ".join(health.messages) for health in healths]
+    assert messages[0].startswith("the weak source failed: RuntimeError: a bug")
+    assert messages[1].startswith("it ended")
+    assert messages[2:] == ["", "a is a FIFO"]

@@ -1,4 +1,4 @@
-"""sd_notify, logging for the journal."""
+"""Notifying systemd, and the formats of the daemon's own log."""
 
 import io
 import json
@@ -10,7 +10,7 @@ from notifyd.telemetry import logging
 from notifyd.telemetry.systemd import sd_notify
 
 
-def test_systemd_hears_each_line(tmp_path):
+def test_each_line_is_sent_to_systemd(tmp_path):
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(path)
@@ -26,7 +26,7 @@ def test_an_abstract_address_works_too():
         assert manager.recv(100) == b"READY=1"
 
 
-def test_without_systemd_nothing_happens(tmp_path):
+def test_nothing_is_sent_without_systemd(tmp_path):
     sd_notify("READY=1", environ={})
     sd_notify("READY=1", environ={"NOTIFY_SOCKET": str(tmp_path / "gone")})
 
@@ -42,7 +42,7 @@ def logged(form):
     return stream.getvalue()
 
 
-def test_the_journal_gets_a_priority_on_each_line():
+def test_each_line_for_the_journal_has_a_priority():
     assert logged("journal") == "<4>two\n<4>lines reason=why\n"
 
 
@@ -52,7 +52,7 @@ def test_json_is_one_object_a_line():
     assert (entry["event"], entry["level"], entry["reason"]) == ("two\nlines", "warning", "why")
 
 
-def test_the_console_is_for_people():
+def test_the_console_format_is_readable():
     text = logged("console")
     assert "reason=why" in text
     assert "not shown" not in text

@@ -71,6 +71,20 @@ def test_a_token_replaced_before_its_revocation_is_used_without_a_refusal(runnin
     assert [received.status for received in platform.received] == [200, 200]
 
 
+def test_a_reload_uses_a_token_file_that_now_exists_beside_the_configuration(daemon, platform):
+    one = daemon(PLENTY).start()
+    one.send(title="with the token from the environment")
+    platform.waited(1)
+    platform.tokens.add(NEW)
+    beside = one.config.with_name("send-token")
+    beside.write_text(NEW)
+    beside.chmod(0o600)
+    assert one.ask("POST", "/v1/reload")["reloaded"]
+    one.send(title="with the token from the file")
+    assert [received.token for received in platform.waited(2)] == [platform.token, NEW]
+    assert state(one, "token")["source"] == f"the file {beside}"
+
+
 def test_a_deleted_token_file_stops_sending_until_it_is_back(running, platform, token):
     token.unlink()
     notification = running.send(title="a")
@@ -112,7 +126,7 @@ def test_a_retry_after_is_kept_over_a_kill_and_reported(running, platform):
     running.start()
     assert health(running) == {"success": True, "status": "waiting"}
     done = running.command("retry")
-    assert "1 waiting." in done.stdout
+    assert "1 waiting" in done.stdout
     assert "slow down" in running.command("status").stdout
     assert platform.waited(2, within=20)[1].time - first >= 8
 

@@ -1,4 +1,4 @@
-"""The store under the whole daemon: damage, a full disk, deleted state, power loss, old schemas."""
+"""The store below a running daemon: damage, a full disk, deleted state, power loss, old schemas."""
 
 import os
 import random
@@ -41,11 +41,11 @@ cooldown_max = "100ms"
 )
 
 
-def damages(daemon):
+def quarantine(daemon):
     return list((daemon.folder / "state").glob("*.damaged-*[0-9]"))
 
 
-def about_itself(platform):
+def incidents(platform):
     return [
         item for item in platform.delivered.values() if item.json["data"]["trigger"] == "notifyd"
     ]
@@ -56,7 +56,7 @@ def write(folder, *lines):
         log.write("".join(f"{line}\n" for line in lines))
 
 
-def test_what_waited_under_an_earlier_schema_is_sent(daemon, platform, tmp_path):
+def test_notifications_queued_under_an_earlier_schema_are_sent(daemon, platform, tmp_path):
     (tmp_path / "state").mkdir()
     restore_dump(DUMP, tmp_path / "state")
     waited = waiting_ids(tmp_path / "state")
@@ -67,7 +67,7 @@ def test_what_waited_under_an_earlier_schema_is_sent(daemon, platform, tmp_path)
     assert told(platform) == {"socket": 3, "app": 7}
 
 
-def test_a_damaged_database_is_told_once_and_what_waited_is_sent(daemon, platform, tmp_path):
+def test_a_damaged_database_is_reported_once_and_the_queue_is_sent(daemon, platform, tmp_path):
     platform.default = status(503)
     one = daemon(LOGS.format(folder=tmp_path)).start()
     waiting = {one.send(title=f"number {number}", body="b" * 2000) for number in range(40)}
@@ -79,43 +79,43 @@ def test_a_damaged_database_is_told_once_and_what_waited_is_sent(daemon, platfor
     one.start()
     wait_for(one.quiet)
     assert waiting <= set(platform.delivered)
-    (told_once,) = about_itself(platform)
-    (aside,) = damages(one)
-    assert str(aside) in told_once.json["body"]
-    assert str(aside) in one.log.read_text()
-    assert str(aside) in one.command("status").stdout
+    (report,) = incidents(platform)
+    (quarantined,) = quarantine(one)
+    assert str(quarantined) in report.json["body"]
+    assert str(quarantined) in one.log.read_text()
+    assert str(quarantined) in one.command("status").stdout
     one.stop()
     one.start()
     wait_for(one.quiet)
-    assert str(aside) in one.command("status").stdout
-    assert len(about_itself(platform)) == 1
+    assert str(quarantined) in one.command("status").stdout
+    assert len(incidents(platform)) == 1
 
 
-def test_damage_while_it_runs_is_salvaged_in_place(daemon, platform, tmp_path):
+def test_damage_at_run_time_is_repaired_in_place(daemon, platform, tmp_path):
     platform.default = status(503)
     (tmp_path / "app.log").touch()
     one = daemon(LOGS.format(folder=tmp_path)).start()
     waiting = {one.send(title=f"number {number}", body="b" * 2000) for number in range(40)}
     write(tmp_path, *["request by ann failed"] * 3)
     wait_for(lambda: one.ask("GET", "/v1/status")["triggers"]["app"]["matches"] == 3)
-    for name in ("notifyd.db", "notifyd.db-wal"):  # the worst: nothing of it can be read any more
+    for name in ("notifyd.db", "notifyd.db-wal"):  # the worst case: nothing can be read
         path = tmp_path / "state" / name
         with path.open("r+b") as file:
             file.write(random.Random(1).randbytes(path.stat().st_size))
     with pytest.raises(DaemonAnswerError, match="is damaged"):
         wait_for(lambda: not one.ask("GET", "/v1/notifications?limit=1000"))
     waiting.add(one.send(title="one more"))
-    wait_for(lambda: damages(one))
+    wait_for(lambda: quarantine(one))
     waiting.add(one.send(title="and another"))
     platform.default = ok()
     wait_for(one.quiet)
     assert waiting <= set(platform.delivered)
     assert told(platform)["app"] == 3
     assert one.process.poll() is None
-    assert len(about_itself(platform)) == 1
+    assert len(incidents(platform)) == 1
 
 
-def test_deleted_state_is_written_again_before_a_kill(daemon, platform, tmp_path):
+def test_deleted_state_is_restored_before_a_kill(daemon, platform, tmp_path):
     platform.default = status(503)
     one = daemon(LOGS.format(folder=tmp_path)).start()
     waiting = {one.send(title=f"number {number}") for number in range(5)}
@@ -126,12 +126,12 @@ def test_deleted_state_is_written_again_before_a_kill(daemon, platform, tmp_path
     one.start()
     wait_for(one.quiet)
     assert waiting <= set(platform.delivered)
-    assert [item.json["title"] for item in about_itself(platform)] == [
+    assert [item.json["title"] for item in incidents(platform)] == [
         "notifyd's database was deleted"
     ]
 
 
-def test_a_power_loss_at_any_moment_keeps_what_was_acknowledged(daemon, platform, tmp_path):
+def test_a_power_loss_keeps_what_was_acknowledged(daemon, platform, tmp_path):
     platform.default = status(503)
     one = daemon(LOGS.format(folder=tmp_path)).start()
     acknowledged, done = [], threading.Event()
@@ -143,11 +143,11 @@ def test_a_power_loss_at_any_moment_keeps_what_was_acknowledged(daemon, platform
     senders = [threading.Thread(target=send) for _ in range(3)]
     for sender in senders:
         sender.start()
-    dice = random.Random(7)
+    rng = random.Random(7)
     images = []
     try:
         for number in range(8):
-            done.wait(dice.random() * 0.3)
+            done.wait(rng.random() * 0.3)
             before = list(acknowledged)
             one.process.send_signal(signal.SIGSTOP)
             image = tmp_path / f"image{number}"
@@ -168,7 +168,7 @@ def test_a_power_loss_at_any_moment_keeps_what_was_acknowledged(daemon, platform
 
 @contextmanager
 def small_disk(folder, size):
-    """Mount a file system of this size, and give a file that fills it."""
+    """Mount a file system of this size; yield the path of a file to fill it with."""
     folder.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(folder)]
     if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
@@ -189,14 +189,14 @@ def fill(filler):
                 pass
 
 
-def test_a_full_disk_refuses_waits_and_goes_on_by_itself(daemon, platform, tmp_path):
+def test_a_full_disk_refuses_requests_and_recovers_by_itself(daemon, platform, tmp_path):
     (tmp_path / "app.log").touch()
     with small_disk(tmp_path / "state", "8m") as filler:
         one = daemon(LOGS.format(folder=tmp_path)).start()
         sent = {one.send(title="before")}
         wait_for(lambda: len(platform.delivered) == 1)
-        platform.default = ok(delay=1.0)  # under way while the disk becomes full
-        sent.add(one.send(title="under way"))
+        platform.default = ok(delay=1.0)  # in flight while the disk becomes full
+        sent.add(one.send(title="in flight"))
         wait_for(lambda: len(platform.received) == 2)
         fill(filler)
         accepted, refused = until_refused(one)
@@ -205,7 +205,7 @@ def test_a_full_disk_refuses_waits_and_goes_on_by_itself(daemon, platform, tmp_p
         wait_for(lambda: not one.ask("GET", "/v1/status")["healthy"])
         came = len(platform.received)
         write(tmp_path, *(f"{number} by user{number % 7} failed" for number in range(500)))
-        time.sleep(2.5)  # what must not happen has time to: sending, repeating, reading on
+        time.sleep(2.5)  # time for what must not happen: sending, repeating, reading
         assert len(platform.received) <= came + 1
         assert told(platform)["app"] == 0
         filler.unlink()
@@ -222,7 +222,7 @@ def test_a_full_disk_refuses_waits_and_goes_on_by_itself(daemon, platform, tmp_p
 
 
 def until_refused(one):
-    """Send until the disk takes no more: the ids that were acknowledged, and the refusal."""
+    """Send until the disk is full; return the acknowledged ids and the refusal."""
     accepted = set()
     try:
         while True:
@@ -231,7 +231,7 @@ def until_refused(one):
         return accepted, error
 
 
-def test_a_locked_database_at_the_start_is_waited_for(daemon, platform, tmp_path):
+def test_a_start_waits_for_a_locked_database(daemon, platform, tmp_path):
     one = daemon(LOGS.format(folder=tmp_path)).start()
     one.stop()
     hold = ["sqlite3", str(tmp_path / "state" / "notifyd.db")]
@@ -247,9 +247,7 @@ def test_a_locked_database_at_the_start_is_waited_for(daemon, platform, tmp_path
     wait_for(lambda: sent in platform.delivered)
 
 
-def test_a_start_on_a_full_disk_names_the_full_disk_and_keeps_what_waits(
-    daemon, platform, tmp_path
-):
+def test_a_start_on_a_full_disk_says_so_and_keeps_the_queue(daemon, platform, tmp_path):
     (tmp_path / "app.log").touch()
     platform.default = status(503)
     with small_disk(tmp_path / "state", "8m") as filler:
@@ -270,7 +268,7 @@ def test_a_start_on_a_full_disk_names_the_full_disk_and_keeps_what_waits(
         one.stop()
 
 
-def test_a_first_start_on_a_full_disk_names_the_full_disk(daemon, tmp_path):
+def test_a_first_start_on_a_full_disk_says_so(daemon, tmp_path):
     with small_disk(tmp_path / "state", "64k") as filler:
         fill(filler)
         one = daemon(LOGS.format(folder=tmp_path), RUNTIME_DIRECTORY=str(tmp_path / "state"))
@@ -279,7 +277,7 @@ def test_a_first_start_on_a_full_disk_names_the_full_disk(daemon, tmp_path):
         assert one.log.read_text().endswith("the disk is full: free some space\n")
 
 
-def test_a_state_directory_that_cannot_be_written_is_refused_in_a_sentence(daemon, tmp_path):
+def test_an_unwritable_state_directory_is_refused_in_one_sentence(daemon, tmp_path):
     one = daemon(LOGS.format(folder=tmp_path))
     with small_disk(tmp_path / "state", "1m"):
         read_only = ["mount", "-o", "remount,ro", str(tmp_path / "state")]

@@ -1,4 +1,4 @@
-"""A Control that keeps its notifications in memory: the daemon's side of the socket, in tests."""
+"""A `Control` that keeps its notifications in memory, for tests of the local API."""
 
 import asyncio
 import itertools
@@ -8,7 +8,7 @@ from notifyd.model.notifications import Json, Message, Peer, Priority, Status
 
 
 class MemoryControl:
-    """Follows the protocol to the letter; `failure` is what the next submit raises."""
+    """Implements the protocol. failure: raised by the next submit."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Json] = {}
@@ -85,7 +85,7 @@ class MemoryControl:
 
     async def mute(self, trigger: str, seconds: float) -> Json:
         if trigger not in ("", "app"):
-            raise RequestRefusedError("unknown_trigger", f"there is no trigger {trigger!r} here")
+            raise RequestRefusedError("unknown_trigger", f"there is no trigger {trigger!r}")
         self.muted[trigger] = seconds
         return {"trigger": trigger, "until": 1_700_000_000.0 + seconds if seconds else 0.0}
 

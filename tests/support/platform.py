@@ -34,10 +34,10 @@ PATH = "/notifications/send"
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came. `time`: time.monotonic(), `wall`: the same as time.time().
+    """One received request. time: as time.monotonic(); wall: as time.time().
 
-    json: {} if it was none. token: what stood behind "Bearer ". id: the Idempotency-Key.
-    status: how it was answered, 0 for a fault; reply: with what. headers: names in lower case.
+    json: {} if the body is no JSON object. token: the Bearer token. id: the Idempotency-Key.
+    status: of the answer, 0 for a fault. reply: the scripted one. headers: names in lower case.
     """
 
     time: float
@@ -64,10 +64,10 @@ class Received:
 
 
 class Platform:
-    """The API. `tokens`: what it accepts (else 401, without using up the plan); change it freely.
+    """The API. tokens: accepted ones; others get a 401, which does not use up the plan.
 
-    received: every request in order. delivered: what it said yes to, the first of each id: what a
-    phone would show. busiest: most requests under way at one time. sockets: connections so far.
+    received: every request in order. delivered: the first accepted request of each id, which a
+    phone would show. busiest: the most requests at one time. sockets: connections so far.
     tls: "good" | "expired" | "wrong_host" | "self_signed" | "unknown_ca"; with `ca_file` for
     SSL_CERT_FILE, which knows the first three.
     """
@@ -94,25 +94,25 @@ class Platform:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a daemon needs in its environment to talk to this platform."""
+        """Environment variables for a daemon that is to use this platform."""
         named = {"NOTIFYD_API__URL": self.url, "NOTIFYD_SEND_TOKEN": self.token}
         return named | ({"SSL_CERT_FILE": self.ca_file} if self.tls else {})
 
     def plan(self, *replies: Reply) -> None:
-        """Answer the next requests so, in this order, after what is planned already."""
+        """Append the answers to the next requests, in this order."""
         self._plan.extend(replies)
 
     async def wait(self, count: int, within: float = 10) -> list[Received]:
-        """Return `received` once it holds `count` requests; AssertionError after `within`."""
+        """Return `received` once it holds `count` requests; else AssertionError."""
         return await self._wait(lambda: len(self.received) >= count, count, within)
 
     async def wait_delivered(self, count: int, within: float = 10) -> list[Received]:
-        """Return what was delivered once it is `count` notifications with ids of their own."""
+        """Return `delivered` once it holds `count` notifications."""
         await self._wait(lambda: len(self.delivered) >= count, count, within)
         return list(self.delivered.values())
 
     def waited(self, count: int, within: float = 10) -> list[Received]:
-        """Do as `wait`, from a test in another thread."""
+        """Call `wait` from a test in another thread."""
         return asyncio.run_coroutine_threadsafe(self.wait(count, within), self.loop).result()
 
     async def down(self) -> None:
@@ -125,7 +125,7 @@ class Platform:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def up(self) -> None:
-        """Listen, on the same port as before."""
+        """Listen on the same port as before."""
         context = certificates.context(self.tls, self.ca_file) if self.tls else None
         listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
         self.port = listener.getsockname()[1]
@@ -143,14 +143,14 @@ class Platform:
         if self.ca_file:
             shutil.rmtree(Path(self.ca_file).parent)
 
-    async def _wait(self, there, count: int, within: float) -> list[Received]:
+    async def _wait(self, condition, count: int, within: float) -> list[Received]:
         async with self._changed:
             try:
-                await asyncio.wait_for(self._changed.wait_for(there), within)
+                await asyncio.wait_for(self._changed.wait_for(condition), within)
             except TimeoutError:
                 seen = [(item.path, item.status, item.json) for item in self.received[-20:]]
-                said = f"not {count} in {within} s: {len(self.received)} came, the last: {seen}"
-                raise AssertionError(said) from None
+                message = f"not {count} in {within} s: {len(self.received)} came, the last: {seen}"
+                raise AssertionError(message) from None
         return list(self.received)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""What the scripted platform can be told to do with one request."""
+"""Replies of the scripted platform, and how it can fail."""
 
 import json
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ Fault = Literal["", "hang", "drip", "huge", "reset_before", "reset_during"]
 
 @dataclass(frozen=True)
 class Reply:
-    """What one request gets. `delay`: seconds before the answer, or between the drip's bytes."""
+    """The answer to one request. delay: seconds before it, or between the bytes of a drip."""
 
     status: int = 200
     body: bytes = b""
@@ -43,7 +43,7 @@ def html(code: int = 200) -> Reply:
 
 
 def garbled() -> Reply:
-    """JSON that breaks off."""
+    """Return incomplete JSON."""
     return Reply(body=b'{"success": tru')
 
 
@@ -72,5 +72,5 @@ def reset_before() -> Reply:
 
 
 def reset_during() -> Reply:
-    """Reset the connection in the middle of a good answer's body."""
+    """Reset the connection in the middle of a successful answer's body."""
     return Reply(body=json.dumps(SENT).encode(), fault="reset_during")

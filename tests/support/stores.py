@@ -1,4 +1,4 @@
-"""Databases of the daemon, filled and harmed for tests."""
+"""Databases of the daemon for tests, filled and copied."""
 
 import shutil
 import sqlite3
@@ -30,7 +30,7 @@ def entry(name, status=Status.QUEUED, body="Body", **more):
 
 
 async def filled(folder):
-    """Fill a database and leave it as a kill would: returns the folder of the copy."""
+    """Fill a database; return the directory of a copy, as a kill would leave it."""
     clock = Clock(None, boot="boot", monotonic=lambda: NOW.mono, wall=lambda: NOW.wall)
     killed = folder.with_name(folder.name + "-killed")
     killed.mkdir()
@@ -58,21 +58,21 @@ async def filled(folder):
 
 
 def crash_image(source, target):
-    """Copy a database with its -wal, as a kill leaves it; -shm is made anew."""
+    """Copy a database with its -wal, as a kill leaves it; SQLite recreates the -shm."""
     for name in ("notifyd.db", "notifyd.db-wal"):
         if (source / name).exists():
             shutil.copyfile(source / name, target / name)
 
 
 def waiting_ids(folder):
-    """Read what waits in a copy that may be opened and is not changed by it."""
+    """Return the ids of waiting notifications, without changing the database."""
     with closing(sqlite3.connect(f"file:{folder / 'notifyd.db'}?mode=ro", uri=True)) as reader:
         query = "SELECT id FROM notifications WHERE status IN ('held', 'queued', 'attempting')"
         return {name for (name,) in reader.execute(query)}
 
 
 def restore_dump(dump, folder):
-    """Make the database of a dump, as it was left two hours ago."""
+    """Create the database of a dump, as if it had been left two hours ago."""
     with closing(sqlite3.connect(folder / "notifyd.db")) as fresh:
         fresh.executescript(dump.read_text())
         clock = "json_set(value, '$.wall', ?, '$.boot', 'an earlier one')"
