@@ -250,10 +250,10 @@ def test_staleness_fires_once_and_restarts_with_the_next_line(tmp_path):
     assert f"matching lines come again in {log}" in daemon.lines("m")
     for _ in range(4):
         daemon.pass_time(15.0)
-    silences = [[event for event in daemon.events if event.trigger == name] for name in "tm"]
-    for told in silences:
-        phases = [event.alert_state for event in told if event.alert_state]
-        assert phases[-3:] == [AlertState.FIRING, AlertState.RESOLVED, AlertState.FIRING]
+    for name in "tm":
+        events = [event for event in daemon.events if event.trigger == name]
+        states = [event.alert_state for event in events if event.alert_state]
+        assert states[-3:] == [AlertState.FIRING, AlertState.RESOLVED, AlertState.FIRING]
 
 
 def test_staleness_needs_no_patterns(tmp_path):
@@ -304,9 +304,9 @@ async def test_a_source_that_is_killed_within_a_record_reports_it_once(tmp_path)
     async with running(triggers, positions=first.positions) as second:
         await second.until(lambda: len(second.events) == 2)
         await until(lambda: not any('"open"' in text for text in second.positions.values()))
-    told = [event for event in first.events + second.events if event.trigger == "t"]
-    assert [event.line for event in told] == ["\n".join(TRACE)]
-    assert told[0].facts == {"pattern": "0", "before": "INFO"}
+    events = [event for event in first.events + second.events if event.trigger == "t"]
+    assert [event.line for event in events] == ["\n".join(TRACE)]
+    assert events[0].facts == {"pattern": "0", "before": "INFO"}
 
 
 def test_a_pattern_that_backtracks_without_end_delays_a_poll_for_a_bounded_time(tmp_path):
@@ -321,47 +321,47 @@ def test_a_pattern_that_backtracks_without_end_delays_a_poll_for_a_bounded_time(
 @pytest.mark.parametrize("seed", range(15))
 def test_every_record_is_reported_once_whatever_happens(tmp_path, seed):
     """Partial writes, rotations of both kinds within records, restarts and kills."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     log = tmp_path / "app.log"
     stream = [
-        f"{'  at' if chance.random() < 0.6 else 'x'} {number}" + "." * chance.randrange(200)
+        f"{'  at' if rng.random() < 0.6 else 'x'} {number}" + "." * rng.randrange(200)
         for number in range(100)
     ]
     stream[0] = "x first"
     daemon = VirtualDaemon({"t": trigger(log, multiline="^x", before=2), "l": trigger(log)})
     for number, line in enumerate(stream):
-        cut = chance.randrange(len(line))
+        cut = rng.randrange(len(line))
         append(log, line[:cut].encode())
-        step(daemon, chance)
+        step(daemon, rng)
         append(log, f"{line[cut:]}\n".encode())
         if number == 0:
             daemon.poll_all()
-        if chance.random() < 0.1:
-            if chance.random() < 0.5:
+        if rng.random() < 0.1:
+            if rng.random() < 0.5:
                 log.rename(tmp_path / f"app.log.{number}")
             else:
                 daemon.poll_all()
                 (tmp_path / f"app.log.{number}").write_bytes(log.read_bytes())
                 os.truncate(log, 0)
-        step(daemon, chance)
+        step(daemon, rng)
     daemon.poll_all()
     pass_quiet_time(daemon)
     assert daemon.lines("l") == stream
     starts = [at for at, line in enumerate(stream) if line.startswith("x")]
     ends = [*starts[1:], len(stream)]
-    told = [
+    reported = [
         (event.facts.get("before", ""), event.line)
         for event in daemon.events
         if event.trigger == "t"
     ]
-    assert told == [
+    assert reported == [
         ("\n".join(stream[max(0, start - 2) : start]), "\n".join(stream[start:end]))
         for start, end in zip(starts, ends, strict=True)
     ]
 
 
-def step(daemon, chance):
-    match chance.randrange(8):
+def step(daemon, rng):
+    match rng.randrange(8):
         case 0:
             daemon.poll_all(commit=False)
             daemon.restart()

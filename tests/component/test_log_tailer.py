@@ -225,10 +225,10 @@ def test_what_is_not_a_log_is_reported_in_one_sentence_and_still_watched(tmp_pat
     log = tmp_path / "app.log"
     os.mkfifo(log)
     daemon = VirtualDaemon({"t": trigger(log), "u": trigger(tmp_path)})
-    said = daemon.problems
-    assert len(said) == 2
-    assert any("app.log is a FIFO" in sentence for sentence in said)
-    assert any("is a directory" in sentence for sentence in said)
+    problems = daemon.problems
+    assert len(problems) == 2
+    assert any("app.log is a FIFO" in message for message in problems)
+    assert any("is a directory" in message for message in problems)
     log.unlink()
     append(log, "now it is")
     daemon.poll_all(FsHints(changed={str(log)}))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from notifyd.model.events import CheckpointUpdates, Event
 from notifyd.model.health import Problem
 from notifyd.sources.logs.aggregators import AggregatorSet
+from notifyd.sources.logs.chunk_matcher import MOST_BYTES, MOST_EVENTS, ChunkMatcher
 from notifyd.sources.logs.discovery.access import UnreadableFileError, explain_error
 from notifyd.sources.logs.discovery.inotify import FsHints
 from notifyd.sources.logs.discovery.path_scanner import PathScanner
-from notifyd.sources.logs.line_matcher import MOST_BYTES, MOST_EVENTS, LineMatcher
 from notifyd.sources.logs.options import LogSourceOptions
 from notifyd.sources.logs.path_monitor import PathMonitor
 from notifyd.sources.logs.prospector import Prospector
@@ -88,7 +88,7 @@ class Tailer:
         )
         self._partial_lines = PartialLineTimer(triggers)
         self._staleness = StalenessTimer(triggers)
-        self._matcher = LineMatcher(
+        self._matcher = ChunkMatcher(
             options.scanner_for,
             scanner,
             self._readers,

@@ -18,7 +18,7 @@ MOST_BYTES = 16 << 20
 """How many bytes the events of a poll take, about."""
 
 
-class LineMatcher:
+class ChunkMatcher:
     """Turns lines into events. buffer: where readers put the chunks that are matched."""
 
     def __init__(
