@@ -1,7 +1,8 @@
-"""The only module that reads what aiohttp keeps private: pyproject.toml bounds its version.
+"""The only module that uses private attributes of aiohttp; pyproject.toml bounds its version.
 
-aiohttp sets no time limit for a request's headers or for a client that does not read, and its
-hooks do not say when a connection waits. A test names the attribute that a new version lost.
+aiohttp has no time limit for a request's headers or for a client that does not read, and no public
+way to tell whether a connection waits for a request. A unit test names the attribute that a new
+version lacks.
 """
 
 import asyncio
@@ -10,12 +11,12 @@ from aiohttp import web
 from aiohttp.http import RawRequestMessage
 
 PRIVATE_ATTRIBUTES = ("_current_request", "_loop", "_messages", "_waiter")
-"""Of web.RequestHandler: the request in its handler, its event loop, requests that were parsed
-and wait for a handler, and the future on which a connection waits for the next request."""
+"""Of web.RequestHandler: the request being handled, the event loop, the parsed requests that
+wait, and the future that is pending while it waits for the next request."""
 
 
 class RequestProtocol(web.RequestHandler):
-    """aiohttp's side of one connection, with its state made readable."""
+    """aiohttp's protocol, with the state that this package needs."""
 
     __slots__ = ()
 
@@ -25,18 +26,18 @@ class RequestProtocol(web.RequestHandler):
 
     @property
     def is_between_requests(self) -> bool:
-        """Whether no request is at work and none is parsed."""
+        """Whether no request is being handled and none is parsed."""
         return self._waiter is not None and not self._waiter.done()
 
     @property
     def has_parsed_requests(self) -> bool:
-        """Whether requests wait for the current one to end."""
+        """Whether further requests wait for the current one to end."""
         return bool(self._messages)
 
     def fail_broken_body(self) -> None:
-        """Fail the handler that reads a body of which the rest cannot be parsed.
+        """Raise RequestPayloadError in a handler that reads a body with broken chunks.
 
-        aiohttp queues the parser's error as another request and lets the handler wait.
+        aiohttp queues the parser's error as another request, and the handler would wait for ever.
         """
         request = self._current_request
         if request is None or request.content.is_eof() or not self._messages:
@@ -49,10 +50,10 @@ class RequestProtocol(web.RequestHandler):
 
 
 def has_begun_response(request: web.BaseRequest) -> bool:
-    """Return whether a byte of the response was written."""
+    """Return whether any byte of the response was written."""
     return request.writer.output_size > 0
 
 
-def forget_interim_response(request: web.BaseRequest) -> None:
-    """Let a "100 Continue" not count as the beginning of the response."""
+def reset_output_size(request: web.BaseRequest) -> None:
+    """Do not count a "100 Continue" as the beginning of the response."""
     request.writer.output_size = 0

@@ -1,4 +1,4 @@
-"""One client's connection, with a limit on everything that the client could prolong."""
+"""One client's connection, with a time limit for every phase of a request."""
 
 import asyncio
 import math
@@ -17,41 +17,41 @@ from notifyd.http.responses import error_response, raw_error_response
 
 log = structlog.get_logger()
 
-C = TypeVar("C", bound=ConnectedClient)
+ClientT = TypeVar("ClientT", bound=ConnectedClient)
 
 _OPTIONS: dict[str, Any] = {"access_log": None, "auto_decompress": False}
 
 
-class BoundedConnection(RequestProtocol, Generic[C]):
-    """aiohttp's protocol with a deadline for each thing that a client may take its time for.
+class BoundedConnection(RequestProtocol, Generic[ClientT]):
+    """aiohttp's protocol with deadlines, counted by `OpenConnections`.
 
-    It waits for a request, then a handler works for it, then it waits for the next one.
+    It waits for a request, is busy while a handler works on it, and waits for the next one.
     """
 
     __slots__ = (
-        "_counted",
+        "_connections",
         "_deadline",
-        "_half_closed",
         "_identify",
-        "_idle",
+        "_is_counted",
+        "_is_half_closed",
+        "_is_idle",
+        "_is_streaming",
         "_limits",
-        "_open",
         "_stall_timer",
-        "_streaming",
         "_timer",
         "_transport",
         "client",
     )
 
-    client: C
+    client: ClientT
     """Set when the connection is made."""
 
     def __init__(
         self,
         server: web.Server,
-        identify: Callable[[asyncio.BaseTransport], C],
+        identify: Callable[[asyncio.BaseTransport], ClientT],
         limits: ConnectionLimits,
-        open_connections: OpenConnections,
+        connections: OpenConnections,
     ) -> None:
         super().__init__(
             server,
@@ -63,29 +63,29 @@ class BoundedConnection(RequestProtocol, Generic[C]):
         )
         self._identify = identify
         self._limits = limits
-        self._open = open_connections
+        self._connections = connections
         self._transport = asyncio.Transport()
         self._timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
         self._deadline = math.inf
-        self._counted = False
-        self._half_closed = False
-        self._idle = False
-        self._streaming = False
+        self._is_counted = False
+        self._is_half_closed = False
+        self._is_idle = False
+        self._is_streaming = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not isinstance(transport, asyncio.Transport):
             raise TypeError(f"{transport!r} cannot be read and written")
-        # aiohttp forgets the transport when it closes, with the response perhaps unread.
+        # aiohttp drops its reference on closing, when the response may still be unread.
         self._transport = transport
         self.client = self._identify(transport)
-        if not self._open.make_room(self.client):
+        if not self._connections.make_room(self.client):
             self.close()
             transport.write(_TOO_MANY)
             transport.close()
             return
-        self._open.add(self)
-        self._counted = True
+        self._connections.add(self)
+        self._is_counted = True
         super().connection_made(transport)
         self._deadline = self.event_loop.time() + self._limits.head
         self._check_deadline()
@@ -94,68 +94,70 @@ class BoundedConnection(RequestProtocol, Generic[C]):
         self._cancel_stall()
         if self._timer is not None:
             self._timer.cancel()
-        if self._counted:
-            self._counted = False
-            self._open.remove(self)
+        if self._is_counted:
+            self._is_counted = False
+            self._connections.remove(self)
         super().connection_lost(exc)
 
     def evict(self) -> None:
-        """Close a connection that waits, to make room for another."""
-        if not self._idle:
+        """Close this connection, which waits, to make room for another."""
+        if not self._is_idle:
             self._transport.write(_TOO_MANY)
         self.force_close()
 
     # --- the request's headers, and the time between requests
 
     def data_received(self, data: bytes) -> None:
-        if self._idle and data:
-            self._idle = False
+        if self._is_idle and data:
+            self._is_idle = False
             self._deadline = self.event_loop.time() + self._limits.head
         super().data_received(data)
         self.fail_broken_body()
 
     def begin_request(self) -> None:
-        """Leave the time to the handler, now that the headers are complete."""
-        self._idle = False
+        """Suspend the deadline: the headers are complete, and the handler has its own limits."""
+        self._is_idle = False
         self._deadline = math.inf
-        self._open.set_working(self)
+        if self._is_counted:
+            self._connections.set_busy(self)
 
     def begin_stream(self) -> None:
-        """Let the response end when the client closes its half: nothing else would end it."""
-        self._streaming = True
-        if self._half_closed:
+        """Close the connection when the client closes its half, as a stream has no other end."""
+        self._is_streaming = True
+        if self._is_half_closed:
             self.force_close()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         result = await super().finish_response(request, resp, start_time)
-        self._idle = True
+        self._is_idle = True
+        self._is_streaming = False
         self._deadline = self.event_loop.time() + self._limits.idle
-        if self._counted:
-            self._open.set_waiting(self)
-        if self._half_closed and not self.has_parsed_requests:
+        if self._is_counted:
+            self._connections.set_waiting(self)
+        if self._is_half_closed and not self.has_parsed_requests:
             self.close()
         return result
 
-    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks, aiohttp says nothing
-        """Answer what arrived before the client closed its half, where aiohttp would hang up."""
-        self._half_closed = True
-        if self._streaming or self.is_between_requests:
+    def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp returns None
+        """Answer the requests that arrived before the client closed its half."""
+        self._is_half_closed = True
+        if self._is_streaming or self.is_between_requests:
             self.force_close()
         return True
 
     def _check_deadline(self) -> None:
-        """Close a connection whose time is up; one timer serves it for all its requests."""
+        """Close the connection after its deadline; one timer serves all its requests."""
         now = self.event_loop.time()
         if self._transport.is_closing():
-            # What is left to write waits for a client that does not read.
+            # The rest of a response waits for a client that does not read.
             self._deadline = min(self._deadline, now + self._limits.write)
         if now >= self._deadline:
             if self._transport.is_closing():
                 self._transport.abort()
                 return
-            if not self._idle:
+            if not self._is_idle:
                 self._transport.write(_TOO_SLOW)
             self.force_close()
             self._deadline = now + self._limits.write
@@ -167,8 +169,8 @@ class BoundedConnection(RequestProtocol, Generic[C]):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        patience = self._limits.write if self._open.add_stalled(self.client) else 0.0
-        self._stall_timer = self.event_loop.call_later(patience, self._transport.abort)
+        seconds = self._limits.write if self._connections.add_stalled(self.client) else 0.0
+        self._stall_timer = self.event_loop.call_later(seconds, self._transport.abort)
 
     def resume_writing(self) -> None:
         self._cancel_stall()
@@ -178,9 +180,9 @@ class BoundedConnection(RequestProtocol, Generic[C]):
         if self._stall_timer is not None:
             self._stall_timer.cancel()
             self._stall_timer = None
-            self._open.remove_stalled(self.client)
+            self._connections.remove_stalled(self.client)
 
-    # --- what aiohttp would answer itself, as text
+    # --- errors that aiohttp would answer in plain text
 
     def handle_error(
         self,
@@ -198,7 +200,7 @@ class BoundedConnection(RequestProtocol, Generic[C]):
             if not isinstance(exc, ConnectionError):
                 log.error("request failed", method=request.method, path=request.path, **_cause(exc))
         if has_begun_response(request):
-            raise ConnectionError("the response has begun: it can only be cut off")
+            raise ConnectionError("the response has begun and can only be cut off")
         response = error_response(error)
         response.force_close()
         return response
@@ -210,7 +212,7 @@ class BoundedConnection(RequestProtocol, Generic[C]):
 
 
 def _cause(error: BaseException | None) -> dict[str, str]:
-    """Name an exception and where it was raised; a full traceback could show a secret."""
+    """Describe an exception without a traceback, whose local variables may hold secrets."""
     if error is None:
         return {}
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""Errors as every listener answers them: a status, a snake_case code and one sentence."""
+"""Error responses: a status, a snake_case code and one sentence."""
 
 import math
 from collections.abc import Mapping
@@ -25,10 +25,7 @@ _LONGEST_QUOTE = 64
 
 
 class HttpError(NotifydError):
-    """A response that is not a success.
-
-    `code` is for programs and stays the same between versions; the sentence is for people.
-    """
+    """An error response. Programs rely on `code`, which is stable; the sentence is for people."""
 
     def __init__(
         self,
@@ -56,7 +53,7 @@ def not_found(sentence: str) -> HttpError:
 
 
 def rate_limited(code: str, sentence: str, wait: float) -> HttpError:
-    """Return a 429 that asks the client to wait; `wait` is in seconds, rounded up."""
+    """Return a 429 with Retry-After. wait: seconds, rounded up."""
     seconds = max(1, math.ceil(wait))
     return HttpError(
         HTTPStatus.TOO_MANY_REQUESTS,
@@ -67,7 +64,7 @@ def rate_limited(code: str, sentence: str, wait: float) -> HttpError:
 
 
 def internal_error() -> HttpError:
-    """Return the response to a fault of our own: the log has the details, the client has not."""
+    """Return the response to an unexpected exception, whose details are only logged."""
     return HttpError(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "internal",
@@ -76,7 +73,7 @@ def internal_error() -> HttpError:
 
 
 def to_http_error(error: NotifydError) -> HttpError:
-    """Translate what the rest of the program raises."""
+    """Convert any of notifyd's errors."""
     if isinstance(error, HttpError):
         return error
     if isinstance(error, RequestRefusedError):
@@ -89,6 +86,6 @@ def to_http_error(error: NotifydError) -> HttpError:
 
 
 def printable(text: str) -> str:
-    """Shorten text of a client to 64 printable characters, to quote it in a response."""
+    """Return at most 64 characters of a client's text, unprintable ones replaced, for quoting."""
     shown = "".join(c if c.isprintable() else "\ufffd" for c in text[:_LONGEST_QUOTE])
     return shown + "…" if len(text) > len(shown) else shown

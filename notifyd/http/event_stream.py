@@ -12,9 +12,9 @@ from notifyd.model.notifications import Json
 
 
 class EventStream:
-    """A response that goes on until the server ends it or the client closes its side.
+    """A response without an end of its own; it ends when either side closes.
 
-    Each method raises ConnectionError once the client is gone.
+    Each method raises ConnectionError after the client has closed.
     """
 
     def __init__(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
@@ -23,11 +23,11 @@ class EventStream:
 
     @classmethod
     async def open(cls, request: web.BaseRequest, headers: Mapping[str, str], retry: float) -> Self:
-        """Begin the response. retry: seconds after which a client that lost it comes back."""
+        """Begin the response. retry: seconds after which a client reconnects."""
         if isinstance(request.protocol, BoundedConnection):
             request.protocol.begin_stream()
         response = web.StreamResponse(
-            # Proxies such as nginx would else keep events back in a buffer.
+            # X-Accel-Buffering: nginx as a proxy would hold events back.
             headers={**HEADERS, "X-Accel-Buffering": "no", **headers}
         )
         response.content_type = "text/event-stream"
@@ -41,7 +41,7 @@ class EventStream:
         return transport is not None and not transport.is_closing()
 
     async def send(self, event: str, data: Json, event_id: int | None = None) -> None:
-        """Send one event; the client names the last id that it saw when it comes back."""
+        """Send one event. event_id: sent back as Last-Event-ID when the client reconnects."""
         head = "" if event_id is None else f"id: {event_id}\n"
         await self.response.write(f"{head}event: {event}\ndata: {json.dumps(data)}\n\n".encode())
 

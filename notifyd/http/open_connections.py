@@ -1,4 +1,4 @@
-"""How many connections may be open, and whose gives way when there are too many."""
+"""How many connections may be open, and which one is closed when there are too many."""
 
 import asyncio
 from collections.abc import Hashable
@@ -36,7 +36,7 @@ class RemoteClient:
 
     @property
     def share_key(self) -> Hashable:
-        """The address, and of IPv6 its /64, of which one machine may use every address."""
+        """The IPv4 address or the IPv6 /64, since one machine may use all addresses of a /64."""
         try:
             address = ip_address(self.address)
         except ValueError:
@@ -61,14 +61,14 @@ class EvictableConnection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Seconds for each part of a request, and how much there may be at once.
+    """Time limits in seconds, and limits on numbers.
 
-    head: from the connection, or a request's first byte, to the end of the headers.
-    body: for all of the body. linger: for what a client still sends after an error.
-    write: for a client that does not read its response. idle: between requests.
-    connections: in all, and `reserved` more for privileged clients. per_client: of one client.
-    stalled: connections of one client whose responses wait for it to read.
-    header_size: bytes of one header field. headers: number of fields.
+    head: from the connection, or the first byte of a later request, to the end of the headers.
+    body: for the whole body. linger: for data that a client still sends after an error.
+    write: until a client reads its response. idle: between requests.
+    connections: in total; `reserved` more are for privileged clients. per_client: for one client.
+    stalled: connections of one client whose responses it does not read.
+    header_size: bytes of one header field. headers: number of header fields.
     """
 
     head: float = 10.0
@@ -86,7 +86,7 @@ class ConnectionLimits:
 
 @dataclass(slots=True)
 class _Share:
-    """The connections of one client. waiting: in the order in which they began to wait."""
+    """The connections of one client. waiting: longest waiting first."""
 
     open: int = 0
     stalled: int = 0
@@ -94,10 +94,10 @@ class _Share:
 
 
 class OpenConnections:
-    """Counts connections by client, and knows which of them wait for a request.
+    """Counts connections by client and keeps track of those that wait for a request.
 
-    One that waits gives way to a new one, so that silent connections keep nobody out. Only when
-    all are at work is a new one refused.
+    At a limit, a waiting connection is closed in favour of a new one, so silent connections never
+    lock others out. A new one is refused only when all are busy.
     """
 
     def __init__(self, limits: ConnectionLimits) -> None:
@@ -106,9 +106,10 @@ class OpenConnections:
         self._count = 0
 
     def make_room(self, client: ConnectedClient) -> bool:
-        """Return whether one more may be opened, after evicting one that waits if need be.
+        """Return whether one more may be opened, after evicting a waiting one if necessary.
 
-        Over its own limit a client gives way itself, over the limit of all the client with most.
+        At its own limit a client loses its longest waiting connection; at the total limit the
+        client with the most connections loses one.
         """
         share = self._shares.get(client.share_key)
         if share is not None and share.open >= self._limits.per_client:
@@ -137,7 +138,7 @@ class OpenConnections:
         if not share.open:
             del self._shares[key]
 
-    def set_working(self, connection: EvictableConnection) -> None:
+    def set_busy(self, connection: EvictableConnection) -> None:
         self._shares[connection.client.share_key].waiting.pop(connection, None)
 
     def set_waiting(self, connection: EvictableConnection) -> None:
@@ -146,7 +147,7 @@ class OpenConnections:
         waiting[connection] = None
 
     def add_stalled(self, client: ConnectedClient) -> bool:
-        """Count a response that is not read; returns whether the client may have one more."""
+        """Count an unread response; returns whether it is within the client's limit."""
         share = self._shares[client.share_key]
         share.stalled += 1
         return share.stalled <= self._limits.stalled

@@ -1,4 +1,4 @@
-"""How fast each client may send, so that none uses up what belongs to all."""
+"""Rate limits for each user or other key."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -15,17 +15,17 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Rate(NamedTuple):
-    """`max` requests at once, and as many again in each `per` seconds."""
+    """At most `max` requests in `per` seconds."""
 
     max: int
     per: float
 
 
 class RateLimiter(Generic[Key]):
-    """One leaky bucket for each key; beyond 1024 keys the least recently used is forgotten.
+    """A leaky bucket for each key: `max` requests at once, and `max` more in each `per` seconds.
 
-    subject: what a key is, for the error: "uid", "workspace". code: the error's code.
-    setting: the setting that the error names, if there is one.
+    Only the 1024 most recently used keys are kept. subject: what the error calls a key, such as
+    "uid". code: the error's code. setting: the setting that the error names.
     """
 
     def __init__(self, rate: Rate, *, subject: str, code: str, setting: str = "") -> None:
@@ -36,7 +36,7 @@ class RateLimiter(Generic[Key]):
         self._buckets: OrderedDict[Key, AsyncLimiter] = OrderedDict()
 
     async def take(self, key: Key) -> None:
-        """Count one request of this key; an HttpError of 429 when there were too many."""
+        """Count one request of this key; HttpError (429) when there were too many."""
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = AsyncLimiter(self._rate.max, self._rate.per)
@@ -48,6 +48,6 @@ class RateLimiter(Generic[Key]):
                 f"{self._subject} {key} sends too fast: at most {self._rate.max} "
                 f"in {format_duration(self._rate.per)}{self._setting}"
             )
-            # A full bucket has room for one more request at the latest by then.
+            # By then a full bucket has room for one more.
             raise rate_limited(self._code, sentence, self._rate.per / self._rate.max)
         await bucket.acquire()

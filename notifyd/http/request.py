@@ -1,4 +1,4 @@
-"""A request whose route is known, and its body read within bounds of time and size."""
+"""A request whose route is known, and its body, read within limits of time and size."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,18 +9,18 @@ from typing import Generic, TypeVar
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
-from notifyd.http.aiohttp_internals import forget_interim_response
+from notifyd.http.aiohttp_internals import reset_output_size
 from notifyd.http.errors import HttpError, bad_request, printable
 from notifyd.http.schemas import Schema, parse_json, validate
 from notifyd.text.durations import format_size
 
-C = TypeVar("C")
+ClientT = TypeVar("ClientT")
 Body = TypeVar("Body", bytes, bytearray)
 
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """size: bytes. seconds: for all of the body. setting: what a user changes to allow more."""
+    """size: bytes. seconds: for the whole body. setting: the setting that an error names."""
 
     size: int
     seconds: float
@@ -28,11 +28,11 @@ class BodyLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Request(Generic[C]):
-    """parameters: what the path's `{name}` parts hold, decoded."""
+class Request(Generic[ClientT]):
+    """parameters: the values of the path's `{name}` segments, decoded."""
 
     http: web.BaseRequest
-    client: C
+    client: ClientT
     parameters: Mapping[str, str]
     limits: BodyLimits
 
@@ -41,28 +41,28 @@ class Request(Generic[C]):
         return self.http.headers
 
     def query(self, schema: type[Schema]) -> Schema:
-        """Read the query; an HttpError of 422 names a parameter that is wrong."""
+        """Parse the query; HttpError (422) for a wrong parameter."""
         return validate(schema, dict(self.http.query), noun="parameter")
 
     async def json(self, schema: type[Schema], *, any_content_type: bool = False) -> Schema:
-        """Read a JSON body; an HttpError says what is wrong with it."""
+        """Read and parse a JSON body; HttpError (408, 411, 413, 415, 400, 422) if that fails."""
         if not any_content_type:
             self._require_json()
         return parse_json(schema, await self.body())
 
     async def body(self) -> bytes:
         """Read the body; HttpError when it is too large, too slow or not as announced."""
-        self._check_announcement()
+        self._check_headers()
         content = self.http.content
-        if content.is_eof():  # mostly all of it arrives with the headers
-            return self._bounded(content.read_nowait())
+        if content.is_eof():  # most bodies arrive with the headers
+            return self._check_size(content.read_nowait())
         await self._send_continue()
         body = bytearray()
         try:
             async with asyncio.timeout(self.limits.seconds):
                 async for chunk in content.iter_any():
                     body += chunk
-                    self._bounded(body)
+                    self._check_size(body)
         except TimeoutError:
             raise HttpError(
                 HTTPStatus.REQUEST_TIMEOUT,
@@ -82,8 +82,8 @@ class Request(Generic[C]):
                 f"send JSON with the header 'Content-Type: application/json' (got {given!r})",
             )
 
-    def _check_announcement(self) -> None:
-        """Refuse by the headers alone what need not be read."""
+    def _check_headers(self) -> None:
+        """Refuse what the headers alone show to be unacceptable."""
         if self.headers.get("Content-Encoding", "identity") != "identity":
             raise HttpError(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -100,7 +100,7 @@ class Request(Generic[C]):
         if length is not None and length > self.limits.size:
             raise self._too_large()
 
-    def _bounded(self, body: Body) -> Body:
+    def _check_size(self, body: Body) -> Body:
         if len(body) > self.limits.size:
             raise self._too_large()
         return body
@@ -114,8 +114,8 @@ class Request(Generic[C]):
         )
 
     async def _send_continue(self) -> None:
-        """Let a client go on that asks first, as curl does for large bodies."""
+        """Answer `Expect: 100-continue`, which curl sends before a large body."""
         expected = self.headers.get("Expect", "").lower()
         if self.http.version == HttpVersion11 and expected == "100-continue":
             await self.http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            forget_interim_response(self.http)
+            reset_output_size(self.http)

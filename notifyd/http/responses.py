@@ -12,7 +12,7 @@ from notifyd.model.notifications import Json
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 HEADERS = {"Server": "notifyd", "Cache-Control": "no-store"}
-"""Of every response."""
+"""Headers of every response."""
 
 _JSON = {"Content-Type": "application/json"}
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
@@ -21,7 +21,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False)
 def json_response(
     body: Json, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] = _NO_HEADERS
 ) -> web.Response:
-    # A lone surrogate can come from a path or a query; UTF-8 cannot carry it.
+    # A path or a query may contain a lone surrogate, which UTF-8 cannot encode.
     text = _ENCODER.encode(body).encode("utf-8", "replace")
     return web.Response(status=status, body=text, headers={**HEADERS, **_JSON, **headers})
 
@@ -34,7 +34,7 @@ def success(**fields: object) -> web.Response:
 def content_response(
     body: bytes, content_type: str, headers: Mapping[str, str] = _NO_HEADERS
 ) -> web.Response:
-    """Return anything that is not JSON."""
+    """Return a response that is not JSON."""
     return web.Response(body=body, headers={**HEADERS, "Content-Type": content_type, **headers})
 
 
@@ -43,7 +43,7 @@ def error_response(error: HttpError) -> web.Response:
 
 
 def raw_error_response(error: HttpError) -> bytes:
-    """Write a whole response for a connection on which no request could be read."""
+    """Return a whole response as bytes, for a connection without a complete request."""
     body = json.dumps(error.body).encode()
     lines = [
         f"HTTP/1.1 {error.status.value} {error.status.phrase}",

@@ -1,4 +1,4 @@
-"""From a method and a path to the handler, with the parameters that the path holds."""
+"""Choosing the handler by method and path, with parameters in the path."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,42 +12,45 @@ from notifyd.http.errors import HttpError, not_found, printable
 from notifyd.http.request import BodyLimits, Request
 from notifyd.text.suggestions import did_you_mean
 
-C = TypeVar("C")
+ClientT = TypeVar("ClientT")
 
-Handler = Callable[[Request[C]], Awaitable[web.StreamResponse]]
+Handler = Callable[[Request[ClientT]], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
-class Route(Generic[C]):
-    """path: segments, of which `{name}` takes any one that is not empty.
+class Route(Generic[ClientT]):
+    """path: its segment `{name}` matches any one segment that is not empty.
 
-    head: whether HEAD is answered as GET is, without the body.
+    head: whether HEAD is answered like GET, without the body.
     """
 
     method: str
     path: str
-    handler: Handler[C]
+    handler: Handler[ClientT]
     head: bool = True
 
 
-class Router(Generic[C]):
-    """Calls the handler of the route that a request names; HttpError where there is none.
+class Router(Generic[ClientT]):
+    """Calls the handler of a request's route; HttpError (404, 405) where there is none.
 
-    unavailable: prefixes of paths that this version does not serve, though its contract names
-    them.
+    unavailable: prefixes of documented paths that this version does not serve.
     """
 
     def __init__(
-        self, routes: Iterable[Route[C]], body: BodyLimits, *, unavailable: tuple[str, ...] = ()
+        self,
+        routes: Iterable[Route[ClientT]],
+        body: BodyLimits,
+        *,
+        unavailable: tuple[str, ...] = (),
     ) -> None:
         self._body = body
         self._unavailable = unavailable
-        self._resources: dict[str, _Resource[C]] = {}
+        self._resources: dict[str, _Resource[ClientT]] = {}
         for route in routes:
             self._resources.setdefault(route.path, _Resource(route.path)).add(route)
         self._static = [path for path in self._resources if "{" not in path]
 
-    async def __call__(self, request: web.BaseRequest, client: C) -> web.StreamResponse:
+    async def __call__(self, request: web.BaseRequest, client: ClientT) -> web.StreamResponse:
         segments = [unquote(part) for part in request.rel_url.raw_path.split("/")]
         for resource in self._resources.values():
             parameters = resource.match(segments)
@@ -64,34 +67,34 @@ class Router(Generic[C]):
                 f"{printable(path)} is not available in this version of notifyd",
             )
         hint = did_you_mean(path, self._static)
-        return not_found(f"there is nothing at {printable(path)}{hint}")
+        return not_found(f"no such path: {printable(path)}{hint}")
 
 
-class _Resource(Generic[C]):
+class _Resource(Generic[ClientT]):
     """The routes of one path, by method."""
 
     def __init__(self, path: str) -> None:
         self._segments = path.split("/")
-        self._handlers: dict[str, Handler[C]] = {}
+        self._handlers: dict[str, Handler[ClientT]] = {}
         self._has_head = False
 
-    def add(self, route: Route[C]) -> None:
+    def add(self, route: Route[ClientT]) -> None:
         self._handlers[route.method] = route.handler
         self._has_head |= route.method == "GET" and route.head
 
     def match(self, segments: list[str]) -> Mapping[str, str] | None:
-        """Return the path's parameters, or None where it is another path."""
+        """Return the path's parameters; None for another path."""
         if len(segments) != len(self._segments):
             return None
         parameters: dict[str, str] = {}
-        for wanted, given in zip(self._segments, segments, strict=True):
-            if wanted.startswith("{") and given:
-                parameters[wanted[1:-1]] = given
-            elif wanted != given:
+        for pattern, segment in zip(self._segments, segments, strict=True):
+            if pattern.startswith("{") and segment:
+                parameters[pattern[1:-1]] = segment
+            elif pattern != segment:
                 return None
         return parameters
 
-    def handler(self, method: str) -> Handler[C]:
+    def handler(self, method: str) -> Handler[ClientT]:
         name = "GET" if method == "HEAD" and self._has_head else method
         handler = self._handlers.get(name)
         if handler is None:

@@ -1,4 +1,4 @@
-"""What a request may carry, and the one sentence that says which field is wrong."""
+"""Request schemas, and the one sentence that names the fields that are wrong."""
 
 import json
 import re
@@ -35,9 +35,9 @@ _SUBJECT = re.compile(r"^(?:Value error, )?(?:Input|String|List|Dictionary|Value
 
 
 class SchemaErrors(NamedTuple):
-    """The codes of an API for a body that cannot be read.
+    """An API's error codes for invalid requests.
 
-    by_type: codes for single types of pydantic's errors; all others are `invalid_field`.
+    by_type: codes for some of pydantic's error types; the others are `invalid_field`.
     """
 
     invalid_json: str = "invalid_json"
@@ -46,7 +46,7 @@ class SchemaErrors(NamedTuple):
 
 
 class RequestSchema(BaseModel):
-    """The fields of a JSON body or of a query. Unknown fields are ignored unless forbidden."""
+    """The fields of a JSON body or of a query. Unknown ones are ignored unless forbidden."""
 
     model_config = ConfigDict(strict=True, frozen=True)
     errors: ClassVar[SchemaErrors] = SchemaErrors()
@@ -56,26 +56,23 @@ Schema = TypeVar("Schema", bound=RequestSchema)
 
 
 def parse_json(schema: type[Schema], raw: bytes) -> Schema:
-    """Read a JSON body. HttpError: 400 for what is not JSON, 422 for a wrong field.
+    """Parse a JSON body. HttpError: 400 for invalid JSON, 422 for a wrong field.
 
     Lone surrogates, which UTF-8 cannot carry, are replaced.
     """
     try:
-        value = _DECODER.decode(raw.decode("utf-8-sig"))
+        value = replace_surrogates(_DECODER.decode(raw.decode("utf-8-sig")))
     except UnicodeDecodeError:
         raise _invalid_json(schema, "not UTF-8") from None
     except RecursionError:
         raise _invalid_json(schema, "nested too deeply") from None
     except ValueError as error:
         raise _invalid_json(schema, printable(str(error))) from None
-    return validate(schema, replace_surrogates(value))
+    return validate(schema, value)
 
 
 def validate(schema: type[Schema], value: object, *, noun: str = "field") -> Schema:
-    """Check values that are read already; an HttpError of 422 names those that are wrong.
-
-    noun: what the error calls one of them.
-    """
+    """Check parsed values; HttpError (422) names the wrong ones. noun: what it calls a value."""
     try:
         return schema.model_validate(value)
     except ValidationError as error:

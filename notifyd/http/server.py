@@ -16,21 +16,21 @@ from notifyd.http.open_connections import ConnectedClient, ConnectionLimits, Ope
 from notifyd.http.responses import error_response
 from notifyd.model.errors import NotifydError
 
-C = TypeVar("C", bound=ConnectedClient)
+ClientT = TypeVar("ClientT", bound=ConnectedClient)
 
-RequestHandler = Callable[[web.BaseRequest, C], Awaitable[web.StreamResponse]]
-Identify = Callable[[asyncio.BaseTransport], C]
+RequestHandler = Callable[[web.BaseRequest, ClientT], Awaitable[web.StreamResponse]]
+Identify = Callable[[asyncio.BaseTransport], ClientT]
 
 _ACCEPTED_AT_ONCE = 16
-"""asyncio takes its backlog for the number of connections to accept before it does anything else:
-with the kernel's, a burst could use up all descriptors before the first connection gives way."""
+"""asyncio accepts as many connections as its backlog before it does anything else: with the
+kernel's, a burst would use up all descriptors before the first eviction."""
 
 
 @asynccontextmanager
 async def serve(
     sock: socket.socket,
-    handler: RequestHandler[C],
-    identify: Identify[C],
+    handler: RequestHandler[ClientT],
+    identify: Identify[ClientT],
     limits: ConnectionLimits,
     *,
     grace: float,
@@ -38,14 +38,14 @@ async def serve(
 ) -> AsyncIterator[None]:
     """Answer on `sock` while inside; the socket stays its owner's to close.
 
-    handler: its NotifydErrors become responses. identify: says who is at the other end of a new
-    connection. grace: seconds that requests at work get on the way out.
+    handler: raises NotifydError for an error response. identify: returns the client of a new
+    connection. grace: seconds that running requests get at the end.
     """
     server = BoundedServer(handler, identify, fit_descriptors(limits))
     runner = web.ServerRunner(server, shutdown_timeout=grace)
     await runner.setup()
     try:
-        # A duplicate, because the runner closes what it was given.
+        # A duplicate, because the runner closes its socket.
         await web.SockSite(runner, sock.dup(), backlog=_ACCEPTED_AT_ONCE).start()
         sock.listen(backlog)
         yield
@@ -53,20 +53,23 @@ async def serve(
         await runner.cleanup()
 
 
-class BoundedServer(web.Server, Generic[C]):
-    """Makes the connections and turns what a handler raises into responses."""
+class BoundedServer(web.Server, Generic[ClientT]):
+    """Creates the connections and converts errors of the handler to responses."""
 
     def __init__(
-        self, handler: RequestHandler[C], identify: Identify[C], limits: ConnectionLimits
+        self,
+        handler: RequestHandler[ClientT],
+        identify: Identify[ClientT],
+        limits: ConnectionLimits,
     ) -> None:
         super().__init__(self._respond)
         self._handler = handler
         self._identify = identify
         self._limits = limits
-        self._open = OpenConnections(limits)
+        self._open_connections = OpenConnections(limits)
 
-    def __call__(self) -> BoundedConnection[C]:
-        return BoundedConnection(self, self._identify, self._limits, self._open)
+    def __call__(self) -> BoundedConnection[ClientT]:
+        return BoundedConnection(self, self._identify, self._limits, self._open_connections)
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
@@ -80,7 +83,7 @@ class BoundedServer(web.Server, Generic[C]):
 
 
 def fit_descriptors(limits: ConnectionLimits) -> ConnectionLimits:
-    """Leave half of the descriptors that the process may open to everything else."""
+    """Lower the limits to half of the descriptors that the process may open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or limits.connections + limits.reserved <= soft // 2:
         return limits

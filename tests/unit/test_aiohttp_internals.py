@@ -9,6 +9,8 @@ from aiohttp import web
 
 from notifyd.http import aiohttp_internals
 from notifyd.http.aiohttp_internals import PRIVATE_ATTRIBUTES
+from notifyd.http.connection import BoundedConnection
+from notifyd.http.server import BoundedServer
 
 HINT = f"aiohttp {aiohttp.__version__} has changed what http/aiohttp_internals.py reads"
 
@@ -23,6 +25,25 @@ def test_no_other_private_attribute_is_read() -> None:
     tree = ast.parse(inspect.getsource(aiohttp_internals))
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert {name for name in names if name.startswith("_")} == set(PRIVATE_ATTRIBUTES)
+
+
+@pytest.mark.parametrize("kind", [BoundedConnection, BoundedServer])
+def test_no_attribute_of_ours_hides_one_of_aiohttp(kind: type) -> None:
+    assert not assigned(kind, "notifyd") & (assigned(kind, "aiohttp") | {*dir(web.RequestHandler)})
+
+
+def assigned(kind: type, package: str) -> set[str]:
+    """Return the names of the attributes that a package's classes assign in an instance."""
+    sources = [
+        inspect.getsource(base) for base in kind.__mro__ if base.__module__.startswith(package)
+    ]
+    assert sources
+    return {
+        node.attr
+        for source in sources
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    }
 
 
 @pytest.mark.parametrize(

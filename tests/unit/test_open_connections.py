@@ -36,10 +36,10 @@ class Fixture:
         self.connections.add(door)
         return door
 
-    def working(self, user: User) -> Door | None:
+    def busy(self, user: User) -> Door | None:
         door = self.opened(user)
         if door is not None:
-            self.connections.set_working(door)
+            self.connections.set_busy(door)
         return door
 
 
@@ -57,7 +57,7 @@ def test_over_its_own_limit_a_client_s_longest_silent_connection_gives_way() -> 
 
 def test_when_all_of_a_client_s_connections_work_one_more_is_refused() -> None:
     house = Fixture(SMALL)
-    doors = [house.working(ALICE) for _ in range(4)]
+    doors = [house.busy(ALICE) for _ in range(4)]
     assert house.opened(ALICE) is None
     assert house.opened(BOB)
     house.connections.remove(doors[0])
@@ -75,16 +75,16 @@ def test_over_the_limit_of_all_whoever_has_most_gives_way() -> None:
 def test_a_place_is_reserved_for_the_privileged_when_all_others_work() -> None:
     house = Fixture(SMALL)
     for user in (ALICE, ALICE, ALICE, BOB, BOB, BOB):
-        assert house.working(user)
+        assert house.busy(user)
     assert house.opened(User(3)) is None
-    assert house.working(ROOT)
+    assert house.busy(ROOT)
     assert house.opened(ROOT) is None
 
 
 def test_a_few_responses_of_a_client_may_wait_to_be_read() -> None:
     house = Fixture(ConnectionLimits(stalled=2))
     for user in (ALICE, BOB):
-        house.working(user)
+        house.busy(user)
     assert [house.connections.add_stalled(ALICE) for _ in range(3)] == [True, True, False]
     assert house.connections.add_stalled(BOB)
     for _ in range(2):
