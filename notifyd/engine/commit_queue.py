@@ -56,10 +56,10 @@ class CommitQueue:
                 size += len(batch[-1].events)
         return batch
 
-    def fail_fast(self, reason: str) -> None:
+    def reject_fail_fast(self, reason: str) -> None:
         """Fail the commits whose callers can ask again; keep the others."""
-        self._urgent = deque(fail_fast(self._urgent, reason))
-        self._rereadable = deque(fail_fast(self._rereadable, reason))
+        self._urgent = deque(reject_fail_fast(self._urgent, reason))
+        self._rereadable = deque(reject_fail_fast(self._rereadable, reason))
 
     def close(self, reason: str) -> None:
         """Fail all commits that are left."""
@@ -67,7 +67,7 @@ class CommitQueue:
             pending.fail(StoreUnavailableError(reason))
 
 
-def fail_fast(batch: Iterable[PendingCommit], reason: str) -> list[PendingCommit]:
+def reject_fail_fast(batch: Iterable[PendingCommit], reason: str) -> list[PendingCommit]:
     """Fail the commits whose callers can ask again, each with its own error; return the others."""
     kept = []
     for pending in batch:

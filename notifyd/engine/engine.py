@@ -12,7 +12,7 @@ from math import inf
 import structlog
 
 from notifyd.engine.clock import Clock
-from notifyd.engine.commit_queue import CommitQueue, PendingCommit, fail_fast
+from notifyd.engine.commit_queue import CommitQueue, PendingCommit, reject_fail_fast
 from notifyd.model.attempts import Outcome, SendAttempt
 from notifyd.model.errors import ConcurrentUpdateError, DatabaseDamagedError, StoreUnavailableError
 from notifyd.model.events import CheckpointUpdates, Now
@@ -183,8 +183,9 @@ class Engine:
             await asyncio.sleep(_RETRY_DELAYS[-1])
         return batch
 
-    def _render_lost_text(self, row: Notification) -> Payload:
-        return self.render(row, Message(row.title or row.trigger, _TEXT_LOST), self._clock.now())
+    def _render_lost_text(self, notification: Notification) -> Payload:
+        message = Message(notification.title or notification.trigger, _TEXT_LOST)
+        return self.render(notification, message, self._clock.now())
 
     def _queue_incidents(self) -> None:
         for incident in self._store.take_incidents():
@@ -210,8 +211,8 @@ class Engine:
             log.error(
                 "database writes fail; requests are refused and sources wait", reason=str(error)
             )
-        self._queue.fail_fast(self.store_error)
-        return fail_fast(batch, self.store_error)
+        self._queue.reject_fail_fast(self.store_error)
+        return reject_fail_fast(batch, self.store_error)
 
     def _store_recovered(self) -> None:
         if self.store_error:
@@ -221,15 +222,16 @@ class Engine:
     async def _render_all(self, decision: Decision, now: Now) -> list[OutboxEntry]:
         """Render the new payloads; a notification keeps its title, by which digests name it."""
         entries: list[OutboxEntry] = []
-        for row in list(decision.notifications.values()):
-            content = decision.contents.get(row.id)
+        for notification in list(decision.notifications.values()):
+            content = decision.contents.get(notification.id)
             payload = None
             if content is not None:
                 if len(entries) % _RENDERED_AT_ONCE == _RENDERED_AT_ONCE - 1:
                     await asyncio.sleep(0)
-                payload = self.render(row, content, now)
-                row = decision.notifications[row.id] = replace(row, title=payload.title)  # noqa: PLW2901
-            entries.append(OutboxEntry(row, payload))
+                payload = self.render(notification, content, now)
+                titled = replace(notification, title=payload.title)
+                decision.notifications[notification.id] = notification = titled  # noqa: PLW2901
+            entries.append(OutboxEntry(notification, payload))
         return entries
 
     def _reply(self, batch: list[PendingCommit], decision: Decision) -> None:
@@ -240,11 +242,11 @@ class Engine:
             index += len(pending.events)
             if not pending.committed.done():
                 pending.committed.set_result([decision.replies.get(number) for number in numbers])
-        for row in decision.notifications.values():
-            if not row.status.is_waiting:
-                for waiter in self._waiters.pop(row.id, ()):
+        for notification in decision.notifications.values():
+            if not notification.status.is_waiting:
+                for waiter in self._waiters.pop(notification.id, ()):
                     if not waiter.done():
-                        waiter.set_result(row)
+                        waiter.set_result(notification)
         if any(isinstance(event, WorkerStarted) for each in batch for event in each.events):
             self._attempts = asyncio.Queue()  # the state gives the earlier worker's attempts again
         if decision.attempt:
@@ -300,7 +302,7 @@ def _without_conflict(
     for pending in batch:
         retried = [event.notification for event in pending.events if isinstance(event, Retried)]
         expected = error.notification_id, error.attempts
-        if all((row.id, row.attempts) != expected for row in retried):
+        if all((each.id, each.attempts) != expected for each in retried):
             kept.append(pending)
         else:
             pending.fail(error)

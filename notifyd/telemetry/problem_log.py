@@ -1,4 +1,4 @@
-"""The problems of sources in the daemon's log: one line when one begins, one when it is resolved.
+"""The problems of sources in the daemon's log: one line when one appears, one when it is resolved.
 
 Of many similar problems the first are logged one by one, the others as a number. A problem that
 comes and goes is logged again only after a while, and then only if it still exists.
@@ -26,9 +26,9 @@ log = structlog.get_logger()
 
 
 class _Lines(NamedTuple):
-    """What is logged when a problem begins, and when it is resolved."""
+    """What is logged when a problem appears, and when it is resolved."""
 
-    begun: str
+    raised: str
     resolved: str
 
 
@@ -57,12 +57,12 @@ class ProblemReporter:
         for key in [*found, *(self._groups.keys() - found.keys())]:
             source, kind = key
             if key not in found and source in unknown:
-                continue  # the source does not look, so none of its problems is resolved
+                continue  # the source is not scanning, so none of its problems is resolved
             group = self._groups.setdefault(key, _ProblemGroup(source))
             current = found.get(key, {})
             if key in self._reconfigured and source not in unknown:
                 self._reconfigured.remove(key)
-                group.drop_missing_from(current)
+                group.forget_absent(current)
             write = log.error if source in dead else log.info if kind == _MISSING else log.warning
             next_update = min(next_update, group.update(current, mono, write))
         return next_update
@@ -98,7 +98,7 @@ class _ProblemGroup:
         self._count_lines = _Lines("", "")
         """The last line about problems that are only counted, and how many it says they are."""
 
-    def drop_missing_from(self, found: Mapping[str, _Lines]) -> None:
+    def forget_absent(self, found: Mapping[str, _Lines]) -> None:
         """Forget active problems that are not in `found`, without a line in the log."""
         self._active = {key: lines for key, lines in self._active.items() if key in found}
 
@@ -126,11 +126,11 @@ class _ProblemGroup:
             self._counted = 0
         for subject in listed:
             self._active[subject], self._logged_at[subject] = found[subject], mono
-            write(found[subject].begun, source=self._source)
+            write(found[subject].raised, source=self._source)
         has_more = len(counted) > self._counted
         if has_more and mono >= self._count_logged_at + REPEAT_INTERVAL:
             self._counted, self._count_logged_at, has_more = len(counted), mono, False
-            text = f"{len(counted)} more like this one: {found[counted[0]].begun}"
+            text = f"{len(counted)} more like this one: {found[counted[0]].raised}"
             self._count_lines = _Lines(text, f"resolved: {text}")
             write(text, source=self._source)
         if len(unlogged) == len(listed):
