@@ -1,5 +1,6 @@
--- Times are seconds: created, expires and changed by the wall clock, release by the
--- daemon's own monotonic line. Empty text stands for "none".
+-- Times are seconds: created, expires and changed on the wall clock, release on the daemon's own
+-- monotonic clock. Empty text means "none". `pieces` holds the fold's state, `positions` the
+-- checkpoints of sources. The text of the statements is part of the stored format.
 
 CREATE TABLE pieces (            -- the fold's state, one JSON text per group, digest, ledger
     name TEXT PRIMARY KEY,

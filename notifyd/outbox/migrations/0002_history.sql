@@ -1,5 +1,5 @@
--- History is forgotten by when it ended, and listed by whose it is and by what told it. Pieces may
--- be of kinds that an earlier notifyd does not know.
+-- Indices for pruning by the time a notification finished, and for lists by owner and by trigger.
+-- State entries may be of kinds that an earlier notifyd does not know.
 
 CREATE INDEX ended ON notifications (changed) WHERE status NOT IN ('held', 'queued', 'attempting');
 CREATE INDEX owners ON notifications (uid, created) WHERE uid IS NOT NULL;
