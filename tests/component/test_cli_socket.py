@@ -12,7 +12,7 @@ from notifyd.config.sections import RateConfig, SocketConfig
 from notifyd.model.errors import DaemonUnreachableError, StoreUnavailableError
 from notifyd.model.notifications import Message
 from support.command import NOTIFYD, PATIENCE, Ran, run
-from support.socket_api import Daemon, daemon, identity, open_folder
+from support.socket_api import Daemon, daemon, identity, open_directory
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ async def test_the_first_socket_that_answers_is_used(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 @pytest.mark.parametrize("mode", ["0600", "0660"])
 async def test_the_error_for_a_forbidden_socket_names_its_group(mode):
-    with open_folder() as folder:
+    with open_directory() as folder:
         async with daemon(folder / "s", SocketConfig(mode=mode, group="adm")):
             with identity(4001, 4001), pytest.raises(DaemonUnreachableError) as caught:
                 send_request("GET", "/healthz", socket_path=str(folder / "s"))

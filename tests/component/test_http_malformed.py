@@ -1,4 +1,4 @@
-"""Requests that are too large, or no HTTP, or no JSON: refused, in JSON, in time."""
+"""Requests that are too large, invalid HTTP or invalid JSON are refused in JSON."""
 
 import asyncio
 
@@ -11,29 +11,29 @@ from support.socket_api import PATIENCE, Daemon, ask, reply, send
 # --- size
 
 
-async def test_a_large_body_is_refused_by_its_length_alone(brisk: AnyListener):
+async def test_a_large_body_is_refused_by_its_announced_length(brisk: AnyListener):
     answer = reply(await brisk.exchange(brisk.post + b"Content-Length: 20000000\r\n\r\n"))
     assert answer.refusal == (413, "too_large")
 
 
-async def test_20_mib_that_come_all_the_same_are_refused(listener: AnyListener):
+async def test_a_body_of_20_mib_is_refused(listener: AnyListener):
     head = listener.post + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % (20 << 20)
     raw = await listener.exchange_all(head + b"x" * (20 << 20))
     assert reply(raw).refusal == (413, "too_large")
 
 
-async def test_a_chunked_body_is_counted(brisk: AnyListener):
+async def test_a_chunked_body_is_limited_too(brisk: AnyListener):
     chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
     head = brisk.post + b"Transfer-Encoding: chunked\r\n\r\n"
     answer = reply(await brisk.exchange(head + chunk * 4))
     assert answer.refusal == (413, "too_large")
 
 
-async def test_a_chunked_message_is_taken(listener: AnyListener):
+async def test_a_chunked_body_is_accepted(listener: AnyListener):
     chunks = b'8\r\n{"title"\r\n5\r\n:"t"}\r\n0\r\n\r\n'
     head = listener.post + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert reply(await listener.exchange(head + chunks)).status in (200, 202)
-    assert await listener.kept() == 1
+    assert await listener.stored() == 1
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ async def test_a_chunked_message_is_taken(listener: AnyListener):
         b"GET / HTTP/1.1\r\nA: " + b"x" * 1_000_000,
     ],
 )
-async def test_huge_heads_are_refused(listener: AnyListener, head):
+async def test_huge_headers_are_refused(listener: AnyListener, head):
     answer = reply(await listener.exchange_all(head))
     assert answer.refusal == (400, "bad_request")
 
@@ -70,13 +70,13 @@ async def test_huge_heads_are_refused(listener: AnyListener, head):
         ),
     ],
 )
-async def test_what_a_body_may_not_be_announced_as(listener: AnyListener, headers, body, refusal):
+async def test_invalid_body_headers_are_refused(listener: AnyListener, headers, body, refusal):
     raw = await listener.exchange_all(listener.post + headers + body)
     assert reply(raw).refusal == refusal
-    assert not await listener.kept()
+    assert not await listener.stored()
 
 
-async def test_a_chunk_that_breaks_later_is_refused(listener: AnyListener):
+async def test_a_broken_chunk_after_a_continue_is_refused(listener: AnyListener):
     reader, writer = await listener.connect()
     writer.write(listener.post + b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")
     async with asyncio.timeout(PATIENCE):
@@ -97,7 +97,7 @@ async def test_a_chunk_that_breaks_later_is_refused(listener: AnyListener):
         b"GET /\xff HTTP/1.1\r\n\r\n",
     ],
 )
-async def test_what_is_no_http_is_refused_in_json(listener: AnyListener, said):
+async def test_invalid_http_is_refused_in_json(listener: AnyListener, said):
     answer = reply(await listener.exchange_all(said))
     assert answer.refusal == (400, "bad_request")
 
@@ -106,7 +106,7 @@ async def test_what_is_no_http_is_refused_in_json(listener: AnyListener, said):
     "headers",
     ["", "Content-Type: application/x-www-form-urlencoded\r\n", "Content-Type: text/json\r\n"],
 )
-async def test_another_content_type_is_told_the_right_one(served: Daemon, headers):
+async def test_a_wrong_content_type_is_refused_with_the_right_one(served: Daemon, headers):
     answer = await ask(served.path, "POST", "/notifications/send", {"title": "t"}, headers)
     assert answer.refusal == (415, "wrong_content_type")
     assert "Content-Type: application/json" in answer.body["error"]
@@ -125,16 +125,16 @@ async def test_another_content_type_is_told_the_right_one(served: Daemon, header
         b'{"title":"t","data":{"a":' + b"9" * 5_000 + b"}}",
     ],
 )
-async def test_what_is_no_json_is_400(listener: AnyListener, body):
+async def test_invalid_json_is_answered_with_400(listener: AnyListener, body):
     assert (await listener.send(body)).refusal == (400, listener.invalid_json)
-    assert not await listener.kept()
+    assert not await listener.stored()
 
 
 @pytest.mark.parametrize(
     ("data", "code"),
     [(b"[" * 100 + b"]" * 100, "data_too_deep"), (b"1e999", "wrong_field")],
 )
-async def test_data_that_json_cannot_carry_on_is_422(served: Daemon, data, code):
+async def test_data_that_cannot_be_forwarded_is_answered_with_422(served: Daemon, data, code):
     body = b'{"title":"t","data":{"a":' + data + b"}}"
     assert (await send(served.path, body)).refusal == (422, code)
 

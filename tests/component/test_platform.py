@@ -1,4 +1,4 @@
-"""The scripted platform must itself be trusted."""
+"""The scripted platform, on which other tests rely."""
 
 import json
 import urllib.request
@@ -11,7 +11,7 @@ from support.post import TOKEN, payload
 from support.replies import ok, status
 
 
-def test_it_serves_a_test_that_is_not_async():
+def test_it_serves_a_synchronous_test():
     with in_thread(Platform()) as platform:
         request = urllib.request.Request(
             platform.url + PATH,
@@ -34,7 +34,7 @@ async def test_it_follows_its_plan_and_then_its_default():
         assert list(platform.delivered) == ["n0"]
 
 
-async def test_a_wrong_token_uses_up_nothing_of_the_plan():
+async def test_a_wrong_token_leaves_the_plan_as_it_is():
     async with Platform() as platform, SendClient(platform.url, 5) as client:
         platform.plan(status(503))
         platform.tokens = {"another"}
@@ -43,7 +43,7 @@ async def test_a_wrong_token_uses_up_nothing_of_the_plan():
         assert (await client.send("n", encode_request(payload()), TOKEN)).status == 503
 
 
-async def test_what_arrives_twice_is_delivered_once():
+async def test_a_repeated_id_is_delivered_once():
     async with Platform() as platform, SendClient(platform.url, 5) as client:
         for notification_id in ("a", "a", "b"):
             await client.send(notification_id, encode_request(payload()), TOKEN)
@@ -51,7 +51,7 @@ async def test_what_arrives_twice_is_delivered_once():
         assert len(platform.received) == 3
 
 
-async def test_waiting_in_vain_says_what_came():
+async def test_a_timeout_reports_what_was_received():
     async with Platform() as platform:
         with pytest.raises(AssertionError, match=r"not 1 in 0.01 s: 0 came"):
             await platform.wait(1, 0.01)

@@ -107,7 +107,7 @@ async def test_incomplete_credentials_are_an_error(tmp_path: Path, given: str) -
     assert re.fullmatch(r"OBLIEN_CLIENT_\w+ is not set; .*", stderr)
 
 
-async def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     async with relay(tmp_path, "--listen", "127.0.0.1:0") as process:
         port = re.findall(r":(\d+)/inbox", await greeting(process, 5))[0]
         status, stderr = await failure(tmp_path, "--listen", f"127.0.0.1:{port}")

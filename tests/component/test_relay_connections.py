@@ -1,4 +1,4 @@
-"""The relay under connections that ask for nothing, or that do not read."""
+"""The relay under connections that send nothing or read nothing."""
 
 import asyncio
 import socket
@@ -28,7 +28,7 @@ async def silent(visitor: Visitor, number: int, said: bytes = b""):
 
 
 @pytest.mark.parametrize("said", [b"", b"POST /notifications/send HTTP/1.1\r\nHost: "])
-async def test_beside_300_silent_connections_a_send_and_the_page_take_less_than_a_second(said):
+async def test_with_300_silent_connections_a_send_and_the_page_take_less_than_a_second(said):
     async with visiting() as visitor:
         token = await visitor.relay.mint_token("w", "n")
         async with silent(visitor, 300, said), asyncio.timeout(1):
@@ -39,7 +39,7 @@ async def test_beside_300_silent_connections_a_send_and_the_page_take_less_than_
                 assert [event.data["title"] for event in await stream.until_live()] == ["Hi"]
 
 
-async def test_silent_connections_close_after_the_time_for_headers_and_an_open_page_stays():
+async def test_silent_connections_are_closed_and_an_open_page_is_kept():
     async with visiting(limits=replace(LIMITS, head=0.3)) as visitor, visitor.page() as page:
         await page.until_live()
         async with silent(visitor, 50) as readers, asyncio.timeout(5):
@@ -51,7 +51,7 @@ async def test_silent_connections_close_after_the_time_for_headers_and_an_open_p
         assert (await page.event()).data["title"] == "Hi"
 
 
-async def test_open_pages_never_give_way_and_one_more_client_is_refused():
+async def test_open_pages_are_never_evicted():
     async with AsyncExitStack() as stack:
         visitor = await stack.enter_async_context(visiting(limits=replace(LIMITS, per_client=3)))
         pages = [await stack.enter_async_context(visitor.page()) for _ in range(3)]
@@ -61,7 +61,7 @@ async def test_open_pages_never_give_way_and_one_more_client_is_refused():
             assert await page.until_live() == []
 
 
-async def test_a_page_that_is_not_read_is_cut_off():
+async def test_a_page_that_does_not_read_is_disconnected():
     limits = replace(LIMITS, write=0.2)
     async with visiting(limits=limits, rate=Rate(10_000, 60.0)) as visitor:
         token = await visitor.relay.mint_token("w", "n")

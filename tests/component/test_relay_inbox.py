@@ -35,7 +35,7 @@ def titles(events: list) -> list[str]:
     return [event.data["title"] for event in events]
 
 
-async def test_the_page_may_do_nothing_but_run_its_own_script(visitor: Visitor) -> None:
+async def test_the_security_policy_allows_only_the_page_s_own_script(visitor: Visitor) -> None:
     async with visitor.session.get(visitor.relay.inbox_url) as response:
         html, headers = await response.text(), response.headers
     assert response.content_type == "text/html"
@@ -54,7 +54,7 @@ async def test_the_page_may_do_nothing_but_run_its_own_script(visitor: Visitor) 
     assert "Set-Cookie" not in headers
 
 
-async def test_the_page_takes_nothing_from_elsewhere_and_no_markup(visitor: Visitor) -> None:
+async def test_the_page_loads_nothing_and_never_inserts_markup(visitor: Visitor) -> None:
     async with visitor.session.get(visitor.relay.inbox_url) as response:
         html = await response.text()
     assert re.findall(r'(?:src|href)="(?!data:)', html) == []
@@ -66,7 +66,7 @@ async def test_the_page_takes_nothing_from_elsewhere_and_no_markup(visitor: Visi
     assert addresses <= {"http://www.w3.org"}
 
 
-async def test_the_icon_is_there(visitor: Visitor) -> None:
+async def test_the_icon_is_served(visitor: Visitor) -> None:
     async with visitor.session.get(visitor.relay.url + "/favicon.ico") as response:
         assert (response.status, response.content_type) == (200, "image/svg+xml")
         assert (await response.text()).startswith("<svg")
@@ -74,7 +74,7 @@ async def test_the_icon_is_there(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("query", ["", "?key=", "?key=wrong", "?key=%FF", "?Key=", "?key=\u00e9"])
 @pytest.mark.parametrize("path", ["/inbox", "/inbox/events"])
-async def test_without_its_key_nothing_is_shown(visitor: Visitor, path: str, query: str) -> None:
+async def test_a_wrong_key_is_refused(visitor: Visitor, path: str, query: str) -> None:
     answer = await visitor.ask("GET", path + query)
     assert (answer.status, answer.json["code"]) == (403, "forbidden")
 
@@ -88,7 +88,7 @@ async def test_without_its_key_nothing_is_shown(visitor: Visitor, path: str, que
         ({"Origin": "null"}, "origin_refused"),
     ],
 )
-async def test_other_sites_are_refused_even_with_the_key(
+async def test_pages_of_other_sites_are_refused_even_with_the_key(
     visitor: Visitor, token: str, headers: dict[str, str], code: str
 ) -> None:
     page = visitor.relay.inbox_url.removeprefix(visitor.relay.url)
@@ -98,13 +98,13 @@ async def test_other_sites_are_refused_even_with_the_key(
     assert (await visitor.send(token, **headers)).status == 403
 
 
-async def test_its_own_origin_is_welcome(visitor: Visitor) -> None:
+async def test_the_page_s_own_origin_is_accepted(visitor: Visitor) -> None:
     headers = {"Origin": visitor.relay.url}
     async with visitor.session.get(visitor.relay.inbox_url, headers=headers) as response:
         assert response.status == 200
 
 
-async def test_what_comes_is_seen_at_once(visitor: Visitor, token: str) -> None:
+async def test_an_open_page_receives_a_notification_unchanged(visitor: Visitor, token: str) -> None:
     async with visitor.page() as page:
         assert await page.until_live() == []
         await visitor.send(token, {"title": "<b>\u202e\n\ndata: x", "body": "b"})
@@ -113,7 +113,7 @@ async def test_what_comes_is_seen_at_once(visitor: Visitor, token: str) -> None:
     assert event.data["title"] == "<b>\u202e\n\ndata: x"
 
 
-async def test_a_new_page_is_shown_the_latest(visitor: Visitor, token: str) -> None:
+async def test_a_new_page_receives_the_latest_notifications(visitor: Visitor, token: str) -> None:
     await numbered(visitor, token, range(inbox.REPLAYED + 5))
     async with visitor.page() as page:
         replayed = await page.until_live()
@@ -122,7 +122,7 @@ async def test_a_new_page_is_shown_the_latest(visitor: Visitor, token: str) -> N
         assert titles([await page.event()]) == ["live"]
 
 
-async def test_a_page_that_was_cut_off_misses_nothing(visitor: Visitor, token: str) -> None:
+async def test_a_page_that_reconnects_misses_nothing(visitor: Visitor, token: str) -> None:
     await numbered(visitor, token, range(3))
     async with visitor.page() as page:
         last = (await page.until_live())[-1].id
@@ -133,7 +133,7 @@ async def test_a_page_that_was_cut_off_misses_nothing(visitor: Visitor, token: s
 
 
 @pytest.mark.parametrize("last", ["", "x", "-1", "99", "9" * 100, "\u0663"])
-async def test_a_strange_last_number_means_a_new_page(
+async def test_an_invalid_last_event_id_means_a_new_page(
     visitor: Visitor, token: str, last: str
 ) -> None:
     await numbered(visitor, token, range(3))
@@ -141,7 +141,7 @@ async def test_a_strange_last_number_means_a_new_page(
         assert titles(await page.until_live()) == ["0", "1", "2"]
 
 
-async def test_only_so_many_pages_may_be_open(visitor: Visitor) -> None:
+async def test_the_number_of_open_pages_is_limited(visitor: Visitor) -> None:
     async with AsyncExitStack() as pages:
         for _ in range(inbox.MOST_PAGES):
             await (await pages.enter_async_context(visitor.page())).until_live()
@@ -161,7 +161,7 @@ async def test_the_relay_stops_at_once_though_pages_are_open() -> None:
                 await page.event()
 
 
-async def test_a_taken_port_is_one_sentence_and_makes_no_credentials(tmp_path) -> None:
+async def test_a_port_in_use_is_an_error_before_credentials_are_created(tmp_path) -> None:
     async with open_relay(":memory:") as relay:
         port = int(relay.url.rpartition(":")[2])
         database = tmp_path / "relay.db"
@@ -171,7 +171,7 @@ async def test_a_taken_port_is_one_sentence_and_makes_no_credentials(tmp_path) -
         assert not database.exists()
 
 
-async def test_an_address_that_is_not_ours_is_one_sentence() -> None:
+async def test_an_address_of_another_machine_is_an_error() -> None:
     with pytest.raises(NotifydError, match=r"^cannot listen on 203\.0\.113\.9:1: "):
         async with open_relay(":memory:", "203.0.113.9", 1):
             raise AssertionError
@@ -197,7 +197,7 @@ ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopb
         pytest.param("::", "[::1]", marks=ipv6),
     ],
 )
-async def test_its_address_can_be_opened_as_it_is_told(host: str, shown: str) -> None:
+async def test_the_printed_url_works(host: str, shown: str) -> None:
     async with visiting(host=host) as visitor:
         assert visitor.relay.url.startswith(f"http://{shown}:")
         assert (await visitor.send(await visitor.relay.mint_token("w", "n"))).status == 200

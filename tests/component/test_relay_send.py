@@ -24,14 +24,16 @@ def figures(devices: int) -> dict:
     return {"success": True, "delivered": devices, "failed": 0, "devices": devices}
 
 
-async def test_without_a_device_it_is_kept_and_says_so(visitor: Visitor, token: str) -> None:
+async def test_without_a_device_a_notification_is_stored_and_reports_zero(
+    visitor: Visitor, token: str
+) -> None:
     answer = await visitor.send(token, NOTE)
     assert (answer.status, answer.json) == (200, figures(0))
     async with visitor.page() as page:
         assert [event.data["title"] for event in await page.until_live()] == ["Build finished"]
 
 
-async def test_every_page_and_every_registered_device_counts(visitor: Visitor, token: str) -> None:
+async def test_open_pages_and_registered_devices_are_counted(visitor: Visitor, token: str) -> None:
     device = {"device_id": "d", "fcm_token": "f", "platform": "android"}
     await visitor.manage("POST", "/notifications/devices", json=device)
     async with visitor.page() as one, visitor.page() as two:
@@ -43,7 +45,7 @@ async def test_every_page_and_every_registered_device_counts(visitor: Visitor, t
             pass  # each time round asks the relay again
 
 
-async def test_a_token_may_be_bound_to_one_device(visitor: Visitor) -> None:
+async def test_a_token_can_be_bound_to_one_device(visitor: Visitor) -> None:
     bound = (await visitor.minted("w1", metadata={"device_id": "d"}))["token"]
     async with visitor.page() as page:
         await page.until_live()
@@ -91,7 +93,7 @@ async def test_an_unknown_token_is_401(visitor: Visitor, header: str | None) -> 
         (b'{"title": "' + b"t" * 70_000 + b'"}', (413, "too_large"), "64KiB"),
     ],
 )
-async def test_a_wrong_request_is_refused_and_not_kept(
+async def test_an_invalid_request_is_refused_and_not_stored(
     visitor: Visitor, token: str, body: bytes, wanted: tuple[int, str], words: str
 ) -> None:
     answer = await visitor.send(token, body)
@@ -126,7 +128,7 @@ async def test_an_unexpected_error_is_logged_and_hidden_from_the_client(
     assert token not in str(entry)
 
 
-async def test_noise_is_refused_and_not_logged(visitor: Visitor) -> None:
+async def test_invalid_http_is_refused_and_not_logged(visitor: Visitor) -> None:
     host, port = visitor.relay.url.removeprefix("http://").split(":")
     with structlog.testing.capture_logs() as logged:
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -136,7 +138,9 @@ async def test_noise_is_refused_and_not_logged(visitor: Visitor) -> None:
     assert logged == []
 
 
-async def test_one_key_is_answered_the_same_and_shown_once(visitor: Visitor, token: str) -> None:
+async def test_a_repeated_idempotency_key_gets_the_same_answer_and_is_shown_once(
+    visitor: Visitor, token: str
+) -> None:
     async with visitor.page() as page:
         await page.until_live()
         first = await visitor.send(token, {"title": "first"}, Idempotency_Key="k1")
@@ -150,7 +154,7 @@ async def test_one_key_is_answered_the_same_and_shown_once(visitor: Visitor, tok
     assert shown == ["first", "last"]
 
 
-async def test_a_key_means_nothing_to_another_token_or_a_day_later(
+async def test_an_idempotency_key_belongs_to_one_token_and_lasts_a_day(
     visitor: Visitor, token: str
 ) -> None:
     other = (await visitor.minted("w2"))["token"]
@@ -162,13 +166,13 @@ async def test_a_key_means_nothing_to_another_token_or_a_day_later(
         assert len(await page.until_live()) == 3
 
 
-async def test_a_key_without_end_is_refused(visitor: Visitor, token: str) -> None:
+async def test_a_long_idempotency_key_is_refused(visitor: Visitor, token: str) -> None:
     answer = await visitor.send(token, Idempotency_Key="k" * 256)
     assert answer.status == 422
     assert answer.json["error"].startswith("Idempotency-Key: ")
 
 
-async def test_a_workspace_that_sends_too_often_is_told_when_to_come_back() -> None:
+async def test_a_workspace_beyond_its_rate_gets_429_with_retry_after() -> None:
     async with visiting(rate=Rate(3, 60.0)) as visitor:
         token, other = (await visitor.minted("w1"))["token"], (await visitor.minted("w2"))["token"]
         same_workspace = (await visitor.minted("w1"))["token"]
@@ -188,7 +192,9 @@ async def test_a_workspace_that_sends_too_often_is_told_when_to_come_back() -> N
             assert len(await page.until_live()) == 5
 
 
-async def test_many_at_once_are_all_kept_in_one_order(visitor: Visitor, token: str) -> None:
+async def test_concurrent_notifications_are_stored_in_one_order(
+    visitor: Visitor, token: str
+) -> None:
     async with visitor.page() as one, visitor.page() as two:
         await one.until_live()
         await two.until_live()

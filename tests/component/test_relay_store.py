@@ -43,7 +43,7 @@ async def test_a_token_is_found_by_its_plain_text_alone(store: RelayStore) -> No
     assert token.routing() == {"workspace_id": "w", "channel": "ci"}
 
 
-async def test_revoking_keeps_the_record_and_its_first_time(store: RelayStore) -> None:
+async def test_revoking_keeps_the_record_and_the_first_time(store: RelayStore) -> None:
     token = await minted(store)
     for wall in (200.0, 300.0):
         revoked = await store.run(tokens.revoke, token.id, wall)
@@ -53,7 +53,7 @@ async def test_revoking_keeps_the_record_and_its_first_time(store: RelayStore) -
     assert await store.run(tokens.revoke, "no such id", 1.0) is None
 
 
-async def test_one_key_of_one_token_is_kept_once_within_a_day(store: RelayStore) -> None:
+async def test_an_idempotency_key_stores_one_notification_within_a_day(store: RelayStore) -> None:
     token, other = await minted(store), await minted(store)
     first = await accept(store, token, "k", pages=2, wall=1000.0)
     again = await accept(store, token, "k", pages=5, wall=1000.0 + DAY - 1)
@@ -66,7 +66,7 @@ async def test_one_key_of_one_token_is_kept_once_within_a_day(store: RelayStore)
     assert len(await store.run(notifications.after, 0, 100)) == 5
 
 
-async def test_the_same_key_at_the_same_moment_is_kept_once(store: RelayStore) -> None:
+async def test_concurrent_requests_with_one_key_store_one_notification(store: RelayStore) -> None:
     token = await minted(store)
     receipts = await asyncio.gather(*(accept(store, token, "k") for _ in range(20)))
     assert [receipt.is_repeat for receipt in receipts].count(False) == 1
@@ -95,7 +95,7 @@ async def test_the_same_device_is_updated(store: RelayStore) -> None:
     assert not await store.run(devices.delete, "d")
 
 
-async def test_only_the_latest_are_kept_and_no_number_comes_twice(store: RelayStore) -> None:
+async def test_only_the_latest_are_stored_and_no_number_is_reused(store: RelayStore) -> None:
     token, note = await minted(store), IncomingNotification("t", None, {})
     for _ in range(25):
         await store.run(notifications.accept, token, note, pages=0, wall=0.0, kept=10)
@@ -106,7 +106,7 @@ async def test_only_the_latest_are_kept_and_no_number_comes_twice(store: RelaySt
     assert await store.run(notifications.newest_seq) == 25
 
 
-async def test_reading_goes_on_after_a_number(store: RelayStore) -> None:
+async def test_reading_starts_after_a_number(store: RelayStore) -> None:
     token = await minted(store)
     for wall in range(5):
         await accept(store, token, wall=float(wall))
@@ -115,14 +115,14 @@ async def test_reading_goes_on_after_a_number(store: RelayStore) -> None:
     assert batch[0].as_json()["token"] == "laptop"
 
 
-async def test_a_token_that_was_used_says_when(store: RelayStore) -> None:
+async def test_a_token_records_its_last_use(store: RelayStore) -> None:
     token = await minted(store)
     await accept(store, token, wall=123.0)
     assert [kept.last_used_at for kept in await store.run(tokens.list_all, "w")] == [123.0]
     assert await store.run(tokens.list_all, "another") == []
 
 
-async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
+async def test_a_restart_keeps_everything(tmp_path: Path) -> None:
     file = tmp_path / "new" / "relay.db"
     store = await RelayStore.open(file)
     token = await minted(store)
@@ -146,7 +146,7 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_nobody_else_may_read_the_file(tmp_path: Path) -> None:
+async def test_only_the_owner_may_read_the_files(tmp_path: Path) -> None:
     file = tmp_path / "new" / "relay.db"
     store = await RelayStore.open(file)
     await minted(store)
@@ -156,7 +156,7 @@ async def test_nobody_else_may_read_the_file(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_what_is_no_database_of_ours_is_left_alone(tmp_path: Path) -> None:
+async def test_a_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("not a database, but something that matters " * 100)
     before = text.read_bytes()
@@ -175,7 +175,7 @@ async def test_what_is_no_database_of_ours_is_left_alone(tmp_path: Path) -> None
         await RelayStore.open(tmp_path)
 
 
-async def test_a_full_disk_is_said_and_changes_nothing(store: RelayStore) -> None:
+async def test_a_full_disk_is_an_error_and_changes_nothing(store: RelayStore) -> None:
     token = await minted(store)
     await store.run(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
     note = IncomingNotification("t", "b" * 100_000, {})

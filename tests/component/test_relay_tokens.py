@@ -67,7 +67,7 @@ async def test_tokens_are_listed_by_workspace(visitor: Visitor) -> None:
         ("DELETE", "/notifications/devices/nope"),
     ],
 )
-async def test_what_is_not_there_is_404(visitor: Visitor, method: str, path: str) -> None:
+async def test_an_unknown_id_is_404(visitor: Visitor, method: str, path: str) -> None:
     answer = await visitor.manage(method, path)
     assert (answer.status, answer.json["code"]) == (404, "not_found")
     assert "nope" in answer.json["error"]
@@ -85,7 +85,9 @@ async def test_what_is_not_there_is_404(visitor: Visitor, method: str, path: str
         ("DELETE", "/notifications/devices/x"),
     ],
 )
-async def test_only_the_client_manages(visitor: Visitor, method: str, path: str) -> None:
+async def test_managing_needs_the_client_credentials(
+    visitor: Visitor, method: str, path: str
+) -> None:
     token = (await visitor.minted())["token"]
     for headers in (
         {},
@@ -127,7 +129,7 @@ async def test_the_same_device_is_updated(visitor: Visitor) -> None:
     assert "platform: " in answer.json["error"]
 
 
-async def test_a_restart_keeps_tokens_client_and_the_page_s_address(tmp_path: Path) -> None:
+async def test_a_restart_keeps_tokens_client_and_inbox_url(tmp_path: Path) -> None:
     database = tmp_path / "relay.db"
     async with visiting(database, client=None) as visitor:
         assert visitor.relay.new_client is not None
@@ -153,7 +155,7 @@ def contents(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in folder.iterdir())
 
 
-async def test_the_file_holds_no_secret(tmp_path: Path) -> None:
+async def test_the_database_contains_no_secret(tmp_path: Path) -> None:
     database = tmp_path / "relay.db"
     async with visiting(database, client=None) as visitor:
         assert visitor.relay.new_client is not None
@@ -169,7 +171,7 @@ async def test_the_file_holds_no_secret(tmp_path: Path) -> None:
     assert visitor.client.secret.encode() not in on_disk
 
 
-async def test_two_relays_live_in_one_process() -> None:
+async def test_two_relays_run_in_one_process() -> None:
     async with visiting() as one, visiting() as two:
         token = await one.relay.mint_token("w", "demo")
         assert (await one.send(token)).status == 200

@@ -1,4 +1,4 @@
-"""Other users of the machine: their own notifications, their own rate, no more."""
+"""Other users of the machine have access to their own notifications only."""
 
 import grp
 import os
@@ -12,7 +12,7 @@ from support.socket_api import (
     ask,
     ask_as,
     daemon,
-    open_folder,
+    open_directory,
 )
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
@@ -24,7 +24,7 @@ BOB = (4002, 4002, ())
 async def test_each_user_sees_and_cancels_only_their_own():
     settings = SocketConfig(mode="0666", rate=GENEROUS)
     async with AsyncExitStack() as stack:
-        folder = stack.enter_context(open_folder())
+        folder = stack.enter_context(open_directory())
         running = await stack.enter_async_context(daemon(folder / "s", settings))
         path = running.path
         await ask_as(ALICE, path, "POST", "/notifications/send", {"title": "a", "key": "k"})
@@ -43,11 +43,11 @@ async def test_each_user_sees_and_cancels_only_their_own():
 
 
 @needs_root
-async def test_the_admin_groups_members_may_do_what_root_may():
+async def test_members_of_the_admin_group_may_do_what_root_may():
     settings = SocketConfig(mode="0666", admin_group="adm", rate=GENEROUS)
     gid = grp.getgrnam("adm").gr_gid
     async with AsyncExitStack() as stack:
-        folder = stack.enter_context(open_folder())
+        folder = stack.enter_context(open_directory())
         running = await stack.enter_async_context(daemon(folder / "s", settings))
         by_group = await ask_as((4001, gid, ()), running.path, "POST", "/v1/reload")
         by_supplement = await ask_as((4001, 4001, (4009, gid)), running.path, "POST", "/v1/reload")
@@ -56,10 +56,10 @@ async def test_the_admin_groups_members_may_do_what_root_may():
 
 
 @needs_root
-async def test_one_users_rate_is_not_anothers():
+async def test_each_user_has_a_rate_limit_of_their_own():
     settings = SocketConfig(mode="0666", rate=RateConfig(max=1, per="1m"))
     async with AsyncExitStack() as stack:
-        folder = stack.enter_context(open_folder())
+        folder = stack.enter_context(open_directory())
         running = await stack.enter_async_context(daemon(folder / "s", settings))
         statuses = [
             (await ask_as(who, running.path, "POST", "/notifications/send", {"title": "t"})).status

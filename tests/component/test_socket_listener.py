@@ -1,4 +1,4 @@
-"""The socket's file: its rights from birth, whose it is, and when it goes."""
+"""The socket's file: permissions, ownership and removal."""
 
 import grp
 import os
@@ -31,11 +31,11 @@ def connected(path: Path) -> bool:
         return sock.connect_ex(os.fspath(path)) == 0
 
 
-# --- rights
+# --- permissions
 
 
 @pytest.mark.parametrize("mode", ["0660", "0600", "0666", "0620"])
-def test_the_file_never_has_another_mode_than_its_own(path, mode):
+def test_the_file_never_has_a_mode_other_than_the_configured_one(path, mode):
     seen, done = set(), threading.Event()
 
     def look() -> None:
@@ -59,7 +59,7 @@ def test_the_file_never_has_another_mode_than_its_own(path, mode):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to any group")
-def test_the_group_is_there_before_anybody_can_connect(path):
+def test_the_group_is_set_before_anyone_can_connect(path):
     group = grp.getgrnam("adm")
     seen, done = set(), threading.Event()
 
@@ -83,7 +83,7 @@ def test_the_group_is_there_before_anybody_can_connect(path):
 
 
 @pytest.mark.parametrize(("mode", "folder"), [("0660", 0o755), ("0600", 0o700)])
-def test_a_missing_folder_is_made_as_wide_as_the_socket(tmp_path, mode, folder):
+def test_a_missing_directory_is_created_with_matching_permissions(tmp_path, mode, folder):
     path = tmp_path / "new" / "s"
     before = os.umask(0o022)
     try:
@@ -93,17 +93,17 @@ def test_a_missing_folder_is_made_as_wide_as_the_socket(tmp_path, mode, folder):
         os.umask(before)
 
 
-# --- whose it is
+# --- ownership
 
 
-def test_a_second_daemon_is_refused_and_told_the_firsts_pid(path):
+def test_a_second_daemon_is_refused_with_the_pid_of_the_first(path):
     with UnixListener.open(path, PLAIN, {}):
         with pytest.raises(InUseError, match=f"process {os.getpid()} already listens on"):
             UnixListener.open(path, PLAIN, {})
         assert connected(path)
 
 
-def test_another_program_that_listens_there_is_respected(path):
+def test_the_socket_of_another_program_is_left_alone(path):
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(os.fspath(path))
         other.listen()
@@ -112,7 +112,7 @@ def test_another_program_that_listens_there_is_respected(path):
         assert connected(path)
 
 
-def test_a_socket_of_another_kind_is_respected(path):
+def test_a_datagram_socket_is_left_alone(path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.bind(os.fspath(path))
         with pytest.raises(InUseError):
@@ -140,7 +140,7 @@ def test_a_stale_socket_is_replaced_after_a_kill(path):
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
-def test_what_is_no_socket_is_never_deleted(path, tmp_path, kind):
+def test_anything_but_a_socket_is_never_deleted(path, tmp_path, kind):
     if kind == "file":
         path.write_text("mine")
     elif kind == "folder":
@@ -153,26 +153,26 @@ def test_what_is_no_socket_is_never_deleted(path, tmp_path, kind):
     assert kind != "file" or path.read_text() == "mine"
 
 
-# --- when it goes
+# --- removal
 
 
-def test_the_file_is_removed_at_the_end(path):
+def test_the_file_is_removed_on_close(path):
     with UnixListener.open(path, PLAIN, {}):
         assert path.is_socket()
     assert not path.exists()
 
 
-def test_a_file_that_is_no_longer_ours_stays(path):
+def test_a_file_that_replaced_the_socket_is_kept(path):
     with UnixListener.open(path, PLAIN, {}):
         path.unlink()
         path.write_text("somebody else's")
     assert path.read_text() == "somebody else's"
 
 
-# --- what cannot be
+# --- errors
 
 
-def test_a_group_that_has_gone_since_the_config_was_read_is_named(path):
+def test_a_group_removed_since_the_config_was_read_is_named(path):
     settings = PLAIN.model_copy(update={"group": "no-such-group"})
     with pytest.raises(ConfigError, match=r"socket\.group: no such group"):
         UnixListener.open(path, settings, {})
@@ -180,7 +180,7 @@ def test_a_group_that_has_gone_since_the_config_was_read_is_named(path):
         Authorizer("no-such-group")
 
 
-def test_a_path_that_is_too_long_is_one_sentence(tmp_path):
+def test_a_path_that_is_too_long_is_a_config_error(tmp_path):
     with pytest.raises(ConfigError, match=r"the path of a socket has at most 107 bytes"):
         UnixListener.open(tmp_path / ("x" * 108), PLAIN, {})
     exactly = tmp_path / ("x" * (107 - len(os.fsencode(tmp_path)) - 1))
@@ -188,7 +188,7 @@ def test_a_path_that_is_too_long_is_one_sentence(tmp_path):
         assert connected(exactly)
 
 
-def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+def test_a_directory_that_cannot_be_created_is_a_config_error(tmp_path):
     (tmp_path / "file").write_text("")
     said = r"socket\.path: cannot create the directory .*/file: (File exists|Not a directory); set"
     with pytest.raises(ConfigError, match=said):
@@ -196,7 +196,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to be another user for a while")
-def test_a_folder_that_may_not_be_written_is_named_with_who_may_not(tmp_path):
+def test_a_directory_without_write_permission_is_named_with_the_user(tmp_path):
     for folder in [tmp_path, *tmp_path.parents][:-2]:
         folder.chmod(folder.stat().st_mode | 0o055)
     os.seteuid(12345)

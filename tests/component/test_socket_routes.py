@@ -1,4 +1,4 @@
-"""What each path of the local API answers, on a real Unix socket."""
+"""The responses of the local API's paths, on a real Unix socket."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from support.socket_api import (
 # --- sending
 
 
-async def test_a_message_is_queued_with_all_that_was_asked_for(served: Daemon):
+async def test_a_message_is_queued_with_all_its_fields(served: Daemon):
     body = {"title": "Hi", "body": "there", "data": {"a": [1]}, "priority": "high", "key": "k"}
     answer = await send(served.path, body)
     assert answer.status == 202
@@ -32,37 +32,37 @@ async def test_a_message_is_queued_with_all_that_was_asked_for(served: Daemon):
     assert served.control.peers["n1"] == Peer(os.geteuid(), os.getegid(), os.getpid())
 
 
-async def test_message_is_another_name_for_body_and_null_is_left_out(served: Daemon):
+async def test_message_means_body_and_null_means_absent(served: Daemon):
     assert (await send(served.path, {"message": "m", "title": None, "data": None})).status == 202
     assert served.control.messages["n1"] == Message("", "m", {})
 
 
-async def test_a_delayed_one_is_held(served: Daemon):
+async def test_a_delayed_notification_is_held(served: Daemon):
     answer = await send(served.path, {"title": "later", "delay": "30s"})
     assert (answer.status, answer.body["status"]) == (202, "held")
     assert served.control.rows["n1"]["delay"] == 30.0
 
 
-async def test_waiting_tells_the_figures_of_the_api(served: Daemon):
+async def test_waiting_returns_the_figures_of_the_api(served: Daemon):
     served.control.report = {"status": "delivered", "delivered": 1, "failed": 0, "devices": 1}
     answer = await ask(served.path, "POST", "/notifications/send?wait=5s", {"title": "t"})
     assert answer.status == 200
     assert answer.body == {"success": True, "id": "n1", **served.control.report}
 
 
-async def test_waiting_tells_a_failure_as_one(served: Daemon):
+async def test_waiting_returns_a_failure_as_an_error(served: Daemon):
     served.control.report = {"status": "failed", "last_error": "the API answered 422"}
     answer = await ask(served.path, "POST", "/notifications/send?wait=5s", {"title": "t"})
     assert answer.refusal == (200, "failed")
     assert answer.body["error"] == "not delivered: the API answered 422"
 
 
-async def test_waiting_ends_in_time_with_the_notification_queued(served: Daemon):
+async def test_waiting_in_vain_returns_202(served: Daemon):
     answer = await ask(served.path, "POST", "/notifications/send?wait=50ms", {"title": "t"})
     assert (answer.status, answer.body["status"]) == (202, "queued")
 
 
-async def test_whoever_waits_is_answered_when_the_daemon_stops(tmp_path):
+async def test_waiting_ends_when_the_daemon_stops(tmp_path):
     async with daemon(tmp_path / "s") as running:
         waiting = asyncio.create_task(
             ask(running.path, "POST", "/notifications/send?wait=60s", {"title": "t"})
@@ -105,7 +105,7 @@ async def test_a_wrong_field_is_named(served: Daemon, body, code, said):
 
 
 @pytest.mark.parametrize("wait", ["61s", "5", "-1s", "soon"])
-async def test_a_wrong_wait_keeps_nothing(served: Daemon, wait):
+async def test_a_wrong_wait_stores_nothing(served: Daemon, wait):
     answer = await ask(served.path, "POST", f"/notifications/send?wait={wait}", {"title": "t"})
     assert answer.refusal == (422, "wrong_field")
     assert not served.control.rows
@@ -119,14 +119,14 @@ async def test_a_wrong_wait_keeps_nothing(served: Daemon, wait):
         (ValueError("a secret of ours"), (503, "internal")),
     ],
 )
-async def test_what_the_daemon_cannot_do_is_told_and_never_a_500(served: Daemon, error, refusal):
+async def test_errors_of_the_daemon_are_answered_and_never_with_500(served: Daemon, error, refusal):
     served.control.failure = error
     answer = await send(served.path, {"title": "t"})
     assert answer.refusal == refusal
     assert "secret" not in answer.body["error"]
 
 
-async def test_a_user_who_sends_too_fast_is_told_when_to_come_again(tmp_path):
+async def test_a_user_beyond_the_rate_gets_429_with_retry_after(tmp_path):
     settings = SocketConfig(rate=RateConfig(max=2, per="10s"))
     async with daemon(tmp_path / "s", settings) as running:
         replies = [await send(running.path, {"title": "t"}) for _ in range(3)]
@@ -136,10 +136,10 @@ async def test_a_user_who_sends_too_fast_is_told_when_to_come_again(tmp_path):
         assert (await ask(running.path, "GET", "/v1/status")).status == 200
 
 
-# --- sending again
+# --- retrying
 
 
-async def test_one_that_failed_is_sent_again(served: Daemon):
+async def test_a_failed_notification_can_be_retried(served: Daemon):
     await send(served.path, {"title": "t"})
     target = "/v1/notifications/n1/retry"
     assert (await ask(served.path, "POST", target)).refusal == (409, "finished")
@@ -152,7 +152,7 @@ async def test_one_that_failed_is_sent_again(served: Daemon):
     assert other.refusal == (404, "not_found")
 
 
-async def test_all_that_failed_are_sent_again_and_none_without_a_status(served: Daemon):
+async def test_retrying_all_needs_a_status(served: Daemon):
     for status in ("failed", "failed", "expired"):
         await send(served.path, {"title": "t"})
         list(served.control.rows.values())[-1]["status"] = status
@@ -163,7 +163,7 @@ async def test_all_that_failed_are_sent_again_and_none_without_a_status(served: 
     assert wrong.refusal == (422, "wrong_field")
 
 
-async def test_retrying_is_part_of_a_users_rate(tmp_path):
+async def test_retries_count_towards_the_rate(tmp_path):
     async with daemon(tmp_path / "s", SocketConfig(rate=RateConfig(max=1, per="10s"))) as running:
         assert (await ask(running.path, "POST", "/v1/retry")).status == 200
         assert (await ask(running.path, "POST", "/v1/retry")).status == 429
@@ -217,7 +217,7 @@ async def test_cancels_by_id_and_by_key(served: Daemon):
     assert answer.body["notifications"][0]["id"] == "n2"
 
 
-async def test_refuses_to_cancel_what_is_unknown_or_on_its_way(served: Daemon):
+async def test_unknown_and_tried_notifications_cannot_be_cancelled(served: Daemon):
     await send(served.path, {"title": "a"})
     served.control.rows["n1"]["status"] = "attempting"
     refusals = [
@@ -233,7 +233,7 @@ async def test_refuses_to_cancel_what_is_unknown_or_on_its_way(served: Daemon):
     ]
 
 
-async def test_health_is_200_or_503_with_its_word(served: Daemon):
+async def test_health_is_200_or_503_with_one_word(served: Daemon):
     answer = await ask(served.path, "GET", "/healthz")
     assert (answer.status, answer.body) == (200, {"success": True, "status": "ok"})
     served.control.healthy = (False, "token_refused")
@@ -246,7 +246,7 @@ async def test_status_is_the_daemons_own(served: Daemon):
     assert answer.body == {"success": True, **served.control.state}
 
 
-async def test_reload_tells_the_problems_of_a_wrong_configuration(served: Daemon):
+async def test_reload_returns_the_problems_of_an_invalid_configuration(served: Daemon):
     assert (await ask(served.path, "POST", "/v1/reload")).body["reloaded"] is True
     served.control.reloaded = {"reloaded": False, "problems": ["a: b"], "restart": []}
     answer = await ask(served.path, "POST", "/v1/reload")
@@ -279,13 +279,13 @@ async def test_an_unknown_path_is_404(served: Daemon, path, code):
         ("GET", "/v1/reload", "POST"),
     ],
 )
-async def test_a_wrong_method_is_told_the_right_one(served: Daemon, method, path, allowed):
+async def test_a_wrong_method_is_refused_with_the_right_ones(served: Daemon, method, path, allowed):
     answer = await ask(served.path, method, path)
     assert answer.refusal == (405, "method_not_allowed")
     assert answer.headers["Allow"] == allowed
 
 
-async def test_head_answers_as_get_without_the_body(served: Daemon):
+async def test_head_is_get_without_the_body(served: Daemon):
     raw = await exchange(served.path, request("HEAD", "/healthz"))
     assert raw.startswith(b"HTTP/1.1 200")
     assert raw.endswith(b"\r\n\r\n")
@@ -299,7 +299,7 @@ async def test_one_connection_serves_many_requests(served: Daemon):
     writer.close()
 
 
-async def test_an_answer_in_any_language_is_utf8(served: Daemon):
+async def test_responses_are_utf8(served: Daemon):
     await send(served.path, {"title": "Füße 🦶"})
     raw = await exchange(served.path, request("GET", "/v1/notifications"))
     assert "Füße 🦶".encode() in raw

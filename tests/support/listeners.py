@@ -1,4 +1,4 @@
-"""Both listeners, the local API's and the relay's, behind one face for clients that speak bytes."""
+"""The local API and the relay behind one interface, for clients that write bytes."""
 
 import asyncio
 import json
@@ -22,17 +22,17 @@ BRISK = {"head": 0.2, "body": 0.2, "linger": 0.2, "write": 0.2, "idle": 0.2}
 
 @dataclass(frozen=True)
 class AnyListener:
-    """get: a request, without its last line, that is answered by 200 and a short JSON body.
+    """get: a request without its last line, answered with 200 and a short JSON body.
 
-    post: the same of one that sends a notification, without its length. invalid_json: the code
-    of what is not JSON. kept: counts the notifications that were taken.
+    post: a request that sends a notification, up to its Content-Length. invalid_json: the error
+    code for invalid JSON. stored: counts the notifications that were accepted.
     """
 
     address: Path | tuple[str, int]
     get: bytes
     post: bytes
     invalid_json: str
-    kept: Callable[[], Awaitable[int]]
+    stored: Callable[[], Awaitable[int]]
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if isinstance(self.address, Path):
@@ -58,7 +58,7 @@ class AnyListener:
             writer.close()
 
     async def exchange_all(self, data: bytes) -> bytes:
-        """Write bytes and an EOF from a thread, whatever the server does; then read."""
+        """Write bytes and an EOF from a thread, then read until the server closes."""
         return await asyncio.to_thread(self.exchange_blocking, data)
 
     def exchange_blocking(self, data: bytes) -> bytes:
@@ -78,7 +78,7 @@ class AnyListener:
 async def unix_listener(folder: Path, **limits: float) -> AsyncIterator[AnyListener]:
     async with daemon(folder / "s", limits=replace(ConnectionLimits(), **limits)) as running:
 
-        async def kept() -> int:
+        async def stored() -> int:
             return len(running.control.rows)
 
         yield AnyListener(
@@ -86,7 +86,7 @@ async def unix_listener(folder: Path, **limits: float) -> AsyncIterator[AnyListe
             b"GET /healthz HTTP/1.1\r\nHost: x\r\n",
             b"POST /notifications/send HTTP/1.1\r\nHost: x\r\n" + JSON.encode(),
             "bad_request",
-            kept,
+            stored,
         )
 
 
@@ -97,7 +97,7 @@ async def relay_listener(_folder: Path, **limits: float) -> AsyncIterator[AnyLis
         host = f"Host: {where.netloc}\r\n"
         token = await visitor.relay.mint_token("w", "hostile")
 
-        async def kept() -> int:
+        async def stored() -> int:
             return await visitor.relay.store.run(notifications.newest_seq)
 
         credentials = f"X-Client-ID: {CLIENT.id}\r\nX-Client-Secret: {CLIENT.secret}\r\n"
@@ -107,7 +107,7 @@ async def relay_listener(_folder: Path, **limits: float) -> AsyncIterator[AnyLis
             f"GET /notifications/devices HTTP/1.1\r\n{host}{credentials}".encode(),
             f"POST /notifications/send HTTP/1.1\r\n{host}{bearer}".encode(),
             "invalid_json",
-            kept,
+            stored,
         )
 
 

@@ -1,4 +1,4 @@
-"""A small HTTP proxy on loopback that tunnels CONNECT and remembers what it was asked."""
+"""A small HTTP proxy on loopback that tunnels CONNECT and records its requests."""
 
 import asyncio
 from contextlib import suppress

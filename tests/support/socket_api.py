@@ -1,4 +1,4 @@
-"""The local API on a real Unix socket in front of a MemoryControl, and clients that speak bytes."""
+"""The local API on a real Unix socket with a MemoryControl, and clients that write bytes."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ class Reply:
 
     @property
     def refusal(self) -> tuple[int, str]:
-        """The status and code of an answer that is an error as the contract wants it."""
+        """The status and code of an error response, whose form is checked."""
         assert self.body["success"] is False
         assert self.body["error"]
         assert not self.body["error"].endswith(".")
@@ -54,7 +54,7 @@ async def daemon(
 
 
 def request(method: str, target: str, body: object = None, headers: str = JSON) -> bytes:
-    """Write a request that closes its connection; bytes are sent as they are."""
+    """Build a request that closes its connection; a body of bytes is sent unchanged."""
     head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     if body is None:
         return f"{head}\r\n".encode()
@@ -84,7 +84,7 @@ async def exchange(path: Path, data: bytes) -> bytes:
 
 
 def exchange_on(sock: socket.socket, data: bytes) -> bytes:
-    """Write bytes and an EOF, whatever the server does; then read until it closes."""
+    """Write bytes and an EOF as far as the server takes them, then read until it closes."""
     answer = b""
     try:
         sock.sendall(data)
@@ -109,17 +109,17 @@ def reply(raw: bytes) -> Reply:
 
 
 @contextmanager
-def open_folder() -> Iterator[Path]:
-    """Make a folder that other users may enter, as pytest's own are not."""
+def open_directory() -> Iterator[Path]:
+    """Create a directory that other users may enter, unlike pytest's."""
     with tempfile.TemporaryDirectory(prefix="nd-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
+        directory = Path(name)
+        directory.chmod(0o755)
+        yield directory
 
 
 @contextmanager
 def identity(uid: int, gid: int, groups: tuple[int, ...] = ()) -> Iterator[None]:
-    """Be somebody else for a moment: what the kernel will say of a connection made inside."""
+    """Act as another user: the kernel reports these ids for a connection that is made inside."""
     before = os.getgroups()
     os.setgroups(groups)
     os.setegid(gid)
@@ -135,7 +135,7 @@ def identity(uid: int, gid: int, groups: tuple[int, ...] = ()) -> Iterator[None]
 async def ask_as(
     who: tuple[int, int, tuple[int, ...]], path: Path, method: str, target: str, body: object = None
 ) -> Reply:
-    """Ask as another uid, gid and set of supplementary groups; only root can."""
+    """Send a request as another uid, gid and supplementary groups; needs root."""
     sock = socket.socket(socket.AF_UNIX)
     with identity(*who):
         sock.connect(os.fspath(path))

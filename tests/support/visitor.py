@@ -30,7 +30,7 @@ class Event(NamedTuple):
 
 @dataclass
 class Clock:
-    """Stands still until a test moves it."""
+    """A clock that only a test advances."""
 
     now: float = 1_800_000_000.0
 
@@ -50,7 +50,7 @@ class Visitor:
             return Answer(response.status, response.headers, await response.json())
 
     async def manage(self, method: str, path: str, **how) -> Answer:
-        """Ask with the client's credentials."""
+        """Send a request with the client's credentials."""
         headers = {"X-Client-ID": self.client.id, "X-Client-Secret": self.client.secret}
         return await self.ask(method, path, headers=headers, **how)
 
@@ -61,7 +61,7 @@ class Visitor:
         return answer.json["token"]
 
     async def send(self, token: str, note: object = None, **headers: str) -> Answer:
-        """Send a note, or raw bytes; underscores in header names become hyphens."""
+        """Send a notification or raw bytes; underscores in header names become hyphens."""
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         body = note if isinstance(note, bytes) else json.dumps(note or {"title": "Hi"}).encode()
         headers |= {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -83,7 +83,7 @@ class Page:
         self._stream = stream
 
     async def event(self) -> Event:
-        """Wait for the next event; comments and hints about retrying are passed over."""
+        """Wait for the next event, skipping comments and `retry`."""
         fields: dict[str, str] = {}
         async with asyncio.timeout(10):
             while "event" not in fields:
@@ -95,7 +95,7 @@ class Page:
         return Event(fields["event"], fields.get("id", ""), json.loads(fields["data"]))
 
     async def until_live(self) -> list[Event]:
-        """Read what is replayed when the page opens."""
+        """Read the events that are replayed when the page opens."""
         replayed = []
         while (event := await self.event()).kind != "live":
             replayed.append(event)
@@ -104,7 +104,7 @@ class Page:
 
 @asynccontextmanager
 async def visiting(database=":memory:", **how) -> AsyncIterator[Visitor]:
-    """Run a relay on a free port, with a clock that stands still, and visit it."""
+    """Run a relay on a free port, with a clock that only the test advances."""
     clock = Clock()
     settings = {"client": CLIENT, "clocks": Clocks(clock, clock), **how}
     async with (

@@ -1,4 +1,4 @@
-"""aiohttp's private attributes, of which one module relies on a few: this says which one broke."""
+"""Names the private attribute of aiohttp that a new version lacks."""
 
 import ast
 import inspect
@@ -21,7 +21,7 @@ def test_aiohttp_still_has_the_private_attribute(name: str) -> None:
     assert name in slots, HINT
 
 
-def test_no_other_private_attribute_is_read() -> None:
+def test_no_other_private_attribute_is_used() -> None:
     tree = ast.parse(inspect.getsource(aiohttp_internals))
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert {name for name in names if name.startswith("_")} == set(PRIVATE_ATTRIBUTES)

@@ -38,13 +38,13 @@ def taken(loop: SteppedLoop, limiter: RateLimiter, key: int, number: int = 1) ->
     return passed
 
 
-def test_each_key_has_a_bucket_of_its_own(loop: SteppedLoop) -> None:
+def test_each_key_has_its_own_bucket(loop: SteppedLoop) -> None:
     shared = limiter()
     assert taken(loop, shared, 1, 10) == 3
     assert taken(loop, shared, 2, 10) == 3
 
 
-def test_whoever_waits_as_told_passes(loop: SteppedLoop) -> None:
+def test_a_request_after_retry_after_passes(loop: SteppedLoop) -> None:
     shared = limiter()
     taken(loop, shared, 1, 3)
     with pytest.raises(HttpError) as caught:
@@ -60,7 +60,7 @@ def test_whoever_waits_as_told_passes(loop: SteppedLoop) -> None:
     assert taken(loop, shared, 1, 2) == 1
 
 
-def test_the_keys_used_longest_ago_are_forgotten(loop: SteppedLoop) -> None:
+def test_the_least_recently_used_keys_are_forgotten(loop: SteppedLoop) -> None:
     shared = limiter(1)
     taken(loop, shared, 0)
     for key in range(1, 1024):

@@ -40,7 +40,7 @@ async def refusal(method: str, path: str) -> HttpError:
     return caught.value
 
 
-async def test_a_path_s_parameters_are_decoded_one_segment_each() -> None:
+async def test_each_parameter_is_one_decoded_segment() -> None:
     assert b'"parameters": {"id": "a b/c"}, "client": "me"' in await ask("GET", "/things/a%20b%2Fc")
     assert b'{"id": "x"}' in await ask("POST", "/things/x/retry?y=/z")
     assert b'"parameters": {}' in await ask("GET", "/things")
@@ -50,16 +50,16 @@ async def test_a_path_s_parameters_are_decoded_one_segment_each() -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/things/", "/things//retry", "/things/x/y", "/send/", "/%00", "/thing"]
 )
-async def test_any_other_path_is_404(path: str) -> None:
+async def test_an_unknown_path_is_404(path: str) -> None:
     error = await refusal("GET", path)
     assert (error.status, error.code) == (404, "not_found")
 
 
-async def test_a_misspelt_path_is_told_the_right_one() -> None:
+async def test_a_misspelt_path_gets_a_suggestion() -> None:
     assert str(await refusal("GET", "/thigns")).endswith("; did you mean '/things'?")
 
 
-async def test_what_the_contract_names_and_this_version_lacks_says_so() -> None:
+async def test_a_path_of_a_later_version_is_reported_as_such() -> None:
     assert (await refusal("GET", "/later/on")).code == "not_available"
 
 
@@ -68,7 +68,7 @@ async def test_a_wrong_method_is_405_with_those_that_are_allowed() -> None:
     assert (error.status, error.headers["Allow"]) == (405, "GET, DELETE")
 
 
-async def test_head_is_answered_as_get_unless_a_route_has_no_end() -> None:
+async def test_head_is_answered_like_get_unless_disabled() -> None:
     assert b"me" in await ask("HEAD", "/things")
     assert (await refusal("HEAD", "/events")).status == 405
     assert (await refusal("HEAD", "/send")).status == 405

@@ -39,18 +39,18 @@ def refusal(value: object, **how) -> HttpError:
         (None, "bad_field", "the body must be a JSON object, not null"),
     ],
 )
-def test_one_sentence_names_each_wrong_field(value: object, code: str, sentence: str) -> None:
+def test_one_sentence_names_all_wrong_fields(value: object, code: str, sentence: str) -> None:
     error = refusal(value)
     assert (error.status, error.code) == (422, code)
     assert str(error).startswith(sentence)
 
 
-def test_many_mistakes_are_counted() -> None:
+def test_further_mistakes_are_counted() -> None:
     value = {"name": "x"} | {f"zz{number}": 1 for number in range(5)}
     assert str(refusal(value)).endswith("; and 2 more")
 
 
-def test_a_query_s_mistakes_are_those_of_parameters() -> None:
+def test_a_query_has_parameters_not_fields() -> None:
     assert str(refusal({"name": "x", "nam": ""}, noun="parameter")).startswith(
         "nam: unknown parameter; did you mean 'name'?"
     )

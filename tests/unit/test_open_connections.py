@@ -47,7 +47,7 @@ ALICE, BOB, ROOT = User(1), User(2), User(0, is_privileged=True)
 SMALL = ConnectionLimits(connections=6, per_client=4, reserved=1)
 
 
-def test_over_its_own_limit_a_client_s_longest_silent_connection_gives_way() -> None:
+def test_at_its_own_limit_a_client_loses_its_longest_waiting_connection() -> None:
     house = Fixture(SMALL)
     bob, first, second, *_ = [house.opened(user) for user in (BOB, ALICE, ALICE, ALICE, ALICE)]
     house.connections.set_waiting(first)  # it was just answered
@@ -55,7 +55,7 @@ def test_over_its_own_limit_a_client_s_longest_silent_connection_gives_way() -> 
     assert (bob.evicted, first.evicted, second.evicted) == ([], [], [second])
 
 
-def test_when_all_of_a_client_s_connections_work_one_more_is_refused() -> None:
+def test_a_client_whose_connections_are_all_busy_is_refused() -> None:
     house = Fixture(SMALL)
     doors = [house.busy(ALICE) for _ in range(4)]
     assert house.opened(ALICE) is None
@@ -64,7 +64,7 @@ def test_when_all_of_a_client_s_connections_work_one_more_is_refused() -> None:
     assert house.opened(ALICE)
 
 
-def test_over_the_limit_of_all_whoever_has_most_gives_way() -> None:
+def test_at_the_total_limit_the_client_with_most_loses_one() -> None:
     house = Fixture(SMALL)
     bobs = [house.opened(BOB) for _ in range(2)]
     alices = [house.opened(ALICE) for _ in range(4)]
@@ -72,7 +72,7 @@ def test_over_the_limit_of_all_whoever_has_most_gives_way() -> None:
     assert [len(door.evicted) for door in bobs + alices] == [0, 0, 1, 0, 0, 0]
 
 
-def test_a_place_is_reserved_for_the_privileged_when_all_others_work() -> None:
+def test_privileged_clients_have_reserved_places() -> None:
     house = Fixture(SMALL)
     for user in (ALICE, ALICE, ALICE, BOB, BOB, BOB):
         assert house.busy(user)
@@ -81,7 +81,7 @@ def test_a_place_is_reserved_for_the_privileged_when_all_others_work() -> None:
     assert house.opened(ROOT) is None
 
 
-def test_a_few_responses_of_a_client_may_wait_to_be_read() -> None:
+def test_unread_responses_are_limited_by_client() -> None:
     house = Fixture(ConnectionLimits(stalled=2))
     for user in (ALICE, BOB):
         house.busy(user)
@@ -105,11 +105,11 @@ def test_a_few_responses_of_a_client_may_wait_to_be_read() -> None:
         ("", "", True),
     ],
 )
-def test_remote_clients_share_by_address_and_ipv6_by_network(one, other, same) -> None:
+def test_remote_clients_are_counted_by_address_or_ipv6_network(one, other, same) -> None:
     assert (RemoteClient(one).share_key == RemoteClient(other).share_key) is same
 
 
-def test_half_of_the_descriptors_is_left_to_everything_else(monkeypatch) -> None:
+def test_the_limits_leave_half_of_the_descriptors(monkeypatch) -> None:
     for soft, wanted in ((20_000, (512, 256)), (256, (112, 56)), (-1, (512, 256))):
         monkeypatch.setattr("resource.getrlimit", lambda _kind, soft=soft: (soft, soft))
         fitted = fit_descriptors(ConnectionLimits())

@@ -17,7 +17,7 @@ def refused(listen: str, host: str, origin: str | None = None) -> str:
 @pytest.mark.parametrize(
     "host", ["localhost", "LOCALHOST:8788", "127.0.0.1:8788", "[::1]:8788", "localhost:9999"]
 )
-def test_this_machine_s_own_names_are_known(host: str) -> None:
+def test_local_names_are_accepted(host: str) -> None:
     assert refused("127.0.0.1", host) == ""
 
 
@@ -25,29 +25,29 @@ def test_this_machine_s_own_names_are_known(host: str) -> None:
     "host",
     ["", "evil.example", "evil.example:8788", "127.0.0.1.evil.example", "192.168.1.5", "[", "[::1"],
 )
-def test_any_other_name_is_refused(host: str) -> None:
+def test_other_names_are_refused(host: str) -> None:
     assert refused("127.0.0.1", host) == "host_refused"
 
 
-def test_the_given_host_is_known() -> None:
+def test_the_configured_host_is_accepted() -> None:
     assert refused("workstation.lan", "workstation.lan:8788") == ""
     assert refused("192.168.1.5", "192.168.1.5:8788") == ""
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0", "::"])
-def test_on_all_addresses_any_address_will_do_but_still_no_name(listen: str) -> None:
+def test_a_wildcard_accepts_any_address_and_no_other_name(listen: str) -> None:
     assert refused(listen, "192.168.1.5:8788") == ""
     assert refused(listen, "[2001:db8::5]:8788") == ""
     assert refused(listen, "evil.example") == "host_refused"
 
 
-def test_only_the_relay_s_own_pages_may_call_it() -> None:
+def test_other_origins_are_refused() -> None:
     host = "127.0.0.1:8788"
     assert refused("127.0.0.1", host, "http://127.0.0.1:8788") == ""
     for origin in ("http://evil.example", "null", "http://127.0.0.1:9000", "http://[", ""):
         assert refused("127.0.0.1", host, origin) == "origin_refused"
 
 
-def test_what_counts_as_loopback() -> None:
+def test_loopback_addresses_are_recognised() -> None:
     assert all(map(is_loopback, ("localhost", "127.0.0.1", "127.8.8.8", "::1")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.5", "example.org")))

@@ -10,7 +10,7 @@ steps = st.lists(st.integers(0, 30), min_size=1, max_size=60)
 
 
 @given(steps, st.integers(1, 5))
-def test_no_window_ever_holds_more_than_the_rate(gaps: list[int], most: int) -> None:
+def test_no_window_holds_more_than_the_rate(gaps: list[int], most: int) -> None:
     limit, now, taken = WorkspaceRateLimiter(Rate(most, 60.0)), 1000.0, []
     for gap in gaps:
         now += gap
@@ -22,7 +22,7 @@ def test_no_window_ever_holds_more_than_the_rate(gaps: list[int], most: int) -> 
 
 
 @given(steps, st.integers(1, 5))
-def test_who_waits_as_told_is_let_in_and_not_a_moment_earlier(gaps: list[int], most: int) -> None:
+def test_the_returned_wait_is_exact(gaps: list[int], most: int) -> None:
     limit, now = WorkspaceRateLimiter(Rate(most, 60.0)), 1000.0
     for gap in gaps:
         now += gap
@@ -40,7 +40,7 @@ def test_each_workspace_has_its_own_window() -> None:
     assert limit.take("a", 1.0) == 59.0
 
 
-def test_workspaces_that_went_quiet_are_forgotten_and_no_other() -> None:
+def test_only_quiet_workspaces_are_forgotten() -> None:
     limit = WorkspaceRateLimiter(Rate(2, 60.0))
     for number in range(1500):
         limit.take(f"w{number}", 0.0)

@@ -59,18 +59,18 @@ def test_a_wrong_field_is_named(form: type[RequestSchema], body: object, sentenc
         b'{"data": {"n": ' + b"9" * 5000 + b"}}",
     ],
 )
-def test_what_is_no_json_is_refused_as_such(raw: bytes) -> None:
+def test_invalid_json_is_refused_with_400(raw: bytes) -> None:
     error = refusal(SendRequest, raw)
     assert (error.status, error.code) == (400, "invalid_json")
     assert str(error).startswith("the body is not JSON: ")
 
 
-def test_a_number_that_is_infinite_is_refused() -> None:
+def test_an_infinite_number_is_refused() -> None:
     error = refusal(SendRequest, b'{"title": "t", "data": {"n": [1e999]}}')
     assert (error.status, str(error)) == (422, "data: holds a number that is not finite")
 
 
-def test_fields_that_only_the_platform_knows_are_ignored() -> None:
+def test_unknown_fields_are_ignored() -> None:
     assert parse_json(SendRequest, b'{"body": "b", "later": 1}').body == "b"
     assert (
         len(
@@ -91,6 +91,6 @@ values = st.recursive(
 
 
 @given(st.binary() | values.map(json.dumps).map(str.encode))
-def test_no_bytes_do_more_than_be_refused(raw: bytes) -> None:
+def test_any_bytes_are_accepted_or_refused(raw: bytes) -> None:
     with suppress(HttpError):
         parse_json(SendRequest, raw)

@@ -1,4 +1,4 @@
-"""A send request's body: it is a message that can be kept, or a 4xx that says why not."""
+"""The body of a send request becomes a message or a 4xx."""
 
 import json
 
@@ -58,7 +58,7 @@ def read(raw: bytes) -> Submission | HttpError:
 
 
 @given(surrogates, surrogates)
-def test_no_lone_surrogate_is_kept(title, inner):
+def test_lone_surrogates_are_replaced(title, inner):
     raw = json.dumps({"title": title, "data": {inner: [inner]}}).encode()
     message = parse_json(Submission, raw).message
     assert len(message.title) == len(json.loads(json.dumps(title)))
@@ -66,7 +66,7 @@ def test_no_lone_surrogate_is_kept(title, inner):
 
 
 @given(st.integers(1, 40), st.booleans())
-def test_data_is_taken_up_to_its_depth(depth, lists):
+def test_data_is_accepted_up_to_a_depth(depth, lists):
     value: object = 1
     for _ in range(depth - 1):
         value = [value] if lists else {"a": value}
@@ -78,7 +78,7 @@ def test_data_is_taken_up_to_its_depth(depth, lists):
             parse_json(Submission, raw)
 
 
-def test_data_is_taken_up_to_its_size():
+def test_data_is_accepted_up_to_a_size():
     filler = "ä" * ((DATA_LIMIT - len('{"a": ""}')) // 2)
     raw = json.dumps({"title": "t", "data": {"a": filler}}).encode()
     assert parse_json(Submission, raw).message.data == {"a": filler}
