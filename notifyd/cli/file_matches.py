@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from notifyd.cli.exit_status import UsageError
-from notifyd.cli.line_matcher import LineMatcher
+from notifyd.cli.trigger_matcher import TriggerMatcher
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
 
@@ -18,7 +18,7 @@ class FileMatches:
     """The matches of one trigger in a file. name: its path, or - for standard input."""
 
     def __init__(self, trigger: str, config: LogTriggerConfig, name: str) -> None:
-        self._matcher = LineMatcher(trigger, config, "" if name == "-" else name)
+        self._matcher = TriggerMatcher(trigger, config, "" if name == "-" else name)
         self._file = _open(name)
 
     @property

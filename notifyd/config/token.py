@@ -20,7 +20,7 @@ CREDENTIAL = "send-token"
 _MAX_LENGTH = 8192
 
 
-def _ways(path: Path) -> str:
+def _how_to_set(path: Path) -> str:
     return (
         f"write it to {path} (`notifyd token create --save` does), set `token_file` in [api] to "
         "another file, or set the environment variable NOTIFYD_SEND_TOKEN"
@@ -43,7 +43,7 @@ class TokenSource:
     def read(self) -> SecretStr:
         """Return the current token. Raise TokenError with the reason and how to fix it."""
         if self.awaited and self.path and not self.path.exists():
-            raise NoTokenError(f"there is no send token: {_ways(self.path)}")
+            raise NoTokenError(f"there is no send token: {_how_to_set(self.path)}")
         if self.path:
             text = _read_file(self.path, self.name)
         elif self.value:
@@ -75,7 +75,7 @@ class TokenSource:
 def find_token(
     api: ApiConfig, environ: Mapping[str, str], files: Sequence[Path] = ()
 ) -> TokenSource:
-    """Return the first source that is set. files: the configuration's, the main one first.
+    """Return the first source that is set. files: those of the configuration, the main one first.
 
     The order is `token_file`, the systemd credential, the file beside the configuration, the
     environment. If none is set, the file beside the configuration is awaited.
@@ -96,9 +96,9 @@ def find_token(
 
 
 def token_file(api: ApiConfig, files: Sequence[Path], environ: Mapping[str, str]) -> Path:
-    """Give the file in which a token can be saved for the daemon: token_file, or beside the config.
+    """Return the file that the daemon reads its token from: `token_file`, or beside the config.
 
-    files: the configuration's, the main one first; without any, the user's own folder counts.
+    files: those of the configuration, the main one first; without any, the user's directory counts.
     """
     if api.token_file:
         return api.token_file
@@ -106,9 +106,9 @@ def token_file(api: ApiConfig, files: Sequence[Path], environ: Mapping[str, str]
 
 
 def save_token(path: Path, token: str) -> None:
-    """Write a token so that only this user can read it, whole or not at all.
+    """Replace a file atomically with one that holds the token and only this user can read.
 
-    TokenError says why it cannot be written.
+    Raise TokenError if it cannot be written.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

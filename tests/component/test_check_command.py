@@ -14,10 +14,10 @@ patterns = ['x*', 'fine', '(?:fine){e<=1}']
 """
 
 
-def check(folder: Path, content: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    (folder / "config.toml").write_text(content)
+def check(directory: Path, content: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    (directory / "config.toml").write_text(content)
     return subprocess.run(
-        [sys.executable, "-m", "notifyd", "check", "--config", str(folder / "config.toml")],
+        [sys.executable, "-m", "notifyd", "check", "--config", str(directory / "config.toml")],
         check=False,
         capture_output=True,
         text=True,

@@ -179,8 +179,8 @@ async def test_a_full_disk_is_75(notifyd, served: Daemon):
 async def test_no_daemon_is_69_and_lists_the_sockets_and_how_to_start_one(tmp_path):
     ran = await run("send", "x", XDG_RUNTIME_DIR=f"{tmp_path}/run", XDG_STATE_HOME=f"{tmp_path}/st")
     assert (ran.status, ran.out) == (69, "")
-    places = [f"{tmp_path}/run/notifyd.sock", f"{tmp_path}/st/notifyd/notifyd.sock"]
-    assert all(place in ran.err for place in [*places, "/run/notifyd/notifyd.sock"])
+    paths = [f"{tmp_path}/run/notifyd.sock", f"{tmp_path}/st/notifyd/notifyd.sock"]
+    assert all(path in ran.err for path in [*paths, "/run/notifyd/notifyd.sock"])
     assert "`notifyd run`" in ran.err
 
 

@@ -1,4 +1,4 @@
-"""What the demo tells people to do works from the moment it tells it."""
+"""The instructions of the demo work as soon as they are printed."""
 
 import signal
 import subprocess
@@ -9,7 +9,7 @@ from notifyd.model.errors import DaemonUnreachableError
 from support.daemon import wait_for
 
 
-def told(socket):
+def is_delivered(socket):
     try:
         _, answer = send_request("GET", "/v1/notifications", socket_path=str(socket))
     except DaemonUnreachableError:
@@ -17,7 +17,7 @@ def told(socket):
     return any(row["title"] == "disk full" for row in answer["notifications"])
 
 
-def test_a_line_written_as_soon_as_the_demo_asks_for_it_is_told(tmp_path):
+def test_a_line_written_as_soon_as_the_demo_asks_for_it_is_is_delivered(tmp_path):
     demo = subprocess.Popen(
         [sys.executable, "-m", "notifyd", "demo", "--dir", str(tmp_path), "--port", "0"],
         stdout=subprocess.PIPE,
@@ -29,7 +29,7 @@ def test_a_line_written_as_soon_as_the_demo_asks_for_it_is_told(tmp_path):
             assert demo.poll() is None
         with (tmp_path / "app.log").open("a") as log:
             log.write("ALERT disk full\n")
-        wait_for(lambda: told(tmp_path / "notifyd.sock"))
+        wait_for(lambda: is_delivered(tmp_path / "notifyd.sock"))
     finally:
         demo.send_signal(signal.SIGINT)
         demo.communicate(timeout=15)

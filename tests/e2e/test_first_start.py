@@ -4,7 +4,7 @@ from support.daemon import PLENTY, wait_for
 from support.logs import append
 
 
-def test_without_a_configuration_file_it_is_said_where_one_belongs(daemon, tmp_path):
+def test_without_a_configuration_file_the_log_says_where_to_create_one(daemon, tmp_path):
     one = daemon("")
     one.config.unlink()
     one.environ["XDG_CONFIG_HOME"] = str(tmp_path)
@@ -15,7 +15,7 @@ def test_without_a_configuration_file_it_is_said_where_one_belongs(daemon, tmp_p
     assert f"create {tmp_path}/notifyd/config.toml or /etc/notifyd/config.toml" in line
 
 
-def test_a_log_that_is_not_there_yet_is_said_until_it_comes(daemon, tmp_path, platform):
+def test_a_missing_log_is_reported_until_it_appears(daemon, tmp_path, platform):
     (tmp_path / "logs").mkdir()
     append(tmp_path / "logs" / "there.log", "of old")
     paths = [f"{tmp_path}/logs/{name}" for name in ("app.log", "there.log", "later/*.log")]
@@ -23,28 +23,28 @@ def test_a_log_that_is_not_there_yet_is_said_until_it_comes(daemon, tmp_path, pl
     config = f"[triggers.t]\n{keys}\npaths = {paths}\n"
     one = daemon(PLENTY + config).start()
 
-    def said(path):
+    def log_lines(path):
         lines = one.log.read_text().splitlines()
         return [
             line for line in lines if f"log file: {path}" in line or f"appeared: {path}" in line
         ]
 
-    def awaited():
+    def missing_paths():
         [source] = one.ask("GET", "/v1/status")["sources"]
         assert source["problems"] == []
         return source["awaited"]
 
-    assert [len(said(path)) for path in paths] == [1, 0, 1]
-    assert awaited() == [paths[0], paths[2]]
+    assert [len(log_lines(path)) for path in paths] == [1, 0, 1]
+    assert missing_paths() == [paths[0], paths[2]]
     assert f"waiting for  {paths[0]}" in one.command("status").stdout
     append(tmp_path / "logs" / "app.log", "line")
-    wait_for(lambda: "log file appeared: " in said(paths[0])[-1])
-    assert awaited() == [paths[2]]
+    wait_for(lambda: "log file appeared: " in log_lines(paths[0])[-1])
+    assert missing_paths() == [paths[2]]
     (tmp_path / "logs" / "later").mkdir()
     append(tmp_path / "logs" / "later" / "x.log", "line")
-    wait_for(lambda: "log file appeared: " in said(paths[2])[-1])
-    assert awaited() == []
+    wait_for(lambda: "log file appeared: " in log_lines(paths[2])[-1])
+    assert missing_paths() == []
     (tmp_path / "logs" / "app.log").unlink()
     append(tmp_path / "logs" / "there.log", "line")
     wait_for(lambda: len(platform.delivered) == 3)
-    assert len(said(paths[0])) == 2
+    assert len(log_lines(paths[0])) == 2

@@ -1,4 +1,4 @@
-"""Windows by the clock on the wall, compared with what that clock shows."""
+"""Windows of wall-clock time, compared with what the clock shows."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ def at(text, zone=BERLIN):
 
 
 @given(st.integers(*YEAR), st.integers(0, 1439), st.integers(1, 1439))
-def test_a_time_is_inside_as_the_clock_shows(wall, start, length):
+def test_a_time_is_inside_a_window_by_its_local_time(wall, start, length):
     end = (start + length) % 1440
     window = TimeWindow("w", ((start, end),), zone="Europe/Berlin")
     shown = datetime.fromtimestamp(wall, BERLIN)
@@ -34,7 +34,7 @@ def test_a_time_is_inside_as_the_clock_shows(wall, start, length):
         assert 0 < window.span_end(wall) - wall <= 86_400
 
 
-def test_a_start_is_inside_and_an_end_is_not():
+def test_the_start_is_inside_and_the_end_is_not():
     assert NIGHT.span_end(at("2026-06-01 21:59:59")) == 0
     assert NIGHT.span_end(at("2026-06-01 22:00")) == at("2026-06-02 07:00")
     assert NIGHT.span_end(at("2026-06-02 06:59:59")) == at("2026-06-02 07:00")
@@ -48,7 +48,7 @@ def test_a_span_belongs_to_the_day_on_which_it_starts():
     assert not weekdays.span_end(at("2026-06-08 03:00"))  # Monday morning is Sunday's
 
 
-def test_a_night_in_which_the_clocks_change_is_an_hour_shorter_or_longer():
+def test_a_night_with_a_clock_change_is_an_hour_shorter_or_longer():
     spring, autumn = at("2026-03-28 22:00"), at("2026-10-24 22:00")
     assert NIGHT.span_end(spring) - spring == 8 * 3600
     assert NIGHT.span_end(autumn) - autumn == 10 * 3600
@@ -57,7 +57,7 @@ def test_a_night_in_which_the_clocks_change_is_an_hour_shorter_or_longer():
     assert late.span_end(first) == late.span_end(again) == at("2026-10-25 03:00")
 
 
-def test_windows_follow_one_another_and_end_after_a_week_at_last():
+def test_adjacent_windows_are_joined_for_at_most_a_week():
     noon = at("2026-06-01 12:00")
     day = TimeWindow("day", ((0, 1440),), frozenset({0}), "Europe/Berlin")
     early = TimeWindow("early", ((0, 480),), frozenset({1}), "Europe/Berlin")

@@ -16,7 +16,7 @@ _MAX_HITS = 10_000
 """Hits of one scan."""
 
 
-class LineMatcher:
+class TriggerMatcher:
     """Returns events with their number: that of the line, or of the first line of the record."""
 
     def __init__(self, name: str, config: LogTriggerConfig, path: str) -> None:
