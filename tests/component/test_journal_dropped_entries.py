@@ -35,8 +35,8 @@ async def test_a_unit_s_loss_is_counted_for_the_triggers_that_listen_to_it(journ
     assert health.dropped == {"app": 7, "records": 7, "other": 50, "all": 57}
     assert len(health.messages) == 4
     told = next(problem for problem in health.messages if problem.startswith("app: "))
-    assert told.startswith("app: journald dropped 7 entries, the last of app.service before 2")
-    assert "LogRateLimitBurst= in the unit or RateLimitBurst= in journald.conf" in told
+    assert told.startswith("app: journald's rate limit dropped 7 entries, the last of app.service ")
+    assert "LogRateLimitBurst= in the unit, or RateLimitBurst= in journald.conf" in told
 
 
 async def test_a_loss_is_counted_once_over_restarts_and_kills(journal):
@@ -51,7 +51,7 @@ async def test_a_loss_is_counted_once_over_restarts_and_kills(journal):
             assert seen.source.health().dropped == {"t": 3}
     async with journal.running(trigger("*"), positions=seen.positions) as later:
         assert later.source.health().dropped == {"t": 3}
-        assert "journald dropped 3 entries" in later.source.health().messages[0]
+        assert "rate limit dropped 3 entries" in later.source.health().messages[0]
         journal.suppress(2)
         await later.until(lambda: later.lines)
         assert later.source.health().dropped == {"t": 5}
@@ -83,7 +83,7 @@ async def test_the_log_tells_a_loss_once_and_not_each_time_that_it_grows(journal
             for number in range(1, 4):
                 journal.suppress(number)
                 await seen.until(lambda number=number: len(seen.lines) == number)
-    assert len([entry for entry in logs if "journald dropped" in entry["event"]]) == 1
+    assert len([entry for entry in logs if "rate limit dropped" in entry["event"]]) == 1
 
 
 def report(number):

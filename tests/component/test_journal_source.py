@@ -154,7 +154,7 @@ async def test_what_went_before_it_was_read_is_counted_and_told_once(journal):
     async with journal.running(trigger(), positions=seen.positions) as later:
         await later.until(lambda: len(later.lines) == 4)
         (problem,) = later.source.health().messages
-        assert "5 later entries, of whatever unit, went before notifyd could look" in problem
+        assert "5 later entries were deleted, of any unit, before notifyd could read" in problem
     assert later.lines == numbers(5, 9)
 
 
@@ -183,7 +183,7 @@ async def test_a_gap_is_in_the_log_once_and_never_over(journal):
                 await seen.until(lambda seen=seen: seen.readings)
                 reporter.update([seen.source.health()], 0)
     assert [line["event"][:35] for line in logs if line["log_level"] != "debug"] == [
-        "the journal no longer has the entry"
+        "the journal no longer contains the "
     ]
 
 
@@ -197,7 +197,7 @@ async def test_a_second_gap_is_told_though_nothing_was_read_since_the_first(jour
         journal.vacuum(count + (count == 3))  # the one that was read, and then so many more
         async with journal.running(trigger(), positions=positions) as killed:
             (problem,) = killed.source.health().messages
-            assert f": {count} later entries, of whatever unit, went" in problem
+            assert f": {count} later entries were deleted, of any unit," in problem
             positions |= {key: str(value) for key, value in killed.readings[0].positions.items()}
 
 
@@ -211,7 +211,7 @@ async def test_what_went_before_a_reading_from_the_beginning_came_to_it_is_told(
     async with journal.running(begun, positions=positions) as later:
         await later.until(lambda: "1999" in later.lines)
         (problem,) = later.source.health().messages
-    assert "later entries, of whatever unit, went before notifyd could look" in problem
+    assert "later entries were deleted, of any unit, before notifyd could read" in problem
 
 
 @pytest.mark.parametrize("years", [0, 9], ids=["", "the clock was ahead"])
@@ -226,7 +226,7 @@ async def test_a_journal_that_began_anew_with_this_boot_is_read_from_there(journ
     journal.write("new")
     async with journal.running(trigger(), positions=seen.positions) as later:
         (problem,) = later.source.health().messages
-        assert "no entry like the one that was read last" in problem
+        assert "the journal does not contain the last entry that was read" in problem
         journal.write("end")
         await later.until(lambda: "end" in later.lines)
     assert later.lines == ["new", "end"]
@@ -297,7 +297,7 @@ async def test_an_older_state_of_the_journal_is_not_read_again(journal):
         await seen.until(lambda: len(seen.lines) == 3)
     journal.entries.write_text(journal.entries.read_text().splitlines(keepends=True)[0])
     async with journal.running(trigger(), positions=seen.positions) as later:
-        assert "no entry like the one" in later.source.health().messages[0]
+        assert "does not contain the last entry" in later.source.health().messages[0]
         journal.write("end")
         await later.until(lambda: later.lines == ["end"])
 
@@ -320,14 +320,14 @@ async def test_a_journalctl_that_fails_is_said_in_its_own_words(journal):
     journal.fault.write_text("Failed to open files: Too many open files")
     async with journal.running(trigger()) as seen:
         (problem,) = seen.source.health().messages
-    assert problem == "journalctl ended with status 1: Failed to open files: Too many open files"
+    assert problem == "journalctl exited with status 1: Failed to open files: Too many open files"
 
 
 async def test_a_journal_that_nobody_writes_is_said(journal):
     journal.roots = (journal.roots[0] / "none",)
     async with journal.running(trigger()) as seen:
         (problem,) = seen.source.health().messages
-    assert problem.startswith("there is no journal on this machine yet")
+    assert problem.startswith("no journal exists on this machine")
 
 
 async def test_when_journalctl_dies_the_source_ends_and_the_next_one_goes_on(journal):
@@ -338,7 +338,7 @@ async def test_when_journalctl_dies_the_source_ends_and_the_next_one_goes_on(jou
         os.kill(journal.followed()[0], signal.SIGKILL)
         await asyncio.wait([seen.task])
     assert isinstance(seen.ended, SourceError)
-    assert str(seen.ended) == "journalctl ended by signal 9"
+    assert str(seen.ended) == "journalctl was killed by signal 9"
     journal.write("two")
     async with journal.running(trigger(), positions=seen.positions) as again:
         await again.until(lambda: again.lines == ["two"])
@@ -416,7 +416,7 @@ async def test_a_look_at_the_folders_is_no_turn(journal):
         assert seen.executor.tasks == tasks
         journal.roots[0].rename(journal.roots[0].with_name("away"))
         await asyncio.wait([seen.task])
-    assert "kept in another folder now" in str(seen.ended)
+    assert "directories have changed" in str(seen.ended)
 
 
 async def test_no_journalctl_is_left_behind(journal):

@@ -237,17 +237,17 @@ def test_staleness_fires_once_and_restarts_with_the_next_line(tmp_path):
         daemon.pass_time(15.0)
         append(log, "a line")
         daemon.poll_all()
-    assert daemon.lines() == [f"lines come again in {log}"]  # it may have fired before the start
+    assert daemon.lines() == [f"new lines in {log}"]  # it may have fired before the start
     assert daemon.lines("m") == [f"no matching line in {log} for 1m"]
     for _ in range(10):
         daemon.pass_time(15.0)
-    assert daemon.lines() == [f"lines come again in {log}", f"no line in {log} for 1m"]
+    assert daemon.lines() == [f"new lines in {log}", f"no line in {log} for 1m"]
     assert daemon.events[-1].facts == {"event": "stale"}
     assert daemon.lines("m") == [f"no matching line in {log} for 1m"]
     append(log, "hit")
     daemon.poll_all()
     assert daemon.batch.wake_at == daemon.now + 15.0
-    assert f"matching lines come again in {log}" in daemon.lines("m")
+    assert f"new matching lines in {log}" in daemon.lines("m")
     for _ in range(4):
         daemon.pass_time(15.0)
     for name in "tm":

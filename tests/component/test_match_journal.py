@@ -75,7 +75,7 @@ def test_entries_that_journald_dropped_are_reported(match, journal):
     journal.suppress(12)
     done = match("errors")
     assert len(objects(done)) == 2
-    assert done.stderr.startswith("errors: journald dropped 12 entries, the last of app.service ")
+    assert done.stderr.startswith("errors: journald's rate limit dropped 12 entries, the last ")
 
 
 def test_pending_records_count_at_the_end(match, journal):

@@ -117,8 +117,8 @@ async def reaped(child):
     [
         ("read x; :", {"event": "exit", "exit_code": "0", "signal": ""}, "exited with status 0"),
         ("read x; exit 3", {"event": "failure", "exit_code": "3"}, "exited with status 3"),
-        ("read x; kill -9 $$", {"exit_code": "", "signal": "SIGKILL"}, "was ended by SIGKILL"),
-        ("read x; kill -36 $$", {"signal": "SIGRTMIN+2"}, "was ended by SIGRTMIN+2"),
+        ("read x; kill -9 $$", {"exit_code": "", "signal": "SIGKILL"}, "was killed by SIGKILL"),
+        ("read x; kill -36 $$", {"signal": "SIGRTMIN+2"}, "was killed by SIGRTMIN+2"),
     ],
 )
 async def test_the_end_of_a_process_is_told_with_its_status(
@@ -209,7 +209,7 @@ async def test_a_restart_of_the_machine_under_a_process_is_a_failure(connector, 
     async with running(recorder, connector, boot="the-next-boot", job=keys):
         await recorder.until(lambda: len(recorder.events) == 1)
     assert recorder.lines == [
-        f"sh (pid {child.pid}) ended when the machine was restarted, status unknown"
+        f"sh (pid {child.pid}) ended when the machine restarted, status unknown"
     ]
 
 
@@ -322,7 +322,7 @@ async def test_a_pidfile_left_over_from_long_ago_means_nobody(connector, tag, sp
     os.utime(pidfile, (0, 0))
     async with running(recorder, connector, job={"pidfile": str(pidfile)}) as source:
         (problem,) = source.health().messages
-    assert f"{pidfile} names pid {child.pid}, which started after the file was written" in problem
+    assert f"{pidfile} is out of date: pid {child.pid} started after the file" in problem
     assert watched(recorder) == set()
 
 
@@ -335,7 +335,7 @@ async def test_a_pid_is_watched_and_one_that_is_not_there_is_named(connector, ta
     ) as source:
         assert watched(recorder) == {f"process:here:{child.pid}"}
         (problem,) = source.health().messages
-        assert f"pid {gone.pid} is not running" in problem
+        assert f"pid {gone.pid} was not running" in problem
         child.kill()
         await reaped(child)
         await recorder.until(lambda: len(recorder.events) == 1)
@@ -401,7 +401,7 @@ async def test_without_descriptors_it_is_looked_at_and_health_says_so(connector,
     recorder, child = Recorder(), spawn("read x; :", tag)
     async with running(recorder, connector, job={"cmdline": tag}, max_pidfds=0) as source:
         (problem,) = source.health().messages
-        assert problem.startswith("1 process is looked at")
+        assert problem.startswith("1 process is polled")
         assert "LimitNOFILE=" in problem
         child.stdin.close()
         await reaped(child)

@@ -55,7 +55,7 @@ def test_a_command_line_is_searched_with_blanks_between_its_arguments():
 def test_a_pattern_without_end_is_given_up_and_named():
     slow = selector(cmdline="(a|aa)+[bc][bc]$")
     assert not slow.matches(process("a" * 40 + "b"))
-    assert "cannot backtrack without end" in slow.problem
+    assert "backtracks without end" in slow.problem
 
 
 @pytest.mark.parametrize("content", ["", "\n", "not a number", "-1", "0"])
@@ -75,9 +75,9 @@ def test_a_pipe_in_the_pidfiles_place_does_not_stop_us(tmp_path):
     [
         (ExitInfo(0, 252.0), False, 0, "", "exited with status 0 after 4m12s"),
         (ExitInfo(3 << 8, 0.5), True, 3, "", "exited with status 3 after 500ms"),
-        (ExitInfo(9, 60.0), True, None, "SIGKILL", "was ended by SIGKILL after 1m"),
-        (ExitInfo(11 | 0x80, 60.0), True, None, "SIGSEGV", "was ended by SIGSEGV after 1m"),
-        (ExitInfo(36), True, None, "SIGRTMIN+2", "was ended by SIGRTMIN+2"),
+        (ExitInfo(9, 60.0), True, None, "SIGKILL", "was killed by SIGKILL after 1m"),
+        (ExitInfo(11 | 0x80, 60.0), True, None, "SIGSEGV", "was killed by SIGSEGV after 1m"),
+        (ExitInfo(36), True, None, "SIGRTMIN+2", "was killed by SIGRTMIN+2"),
         (ExitInfo(None, 3.0), False, None, "", "ended after 3s, status unknown"),
         (
             ExitInfo(while_stopped=True),
@@ -91,7 +91,7 @@ def test_a_pipe_in_the_pidfiles_place_does_not_stop_us(tmp_path):
             True,
             None,
             "",
-            "ended when the machine was restarted, status unknown",
+            "ended when the machine restarted, status unknown",
         ),
     ],
 )

@@ -128,11 +128,11 @@ def _watch_failed(error: BaseException | None) -> WatchFailedError:
         return WatchFailedError(text, 0.05, is_expected=True)
     if "decode path" in text:  # a name that is not UTF-8: only a sweep can find what changed
         return WatchFailedError(text, 2.0, is_expected=True)
-    instead, fix = "so files are looked at every 2 s instead", "raise the limit with `sysctl"
+    polled, fix = "so files are polled every 2 s", "raise the limit with `sysctl fs.inotify."
     if "watch limit" in text:
-        fix += " fs.inotify.max_user_watches=524288`"
-        return WatchFailedError(f"inotify has no watches left, {instead}: {fix}", 300.0)
+        fix += "max_user_watches=524288`"
+        return WatchFailedError(f"inotify has no watches left, {polled}: {fix}", 300.0)
     if "os error 24" in text or "os error 23" in text:
-        fix += " fs.inotify.max_user_instances=512`"
-        return WatchFailedError(f"inotify has no instances left, {instead}: {fix}", 300.0)
-    return WatchFailedError(f"inotify cannot be used, {instead}: {text}", 300.0)
+        fix += "max_user_instances=512`"
+        return WatchFailedError(f"inotify has no instances left, {polled}: {fix}", 300.0)
+    return WatchFailedError(f"inotify cannot be used, {polled}: {text}", 300.0)

@@ -27,8 +27,8 @@ def missing_command(command: str = COMMAND) -> str:
     if shutil.which(command) is not None:
         return ""
     return (
-        "journalctl is not installed, so the journal cannot be read: install systemd, or have the "
-        "triggers read files"
+        "journalctl is not installed, so the journal cannot be read; install systemd, or set paths "
+        "instead of journal"
     )
 
 
@@ -46,12 +46,12 @@ def access_problem(roots: tuple[Path, ...] = ROOTS) -> str:
     if is_refused:
         user = effective_user()
         return (
-            f"the system's journal cannot be read by the user {user}: run usermod -aG "
-            f"systemd-journal {user} as root and start notifyd again"
+            f"the system journal cannot be read by the user {user}: permission denied; run "
+            f"usermod -aG systemd-journal {user} as root and restart notifyd"
         )
     return (
-        "there is no journal on this machine yet: systemctl status systemd-journald says whether "
-        "it is written"
+        "no journal exists on this machine; systemctl status systemd-journald shows whether it is "
+        "written"
     )
 
 
@@ -76,7 +76,7 @@ class JournalDirs:
         self.check_at = now + self._interval
         inodes, times = self._stat()
         if inodes != self._inodes:
-            raise SourceError("the journal is kept in another folder now, so it is opened anew")
+            raise SourceError("the journal's directories have changed, so journalctl is restarted")
         before, self._times = self._times, times
         return times != before
 

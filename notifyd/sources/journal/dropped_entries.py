@@ -55,9 +55,9 @@ class DroppedCount:
         moment = datetime.fromtimestamp(self.realtime / 1e6, tz=UTC).astimezone()
         what = "1 entry" if self.count == 1 else f"{self.count} entries"
         return (
-            f"{trigger}: journald dropped {what}, the last of {self.unit or 'an unknown unit'} "
-            f"before {moment:%Y-%m-%d %H:%M:%S}, because more came at once than it lets through; "
-            "LogRateLimitBurst= in the unit or RateLimitBurst= in journald.conf allows more"
+            f"{trigger}: journald's rate limit dropped {what}, the last of "
+            f"{self.unit or 'an unknown unit'} before {moment:%Y-%m-%d %H:%M:%S}; raise "
+            "LogRateLimitBurst= in the unit, or RateLimitBurst= in journald.conf"
         )
 
 

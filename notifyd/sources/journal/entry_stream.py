@@ -12,7 +12,7 @@ from notifyd.sources.journal.export import ExportParser
 from notifyd.sources.journal.identity import OwnIdentity
 from notifyd.sources.journal.journalctl import Journalctl
 
-_ABORTED: Final = "journalctl was ended, because nothing could be stored for too long"
+_ABORTED: Final = "journalctl was stopped, because nothing could be stored for too long"
 
 
 class EntryStream:

@@ -99,9 +99,9 @@ def start_journalctl(command: Sequence[str], options: Sequence[str]) -> subproce
 def describe_exit(status: int, stderr: bytes) -> str:
     """Return one sentence that ends with the last line of the error output."""
     lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    how = f"by signal {-status}" if status < 0 else f"with status {status}"
+    how = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
     words = re.sub(r"\s+", " ", lines[-1])[:200] if lines else ""
-    return f"journalctl ended {how}" + (f": {words}" if words else "")
+    return f"journalctl {how}" + (f": {words}" if words else "")
 
 
 def _environment() -> dict[str, str]:

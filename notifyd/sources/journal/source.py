@@ -117,7 +117,7 @@ class JournalSource:
                     self._registry.refused.log()
                 if batch.end_reason is not None:
                     if batch.end_reason or key == MAIN_READER:
-                        raise SourceError(batch.end_reason or "journalctl ended by itself")
+                        raise SourceError(batch.end_reason or "journalctl exited unexpectedly")
                     return
                 if batch.more:
                     if loop.time() >= dirs.check_at:

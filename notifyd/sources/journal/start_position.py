@@ -111,15 +111,15 @@ def _describe_gap(
 ) -> str:
     """Return a sentence. was_read: the entry before the gap was read."""
     moment = datetime.fromtimestamp(stored.realtime / 1e6, tz=UTC).astimezone()
-    last = f"of {moment:%Y-%m-%d %H:%M:%S}"
+    last = f"the last entry that was read, of {moment:%Y-%m-%d %H:%M:%S}"
     if found is not None and found.sequence == before.sequence and found.number > before.number:
         count = found.number - before.number - was_read
-        later = "1 later entry" if count == 1 else f"{count} later entries"
+        later = "1 later entry was" if count == 1 else f"{count} later entries were"
         return (
-            f"the journal no longer has the entry that was read last, {last}: {later}, of whatever "
-            "unit, went before notifyd could look; SystemMaxUse= in journald.conf keeps more"
+            f"the journal no longer contains {last}: {later} deleted, of any unit, before notifyd "
+            "could read them; raise SystemMaxUse= in journald.conf"
         )
     return (
-        f"the journal has no entry like the one that was read last, {last}: it is another journal, "
-        "or a part of it was removed, and what was only in that part was not seen"
+        f"the journal does not contain {last}: it was replaced, or a part of it was deleted; "
+        "entries that only that part contained were not read"
     )

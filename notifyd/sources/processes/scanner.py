@@ -128,8 +128,8 @@ class ProcessScanner:
                 if process is None or not selector.matches(process):
                     process = None
                     selector.problem = (
-                        f"pid {selector.pid} is not running: a pid is watched from the time at "
-                        "which its trigger is first armed"
+                        f"pid {selector.pid} was not running when the trigger was armed; set the "
+                        "pid of a running process, or use pidfile"
                     )
             if process is not None and process.pid != os.getpid():
                 matches.append(ProcessMatch.of(process, [name]))

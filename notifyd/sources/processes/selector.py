@@ -79,8 +79,8 @@ class ProcessSelector:
             return None
         if wall - procfs.uptime() + process.stat.started > written + _START_TOLERANCE:
             self.problem = (
-                f"{self.pidfile} names pid {pid}, which started after the file was written, so it "
-                "is taken as left over: let the program write it anew"
+                f"{self.pidfile} is out of date: pid {pid} started after the file was written; "
+                "have the program write the file again"
             )
             return None
         return process
@@ -92,8 +92,8 @@ class ProcessSelector:
             found = self._cmdline.search(line, timeout=_TIME_LIMIT, concurrent=True)
         except TimeoutError:
             self.problem = (
-                f"cmdline pattern {self._cmdline.pattern!r} ran out of time on a command line: "
-                "write it so that it cannot backtrack without end"
+                f"cmdline pattern {self._cmdline.pattern!r} could not be decided in time, because "
+                "it backtracks without end; rewrite it without a repeat inside a repeat"
             )
             return False
         return found is not None

@@ -77,16 +77,16 @@ class ProcessSource:
             if selector.problem
         ]
         if polled := sum(each.pidfd < 0 for each in self._watched.values()):
-            many = "processes are" if polled > 1 else "process is"
+            many, their = ("processes are", "their") if polled > 1 else ("process is", "its")
             message = (
-                f"{polled} {many} looked at once a second, for want of descriptors, "
-                "and the exit status may be missed: raise LimitNOFILE= or `ulimit -n`"
+                f"{polled} {many} polled once a second for lack of descriptors, so {their} exit "
+                "status may be missed; raise LimitNOFILE= or `ulimit -n`"
             )
             problems.append(Problem("descriptors", message, subject="processes"))
         if self._has_unknown_status:
             message = (
-                "the exit status of some processes could not be known, so failures may be missed: "
-                "that needs Linux 6.15, or notifyd to run as the user of these processes"
+                "the exit status of some processes is unknown, so failures may be missed; use "
+                "Linux 6.15 or newer, or run notifyd as the user of these processes"
             )
             problems.append(Problem("status", message))
         return SourceHealth(

@@ -101,11 +101,11 @@ class ExitInfo(NamedTuple):
     def describe(self) -> str:
         after = "" if self.duration is None else f" after {format_duration(self.duration)}"
         if self.rebooted:
-            return "ended when the machine was restarted, status unknown"
+            return "ended when the machine restarted, status unknown"
         if self.while_stopped:
             return "ended while notifyd was not running, status unknown"
         if self.signal:
-            return f"was ended by {self.signal}{after}"
+            return f"was killed by {self.signal}{after}"
         if self.code is not None:
             return f"exited with status {self.code}{after}"
         return f"ended{after}, status unknown"

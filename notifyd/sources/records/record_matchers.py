@@ -38,7 +38,7 @@ def timed_out_problems(timed_out: Mapping[str, int]) -> list[Problem]:
         Problem(
             "undecided",
             f"{trigger}: {count} line{'s' * (count > 1)} could not be decided in time, "
-            "because a pattern backtracks without end",
+            "because a pattern backtracks without end; rewrite it without a repeat inside a repeat",
             subject=trigger,
         )
         for trigger, count in sorted(timed_out.items())

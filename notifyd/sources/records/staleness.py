@@ -80,6 +80,6 @@ class StalenessTimer:
         where = ", ".join(trigger.paths or trigger.journal)
         line = f"no {what} in {where} for {format_duration(stale)}"
         if phase is AlertState.RESOLVED:
-            line = f"{what}s come again in {where}"
+            line = f"new {what}s in {where}"
         path = trigger.paths[0] if len(trigger.paths) == 1 else ""
         return Event(name, wall, line, path=path, facts={"event": "stale"}, alert_state=phase)

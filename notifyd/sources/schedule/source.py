@@ -106,7 +106,7 @@ class ScheduleSource:
         when = datetime.fromtimestamp(at, _zone(self._triggers[name]))
         line = f"{when:%a %H:%M}"
         if now - at > _MISSED_AFTER:
-            line = f"{line} was missed: notifyd was not running then, or the clock was set"
+            line = f"{line} was missed: notifyd was not running, or the clock was set"
         return Event(name, at, line, facts={"event": "schedule"})
 
 
