@@ -23,12 +23,17 @@ from notifyd.cli import COMMANDS, main
 from notifyd.config.sections import RateConfig, Section
 from notifyd.config.settings import Settings
 from notifyd.config.templates import VARIABLES
+from notifyd.config.times import parse_persistence
 from notifyd.config.triggers import TRIGGER_TYPES, TriggerConfig
 from notifyd.text.durations import format_duration, format_size, parse_duration, parse_size
 
 FOLDER = Path(__file__).parent
 
-READERS = {parse_duration: "duration", parse_size: "size"}
+READERS = {
+    parse_duration: "duration",
+    parse_size: "size",
+    parse_persistence: "duration or number of times",
+}
 PLAIN = {BaseModel: "table", bool: "boolean", int: "integer", Path: "path"}
 
 CONFIGURATION = f"""\
@@ -108,8 +113,9 @@ def table(model: type[Section]) -> str:
     rows = ["| key | takes | default | |", "|---|---|---|---|"]
     for name, text in field_texts(model).items():
         field = model.model_fields[name]
+        key = field.alias or name
         kind = "file mode" if name == "mode" else kind_of(hints[name])
-        rows.append(f"| `{name}` | {kind} | {default(field, kind)} | {text} |")
+        rows.append(f"| `{key}` | {kind} | {default(field, kind)} | {text} |")
     return "\n".join(rows)
 
 

@@ -24,6 +24,8 @@ _ACTIONS = {
     "queued": "notification queued",
     "held": "delayed{until} by its sender",
     "ended_while_muted": "began and ended while muted, not reported",
+    "confirming": "waiting until the change is confirmed{until}",
+    "not_confirmed": "changed back before it was confirmed",
     "reminded": "reminder queued, the condition still holds",
     "not_told": "no reminder: muted, over the budget, or the last one is still queued",
 }

@@ -82,8 +82,8 @@ def check_trigger(
     _check_fields(path, trigger, raw, report)
     if trigger.window is not None and trigger.shaping(defaults).threshold == 1:
         report.warning((*path, "window"), "has no effect without `threshold`")
-    for key in ("repeat", "resolve") if not trigger.has_conditions else ():
-        if getattr(trigger, key) is not None:
+    for key in ("repeat", "resolve", "for", "clear") if not trigger.has_conditions else ():
+        if raw.get(key) is not None:
             reason = "has no effect: it applies to lasting conditions, such as `stale`"
             report.warning((*path, key), reason)
     for key in RESERVED_KEYS & trigger.data.keys():

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from notifyd.config.errors import Origins
 from notifyd.config.files import merge_table
-from notifyd.config.sections import MuteConfig
+from notifyd.config.sections import MuteConfig, fields_by_key
 from notifyd.config.settings import DELIMITER, PREFIX, Settings
 from notifyd.config.triggers import TRIGGER_TYPES
 from notifyd.model.notifications import Json
@@ -56,7 +56,7 @@ def _find_field(keys: list[str]) -> FieldInfo | None:
     rest = list(keys)
     while rest and models:
         key = rest.pop(0)
-        field = next((m.model_fields[key] for m in models if key in m.model_fields), None)
+        field = next((fields_by_key(m)[key] for m in models if key in fields_by_key(m)), None)
         kind = field.annotation if field else None
         if key in ("triggers", "mute") and rest:
             rest.pop(0)

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 from notifyd.config.times import Days, Duration, Size, Spans, Zone
 from notifyd.config.values import AbsolutePath, Group, Mode, SecretPath, SocketPath, Url
@@ -10,6 +11,11 @@ from notifyd.model.time_windows import DAYS, TimeWindow
 
 Positive = Annotated[Duration, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
+
+
+def fields_by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return a model's fields by their keys as written; an attribute cannot be called `for`."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 class Section(BaseModel):

@@ -9,10 +9,13 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator
 
 from notifyd.config.values import NON_EMPTY, STRING_OR_LIST, UNIQUE
+from notifyd.model.persistence import Persistence
 from notifyd.model.time_windows import DAY_MINUTES, DAYS
 from notifyd.text.durations import parse_duration, parse_size
 from notifyd.text.suggestions import did_you_mean
 
+_TIMES = re.compile(r"([0-9]{1,6}) *times?")
+_MAX_TIMES = 1000
 _SPAN = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
 
 
@@ -33,6 +36,19 @@ def _check_day(value: str) -> str:
     if value not in DAYS:
         raise ValueError(f"must be one of: {', '.join(DAYS)}{did_you_mean(value, DAYS)}")
     return value
+
+
+def parse_persistence(value: object) -> object:
+    """Convert "10m" or "3 times"."""
+    if isinstance(value, str) and (found := _TIMES.fullmatch(value.strip())):
+        times = int(found[1])
+        if not 1 <= times <= _MAX_TIMES:
+            raise ValueError(f"must be between 1 and {_MAX_TIMES} times")
+        return Persistence(times=times)
+    try:
+        return Persistence(seconds=parse_duration(value))
+    except ValueError as error:
+        raise ValueError(f'{error}, or a number of times such as "3 times"') from None
 
 
 def _check_time_zone(value: str) -> str:
@@ -63,3 +79,4 @@ Zone = Annotated[str, AfterValidator(_check_time_zone)]
 Cron = Annotated[str, AfterValidator(_check_cron)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_size)]
+PersistenceValue = Annotated[Persistence, BeforeValidator(parse_persistence)]

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 from pydantic import Field
 
 from notifyd.config.sections import Count, Positive, Section
-from notifyd.config.times import Cron, Duration, Size, Zone
+from notifyd.config.times import Cron, Duration, PersistenceValue, Size, Zone
 from notifyd.config.values import (
     NON_EMPTY,
     STRING_OR_LIST,
@@ -27,6 +27,7 @@ from notifyd.config.values import (
     User,
 )
 from notifyd.model.notifications import Priority
+from notifyd.model.persistence import AT_ONCE, Persistence
 
 FileChangeName = Literal["created", "modified", "deleted"]
 ProcessEventName = Literal["exit", "failure", "start"]
@@ -53,6 +54,8 @@ class ResolvedShaping:
     mute: tuple[str, ...]
     repeat: tuple[float, ...]
     resolve: bool
+    begin_after: Persistence
+    end_after: Persistence
 
 
 class ShapingConfig(Section):
@@ -88,6 +91,13 @@ class ShapingConfig(Section):
     last one repeats. Default: no reminders."""
     resolve: bool | None = None
     """Report the end of a condition. Default: `true`."""
+    for_: Annotated[PersistenceValue | None, Field(alias="for")] = None
+    """A condition begins once it has held for this long (`"10m"`) or this often in a row
+    (`"3 times"`). The wait starts again at each start of the daemon and after a gap in time.
+    Default: at once."""
+    clear: PersistenceValue | None = None
+    """A condition ends once the opposite has held for this long, or this often in a row.
+    Default: at once."""
 
 
 class TriggerConfig(ShapingConfig):
@@ -123,6 +133,8 @@ class TriggerConfig(ShapingConfig):
             mute=tuple(_first_set(self.mute, defaults.mute, [])),
             repeat=tuple(_first_set(self.repeat, defaults.repeat, [])),
             resolve=_first_set(self.resolve, defaults.resolve, default=True),
+            begin_after=_first_set(self.for_, defaults.for_, AT_ONCE),
+            end_after=_first_set(self.clear, defaults.clear, AT_ONCE),
         )
 
     @property

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from notifyd.config import consistency
 from notifyd.config.errors import NO_VALUE, ConfigPath, ErrorReport, reason_for
-from notifyd.config.sections import MuteConfig, Section
+from notifyd.config.sections import MuteConfig, Section, fields_by_key
 from notifyd.config.settings import NAME_PATTERN, Settings
 from notifyd.config.triggers import TRIGGER_TYPES, AnyTrigger, ShapingConfig
 from notifyd.config.unsupported import remove_unsupported
@@ -131,7 +131,7 @@ def _validate_section(
         _report_error(model, path, error, value, report)
     if not isinstance(value, dict):
         return None, invalid
-    required = {key for key, field in model.model_fields.items() if field.is_required()}
+    required = {key for key, field in fields_by_key(model).items() if field.is_required()}
     rest = {key: item for key, item in value.items() if key not in invalid}
     rest |= {key: _PLACEHOLDERS[key] for key in invalid & required}
     try:
@@ -159,7 +159,7 @@ def _report_error(
             if path == ("api",) and "token" in key.lower():
                 reason = "tokens do not belong in the configuration; set `token_file` to a file"
             else:
-                reason = _unknown_key(key, _table_model(model, error["loc"]).model_fields)
+                reason = _unknown_key(key, fields_by_key(_table_model(model, error["loc"])))
             report.error(tuple(full_path), reason, NO_VALUE if path == ("api",) else raw)
         case "missing":
             report.error(tuple(full_path), _MISSING)
@@ -173,7 +173,7 @@ def _report_error(
 def _table_model(model: type[Section], loc: tuple[int | str, ...]) -> type[Section]:
     """Return the model of the table that directly contains the key at `loc`."""
     for key in loc[:-1]:
-        field = model.model_fields.get(str(key))
+        field = fields_by_key(model).get(str(key))
         if field and isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             model = field.annotation
     return model
@@ -182,7 +182,7 @@ def _table_model(model: type[Section], loc: tuple[int | str, ...]) -> type[Secti
 def _unknown_key(key: str, known: Iterable[str]) -> str:
     """Return the reason for an unknown key, with what may have been meant."""
     known = list(known)
-    types = [name for name, model in TRIGGER_TYPES.items() if key in model.model_fields]
+    types = [name for name, model in TRIGGER_TYPES.items() if key in fields_by_key(model)]
     if "title" in known and types:
         return f"unknown key for this trigger type; it belongs to {' and '.join(types)} triggers"
     return "unknown key" + (did_you_mean(key, known) or f"; known are {', '.join(known)}")

@@ -156,4 +156,6 @@ def _build_rule(settings: Settings, trigger: Trigger) -> Rule:
         has_conditions=trigger.config.has_conditions,
         repeat=shaping.repeat,
         resolve=shaping.resolve,
+        begin_after=shaping.begin_after,
+        end_after=shaping.end_after,
     )

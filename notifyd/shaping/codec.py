@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from notifyd.model.events import Now
 from notifyd.model.notifications import Incident, Notification
+from notifyd.shaping.group import restarted_wait
 from notifyd.shaping.state import Decision, GlobalState, State
 from notifyd.shaping.storage_format import KINDS
 from notifyd.shaping.stored_kind import StoredValueError
@@ -77,7 +78,7 @@ def restore_state(
             continue
         match kind:
             case "group":
-                state.put_group(key, value)
+                state.put_group(key, restarted_wait(value, now))
             case "digest":
                 state.put_digest(key, value)
             case "ledger":

@@ -2,10 +2,18 @@
 
 from dataclasses import replace
 
-from notifyd.model.events import AlertState, Match
+from notifyd.model.events import AlertState, Event, Match
 from notifyd.model.notifications import ConditionReport, MatchSummary, Priority
+from notifyd.model.persistence import Persistence
 from notifyd.shaping.admission import admit, charge_budget
-from notifyd.shaping.group import NEVER, Condition, Group
+from notifyd.shaping.group import (
+    NEVER,
+    Condition,
+    Group,
+    Transition,
+    persistence_of,
+    restarted_wait,
+)
 from notifyd.shaping.matches import (
     add_to_group,
     join_open_notification,
@@ -22,19 +30,75 @@ _GRACE = 60.0
 
 
 def update_condition(context: StepContext, key: str, group: Group, match: Match) -> None:
-    """Begin or end a group's condition. A repeated state changes nothing."""
+    """Begin or end a group's condition once that is confirmed. A repeated state changes nothing."""
     event = match.event
-    if event.alert_state is AlertState.FIRING:
-        if group.condition is None:
-            add_to_group(context, key, replace(group, condition=Condition(event)), [event])
-    elif group.condition is not None:
-        _resolve(context, key, replace(group, condition=None), group.condition, match)
+    is_firing = event.alert_state is AlertState.FIRING
+    if is_firing == (group.condition is not None):
+        if group.transition is not None:  # back before the change was confirmed
+            context.put_group(key, replace(group, transition=None))
+            context.trace(group.trigger, Action.NOT_CONFIRMED, 0, line=event.line)
+        return
+    known = group.transition
+    if known is None:
+        transition = Transition(event, context.now.mono)
+    elif known.count < persistence_of(group, context.rule(group.trigger)).times:
+        transition = replace(known, event=event, count=known.count + 1)
+    elif known.event.line != event.line:
+        transition = replace(known, event=event)
+    else:
+        return
+    confirm(context, key, replace(group, transition=transition))
+
+
+def confirm(context: StepContext, key: str, group: Group) -> None:
+    """Begin or end a group's condition if its transition is confirmed by now."""
+    transition, rule = group.transition, context.rule(group.trigger)
+    if transition is None:
+        return
+    event = transition.event
+    persistence = persistence_of(group, rule)
+    if not transition.is_confirmed(persistence, context.now.mono):
+        context.put_group(key, group)
+        _trace_unconfirmed(context, group, transition, persistence)
+        return
+    group = replace(group, transition=None)
+    if group.condition is None:
+        add_to_group(context, key, replace(group, condition=Condition(event)), [event])
+    else:
+        _resolve(context, key, replace(group, condition=None), group.condition, event)
+
+
+def _trace_unconfirmed(
+    context: StepContext, group: Group, transition: Transition, persistence: Persistence
+) -> None:
+    until, detail = 0.0, ""
+    if transition.count < persistence.times:
+        detail = f"{transition.count} of {persistence.times} in a row"
+    else:
+        until = context.to_wall(transition.since + persistence.seconds)
+    line = transition.event.line
+    context.trace(
+        group.trigger,
+        Action.CONFIRMING,
+        0,
+        line=line,
+        group=group.values,
+        until=until,
+        detail=detail,
+    )
+
+
+def restart_waits(context: StepContext) -> None:
+    """Let `for` and `clear` begin their wait again: what they wait for could not arrive."""
+    for key, group in context.groups():
+        if group.transition is not None:
+            context.put_group(key, restarted_wait(group, context.now))
 
 
 def _resolve(
-    context: StepContext, key: str, group: Group, condition: Condition, match: Match
+    context: StepContext, key: str, group: Group, condition: Condition, event: Event
 ) -> None:
-    event, trigger = match.event, group.trigger
+    trigger = group.trigger
     rule = context.rule(trigger)
     context.put_group(key, group)
     pending = mute_digest(context, trigger)
@@ -107,11 +171,12 @@ def apply_rules(context: StepContext) -> None:
     """Adjust conditions to the rules of a start or a reload, and put reminders off for a while."""
     for key, group in context.groups():
         condition = group.condition
-        if condition is None:
-            continue
         rule = context.rule(group.trigger)
         if not rule.has_conditions:
-            context.put_group(key, replace(group, condition=None))
+            if condition is not None or group.transition is not None:
+                context.put_group(key, replace(group, condition=None, transition=None))
+        elif condition is None:
+            continue
         elif not rule.repeat:
             context.put_group(key, replace(group, condition=replace(condition, remind_at=NEVER)))
         elif condition.remind_at < context.now.mono + _GRACE:

@@ -9,6 +9,7 @@ from math import inf
 
 from notifyd.model.events import LINES_KEPT, AlertState, Event, Now
 from notifyd.model.notifications import MatchSummary
+from notifyd.model.persistence import Persistence
 from notifyd.shaping.rules import Limit, Rule
 from notifyd.shaping.summaries import clip_event, merge_summaries, summarize
 
@@ -32,6 +33,23 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of a condition's state that does not count yet: it must last, or be seen again.
+
+    event: the last one that reported the new state. since: when the wait for it began. count: how
+    often in a row it was reported.
+    """
+
+    event: Event
+    since: float
+    count: int = 1
+
+    def is_confirmed(self, persistence: Persistence, now: float) -> bool:
+        """Whether the new state has lasted long enough, and was reported often enough."""
+        return self.count >= persistence.times and now >= self.since + persistence.seconds
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """The matches of one trigger with the same values of `group_by`.
 
@@ -40,6 +58,7 @@ class Group:
     when the first of them came; due: when they are reported.
     cooldown_until: when the cooldown ends; cooldown: its length in seconds.
     open_id: the notification, never attempted, that later matches join; open_summary: its matches.
+    transition: a change of the condition that waits for `for` or `clear`.
     """
 
     trigger: str
@@ -56,6 +75,7 @@ class Group:
     open_id: str = ""
     open_summary: MatchSummary | None = None
     condition: Condition | None = None
+    transition: Transition | None = None
 
 
 def add_matches(group: Group, events: Sequence[Event], now: Now, rule: Rule) -> tuple[Group, int]:
@@ -145,14 +165,37 @@ def start_cooldown(group: Group, now: Now, rule: Rule) -> Group:
 def deadline(group: Group, rule: Rule) -> float:
     """Return when the group needs a step without a match; infinite if never."""
     remind_at = group.condition.remind_at if group.condition else inf
+    remind_at = min(remind_at, confirmed_at(group, rule))
     if group.summary:
         return min(group.due, remind_at)
     if group.window:
         return min(window_ends_at(group, rule), remind_at)
-    if group.open_id or group.condition:
+    if group.open_id or group.condition or group.transition:
         return remind_at
     quiet_at = group.last_match_at + rule.cooldown_max if group.cooldown else 0.0
     return max(group.cooldown_until, quiet_at)
+
+
+def persistence_of(group: Group, rule: Rule) -> Persistence:
+    """Return what a change of the group's condition must satisfy: its end, or its beginning."""
+    return rule.begin_after if group.condition is None else rule.end_after
+
+
+def confirmed_at(group: Group, rule: Rule) -> float:
+    """Return when the group's transition is confirmed by time alone; infinite if never."""
+    if group.transition is None:
+        return inf
+    persistence = persistence_of(group, rule)
+    if group.transition.count < persistence.times:
+        return inf
+    return group.transition.since + persistence.seconds
+
+
+def restarted_wait(group: Group, now: Now) -> Group:
+    """Return a group whose transition, if it has one, begins its wait now."""
+    if group.transition is None:
+        return group
+    return replace(group, transition=replace(group.transition, since=now.mono))
 
 
 def window_ends_at(group: Group, rule: Rule) -> float:
@@ -162,5 +205,5 @@ def window_ends_at(group: Group, rule: Rule) -> float:
 
 def is_idle(group: Group, now: Now, rule: Rule) -> bool:
     """Whether the group can be forgotten without losing anything."""
-    busy = group.summary or group.window or group.condition or group.open_id
+    busy = group.summary or group.window or group.condition or group.open_id or group.transition
     return not busy and deadline(group, rule) <= now.mono

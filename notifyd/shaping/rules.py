@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from notifyd.model.notifications import Priority
+from notifyd.model.persistence import AT_ONCE, Persistence
 from notifyd.model.time_windows import TimeWindow
 
 
@@ -15,6 +16,7 @@ class Rule:
     identity: changes with whatever makes earlier groups meaningless (type, group_by).
     has_conditions: whether its events begin and end conditions; repeat: pauses before reminders
     of one, the last one repeats; resolve: whether the end of a condition is reported.
+    begin_after, end_after: how firm a change must be before the condition begins or ends.
     """
 
     trigger: str
@@ -31,6 +33,8 @@ class Rule:
     has_conditions: bool = False
     repeat: tuple[float, ...] = ()
     resolve: bool = True
+    begin_after: Persistence = AT_ONCE
+    end_after: Persistence = AT_ONCE
 
     @property
     def notifies_each_match(self) -> bool:

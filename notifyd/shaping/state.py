@@ -165,6 +165,15 @@ class State:
             and abs(now.wall - now.mono - self.clock_offset) > _CLOCK_JUMP
         )
 
+    def has_gap(self, now: Now) -> bool:
+        """Whether wall-clock time went on since the last step while monotonic time did not.
+
+        A suspend, a paused machine and a clock that was set forward look alike.
+        """
+        return (
+            self.clock_offset is not None and now.wall - now.mono - self.clock_offset > _CLOCK_JUMP
+        )
+
     def deadline(self) -> float:
         """Return the monotonic time of the next step that is due; infinite if none is."""
         first = min(self.prune_at, self.timers[0][0] if self.timers else inf)

@@ -15,7 +15,7 @@ from notifyd.shaping.admission import (
     new_notification,
     queue_due_digest,
 )
-from notifyd.shaping.group import Group, is_due, is_idle, window_ends_at
+from notifyd.shaping.group import Group, confirmed_at, is_due, is_idle, window_ends_at
 from notifyd.shaping.inputs import (
     Cancelled,
     Configured,
@@ -52,6 +52,8 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
     _prepare(context, events)
     if state.has_clock_jumped(now):
         mutes.update_mute_ends(context)
+    if state.has_gap(now):
+        conditions.restart_waits(context)
     if state.is_due(now):
         _run_timers(context)
     batch = _MatchBatch(context)
@@ -142,6 +144,8 @@ def _run_group_timers(context: StepContext, key: str, group: Group) -> None:
         context.add_stats(group.trigger, below=below, reason="below the threshold")
         context.trace(group.trigger, Action.LAPSED, below, group=group.values)
         context.put_group(key, replace(group, window=(), window_events=()))
+    if (remaining := context.group(key)) and confirmed_at(remaining, rule) <= now.mono:
+        conditions.confirm(context, key, remaining)
     if remaining := context.group(key):
         conditions.remind(context, key, remaining)
     if (remaining := context.group(key)) and is_idle(remaining, now, rule):

@@ -23,7 +23,7 @@ from notifyd.model.notifications import (
     Priority,
     Status,
 )
-from notifyd.shaping.group import Condition, Group
+from notifyd.shaping.group import Condition, Group, Transition
 from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats
 from notifyd.shaping.stored_kind import (
@@ -84,6 +84,11 @@ _ALARM = object_schema(
     },
 )
 
+_TRANSITION = object_schema(
+    Transition,
+    {"event": ("event", _EVENT), "since": ("since", _TIME), "count": ("count", _COUNT)},
+)
+
 _GROUP = object_schema(
     Group,
     {
@@ -101,6 +106,7 @@ _GROUP = object_schema(
         "open": ("open_id", _TEXT),
         "told": ("open_summary", optional_schema(_SUMMARY)),
         "alarm": ("condition", optional_schema(_ALARM)),
+        "transition": ("transition", optional_schema(_TRANSITION)),
     },
 )
 

@@ -23,6 +23,8 @@ class Action(StrEnum):
     QUEUED = "queued"
     HELD = "held"
     ENDED_WHILE_MUTED = "ended_while_muted"
+    CONFIRMING = "confirming"
+    NOT_CONFIRMED = "not_confirmed"
     REMINDED = "reminded"
     NOT_REPORTED = "not_told"
 

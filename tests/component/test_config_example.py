@@ -9,7 +9,7 @@ import pytest
 
 from notifyd.cli import main
 from notifyd.config.load import load
-from notifyd.config.sections import MuteConfig, Section
+from notifyd.config.sections import MuteConfig, Section, fields_by_key
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import TRIGGER_TYPES, ShapingConfig
 
@@ -35,7 +35,7 @@ def keys() -> set[str]:
     return {
         key
         for model in (*models, *TRIGGER_TYPES.values(), ShapingConfig, MuteConfig)
-        for key in model.model_fields
+        for key in fields_by_key(model)
     }
 
 

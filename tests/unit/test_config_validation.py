@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.config.errors import ErrorReport, Origins
-from notifyd.config.sections import Section
+from notifyd.config.sections import Section, fields_by_key
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import TRIGGER_TYPES
 from notifyd.config.validation import validate
@@ -38,7 +38,7 @@ def table(keys: list[str]) -> st.SearchStrategy[object]:
 def trigger(kind: str) -> st.SearchStrategy[object]:
     required = {"log": {"paths": ["/x"], "patterns": ["x"]}, "file": {"paths": ["/x"]}}
     base = {"type": kind, **required.get(kind, {"name": "x"})}
-    return table([*TRIGGER_TYPES[kind].model_fields]).map(
+    return table([*fields_by_key(TRIGGER_TYPES[kind])]).map(
         lambda own: base | own if isinstance(own, dict) else own
     )
 
@@ -46,7 +46,7 @@ def trigger(kind: str) -> st.SearchStrategy[object]:
 TABLES = st.fixed_dictionaries(
     {},
     optional={
-        **{name: table([*model.model_fields]) for name, model in SECTIONS.items()},
+        **{name: table([*fields_by_key(model)]) for name, model in SECTIONS.items()},
         "triggers": st.dictionaries(
             st.sampled_from(["a", "b", "c"]) | st.text(max_size=3),
             st.sampled_from([*TRIGGER_TYPES]).flatmap(trigger),
