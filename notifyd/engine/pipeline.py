@@ -64,7 +64,7 @@ class Pipeline:
             matches = [
                 self.triggers[event.trigger].match(_well_formed(event)) for event in batch.events
             ]
-            commit = engine.apply(matches, batch.positions, rereadable=batch.rereadable)
+            commit = engine.apply(matches, batch.checkpoints, rereadable=batch.rereadable)
             await _complete(asyncio.ensure_future(commit))
 
         async with asyncio.TaskGroup() as group:

@@ -62,7 +62,7 @@ class SourceBatch:
     """
 
     events: tuple[Event, ...]
-    positions: CheckpointUpdates
+    checkpoints: CheckpointUpdates
     rereadable: bool = False
 
 

@@ -21,7 +21,7 @@ def source(recorder, excluded=(), **triggers):
         name: FileTriggerConfig.model_validate({"debounce": "0s"} | keys)
         for name, keys in triggers.items()
     }
-    return FileSource(built, dict(recorder.positions), wall=time.time, excluded=excluded)
+    return FileSource(built, dict(recorder.checkpoints), wall=time.time, excluded=excluded)
 
 
 @asynccontextmanager
@@ -30,7 +30,7 @@ async def running(recorder, excluded=(), **triggers):
     task = asyncio.create_task(watched.run(recorder.emit))
     armed = {f"file:{name}": snapshot.terms for name, snapshot in watched._snapshots.items()}
     try:
-        await recorder.until(lambda: armed.items() <= recorder.positions.items())
+        await recorder.until(lambda: armed.items() <= recorder.checkpoints.items())
         yield watched
     finally:
         task.cancel()
@@ -58,8 +58,8 @@ async def test_created_modified_and_deleted_are_told(tmp_path):
         await recorder.until(lambda: f"deleted {file}" in recorder.lines)
     first = recorder.events[0]
     assert (first.trigger, first.path, dict(first.facts)) == ("up", str(file), {"event": "created"})
-    assert not any(reading.rereadable for reading in recorder.readings)
-    assert set(recorder.positions) == {"file:up"}
+    assert not any(batch.rereadable for batch in recorder.batches)
+    assert set(recorder.checkpoints) == {"file:up"}
 
 
 async def test_modified_is_told_only_where_it_is_wanted(tmp_path):
@@ -78,7 +78,7 @@ async def test_what_is_there_when_a_trigger_is_armed_is_known(tmp_path):
     async with running(recorder, up={"paths": [f"{tmp_path}/*"]}):
         await settled_after(recorder, tmp_path)
     assert not any("old" in line for line in recorder.lines)
-    assert f"file:up:{tmp_path}/old" in recorder.positions
+    assert f"file:up:{tmp_path}/old" in recorder.checkpoints
 
 
 async def test_what_happened_while_nobody_watched_is_told_at_start(tmp_path):
@@ -109,15 +109,15 @@ async def test_under_other_paths_a_trigger_is_armed_anew(tmp_path):
         pass
     async with running(recorder, up={"paths": [f"{tmp_path}/*.log", f"{tmp_path}/marker-*"]}):
         await settled_after(recorder, tmp_path)
-        await recorder.until(lambda: f"file:up:{tmp_path}/b.log" in recorder.positions)
+        await recorder.until(lambda: f"file:up:{tmp_path}/b.log" in recorder.checkpoints)
     assert recorder.lines == [f"created {tmp_path}/marker-0"]
-    assert f"file:up:{tmp_path}/a.txt" not in recorder.positions
+    assert f"file:up:{tmp_path}/a.txt" not in recorder.checkpoints
 
 
 async def test_positions_of_triggers_that_are_no_more_are_forgotten(tmp_path):
     recorder = Recorder({"file:old": "{}", "file:old:/x": "[0,0,0]"})
     async with running(recorder, up={"paths": [f"{tmp_path}/*"]}):
-        await recorder.until(lambda: set(recorder.positions) == {"file:up"})
+        await recorder.until(lambda: set(recorder.checkpoints) == {"file:up"})
 
 
 async def test_a_damaged_state_is_reported_once_and_the_others_are_restored(tmp_path):
@@ -126,7 +126,7 @@ async def test_a_damaged_state_is_reported_once_and_the_others_are_restored(tmp_
     recorder, keys = Recorder(), {"paths": [f"{tmp_path}/?"]}
     async with running(recorder, up=keys):
         pass
-    recorder.positions[f"file:up:{tmp_path}/a"] = '[1,"x",3]'
+    recorder.checkpoints[f"file:up:{tmp_path}/a"] = '[1,"x",3]'
     (tmp_path / "b").unlink()
     for problems in (1, 0):
         with capture_logs() as logs:
@@ -150,7 +150,7 @@ async def test_a_damaged_state_is_reported_once_and_the_others_are_restored(tmp_
 )
 async def test_a_trigger_with_damaged_terms_is_armed_anew(tmp_path, damage, problems):
     recorder, keys = Recorder(), {"paths": [f"{tmp_path}/?"]}
-    recorder.positions["file:up"] = damage
+    recorder.checkpoints["file:up"] = damage
     (tmp_path / "a").touch()
     async with running(recorder, up=keys) as watched:
         assert len(watched.health().messages) == problems
@@ -252,7 +252,7 @@ async def test_names_that_are_no_utf8_are_told_and_remembered(tmp_path):
     async with running(recorder, up=keys):
         os.close(os.open(name, os.O_CREAT))
         await recorder.until(lambda: recorder.lines == [f"created {tmp_path}/caf\\udce9"])
-        assert all(text.isprintable() for text in recorder.positions)
+        assert all(text.isprintable() for text in recorder.checkpoints)
         (tmp_path / "after").touch()
         await recorder.until(lambda: f"created {tmp_path}/after" in recorder.lines)
     async with running(recorder, up=keys):
@@ -269,7 +269,7 @@ async def test_a_flood_is_told_in_full(tmp_path):
                 (tmp_path / str(folder) / str(number)).touch()
         await recorder.until(lambda: len(recorder.events) >= 3000)
     assert len(set(recorder.lines)) == 3000 == len(recorder.lines)
-    assert max(len(reading.events) for reading in recorder.readings) <= 500
+    assert max(len(batch.events) for batch in recorder.batches) <= 500
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to be another user for a while")
@@ -327,7 +327,7 @@ async def main(folder):
     trigger = FileTriggerConfig.model_validate({"paths": [f"{folder}/*"]})
     source = FileSource({"up": trigger}, {}, wall=time.time)
     task = asyncio.create_task(source.run(told.put))
-    while "file:up" not in (await told.get()).positions:
+    while "file:up" not in (await told.get()).checkpoints:
         pass
     (folder / "new").touch()
     while not (events := (await told.get()).events):
@@ -370,7 +370,7 @@ async def test_after_a_gap_in_time_everything_is_looked_at(tmp_path):
     sweep = watched._snapshots["up"].sweep
     watched._snapshots["up"].sweep = lambda: sweeps.append(1) or sweep()
     task = asyncio.create_task(watched.run(recorder.emit))
-    await recorder.until(lambda: "file:up" in recorder.positions)
+    await recorder.until(lambda: "file:up" in recorder.checkpoints)
     (tmp_path / "in" / "a").touch()
     await recorder.until(lambda: len(recorder.events) == 1)
     before, ahead = len(sweeps), 60.0

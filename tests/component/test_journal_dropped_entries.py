@@ -43,20 +43,20 @@ async def test_a_loss_is_counted_once_over_restarts_and_kills(journal):
     async with journal.running(trigger("*")) as seen:
         journal.write("x")
         await seen.until(lambda: seen.lines)
-    before = dict(seen.positions)
+    before = dict(seen.checkpoints)
     journal.suppress(3)
     for _ in range(2):  # the first one was killed before anything was committed
-        async with journal.running(trigger("*"), positions=before) as seen:
+        async with journal.running(trigger("*"), checkpoints=before) as seen:
             await seen.until(lambda seen=seen: seen.lines)
             assert seen.source.health().dropped == {"t": 3}
-    async with journal.running(trigger("*"), positions=seen.positions) as later:
+    async with journal.running(trigger("*"), checkpoints=seen.checkpoints) as later:
         assert later.source.health().dropped == {"t": 3}
         assert "rate limit dropped 3 entries" in later.source.health().messages[0]
         journal.suppress(2)
         await later.until(lambda: later.lines)
         assert later.source.health().dropped == {"t": 5}
-    async with journal.running({"new": trigger("*")}, positions=later.positions) as seen:
-        assert "journal:lost:t" not in seen.positions
+    async with journal.running({"new": trigger("*")}, checkpoints=later.checkpoints) as seen:
+        assert "journal:lost:t" not in seen.checkpoints
         assert seen.source.health().messages == []
 
 
@@ -93,9 +93,9 @@ def report(number):
 def test_a_loss_is_told_for_a_day():
     losses, now = DroppedEntries("lost:"), time.time()
     losses.add("", ["t"], report(3), now)
-    positions = losses.take_changes("")
+    checkpoints = losses.take_changes("")
     later = DroppedEntries("lost:")
-    later.restore("t", DroppedCount.decode(positions["lost:t"]))
+    later.restore("t", DroppedCount.decode(checkpoints["lost:t"]))
     assert later.problems(now + DAY - 1) == losses.problems(now) != []
     assert later.problems(now + DAY + 1) == []
     later.add("", ["t"], report(2), now + 2 * DAY)

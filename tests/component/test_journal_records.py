@@ -19,12 +19,12 @@ IDENTITY = OwnIdentity(4242, 0)
 
 
 class Daemon:
-    """All readings of a journal, whose positions are committed with their events."""
+    """All batches of a journal, whose checkpoints are committed with their events."""
 
     def __init__(self, journal, triggers):
         self.journal = journal
         self.triggers = triggers if isinstance(triggers, dict) else {"t": triggers}
-        self.positions, self.events, self.now = {}, [], 0.0
+        self.checkpoints, self.events, self.now = {}, [], 0.0
         self.tailers = []
         self.start()
 
@@ -39,21 +39,21 @@ class Daemon:
             roots=self.journal.roots,
             identity=IDENTITY,
         )
-        registry = JournalRegistry(self.triggers, self.positions)
+        registry = JournalRegistry(self.triggers, self.checkpoints)
         assert StartPosition(options, registry, JournalQuery(options.command)).find()
         self.commit(registry.take_changes())
         self.tailers = [
-            JournalTailer(options, self.positions, registry, key)
+            JournalTailer(options, self.checkpoints, registry, key)
             for key in (MAIN_READER, *registry.catch_ups)
         ]
         self.until(lambda: self.tailers[0].is_following)
 
-    def commit(self, positions):
-        for key, value in positions.items():
+    def commit(self, checkpoints):
+        for key, value in checkpoints.items():
             if value is None:
-                self.positions.pop(key, None)
+                self.checkpoints.pop(key, None)
             else:
-                self.positions[key] = value
+                self.checkpoints[key] = value
 
     def poll(self):
         for tailer in list(self.tailers):
@@ -146,7 +146,7 @@ def test_an_open_record_goes_on_after_a_kill(run):
     daemon.pass_time(0.6)
     daemon.write("  at a")
     daemon.pass_time(0.5)
-    assert [key for key in daemon.positions if "carry" in key]
+    assert [key for key in daemon.checkpoints if "carry" in key]
     daemon.restart()
     daemon.write("  at b", "INFO")
     assert daemon.lines() == ["ERROR one\n  at a\n  at b"]
@@ -189,7 +189,7 @@ def test_from_the_beginning_and_on_from_there_each_entry_comes_once(run, journal
     daemon.until(lambda: len(daemon.tailers) == 1)
     assert sorted(map(int, daemon.lines())) == list(range(2100))
     assert daemon.lines("end") == [str(number) for number in range(2000, 2100)]
-    assert not [key for key in daemon.positions if "lane" in key]
+    assert not [key for key in daemon.checkpoints if "lane" in key]
 
 
 def test_reading_from_the_beginning_goes_on_after_a_kill(run, journal):
@@ -242,4 +242,4 @@ def test_what_no_trigger_asks_for_any_more_is_forgotten(run):
     daemon.restart({"t": trigger()})
     daemon.pass_time(2.0)
     daemon.pass_time(2.0)
-    assert set(daemon.positions) == {"journal:read", "journal:armed:t:app.service"}
+    assert set(daemon.checkpoints) == {"journal:read", "journal:armed:t:app.service"}

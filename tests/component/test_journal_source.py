@@ -36,7 +36,7 @@ async def test_an_entry_is_an_event_with_its_unit_sender_fields_and_pattern(jour
     assert event.fields == {"level": "ERROR", "what": "disk full"}
     assert event.facts == {"pattern": "1", "unit": "app.service", "pid": "7", "name": "app"}
     assert event.wall == pytest.approx(journal.start + journal.number, abs=0.001)
-    assert all(reading.rereadable for reading in seen.readings)
+    assert all(batch.rereadable for batch in seen.batches)
 
 
 async def test_an_entry_is_one_record_whatever_is_in_it(journal):
@@ -113,21 +113,21 @@ async def test_all_triggers_share_one_reading(journal):
 
 
 async def test_a_restart_at_any_commit_neither_loses_nor_repeats(journal):
-    positions: dict[str, str] = {}
+    checkpoints: dict[str, str] = {}
     lines, written = [], 0
     for stop in range(1, 9):
-        async with journal.running(trigger(), positions=positions) as seen:
+        async with journal.running(trigger(), checkpoints=checkpoints) as seen:
             journal.write(*numbers(written, written + 500))
             written += 500
-            await seen.until(lambda stop=stop, seen=seen: len(seen.readings) > stop)
-            # killed: what came after this reading was never committed
-            kept = seen.readings[: stop + 1]
-        for reading in kept:
-            lines += [event.line for event in reading.events]
-            positions |= {
-                key: value for key, value in reading.positions.items() if value is not None
+            await seen.until(lambda stop=stop, seen=seen: len(seen.batches) > stop)
+            # killed: what came after this batch was never committed
+            kept = seen.batches[: stop + 1]
+        for batch in kept:
+            lines += [event.line for event in batch.events]
+            checkpoints |= {
+                key: value for key, value in batch.checkpoints.items() if value is not None
             }
-    async with journal.running(trigger(), positions=positions) as seen:
+    async with journal.running(trigger(), checkpoints=checkpoints) as seen:
         journal.write("end")
         await seen.until(lambda: "end" in seen.lines)
     assert lines + seen.lines == [*numbers(0, written), "end"]
@@ -137,12 +137,12 @@ async def test_nothing_is_committed_for_what_the_daemon_writes(journal):
     async with journal.running(trigger("*")) as seen:
         journal.write("x")
         await seen.until(lambda: seen.lines)
-        before = len(seen.readings)
+        before = len(seen.batches)
         for _ in range(20):
             journal.write("told", unit="notifyd.service")
             await asyncio.sleep(0.01)
         await asyncio.sleep(1.2)
-        assert len(seen.readings) <= before + 1
+        assert len(seen.batches) <= before + 1
 
 
 async def test_what_went_before_it_was_read_is_counted_and_told_once(journal):
@@ -151,7 +151,7 @@ async def test_what_went_before_it_was_read_is_counted_and_told_once(journal):
         await seen.until(lambda: seen.lines)
     journal.write(*numbers(0, 9))
     journal.vacuum(6)
-    async with journal.running(trigger(), positions=seen.positions) as later:
+    async with journal.running(trigger(), checkpoints=seen.checkpoints) as later:
         await later.until(lambda: len(later.lines) == 4)
         (problem,) = later.source.health().messages
         assert "5 later entries were deleted, of any unit, before notifyd could read" in problem
@@ -165,8 +165,8 @@ async def test_the_same_gap_is_not_told_after_the_next_start(journal):
     journal.write("two", "three", unit="other.service")
     journal.vacuum(2)
     for problems in (1, 0):
-        async with journal.running(trigger(), positions=seen.positions) as seen:
-            await seen.until(lambda seen=seen: seen.readings)
+        async with journal.running(trigger(), checkpoints=seen.checkpoints) as seen:
+            await seen.until(lambda seen=seen: seen.batches)
             assert len(seen.source.health().messages) == problems
 
 
@@ -179,8 +179,8 @@ async def test_a_gap_is_in_the_log_once_and_never_over(journal):
     reporter = ProblemReporter()
     with capture_logs() as logs:
         for _ in range(2):
-            async with journal.running(trigger(), positions=seen.positions) as seen:
-                await seen.until(lambda seen=seen: seen.readings)
+            async with journal.running(trigger(), checkpoints=seen.checkpoints) as seen:
+                await seen.until(lambda seen=seen: seen.batches)
                 reporter.update([seen.source.health()], 0)
     assert [line["event"][:35] for line in logs if line["log_level"] != "debug"] == [
         "the journal no longer contains the "
@@ -191,14 +191,14 @@ async def test_a_second_gap_is_told_though_nothing_was_read_since_the_first(jour
     async with journal.running(trigger()) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
-    positions = dict(seen.positions)
+    checkpoints = dict(seen.checkpoints)
     for count in (3, 4):
         journal.write(*"abcd")
         journal.vacuum(count + (count == 3))  # the one that was read, and then so many more
-        async with journal.running(trigger(), positions=positions) as killed:
+        async with journal.running(trigger(), checkpoints=checkpoints) as killed:
             (problem,) = killed.source.health().messages
             assert f": {count} later entries were deleted, of any unit," in problem
-            positions |= {key: str(value) for key, value in killed.readings[0].positions.items()}
+            checkpoints |= {key: str(value) for key, value in killed.batches[0].checkpoints.items()}
 
 
 async def test_what_went_before_a_reading_from_the_beginning_came_to_it_is_told(journal):
@@ -206,9 +206,9 @@ async def test_what_went_before_a_reading_from_the_beginning_came_to_it_is_told(
     begun = trigger(read_from="beginning")
     async with journal.running(begun) as seen:
         await seen.until(lambda: seen.lines)
-        positions = dict(seen.positions)
+        checkpoints = dict(seen.checkpoints)
     journal.vacuum(1900)
-    async with journal.running(begun, positions=positions) as later:
+    async with journal.running(begun, checkpoints=checkpoints) as later:
         await later.until(lambda: "1999" in later.lines)
         (problem,) = later.source.health().messages
     assert "later entries were deleted, of any unit, before notifyd could read" in problem
@@ -224,7 +224,7 @@ async def test_a_journal_that_began_anew_with_this_boot_is_read_from_there(journ
     journal.sequence, journal.boot = "6" * 32, "c" * 32
     journal.start -= years * 365 * 86400
     journal.write("new")
-    async with journal.running(trigger(), positions=seen.positions) as later:
+    async with journal.running(trigger(), checkpoints=seen.checkpoints) as later:
         (problem,) = later.source.health().messages
         assert "the journal does not contain the last entry that was read" in problem
         journal.write("end")
@@ -237,17 +237,17 @@ async def test_a_damaged_cursor_is_reported_once_and_reading_starts_at_the_end(j
         journal.write("one")
         await seen.until(lambda: seen.lines)
     journal.write("two")
-    positions = seen.positions | {"journal:read": '{"cursor": "s=1", "stamp": 1}'}
+    checkpoints = seen.checkpoints | {"journal:read": '{"cursor": "s=1", "stamp": 1}'}
     for problems in (1, 0):
         with capture_logs() as logs:
-            async with journal.running(trigger(), positions=positions) as later:
+            async with journal.running(trigger(), checkpoints=checkpoints) as later:
                 journal.write("three")
                 await later.until(lambda later=later: later.lines)
                 said = later.source.health().messages
         assert len(said) == problems
         assert [line["event"] for line in logs if line["log_level"] != "debug"] == said
         assert later.lines == ["three"]
-        positions = later.positions
+        checkpoints = later.checkpoints
 
 
 async def test_a_damaged_record_is_reported_once_and_reading_goes_on(journal):
@@ -255,9 +255,9 @@ async def test_a_damaged_record_is_reported_once_and_reading_goes_on(journal):
     async with journal.running(records) as seen:
         journal.write("x one")
         await seen.until(lambda: seen.lines)
-    positions = seen.positions | {"journal:carry::t:7:app.service": "{}"}
+    checkpoints = seen.checkpoints | {"journal:carry::t:7:app.service": "{}"}
     with capture_logs() as logs:
-        async with journal.running(records, positions=positions) as later:
+        async with journal.running(records, checkpoints=checkpoints) as later:
             journal.write("x two", "x three")
             await later.until(lambda: later.lines)
             (sentence,) = later.source.health().messages
@@ -276,7 +276,7 @@ async def test_what_was_written_before_a_reboot_is_read_after_it(journal):
     journal.write("two", "of the end")
     journal.boot = "c" * 32
     journal.write("three")
-    async with journal.running(trigger(), positions=seen.positions) as later:
+    async with journal.running(trigger(), checkpoints=seen.checkpoints) as later:
         await later.until(lambda: len(later.lines) == 3)
         journal.write("four")
         await later.until(lambda: "four" in later.lines)
@@ -285,7 +285,7 @@ async def test_what_was_written_before_a_reboot_is_read_after_it(journal):
     journal.boot = "d" * 32
     journal.write("five")
     fresh = {"fresh": trigger(read_from="beginning"), "t": trigger()}
-    async with journal.running(fresh, positions=later.positions) as seen:
+    async with journal.running(fresh, checkpoints=later.checkpoints) as seen:
         await seen.until(lambda: len(seen.lines) == 7)
     found = {name: [e.line for e in seen.events if e.trigger == name] for name in fresh}
     assert found == {"t": ["five"], "fresh": ["one", *later.lines, "five"]}
@@ -296,7 +296,7 @@ async def test_an_older_state_of_the_journal_is_not_read_again(journal):
         journal.write("one", "two", "three")
         await seen.until(lambda: len(seen.lines) == 3)
     journal.entries.write_text(journal.entries.read_text().splitlines(keepends=True)[0])
-    async with journal.running(trigger(), positions=seen.positions) as later:
+    async with journal.running(trigger(), checkpoints=seen.checkpoints) as later:
         assert "does not contain the last entry" in later.source.health().messages[0]
         journal.write("end")
         await later.until(lambda: later.lines == ["end"])
@@ -310,7 +310,7 @@ async def test_a_missing_journalctl_is_said_and_looked_for_again(journal):
         assert (health.dead, health.watching) == (True, 0)
         assert health.messages[0].startswith("journalctl is not installed")
         away.rename(journal.command)
-        await seen.until(lambda: len(seen.readings) > 1)
+        await seen.until(lambda: len(seen.batches) > 1)
         assert seen.source.health().messages == []
         journal.write("after")
         await seen.until(lambda: seen.lines == ["after"])
@@ -340,7 +340,7 @@ async def test_when_journalctl_dies_the_source_ends_and_the_next_one_goes_on(jou
     assert isinstance(seen.ended, SourceError)
     assert str(seen.ended) == "journalctl was killed by signal 9"
     journal.write("two")
-    async with journal.running(trigger(), positions=seen.positions) as again:
+    async with journal.running(trigger(), checkpoints=seen.checkpoints) as again:
         await again.until(lambda: again.lines == ["two"])
 
 
@@ -349,10 +349,10 @@ async def test_when_nothing_can_be_committed_journalctl_waits(journal):
     total, size = 400, 50_000
     seen = Recorder()
 
-    async def held(reading):
-        if reading.events:
+    async def held(batch):
+        if batch.events:
             await goes_on.wait()
-        await seen.emit(reading)
+        await seen.emit(batch)
 
     ends = trigger(patterns="^(0|399) ", max_line="1KiB")
     async with journal.running(ends, emit=held):
@@ -374,8 +374,8 @@ def written(pid):
 async def test_a_commit_that_takes_too_long_lets_go_of_the_journal(journal):
     goes_on = asyncio.Event()
 
-    async def held(reading):
-        if reading.events:
+    async def held(batch):
+        if batch.events:
             await goes_on.wait()
 
     async with journal.running(trigger(), emit=held, commit_timeout=0.05) as seen:

@@ -18,9 +18,9 @@ def journal(tmp_path):
     return Journal(tmp_path / "bin")
 
 
-def number(positions):
+def number(checkpoints):
     """Tell behind which entry of the journal a place is."""
-    cursor = Cursor.decode(positions["journal:read"]).parsed
+    cursor = Cursor.decode(checkpoints["journal:read"]).parsed
     return cursor.number if cursor else 0
 
 
@@ -29,10 +29,10 @@ async def test_a_unit_that_was_silent_for_longer_than_the_journal_is_kept_makes_
         journal.write("one")
         await seen.until(lambda: seen.lines)
         journal.write(*"abc", unit="other.service")
-        await seen.until(lambda: number(seen.positions) == 4)
+        await seen.until(lambda: number(seen.checkpoints) == 4)
     journal.vacuum(3)
     journal.write("two")
-    async with journal.running(trigger(), positions=seen.positions) as later:
+    async with journal.running(trigger(), checkpoints=seen.checkpoints) as later:
         await later.until(lambda: later.lines)
         assert later.source.health().messages == []
     assert later.lines == ["two"]
@@ -45,9 +45,9 @@ async def test_when_the_journal_is_rotated_the_place_goes_on_at_once(journal):
         journal.write("other", unit="other.service")
         await until(journal.followed)
         await asyncio.sleep(0.2)
-        assert number(seen.positions) == 1
+        assert number(seen.checkpoints) == 1
         journal.rotate()
-        await seen.until(lambda: number(seen.positions) == 2)
+        await seen.until(lambda: number(seen.checkpoints) == 2)
 
 
 async def test_a_start_takes_the_place_to_where_the_journal_ended(journal):
@@ -57,8 +57,8 @@ async def test_a_start_takes_the_place_to_where_the_journal_ended(journal):
     journal.write("two")
     journal.write(*"abc", unit="other.service")
     asked = len(journal.asked(LAST))
-    async with journal.running(trigger(), positions=seen.positions) as later:
-        await later.until(lambda: number(later.positions) == 5)
+    async with journal.running(trigger(), checkpoints=seen.checkpoints) as later:
+        await later.until(lambda: number(later.checkpoints) == 5)
     assert later.lines == ["two"]
     assert len(journal.asked(LAST)) == asked + 1
 
@@ -73,9 +73,9 @@ async def test_what_journalctl_has_not_given_yet_is_not_passed_over(journal):
         journal.write("other", unit="other.service")
         asked = len(journal.asked(LAST))
         await until(lambda: len(journal.asked(LAST)) >= asked + 3)
-        assert number(seen.positions) == 1
+        assert number(seen.checkpoints) == 1
     journal.lag.unlink()
-    async with journal.running(trigger(), positions=seen.positions) as later:
+    async with journal.running(trigger(), checkpoints=seen.checkpoints) as later:
         await later.until(lambda: later.lines == ["two"])
 
 
@@ -96,17 +96,17 @@ async def test_what_the_daemon_itself_writes_takes_the_place_along_now_and_then(
     async with journal.running(trigger("*"), idle_advance=0.1) as seen:
         await until(journal.followed)
         journal.write(*"abc", unit="notifyd.service")
-        await seen.until(lambda: number(seen.positions) == 3)
+        await seen.until(lambda: number(seen.checkpoints) == 3)
     assert seen.lines == []
 
 
 async def test_an_idle_journal_is_asked_now_and_then_and_nothing_is_committed(journal):
     async with journal.running(trigger(), idle_advance=0.3) as seen:
         journal.write("one")
-        await seen.until(lambda: number(seen.positions) == 1)
+        await seen.until(lambda: number(seen.checkpoints) == 1)
         await until(journal.followed)
-        readings, asked = len(seen.readings), len(journal.asked(LAST))
+        batches, asked = len(seen.batches), len(journal.asked(LAST))
         started = time.monotonic()
         await until(lambda: len(journal.asked(LAST)) >= asked + 4)
         assert time.monotonic() - started > 2 * 0.3
-        assert len(seen.readings) == readings
+        assert len(seen.batches) == batches

@@ -158,7 +158,7 @@ def test_a_trigger_that_is_added_later_catches_up_on_records(tmp_path):
     daemon.triggers = {"l": trigger(log), "t": records(log, read_from="beginning")}
     daemon.restart()
     assert daemon.lines() == ["\n".join(TRACE)] * 2
-    assert [key for key in daemon.positions if "carry" in key] == []
+    assert [key for key in daemon.checkpoints if "carry" in key] == []
 
 
 def test_pending_records_of_removed_triggers_and_deleted_files_are_forgotten(tmp_path):
@@ -169,17 +169,17 @@ def test_pending_records_of_removed_triggers_and_deleted_files_are_forgotten(tmp
     append(log, "one")
     daemon = VirtualDaemon(triggers)
     daemon.pass_time(2.0)
-    assert len([key for key in daemon.positions if "carry" in key]) == 2
+    assert len([key for key in daemon.checkpoints if "carry" in key]) == 2
     del triggers["b"]
     daemon.restart()
     daemon.pass_time(2.0)
-    assert len([key for key in daemon.positions if "carry" in key]) == 1
+    assert len([key for key in daemon.checkpoints if "carry" in key]) == 1
     log.unlink()
     daemon.poll_all()
     daemon.pass_time(100.0)
     daemon.pass_time(2.0)
     daemon.pass_time(2.0)
-    assert [key for key in daemon.positions if "carry" in key] == []
+    assert [key for key in daemon.checkpoints if "carry" in key] == []
 
 
 def test_an_unfinished_line_is_matched_once_after_flush_partial(tmp_path):
@@ -301,9 +301,9 @@ async def test_a_source_that_is_killed_within_a_record_reports_it_once(tmp_path)
         append(log, "INFO", *TRACE[:2])
         await first.until(lambda: len(first.events) == 3)
     append(log, TRACE[2])
-    async with running(triggers, positions=first.positions) as second:
+    async with running(triggers, checkpoints=first.checkpoints) as second:
         await second.until(lambda: len(second.events) == 2)
-        await until(lambda: not any('"open"' in text for text in second.positions.values()))
+        await until(lambda: not any('"open"' in text for text in second.checkpoints.values()))
     events = [event for event in first.events + second.events if event.trigger == "t"]
     assert [event.line for event in events] == ["\n".join(TRACE)]
     assert events[0].facts == {"pattern": "0", "before": "INFO"}

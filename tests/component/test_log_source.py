@@ -28,7 +28,7 @@ async def test_a_line_is_an_event_with_its_trigger_path_fields_and_pattern(tmp_p
     assert first.fields == {"level": "ERROR", "msg": "disk full"}
     assert first.facts == {"pattern": "1"}
     assert second.fields == {"level": "WARN", "extra": ""}
-    assert all(reading.rereadable for reading in seen.readings)
+    assert all(batch.rereadable for batch in seen.batches)
 
 
 async def test_several_triggers_on_one_file_have_one_checkpoint(tmp_path):
@@ -39,7 +39,7 @@ async def test_several_triggers_on_one_file_have_one_checkpoint(tmp_path):
         await seen.until(lambda: len(seen.events) == 3)
         assert seen.source.health().watching == 1
     assert [event.trigger for event in seen.events] == ["a", "b", "b"]
-    assert len([key for key in seen.positions if key.startswith("log:file:")]) == 1
+    assert len([key for key in seen.checkpoints if key.startswith("log:file:")]) == 1
 
 
 async def test_directories_and_files_that_appear_later_are_found(tmp_path):
@@ -141,7 +141,7 @@ async def test_after_a_restart_reading_continues_at_the_commit(tmp_path):
     append(log, "two")
     log.rename(tmp_path / "app.log.1")
     append(log, "three")
-    async with running(trigger(log), positions=seen.positions) as again:
+    async with running(trigger(log), checkpoints=seen.checkpoints) as again:
         await again.until(lambda: again.lines == ["two", "three"])
 
 
@@ -149,10 +149,10 @@ async def test_the_first_batch_follows_the_first_scan(tmp_path):
     log = tmp_path / "app.log"
     append(log)
     async with running(trigger(log)) as seen:
-        await seen.until(lambda: seen.readings)
-    async with running(trigger(log), positions=seen.positions) as again:
-        await again.until(lambda: again.readings)
-    assert (again.readings[0].events, again.readings[0].positions) == ((), {})
+        await seen.until(lambda: seen.batches)
+    async with running(trigger(log), checkpoints=seen.checkpoints) as again:
+        await again.until(lambda: again.batches)
+    assert (again.batches[0].events, again.batches[0].checkpoints) == ((), {})
 
 
 async def test_without_inotify_files_are_polled_and_the_sysctl_is_named(tmp_path):
@@ -222,7 +222,7 @@ async def test_an_idle_source_does_not_wake_up(tmp_path):
     triggers = {f"t{n}": trigger(tmp_path / "*.log", patterns=f"never {n}") for n in range(10)}
     async with running(triggers) as seen:
         append(log, "wakes it once, and once more to commit the position")
-        await seen.until(lambda: len(seen.readings) == 2)
+        await seen.until(lambda: len(seen.batches) == 2)
         tasks = seen.executor.tasks
         await asyncio.sleep(1.2)
         assert seen.executor.tasks == tasks

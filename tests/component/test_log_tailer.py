@@ -58,7 +58,7 @@ def test_a_new_trigger_catches_up_on_what_the_others_have_read(tmp_path):
     daemon.poll_all()
     assert daemon.lines("a") == daemon.lines("b") == ["one", "two", "three"]
     assert daemon.lines("c") == ["three"]
-    assert not [key for key in daemon.positions if key.endswith(":b") and "file" in key]
+    assert not [key for key in daemon.checkpoints if key.endswith(":b") and "file" in key]
 
 
 def test_a_catch_up_that_is_killed_continues(tmp_path):
@@ -67,11 +67,11 @@ def test_a_catch_up_that_is_killed_continues(tmp_path):
     daemon = VirtualDaemon({"a": reading_from_start(log)})
     daemon.triggers = {"a": reading_from_start(log), "b": reading_from_start(log)}
     daemon.kill()
-    daemon.tailer = tailer(daemon.triggers, dict(daemon.positions))
+    daemon.tailer = tailer(daemon.triggers, dict(daemon.checkpoints))
     first = daemon.tailer.poll(FsHints(all=True), 0.0)
     assert 0 < len(first.events) < 2000
     daemon.events += first.events
-    daemon.positions |= first.checkpoints
+    daemon.checkpoints |= first.checkpoints
     daemon.restart()
     assert daemon.lines("b") == [f"line {n}" for n in range(2000)]
 
@@ -82,7 +82,9 @@ def test_checkpoints_of_removed_triggers_and_patterns_are_forgotten(tmp_path):
     daemon = VirtualDaemon({"a": trigger(log), "b": trigger(log)})
     daemon.triggers = {"a": trigger(tmp_path / "*.log")}
     daemon.restart()
-    assert [key for key in daemon.positions if "armed" in key] == [f"log:armed:a:{tmp_path}/*.log"]
+    assert [key for key in daemon.checkpoints if "armed" in key] == [
+        f"log:armed:a:{tmp_path}/*.log"
+    ]
     daemon.triggers = {"a": trigger(tmp_path / "*.log"), "b": trigger(log)}
     daemon.restart()
     append(log, "two")
@@ -211,14 +213,14 @@ def test_checkpoints_without_events_wait_a_second(tmp_path):
     daemon = VirtualDaemon({"t": trigger(log, patterns="never")})
     append(log, "one")
     daemon.poll_all()
-    before = dict(daemon.positions)
+    before = dict(daemon.checkpoints)
     append(log, "two")
     daemon.poll_all()
-    assert daemon.positions == before
+    assert daemon.checkpoints == before
     assert daemon.batch.wake_at == 1.0
     daemon.now += 1.0
     daemon.poll_all(FsHints(written={str(log)}))
-    assert daemon.positions != before
+    assert daemon.checkpoints != before
 
 
 def test_what_is_not_a_log_is_reported_in_one_sentence_and_still_watched(tmp_path):
@@ -254,7 +256,7 @@ def test_checkpoints_of_deleted_files_are_kept_for_thirty_days(tmp_path):
     daemon.pass_time(70)
     daemon.pass_time(31 * 86400)
     daemon.pass_time(1)
-    assert not [key for key in daemon.positions if key.startswith("log:file:")]
+    assert not [key for key in daemon.checkpoints if key.startswith("log:file:")]
     away.unlink()
 
 
@@ -275,8 +277,8 @@ def test_of_two_logs_only_the_one_with_a_damaged_checkpoint_counts_as_new(tmp_pa
     daemon.kill()
     append(damaged, "two")
     append(other, "two")
-    [key] = [key for key, value in daemon.positions.items() if str(damaged) in value]
-    daemon.positions[key] = changed(daemon.positions[key], offset="4")
+    [key] = [key for key, value in daemon.checkpoints.items() if str(damaged) in value]
+    daemon.checkpoints[key] = changed(daemon.checkpoints[key], offset="4")
     daemon.events.clear()
     daemon.start()
     assert sorted(daemon.lines()) == ["one", "two", "two"]
@@ -297,8 +299,8 @@ def test_a_damaged_pending_record_is_reported_and_the_other_trigger_keeps_its_ow
     daemon = VirtualDaemon({name: trigger(log, **keys) for name in "ab"})
     assert daemon.lines("a") == daemon.lines("b") == []
     daemon.kill()
-    [key] = [key for key in daemon.positions if "carry" in key and key.endswith(":a")]
-    daemon.positions[key] = changed(daemon.positions[key], open=7)
+    [key] = [key for key in daemon.checkpoints if "carry" in key and key.endswith(":a")]
+    daemon.checkpoints[key] = changed(daemon.checkpoints[key], open=7)
     daemon.start()
     [problem] = daemon.problems
     assert problem.startswith(f"discarded the stored log record of trigger a and {log}: ")
@@ -313,9 +315,11 @@ async def test_a_refused_value_is_logged_once_it_is_committed_and_stays_in_statu
     append(log, "one")
     async with running(reading_from_start(log)) as seen:
         await seen.until(lambda: seen.lines == ["one"])
-    [key] = [key for key, value in seen.positions.items() if "log:file" in key]
+    [key] = [key for key, value in seen.checkpoints.items() if "log:file" in key]
     with capture_logs() as logs:
-        async with running(reading_from_start(log), positions=seen.positions | {key: "x"}) as seen:
+        async with running(
+            reading_from_start(log), checkpoints=seen.checkpoints | {key: "x"}
+        ) as seen:
             await seen.until(lambda: seen.lines == ["one"])
             [message] = seen.source.health().messages
             append(log, "two")

@@ -170,12 +170,12 @@ def test_a_closed_file_that_cannot_be_reopened_stays_a_problem(directory):
 async def test_a_problem_and_its_end_are_announced_by_a_batch(directory):
     logs = make_log_dir(directory, "logs", 0o755)
     async with running(trigger(f"{logs}/*.log")) as seen:
-        before = len(seen.readings)
+        before = len(seen.batches)
         with root():
             (logs / "app.log").unlink()
             os.mkfifo(logs / "app.log")
         await seen.until(lambda: len(seen.source.health().problems) == 1)
-        assert len(seen.readings) > before
+        assert len(seen.batches) > before
         with root():
             (logs / "app.log").unlink()
         await seen.until(lambda: not seen.source.health().problems)

@@ -87,7 +87,7 @@ async def running(recorder, connector, boot=BOOT, **triggers):
     built = {name: ProcessTriggerConfig.model_validate(each) for name, each in triggers.items()}
     source = ProcessSource(
         built,
-        dict(recorder.positions),
+        dict(recorder.checkpoints),
         wall=time.time,
         boot_id=boot,
         use_connector=connector,
@@ -96,7 +96,7 @@ async def running(recorder, connector, boot=BOOT, **triggers):
     task = asyncio.create_task(source.run(recorder.emit))
     terms = {f"process:{name}": s.terms for name, s in source._selectors.items()}
     try:
-        await recorder.until(lambda: terms.items() <= recorder.positions.items())
+        await recorder.until(lambda: terms.items() <= recorder.checkpoints.items())
         yield source
     finally:
         task.cancel()
@@ -105,7 +105,7 @@ async def running(recorder, connector, boot=BOOT, **triggers):
 
 
 def watched(recorder):
-    return {key for key in recorder.positions if key.count(":") == 2}
+    return {key for key in recorder.checkpoints if key.count(":") == 2}
 
 
 async def reaped(child):
@@ -219,12 +219,12 @@ async def test_a_pid_that_was_given_out_again_is_another_process(connector, tag,
     async with running(recorder, connector, job={"cmdline": tag}):
         await recorder.until(lambda: len(watched(recorder)) == 1)
     (key,) = watched(recorder)
-    kept = json.loads(recorder.positions[key])
-    recorder.positions[key] = json.dumps(kept | {"start": kept["start"] - 1})
+    kept = json.loads(recorder.checkpoints[key])
+    recorder.checkpoints[key] = json.dumps(kept | {"start": kept["start"] - 1})
     async with running(recorder, connector, job={"cmdline": tag}):
         await recorder.until(lambda: len(recorder.events) == 1 and watched(recorder) == {key})
     assert "ended while notifyd was not running" in recorder.lines[0]
-    assert json.loads(recorder.positions[key])["pid"] == child.pid
+    assert json.loads(recorder.checkpoints[key])["pid"] == child.pid
 
 
 async def test_a_zombie_that_nobody_reaps_is_told_with_its_status(connector, tag, spawn):
@@ -411,12 +411,12 @@ async def test_without_descriptors_it_is_looked_at_and_health_says_so(connector,
 
 async def test_while_a_start_and_an_end_are_stored_no_descriptor_is_missed(connector, tag, spawn):
     class Asking(Recorder):
-        """Asks how the source is while it waits for a reading to be stored, as others do."""
+        """Asks how the source is while it waits for a batch to be stored, as others do."""
 
-        async def emit(self, reading):
+        async def emit(self, batch):
             for source in asked:
                 said.extend(source.health().messages)
-            await super().emit(reading)
+            await super().emit(batch)
 
     said, asked, recorder = [], [], Asking()
     keys = {"cmdline": tag, "on": ["start", "exit"]}
@@ -455,7 +455,7 @@ async def test_one_process_of_two_triggers_is_told_for_each(connector, tag, spaw
         await reaped(child)
         await recorder.until(lambda: len(recorder.events) == 2)
     assert sorted(event.trigger for event in recorder.events) == ["a", "b"]
-    assert len([reading for reading in recorder.readings if reading.events]) == 1
+    assert len([batch for batch in recorder.batches if batch.events]) == 1
 
 
 async def test_changed_terms_arm_anew_and_old_triggers_are_forgotten(connector, tag, spawn):
@@ -464,7 +464,7 @@ async def test_changed_terms_arm_anew_and_old_triggers_are_forgotten(connector, 
         pass
     async with running(recorder, connector, a={"cmdline": f"sh.*{tag}", "on": ["start"]}):
         left = {"process:a", f"process:a:{child.pid}"}
-        await recorder.until(lambda: set(recorder.positions) == left)
+        await recorder.until(lambda: set(recorder.checkpoints) == left)
     assert recorder.events == []
 
 
@@ -473,12 +473,14 @@ async def test_a_damaged_state_is_reported_once_and_the_others_are_restored(conn
     keys = {"cmdline": tag, "on": ["exit", "start"]}
     async with running(recorder, connector, job=keys):
         await recorder.until(lambda: len(watched(recorder)) == 2)
-    before = dict(recorder.positions)
+    before = dict(recorder.checkpoints)
     damaged, other = (f"process:job:{child.pid}" for child in children)
-    recorder.positions[damaged] = json.dumps(json.loads(before[damaged]) | {"start": "x"})
+    recorder.checkpoints[damaged] = json.dumps(json.loads(before[damaged]) | {"start": "x"})
     with capture_logs() as logs:
         async with running(recorder, connector, job=keys) as source:
-            await recorder.until(lambda: len(recorder.events) == 1 and recorder.positions == before)
+            await recorder.until(
+                lambda: len(recorder.events) == 1 and recorder.checkpoints == before
+            )
             await recorder.until(lambda: logs)
     (sentence,) = source.health().messages
     assert sentence.startswith(

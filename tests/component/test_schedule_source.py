@@ -37,19 +37,19 @@ class Clock:
 
 
 class Kept:
-    """Where a source's readings are committed."""
+    """Where a source's batches are committed."""
 
-    def __init__(self, positions=None):
-        self.events, self.positions = [], positions or {}
+    def __init__(self, checkpoints=None):
+        self.events, self.checkpoints = [], checkpoints or {}
         self.read = asyncio.Event()
 
-    async def emit(self, reading):
-        self.events += reading.events
-        for key, value in reading.positions.items():
+    async def emit(self, batch):
+        self.events += batch.events
+        for key, value in batch.checkpoints.items():
             if value is None:
-                self.positions.pop(key)
+                self.checkpoints.pop(key)
             else:
-                self.positions[key] = value
+                self.checkpoints[key] = value
         self.read.set()
 
 
@@ -70,7 +70,7 @@ async def test_a_clock_that_is_put_right_while_it_runs_is_noticed():
 async def run_once(kept, clock, **triggers):
     """Start a source, let it tell what is due by this clock, and end it."""
     kept.read.clear()
-    source = ScheduleSource(triggers, dict(kept.positions), wall=clock)
+    source = ScheduleSource(triggers, dict(kept.checkpoints), wall=clock)
     task = asyncio.create_task(source.run(kept.emit))
     await asyncio.wait_for(kept.read.wait(), 5)
     for _ in range(5):
@@ -112,7 +112,7 @@ async def test_another_expression_begins_anew_and_the_old_is_forgotten():
     clock.wall = at("2026-06-02 12:00")
     await run_once(kept, clock, daily=trigger("0 10 * * *"))
     assert kept.events == []
-    assert len(kept.positions) == 1
+    assert len(kept.checkpoints) == 1
 
 
 async def test_a_time_that_comes_while_it_runs_is_told_then():
@@ -174,8 +174,8 @@ async def test_a_trigger_with_a_damaged_time_begins_anew_and_the_others_do_not(d
     triggers = {"daily": trigger("0 9 * * *"), "hourly": trigger("0 * * * *")}
     kept, clock = Kept(), Clock("2026-06-01 08:30")
     await run_once(kept, clock, **triggers)
-    (key,) = (key for key in kept.positions if "daily" in key)
-    kept.positions[key] = damage
+    (key,) = (key for key in kept.checkpoints if "daily" in key)
+    kept.checkpoints[key] = damage
     clock.wall = at("2026-06-01 09:00:01")
     with capture_logs() as logs:
         source = await run_once(kept, clock, **triggers)

@@ -122,11 +122,13 @@ class Journal:
         return [int(pid) for pid, *said in words if word in said]
 
     @asynccontextmanager
-    async def running(self, triggers, *, positions=None, emit=None, check_interval=0.05, **options):
+    async def running(
+        self, triggers, *, checkpoints=None, emit=None, check_interval=0.05, **options
+    ):
         """Run a source over this journal; gives a recorder once it listens, or says why not."""
         if not isinstance(triggers, dict):
             triggers = {"t": triggers}
-        recorder = Recorder(positions)
+        recorder = Recorder(checkpoints)
         with CountingExecutor(1) as executor:
             recorder.executor = executor
             source_options = JournalSourceOptions(
@@ -140,10 +142,10 @@ class Journal:
                 check_interval=check_interval,
                 **options,
             )
-            recorder.source = JournalSource(source_options, recorder.positions, executor=executor)
+            recorder.source = JournalSource(source_options, recorder.checkpoints, executor=executor)
             recorder.task = asyncio.create_task(recorder.source.run(emit or recorder.emit))
             try:
-                await until(lambda: recorder.readings or recorder.task.done() or emit)
+                await until(lambda: recorder.batches or recorder.task.done() or emit)
                 yield recorder
             finally:
                 recorder.task.cancel()

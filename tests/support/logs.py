@@ -34,8 +34,8 @@ def log_options(triggers, *, wall=time.time, excluded_dirs=(), max_descriptors=N
     return LogSourceOptions(triggers, scanner, matcher, wall, tuple(excluded_dirs), max_descriptors)
 
 
-def tailer(triggers, positions, **keys):
-    return Tailer(log_options(triggers, **keys), positions)
+def tailer(triggers, checkpoints, **keys):
+    return Tailer(log_options(triggers, **keys), checkpoints)
 
 
 class CountingExecutor(ThreadPoolExecutor):
@@ -49,23 +49,23 @@ class CountingExecutor(ThreadPoolExecutor):
 
 
 @asynccontextmanager
-async def running(triggers, *, positions=None, watch=InotifyWatcher, scan_interval=300.0):
+async def running(triggers, *, checkpoints=None, watch=InotifyWatcher, scan_interval=300.0):
     """Run a source with these triggers; yield a recorder after the first scan."""
     if not isinstance(triggers, dict):
         triggers = {"t": triggers}
-    recorder = Recorder(positions)
+    recorder = Recorder(checkpoints)
     with CountingExecutor(1) as executor:
         recorder.executor = executor
         recorder.source = LogSource(
             log_options(triggers),
-            recorder.positions,
+            recorder.checkpoints,
             executor=executor,
             scan_interval=scan_interval,
             make_watcher=watch,
         )
         task = asyncio.create_task(recorder.source.run(recorder.emit))
         try:
-            await until(lambda: recorder.readings or task.done())
+            await until(lambda: recorder.batches or task.done())
             yield recorder
         finally:
             task.cancel()
@@ -95,7 +95,7 @@ class VirtualDaemon:
 
     def __init__(self, triggers, **keys):
         self.triggers, self.keys = triggers, keys
-        self.positions = {}
+        self.checkpoints = {}
         self.events = []
         self.now = 0.0
         self.wall = 1_000_000.0
@@ -104,7 +104,7 @@ class VirtualDaemon:
 
     def start(self):
         self.tailer = tailer(
-            self.triggers, dict(self.positions), wall=lambda: self.wall, **self.keys
+            self.triggers, dict(self.checkpoints), wall=lambda: self.wall, **self.keys
         )
         self.poll_all()
 
@@ -130,9 +130,9 @@ class VirtualDaemon:
         self.events += self.batch.events
         for key, value in self.batch.checkpoints.items():
             if value is None:
-                self.positions.pop(key, None)
+                self.checkpoints.pop(key, None)
             else:
-                self.positions[key] = value
+                self.checkpoints[key] = value
 
     def pass_time(self, seconds):
         self.now += seconds

@@ -1,4 +1,4 @@
-"""Stands where the driver stands: takes readings, keeps what a commit would keep."""
+"""Stands in for the engine: records batches, and keeps what a commit would keep."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,33 +7,33 @@ from notifyd.model.events import Event, SourceBatch
 
 
 class Recorder:
-    def __init__(self, positions: dict[str, str] | None = None) -> None:
-        self.readings: list[SourceBatch] = []
+    def __init__(self, checkpoints: dict[str, str] | None = None) -> None:
+        self.batches: list[SourceBatch] = []
         self.events: list[Event] = []
-        self.positions: dict[str, str] = dict(positions or {})
-        self._news = asyncio.Event()
+        self.checkpoints: dict[str, str] = dict(checkpoints or {})
+        self._recorded = asyncio.Event()
 
-    async def emit(self, reading: SourceBatch) -> None:
+    async def emit(self, batch: SourceBatch) -> None:
         await asyncio.sleep(0)
-        self.readings.append(reading)
-        self.events.extend(reading.events)
-        for key, value in reading.positions.items():
+        self.batches.append(batch)
+        self.events.extend(batch.events)
+        for key, value in batch.checkpoints.items():
             if value is None:
-                self.positions.pop(key, None)
+                self.checkpoints.pop(key, None)
             else:
-                self.positions[key] = value
-        self._news.set()
+                self.checkpoints[key] = value
+        self._recorded.set()
 
     @property
     def lines(self) -> list[str]:
         return [event.line for event in self.events]
 
     async def until(self, condition: Callable[[], bool], within: float = 5.0) -> None:
-        """Wait until the condition holds, looked at after every reading."""
+        """Wait until the condition holds. It is evaluated after every batch."""
         try:
             async with asyncio.timeout(within):
                 while not condition():
-                    self._news.clear()
-                    await self._news.wait()
+                    self._recorded.clear()
+                    await self._recorded.wait()
         except TimeoutError:
             raise AssertionError(f"not in {within} s; seen: {self.lines[-20:]}") from None

@@ -39,9 +39,9 @@ class InProcessDaemon(logs.VirtualDaemon):
 
     def renumber(self) -> None:
         """Give all devices other numbers, as after a reboot."""
-        self.positions = {
+        self.checkpoints = {
             re.sub(r"(file|carry):(\d+)", lambda old: f"{old[1]}:{int(old[2]) + 7}", key): value
-            for key, value in self.positions.items()
+            for key, value in self.checkpoints.items()
         }
 
 

@@ -26,8 +26,8 @@ def say(word):
 
 
 @asynccontextmanager
-async def listening(positions=None, idle_advance=0.2):
-    seen = Recorder(positions)
+async def listening(checkpoints=None, idle_advance=0.2):
+    seen = Recorder(checkpoints)
     with CountingExecutor(1) as executor:
         options = JournalSourceOptions(
             TRIGGERS,
@@ -37,10 +37,10 @@ async def listening(positions=None, idle_advance=0.2):
             check_interval=0.1,
             idle_advance=idle_advance,
         )
-        seen.source = JournalSource(options, seen.positions, executor=executor)
+        seen.source = JournalSource(options, seen.checkpoints, executor=executor)
         task = asyncio.create_task(seen.source.run(seen.emit))
         try:
-            await seen.until(lambda: seen.readings)
+            await seen.until(lambda: seen.batches)
             yield seen
         finally:
             task.cancel()
@@ -48,7 +48,7 @@ async def listening(positions=None, idle_advance=0.2):
 
 
 def reached(seen, cursor):
-    return Cursor.decode(seen.positions["journal:read"]).is_same_entry(Cursor(cursor))
+    return Cursor.decode(seen.checkpoints["journal:read"]).is_same_entry(Cursor(cursor))
 
 
 async def silence():
@@ -63,7 +63,7 @@ async def silence():
     run("logger", "more of another")
     say("two")
     run("journalctl", "--sync")
-    async with listening(seen.positions, idle_advance=3600.0) as later:
+    async with listening(seen.checkpoints, idle_advance=3600.0) as later:
         await later.until(lambda: later.lines == ["said two"])
         print("problems:", tuple(later.source.health().messages))
 
@@ -77,7 +77,7 @@ async def flood():
         health = seen.source.health()
         print("said and lost:", len(seen.lines) + health.dropped["t"])
         print("problems:", tuple(health.messages))
-    async with listening(seen.positions) as later:
+    async with listening(seen.checkpoints) as later:
         print("still known:", later.source.health().dropped == health.dropped)
 
 

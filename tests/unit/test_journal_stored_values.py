@@ -26,12 +26,12 @@ RECORD = golden("journal-record")[0]
 END = Cursor(json.loads(STORED[READ])["cursor"], 7)
 
 
-def aggregators(positions, refused=None):
+def aggregators(checkpoints, refused=None):
     options = LineSourceOptions(
         TRIGGERS, scanner_for(TRIGGERS), record_matcher_for(TRIGGERS), lambda: 0.0
     )
     return StreamAggregators(
-        options, positions, reader_id="0", refused=refused or RefusedValues("journal")
+        options, checkpoints, reader_id="0", refused=refused or RefusedValues("journal")
     )
 
 

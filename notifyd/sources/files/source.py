@@ -35,7 +35,7 @@ CLOCK_GAP = 30.0
 class FileSource:
     """Watches files for all file triggers.
 
-    positions: `file:<trigger>` stores what was watched when a trigger was armed,
+    checkpoints: `file:<trigger>` stores what was watched when a trigger was armed,
     `file:<trigger>:<path>` a known file. debounce: of triggers without one, in seconds; the
     shortest of all decides how often the kernel's queue is read. excluded: directories that never
     match. executor: runs sweeps and looks, which may block.
@@ -49,7 +49,7 @@ class FileSource:
     def __init__(
         self,
         triggers: Mapping[str, FileTriggerConfig],
-        positions: Mapping[str, str],
+        checkpoints: Mapping[str, str],
         *,
         wall: Callable[[], float],
         excluded: tuple[Path, ...] = (),
@@ -64,7 +64,7 @@ class FileSource:
         self._armed: set[str] = set()
         self._obsolete_keys: set[str] = set()
         self._refused = RefusedValues(self.name)
-        self._restore(positions)
+        self._restore(checkpoints)
         self._watched_dirs: set[str] | None = None
         """None while directories are polled."""
         self._watch_at = self._sweep_at = self._rested_at = 0.0
@@ -106,8 +106,8 @@ class FileSource:
                 await self._follow(hints, emit)
                 await self._report_settled(emit)
 
-    def _restore(self, positions: Mapping[str, str]) -> None:
-        for key, value in positions.items():
+    def _restore(self, checkpoints: Mapping[str, str]) -> None:
+        for key, value in checkpoints.items():
             _, name, *path = key.split(":", 2)
             snapshot = self._snapshots.get(name)
             if snapshot is None:

@@ -61,7 +61,7 @@ class StreamAggregators:
     def __init__(
         self,
         options: LineSourceOptions,
-        positions: Mapping[str, str],
+        checkpoints: Mapping[str, str],
         *,
         reader_id: str,
         refused: RefusedValues,
@@ -76,7 +76,7 @@ class StreamAggregators:
         self._last_fed: dict[StreamKey, float | None] = {}
         """When pending streams were last fed; None if that was before the start."""
         self._changed: set[StreamKey] = set()
-        for key, value in positions.items():
+        for key, value in checkpoints.items():
             if key.startswith(self._prefix):
                 self._restore(key, value)
 

@@ -78,7 +78,7 @@ class JournalRegistry:
     """
 
     def __init__(
-        self, triggers: Mapping[str, LogTriggerConfig], positions: Mapping[str, str]
+        self, triggers: Mapping[str, LogTriggerConfig], checkpoints: Mapping[str, str]
     ) -> None:
         self._triggers = triggers
         self.cursor: Cursor | None = None
@@ -93,8 +93,8 @@ class JournalRegistry:
             for name, trigger in triggers.items()
             for pattern in (UnitPattern(name, unit) for unit in trigger.journal)
         }
-        self._unarmed = [pattern for key, pattern in patterns.items() if key not in positions]
-        for key, value in positions.items():
+        self._unarmed = [pattern for key, pattern in patterns.items() if key not in checkpoints]
+        for key, value in checkpoints.items():
             if key in patterns:
                 self._restore_pattern(patterns[key], value)
             elif not self._restore(key, value):

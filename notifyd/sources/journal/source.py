@@ -35,14 +35,14 @@ class JournalSource:
     def __init__(
         self,
         options: JournalSourceOptions,
-        positions: Mapping[str, str],
+        checkpoints: Mapping[str, str],
         *,
         executor: Executor,
     ) -> None:
         self._options = replace(options, scanner_for=self._scanner)
         self._make_scanner = options.scanner_for
-        self._positions, self._executor = positions, executor
-        self._registry = JournalRegistry(options.triggers, positions)
+        self._positions, self._executor = checkpoints, executor
+        self._registry = JournalRegistry(options.triggers, checkpoints)
         self._query = JournalQuery(options.command)
         self._start_position = StartPosition(options, self._registry, self._query)
         self._scanners: dict[tuple[str, ...], ScannerLike] = {}

@@ -47,7 +47,7 @@ class JournalTailer:
     def __init__(
         self,
         options: JournalSourceOptions,
-        positions: Mapping[str, str],
+        checkpoints: Mapping[str, str],
         registry: JournalRegistry,
         key: str,
     ) -> None:
@@ -62,7 +62,7 @@ class JournalTailer:
             self._cursor, trigger = self._catch_up.cursor, self._catch_up.trigger
             options = replace(options, triggers={trigger: options.triggers[trigger]})
         self._aggregators = StreamAggregators(
-            options, positions, reader_id=key.rpartition(":")[2], refused=registry.refused
+            options, checkpoints, reader_id=key.rpartition(":")[2], refused=registry.refused
         )
         self._scanner = BatchScanner(
             self._aggregators, self._staleness, options.scanner_for, self._entry_time

@@ -27,13 +27,13 @@ class ProcessRegistry:
     """
 
     def __init__(
-        self, selectors: Mapping[str, ProcessSelector], positions: Mapping[str, str]
+        self, selectors: Mapping[str, ProcessSelector], checkpoints: Mapping[str, str]
     ) -> None:
         self.restored: dict[tuple[int, int, str], WatchedProcess] = {}
         self.armed: set[str] = set()
         self.obsolete_keys: set[str] = set()
         self.refused = RefusedValues("process")
-        for key, value in positions.items():
+        for key, value in checkpoints.items():
             name, *pid = key.removeprefix(_PREFIX).split(":", 1)
             if name not in selectors:
                 self.obsolete_keys.add(key)

@@ -28,7 +28,7 @@ SPARE_DESCRIPTORS = 256
 class ProcessSource:
     """Watches processes for all process triggers.
 
-    positions: `process:<trigger>` stores the selection with which a trigger was armed,
+    checkpoints: `process:<trigger>` stores the selection with which a trigger was armed,
     `process:<trigger>:<pid>` a watched process. boot_id: the kernel's, new at each boot.
     executor: reads /proc, which may block. interval: seconds between two scans.
     use_connector: subscribe to the kernel's process events. max_pidfds: None for all descriptors
@@ -42,7 +42,7 @@ class ProcessSource:
     def __init__(
         self,
         triggers: Mapping[str, ProcessTriggerConfig],
-        positions: Mapping[str, str],
+        checkpoints: Mapping[str, str],
         *,
         wall: Callable[[], float],
         boot_id: str,
@@ -67,7 +67,7 @@ class ProcessSource:
         self._by_pidfd: dict[int, WatchedProcess] = {}
         self._exited: set[tuple[int, int]] = set()
         """Pid and start of processes reported since the current scan began: it may list them."""
-        self._registry = ProcessRegistry(self._selectors, positions)
+        self._registry = ProcessRegistry(self._selectors, checkpoints)
         self._has_unknown_status = False
 
     def health(self) -> SourceHealth:

@@ -32,7 +32,7 @@ _MISSED_AFTER: Final = 120.0
 class ScheduleSource:
     """All schedule triggers.
 
-    positions: the last time that was reported, in seconds since the epoch. Of the times that pass
+    checkpoints: the last time that was reported, in seconds since the epoch. Of the times that pass
     while notifyd is stopped, only the latest is reported, as missed.
     """
 
@@ -41,7 +41,7 @@ class ScheduleSource:
     def __init__(
         self,
         triggers: Mapping[str, ScheduleTriggerConfig],
-        positions: Mapping[str, str],
+        checkpoints: Mapping[str, str],
         *,
         wall: Callable[[], float],
         clock_interval: float = CLOCK_INTERVAL,
@@ -51,9 +51,9 @@ class ScheduleSource:
         self._last_times: dict[str, float] = {}
         self._refused = RefusedValues(self.name)
         for name, key in self._keys.items():
-            if key in positions:
-                self._restore(name, key, positions[key])
-        self._obsolete_keys = positions.keys() - self._keys.values()
+            if key in checkpoints:
+                self._restore(name, key, checkpoints[key])
+        self._obsolete_keys = checkpoints.keys() - self._keys.values()
 
     def health(self) -> SourceHealth:
         return SourceHealth(self.name, len(self._triggers), tuple(self._refused.problems))
