@@ -20,7 +20,7 @@ _UNKNOWN = Peer(uid=-1, gid=-1, pid=-1)
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class ApiCaller:
     """A connected client. admin: may see, cancel and reload what belongs to all."""
 
     peer: Peer
@@ -53,10 +53,10 @@ class Authorizer:
         self._admin_uids = frozenset({0, os.geteuid()})
         self._admin_gid = None if group is None else group_id(group, "admin_group")
 
-    def caller(self, transport: asyncio.BaseTransport) -> Caller:
+    def caller(self, transport: asyncio.BaseTransport) -> ApiCaller:
         sock: socket.socket = transport.get_extra_info("socket")
         peer = peer_of(sock)
-        return Caller(peer, peer.uid in self._admin_uids or self._is_admin_member(peer, sock))
+        return ApiCaller(peer, peer.uid in self._admin_uids or self._is_admin_member(peer, sock))
 
     def _is_admin_member(self, peer: Peer, sock: socket.socket) -> bool:
         # The groups are the kernel's, from the moment of connecting, as for the socket's mode:

@@ -14,7 +14,7 @@ from notifyd.http import server
 from notifyd.http.open_connections import ConnectionLimits
 from notifyd.http.rate_limit import Rate, RateLimiter
 from notifyd.http.request import BodyLimits
-from notifyd.http.routing import Router
+from notifyd.http.routing import HttpRouter
 
 _LAST_RESPONSES = 1.0
 """Seconds that requests at work get when the daemon shuts down."""
@@ -40,7 +40,7 @@ async def serve(
         setting="[socket] rate",
     )
     notifications = NotificationRoutes(control, limiter)
-    router = Router(
+    router = HttpRouter(
         notifications.routes() + TriggerRoutes(control).routes() + DaemonRoutes(control).routes(),
         BodyLimits(settings.max_body, limits.body, "[socket] max_body"),
         unavailable=_UNAVAILABLE,

@@ -18,7 +18,7 @@ Handler = Callable[[Request[ClientT]], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
-class Route(Generic[ClientT]):
+class HttpRoute(Generic[ClientT]):
     """path: its segment `{name}` matches any one segment that is not empty.
 
     head: whether HEAD is answered like GET, without the body.
@@ -30,7 +30,7 @@ class Route(Generic[ClientT]):
     head: bool = True
 
 
-class Router(Generic[ClientT]):
+class HttpRouter(Generic[ClientT]):
     """Calls the handler of a request's route; HttpError (404, 405) where there is none.
 
     unavailable: prefixes of documented paths that this version does not serve.
@@ -38,7 +38,7 @@ class Router(Generic[ClientT]):
 
     def __init__(
         self,
-        routes: Iterable[Route[ClientT]],
+        routes: Iterable[HttpRoute[ClientT]],
         body: BodyLimits,
         *,
         unavailable: tuple[str, ...] = (),
@@ -78,7 +78,7 @@ class _Resource(Generic[ClientT]):
         self._handlers: dict[str, Handler[ClientT]] = {}
         self._has_head = False
 
-    def add(self, route: Route[ClientT]) -> None:
+    def add(self, route: HttpRoute[ClientT]) -> None:
         self._handlers[route.method] = route.handler
         self._has_head |= route.method == "GET" and route.head
 

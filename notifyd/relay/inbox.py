@@ -13,7 +13,7 @@ from notifyd.http.event_stream import EventStream
 from notifyd.http.open_connections import RemoteClient
 from notifyd.http.request import Request
 from notifyd.http.responses import content_response
-from notifyd.http.routing import Route
+from notifyd.http.routing import HttpRoute
 from notifyd.model.errors import StoreUnavailableError
 from notifyd.relay import notifications
 from notifyd.relay.inbox_page import load
@@ -87,11 +87,11 @@ class Inbox:
         self._key = key.encode()
         self._page = load()
 
-    def routes(self) -> list[Route[RemoteClient]]:
+    def routes(self) -> list[HttpRoute[RemoteClient]]:
         return [
-            Route("GET", "/inbox", self._show),
-            Route("GET", "/inbox/events", self._stream, head=False),
-            Route("GET", "/favicon.ico", self._icon),
+            HttpRoute("GET", "/inbox", self._show),
+            HttpRoute("GET", "/inbox/events", self._stream, head=False),
+            HttpRoute("GET", "/favicon.ico", self._icon),
         ]
 
     async def _show(self, request: Request[RemoteClient]) -> web.Response:

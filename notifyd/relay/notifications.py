@@ -10,7 +10,7 @@ from notifyd.relay.schemas import format_time
 from notifyd.relay.store import Connection, transaction
 from notifyd.relay.tokens import Token
 
-KEPT = 10_000
+MAX_STORED = 10_000
 """How many of the latest notifications are stored."""
 
 KEY_LIFETIME = 86_400.0
@@ -68,12 +68,12 @@ def accept(
     *,
     pages: int,
     wall: float,
-    kept: int = KEPT,
+    limit: int = MAX_STORED,
 ) -> DeliveryReport:
     """Store a notification, unless the same token sent the same key within a day.
 
     pages: how many inbox pages are open; each is a device, but none that a token can name.
-    kept: how many notifications stay, this one included.
+    limit: how many notifications stay, this one included.
     """
     with transaction(connection):
         connection.execute("UPDATE tokens SET last_used_at = ? WHERE id = ?", (wall, token.id))
@@ -98,7 +98,7 @@ def accept(
                 wall,
             ),
         ).lastrowid
-        connection.execute("DELETE FROM notifications WHERE seq <= ? - ?", (seq, kept))
+        connection.execute("DELETE FROM notifications WHERE seq <= ? - ?", (seq, limit))
         if notification.key is not None:
             answer = (token.id, notification.key, count, wall)
             connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?)", answer)

@@ -1,18 +1,18 @@
-"""How fast each workspace may send: the platform's own limit, so the window is exact."""
+"""The platform's rate limit for each workspace, as an exact window."""
 
 from collections import deque
 
 from notifyd.http.rate_limit import Rate
 
-_SWEEP_ABOVE = 1000
-"""Workspaces kept before those that have gone quiet are looked for."""
+_MAX_WORKSPACES = 1000
+"""Above this number, workspaces without a recent request are dropped."""
 
 
 class WorkspaceRateLimiter:
     """A sliding window for each workspace: never more than `max` in any `per` seconds.
 
-    A leaky bucket lets twice as many pass in its first window. A daemon that promises to keep to
-    the platform's limit can be checked against this one.
+    A leaky bucket admits twice as many in its first window, and a daemon that keeps to the
+    platform's limit could not be checked against it.
     """
 
     def __init__(self, rate: Rate) -> None:
@@ -24,8 +24,8 @@ class WorkspaceRateLimiter:
 
         mono: seconds of a clock that never goes back.
         """
-        if len(self._taken) > _SWEEP_ABOVE:
-            self._sweep(mono)
+        if len(self._taken) > _MAX_WORKSPACES:
+            self._drop_quiet(mono)
         taken = self._taken.setdefault(workspace_id, deque())
         while taken and taken[0] <= mono - self._rate.per:
             taken.popleft()
@@ -34,6 +34,6 @@ class WorkspaceRateLimiter:
         taken.append(mono)
         return 0.0
 
-    def _sweep(self, mono: float) -> None:
+    def _drop_quiet(self, mono: float) -> None:
         quiet = mono - self._rate.per
         self._taken = {key: taken for key, taken in self._taken.items() if taken[-1] > quiet}

@@ -11,7 +11,7 @@ from notifyd.http.errors import HttpError, not_found, printable, rate_limited
 from notifyd.http.open_connections import RemoteClient
 from notifyd.http.request import Request
 from notifyd.http.responses import success
-from notifyd.http.routing import Handler, Route
+from notifyd.http.routing import Handler, HttpRoute
 from notifyd.http.schemas import Schema
 from notifyd.relay import devices, notifications, tokens
 from notifyd.relay.credentials import StoredClient
@@ -48,17 +48,17 @@ class RelayRoutes:
         self._inbox = inbox
         self._clocks = clocks
 
-    def routes(self) -> list[Route[RemoteClient]]:
+    def routes(self) -> list[HttpRoute[RemoteClient]]:
         client = self._require_client
         return [
-            Route("POST", "/notifications/tokens", client(self._mint_token)),
-            Route("GET", "/notifications/tokens", client(self._list_tokens)),
-            Route("POST", "/notifications/tokens/{id}/revoke", client(self._revoke_token)),
-            Route("DELETE", "/notifications/tokens/{id}", client(self._delete_token)),
-            Route("POST", "/notifications/devices", client(self._register_device)),
-            Route("GET", "/notifications/devices", client(self._list_devices)),
-            Route("DELETE", "/notifications/devices/{id}", client(self._delete_device)),
-            Route("POST", "/notifications/send", self._send),
+            HttpRoute("POST", "/notifications/tokens", client(self._mint_token)),
+            HttpRoute("GET", "/notifications/tokens", client(self._list_tokens)),
+            HttpRoute("POST", "/notifications/tokens/{id}/revoke", client(self._revoke_token)),
+            HttpRoute("DELETE", "/notifications/tokens/{id}", client(self._delete_token)),
+            HttpRoute("POST", "/notifications/devices", client(self._register_device)),
+            HttpRoute("GET", "/notifications/devices", client(self._list_devices)),
+            HttpRoute("DELETE", "/notifications/devices/{id}", client(self._delete_device)),
+            HttpRoute("POST", "/notifications/send", self._send),
         ]
 
     def _require_client(self, handler: Handler[RemoteClient]) -> Handler[RemoteClient]:
@@ -103,8 +103,8 @@ class RelayRoutes:
     async def _register_device(self, request: Request[RemoteClient]) -> web.Response:
         body, now = await _read(request, DeviceRequest), self._clocks.wall()
         device = Device(body.device_id, body.fcm_token, body.platform, body.device_info, now, now)
-        kept = await self._store.run(devices.register, device)
-        return success(device=kept.as_json())
+        stored = await self._store.run(devices.register, device)
+        return success(device=stored.as_json())
 
     async def _list_devices(self, _request: Request[RemoteClient]) -> web.Response:
         found = await self._store.run(devices.list_all)

@@ -8,7 +8,7 @@ from aiohttp import web
 from notifyd.http.open_connections import ConnectionLimits, RemoteClient
 from notifyd.http.rate_limit import Rate
 from notifyd.http.request import BodyLimits
-from notifyd.http.routing import Router
+from notifyd.http.routing import HttpRouter
 from notifyd.http.server import serve
 from notifyd.http.tcp import base_url, listen_tcp
 from notifyd.relay import credentials, tokens
@@ -36,7 +36,7 @@ class Relay:
     """A running relay.
 
     url: the API's base URL. inbox_url: the inbox page's, with its secret. new_client: the client
-    that was created at this start, whose secret is kept nowhere.
+    that was created at this start; its secret is stored nowhere.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ async def open_relay(
         connections = InboxConnections()
         routes = RelayRoutes(store, stored, WorkspaceRateLimiter(rate), connections, clocks)
         inbox = Inbox(store, connections, inbox_key)
-        router = Router(routes.routes() + inbox.routes(), BodyLimits(MAX_BODY, limits.body))
+        router = HttpRouter(routes.routes() + inbox.routes(), BodyLimits(MAX_BODY, limits.body))
         host_check = HostCheck(host)
 
         async def respond(request: web.BaseRequest, remote: RemoteClient) -> web.StreamResponse:
@@ -105,8 +105,8 @@ async def _stored_client(
     """Return the client whose credentials count, and it in plain text if it is new."""
     if given is not None:
         return StoredClient.of(given), None
-    if (kept := await store.run(credentials.load_client)) is not None:
-        return kept, None
+    if (saved := await store.run(credentials.load_client)) is not None:
+        return saved, None
     new = ClientCredentials.new()
     stored = StoredClient.of(new)
     await store.run(credentials.save_client, stored)

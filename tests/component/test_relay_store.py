@@ -98,7 +98,7 @@ async def test_the_same_device_is_updated(store: RelayStore) -> None:
 async def test_only_the_latest_are_stored_and_no_number_is_reused(store: RelayStore) -> None:
     token, note = await minted(store), IncomingNotification("t", None, {})
     for _ in range(25):
-        await store.run(notifications.accept, token, note, pages=0, wall=0.0, kept=10)
+        await store.run(notifications.accept, token, note, pages=0, wall=0.0, limit=10)
     kept = await store.run(notifications.after, 0, 100)
     assert [received.seq for received in kept] == list(range(16, 26))
     assert await store.run(notifications.before_latest, 4) == 21

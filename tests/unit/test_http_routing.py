@@ -4,7 +4,7 @@ from aiohttp.test_utils import make_mocked_request
 from notifyd.http.errors import HttpError
 from notifyd.http.request import BodyLimits, Request
 from notifyd.http.responses import success
-from notifyd.http.routing import Route, Router
+from notifyd.http.routing import HttpRoute, HttpRouter
 
 
 async def echo(request: Request[str]):
@@ -15,14 +15,14 @@ async def other(_request: Request[str]):
     return success(other=True)
 
 
-ROUTER = Router(
+ROUTER = HttpRouter(
     [
-        Route("POST", "/send", echo),
-        Route("GET", "/things", echo),
-        Route("DELETE", "/things", other),
-        Route("GET", "/things/{id}", echo),
-        Route("POST", "/things/{id}/retry", echo),
-        Route("GET", "/events", echo, head=False),
+        HttpRoute("POST", "/send", echo),
+        HttpRoute("GET", "/things", echo),
+        HttpRoute("DELETE", "/things", other),
+        HttpRoute("GET", "/things/{id}", echo),
+        HttpRoute("POST", "/things/{id}/retry", echo),
+        HttpRoute("GET", "/events", echo, head=False),
     ],
     BodyLimits(100, 1.0),
     unavailable=("/later/",),

@@ -4,12 +4,12 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from notifyd.api.auth import Caller
+from notifyd.api.auth import ApiCaller
 from notifyd.api.control import Control
 from notifyd.api.schemas import NoParameters
 from notifyd.http.request import Request
 from notifyd.http.responses import content_response, json_response, success
-from notifyd.http.routing import Route
+from notifyd.http.routing import HttpRoute
 from notifyd.model.notifications import Json
 
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -19,29 +19,29 @@ class DaemonRoutes:
     def __init__(self, control: Control) -> None:
         self._control = control
 
-    def routes(self) -> list[Route[Caller]]:
+    def routes(self) -> list[HttpRoute[ApiCaller]]:
         return [
-            Route("GET", "/v1/status", self._status),
-            Route("GET", "/healthz", self._health),
-            Route("GET", "/metrics", self._metrics),
-            Route("POST", "/v1/reload", self._reload),
+            HttpRoute("GET", "/v1/status", self._status),
+            HttpRoute("GET", "/healthz", self._health),
+            HttpRoute("GET", "/metrics", self._metrics),
+            HttpRoute("POST", "/v1/reload", self._reload),
         ]
 
-    async def _status(self, request: Request[Caller]) -> web.Response:
+    async def _status(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
         return success(**await self._control.status())
 
-    async def _health(self, request: Request[Caller]) -> web.Response:
+    async def _health(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
         healthy, word = self._control.health()
         status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
         return json_response({"success": healthy, "status": word}, status)
 
-    async def _metrics(self, request: Request[Caller]) -> web.Response:
+    async def _metrics(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
         return content_response(self._control.metrics(), _PROMETHEUS)
 
-    async def _reload(self, request: Request[Caller]) -> web.Response:
+    async def _reload(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
         request.client.require_admin("reload")
         result = await self._control.reload()

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from notifyd.api.auth import Caller
+from notifyd.api.auth import ApiCaller
 from notifyd.api.control import Control
 from notifyd.api.schemas import (
     CancelParameters,
@@ -19,7 +19,7 @@ from notifyd.http.errors import not_found, printable
 from notifyd.http.rate_limit import RateLimiter
 from notifyd.http.request import Request
 from notifyd.http.responses import json_response, success
-from notifyd.http.routing import Route
+from notifyd.http.routing import HttpRoute
 from notifyd.model.notifications import Json, Priority, Status
 
 _NOT_DELIVERED = frozenset({Status.FAILED, Status.EXPIRED, Status.CANCELLED, Status.REPLACED})
@@ -32,15 +32,15 @@ class NotificationRoutes:
         self._limiter = limiter
         self._waits: set[asyncio.Timeout] = set()
 
-    def routes(self) -> list[Route[Caller]]:
+    def routes(self) -> list[HttpRoute[ApiCaller]]:
         return [
-            Route("POST", "/notifications/send", self._send),
-            Route("GET", "/v1/notifications", self._list),
-            Route("DELETE", "/v1/notifications", self._cancel_by_key),
-            Route("GET", "/v1/notifications/{id}", self._show),
-            Route("DELETE", "/v1/notifications/{id}", self._cancel),
-            Route("POST", "/v1/notifications/{id}/retry", self._retry),
-            Route("POST", "/v1/retry", self._retry_all),
+            HttpRoute("POST", "/notifications/send", self._send),
+            HttpRoute("GET", "/v1/notifications", self._list),
+            HttpRoute("DELETE", "/v1/notifications", self._cancel_by_key),
+            HttpRoute("GET", "/v1/notifications/{id}", self._show),
+            HttpRoute("DELETE", "/v1/notifications/{id}", self._cancel),
+            HttpRoute("POST", "/v1/notifications/{id}/retry", self._retry),
+            HttpRoute("POST", "/v1/retry", self._retry_all),
         ]
 
     def stop_waiting(self) -> None:
@@ -50,7 +50,7 @@ class NotificationRoutes:
 
     # --- sending
 
-    async def _send(self, request: Request[Caller]) -> web.Response:
+    async def _send(self, request: Request[ApiCaller]) -> web.Response:
         peer = request.client.peer
         await self._limiter.take(peer.uid)
         wait = request.query(SendParameters).wait
@@ -82,14 +82,14 @@ class NotificationRoutes:
 
     # --- listing and cancelling
 
-    async def _list(self, request: Request[Caller]) -> web.Response:
+    async def _list(self, request: Request[ApiCaller]) -> web.Response:
         parameters = request.query(ListParameters)
         rows = await self._control.notifications(
             uid=request.client.visible_uid, status=parameters.status, limit=parameters.limit
         )
         return success(notifications=rows)
 
-    async def _show(self, request: Request[Caller]) -> web.Response:
+    async def _show(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
         notification_id = request.parameters["id"]
         row = await self._control.notification(notification_id, uid=request.client.visible_uid)
@@ -97,14 +97,14 @@ class NotificationRoutes:
             raise not_found(f"no notification {printable(notification_id)}, or it is not yours")
         return success(notifications=[row])
 
-    async def _cancel(self, request: Request[Caller]) -> web.Response:
+    async def _cancel(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
-        return await self._cancelled(request.client, request.parameters["id"], key="")
+        return await self._cancel_by(request.client, request.parameters["id"], key="")
 
-    async def _cancel_by_key(self, request: Request[Caller]) -> web.Response:
-        return await self._cancelled(request.client, "", request.query(CancelParameters).key)
+    async def _cancel_by_key(self, request: Request[ApiCaller]) -> web.Response:
+        return await self._cancel_by(request.client, "", request.query(CancelParameters).key)
 
-    async def _cancelled(self, caller: Caller, notification_id: str, key: str) -> web.Response:
+    async def _cancel_by(self, caller: ApiCaller, notification_id: str, key: str) -> web.Response:
         row = await self._control.cancel(
             notification_id=notification_id, key=key, peer=caller.peer, everyone=caller.admin
         )
@@ -112,7 +112,7 @@ class NotificationRoutes:
 
     # --- sending again
 
-    async def _retry(self, request: Request[Caller]) -> web.Response:
+    async def _retry(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
         caller = request.client
         await self._limiter.take(caller.peer.uid)
@@ -121,7 +121,7 @@ class NotificationRoutes:
         )
         return success(notifications=[row])
 
-    async def _retry_all(self, request: Request[Caller]) -> web.Response:
+    async def _retry_all(self, request: Request[ApiCaller]) -> web.Response:
         caller, status = request.client, request.query(RetryParameters).status
         await self._limiter.take(caller.peer.uid)
         result = await self._control.retry_all(

@@ -2,30 +2,30 @@
 
 from aiohttp import web
 
-from notifyd.api.auth import Caller
+from notifyd.api.auth import ApiCaller
 from notifyd.api.control import Control
 from notifyd.api.schemas import ExplainParameters, MuteRequest, NoParameters
 from notifyd.http.request import Request
 from notifyd.http.responses import success
-from notifyd.http.routing import Route
+from notifyd.http.routing import HttpRoute
 
 
 class TriggerRoutes:
     def __init__(self, control: Control) -> None:
         self._control = control
 
-    def routes(self) -> list[Route[Caller]]:
+    def routes(self) -> list[HttpRoute[ApiCaller]]:
         return [
-            Route("GET", "/v1/explain", self._explain),
-            Route("POST", "/v1/mute", self._mute),
+            HttpRoute("GET", "/v1/explain", self._explain),
+            HttpRoute("POST", "/v1/mute", self._mute),
         ]
 
-    async def _explain(self, request: Request[Caller]) -> web.Response:
+    async def _explain(self, request: Request[ApiCaller]) -> web.Response:
         trigger = request.query(ExplainParameters).trigger
         request.client.require_admin("see what triggers matched")
         return success(triggers=await self._control.explain(trigger))
 
-    async def _mute(self, request: Request[Caller]) -> web.Response:
+    async def _mute(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
         request.client.require_admin("mute")
         mute = await request.json(MuteRequest)
