@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from notifyd.model.notifications import Notification, Status
+from notifyd.shaping.admission import NEVER
 from notifyd.shaping.inputs import Retried
 from notifyd.shaping.sending import resume_sending
 from notifyd.shaping.state import Reply
@@ -37,12 +38,13 @@ def _requeue_ended(context: StepContext, stored: Notification) -> Reply:
     if forbidden and forbidden.id == stored.id:
         context.send_state = replace(context.send_state, last_forbidden=None)
     context.decision.retried.append(stored)
+    is_digest = stored.expires >= NEVER
     notification = replace(
         stored,
         status=Status.QUEUED,
         failures=0,
         not_before=0.0,
-        expires=context.now.wall + context.rules.expire,
+        expires=stored.expires if is_digest else context.now.wall + context.rules.expire,
         group="",
         report=None,
     )

@@ -51,6 +51,24 @@ def test_an_expired_notification_gets_a_new_expiry(run):
     assert run.notifications[notification.id].status is Status.EXPIRED
 
 
+def test_a_digest_that_is_sent_again_never_expires(run):
+    run.configure(run.with_rules(expire=10.0))
+    run.submit("in flight")
+    run.submit("expires")
+    run.feed(match("app"), match("app"))
+    run.sleep(20)
+    run.answer()
+    digest = run.notifications[run.in_flight]
+    assert run.counts[digest.id] == {"socket": 1, "app": 2}
+    run.answer(OutcomeKind.FAILED)
+    assert retry(run, digest, is_admin=True).refusal == ""
+    run.answer(OutcomeKind.RETRY, pause=3600.0, retry_after=3600.0)
+    run.sleep(3601)
+    run.answer()
+    assert run.notifications[digest.id].status is Status.DELIVERED
+    assert run.counted()["app"] == 2
+
+
 def test_a_retry_ends_a_backoff_but_not_a_retry_after(run):
     failed = run.submit("a")
     run.answer(OutcomeKind.FAILED)
