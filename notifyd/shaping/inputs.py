@@ -70,7 +70,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class SendingAllowed:
-    """A backoff may end: there is a new token, or somebody asked to try again."""
+    """A backoff may end: there is a new token, or a reload or a retry was requested."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,10 +162,10 @@ def test_every_match_and_every_request_is_in_exactly_one_count(rules, history_of
     }
     history.feed(Configured(replace(history.rules, triggers=over)))  # reminders would never end
     history.drain()
-    told = history.counted(Status.DELIVERED, Status.FAILED, Status.NO_DEVICE)
+    counted = history.counted(Status.DELIVERED, Status.FAILED, Status.NO_DEVICE)
     withdrawn = history.counted(Status.CANCELLED, Status.REPLACED)
-    assert told.pop("socket", 0) + withdrawn["socket"] == len(history.acknowledged)
-    assert told + history.below_threshold() + history.ended_while_muted() == +fed
+    assert counted.pop("socket", 0) + withdrawn["socket"] == len(history.acknowledged)
+    assert counted + history.below_threshold() + history.ended_while_muted() == +fed
     assert_rate(history)
 
 

@@ -39,7 +39,7 @@ def snapshot(history):
     groups = {
         key: replace(group, open_id=bool(group.open_id)) for key, group in state.groups.items()
     }
-    told = [
+    notifications = [
         repr(
             (
                 notification.group,
@@ -52,7 +52,7 @@ def snapshot(history):
         for notification in state.notifications.values()
     ]
     statistics = [replace(stats, reason="") for stats in state.trigger_stats.values()]
-    return groups, statistics, sorted(told)
+    return groups, statistics, sorted(notifications)
 
 
 @examples(40, 1000)

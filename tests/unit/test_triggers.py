@@ -237,10 +237,10 @@ class TestDigest:
     def test_many_triggers_still_add_up(self):
         counts = {f"t{number:02}": number + 1 for number in range(40)}
         _, body = render_digest(self.digest(counts=counts))
-        told = [
+        counts_shown = [
             int(line.split(f" {TIMES} ")[0]) for line in body.splitlines() if f" {TIMES} " in line
         ]
-        assert (len(told), sum(told)) == (13, sum(counts.values()))
+        assert (len(counts_shown), sum(counts_shown)) == (13, sum(counts.values()))
 
     @pytest.mark.parametrize(
         ("reason", "count", "title"),
