@@ -18,7 +18,7 @@ from notifyd.model.notifications import (
     Status,
 )
 from notifyd.shaping.codec import restore_state
-from notifyd.shaping.group import Condition, Group
+from notifyd.shaping.group import Condition, Group, Transition
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats
@@ -84,6 +84,7 @@ VALUES = {
         "01a212e9-06bc-7be6-9cef-2df5a7e3ba45",
         SUMMARY,
         Condition(EVENT, 14_000.5, 3, "01a2-hold", "01a2-row"),
+        Transition(EVENT, 11_366.5, 2),
     ),
     "digest": PendingDigest(
         "01a212e9-06bc-722b-9a83-0b91912138af",
