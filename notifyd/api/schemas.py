@@ -76,19 +76,24 @@ def _check_data(data: Json | None) -> Json | None:
 
 
 def _is_too_deep(data: Json) -> bool:
-    """Look at one level after the other, without recursion."""
+    """Count the levels one by one, without recursion."""
     level: list[object] = [data]
     for _ in range(DEEPEST_DATA):
-        level = [child for value in level for child in _containers(value)]
+        level = [child for value in level for child in _nested(value)]
         if not level:
             return False
     return True
 
 
-def _containers(value: object) -> list[object]:
-    children = value.values() if isinstance(value, dict) else value
-    if not isinstance(children, (list, type({}.values()))):
-        return []
+def _nested(value: object) -> list[object]:
+    """Return the objects and lists directly inside a JSON value."""
+    match value:
+        case dict():
+            children = list(value.values())
+        case list():
+            children = value
+        case _:
+            children = []
     return [child for child in children if isinstance(child, (dict, list))]
 
 
