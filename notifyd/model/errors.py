@@ -53,8 +53,8 @@ class NotificationMissingError(NotifydError):
 class RequestRefusedError(NotifydError):
     """A request to the fold was refused. code: the reason in snake_case."""
 
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
         self.code = code
 
 
