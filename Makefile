@@ -28,38 +28,38 @@ $(READY): requirements.lock pyproject.toml
 	$(PIP) --no-build-isolation --no-deps -e .
 	@touch $@
 
-environment: $(READY) ## the virtual environment (DEPENDENCIES=locked, lowest or newest)
+environment: $(READY) ## create the virtual environment (DEPENDENCIES=locked, lowest or newest)
 
-run: $(READY) ## the whole thing at work: relay, inbox page, daemon, a log being written
+run: $(READY) ## start the demo: relay, inbox page, daemon, a log being written
 	@$(BIN)/notifyd demo --dir .demo
 
-test: $(READY) lint types layers unit ## everything that must hold, in parallel
+test: $(READY) lint types layers unit ## run all checks and tests
 
-lint: $(READY) ## style
+lint: $(READY) ## check the style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY) ## strict types
+types: $(READY) ## check the types
 	$(BIN)/mypy
 
-layers: $(READY) ## who may import whom
+layers: $(READY) ## check the import layers
 	$(BIN)/lint-imports --no-cache
 
-unit: $(READY) ## the tests alone
+unit: $(READY) ## run the tests alone, in parallel (JOBS)
 	$(BIN)/pytest -n $(JOBS) -m "not soak" -q
 
-soak: $(READY) ## the long drills (SOAK_SECONDS), then every property with many examples
+soak: $(READY) ## run the long tests: kills, outages, full disks (SOAK_SECONDS)
 	$(BIN)/pytest -n $(JOBS) -m soak -q --timeout 3600
 	THOROUGH=1 $(BIN)/pytest -n $(JOBS) -m "not soak" -q --timeout 600 tests/unit tests/component
 
 docs: $(READY) ## write the reference pages in docs/ from the code
 	$(BIN)/python docs/generate.py
 
-format: $(READY) ## write the style
+format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-latency bench-burst bench-idle bench-compiling bench-logs ## how fast it is, beside what else is installed
+bench: bench-latency bench-burst bench-idle bench-compiling bench-logs ## run the benchmarks beside the other tools that are installed
 
 bench-latency: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/latency.py
@@ -73,7 +73,7 @@ bench-compiling: $(READY)
 bench-idle: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/idle.py
 
-bench-journal: $(READY) ## what the journal costs beside journalctl (SYSTEMD_HARNESS)
+bench-journal: $(READY) ## measure the journal source beside journalctl (SYSTEMD_HARNESS)
 	PYTHONPATH=tests $(BIN)/python benchmarks/journal.py
 
 bench-logs: $(READY)
@@ -83,14 +83,14 @@ platform: $(READY) ## the platform client's typed methods, from its table of end
 	$(BIN)/python -m notifyd.platform.codegen
 	$(BIN)/ruff format -q notifyd/platform
 
-lock: $(READY) ## resolve the dependencies anew
+lock: $(READY) ## resolve the dependencies again
 	$(PIP) uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate pyproject.toml --group dev --upgrade -o requirements.lock
 
-system-packages: ## apt-get: what the tests drive on Debian (logrotate, systemd, curl)
+system-packages: ## install the Debian packages that the tests drive
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends python3-venv logrotate systemd dbus curl procps
 
-clean: ## forget the environment and every cache
+clean: ## remove the environment and every cache
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -54,21 +54,21 @@ patterns = '^logged'
 debounce = "0s"
 cooldown = "0s"
 EOF
-told() {{  # wait until a trigger has so many notifications
+wait_for() {{  # wait until a trigger has so many notifications
   i=0; history="{python} -m notifyd history --socket /run/notifyd/notifyd.sock"
   until [ $($history | grep -c $1) -ge $2 ]; do
     i=$((i + 1)); [ $i -lt 50 ]; sleep 0.1
   done
-  echo told: $1 $2
+  echo notified: $1 $2
 }}
 systemctl daemon-reload
 systemctl start notifyd
 systemctl show -p User,ActiveState,StatusText notifyd
 stat -c '%a %U' /run/notifyd/notifyd.sock /var/lib/notifyd
 echo 'ALERT root only' >> /var/log/app/app.log
-told app 1
+wait_for app 1
 logger 'logged with all capabilities'
-told entries 1
+wait_for entries 1
 systemctl reload notifyd
 i=0
 until [ "$(systemctl is-active notifyd)" = active ]; do  # systemd hears of the end a little later
@@ -89,7 +89,7 @@ printf '[Service]\nCapabilityBoundingSet=\nAmbientCapabilities=\n' \
 systemctl daemon-reload
 logger 'logged while it was away'
 systemctl start notifyd
-told entries 2
+wait_for entries 2
 systemctl stop notifyd
 if journalctl -u notifyd | grep onp_secret; then exit 9; fi
 sed -i /^systemd-journal:/d /etc/group
@@ -122,7 +122,7 @@ def test_the_service_starts_reads_reloads_and_survives_a_kill():
         "reloaded: active",
         "restarted: 1",
         "stopped: Result=success ExecMainStatus=0",
-        "told: entries 2",
+        "notified: entries 2",
         "without the group: active",
     ):
         assert words in said, said
