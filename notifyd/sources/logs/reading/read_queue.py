@@ -45,7 +45,7 @@ class ReadQueue:
 
     @property
     def draining(self) -> list[FileId]:
-        """The files that drain; the one that began to last is last."""
+        """The files that drain, in the order in which they began to."""
         return list(self._drain_deadlines)
 
     @property
