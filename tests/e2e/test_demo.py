@@ -17,7 +17,7 @@ def is_delivered(socket):
     return any(row["title"] == "disk full" for row in answer["notifications"])
 
 
-def test_a_line_written_as_soon_as_the_demo_asks_for_it_is_is_delivered(tmp_path):
+def test_a_line_written_right_after_the_instructions_is_notified(tmp_path):
     demo = subprocess.Popen(
         [sys.executable, "-m", "notifyd", "demo", "--dir", str(tmp_path), "--port", "0"],
         stdout=subprocess.PIPE,
