@@ -25,6 +25,7 @@ from notifyd.config.settings import Settings
 from notifyd.config.templates import VARIABLES
 from notifyd.config.times import parse_persistence
 from notifyd.config.triggers import TRIGGER_TYPES, TriggerConfig
+from notifyd.platform.endpoints import ENDPOINTS
 from notifyd.text.durations import format_duration, format_size, parse_duration, parse_size
 
 FOLDER = Path(__file__).parent
@@ -76,6 +77,75 @@ socket: `--socket`, else `$NOTIFYD_SOCK`, else the first of `$XDG_RUNTIME_DIR/no
 `~/.local/state/notifyd/notifyd.sock` and `/run/notifyd/notifyd.sock` that answers.
 """
 
+PLATFORM_PAGE = """\
+<!-- Written by `make docs` from docs/generate.py and notifyd/platform/endpoints.py. -->
+
+# The platform's API
+
+notifyd reaches every endpoint of the platform: from the command line, from Python, and as
+triggers. The client credentials come from `OBLIEN_CLIENT_ID` and `OBLIEN_CLIENT_SECRET`; the
+address from `OBLIEN_BASE_URL`, else from `[api] url`.
+
+## A token and the first push
+
+```sh
+notifyd token create --workspace ws_1 --save
+notifyd send -t "Hello from the workspace"
+```
+
+`--save` writes the send token where the daemon reads it, readable by its user only. A daemon that
+runs without a token keeps everything and uses the token within seconds.
+
+## From the command line
+
+```sh
+notifyd api list sandbox
+notifyd api GET /sandbox/sb_1/metrics --jq memory.used
+notifyd api POST /projects -f name=demo -F 'settings={"private": true}'
+notifyd api POST /ai/chat/upload -F file=@report.pdf
+notifyd api GET /credits/history --paginate page --table
+```
+
+`-f` gives a text, `-F` a JSON value or a file. `--paginate page` counts pages, `--paginate offset`
+counts items, `--paginate cursor=EXPR` takes the next value from the answer. Paths that the table
+below does not list work as well. Rate limits and their Retry-After are waited for.
+
+## From Python
+
+```python
+from notifyd.platform import Client
+
+async with Client(client_id, client_secret) as client:
+    metrics = await client.sandbox.metrics("sb_1")
+    answer = await client.request("GET", "/workspace/ws_1")
+```
+
+Errors are subclasses of `PlatformError` and keep `status`, `code`, `details` and `request_id`. A
+call is repeated only where that is safe. A session token is exchanged once when it is refused.
+
+## As triggers
+
+```toml
+[triggers.credits-low]
+type = "oblien"
+get = "/credits/balance"
+every = "5m"
+value = "balance"              # JMESPath: which part of the answer
+when = "< 5"                   # or "changed", the default
+for = "10m"                    # only if it lasts
+priority = "high"
+```
+
+Push: `credits-low: began | 4.2 (< 5)`, and its end. All triggers together stay within `[platform]
+rate`, across restarts too; if they ask for more, all are polled less often and status says so. A
+platform that does not answer and credentials that are refused are reported once each, never as a
+changed value. The last value is stored together with the event, so `kill -9` repeats nothing.
+
+## Endpoints
+
+"watch": worth a trigger. Fields beyond those that a call needs pass through.
+"""
+
 
 def configuration() -> str:
     """Return docs/configuration.md."""
@@ -97,6 +167,17 @@ def configuration() -> str:
         heading = f"## `[{name}.NAME]`" if name == "mute" else f"## `[{name}]`"
         parts += [heading, texts[name], table(model)]
     return "\n\n".join(parts) + "\n"
+
+
+def platform() -> str:
+    """Return docs/platform.md."""
+    rows = ["| group | call | request | needs | watch |", "|---|---|---|---|---|"]
+    for each in ENDPOINTS:
+        call = f"`client.{each.key}`"
+        needs = f"`{each.needs}`" if each.needs else ""
+        watch = "yes" if each.is_watchable else ""
+        rows.append(f"| {each.group} | {call} | `{each.method} {each.path}` | {needs} | {watch} |")
+    return PLATFORM_PAGE.rstrip() + "\n\n" + "\n".join(rows) + "\n"
 
 
 def commands() -> str:
@@ -208,3 +289,4 @@ def block(text: str) -> str:
 if __name__ == "__main__":
     (FOLDER / "configuration.md").write_text(configuration())
     (FOLDER / "commands.md").write_text(commands())
+    (FOLDER / "platform.md").write_text(platform())

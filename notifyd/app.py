@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from notifyd.api.unix import UnixListener
+from notifyd.config.credentials import find_credentials
 from notifyd.config.load import load
 from notifyd.config.paths import socket_path, state_dir
 from notifyd.config.settings import Settings
@@ -23,6 +24,7 @@ from notifyd.engine.clock import Clock, boot_id
 from notifyd.engine.daemon import Configuration, Daemon
 from notifyd.engine.engine import Engine
 from notifyd.engine.pipeline import Pipeline
+from notifyd.engine.platform_fetcher import PlatformFetcher
 from notifyd.engine.sources import PipelineContext
 from notifyd.model.errors import NotifydError, NoTokenError
 from notifyd.model.notifications import Json
@@ -85,6 +87,7 @@ class App:
         store = await stack.enter_async_context(OutboxStore(folder))
         scan_executor = ThreadPoolExecutor(1, "scan")
         stack.callback(scan_executor.shutdown, wait=False, cancel_futures=True)
+        credentials = find_credentials(environ)
         context = PipelineContext(
             host=socket.gethostname(),
             workspace=environ.get("OBLIEN_WORKSPACE_ID", ""),
@@ -93,6 +96,7 @@ class App:
             scan_executor=scan_executor,
             load_checkpoints=store.load_checkpoints,
             wall=time.time,
+            open_fetcher=partial(PlatformFetcher, credentials) if credentials else None,
         )
         pipeline = Pipeline(settings, context)
         clock, state = await _restore(store)

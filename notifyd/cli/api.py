@@ -105,7 +105,7 @@ def _list(group: str | None) -> int:
 
 
 def _watch(endpoint: Endpoint) -> str:
-    return " (can be watched)" if endpoint.watchable else ""
+    return " (can be watched)" if endpoint.is_watchable else ""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from notifyd import __version__
 from notifyd.app import App
 from notifyd.cli.options import add_config_option
 from notifyd.cli.output import quantity
+from notifyd.config.credentials import remove_credentials
 from notifyd.config.files import FILE_NAME, default_dirs
 from notifyd.config.load import LoadedConfig, load
 from notifyd.config.token import TokenSource, find_token, remove_token
@@ -40,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     token = find_token(loaded.settings.api, environ, loaded.files)
     missing_token = _missing_token(token)
     remove_token(os.environ)
+    remove_credentials(os.environ)
     logging.configure(loaded.settings.log.level, loaded.settings.log.format)
     if missing_token:
         log.warning("no send token yet; notifications stay queued", fix=missing_token)

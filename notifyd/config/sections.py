@@ -86,6 +86,11 @@ class SocketConfig(Section):
     """Requests allowed for each user."""
 
 
+class PlatformConfig(Section):
+    rate: RateConfig = RateConfig.model_construct(max=60, per=60.0)
+    """What the plan allows for everything that the daemon asks of the API besides sending."""
+
+
 class StateConfig(Section):
     dir: AbsolutePath | None = None
     """Directory of the database. Default: `$STATE_DIRECTORY`, then

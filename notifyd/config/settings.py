@@ -11,6 +11,7 @@ from notifyd.config.sections import (
     DeliveryConfig,
     LogConfig,
     MuteConfig,
+    PlatformConfig,
     RateLimitConfig,
     SocketConfig,
     StateConfig,
@@ -47,6 +48,8 @@ class Settings(BaseSettings):
     """How long notifications are kept and when they are merged."""
     socket: SocketConfig = SocketConfig()
     """The local socket that programs send notifications to."""
+    platform: PlatformConfig = PlatformConfig()
+    """What `oblien` triggers may ask of the platform's API."""
     state: StateConfig = StateConfig()
     """The database."""
     log: LogConfig = LogConfig()

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
+from notifyd.config.comparison import CHANGED
 from notifyd.config.sections import Count, Positive, Section
 from notifyd.config.times import Cron, Duration, PersistenceValue, Size, Zone
 from notifyd.config.values import (
@@ -12,9 +13,11 @@ from notifyd.config.values import (
     STRING_OR_LIST,
     UNIQUE,
     AbsolutePath,
+    ApiPath,
     Data,
     Encoding,
     IgnorePatterns,
+    JmesPath,
     Names,
     NonEmptyPathPatterns,
     NonEmptyPatterns,
@@ -25,6 +28,7 @@ from notifyd.config.values import (
     ProcessName,
     Template,
     User,
+    When,
 )
 from notifyd.model.notifications import Priority
 from notifyd.model.persistence import AT_ONCE, Persistence
@@ -229,14 +233,58 @@ class ScheduleTriggerConfig(TriggerConfig):
     """IANA time zone. Default: that of the machine."""
 
 
-_Trigger = LogTriggerConfig | FileTriggerConfig | ProcessTriggerConfig | ScheduleTriggerConfig
+class OblienTriggerConfig(TriggerConfig):
+    default_debounce: ClassVar[float] = 0.0
+
+    type: Literal["oblien"] = "oblien"
+    get: ApiPath
+    """Path of the platform's API, such as `/sandbox/sb_1/metrics`; `notifyd api list` shows them.
+    Needs OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET in the daemon's environment."""
+    every: Annotated[Duration, Field(ge=5.0)] = 60.0
+    """How often to ask; at least `"5s"`. All triggers share `[platform] rate`."""
+    value: JmesPath = "@"
+    """JMESPath expression that selects the value from the answer."""
+    when: When = CHANGED
+    """`changed`, or a comparison: `== x`, `!= x`, `< n`, `<= n`, `> n`, `>= n`."""
+
+    @property
+    def has_conditions(self) -> bool:
+        return self.when != CHANGED
+
+
+class PlatformHealthConfig(TriggerConfig):
+    """The built-in trigger that reports an unreachable platform and refused credentials."""
+
+    default_debounce: ClassVar[float] = 0.0
+    default_group_by: ClassVar[tuple[str, ...]] = ("name",)
+
+    type: Literal["platform"] = "platform"
+    title: Template | None = "{{ name }}{{ ': over' if state == 'ended' else '' }}"
+    body: Template | None = "{{ line }}"
+
+    @property
+    def has_conditions(self) -> bool:
+        return True
+
+
+_Trigger = (
+    LogTriggerConfig
+    | FileTriggerConfig
+    | ProcessTriggerConfig
+    | ScheduleTriggerConfig
+    | OblienTriggerConfig
+)
 AnyTrigger = Annotated[_Trigger, Field(discriminator="type")]
+
+BUILT_IN_TRIGGER = "notifyd"
+"""The trigger of what notifyd reports about itself and the platform."""
 
 TRIGGER_TYPES: dict[str, type[_Trigger]] = {
     "log": LogTriggerConfig,
     "file": FileTriggerConfig,
     "process": ProcessTriggerConfig,
     "schedule": ScheduleTriggerConfig,
+    "oblien": OblienTriggerConfig,
 }
 
 

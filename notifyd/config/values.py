@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from notifyd.config import patterns, templates
+from notifyd.config.comparison import CHANGED, parse_comparison
 from notifyd.config.paths import is_loopback
 from notifyd.model.notifications import Json, Priority
 from notifyd.text.limits import DATA_LIMIT, data_size
@@ -222,6 +223,29 @@ def _parse_priority(value: object) -> object:
     raise ValueError(f"must be one of: {', '.join(Priority)}{did_you_mean(str(value), Priority)}")
 
 
+def _check_api_path(value: str) -> str:
+    if not value.startswith("/") or not value.isprintable() or " " in value:
+        raise ValueError('invalid API path; use for example "/sandbox/sb_1/metrics"')
+    return value
+
+
+def _check_jmespath(value: str) -> str:
+    import jmespath  # noqa: PLC0415 - only oblien triggers need it
+    from jmespath.exceptions import JMESPathError  # noqa: PLC0415
+
+    try:
+        jmespath.compile(value)
+    except JMESPathError as error:
+        raise ValueError(f"invalid JMESPath expression: {str(error).splitlines()[0]}") from None
+    return value
+
+
+def _check_when(value: str) -> str:
+    if value != CHANGED:
+        parse_comparison(value)
+    return value
+
+
 AbsolutePath = Annotated[Path, BeforeValidator(_parse_path)]
 SecretPath = Annotated[Path, BeforeValidator(_parse_secret_path)]
 SocketPath = Annotated[Path, BeforeValidator(_parse_path), AfterValidator(_check_socket_path)]
@@ -248,3 +272,6 @@ NonEmptyPatterns = Annotated[list[Pattern], NON_EMPTY, UNIQUE, STRING_OR_LIST]
 NonEmptyPathPatterns = Annotated[list[PathPattern], NON_EMPTY, UNIQUE, STRING_OR_LIST]
 NonEmptyUnitPatterns = Annotated[list[UnitPattern], NON_EMPTY, UNIQUE, STRING_OR_LIST]
 IgnorePatterns = Annotated[list[IgnorePattern], UNIQUE, STRING_OR_LIST]
+ApiPath = Annotated[str, AfterValidator(_check_api_path)]
+JmesPath = Annotated[str, AfterValidator(_check_jmespath)]
+When = Annotated[str, AfterValidator(_check_when)]

@@ -12,6 +12,7 @@ from functools import partial
 from math import inf
 
 from notifyd.config.settings import Settings
+from notifyd.config.triggers import BUILT_IN_TRIGGER, AnyTrigger, PlatformHealthConfig
 from notifyd.engine.engine import Engine
 from notifyd.engine.renderer import Renderer
 from notifyd.engine.sources import BuildSource, PipelineContext, SourceBuilders
@@ -31,6 +32,9 @@ class Pipeline:
     """settings: validated. triggers, rules and render serve the engine as long as this runs."""
 
     def __init__(self, settings: Settings, context: PipelineContext) -> None:
+        configs: dict[str, AnyTrigger | PlatformHealthConfig] = {**settings.triggers}
+        if any(config.type == "oblien" for config in settings.triggers.values()):
+            configs[BUILT_IN_TRIGGER] = PlatformHealthConfig()
         self.triggers = {
             name: Trigger(
                 name,
@@ -40,7 +44,7 @@ class Pipeline:
                 workspace=context.workspace,
                 redact=redact if settings.text.redact else str,
             )
-            for name, config in settings.triggers.items()
+            for name, config in configs.items()
         }
         self.rules = _build_rules(settings, self.triggers)
         self.render = Renderer(self.triggers, is_redacting=settings.text.redact).render
@@ -48,7 +52,7 @@ class Pipeline:
         self._health_changed = asyncio.Event()
         self._sources = [
             SourceSupervisor(kind, partial(self._build, kind, build), self._health_changed.set)
-            for kind, build in SourceBuilders(self.triggers, context).by_kind().items()
+            for kind, build in SourceBuilders(self.triggers, settings, context).by_kind().items()
         ]
 
     async def _build(self, kind: str, build: BuildSource) -> Source:

@@ -3,15 +3,19 @@
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from notifyd.config.settings import Settings
 from notifyd.config.triggers import (
-    AnyTrigger,
+    BUILT_IN_TRIGGER,
     FileTriggerConfig,
     LogTriggerConfig,
+    OblienTriggerConfig,
     ProcessTriggerConfig,
     ScheduleTriggerConfig,
+    TriggerConfig,
 )
 from notifyd.engine.clock import boot_id
 from notifyd.matching.record_matcher import RecordMatcher
@@ -23,6 +27,8 @@ from notifyd.sources.journal.options import JournalSourceOptions
 from notifyd.sources.journal.source import JournalSource
 from notifyd.sources.logs.options import LogSourceOptions
 from notifyd.sources.logs.source import LogSource
+from notifyd.sources.platform.fetching import OpenFetcher
+from notifyd.sources.platform.source import PlatformSource, PlatformSourceOptions
 from notifyd.sources.processes.source import ProcessSource
 from notifyd.sources.schedule.source import ScheduleSource
 from notifyd.triggers import Trigger
@@ -40,6 +46,7 @@ class PipelineContext:
     host, workspace: for templates. own_paths: the daemon's own files, which no source watches.
     pattern_cache: a directory for compiled patterns. scan_executor: one thread, for matching.
     load_checkpoints: reads what is committed. wall: the wall clock, for the times of events.
+    open_fetcher: asks the platform's API at a base URL; None without credentials.
     """
 
     host: str
@@ -49,6 +56,7 @@ class PipelineContext:
     scan_executor: ThreadPoolExecutor
     load_checkpoints: Callable[[], Awaitable[dict[str, str]]]
     wall: Callable[[], float]
+    open_fetcher: Callable[[str], OpenFetcher] | None = None
 
 
 class SourceBuilders:
@@ -57,9 +65,11 @@ class SourceBuilders:
     The keys of a source's checkpoints begin with its kind and a colon.
     """
 
-    def __init__(self, triggers: Mapping[str, Trigger], context: PipelineContext) -> None:
-        self._triggers, self._context = triggers, context
-        self._configs: dict[str, AnyTrigger] = {
+    def __init__(
+        self, triggers: Mapping[str, Trigger], settings: Settings, context: PipelineContext
+    ) -> None:
+        self._triggers, self._settings, self._context = triggers, settings, context
+        self._configs: dict[str, TriggerConfig] = {
             name: trigger.config for name, trigger in triggers.items()
         }
         self._logs = _of_type(self._configs, LogTriggerConfig)
@@ -71,6 +81,7 @@ class SourceBuilders:
             "file": self._file(),
             "process": self._process(),
             "schedule": self._schedule(),
+            "oblien": self._oblien(),
         }
         return {kind: build for kind, build in builders.items() if build is not None}
 
@@ -118,6 +129,25 @@ class SourceBuilders:
             return None
         return lambda checkpoints: ScheduleSource(triggers, checkpoints, wall=self._context.wall)
 
+    def _oblien(self) -> BuildSource | None:
+        triggers = _of_type(self._configs, OblienTriggerConfig)
+        if not triggers:
+            return None
+        context, opener = self._context, self._context.open_fetcher
+        shapings = {name: self._triggers[name].shaping for name in triggers}
+        options = PlatformSourceOptions(
+            triggers,
+            {
+                name: max(shaping.begin_after.times, shaping.end_after.times)
+                for name, shaping in shapings.items()
+            },
+            self._settings.platform.rate,
+            None if opener is None else partial(opener, self._settings.api.url),
+            BUILT_IN_TRIGGER,
+            context.wall,
+        )
+        return lambda checkpoints: PlatformSource(options, checkpoints)
+
     def _scanner(self, names: tuple[str, ...]) -> Scanner:
         """Compile the patterns of these triggers into one scanner; runs on the scan thread."""
         pattern_sets = [pattern_set(name, self._logs[name]) for name in names]
@@ -139,5 +169,5 @@ def pattern_set(name: str, config: LogTriggerConfig, *, records: bool = False) -
     )
 
 
-def _of_type(configs: Mapping[str, AnyTrigger], kind: type[T]) -> dict[str, T]:
+def _of_type(configs: Mapping[str, TriggerConfig], kind: type[T]) -> dict[str, T]:
     return {name: config for name, config in configs.items() if isinstance(config, kind)}

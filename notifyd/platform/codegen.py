@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from notifyd.platform.answers import Answer
 
 
-class Caller(Protocol):
+class EndpointCaller(Protocol):
     async def call(
         self, key: str, path: Mapping[str, str | int], fields: Mapping[str, Any]
     ) -> Answer: ...
@@ -26,8 +26,8 @@ class Caller(Protocol):
     ) -> Answer: ...
 
 
-class Group:
-    def __init__(self, caller: Caller) -> None:
+class EndpointGroup:
+    def __init__(self, caller: EndpointCaller) -> None:
         self._caller = caller
 '''
 
@@ -40,11 +40,11 @@ def render() -> str:
     """Write the whole module."""
     parts = [_HEAD]
     for group in GROUPS:
-        parts.append(f"\n\nclass {class_name(group)}(Group):")
+        parts.append(f"\n\nclass {class_name(group)}(EndpointGroup):")
         methods = [_method(endpoint) for endpoint in ENDPOINTS if endpoint.group == group]
         parts.append("\n" + "\n\n".join(methods) + "\n")
     parts.append('\n\nclass Groups:\n    """The groups as attributes of the client."""\n\n')
-    parts.append("    def __init__(self, caller: Caller) -> None:\n")
+    parts.append("    def __init__(self, caller: EndpointCaller) -> None:\n")
     parts += [f"        self.{group} = {class_name(group)}(caller)\n" for group in GROUPS]
     return "".join(parts)
 

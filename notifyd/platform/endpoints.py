@@ -16,7 +16,7 @@ class Endpoint:
 
     path: with `:name` where a parameter goes. required, optional: the fields that the reference
     names, of the JSON body or, where the method is GET, of the query; any others pass through.
-    watchable: a GET whose answer is worth a trigger. upload: the body is multipart/form-data.
+    is_watchable: a GET whose answer is worth a trigger. upload: the body is multipart/form-data.
     """
 
     group: str
@@ -26,7 +26,7 @@ class Endpoint:
     summary: str
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
-    watchable: bool = False
+    is_watchable: bool = False
     upload: bool = False
 
     @property
@@ -49,7 +49,7 @@ def _get(group: str, name: str, path: str, summary: str, *optional: str) -> Endp
 
 
 def _watch(group: str, name: str, path: str, summary: str, *optional: str) -> Endpoint:
-    return Endpoint(group, name, "GET", path, summary, optional=optional, watchable=True)
+    return Endpoint(group, name, "GET", path, summary, optional=optional, is_watchable=True)
 
 
 def _post(group: str, name: str, path: str, summary: str, *fields: str) -> Endpoint:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from notifyd.platform.answers import Answer
 
 
-class Caller(Protocol):
+class EndpointCaller(Protocol):
     async def call(
         self, key: str, path: Mapping[str, str | int], fields: Mapping[str, Any]
     ) -> Answer: ...
@@ -17,12 +17,12 @@ class Caller(Protocol):
     ) -> Answer: ...
 
 
-class Group:
-    def __init__(self, caller: Caller) -> None:
+class EndpointGroup:
+    def __init__(self, caller: EndpointCaller) -> None:
         self._caller = caller
 
 
-class SessionsGroup(Group):
+class SessionsGroup(EndpointGroup):
     async def create(
         self,
         *,
@@ -64,7 +64,7 @@ class SessionsGroup(Group):
         return await self._caller.call("sessions.refresh_token", {}, fields)
 
 
-class ChatGroup(Group):
+class ChatGroup(EndpointGroup):
     async def send(self, **fields: Any) -> Answer:
         """Send a message to an agent: POST /ai/chat/send."""
         return await self._caller.call("chat.send", {}, fields)
@@ -82,7 +82,7 @@ class ChatGroup(Group):
         return await self._caller.call("chat.prepare", {}, fields)
 
 
-class AgentsGroup(Group):
+class AgentsGroup(EndpointGroup):
     async def list(self, **fields: Any) -> Answer:
         """List agents: GET /ai/agents."""
         return await self._caller.call("agents.list", {}, fields)
@@ -112,7 +112,7 @@ class AgentsGroup(Group):
         return await self._caller.call("agents.update_settings", {"agent_id": agent_id}, fields)
 
 
-class SandboxGroup(Group):
+class SandboxGroup(EndpointGroup):
     async def list(self, **fields: Any) -> Answer:
         """List sandboxes: GET /sandbox."""
         return await self._caller.call("sandbox.list", {}, fields)
@@ -146,7 +146,7 @@ class SandboxGroup(Group):
         return await self._caller.call("sandbox.metrics", {"sandbox_id": sandbox_id}, fields)
 
 
-class SearchGroup(Group):
+class SearchGroup(EndpointGroup):
     async def search(self, **fields: Any) -> Answer:
         """Search the web: POST /search."""
         return await self._caller.call("search.search", {}, fields)
@@ -160,7 +160,7 @@ class SearchGroup(Group):
         return await self._caller.call("search.crawl", {}, fields)
 
 
-class CreditsGroup(Group):
+class CreditsGroup(EndpointGroup):
     async def balance(self, **fields: Any) -> Answer:
         """Show the balance: GET /credits/balance."""
         return await self._caller.call("credits.balance", {}, fields)
@@ -190,7 +190,7 @@ class CreditsGroup(Group):
         return await self._caller.call("credits.pricing_info", {}, fields)
 
 
-class NamespacesGroup(Group):
+class NamespacesGroup(EndpointGroup):
     async def list(self, **fields: Any) -> Answer:
         """List namespaces: GET /namespaces."""
         return await self._caller.call("namespaces.list", {}, fields)
@@ -208,7 +208,7 @@ class NamespacesGroup(Group):
         return await self._caller.call("namespaces.delete", {"namespace_id": namespace_id}, fields)
 
 
-class IconsGroup(Group):
+class IconsGroup(EndpointGroup):
     async def search(self, **fields: Any) -> Answer:
         """Search icons: GET /icons/search."""
         return await self._caller.call("icons.search", {}, fields)
@@ -218,7 +218,7 @@ class IconsGroup(Group):
         return await self._caller.call("icons.resources", {}, fields)
 
 
-class DeployGroup(Group):
+class DeployGroup(EndpointGroup):
     async def list(self, **fields: Any) -> Answer:
         """List deployments: GET /deploy."""
         return await self._caller.call("deploy.list", {}, fields)
@@ -236,7 +236,7 @@ class DeployGroup(Group):
         return await self._caller.call("deploy.logs", {"deployment_id": deployment_id}, fields)
 
 
-class ProjectsGroup(Group):
+class ProjectsGroup(EndpointGroup):
     async def list(self, **fields: Any) -> Answer:
         """List projects: GET /projects."""
         return await self._caller.call("projects.list", {}, fields)
@@ -258,7 +258,7 @@ class ProjectsGroup(Group):
         return await self._caller.call("projects.delete", {"project_id": project_id}, fields)
 
 
-class NotificationsGroup(Group):
+class NotificationsGroup(EndpointGroup):
     async def create_token(
         self,
         *,
@@ -346,7 +346,7 @@ class NotificationsGroup(Group):
         )
 
 
-class WebhooksGroup(Group):
+class WebhooksGroup(EndpointGroup):
     async def list(self, **fields: Any) -> Answer:
         """List webhooks: GET /webhooks."""
         return await self._caller.call("webhooks.list", {}, fields)
@@ -412,7 +412,7 @@ class WebhooksGroup(Group):
 class Groups:
     """The groups as attributes of the client."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: EndpointCaller) -> None:
         self.sessions = SessionsGroup(caller)
         self.chat = ChatGroup(caller)
         self.agents = AgentsGroup(caller)

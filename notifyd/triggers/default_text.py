@@ -10,6 +10,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 _LINES = 5
 _LINE_CLIP = 350
 """Characters of each line, so that several fit."""
+_VALUE_EVENTS = ("changed", "comparison")
 _PROCESS_EVENTS = {"exit": "ended", "start": "started"}
 _CONDITION_REPORTS = {
     ConditionReport.FIRING: "began",
@@ -64,6 +65,8 @@ def default_body(summary: MatchSummary, now: float) -> str:
         lines = [line if len(line) <= _LINE_CLIP else f"{line[:_LINE_CLIP]}…" for line in lines]
     facts = summary.event.facts
     context = [facts.get("before", ""), lines.pop(), facts.get("after", "")]
+    if facts.get("event") in _VALUE_EVENTS:  # the line holds both values
+        context = context[1:2]
     lines += [text for text in context if text]
     if summary.reminder:
         lines.append(f"Since {format_time(summary.first, now)}; reminder {summary.reminder}.")

@@ -7,7 +7,7 @@ from functools import cache
 from jinja2 import Template
 
 from notifyd.config.templates import SANDBOX
-from notifyd.config.triggers import AnyTrigger, ResolvedShaping, ShapingConfig
+from notifyd.config.triggers import AnyTrigger, PlatformHealthConfig, ResolvedShaping, ShapingConfig
 from notifyd.model.events import Event, Match
 from notifyd.model.notifications import MatchSummary
 from notifyd.text.durations import format_duration
@@ -53,7 +53,7 @@ class Trigger:
     def __init__(
         self,
         name: str,
-        config: AnyTrigger,
+        config: AnyTrigger | PlatformHealthConfig,
         defaults: ShapingConfig,
         *,
         host: str = "",

@@ -47,8 +47,17 @@ def test_passes_check(capsys: pytest.CaptureFixture[str]):
 
 
 def test_shows_every_key():
-    shown = re.findall(r"^(?:# )?(\w+) = ", EXAMPLE.read_text(), re.MULTILINE)
+    shown = re.findall(r"^(?:# ?)?(\w+) = ", EXAMPLE.read_text(), re.MULTILINE)
     assert keys() == set(shown)
+
+
+def test_commented_triggers_are_valid_when_the_marks_are_removed(tmp_path: Path):
+    text = re.sub(r"^#(?=[\[a-z])", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+    (tmp_path / "config.toml").write_text(text)
+    loaded = load(tmp_path / "config.toml", {})
+    assert loaded.warnings == ()
+    kinds = [trigger.type for trigger in loaded.settings.triggers.values()]
+    assert kinds.count("oblien") == 10
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,10 @@ def generator():
     return module
 
 
+def test_the_page_of_the_platform_is_current(generator):
+    assert (DOCS / "platform.md").read_text() == generator.platform(), "run `make docs`"
+
+
 def test_the_configuration_reference_is_current(generator):
     assert (DOCS / "configuration.md").read_text() == generator.configuration(), "run `make docs`"
 
