@@ -40,7 +40,7 @@ class Document:
 def find_config_file(
     path: Path | None, environ: Mapping[str, str], system_dir: Path = SYSTEM_DIR
 ) -> Path | None:
-    """Return the path of the main configuration file, which may lack if there are drop-ins.
+    """Return the path of the main file, which need not exist if there are drop-ins.
 
     path: what --config names. Without it and NOTIFYD_CONFIG the default directories are searched;
     None if there is no configuration. Raise ConfigError for a named file that does not exist.

@@ -158,7 +158,7 @@ class LogTriggerConfig(TriggerConfig):
     patterns: NonEmptyPatterns = Field(default_factory=list)
     """Python regular expressions, searched for in each line. Named groups become fields."""
     exclude: Patterns = Field(default_factory=list)
-    """Regular expressions: a line that one of them finds is no match."""
+    """Regular expressions. A line that matches one of them does not count."""
     read_from: Literal["end", "beginning"] = "end"
     """Where to start in files and entries that exist when the trigger first sees them. Files that
     appear later are read from their beginning."""
