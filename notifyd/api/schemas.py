@@ -11,6 +11,7 @@ from notifyd.http.schemas import RequestSchema, SchemaErrors
 from notifyd.model.notifications import Json, Message, Priority, Status
 from notifyd.text.durations import format_duration, parse_duration
 from notifyd.text.limits import DATA_LIMIT, data_size
+from notifyd.text.visible import visible_text
 
 LONGEST_DELAY = 30 * 86_400.0
 LONGEST_MUTE = 366 * 86_400.0
@@ -120,7 +121,7 @@ AnyPriority = Annotated[Priority, Field(strict=False)]
 
 
 class Submission(LocalRequest):
-    """A notification to be sent. delay: seconds."""
+    """A notification to be sent, with the visible text of its title and body. delay: seconds."""
 
     title: str | None = None
     body: str | None = None
@@ -134,17 +135,21 @@ class Submission(LocalRequest):
     def _check_text(self) -> Self:
         if self.body and self.message_:
             raise ValueError("message: cannot be combined with `body`, which means the same")
-        if not (self.title or "").strip() and not self._text.strip():
+        if not self._title.strip() and not self._text.strip():
             raise PydanticCustomError("empty", "title, body: at least one of them must have text")
         return self
 
     @property
+    def _title(self) -> str:
+        return visible_text(self.title or "")
+
+    @property
     def _text(self) -> str:
-        return self.body or self.message_ or ""
+        return visible_text(self.body or self.message_ or "")
 
     @property
     def message(self) -> Message:
-        return Message(title=self.title or "", body=self._text, data=self.data or {})
+        return Message(title=self._title, body=self._text, data=self.data or {})
 
 
 class MuteRequest(LocalRequest):

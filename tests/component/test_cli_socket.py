@@ -58,6 +58,11 @@ async def test_send_keeps_the_beginning_of_a_long_stdin(notifyd, served: Daemon)
     assert served.control.messages["n1"].body == "ä" * 8_000
 
 
+async def test_send_drops_the_carriage_returns_and_colours_of_stdin(notifyd, served: Daemon):
+    await notifyd("send", "-", stdin=b"\x1b[32mstep 1\x1b[0m\r\ndone\r\n")
+    assert served.control.messages["n1"].body == "step 1\ndone"
+
+
 async def test_send_waits_and_prints_the_result(notifyd, served: Daemon):
     served.control.report = {"status": "delivered", "delivered": 2, "failed": 1, "devices": 3}
     ran = await notifyd("send", "--wait", "hello")
@@ -238,17 +243,17 @@ async def test_an_answer_in_chunks_is_understood(tmp_path):
 
 
 async def test_history_is_a_line_each_and_safe_for_the_terminal(notifyd, served: Daemon):
-    await notifyd("send", "-t", "a\x1b[31mb\nc", "x")
+    await notifyd("send", "-t", "a\x07b\nc", "x")
     served.control.rows["n1"] |= {"trigger": "disk", "count": 3, "last_error": "no\troute"}
-    line = "2023-11-14 22:13:20  queued  disk  3x  n1  a\ufffd[31mb c  (no route)\n"
+    line = "2023-11-14 22:13:20  queued  disk  3x  n1  a\ufffdb c  (no route)\n"
     assert await notifyd("history") == Ran(0, line, "")
     assert (await notifyd("history", "--status", "failed")).out == "no notifications\n"
     served.control.rows["n1"] |= {"status": "merged", "last_error": "", "merged_into": "n7"}
     assert (await notifyd("history")).out.endswith(
-        "  merged  disk  3x  n1  a\ufffd[31mb c  (merged into n7)\n"
+        "  merged  disk  3x  n1  a\ufffdb c  (merged into n7)\n"
     )
     listed = json.loads((await notifyd("history", "--json")).out)
-    assert listed["notifications"][0]["title"] == "a\x1b[31mb\nc"
+    assert listed["notifications"][0]["title"] == "a\x07b\nc"
 
 
 async def test_cancel_by_id_and_by_key(notifyd):

@@ -85,3 +85,13 @@ def test_data_is_accepted_up_to_a_size():
     raw = json.dumps({"title": "t", "data": {"a": filler + "xx"}}).encode()
     with pytest.raises(HttpError, match=f"at most {DATA_LIMIT} bytes"):
         parse_json(Submission, raw)
+
+
+def test_a_message_has_the_visible_text_of_title_and_body():
+    asked = read(rb'{"title":"\u001b[31mred\u001b[0m\r","body":"1%\r2%\ndone\r\n"}')
+    assert (asked.message.title, asked.message.body) == ("red", "2%\ndone\n")
+
+
+def test_a_message_without_visible_text_is_refused():
+    asked = read(rb'{"title":"\u001b[31m\u001b[0m"}')
+    assert (asked.status, asked.code) == (422, "empty")

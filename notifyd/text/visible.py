@@ -1,0 +1,117 @@
+"""The visible text of lines: what a terminal shows of them.
+
+LF alone ends a line. The CRs before it are dropped, then everything up to the last CR that is
+left. Terminal escape sequences are removed: CSI, OSC and other control strings with their text,
+charset selection. Of an unterminated sequence only its introducer is removed.
+"""
+
+import re
+from typing import Final, NamedTuple, Self
+
+_MAX_SEQUENCE: Final = 64 << 10
+"""Bytes of the longest escape sequence. A longer one counts as unterminated."""
+_REPEAT: Final = b"{0,%d}+" % _MAX_SEQUENCE
+
+_CSI: Final = rb"\[(?:[0-?]#[ -/]#[@-~])?"
+_CONTROL_STRING: Final = rb"[\]PX^_](?:[^\x07\x1b\n]#(?:\x07|\x1b\\))?"
+_CHARSET: Final = rb"[ -/](?:[ -/]#[0-~])?"
+_SINGLE: Final = rb"[78=>cM\\]"
+
+
+def _compile(pattern: bytes) -> re.Pattern[bytes]:
+    return re.compile(pattern.replace(b"#", _REPEAT))
+
+
+_SEQUENCE: Final = _compile(
+    rb"\x1b(?:" + b"|".join([_CSI, _CONTROL_STRING, _CHARSET, _SINGLE]) + b")?"
+)
+_SEQUENCE_EXCEPT_CHARSET: Final = _compile(
+    rb"\x1b(?![ -/])(?:" + b"|".join([_CSI, _CONTROL_STRING, _SINGLE]) + b")?"
+)
+_UNFINISHED: Final = _compile(rb"\x1b(?:\[[0-?]#[ -/]#|[\]PX^_][^\x07\x1b\n]#|[ -/][ -/]#)?")
+_UNFINISHED_STRING: Final = _compile(rb"\x1b[\]PX^_][^\x07\x1b\n]#\x1b")
+_LONE_CR: Final = re.compile(rb"\r(?=[^\n])")
+
+
+def has_invisible_text(block: bytearray, start: int, end: int) -> bool:
+    """Return whether a block has an escape sequence, or a CR other than one before each LF."""
+    if block.find(b"\x1b", start, end) >= 0:
+        return True
+    if block.find(b"\r", start, end) < 0:
+        return False
+    return block.count(b"\r", start, end) != block.count(b"\r\n", start, end)
+
+
+def visible_lines(data: bytes, *, keep_charsets: bool = False) -> bytes:
+    """Return the visible text of each line. The number of LFs stays the same.
+
+    keep_charsets: for the ISO 2022 encodings, in which charset selections are part of the text.
+    """
+    if b"\r" in data:
+        data = _after_last_cr(data)
+    if b"\x1b" not in data:
+        return data
+    return (_SEQUENCE_EXCEPT_CHARSET if keep_charsets else _SEQUENCE).sub(b"", data)
+
+
+def visible_text(text: str) -> str:
+    """Return the visible text of each line of a message."""
+    if "\x1b" not in text and "\r" not in text:
+        return text
+    return visible_lines(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+
+def _after_last_cr(data: bytes) -> bytes:
+    parts, at = [], 0
+    while (lone := _LONE_CR.search(data, at)) is not None:
+        start = data.rfind(b"\n", at, lone.start()) + 1 or at
+        end = data.find(b"\n", lone.end())
+        end = len(data) if end < 0 else end
+        line = data[start:end].rstrip(b"\r")
+        parts += [data[at:start], line[line.rfind(b"\r") + 1 :]]
+        at = end
+    rest = data[at:].replace(b"\r\n", b"\n").removesuffix(b"\r")
+    if not parts:
+        return rest
+    return b"".join(parts).replace(b"\r\n", b"\n") + rest
+
+
+class PartialLine(NamedTuple):
+    """A line that is read in pieces.
+
+    start: the offset at which it begins. text: the beginning of its visible text so far.
+    undecided: bytes after that whose meaning depends on the next piece: a CR, or an unfinished
+    escape sequence.
+    """
+
+    start: int
+    text: bytes = b""
+    undecided: bytes = b""
+
+    def extend(self, piece: bytes, limit: int, *, keep_charsets: bool = False) -> Self:
+        """Add a piece without LF. limit: bytes of text to keep."""
+        data = self.undecided + piece
+        body = data.rstrip(b"\r")
+        last_cr = body.rfind(b"\r")
+        text, body = (b"", body[last_cr + 1 :]) if last_cr >= 0 else (self.text, body)
+        undecided = b"\r" if data.endswith(b"\r") else b""
+        if not undecided and (start := _unfinished_start(body)) < len(body):
+            body, undecided = body[:start], body[start:]
+        text += visible_lines(body, keep_charsets=keep_charsets)
+        return self._replace(text=text[:limit], undecided=undecided)
+
+    def finish(self, *, keep_charsets: bool = False) -> bytes:
+        """Return the visible text of the line if it ends here."""
+        return self.text + visible_lines(self.undecided, keep_charsets=keep_charsets)
+
+
+def _unfinished_start(data: bytes) -> int:
+    """Return where an escape sequence starts that the end of the data cuts; else its length."""
+    last = data.rfind(b"\x1b")
+    if last < 0:
+        return len(data)
+    if last == len(data) - 1:
+        previous = data.rfind(b"\x1b", 0, last)
+        if previous >= 0 and _UNFINISHED_STRING.fullmatch(data, previous):
+            return previous
+    return last if _UNFINISHED.fullmatch(data, last) else len(data)
