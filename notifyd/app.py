@@ -18,14 +18,16 @@ from notifyd.api.unix import UnixListener
 from notifyd.config.credentials import find_credentials
 from notifyd.config.load import load
 from notifyd.config.paths import socket_path, state_dir
+from notifyd.config.sections import ListenConfig
 from notifyd.config.settings import Settings
-from notifyd.config.token import TokenSource, find_token
+from notifyd.config.token import TokenSource, find_token, read_listen_token
 from notifyd.engine.clock import Clock, boot_id
 from notifyd.engine.daemon import Configuration, Daemon
 from notifyd.engine.engine import Engine
 from notifyd.engine.pipeline import Pipeline
 from notifyd.engine.platform_fetcher import PlatformFetcher
 from notifyd.engine.sources import PipelineContext
+from notifyd.http.tcp import listen_tcp
 from notifyd.model.errors import NotifydError, NoTokenError
 from notifyd.model.notifications import Json
 from notifyd.outbox.store import OutboxStore
@@ -83,7 +85,9 @@ class App:
         settings, environ = self._settings, self._environ
         folder = state_dir(settings.state.dir, environ)
         path = socket_path(settings.socket.path, folder, environ)
+        listen_token = read_listen_token(settings.listen)
         listener = stack.enter_context(UnixListener.open(path, settings.socket, environ))
+        tcp_socket = _open_tcp(settings.listen, stack)
         store = await stack.enter_async_context(OutboxStore(folder))
         scan_executor = ThreadPoolExecutor(1, "scan")
         stack.callback(scan_executor.shutdown, wait=False, cancel_futures=True)
@@ -103,9 +107,10 @@ class App:
         engine = Engine(store, state, clock, pipeline.rules, pipeline.render)
         return Daemon(
             listener,
+            tcp_socket,
             store,
             engine,
-            Configuration(settings, self._token, pipeline),
+            Configuration(settings, self._token, listen_token, pipeline),
             load=partial(self._load, context),
             stopping=self._stopping,
         )
@@ -116,7 +121,16 @@ class App:
         token = find_token(loaded.settings.api, self._environ, loaded.files)
         with suppress(NoTokenError):  # a token may come later; status reports that it is missing
             token.read()
-        return Configuration(loaded.settings, token, Pipeline(loaded.settings, context))
+        listen_token = read_listen_token(loaded.settings.listen)
+        pipeline = Pipeline(loaded.settings, context)
+        return Configuration(loaded.settings, token, listen_token, pipeline)
+
+
+def _open_tcp(listen: ListenConfig, stack: AsyncExitStack) -> socket.socket | None:
+    """Listen on `[listen] tcp` if it is set; the stack closes the socket."""
+    if listen.tcp is None:
+        return None
+    return stack.enter_context(listen_tcp(*listen.tcp, "[listen] tcp"))
 
 
 async def _restore(store: OutboxStore) -> tuple[Clock, State]:

@@ -5,12 +5,13 @@ import grp
 import os
 import socket
 import struct
+from collections.abc import Hashable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from notifyd.http.errors import HttpError
 from notifyd.model.errors import ConfigError
-from notifyd.model.notifications import Peer
+from notifyd.model.notifications import TCP_PEER, Peer
 
 _UCRED = struct.Struct("=iII")
 _SO_PEERGROUPS = 59  # Linux 4.13; the socket module does not name it
@@ -27,8 +28,13 @@ class ApiCaller:
     admin: bool
 
     @property
-    def share_key(self) -> int:
-        return self.peer.uid
+    def share_key(self) -> Hashable:
+        """The uid, or "tcp" for the one client that all of the TCP listener are."""
+        return "tcp" if self.is_tcp else self.peer.uid
+
+    @property
+    def is_tcp(self) -> bool:
+        return self.peer == TCP_PEER
 
     @property
     def is_privileged(self) -> bool:

@@ -1,17 +1,20 @@
-"""The local API on its Unix socket."""
+"""The local API on its listeners: the Unix socket, and a TCP address."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
-from notifyd.api.auth import Authorizer
+from aiohttp import web
+
+from notifyd.api.auth import ApiCaller, Authorizer
 from notifyd.api.control import Control
 from notifyd.api.routes.daemon import DaemonRoutes
 from notifyd.api.routes.notifications import NotificationRoutes
 from notifyd.api.routes.triggers import TriggerRoutes
+from notifyd.api.tcp import TOKEN_PARAMETER, TcpAuthorizer, TcpListener
 from notifyd.api.unix import BACKLOG, UnixListener
 from notifyd.config.sections import SocketConfig
 from notifyd.http import server
-from notifyd.http.open_connections import ConnectionLimits
+from notifyd.http.open_connections import ConnectionLimits, RemoteClient
 from notifyd.http.rate_limit import Rate, RateLimiter
 from notifyd.http.request import BodyLimits
 from notifyd.http.routing import HttpRouter
@@ -33,22 +36,11 @@ async def serve(
 ) -> AsyncIterator[None]:
     """Answer on `listener` while inside; the listener stays its owner's to close."""
     limits = limits or ConnectionLimits()
-    limiter = RateLimiter[int](
-        Rate(settings.rate.max, settings.rate.per),
-        subject="uid",
-        code="too_many_requests",
-        setting="[socket] rate",
-    )
-    notifications = NotificationRoutes(control, limiter)
-    router = HttpRouter(
-        notifications.routes() + TriggerRoutes(control).routes() + DaemonRoutes(control).routes(),
-        BodyLimits(settings.max_body, limits.body, "[socket] max_body"),
-        unavailable=_UNAVAILABLE,
-    )
+    api = _LocalApi(control, settings, limits, subject="uid")
     authorizer = Authorizer(settings.admin_group)
     async with server.serve(
         listener.socket,
-        router,
+        api.router,
         authorizer.caller,
         limits,
         grace=_LAST_RESPONSES,
@@ -57,4 +49,53 @@ async def serve(
         try:
             yield
         finally:
-            notifications.stop_waiting()
+            api.stop_waiting()
+
+
+@asynccontextmanager
+async def serve_tcp(
+    control: Control,
+    settings: SocketConfig,
+    listener: TcpListener,
+    *,
+    limits: ConnectionLimits | None = None,
+) -> AsyncIterator[None]:
+    """Answer on `listener` while inside; its socket stays its owner's to close."""
+    limits = limits or ConnectionLimits()
+    api = _LocalApi(control, settings, limits, subject="client")
+    authorizer = TcpAuthorizer(listener)
+
+    async def respond(request: web.BaseRequest, _: RemoteClient) -> web.StreamResponse:
+        return await api.router(request, authorizer.caller(request))
+
+    async with server.serve(
+        listener.socket, respond, RemoteClient.of, limits, grace=_LAST_RESPONSES
+    ):
+        try:
+            yield
+        finally:
+            api.stop_waiting()
+
+
+class _LocalApi:
+    """The routes of one listener, with its own rate limit. subject: what it calls a client."""
+
+    def __init__(
+        self, control: Control, settings: SocketConfig, limits: ConnectionLimits, *, subject: str
+    ) -> None:
+        limiter = RateLimiter[Hashable](
+            Rate(settings.rate.max, settings.rate.per),
+            subject=subject,
+            code="too_many_requests",
+            setting="[socket] rate",
+        )
+        notifications = NotificationRoutes(control, limiter)
+        self.stop_waiting = notifications.stop_waiting
+        self.router = HttpRouter[ApiCaller](
+            notifications.routes()
+            + TriggerRoutes(control).routes()
+            + DaemonRoutes(control).routes(),
+            BodyLimits(settings.max_body, limits.body, "[socket] max_body"),
+            unavailable=_UNAVAILABLE,
+            ignored=frozenset({TOKEN_PARAMETER}) if subject == "client" else frozenset(),
+        )

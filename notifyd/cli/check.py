@@ -11,7 +11,7 @@ from notifyd.cli.output import quantity, write
 from notifyd.config.consistency import with_paths
 from notifyd.config.load import LoadedConfig, load
 from notifyd.config.patterns import may_match_every_line
-from notifyd.config.token import find_token
+from notifyd.config.token import find_listen_token, find_token, read_listen_token
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.matching.approximate import approximate, approximate_in_records
 from notifyd.model.errors import TokenError
@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the warnings and a summary; raise ConfigError if there are errors."""
     loaded = load(args.config, os.environ)
     settings = loaded.settings
+    read_listen_token(settings.listen)
     for name, trigger in settings.triggers.items():
         Trigger(name, trigger, settings.defaults)
     _warn_of_slow_patterns(loaded)
@@ -78,5 +79,6 @@ def _machine_warnings(loaded: LoadedConfig) -> Iterator[str]:
             token.read()
         except TokenError as error:
             yield str(error)
-    if token.warning:
-        yield token.warning
+    for source in (token, find_listen_token(settings.listen)):
+        if source and source.warning:
+            yield source.warning

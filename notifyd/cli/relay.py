@@ -6,10 +6,8 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import NamedTuple
-from urllib.parse import urlsplit
 
-from notifyd.config.paths import is_loopback, user_state_dir
+from notifyd.config.paths import ListenAddress, is_loopback, user_state_dir
 from notifyd.http.rate_limit import Rate
 from notifyd.model.errors import NotifydError
 from notifyd.relay.credentials import ClientCredentials
@@ -31,17 +29,12 @@ _NOT_LOOPBACK = (
 _MAX_RATE = 100_000
 
 
-class Address(NamedTuple):
-    host: str
-    port: int
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument(
         "--listen",
         type=_address,
-        default=Address("127.0.0.1", 8788),
+        default=ListenAddress("127.0.0.1", 8788),
         metavar="HOST:PORT",
         help="address to listen on (default: 127.0.0.1:8788); port 0 selects a free port",
     )
@@ -70,7 +63,7 @@ async def _serve(args: argparse.Namespace) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    address: Address = args.listen
+    address: ListenAddress = args.listen
     async with open_relay(
         args.database or user_state_dir(os.environ) / "relay.db",
         address.host,
@@ -106,16 +99,13 @@ def _client() -> ClientCredentials | None:
     return None
 
 
-def _address(value: str) -> Address:
+def _address(value: str) -> ListenAddress:
     try:
-        parts = urlsplit(f"//{value}")
-        if parts.netloc == value and parts.hostname and parts.port is not None:
-            return Address(parts.hostname, parts.port)
+        return ListenAddress.parse(value)
     except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(
-        f"invalid address {value!r}; use HOST:PORT such as 127.0.0.1:8788"
-    )
+        raise argparse.ArgumentTypeError(
+            f"invalid address {value!r}; use HOST:PORT such as 127.0.0.1:8788"
+        ) from None
 
 
 def _rate(value: str) -> int:

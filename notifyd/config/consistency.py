@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from notifyd.config import patterns, templates
 from notifyd.config.errors import ConfigPath, ErrorReport
+from notifyd.config.paths import is_loopback
+from notifyd.config.sections import ListenConfig
 from notifyd.config.triggers import (
     AnyTrigger,
     LogTriggerConfig,
@@ -36,6 +38,24 @@ def check_defaults(
     for index, name in enumerate(defaults.group_by or () if triggers else ()):
         if name not in known:
             _report_unknown_field(("defaults", "group_by", index), name, known, report)
+
+
+def check_listen(listen: ListenConfig, invalid: Collection[str], report: ErrorReport) -> None:
+    """Check the keys of [listen] against each other. invalid: the keys with invalid values."""
+    if listen.tcp is None:
+        for key in ("token_file", "ping_key") if "tcp" not in invalid else ():
+            if getattr(listen, key) is not None:
+                report.warning(("listen", key), "has no effect without `tcp`")
+        return
+    if listen.token_file is None and "token_file" not in invalid:
+        reason = "required key is missing; clients of `tcp` need the token in this file"
+        report.error(("listen", "token_file"), reason)
+    if not is_loopback(listen.tcp.host):
+        reason = (
+            "other machines can reach this address, and the connection is not encrypted; "
+            "use it only in a trusted network"
+        )
+        report.warning(("listen", "tcp"), reason, "{}:{}".format(*listen.tcp))
 
 
 def check_mutes(table: Json, report: ErrorReport) -> None:

@@ -16,7 +16,7 @@ ConfigPath = tuple[str | int, ...]
 NO_VALUE = object()
 """Passed as the value of an error that shows none."""
 
-_SECRET_KEY = re.compile(r"token|secret|passw|credential|api_?key", re.IGNORECASE)
+_SECRET_KEY = re.compile(r"token|secret|passw|credential|(api|ping)_?key", re.IGNORECASE)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _MAX_SHOWN = 80
 _BOUNDS = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}

@@ -6,8 +6,26 @@ Imports only the standard library, because the command line uses it without the 
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
+from typing import NamedTuple, Self
+from urllib.parse import urlsplit
 
 SOCKET_NAME = "notifyd.sock"
+
+
+class ListenAddress(NamedTuple):
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse HOST:PORT; an IPv6 address is in square brackets. ValueError for anything else."""
+        try:
+            parts = urlsplit(f"//{text}")
+            if parts.netloc == text and parts.hostname and parts.port is not None:
+                return cls(parts.hostname, parts.port)
+        except ValueError:
+            pass
+        raise ValueError(text)
 
 
 def state_dir(configured: Path | None, environ: Mapping[str, str]) -> Path:

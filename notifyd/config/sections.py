@@ -6,7 +6,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from notifyd.config.times import Days, Duration, Size, Spans, Zone
-from notifyd.config.values import AbsolutePath, Group, Mode, SecretPath, SocketPath, Url
+from notifyd.config.values import (
+    AbsolutePath,
+    Group,
+    Mode,
+    PingKey,
+    SecretPath,
+    SocketPath,
+    TcpAddress,
+    Url,
+)
 from notifyd.model.time_windows import DAYS, TimeWindow
 
 Positive = Annotated[Duration, Field(gt=0.0)]
@@ -89,6 +98,16 @@ class SocketConfig(Section):
 class PlatformConfig(Section):
     rate: RateConfig = RateConfig.model_construct(max=60, per=60.0)
     """What the plan allows for everything that the daemon asks of the API besides sending."""
+
+
+class ListenConfig(Section):
+    tcp: TcpAddress | None = None
+    """Address such as `"127.0.0.1:8787"`, where programs reach the same API over TCP. All of them
+    are one client named `tcp`, which is never an admin. Off by default."""
+    token_file: SecretPath | None = None
+    """File that holds the token of the TCP clients and nothing else. Required with `tcp`."""
+    ping_key: PingKey | None = None
+    """First part of the path `/ping/...`, in the URL forms of healthchecks.io."""
 
 
 class StateConfig(Section):

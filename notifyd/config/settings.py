@@ -9,6 +9,7 @@ from notifyd.config.sections import (
     ApiConfig,
     BudgetConfig,
     DeliveryConfig,
+    ListenConfig,
     LogConfig,
     MuteConfig,
     PlatformConfig,
@@ -50,6 +51,8 @@ class Settings(BaseSettings):
     """The local socket that programs send notifications to."""
     platform: PlatformConfig = PlatformConfig()
     """What `oblien` triggers may ask of the platform's API."""
+    listen: ListenConfig = ListenConfig()
+    """The TCP listener, for programs that cannot use a Unix socket."""
     state: StateConfig = StateConfig()
     """The database."""
     log: LogConfig = LogConfig()

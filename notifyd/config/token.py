@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from notifyd.config.files import config_dir, open_nonblocking
-from notifyd.config.sections import ApiConfig
-from notifyd.model.errors import NoTokenError, TokenError
+from notifyd.config.sections import ApiConfig, ListenConfig
+from notifyd.model.errors import ConfigError, NoTokenError, TokenError
 from notifyd.model.user import effective_user
 
 VARIABLES = ("NOTIFYD_SEND_TOKEN", "OBLIEN_SEND_TOKEN", "SEND_TOKEN")
@@ -32,31 +32,32 @@ class TokenSource:
     """Where the send token comes from: a file, which may change, or a fixed value.
 
     name: the source in plain words, for status and errors. awaited: there is no token yet, and
-    `path` is where it is expected.
+    `path` is where it is expected. kind: what errors call the token.
     """
 
     name: str
     path: Path | None = None
     value: SecretStr | None = field(default=None, repr=False)
     awaited: bool = False
+    kind: str = "send"
 
     def read(self) -> SecretStr:
         """Return the current token. Raise TokenError with the reason and how to fix it."""
         if self.awaited and self.path and not self.path.exists():
             raise NoTokenError(f"there is no send token: {_how_to_set(self.path)}")
         if self.path:
-            text = _read_file(self.path, self.name)
+            text = self._read_file(self.path)
         elif self.value:
             text = self.value.get_secret_value()
         else:
             raise NoTokenError("there is no send token")
         token = text.strip()
         if not token:
-            raise NoTokenError(f"the send token in {self.name} is empty: write it there")
+            raise NoTokenError(f"the {self.kind} token in {self.name} is empty: write it there")
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise TokenError(
-                f"the send token in {self.name} contains characters that are not allowed, such as "
-                "spaces or line breaks: store the token alone"
+                f"the {self.kind} token in {self.name} contains characters that are not allowed, "
+                "such as spaces or line breaks: store the token alone"
             )
         return SecretStr(token)
 
@@ -68,8 +69,26 @@ class TokenSource:
         except OSError:
             return ""
         if mode & stat.S_IROTH:
-            return f"every user can read the send token in {self.path}: chmod 600 {self.path}"
+            return (
+                f"every user can read the {self.kind} token in {self.path}: chmod 600 {self.path}"
+            )
         return ""
+
+    def _read_file(self, path: Path) -> str:
+        failure = f"cannot read the {self.kind} token"
+        try:
+            with open(path, "rb", opener=open_nonblocking) as stream:
+                if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                    raise TokenError(f"{failure}: {self.name} is not a regular file")
+                content = stream.read(_MAX_LENGTH + 1)
+        except OSError as error:
+            reason = f"{error.strerror}; {_fix(path, error)}"
+            raise TokenError(
+                f"cannot read the {self.kind} token from {self.name}: {reason}"
+            ) from None
+        if len(content) > _MAX_LENGTH:
+            raise TokenError(f"{failure}: {self.name} is larger than {_MAX_LENGTH} bytes")
+        return content.decode("utf-8", "replace")
 
 
 def find_token(
@@ -93,6 +112,23 @@ def find_token(
         if environ.get(name):
             return TokenSource(f"the variable {name}", value=SecretStr(environ[name]))
     return TokenSource(f"the file {beside}", path=beside, awaited=True)
+
+
+def find_listen_token(listen: ListenConfig) -> TokenSource | None:
+    """Return the source of the TCP clients' token; None without `[listen] tcp`."""
+    if listen.tcp is None or listen.token_file is None:
+        return None
+    name = f"the file {listen.token_file} (token_file in [listen])"
+    return TokenSource(name, path=listen.token_file, kind="listen")
+
+
+def read_listen_token(listen: ListenConfig) -> SecretStr | None:
+    """Read the TCP clients' token; ConfigError if it cannot be used, as the daemon needs it."""
+    source = find_listen_token(listen)
+    try:
+        return source.read() if source else None
+    except TokenError as error:
+        raise ConfigError([str(error)]) from None
 
 
 def token_file(api: ApiConfig, files: Sequence[Path], environ: Mapping[str, str]) -> Path:
@@ -130,21 +166,6 @@ def remove_token(environ: MutableMapping[str, str]) -> None:
     """Remove the token from an environment, so that child processes do not inherit it."""
     for name in VARIABLES:
         environ.pop(name, None)
-
-
-def _read_file(path: Path, name: str) -> str:
-    try:
-        with open(path, "rb", opener=open_nonblocking) as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise TokenError(f"cannot read the send token: {name} is not a regular file")
-            content = stream.read(_MAX_LENGTH + 1)
-    except OSError as error:
-        raise TokenError(
-            f"cannot read the send token from {name}: {error.strerror}; {_fix(path, error)}"
-        ) from None
-    if len(content) > _MAX_LENGTH:
-        raise TokenError(f"cannot read the send token: {name} is larger than {_MAX_LENGTH} bytes")
-    return content.decode("utf-8", "replace")
 
 
 def _fix(path: Path, error: OSError) -> str:

@@ -9,7 +9,7 @@ from notifyd.config.errors import ConfigPath
 from notifyd.model.notifications import Json
 
 UNSUPPORTED_TYPES = frozenset({"unit", "heartbeat"})
-_TABLES = frozenset({"listen"})
+_TABLES = frozenset[str]()
 _KEYS_BY_TABLE = {"socket": frozenset({"compat"})}
 _KEYS_BY_TYPE = {
     "log": frozenset[str](),

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from notifyd.config import consistency
 from notifyd.config.errors import NO_VALUE, ConfigPath, ErrorReport, reason_for
-from notifyd.config.sections import MuteConfig, Section, fields_by_key
+from notifyd.config.sections import ListenConfig, MuteConfig, Section, fields_by_key
 from notifyd.config.settings import NAME_PATTERN, Settings
 from notifyd.config.triggers import TRIGGER_TYPES, AnyTrigger, ShapingConfig
 from notifyd.config.unsupported import remove_unsupported
@@ -44,6 +44,10 @@ def validate(table: Json, report: ErrorReport) -> None:
         elif key == "defaults":
             section, _ = _validate_section(ShapingConfig, (key,), value, report)
             defaults = section or defaults
+        elif key == "listen":
+            listen, invalid = _validate_section(ListenConfig, (key,), value, report)
+            if listen:
+                consistency.check_listen(listen, invalid, report)
         elif key == "mute":
             _validate_mutes(value, report)
         elif key != "triggers":

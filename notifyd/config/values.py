@@ -11,11 +11,11 @@ from string import ascii_letters, digits
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from notifyd.config import patterns, templates
 from notifyd.config.comparison import CHANGED, parse_comparison
-from notifyd.config.paths import is_loopback
+from notifyd.config.paths import ListenAddress, is_loopback
 from notifyd.model.notifications import Json, Priority
 from notifyd.text.limits import DATA_LIMIT, data_size
 from notifyd.text.suggestions import did_you_mean
@@ -29,6 +29,9 @@ _UNIT_TYPES = (
     *("service", "socket", "timer", "scope", "slice", "path", "mount", "automount"),
     *("target", "device", "swap"),
 )
+
+_SHORTEST_PING_KEY = 8
+_PING_KEY_CHARACTERS = frozenset(f"{ascii_letters}{digits}-_")
 
 _ESCAPING_CODECS = frozenset({"unicode-escape", "raw-unicode-escape", "utf-7", "punycode", "idna"})
 """Codecs that write other characters as ASCII sequences."""
@@ -78,6 +81,25 @@ def _check_socket_path(path: Path) -> Path:
     if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
         raise ValueError(f"path is too long for a socket; at most {SOCKET_PATH_LIMIT} bytes")
     return path
+
+
+def _parse_listen_address(value: object) -> object:
+    if isinstance(value, ListenAddress):
+        return value
+    try:
+        return ListenAddress.parse(value if isinstance(value, str) else "")
+    except ValueError:
+        reason = 'invalid address; use HOST:PORT such as "127.0.0.1:8787"'
+        raise ValueError(reason) from None
+
+
+def _check_ping_key(value: SecretStr) -> SecretStr:
+    key = value.get_secret_value()
+    if len(key) < _SHORTEST_PING_KEY or set(key) - _PING_KEY_CHARACTERS:
+        raise ValueError(
+            f"must have at least {_SHORTEST_PING_KEY} characters: letters, digits, '-' and '_'"
+        )
+    return value
 
 
 def _parse_mode(value: object) -> object:
@@ -249,6 +271,8 @@ def _check_when(value: str) -> str:
 AbsolutePath = Annotated[Path, BeforeValidator(_parse_path)]
 SecretPath = Annotated[Path, BeforeValidator(_parse_secret_path)]
 SocketPath = Annotated[Path, BeforeValidator(_parse_path), AfterValidator(_check_socket_path)]
+TcpAddress = Annotated[ListenAddress, BeforeValidator(_parse_listen_address)]
+PingKey = Annotated[SecretStr, AfterValidator(_check_ping_key)]
 PathPattern = Annotated[str, AfterValidator(_expand_path)]
 IgnorePattern = Annotated[str, AfterValidator(_check_ignore_pattern)]
 Mode = Annotated[int, BeforeValidator(_parse_mode)]

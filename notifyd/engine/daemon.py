@@ -2,16 +2,19 @@
 
 import asyncio
 import random
+import socket
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
+from pydantic import SecretStr
 
-from notifyd.api.server import serve
+from notifyd.api.server import serve, serve_tcp
+from notifyd.api.tcp import TcpListener
 from notifyd.api.unix import UnixListener
 from notifyd.config.settings import Settings
 from notifyd.config.token import TokenSource
@@ -45,10 +48,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a reload replaces as a whole."""
+    """What a reload replaces as a whole. listen_token: that of the TCP clients."""
 
     settings: Settings
     token: TokenSource
+    listen_token: SecretStr | None
     pipeline: Pipeline
 
 
@@ -79,12 +83,14 @@ class _RestartableTask:
 class Daemon:
     """Runs what is open, from the start to `stopping`.
 
-    load: reads the configuration again and builds all of it.
+    tcp_socket: the listening socket of `[listen] tcp`, if there is one. load: reads the
+    configuration again and builds all of it.
     """
 
     def __init__(
         self,
         listener: UnixListener,
+        tcp_socket: socket.socket | None,
         store: OutboxStore,
         engine: Engine,
         configuration: Configuration,
@@ -92,7 +98,8 @@ class Daemon:
         load: Callable[[], Configuration],
         stopping: asyncio.Event,
     ) -> None:
-        self._listener, self._store, self._engine = listener, store, engine
+        self._listener, self._tcp_socket = listener, tcp_socket
+        self._store, self._engine = store, engine
         self._configuration, self._load = configuration, load
         self._stopping = stopping
         self._problem_reporter = ProblemReporter()
@@ -130,12 +137,22 @@ class Daemon:
             engine.cancel()
 
     async def _serve(self, on_serving: Callable[[Path | None], None]) -> None:
-        """Answer on the socket until `stopping`, and while the sources stop."""
+        """Answer on the listeners until `stopping`, and while the sources stop."""
         control = ControlService(self._engine, self._store, self)
-        async with serve(control, self._configuration.settings.socket, self._listener):
+        settings = self._configuration.settings
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(serve(control, settings.socket, self._listener))
+            if self._tcp_socket is not None and settings.listen.tcp is not None:
+                listener = TcpListener(
+                    self._tcp_socket, settings.listen.tcp.host, self._listen_token
+                )
+                await stack.enter_async_context(serve_tcp(control, settings.socket, listener))
             on_serving(self._listener.path)
             await self._stopping.wait()
             await self._sources.stop(_SOURCES_TIMEOUT)
+
+    def _listen_token(self) -> SecretStr | None:
+        return self._configuration.listen_token
 
     async def _run_sources(self) -> None:
         await self._configuration.pipeline.run(self._engine, self._problem_reporter)
@@ -158,12 +175,7 @@ class Daemon:
             old, self._reload_error = self._configuration.settings, ""
             await self._switch_to(new)
             log.info("configuration reloaded", triggers=len(new.settings.triggers))
-            changed = [
-                name
-                for name in _FIXED_SECTIONS
-                if getattr(old, name) != getattr(new.settings, name)
-            ]
-            return {"reloaded": True, "problems": [], "restart": changed}
+            return {"reloaded": True, "problems": [], "restart": _needs_restart(old, new.settings)}
 
     def _refuse_reload(self, error: NotifydError) -> Json:
         problems = error.problems if isinstance(error, ConfigError) else [str(error)]
@@ -216,6 +228,12 @@ class Daemon:
         send_state = self._engine.state.global_state.send_state
         sources = self._configuration.pipeline.health()
         return overall_health(send_state, self._engine.store_error, sources)
+
+
+def _needs_restart(old: Settings, new: Settings) -> list[str]:
+    """Return the sections whose changes take effect at the next start only."""
+    changed = [name for name in _FIXED_SECTIONS if getattr(old, name) != getattr(new, name)]
+    return changed if old.listen.tcp == new.listen.tcp else [*changed, "listen"]
 
 
 def _token_problem(token: TokenSource) -> str:

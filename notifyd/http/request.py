@@ -29,12 +29,16 @@ class BodyLimits:
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[ClientT]):
-    """parameters: the values of the path's `{name}` segments, decoded."""
+    """parameters: the values of the path's `{name}` segments, decoded.
+
+    ignored: names of query parameters that are not the handler's, such as a token.
+    """
 
     http: web.BaseRequest
     client: ClientT
     parameters: Mapping[str, str]
     limits: BodyLimits
+    ignored: frozenset[str] = frozenset()
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -42,7 +46,8 @@ class Request(Generic[ClientT]):
 
     def query(self, schema: type[Schema]) -> Schema:
         """Parse the query; HttpError (422) for a wrong parameter."""
-        return validate(schema, dict(self.http.query), noun="parameter")
+        query = {name: value for name, value in self.http.query.items() if name not in self.ignored}
+        return validate(schema, query, noun="parameter")
 
     async def json(self, schema: type[Schema], *, any_content_type: bool = False) -> Schema:
         """Read and parse a JSON body; HttpError (408, 411, 413, 415, 400, 422) if that fails."""

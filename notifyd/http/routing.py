@@ -34,6 +34,7 @@ class HttpRouter(Generic[ClientT]):
     """Calls the handler of a request's route; HttpError (404, 405) where there is none.
 
     unavailable: prefixes of documented paths that this version does not serve.
+    ignored: names of query parameters that handlers do not see.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class HttpRouter(Generic[ClientT]):
         body: BodyLimits,
         *,
         unavailable: tuple[str, ...] = (),
+        ignored: frozenset[str] = frozenset(),
     ) -> None:
         self._body = body
+        self._ignored = ignored
         self._unavailable = unavailable
         self._resources: dict[str, _Resource[ClientT]] = {}
         for route in routes:
@@ -56,7 +59,9 @@ class HttpRouter(Generic[ClientT]):
             parameters = resource.match(segments)
             if parameters is not None:
                 handler = resource.handler(request.method)
-                return await handler(Request(request, client, parameters, self._body))
+                return await handler(
+                    Request(request, client, parameters, self._body, self._ignored)
+                )
         raise self._not_found(request.path)
 
     def _not_found(self, path: str) -> HttpError:

@@ -48,7 +48,13 @@ def base_url(listening: socket.socket) -> str:
 
 def is_wildcard(host: str) -> bool:
     """Return whether the host means all addresses of this machine: 0.0.0.0 or ::."""
+    return is_address(host) and ip_address(host).is_unspecified
+
+
+def is_address(host: str) -> bool:
+    """Return whether the host is an IP address and not a name."""
     try:
-        return ip_address(host).is_unspecified
+        ip_address(host)
     except ValueError:
         return False
+    return True

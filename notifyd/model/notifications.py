@@ -122,6 +122,10 @@ class Peer:
     pid: int
 
 
+TCP_PEER = Peer(uid=-1, gid=-1, pid=-1)
+"""All clients of the TCP listener: one client, whose processes are unknown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notification:
     """A notification in the outbox, without its text.

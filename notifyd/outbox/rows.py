@@ -10,7 +10,15 @@ from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Final, Protocol
 
-from notifyd.model.notifications import Json, Notification, Payload, Peer, Priority, Status
+from notifyd.model.notifications import (
+    TCP_PEER,
+    Json,
+    Notification,
+    Payload,
+    Peer,
+    Priority,
+    Status,
+)
 
 COLUMNS: Final[Mapping[str, type | UnionType]] = {
     "id": str,
@@ -151,6 +159,8 @@ def to_json(row: Row) -> Json:
     shown: Json = {name: values[name] for name in _ALWAYS_SHOWN}
     shown["data"] = _json_object(values["data"]) or {}
     shown |= {name: values[name] for name in _SHOWN_IF_SET if values[name] not in ("", None)}
+    if values["uid"] == TCP_PEER.uid:
+        shown["client"] = "tcp"
     return shown | (_json_object(values["report"]) or {})
 
 

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 
+from notifyd.http.host_check import HostCheck
 from notifyd.http.open_connections import ConnectionLimits, RemoteClient
 from notifyd.http.rate_limit import Rate
 from notifyd.http.request import BodyLimits
@@ -13,7 +14,6 @@ from notifyd.http.server import serve
 from notifyd.http.tcp import base_url, listen_tcp
 from notifyd.relay import credentials, tokens
 from notifyd.relay.credentials import ClientCredentials, StoredClient
-from notifyd.relay.host_check import HostCheck
 from notifyd.relay.inbox import Inbox, InboxConnections
 from notifyd.relay.rate_limit import WorkspaceRateLimiter
 from notifyd.relay.routes import Clocks, RelayRoutes
@@ -86,7 +86,7 @@ async def open_relay(
         routes = RelayRoutes(store, stored, WorkspaceRateLimiter(rate), connections, clocks)
         inbox = Inbox(store, connections, inbox_key)
         router = HttpRouter(routes.routes() + inbox.routes(), BodyLimits(MAX_BODY, limits.body))
-        host_check = HostCheck(host)
+        host_check = HostCheck(host, "this relay", own_pages=True)
 
         async def respond(request: web.BaseRequest, remote: RemoteClient) -> web.StreamResponse:
             host_check.check(request.headers)

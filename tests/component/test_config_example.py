@@ -67,6 +67,9 @@ def test_commented_settings_are_valid(table: str, setting: str, tmp_path: Path):
     setting = re.sub(r'^(group|admin_group) = ".*"', rf'\1 = "{GROUP}"', setting)
     needed = {
         "[triggers.system-errors]": 'type = "log"\npaths = "/x"\npatterns = "x"\n',
+        "[listen]": 'token_file = "/x"\n'
+        if "tcp" in setting
+        else 'tcp = "127.0.0.1:1"\n' + ('token_file = "/x"\n' if "ping_key" in setting else ""),
         "[mute.night]": 'times = "22:00-07:00"\n',
         "[triggers.stand-up]": 'type = "schedule"\ncron = "30 9 * * *"\n',
         "[defaults]": '[mute.night]\ntimes = "22:00-07:00"\n' if "mute" in setting else "",

@@ -14,7 +14,16 @@ from notifyd.http.open_connections import ConnectionLimits
 from notifyd.http.rate_limit import Rate
 from notifyd.relay import notifications
 from notifyd.relay.server import LIMITS
-from support.socket_api import JSON, PATIENCE, Reply, daemon, exchange_on, reply
+from support.socket_api import (
+    JSON,
+    PATIENCE,
+    TCP_TOKEN,
+    Reply,
+    daemon,
+    exchange_on,
+    reply,
+    tcp_daemon,
+)
 from support.visitor import CLIENT, visiting
 
 BRISK = {"head": 0.2, "body": 0.2, "linger": 0.2, "write": 0.2, "idle": 0.2}
@@ -111,4 +120,21 @@ async def relay_listener(_folder: Path, **limits: float) -> AsyncIterator[AnyLis
         )
 
 
-LISTENERS = {"unix": unix_listener, "relay": relay_listener}
+@asynccontextmanager
+async def tcp_listener(_folder: Path, **limits: float) -> AsyncIterator[AnyListener]:
+    async with tcp_daemon(limits=replace(ConnectionLimits(), **limits)) as running:
+
+        async def stored() -> int:
+            return len(running.control.rows)
+
+        head = f"Host: {running.host}\r\nAuthorization: Bearer {TCP_TOKEN}\r\n"
+        yield AnyListener(
+            running.address,
+            f"GET /healthz HTTP/1.1\r\n{head}".encode(),
+            f"POST /notifications/send HTTP/1.1\r\n{head}{JSON}".encode(),
+            "bad_request",
+            stored,
+        )
+
+
+LISTENERS = {"unix": unix_listener, "tcp": tcp_listener, "relay": relay_listener}

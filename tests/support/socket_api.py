@@ -1,4 +1,4 @@
-"""The local API on a real Unix socket with a MemoryControl, and clients that write bytes."""
+"""The local API on real sockets with a MemoryControl, and clients that write bytes."""
 
 import asyncio
 import json
@@ -10,13 +10,18 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from notifyd.api.server import serve
+from pydantic import SecretStr
+
+from notifyd.api.server import serve, serve_tcp
+from notifyd.api.tcp import TcpListener
 from notifyd.api.unix import UnixListener
 from notifyd.config.sections import RateConfig, SocketConfig
 from notifyd.http.open_connections import ConnectionLimits
+from notifyd.http.tcp import listen_tcp
 from support.control import MemoryControl
 
 PATIENCE = 10.0
+TCP_TOKEN = "token-of-the-tcp-clients"
 GENEROUS = RateConfig(max=100_000, per="1s")
 JSON = "Content-Type: application/json\r\n"
 
@@ -51,6 +56,52 @@ async def daemon(
     with UnixListener.open(path, settings, {}) as listener:
         async with serve(control, settings, listener, limits=limits):
             yield Daemon(path, control)
+
+
+@dataclass
+class TcpDaemon:
+    """token: the one in force, which a test may replace."""
+
+    address: tuple[str, int]
+    control: MemoryControl
+    token: SecretStr | None
+
+    @property
+    def host(self) -> str:
+        return "{}:{}".format(*self.address)
+
+    async def exchange(self, data: bytes) -> bytes:
+        """Write bytes, then read until the server closes."""
+        reader, writer = await asyncio.open_connection(*self.address)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                writer.write(data)
+                return await reader.read()
+        finally:
+            writer.close()
+
+    async def ask(self, method: str, target: str, body: object = None, headers: str = "") -> Reply:
+        """Send a request with these headers alone; no token unless they carry it."""
+        raw = request(method, target, body, headers + JSON)
+        head, _, rest = raw.partition(b"\r\n\r\n")
+        if body is None:
+            head += b"\r\n" + headers.encode().rstrip()
+        return reply(await self.exchange(head.rstrip() + b"\r\n\r\n" + rest))
+
+
+@asynccontextmanager
+async def tcp_daemon(
+    settings: SocketConfig | None = None,
+    limits: ConnectionLimits | None = None,
+    host: str = "127.0.0.1",
+) -> AsyncIterator[TcpDaemon]:
+    control = MemoryControl()
+    with listen_tcp("127.0.0.1", 0, "[listen] tcp") as sock:
+        running = TcpDaemon(sock.getsockname(), control, SecretStr(TCP_TOKEN))
+        listener = TcpListener(sock, host, lambda: running.token)
+        settings = settings or SocketConfig(rate=GENEROUS)
+        async with serve_tcp(control, settings, listener, limits=limits):
+            yield running
 
 
 def request(method: str, target: str, body: object = None, headers: str = JSON) -> bytes:

@@ -12,6 +12,11 @@ from notifyd.http.responses import content_response, json_response, success
 from notifyd.http.routing import HttpRoute
 from notifyd.model.notifications import Json
 
+_SHARED_STATUS = frozenset(
+    {"version", "status", "healthy", "uptime", "delivery", "outbox", "muted", "held_back"}
+)
+"""What the TCP client sees of the status: nothing of triggers, files and settings."""
+
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -29,7 +34,10 @@ class DaemonRoutes:
 
     async def _status(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
-        return success(**await self._control.status())
+        status = await self._control.status()
+        if request.client.is_tcp:
+            status = {name: value for name, value in status.items() if name in _SHARED_STATUS}
+        return success(**status)
 
     async def _health(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)

@@ -1,6 +1,7 @@
 """Sending, listing, cancelling and retrying notifications."""
 
 import asyncio
+from collections.abc import Hashable
 from http import HTTPStatus
 
 from aiohttp import web
@@ -27,7 +28,7 @@ _REPORTED = ("status", "delivered", "failed", "devices", "errors", "skipped", "r
 
 
 class NotificationRoutes:
-    def __init__(self, control: Control, limiter: RateLimiter[int]) -> None:
+    def __init__(self, control: Control, limiter: RateLimiter[Hashable]) -> None:
         self._control = control
         self._limiter = limiter
         self._waits: set[asyncio.Timeout] = set()
@@ -52,7 +53,7 @@ class NotificationRoutes:
 
     async def _send(self, request: Request[ApiCaller]) -> web.Response:
         peer = request.client.peer
-        await self._limiter.take(peer.uid)
+        await self._limiter.take(request.client.share_key)
         wait = request.query(SendParameters).wait
         submission = await request.json(Submission)
         notification_id, status = await self._control.submit(
@@ -115,7 +116,7 @@ class NotificationRoutes:
     async def _retry(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
         caller = request.client
-        await self._limiter.take(caller.peer.uid)
+        await self._limiter.take(caller.share_key)
         row = await self._control.retry(
             notification_id=request.parameters["id"], peer=caller.peer, everyone=caller.admin
         )
@@ -123,7 +124,7 @@ class NotificationRoutes:
 
     async def _retry_all(self, request: Request[ApiCaller]) -> web.Response:
         caller, status = request.client, request.query(RetryParameters).status
-        await self._limiter.take(caller.peer.uid)
+        await self._limiter.take(caller.share_key)
         result = await self._control.retry_all(
             status=status, peer=caller.peer, everyone=caller.admin
         )

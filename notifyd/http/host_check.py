@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from notifyd.config.paths import is_ip_address
 from notifyd.http.errors import HttpError, printable
-from notifyd.http.tcp import is_wildcard
+from notifyd.http.tcp import is_address, is_wildcard
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -15,27 +14,34 @@ class HostCheck:
     """Checks Host and Origin of every request.
 
     A site can point its own name at this address (DNS rebinding); the browser then sends that
-    name as Host. An address as Host cannot come from that, so a relay that listens on all of the
+    name as Host. An address as Host cannot come from that, so a server that listens on all of the
     machine's addresses accepts any address.
+
+    server: what errors call the server. any_address: whether every address is accepted as Host.
+    own_pages: whether the server has pages of its own, whose Origin is accepted.
     """
 
-    def __init__(self, listen_host: str) -> None:
+    def __init__(
+        self, listen_host: str, server: str, *, any_address: bool = False, own_pages: bool = False
+    ) -> None:
         self._names = _LOCAL_NAMES | {listen_host.lower()}
-        self._any_address = is_wildcard(listen_host)
+        self._server = server
+        self._any_address = any_address or is_wildcard(listen_host)
+        self._own_pages = own_pages
 
     def check(self, headers: Mapping[str, str]) -> None:
         host = headers.get("Host", "")
         if not self._is_ours(_hostname(host)):
-            raise _forbidden(
-                "host_refused", f"this relay does not serve the host {printable(host)!r}"
-            )
+            sentence = f"{self._server} does not serve the host {printable(host)!r}"
+            raise _forbidden("host_refused", sentence)
         origin = headers.get("Origin")
-        if origin is not None and _netloc(origin) != host.lower():
-            sentence = f"pages of {printable(origin)!r} may not use this relay"
-            raise _forbidden("origin_refused", sentence)
+        if origin is None or (self._own_pages and _netloc(origin) == host.lower()):
+            return
+        sentence = f"pages of {printable(origin)!r} may not use {self._server}"
+        raise _forbidden("origin_refused", sentence)
 
     def _is_ours(self, hostname: str) -> bool:
-        return hostname in self._names or (self._any_address and is_ip_address(hostname))
+        return hostname in self._names or (self._any_address and is_address(hostname))
 
 
 def _forbidden(code: str, sentence: str) -> HttpError:

@@ -2,13 +2,13 @@ import pytest
 
 from notifyd.config.paths import is_loopback
 from notifyd.http.errors import HttpError
-from notifyd.relay.host_check import HostCheck
+from notifyd.http.host_check import HostCheck
 
 
-def refused(listen: str, host: str, origin: str | None = None) -> str:
+def refused(listen: str, host: str, origin: str | None = None, **how: bool) -> str:
     headers = {"Host": host} if origin is None else {"Host": host, "Origin": origin}
     try:
-        HostCheck(listen).check(headers)
+        HostCheck(listen, "this server", **how).check(headers)
     except HttpError as error:
         return error.code
     return ""
@@ -43,9 +43,18 @@ def test_a_wildcard_accepts_any_address_and_no_other_name(listen: str) -> None:
 
 def test_other_origins_are_refused() -> None:
     host = "127.0.0.1:8788"
-    assert refused("127.0.0.1", host, "http://127.0.0.1:8788") == ""
+    assert refused("127.0.0.1", host, "http://127.0.0.1:8788", own_pages=True) == ""
     for origin in ("http://evil.example", "null", "http://127.0.0.1:9000", "http://[", ""):
-        assert refused("127.0.0.1", host, origin) == "origin_refused"
+        assert refused("127.0.0.1", host, origin, own_pages=True) == "origin_refused"
+
+
+def test_a_server_without_pages_refuses_every_origin() -> None:
+    assert refused("127.0.0.1", "127.0.0.1:8787", "http://127.0.0.1:8787") == "origin_refused"
+
+
+def test_any_address_is_accepted_where_the_server_says_so() -> None:
+    assert refused("127.0.0.1", "192.168.1.5:8787", any_address=True) == ""
+    assert refused("127.0.0.1", "evil.example", any_address=True) == "host_refused"
 
 
 def test_loopback_addresses_are_recognised() -> None:

@@ -1,0 +1,90 @@
+"""The local API on a TCP address, for programs that cannot use a Unix socket."""
+
+import binascii
+import socket
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from hmac import compare_digest
+from http import HTTPStatus
+
+from aiohttp import hdrs, web
+from pydantic import SecretStr
+
+from notifyd.api.auth import ApiCaller
+from notifyd.http.errors import HttpError
+from notifyd.http.host_check import HostCheck
+from notifyd.model.notifications import TCP_PEER
+
+TOKEN_PARAMETER = "token"  # noqa: S105 - a name
+"""The query parameter that may carry the token."""
+
+_CALLER = ApiCaller(TCP_PEER, admin=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TcpListener:
+    """host: the configured one. read_token: returns the token in force; None refuses everyone."""
+
+    socket: socket.socket
+    host: str
+    read_token: Callable[[], SecretStr | None] = field(repr=False)
+
+
+class TcpAuthorizer:
+    """Admits requests that carry the token. All of them come from one client, never an admin.
+
+    The token is the Bearer credential, the password of Basic, `X-Gotify-Key` or `?token=`.
+    """
+
+    def __init__(self, listener: TcpListener) -> None:
+        self._read_token = listener.read_token
+        self._host_check = HostCheck(listener.host, "this notifyd", any_address=True)
+
+    def caller(self, request: web.BaseRequest) -> ApiCaller:
+        """Return the client; HttpError (403) for a page's request, (401) without the token."""
+        self._host_check.check(request.headers)
+        token = self._read_token()
+        # Every candidate is compared, so that the time reveals nothing about the token.
+        matches = [_is_same(given, token) for given in _given_tokens(request)]
+        if not any(matches):
+            raise HttpError(
+                HTTPStatus.UNAUTHORIZED,
+                "unauthorized",
+                "wrong or missing token; send the one in [listen] token_file as"
+                " 'Authorization: Bearer <token>'",
+                {hdrs.WWW_AUTHENTICATE: "Bearer"},
+            )
+        return _CALLER
+
+
+def _given_tokens(request: web.BaseRequest) -> Iterator[str]:
+    scheme, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            yield credentials.strip()
+        case "basic":
+            yield _password(credentials.strip())
+    yield request.headers.get("X-Gotify-Key", "")
+    yield request.query.get(TOKEN_PARAMETER, "")
+
+
+def _password(credentials: str) -> str:
+    """Return the password of `user:password` in base64; empty if it is malformed."""
+    try:
+        decoded = b64decode(credentials, validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    return decoded.partition(b":")[2].decode("utf-8", "replace")
+
+
+def _is_same(given: str, token: SecretStr | None) -> bool:
+    """Compare hashes, so that the time does not depend on the length either."""
+    if token is None:
+        return False
+    return compare_digest(_digest(given), _digest(token.get_secret_value()))
+
+
+def _digest(text: str) -> bytes:
+    return sha256(text.encode("utf-8", "surrogateescape")).digest()

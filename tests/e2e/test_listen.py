@@ -1,0 +1,66 @@
+"""`[listen] tcp` of a real daemon: from the file of the token to the platform."""
+
+import json
+import socket
+import urllib.error
+import urllib.request
+
+from support.daemon import PLENTY, wait_for
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+def listening(folder, port: int) -> str:
+    (folder / "listen-token").write_text("first-token\n")
+    (folder / "listen-token").chmod(0o600)
+    return f'{PLENTY}\n[listen]\ntcp = "127.0.0.1:{port}"\ntoken_file = "{folder}/listen-token"\n'
+
+
+def send(port: int, token: str) -> tuple[int, dict]:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/notifications/send",
+        json.dumps({"title": f"with {token}"}).encode(),
+        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_a_request_over_tcp_is_delivered_and_a_new_token_counts_after_a_reload(
+    daemon, tmp_path, platform
+):
+    port = free_port()
+    one = daemon(listening(tmp_path, port)).start()
+    status, body = send(port, "first-token")
+    assert status == 202
+    wait_for(lambda: len(platform.delivered) == 1)
+    [row] = one.ask("GET", f"/v1/notifications/{body['id']}")["notifications"]
+    assert row["client"] == "tcp"
+    (tmp_path / "listen-token").write_text("second-token\n")
+    assert send(port, "second-token")[0] == 401
+    assert one.ask("POST", "/v1/reload")["restart"] == []
+    assert send(port, "first-token")[0] == 401
+    assert send(port, "second-token")[0] == 202
+
+
+def test_a_missing_token_and_an_address_in_use_are_one_sentence(daemon, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        one = daemon(listening(tmp_path, port))
+        result = one.command("run", *one.named)
+        assert result.returncode != 0
+        sentence = f"127.0.0.1:{port} is in use; stop the program that listens there"
+        assert sentence in result.stderr.strip().splitlines()[-1]
+        assert "[listen] tcp" in result.stderr
+    (tmp_path / "listen-token").unlink()
+    for command in ("run", "check"):
+        result = one.command(command, *one.named)
+        assert result.returncode == 78
+        assert "cannot read the listen token" in result.stderr.strip().splitlines()[-1]
