@@ -19,13 +19,11 @@ async def wait_readable(descriptor: int, seconds: float | None) -> bool:
 
     loop.add_reader(descriptor, wake)
     try:
-        async with asyncio.timeout(seconds):
-            await ready
-    except TimeoutError:
-        return False
+        # Unlike asyncio.timeout, this polls the descriptor once even if `seconds` is 0.
+        done, _ = await asyncio.wait([ready], timeout=seconds)
     finally:
         loop.remove_reader(descriptor)
-    return True
+    return bool(done)
 
 
 async def run_to_completion(
