@@ -1,11 +1,11 @@
-"""What reading the journal costs: notifyd's part beside that of the journalctl it reads through.
+"""CPU time of reading the journal: notifyd, and the journalctl that it reads through.
 
-    make bench-journal            prints µs of CPU time for each entry, and the ratios
+    make bench-journal            prints µs of CPU time per entry, and the ratios
 
-All read the same entries of a journal that a real journald wrote, with the same patterns, in turns,
-and must find the same ones. What a program needs where there is nothing new is subtracted, so
-start-up and compiling do not count. SYSTEMD_HARNESS names a program that boots a systemd of its own
-and runs a command in it, as for tests/systemd.
+All contestants read the same entries of a journal that a real journald wrote, with the same
+patterns, one after the other, and must find the same ones. The CPU time of a run without new
+entries is subtracted, so start-up and compiling do not count. SYSTEMD_HARNESS names a program that
+boots a systemd of its own and runs a command in it, as for tests/systemd.
 """
 
 import argparse
@@ -41,7 +41,7 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Contestant(NamedTuple):
-    """run: reads all entries, with seconds of CPU of all its processes. empty: reads but one."""
+    """run: reads all entries, and measures all its processes. empty: reads only one entry."""
 
     title: str
     run: Callable[[], Run]
@@ -51,7 +51,7 @@ class Contestant(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--entries", type=int, default=200_000)
-    parser.add_argument("--every", type=int, default=100, help="one of so many matches")
+    parser.add_argument("--every", type=int, default=100, help="one in this many entries matches")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--patterns", type=int, nargs="*", choices=COUNTS, default=COUNTS)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
@@ -64,17 +64,15 @@ def main() -> None:
         mark = last()
         written(args.entries, args.every)
         for count, daemon in bases.items():
-            contestants = everyone(daemon, count, mark, folder)
+            contestants = make_contestants(daemon, count, mark, folder)
             print_table(count, measured(contestants, args.rounds), args.entries)
 
 
 def booted() -> int:
-    """Run this in a system whose journal may be filled."""
+    """Run this program in a system whose journal may be filled."""
     harness = os.environ.get("SYSTEMD_HARNESS", "")
     if not harness:
-        sys.exit(
-            "SYSTEMD_HARNESS names no program that boots systemd, and no journal is to be filled"
-        )
+        sys.exit("set SYSTEMD_HARNESS to a program that boots systemd: this fills a journal")
     words = [sys.executable, __file__, *sys.argv[1:], "--inside"]
     environ = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
     done = subprocess.run([harness, "--ro-bind", str(ROOT), "--", *words], env=environ, check=False)
@@ -82,7 +80,7 @@ def booted() -> int:
 
 
 def armed(folder: Path, count: int, platform: Platform) -> Daemon:
-    """Have a daemon once listen, so that all that is written from now on is for it."""
+    """Run a daemon once, so that it reads all entries that are written from now on."""
     folder.mkdir()
     patterns = [sample.pattern for sample in corpus.samples(count)]
     text = configured(folder, patterns).replace("paths = ", "journal = ['*'] # ")
@@ -109,7 +107,7 @@ def written(entries: int, every: int) -> None:
 
 
 def last() -> Cursor:
-    """Add an entry of no interest to the journal, and find it."""
+    """Write an entry that matches nothing, and return its cursor."""
     subprocess.run(["logger", "nothing of interest"], check=True)
     subprocess.run(["journalctl", "--sync"], check=True)
     words = ["journalctl", "--quiet", "--lines=1", "--output=json", "--output-fields=_PID"]
@@ -117,7 +115,7 @@ def last() -> Cursor:
     return Cursor(entry["__CURSOR"], int(entry["__REALTIME_TIMESTAMP"]))
 
 
-def everyone(base: Daemon, count: int, mark: Cursor, folder: Path) -> Iterator[Contestant]:
+def make_contestants(base: Daemon, count: int, mark: Cursor, folder: Path) -> Iterator[Contestant]:
     patterns = folder / f"patterns{count}"
     patterns.write_text("".join(f"{sample.pattern}\n" for sample in corpus.samples(count)))
     export = f"journalctl -q -o export --output-fields={OUTPUT_FIELDS} --cursor="
@@ -148,26 +146,26 @@ def everyone(base: Daemon, count: int, mark: Cursor, folder: Path) -> Iterator[C
 
 
 def measured(contestants: Iterator[Contestant], rounds: int) -> dict[str, float]:
-    """Let everyone read in turns; returns seconds of CPU by title."""
-    everybody = list(contestants)
+    """Run all contestants in turns; returns seconds of CPU time by title."""
+    programs = list(contestants)
     cpu: defaultdict[str, list[float]] = defaultdict(list)
     empty: defaultdict[str, list[float]] = defaultdict(list)
     found: dict[str, int] = {}
     for _ in range(rounds):
-        for one in everybody:
-            run = one.run()
-            cpu[one.title].append(run.cpu)
-            found[one.title] = run.lines
-            empty[one.title].append(one.empty().cpu)
+        for program in programs:
+            run = program.run()
+            cpu[program.title].append(run.cpu)
+            found[program.title] = run.lines
+            empty[program.title].append(program.empty().cpu)
     del found[JOURNALCTL]
     if len(set(found.values())) > 1:
-        sys.exit(f"they do not find the same entries: {found}")
+        sys.exit(f"the contestants found different entries: {found}")
     median = statistics.median
     return {title: median(cpu[title]) - median(empty[title]) for title in cpu}
 
 
 def copied(base: Daemon) -> Daemon:
-    """Make one more of a daemon that has listened once; the last one is gone."""
+    """Copy a daemon that has run once, in place of the previous copy."""
     folder = base.folder.with_name("copy")
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(base.folder, folder, ignore=shutil.ignore_patterns("run"))
@@ -175,9 +173,9 @@ def copied(base: Daemon) -> Daemon:
 
 
 def daemon_reads(daemon: Daemon) -> Run:
-    """Have a daemon start and read what was written since it stopped, at least one entry.
+    """Start a daemon and wait until it has read what was written since it stopped.
 
-    Its journalctls are its children: their time counts once they have ended.
+    Its journalctls are its children: their CPU time counts once they have ended.
     """
     end = last()
     with daemon:
@@ -190,7 +188,7 @@ def daemon_reads(daemon: Daemon) -> Run:
 
 
 def following(daemon: Daemon) -> bool:
-    """Say whether it has read what there was, and waits for more."""
+    """Return whether it has read the existing entries, and follows new ones."""
     found = ["pgrep", "--parent", str(daemon.process.pid), "--full", "journalctl.*--follow"]
     return subprocess.run(found, check=False, capture_output=True).returncode == 0
 
@@ -203,16 +201,16 @@ def committed(folder: Path, end: Cursor) -> bool:
 
 
 def children(pid: int) -> float:
-    """Tell how many seconds of CPU the children of a process used that have ended."""
+    """Return the CPU seconds of a process's children that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[13]) + int(fields[14])) / _TICK
 
 
 def print_table(count: int, cpu: dict[str, float], entries: int) -> None:
-    """Print µs of CPU for each entry, and how many times that of journalctl it is."""
+    """Print µs of CPU time per entry, and the ratio to journalctl alone."""
     base = cpu[JOURNALCTL]
     print(
-        f"\n{count} pattern{'s' * (count > 1):26} µs an entry  x journalctl  without journalctl's"
+        f"\n{count} pattern{'s' * (count > 1):26} µs per entry  x journalctl  without journalctl's"
     )
     for title, seconds in cpu.items():
         row = f"{title:33}{seconds * 1e6 / entries:12.2f}{seconds / base:13.2f}"

@@ -39,13 +39,13 @@ async def running(recorder, excluded=(), **triggers):
 
 
 async def settled_after(recorder, folder):
-    """Make a file that is told last, so that what came before it has been told as well."""
+    """Create a file that is reported last, after all earlier changes."""
     marker = folder / f"marker-{len(recorder.events)}"
     marker.touch()
     await recorder.until(lambda: f"created {marker}" in recorder.lines)
 
 
-async def test_created_modified_and_deleted_are_told(tmp_path):
+async def test_created_modified_and_deleted_files_are_reported(tmp_path):
     recorder = Recorder()
     events = ["created", "modified", "deleted"]
     async with running(recorder, up={"paths": [f"{tmp_path}/*"], "events": events}):
@@ -62,7 +62,7 @@ async def test_created_modified_and_deleted_are_told(tmp_path):
     assert set(recorder.checkpoints) == {"file:up"}
 
 
-async def test_modified_is_told_only_where_it_is_wanted(tmp_path):
+async def test_a_modification_is_reported_only_if_the_trigger_asks_for_it(tmp_path):
     recorder = Recorder()
     file = tmp_path / "a"
     file.touch()
@@ -72,7 +72,7 @@ async def test_modified_is_told_only_where_it_is_wanted(tmp_path):
     assert f"modified {file}" not in recorder.lines
 
 
-async def test_what_is_there_when_a_trigger_is_armed_is_known(tmp_path):
+async def test_a_file_that_exists_when_its_trigger_is_armed_is_not_reported(tmp_path):
     (tmp_path / "old").touch()
     recorder = Recorder()
     async with running(recorder, up={"paths": [f"{tmp_path}/*"]}):
@@ -81,7 +81,7 @@ async def test_what_is_there_when_a_trigger_is_armed_is_known(tmp_path):
     assert f"file:up:{tmp_path}/old" in recorder.checkpoints
 
 
-async def test_what_happened_while_nobody_watched_is_told_at_start(tmp_path):
+async def test_changes_during_downtime_are_reported_at_the_next_start(tmp_path):
     recorder = Recorder()
     keys = {"paths": [f"{tmp_path}/**"], "events": ["created", "modified", "deleted"]}
     for name in ("kept", "changed", "removed"):
@@ -101,7 +101,7 @@ async def test_what_happened_while_nobody_watched_is_told_at_start(tmp_path):
     ]
 
 
-async def test_under_other_paths_a_trigger_is_armed_anew(tmp_path):
+async def test_a_trigger_with_other_paths_is_armed_again(tmp_path):
     for name in ("a.txt", "b.log"):
         (tmp_path / name).touch()
     recorder = Recorder()
@@ -114,7 +114,7 @@ async def test_under_other_paths_a_trigger_is_armed_anew(tmp_path):
     assert f"file:up:{tmp_path}/a.txt" not in recorder.checkpoints
 
 
-async def test_positions_of_triggers_that_are_no_more_are_forgotten(tmp_path):
+async def test_checkpoints_of_removed_triggers_are_deleted(tmp_path):
     recorder = Recorder({"file:old": "{}", "file:old:/x": "[0,0,0]"})
     async with running(recorder, up={"paths": [f"{tmp_path}/*"]}):
         await recorder.until(lambda: set(recorder.checkpoints) == {"file:up"})
@@ -134,12 +134,12 @@ async def test_a_damaged_state_is_reported_once_and_the_others_are_restored(tmp_
                 await recorder.until(lambda: len(recorder.events) == 2)
                 await until(lambda watched=watched: watched._watched_dirs is not None)
                 await until(lambda n=problems, logs=logs: len(logs) >= n)
-            said = watched.health().messages
-        assert len(said) == problems
-        assert [entry["event"] for entry in logs] == said
+            messages = watched.health().messages
+        assert len(messages) == problems
+        assert [entry["event"] for entry in logs] == messages
         assert all(
-            sentence.startswith(f"discarded the stored state of {tmp_path}/a for trigger up: ")
-            for sentence in said
+            message.startswith(f"discarded the stored state of {tmp_path}/a for trigger up: ")
+            for message in messages
         )
     assert sorted(recorder.lines) == [f"created {tmp_path}/a", f"deleted {tmp_path}/b"]
 
@@ -148,7 +148,7 @@ async def test_a_damaged_state_is_reported_once_and_the_others_are_restored(tmp_
     ("damage", "problems"),
     [("x", 1), ('{"format": 2}', 1), ("[]", 1), ('{"paths": ["/other"]}', 0)],
 )
-async def test_a_trigger_with_damaged_terms_is_armed_anew(tmp_path, damage, problems):
+async def test_a_trigger_with_damaged_terms_is_armed_again(tmp_path, damage, problems):
     recorder, keys = Recorder(), {"paths": [f"{tmp_path}/?"]}
     recorder.checkpoints["file:up"] = damage
     (tmp_path / "a").touch()
@@ -171,7 +171,7 @@ async def test_a_file_replaced_by_a_rename_is_modified(tmp_path):
     assert recorder.lines == [f"modified {file}"] * 2
 
 
-async def test_a_directory_that_comes_later_is_found_with_its_files(tmp_path):
+async def test_a_directory_created_later_is_found_with_its_files(tmp_path):
     recorder = Recorder()
     deep = tmp_path / "not" / "yet" / "there"
     async with running(recorder, up={"paths": [f"{deep}/**/*.log"]}):
@@ -184,7 +184,7 @@ async def test_a_directory_that_comes_later_is_found_with_its_files(tmp_path):
     assert len(recorder.lines) == 4
 
 
-async def test_a_directory_that_is_moved_in_and_out_brings_and_takes_its_files(tmp_path):
+async def test_the_files_of_a_directory_are_reported_when_it_is_moved_in_and_out(tmp_path):
     recorder = Recorder()
     outside, inside = tmp_path / "outside", tmp_path / "in" / "side"
     outside.mkdir()
@@ -197,7 +197,7 @@ async def test_a_directory_that_is_moved_in_and_out_brings_and_takes_its_files(t
         await recorder.until(lambda: f"deleted {inside}/a" in recorder.lines)
 
 
-async def test_a_file_that_comes_and_goes_at_once_is_told(tmp_path):
+async def test_a_file_deleted_right_after_its_creation_is_reported(tmp_path):
     recorder = Recorder()
     async with running(recorder, up={"paths": [f"{tmp_path}/*"]}):
         await settled_after(recorder, tmp_path)
@@ -208,7 +208,7 @@ async def test_a_file_that_comes_and_goes_at_once_is_told(tmp_path):
     assert recorder.lines[-2:] == [f"created {file}", f"deleted {file}"]
 
 
-async def test_what_is_ignored_or_a_place_of_our_own_is_never_told(tmp_path):
+async def test_ignored_and_excluded_paths_are_never_reported(tmp_path):
     recorder = Recorder()
     own = tmp_path / "state"
     for folder in ("state", "node_modules", "src"):
@@ -223,7 +223,7 @@ async def test_what_is_ignored_or_a_place_of_our_own_is_never_told(tmp_path):
     assert len(recorder.lines) == 2
 
 
-async def test_settle_waits_until_a_file_is_whole(tmp_path):
+async def test_settle_waits_until_a_file_is_no_longer_written(tmp_path):
     recorder = Recorder()
     file = tmp_path / "upload"
     keys = {"paths": [f"{tmp_path}/*"], "settle": "200ms"}
@@ -245,7 +245,7 @@ async def test_settle_waits_until_a_file_is_whole(tmp_path):
     assert len(recorder.lines) == 3
 
 
-async def test_names_that_are_no_utf8_are_told_and_remembered(tmp_path):
+async def test_names_that_are_not_utf8_are_reported_and_stored(tmp_path):
     recorder = Recorder()
     keys = {"paths": [f"{tmp_path}/*"]}
     name = os.fsencode(tmp_path) + b"/caf\xe9"
@@ -260,7 +260,7 @@ async def test_names_that_are_no_utf8_are_told_and_remembered(tmp_path):
         await recorder.until(lambda: recorder.lines[-1] == f"deleted {tmp_path}/caf\\udce9")
 
 
-async def test_a_flood_is_told_in_full(tmp_path):
+async def test_every_file_of_a_flood_is_reported(tmp_path):
     recorder = Recorder()
     async with running(recorder, up={"paths": [f"{tmp_path}/*/*"]}):
         for folder in range(10):
@@ -274,7 +274,7 @@ async def test_a_flood_is_told_in_full(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to be another user for a while")
 @pytest.mark.parametrize("pattern", ["**", "closed/sub/deep/*"])
-async def test_a_directory_that_may_not_be_read_is_named_until_it_may(
+async def test_an_unreadable_directory_is_a_problem_until_it_is_readable(
     tmp_path, monkeypatch, pattern
 ):
     monkeypatch.setattr(file, "UNREADABLE_INTERVAL", 0.05)
@@ -288,9 +288,9 @@ async def test_a_directory_that_may_not_be_read_is_named_until_it_may(
     try:
         async with running(recorder, up={"paths": [f"{tmp_path}/{pattern}"]}) as watched:
             await recorder.until(lambda: len(watched.health().problems) == 1)
-            [said] = watched.health().messages
-            assert str(closed) in said
-            assert "permission denied; run setfacl -m u:12345:" in said
+            [message] = watched.health().messages
+            assert str(closed) in message
+            assert "permission denied; run setfacl -m u:12345:" in message
             os.seteuid(0)
             closed.chmod(0o755)
             os.seteuid(12345)
@@ -323,14 +323,14 @@ from notifyd.sources.files.source import FileSource
 file.POLL_INTERVAL = 0.1
 
 async def main(folder):
-    told = asyncio.Queue()
+    batches = asyncio.Queue()
     trigger = FileTriggerConfig.model_validate({"paths": [f"{folder}/*"]})
     source = FileSource({"up": trigger}, {}, wall=time.time)
-    task = asyncio.create_task(source.run(told.put))
-    while "file:up" not in (await told.get()).checkpoints:
+    task = asyncio.create_task(source.run(batches.put))
+    while "file:up" not in (await batches.get()).checkpoints:
         pass
     (folder / "new").touch()
-    while not (events := (await told.get()).events):
+    while not (events := (await batches.get()).events):
         pass
     print(*source.health().messages, events[0].line, sep="\\n")
     task.cancel()
@@ -347,8 +347,8 @@ asyncio.run(asyncio.wait_for(main(pathlib.Path(sys.argv[1])), 20))
         ("max_inotify_instances", "fs.inotify.max_user_instances"),
     ],
 )
-def test_without_inotify_files_are_looked_at_and_health_says_why(tmp_path, limit, sysctl):
-    # The limits of a user namespace of its own touch nobody else.
+def test_without_inotify_files_are_polled_and_health_says_why(tmp_path, limit, sysctl):
+    # The limits of a new user namespace affect no other process.
     namespace = ["unshare", "--user", "--map-root-user"]
     if subprocess.run([*namespace, "true"], check=False, capture_output=True).returncode:
         pytest.skip("user namespaces are not permitted here")
@@ -360,7 +360,7 @@ def test_without_inotify_files_are_looked_at_and_health_says_why(tmp_path, limit
     assert line == f"created {tmp_path}/new"
 
 
-async def test_after_a_gap_in_time_everything_is_looked_at(tmp_path):
+async def test_a_gap_between_the_clocks_causes_a_sweep(tmp_path):
     recorder, ahead = Recorder(), 0.0
     keys = {"paths": [f"{tmp_path}/in/*"], "debounce": "0s"}
     (tmp_path / "in").mkdir()
@@ -378,6 +378,6 @@ async def test_after_a_gap_in_time_everything_is_looked_at(tmp_path):
     await recorder.until(lambda: len(recorder.events) == 2)
     (tmp_path / "in" / "c").touch()
     await recorder.until(lambda: len(recorder.events) == 3)
-    await until(lambda: len(sweeps) > before)  # after the rest that a slow look is followed by
+    await until(lambda: len(sweeps) > before)  # a slow sweep is followed by a pause
     task.cancel()
     await asyncio.wait([task])

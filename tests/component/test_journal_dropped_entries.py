@@ -1,4 +1,4 @@
-"""What journald's rate limit drops is counted for whom it was for, once, and told."""
+"""Entries that journald's rate limit dropped: counted once, for the right triggers."""
 
 import time
 
@@ -18,7 +18,7 @@ def journal(tmp_path):
     return Journal(tmp_path / "bin")
 
 
-async def test_a_unit_s_loss_is_counted_for_the_triggers_that_listen_to_it(journal):
+async def test_dropped_entries_are_counted_for_the_triggers_of_their_unit(journal):
     triggers = {
         "app": trigger(patterns="^x"),
         "all": trigger("*", patterns="^x"),
@@ -34,12 +34,14 @@ async def test_a_unit_s_loss_is_counted_for_the_triggers_that_listen_to_it(journ
         health = seen.source.health()
     assert health.dropped == {"app": 7, "records": 7, "other": 50, "all": 57}
     assert len(health.messages) == 4
-    told = next(problem for problem in health.messages if problem.startswith("app: "))
-    assert told.startswith("app: journald's rate limit dropped 7 entries, the last of app.service ")
-    assert "LogRateLimitBurst= in the unit, or RateLimitBurst= in journald.conf" in told
+    message = next(problem for problem in health.messages if problem.startswith("app: "))
+    assert message.startswith(
+        "app: journald's rate limit dropped 7 entries, the last of app.service "
+    )
+    assert "LogRateLimitBurst= in the unit, or RateLimitBurst= in journald.conf" in message
 
 
-async def test_a_loss_is_counted_once_over_restarts_and_kills(journal):
+async def test_dropped_entries_are_counted_once_across_restarts_and_kills(journal):
     async with journal.running(trigger("*")) as seen:
         journal.write("x")
         await seen.until(lambda: seen.lines)
@@ -60,14 +62,14 @@ async def test_a_loss_is_counted_once_over_restarts_and_kills(journal):
         assert seen.source.health().messages == []
 
 
-async def test_what_is_read_from_the_beginning_tells_its_losses_as_well(journal):
+async def test_a_catch_up_reader_counts_dropped_entries_as_well(journal):
     journal.write("one")
     journal.suppress(3)
     async with journal.running(trigger(read_from="beginning")) as seen:
         await seen.until(lambda: seen.source.health().dropped == {"t": 3})
 
 
-async def test_only_journald_is_believed_and_our_own_entries_are_no_loss(journal):
+async def test_only_reports_of_journald_count_and_own_entries_do_not(journal):
     async with journal.running(trigger("*", patterns="^end")) as seen:
         journal.suppress(3, uid="1000")
         journal.suppress(4, unit="notifyd.service")
@@ -77,7 +79,7 @@ async def test_only_journald_is_believed_and_our_own_entries_are_no_loss(journal
         assert seen.source.health().dropped == {}
 
 
-async def test_the_log_tells_a_loss_once_and_not_each_time_that_it_grows(journal):
+async def test_a_count_is_logged_once_and_not_each_time_that_it_grows(journal):
     with capture_logs() as logs:
         async with journal.running(trigger("*")) as seen:
             for number in range(1, 4):
@@ -90,13 +92,13 @@ def report(number):
     return JournalEntry(Cursor(), None, b"", SuppressedMessages("app.service", number))
 
 
-def test_a_loss_is_told_for_a_day():
-    losses, now = DroppedEntries("lost:"), time.time()
-    losses.add("", ["t"], report(3), now)
-    checkpoints = losses.take_changes("")
+def test_a_count_is_shown_for_a_day():
+    dropped, now = DroppedEntries("lost:"), time.time()
+    dropped.add("", ["t"], report(3), now)
+    checkpoints = dropped.take_changes("")
     later = DroppedEntries("lost:")
     later.restore("t", DroppedCount.decode(checkpoints["lost:t"]))
-    assert later.problems(now + DAY - 1) == losses.problems(now) != []
+    assert later.problems(now + DAY - 1) == dropped.problems(now) != []
     assert later.problems(now + DAY + 1) == []
     later.add("", ["t"], report(2), now + 2 * DAY)
     later.take_changes("")

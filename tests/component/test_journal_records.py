@@ -1,4 +1,4 @@
-"""Records, context, silence and reading from the beginning: entries of a journal, moved time."""
+"""Records, context lines, stale units and catch-up readers of a journal, in virtual time."""
 
 import select
 import time
@@ -19,7 +19,7 @@ IDENTITY = OwnIdentity(4242, 0)
 
 
 class Daemon:
-    """All batches of a journal, whose checkpoints are committed with their events."""
+    """All readers of a journal. Checkpoints are committed with their events."""
 
     def __init__(self, journal, triggers):
         self.journal = journal
@@ -65,7 +65,7 @@ class Daemon:
                 self.tailers.remove(tailer)
 
     def until(self, condition, within=5.0):
-        """Take turns until what is written has come; time stands still."""
+        """Poll until the condition holds, without letting virtual time pass."""
         deadline = time.monotonic() + within
         while not condition():
             assert time.monotonic() < deadline, self.lines()
@@ -73,7 +73,7 @@ class Daemon:
             select.select([tailer.descriptor for tailer in self.tailers], [], [], 0.002)
 
     def write(self, *messages, **fields):
-        """Have entries written and read."""
+        """Write entries, and poll until they are read."""
         self.journal.write(*messages, **fields)
         last = self.journal.entries.read_text().splitlines()[-1].partition('"__CURSOR": "')[2]
         cursor = last.partition('"')[0]
@@ -116,7 +116,7 @@ def run(journal):
 RECORDS = {"patterns": "at b$", "multiline": r"^\S"}
 
 
-def test_a_record_of_several_entries_is_told_after_a_quiet_second(run):
+def test_a_record_of_several_entries_ends_after_a_second_without_one(run):
     daemon = run(trigger(**RECORDS))
     daemon.write("ERROR one", "  at a", "  at b")
     daemon.pass_time(0.9)
@@ -128,7 +128,7 @@ def test_a_record_of_several_entries_is_told_after_a_quiet_second(run):
     assert len(daemon.lines()) == 1
 
 
-def test_processes_that_write_at_once_do_not_mix_their_records(run):
+def test_records_of_concurrent_processes_are_kept_apart(run):
     daemon = run(trigger(**RECORDS))
     for pid in ("1", "2"):
         daemon.write(f"ERROR {pid}", pid=pid)
@@ -140,7 +140,7 @@ def test_processes_that_write_at_once_do_not_mix_their_records(run):
     assert daemon.lines()[1:] == ["ERROR 1\n  of 1\n  at b"]
 
 
-def test_an_open_record_goes_on_after_a_kill(run):
+def test_an_open_record_is_continued_after_a_kill(run):
     daemon = run(trigger(**RECORDS))
     daemon.write("ERROR one")
     daemon.pass_time(0.6)
@@ -152,7 +152,7 @@ def test_an_open_record_goes_on_after_a_kill(run):
     assert daemon.lines() == ["ERROR one\n  at a\n  at b"]
 
 
-def test_entries_around_a_match_are_those_of_its_unit(run):
+def test_context_lines_are_entries_of_the_same_unit(run):
     daemon = run(trigger("*", patterns="ERROR", before=2, after=1))
     daemon.write("one", "two\nlines", unit="a.service")
     daemon.write("noise", unit="b.service")
@@ -167,7 +167,7 @@ def test_entries_around_a_match_are_those_of_its_unit(run):
     assert (event.facts["unit"], event.facts["pid"]) == ("a.service", "9")
 
 
-def test_a_silent_unit_is_told_once_and_so_is_its_end(run):
+def test_a_stale_unit_is_reported_once_and_so_is_its_end(run):
     daemon = run({"t": trigger(stale="10s"), "all": trigger("*")})
     daemon.poll()
     for _ in range(3):
@@ -182,7 +182,7 @@ def test_a_silent_unit_is_told_once_and_so_is_its_end(run):
     ]
 
 
-def test_from_the_beginning_and_on_from_there_each_entry_comes_once(run, journal):
+def test_a_catch_up_and_the_main_reader_give_each_entry_once(run, journal):
     journal.write(*map(str, range(2000)))
     daemon = run({"t": trigger(read_from="beginning"), "end": trigger()})
     daemon.write(*map(str, range(2000, 2100)))
@@ -192,7 +192,7 @@ def test_from_the_beginning_and_on_from_there_each_entry_comes_once(run, journal
     assert not [key for key in daemon.checkpoints if "lane" in key]
 
 
-def test_reading_from_the_beginning_goes_on_after_a_kill(run, journal):
+def test_a_catch_up_continues_after_a_kill(run, journal):
     journal.write(*map(str, range(3000)))
     daemon = run(trigger(read_from="beginning"))
     for number in range(10, 2000, 300):
@@ -202,7 +202,7 @@ def test_reading_from_the_beginning_goes_on_after_a_kill(run, journal):
     assert daemon.lines() == [str(number) for number in range(3000)]
 
 
-def test_catch_up_bounds_how_far_back_the_beginning_is(run, journal):
+def test_catch_up_limits_how_far_back_reading_starts(run, journal):
     journal.write(*(f"{number:09}" for number in range(100)))
     journal.write("x" * 5000, unit="other.service")
     daemon = run(trigger(read_from="beginning", catch_up="100B"))
@@ -210,7 +210,7 @@ def test_catch_up_bounds_how_far_back_the_beginning_is(run, journal):
     assert daemon.lines() == [f"{number:09}" for number in range(90, 100)]
 
 
-def test_what_is_added_to_the_configuration_later_begins_then(run, journal):
+def test_a_trigger_or_unit_added_later_starts_then(run, journal):
     daemon = run({"t": trigger("app")})
     daemon.write("one", "two")
     daemon.kill()
@@ -224,7 +224,7 @@ def test_what_is_added_to_the_configuration_later_begins_then(run, journal):
     assert daemon.lines("new") == ["four"]
 
 
-def test_a_unit_that_is_added_from_the_beginning_repeats_nothing_of_the_others(run, journal):
+def test_a_catch_up_of_an_added_unit_repeats_no_entry_of_the_others(run, journal):
     journal.write("before")
     journal.write("other one", unit="other.service")
     daemon = run({"t": trigger("app")})
@@ -236,7 +236,7 @@ def test_a_unit_that_is_added_from_the_beginning_repeats_nothing_of_the_others(r
     assert sorted(daemon.lines()) == ["one", "other one", "two"]
 
 
-def test_what_no_trigger_asks_for_any_more_is_forgotten(run):
+def test_checkpoints_that_no_trigger_needs_are_deleted(run):
     daemon = run({"t": trigger(**RECORDS), "gone": trigger(**RECORDS)})
     daemon.write("ERROR open")
     daemon.restart({"t": trigger()})

@@ -1,4 +1,4 @@
-"""The journal source, with a stand-in for journalctl: what arrives, and what goes wrong."""
+"""The journal source with a fake journalctl: what arrives, and what goes wrong."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ async def test_an_entry_is_an_event_with_its_unit_sender_fields_and_pattern(jour
     assert all(batch.rereadable for batch in seen.batches)
 
 
-async def test_an_entry_is_one_record_whatever_is_in_it(journal):
+async def test_an_entry_is_one_record_however_many_lines_it_has(journal):
     both = {
         "whole": trigger(patterns=r"(?ms)^Traceback.*^(?P<error>\w+Error)$"),
         "line": trigger(patterns="^  File"),
@@ -54,14 +54,14 @@ async def test_an_entry_is_one_record_whatever_is_in_it(journal):
     assert seen.events[0].fields == {"error": "ValueError"}
 
 
-async def test_bytes_that_are_no_text_and_entries_without_a_message_do_no_harm(journal):
+async def test_invalid_bytes_and_entries_without_a_message_are_accepted(journal):
     async with journal.running(trigger()) as seen:
         journal.write(b"a\xffb\x1b[0m", None, "", "end")
         await seen.until(lambda: "end" in seen.lines)
     assert seen.lines == ["a\ufffdb\x1b[0m", "end"]
 
 
-async def test_a_long_message_is_cut_and_says_so(journal):
+async def test_a_long_message_is_truncated_and_marked(journal):
     async with journal.running(trigger(patterns="^(xx|end)", max_line="1KiB")) as seen:
         journal.write("x" * 5_000_000, "end")
         await seen.until(lambda: "end" in seen.lines)
@@ -78,7 +78,7 @@ async def test_a_long_message_is_cut_and_says_so(journal):
         (("other.service",), ["core"]),
     ],
 )
-async def test_units_are_meant_as_journalctl_means_them(journal, units, expected):
+async def test_unit_patterns_select_the_same_entries_as_journalctl(journal, units, expected):
     async with journal.running(trigger(*units)) as seen:
         journal.write("app")
         journal.write("kernel", unit="", pid="")
@@ -93,7 +93,7 @@ async def test_units_are_meant_as_journalctl_means_them(journal, units, expected
     assert [line for line in seen.lines if line != "end"] == expected
 
 
-async def test_what_the_daemon_itself_writes_is_never_seen(journal):
+async def test_own_entries_are_never_matched(journal):
     async with journal.running(trigger("*")) as seen:
         journal.write("ours", unit="notifyd.service")
         journal.write("ours", pid="4242")
@@ -102,7 +102,7 @@ async def test_what_the_daemon_itself_writes_is_never_seen(journal):
     assert seen.lines == ["theirs"]
 
 
-async def test_all_triggers_share_one_reading(journal):
+async def test_all_triggers_share_the_main_reader(journal):
     three = {"a": trigger(patterns="x"), "b": trigger("*", patterns="y"), "c": trigger("o*")}
     async with journal.running(three) as seen:
         journal.write("x y")
@@ -112,7 +112,7 @@ async def test_all_triggers_share_one_reading(journal):
     assert len(journal.followed()) == 1
 
 
-async def test_a_restart_at_any_commit_neither_loses_nor_repeats(journal):
+async def test_a_restart_at_any_commit_neither_loses_nor_repeats_an_entry(journal):
     checkpoints: dict[str, str] = {}
     lines, written = [], 0
     for stop in range(1, 9):
@@ -120,7 +120,7 @@ async def test_a_restart_at_any_commit_neither_loses_nor_repeats(journal):
             journal.write(*numbers(written, written + 500))
             written += 500
             await seen.until(lambda stop=stop, seen=seen: len(seen.batches) > stop)
-            # killed: what came after this batch was never committed
+            # killed: the batches after this one were never committed
             kept = seen.batches[: stop + 1]
         for batch in kept:
             lines += [event.line for event in batch.events]
@@ -133,19 +133,19 @@ async def test_a_restart_at_any_commit_neither_loses_nor_repeats(journal):
     assert lines + seen.lines == [*numbers(0, written), "end"]
 
 
-async def test_nothing_is_committed_for_what_the_daemon_writes(journal):
+async def test_own_entries_cause_no_commit(journal):
     async with journal.running(trigger("*")) as seen:
         journal.write("x")
         await seen.until(lambda: seen.lines)
         before = len(seen.batches)
         for _ in range(20):
-            journal.write("told", unit="notifyd.service")
+            journal.write("own", unit="notifyd.service")
             await asyncio.sleep(0.01)
         await asyncio.sleep(1.2)
         assert len(seen.batches) <= before + 1
 
 
-async def test_what_went_before_it_was_read_is_counted_and_told_once(journal):
+async def test_entries_deleted_before_they_were_read_are_counted_and_reported_once(journal):
     async with journal.running(trigger()) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
@@ -158,7 +158,7 @@ async def test_what_went_before_it_was_read_is_counted_and_told_once(journal):
     assert later.lines == numbers(5, 9)
 
 
-async def test_the_same_gap_is_not_told_after_the_next_start(journal):
+async def test_a_gap_is_not_reported_again_after_the_next_start(journal):
     async with journal.running(trigger()) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
@@ -170,7 +170,7 @@ async def test_the_same_gap_is_not_told_after_the_next_start(journal):
             assert len(seen.source.health().messages) == problems
 
 
-async def test_a_gap_is_in_the_log_once_and_never_over(journal):
+async def test_a_gap_is_logged_once_and_never_resolved(journal):
     async with journal.running(trigger()) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
@@ -187,21 +187,21 @@ async def test_a_gap_is_in_the_log_once_and_never_over(journal):
     ]
 
 
-async def test_a_second_gap_is_told_though_nothing_was_read_since_the_first(journal):
+async def test_a_second_gap_is_reported_though_nothing_was_read_since_the_first(journal):
     async with journal.running(trigger()) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
     checkpoints = dict(seen.checkpoints)
     for count in (3, 4):
         journal.write(*"abcd")
-        journal.vacuum(count + (count == 3))  # the one that was read, and then so many more
+        journal.vacuum(count + (count == 3))  # the entry that was read, and then this many more
         async with journal.running(trigger(), checkpoints=checkpoints) as killed:
             (problem,) = killed.source.health().messages
             assert f": {count} later entries were deleted, of any unit," in problem
             checkpoints |= {key: str(value) for key, value in killed.batches[0].checkpoints.items()}
 
 
-async def test_what_went_before_a_reading_from_the_beginning_came_to_it_is_told(journal):
+async def test_a_gap_of_a_catch_up_reader_is_reported(journal):
     journal.write(*numbers(0, 2000))
     begun = trigger(read_from="beginning")
     async with journal.running(begun) as seen:
@@ -215,7 +215,7 @@ async def test_what_went_before_a_reading_from_the_beginning_came_to_it_is_told(
 
 
 @pytest.mark.parametrize("years", [0, 9], ids=["", "the clock was ahead"])
-async def test_a_journal_that_began_anew_with_this_boot_is_read_from_there(journal, years):
+async def test_a_journal_that_is_new_since_this_boot_is_read_from_its_start(journal, years):
     journal.start += years * 365 * 86400
     async with journal.running(trigger()) as seen:
         journal.write("one")
@@ -243,9 +243,9 @@ async def test_a_damaged_cursor_is_reported_once_and_reading_starts_at_the_end(j
             async with journal.running(trigger(), checkpoints=checkpoints) as later:
                 journal.write("three")
                 await later.until(lambda later=later: later.lines)
-                said = later.source.health().messages
-        assert len(said) == problems
-        assert [line["event"] for line in logs if line["log_level"] != "debug"] == said
+                messages = later.source.health().messages
+        assert len(messages) == problems
+        assert [line["event"] for line in logs if line["log_level"] != "debug"] == messages
         assert later.lines == ["three"]
         checkpoints = later.checkpoints
 
@@ -269,7 +269,7 @@ async def test_a_damaged_record_is_reported_once_and_reading_goes_on(journal):
     assert later.lines == ["x two"]
 
 
-async def test_what_was_written_before_a_reboot_is_read_after_it(journal):
+async def test_entries_written_before_a_reboot_are_read_after_it(journal):
     async with journal.running(trigger()) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
@@ -302,7 +302,7 @@ async def test_an_older_state_of_the_journal_is_not_read_again(journal):
         await later.until(lambda: later.lines == ["end"])
 
 
-async def test_a_missing_journalctl_is_said_and_looked_for_again(journal):
+async def test_a_missing_journalctl_is_a_problem_until_it_is_installed(journal):
     journal.write("before")
     away = journal.command.rename(journal.command.with_name("away"))
     async with journal.running(trigger()) as seen:
@@ -316,21 +316,21 @@ async def test_a_missing_journalctl_is_said_and_looked_for_again(journal):
         await seen.until(lambda: seen.lines == ["after"])
 
 
-async def test_a_journalctl_that_fails_is_said_in_its_own_words(journal):
+async def test_the_error_output_of_journalctl_is_reported(journal):
     journal.fault.write_text("Failed to open files: Too many open files")
     async with journal.running(trigger()) as seen:
         (problem,) = seen.source.health().messages
     assert problem == "journalctl exited with status 1: Failed to open files: Too many open files"
 
 
-async def test_a_journal_that_nobody_writes_is_said(journal):
+async def test_a_missing_journal_is_a_problem(journal):
     journal.roots = (journal.roots[0] / "none",)
     async with journal.running(trigger()) as seen:
         (problem,) = seen.source.health().messages
     assert problem.startswith("no journal exists on this machine")
 
 
-async def test_when_journalctl_dies_the_source_ends_and_the_next_one_goes_on(journal):
+async def test_when_journalctl_dies_the_source_ends_and_the_next_one_continues(journal):
     async with journal.running(trigger()) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
@@ -344,7 +344,7 @@ async def test_when_journalctl_dies_the_source_ends_and_the_next_one_goes_on(jou
         await again.until(lambda: again.lines == ["two"])
 
 
-async def test_when_nothing_can_be_committed_journalctl_waits(journal):
+async def test_while_nothing_can_be_committed_journalctl_waits(journal):
     goes_on = asyncio.Event()
     total, size = 400, 50_000
     seen = Recorder()
@@ -367,11 +367,11 @@ async def test_when_nothing_can_be_committed_journalctl_waits(journal):
 
 
 def written(pid):
-    """Tell how many bytes a process has written."""
+    """Return how many bytes a process has written."""
     return int(Path(f"/proc/{pid}/io").read_text().split()[3])
 
 
-async def test_a_commit_that_takes_too_long_lets_go_of_the_journal(journal):
+async def test_a_commit_that_takes_too_long_ends_journalctl(journal):
     goes_on = asyncio.Event()
 
     async def held(batch):
@@ -388,14 +388,14 @@ async def test_a_commit_that_takes_too_long_lets_go_of_the_journal(journal):
 
 
 def alive(pid):
-    """Whether a process is there, and not only waits to be reaped."""
+    """Return whether a process exists and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
 
-async def test_idle_costs_nothing(journal):
+async def test_an_idle_source_never_polls(journal):
     async with journal.running(trigger(), check_interval=60.0) as seen:
         journal.write("x")
         await seen.until(lambda: seen.lines)
@@ -405,7 +405,7 @@ async def test_idle_costs_nothing(journal):
         assert seen.executor.tasks == tasks
 
 
-async def test_a_look_at_the_folders_is_no_turn(journal):
+async def test_a_check_of_the_directories_is_no_poll(journal):
     async with journal.running(trigger(), check_interval=0.02) as seen:
         journal.write("x")
         await seen.until(lambda: seen.lines)
@@ -419,7 +419,7 @@ async def test_a_look_at_the_folders_is_no_turn(journal):
     assert "directories have changed" in str(seen.ended)
 
 
-async def test_no_journalctl_is_left_behind(journal):
+async def test_no_journalctl_outlives_the_source(journal):
     journal.write(*numbers(0, 50))
     async with journal.running(trigger(read_from="beginning")) as seen:
         await seen.until(lambda: seen.lines)

@@ -1,4 +1,4 @@
-"""Silence is no gap: a place goes on though nothing that is wanted comes, and never too far."""
+"""The cursor of a reader without entries advances to the journal's end, and skips nothing."""
 
 import asyncio
 import time
@@ -19,12 +19,12 @@ def journal(tmp_path):
 
 
 def number(checkpoints):
-    """Tell behind which entry of the journal a place is."""
+    """Return the number of the entry that the stored cursor is at."""
     cursor = Cursor.decode(checkpoints["journal:read"]).parsed
     return cursor.number if cursor else 0
 
 
-async def test_a_unit_that_was_silent_for_longer_than_the_journal_is_kept_makes_no_gap(journal):
+async def test_a_unit_silent_for_longer_than_the_journal_is_kept_has_no_gap(journal):
     async with journal.running(trigger(), idle_advance=0.1) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
@@ -38,7 +38,7 @@ async def test_a_unit_that_was_silent_for_longer_than_the_journal_is_kept_makes_
     assert later.lines == ["two"]
 
 
-async def test_when_the_journal_is_rotated_the_place_goes_on_at_once(journal):
+async def test_a_rotation_of_the_journal_advances_the_cursor_at_once(journal):
     async with journal.running(trigger()) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
@@ -50,7 +50,7 @@ async def test_when_the_journal_is_rotated_the_place_goes_on_at_once(journal):
         await seen.until(lambda: number(seen.checkpoints) == 2)
 
 
-async def test_a_start_takes_the_place_to_where_the_journal_ended(journal):
+async def test_a_start_advances_the_cursor_to_the_end_of_the_journal(journal):
     async with journal.running(trigger()) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
@@ -63,7 +63,7 @@ async def test_a_start_takes_the_place_to_where_the_journal_ended(journal):
     assert len(journal.asked(LAST)) == asked + 1
 
 
-async def test_what_journalctl_has_not_given_yet_is_not_passed_over(journal):
+async def test_an_entry_that_journalctl_has_not_shown_yet_is_not_skipped(journal):
     async with journal.running(trigger(), idle_advance=0.1) as seen:
         journal.write("one")
         await seen.until(lambda: seen.lines)
@@ -79,7 +79,7 @@ async def test_what_journalctl_has_not_given_yet_is_not_passed_over(journal):
         await later.until(lambda: later.lines == ["two"])
 
 
-def test_what_is_written_while_the_end_is_looked_up_is_not_passed_over(journal):
+def test_an_entry_written_while_the_tail_is_looked_up_is_not_skipped(journal):
     journal.write("one")
     journal.write("other", unit="other.service")
     query = JournalQuery((str(journal.command),))
@@ -92,7 +92,7 @@ def test_what_is_written_while_the_end_is_looked_up_is_not_passed_over(journal):
     assert query.find_tail(last, wanted) == last
 
 
-async def test_what_the_daemon_itself_writes_takes_the_place_along_now_and_then(journal):
+async def test_own_entries_advance_the_cursor_now_and_then(journal):
     async with journal.running(trigger("*"), idle_advance=0.1) as seen:
         await until(journal.followed)
         journal.write(*"abc", unit="notifyd.service")
@@ -100,7 +100,7 @@ async def test_what_the_daemon_itself_writes_takes_the_place_along_now_and_then(
     assert seen.lines == []
 
 
-async def test_an_idle_journal_is_asked_now_and_then_and_nothing_is_committed(journal):
+async def test_an_idle_journal_is_queried_now_and_then_without_a_commit(journal):
     async with journal.running(trigger(), idle_advance=0.3) as seen:
         journal.write("one")
         await seen.until(lambda: number(seen.checkpoints) == 1)

@@ -31,14 +31,14 @@ if os.fork() == 0:
     os._exit(0)
 os.wait()
 """
-"""Starts a command that is nobody's child but the reaper's."""
+"""Starts a command that is an orphan."""
 
 SHUN = """
 import subprocess, sys, time
 subprocess.Popen(sys.argv[1:])
 time.sleep(60)
 """
-"""Starts a command and never asks what became of it."""
+"""Starts a command and never reaps it."""
 
 MANY = """
 import json, os, sys
@@ -51,14 +51,14 @@ for pid in codes:
     os.waitpid(pid, 0)
 print(json.dumps(codes))
 """
-"""Starts 200 commands that end with as many statuses, and prints which had which."""
+"""Starts 200 commands that exit with different statuses, and prints the status of each."""
 
 pytestmark = pytest.mark.parametrize("connector", [False, True], ids=["search", "connector"])
 
 
 @pytest.fixture
 def tag():
-    """Make a word for command lines by which only this test's processes are found."""
+    """Return a word for command lines that selects only this test's processes."""
     return f"tag-{uuid4().hex}"
 
 
@@ -121,9 +121,7 @@ async def reaped(child):
         ("read x; kill -36 $$", {"signal": "SIGRTMIN+2"}, "was killed by SIGRTMIN+2"),
     ],
 )
-async def test_the_end_of_a_process_is_told_with_its_status(
-    script, facts, words, *, connector, tag, spawn
-):
+async def test_an_exit_is_reported_with_its_status(script, facts, words, *, connector, tag, spawn):
     recorder = Recorder()
     child = spawn(script, tag)
     async with running(recorder, connector, job={"cmdline": tag}) as source:
@@ -143,9 +141,12 @@ async def test_the_end_of_a_process_is_told_with_its_status(
 
 
 @pytest.mark.parametrize(
-    ("end", "told"), [("exit 0", ("0", "")), ("exit 3", ("3", "")), ("kill -9 $$", ("", "SIGKILL"))]
+    ("end", "expected"),
+    [("exit 0", ("0", "")), ("exit 3", ("3", "")), ("kill -9 $$", ("", "SIGKILL"))],
 )
-async def test_what_is_nobodys_child_is_told_with_its_status(end, told, *, connector, tag, spawn):
+async def test_the_exit_of_an_orphan_is_reported_with_its_status(
+    end, expected, *, connector, tag, spawn
+):
     recorder = Recorder()
     async with running(recorder, connector, job={"cmdline": f"^sh .*{tag}"}):
         starter = spawn(f"read x; {end}", tag, [sys.executable, "-c", FORK, "sh", "-c"])
@@ -153,10 +154,10 @@ async def test_what_is_nobodys_child_is_told_with_its_status(end, told, *, conne
         starter.stdin.close()
         await recorder.until(lambda: len(recorder.events) == 1)
     facts = recorder.events[0].facts
-    assert (facts["exit_code"], facts["signal"]) == told
+    assert (facts["exit_code"], facts["signal"]) == expected
 
 
-async def test_failure_alone_says_nothing_of_success(connector, tag, spawn):
+async def test_a_trigger_on_failure_does_not_report_success(connector, tag, spawn):
     recorder = Recorder()
     async with running(recorder, connector, job={"cmdline": tag, "on": ["failure"]}):
         good, bad = spawn("read x; :", tag), spawn("read x; exit 1", tag)
@@ -168,7 +169,7 @@ async def test_failure_alone_says_nothing_of_success(connector, tag, spawn):
     assert [event.facts["pid"] for event in recorder.events] == [str(bad.pid)]
 
 
-async def test_starts_are_told_once_and_not_for_what_already_ran(connector, tag, spawn):
+async def test_a_start_is_reported_once_and_not_for_running_processes(connector, tag, spawn):
     recorder = Recorder()
     spawn("read x; :", tag)
     for _ in range(2):
@@ -181,7 +182,7 @@ async def test_starts_are_told_once_and_not_for_what_already_ran(connector, tag,
     assert recorder.lines[-1] == f"sh (pid {child.pid}) started"
 
 
-async def test_what_was_watched_before_is_watched_on_and_what_went_is_told(connector, tag, spawn):
+async def test_after_a_restart_processes_stay_watched_and_exits_are_reported(connector, tag, spawn):
     recorder = Recorder()
     keys = {"cmdline": tag, "on": ["exit", "start"]}
     stays, goes = spawn("read x; :", tag), spawn("read x; :", tag)
@@ -200,7 +201,7 @@ async def test_what_was_watched_before_is_watched_on_and_what_went_is_told(conne
     assert second.startswith(f"sh (pid {stays.pid}) exited with status 0 after ")
 
 
-async def test_a_restart_of_the_machine_under_a_process_is_a_failure(connector, tag, spawn):
+async def test_a_reboot_under_a_process_is_a_failure(connector, tag, spawn):
     recorder = Recorder()
     child = spawn("read x; :", tag)
     keys = {"cmdline": tag, "on": ["failure"]}
@@ -213,7 +214,7 @@ async def test_a_restart_of_the_machine_under_a_process_is_a_failure(connector, 
     ]
 
 
-async def test_a_pid_that_was_given_out_again_is_another_process(connector, tag, spawn):
+async def test_a_reused_pid_is_another_process(connector, tag, spawn):
     child = spawn("read x; :", tag)
     recorder = Recorder()
     async with running(recorder, connector, job={"cmdline": tag}):
@@ -227,7 +228,7 @@ async def test_a_pid_that_was_given_out_again_is_another_process(connector, tag,
     assert json.loads(recorder.checkpoints[key])["pid"] == child.pid
 
 
-async def test_a_zombie_that_nobody_reaps_is_told_with_its_status(connector, tag, spawn):
+async def test_a_zombie_that_is_never_reaped_is_reported_with_its_status(connector, tag, spawn):
     recorder = Recorder()
     async with running(recorder, connector, job={"cmdline": f"^sh .*{tag}"}):
         parent = spawn("read x; exit 7", tag, [sys.executable, "-c", SHUN, "sh", "-c"])
@@ -276,7 +277,7 @@ async def test_a_shell_that_execs_becomes_what_it_runs(connector, tag, spawn):
     assert recorder.events[0].facts["exit_code"] == "1"
 
 
-async def test_a_copy_of_a_parent_that_execs_is_not_taken_for_it(connector, tag, spawn):
+async def test_a_forked_copy_that_execs_is_not_matched_as_its_parent(connector, tag, spawn):
     recorder = Recorder()
     keys = {"cmdline": f"^sh -c .*{tag}", "on": ["exit", "start"]}
     async with running(recorder, connector, job=keys):
@@ -297,8 +298,8 @@ async def test_two_hundred_processes_each_end_with_their_own_status(connector, t
         parent.stdin.close()
         await recorder.until(lambda: len(recorder.events) == 200)
         codes = json.load(parent.stdout)
-    told = {event.facts["pid"]: event.facts["exit_code"] for event in recorder.events}
-    assert told == codes
+    reported = {event.facts["pid"]: event.facts["exit_code"] for event in recorder.events}
+    assert reported == codes
     assert watched(recorder) == set()
 
 
@@ -315,7 +316,7 @@ async def test_a_pidfile_is_followed_as_it_changes(connector, tag, spawn, tmp_pa
     assert [event.facts["pid"] for event in recorder.events] == [str(c.pid) for c in children]
 
 
-async def test_a_pidfile_left_over_from_long_ago_means_nobody(connector, tag, spawn, tmp_path):
+async def test_an_outdated_pidfile_selects_no_process(connector, tag, spawn, tmp_path):
     recorder, pidfile = Recorder(), tmp_path / "app.pid"
     child = spawn("read x; :", tag)
     pidfile.write_text(str(child.pid))
@@ -326,7 +327,7 @@ async def test_a_pidfile_left_over_from_long_ago_means_nobody(connector, tag, sp
     assert watched(recorder) == set()
 
 
-async def test_a_pid_is_watched_and_one_that_is_not_there_is_named(connector, tag, spawn):
+async def test_a_pid_is_watched_and_a_missing_one_is_a_problem(connector, tag, spawn):
     recorder, child = Recorder(), spawn("read x; :", tag)
     gone = spawn("exit 0", tag)
     await reaped(gone)
@@ -342,7 +343,7 @@ async def test_a_pid_is_watched_and_one_that_is_not_there_is_named(connector, ta
     assert recorder.events[0].facts["signal"] == "SIGKILL"
 
 
-async def test_user_narrows_and_we_ourselves_are_never_watched(connector, tag, spawn):
+async def test_user_restricts_matches_and_the_daemon_never_watches_itself(connector, tag, spawn):
     recorder, child = Recorder(), spawn("read x; :", tag)
     triggers = {
         "mine": {"cmdline": tag, "user": str(os.getuid())},
@@ -355,18 +356,18 @@ async def test_user_narrows_and_we_ourselves_are_never_watched(connector, tag, s
     assert f"process:all:{os.getpid()}" not in watched(recorder)
 
 
-class SlowSearch(ThreadPoolExecutor):
-    """Keeps back what the second search has found until it is released."""
+class SlowScan(ThreadPoolExecutor):
+    """Holds the result of the second scan back until it is released."""
 
     def __init__(self):
         super().__init__(1)
-        self.searches, self.released = 0, threading.Event()
+        self.scans, self.released = 0, threading.Event()
 
     def submit(self, work, *args):
         def found():
             result = work(*args)
-            self.searches += 1
-            if self.searches == 2:
+            self.scans += 1
+            if self.scans == 2:
                 self.released.wait()
             return result
 
@@ -378,26 +379,26 @@ class SlowSearch(ThreadPoolExecutor):
 
 
 @pytest.mark.parametrize("max_pidfds", [None, 0])
-async def test_an_end_is_reported_once_though_a_search_had_found_the_process(
+async def test_an_exit_is_reported_once_though_a_scan_had_found_the_process(
     max_pidfds, *, connector, tag, spawn
 ):
     if connector:
-        pytest.skip("it searches too rarely")
+        pytest.skip("scans are rare with the connector")
     recorder, child = Recorder(), spawn("read x; :", tag)
-    with SlowSearch() as executor:
+    with SlowScan() as executor:
         options = {"max_pidfds": max_pidfds, "executor": executor}
         async with running(recorder, connector, job={"cmdline": tag}, **options):
-            await until(lambda: executor.searches == 2)
+            await until(lambda: executor.scans == 2)
             child.kill()
             await until(lambda: procfs.read_stat(child.pid).is_zombie)
             if max_pidfds is None:
                 await recorder.until(lambda: recorder.events)
             executor.released.set()
-            await until(lambda: executor.searches == 5)
+            await until(lambda: executor.scans == 5)
     assert len(recorder.events) == 1
 
 
-async def test_without_descriptors_it_is_looked_at_and_health_says_so(connector, tag, spawn):
+async def test_without_descriptors_processes_are_polled_and_health_says_so(connector, tag, spawn):
     recorder, child = Recorder(), spawn("read x; :", tag)
     async with running(recorder, connector, job={"cmdline": tag}, max_pidfds=0) as source:
         (problem,) = source.health().messages
@@ -409,16 +410,16 @@ async def test_without_descriptors_it_is_looked_at_and_health_says_so(connector,
     assert recorder.lines[0].startswith(f"sh (pid {child.pid}) e")
 
 
-async def test_while_a_start_and_an_end_are_stored_no_descriptor_is_missed(connector, tag, spawn):
+async def test_while_a_start_and_an_exit_are_stored_no_problem_is_reported(connector, tag, spawn):
     class Asking(Recorder):
-        """Asks how the source is while it waits for a batch to be stored, as others do."""
+        """Reads the health of the source while a batch is being stored."""
 
         async def emit(self, batch):
             for source in asked:
-                said.extend(source.health().messages)
+                messages.extend(source.health().messages)
             await super().emit(batch)
 
-    said, asked, recorder = [], [], Asking()
+    messages, asked, recorder = [], [], Asking()
     keys = {"cmdline": tag, "on": ["start", "exit"]}
     async with running(recorder, connector, job=keys) as source:
         asked.append(source)
@@ -427,16 +428,16 @@ async def test_while_a_start_and_an_end_are_stored_no_descriptor_is_missed(conne
         child.stdin.close()
         await reaped(child)
         await recorder.until(lambda: len(recorder.events) == 2)
-    assert said == []
+    assert messages == []
 
 
-async def test_the_kernels_news_are_enough(connector, tag, spawn):
+async def test_events_of_the_connector_are_enough(connector, tag, spawn):
     try:
         ProcessConnector.open().close()
     except OSError as error:
         pytest.skip(f"no process connector: {error}")
     if not connector:
-        pytest.skip("nothing to show without it")
+        pytest.skip("it needs the process connector")
     recorder = Recorder()
     keys = {"cmdline": tag, "on": ["start", "exit"]}
     async with running(recorder, connector, interval=30.0, job=keys):
@@ -448,7 +449,7 @@ async def test_the_kernels_news_are_enough(connector, tag, spawn):
     assert codes == [None, "5", None, "6"]
 
 
-async def test_one_process_of_two_triggers_is_told_for_each(connector, tag, spawn):
+async def test_a_process_of_two_triggers_is_reported_for_each(connector, tag, spawn):
     recorder, child = Recorder(), spawn("read x; exit 4", tag)
     async with running(recorder, connector, a={"cmdline": tag}, b={"cmdline": tag}):
         child.stdin.close()
@@ -458,7 +459,9 @@ async def test_one_process_of_two_triggers_is_told_for_each(connector, tag, spaw
     assert len([batch for batch in recorder.batches if batch.events]) == 1
 
 
-async def test_changed_terms_arm_anew_and_old_triggers_are_forgotten(connector, tag, spawn):
+async def test_changed_terms_arm_a_trigger_again_and_removed_triggers_are_deleted(
+    connector, tag, spawn
+):
     recorder, child = Recorder(), spawn("read x; :", tag)
     async with running(recorder, connector, a={"cmdline": tag}, b={"cmdline": tag}):
         pass
@@ -494,7 +497,7 @@ async def test_a_damaged_state_is_reported_once_and_the_others_are_restored(conn
 
 
 @pytest.mark.parametrize("damage", ["x", "[]", '{"format": 2}'])
-async def test_a_trigger_with_damaged_terms_is_armed_anew(connector, tag, spawn, damage):
+async def test_a_trigger_with_damaged_terms_is_armed_again(connector, tag, spawn, damage):
     recorder, child = Recorder({"process:job": damage}), spawn("read x; :", tag)
     async with running(recorder, connector, job={"cmdline": tag, "on": ["start"]}) as source:
         assert watched(recorder) == {f"process:job:{child.pid}"}

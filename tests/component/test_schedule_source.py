@@ -1,4 +1,4 @@
-"""Times of cron expressions: each told once, late where nobody ran, never twice."""
+"""Times of cron expressions: each reported once, as missed after downtime, never twice."""
 
 import asyncio
 from datetime import datetime
@@ -37,7 +37,7 @@ class Clock:
 
 
 class Kept:
-    """Where a source's batches are committed."""
+    """Keeps what a source commits."""
 
     def __init__(self, checkpoints=None):
         self.events, self.checkpoints = [], checkpoints or {}
@@ -53,7 +53,7 @@ class Kept:
         self.read.set()
 
 
-async def test_a_clock_that_is_put_right_while_it_runs_is_noticed():
+async def test_a_corrected_clock_is_noticed_while_the_source_runs():
     kept, clock, daily = Kept(), Clock("2031-01-01 10:00"), trigger("0 9 * * *")
     source = ScheduleSource({"daily": daily}, {}, wall=clock, clock_interval=0.01)
     task = asyncio.create_task(source.run(kept.emit))
@@ -68,7 +68,7 @@ async def test_a_clock_that_is_put_right_while_it_runs_is_noticed():
 
 
 async def run_once(kept, clock, **triggers):
-    """Start a source, let it tell what is due by this clock, and end it."""
+    """Start a source, wait for its first batch, and stop it."""
     kept.read.clear()
     source = ScheduleSource(triggers, dict(kept.checkpoints), wall=clock)
     task = asyncio.create_task(source.run(kept.emit))
@@ -80,7 +80,7 @@ async def run_once(kept, clock, **triggers):
     return source
 
 
-async def test_a_time_is_told_once_over_restarts_and_clocks_set_back():
+async def test_a_time_is_reported_once_across_restarts_and_clocks_set_back():
     kept, clock, daily = Kept(), Clock("2026-06-01 08:00"), trigger("0 9 * * *")
     await run_once(kept, clock, daily=daily)
     assert kept.events == []
@@ -96,7 +96,7 @@ async def test_a_time_is_told_once_over_restarts_and_clocks_set_back():
     ]
 
 
-async def test_of_times_missed_the_last_is_told_and_that_it_is_late():
+async def test_of_missed_times_only_the_last_is_reported_as_missed():
     kept, clock, daily = Kept(), Clock("2026-06-01 08:00"), trigger("0 9 * * *")
     await run_once(kept, clock, daily=daily)
     clock.wall = at("2026-06-04 12:00")
@@ -106,7 +106,7 @@ async def test_of_times_missed_the_last_is_told_and_that_it_is_late():
     assert event.line.startswith("Thu 09:00 was missed")
 
 
-async def test_another_expression_begins_anew_and_the_old_is_forgotten():
+async def test_another_expression_starts_again_and_the_old_checkpoint_is_deleted():
     kept, clock = Kept(), Clock("2026-06-01 08:00")
     await run_once(kept, clock, daily=trigger("0 9 * * *"))
     clock.wall = at("2026-06-02 12:00")
@@ -115,7 +115,7 @@ async def test_another_expression_begins_anew_and_the_old_is_forgotten():
     assert len(kept.checkpoints) == 1
 
 
-async def test_a_time_that_comes_while_it_runs_is_told_then():
+async def test_a_time_that_comes_while_the_source_runs_is_reported_then():
     kept, clock = Kept(), Clock("2026-06-01 08:59:59.98")
     source = ScheduleSource({"daily": trigger("0 9 * * *")}, {}, wall=clock)
     task = asyncio.create_task(source.run(kept.emit))
@@ -140,7 +140,7 @@ def test_the_next_time_is_later_and_the_last_is_not(cron, day, zone):
         assert last_time(asked, next_time(asked, wall)) == next_time(asked, wall)
 
 
-async def test_a_clock_that_was_far_ahead_does_not_silence_a_schedule_once_it_is_put_right():
+async def test_a_clock_that_was_far_ahead_does_not_stop_a_schedule():
     kept, clock, daily = Kept(), Clock("2031-01-01 10:00"), trigger("0 9 * * *")
     await run_once(kept, clock, daily=daily)
     clock.wall = at("2026-06-01 08:00")
@@ -163,14 +163,14 @@ async def test_a_stored_time_of_a_released_version_is_read():
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "reason"),
     [
         ("soon", '"soon" is not JSON'),
         ("NaN", "it must be a number of seconds from 0 to 253370764800, not NaN"),
         ('{"format": 2, "time": 7}', "a newer version of notifyd wrote it in format 2"),
     ],
 )
-async def test_a_trigger_with_a_damaged_time_begins_anew_and_the_others_do_not(damage, said):
+async def test_a_trigger_with_a_damaged_time_starts_again_and_the_others_continue(damage, reason):
     triggers = {"daily": trigger("0 9 * * *"), "hourly": trigger("0 * * * *")}
     kept, clock = Kept(), Clock("2026-06-01 08:30")
     await run_once(kept, clock, **triggers)
@@ -180,7 +180,7 @@ async def test_a_trigger_with_a_damaged_time_begins_anew_and_the_others_do_not(d
     with capture_logs() as logs:
         source = await run_once(kept, clock, **triggers)
     (sentence,) = source.health().messages
-    assert sentence.startswith(f"discarded the stored last time of trigger daily: {said}")
+    assert sentence.startswith(f"discarded the stored last time of trigger daily: {reason}")
     assert [entry["event"] for entry in logs] == [sentence]
     assert [event.trigger for event in kept.events] == ["hourly"]
     clock.wall = at("2026-06-02 09:00:01")

@@ -1,6 +1,6 @@
-"""Run inside a booted systemd by test_journal.py: what may happen to a journal and its reader.
+"""Run inside a booted systemd by test_journal.py: random operations on a journal and its reader.
 
-Words: the units to listen to, the seed, for how many seconds.
+Arguments: the trigger's units, the seed, the number of seconds.
 """
 
 import random
@@ -48,24 +48,24 @@ def run(*words):
     return subprocess.run(words, check=False, capture_output=True, text=True).stdout
 
 
-class Deeds:
-    """said: how many numbers. kept: those that were in the journal. excused: lost, and told."""
+class RandomOperations:
+    """written: how many numbers. kept: those that the journal had. reported_lost: of these."""
 
     def __init__(self, daemon, platform):
         self.daemon, self.platform = daemon, platform
         self.random = random.Random(SEED)
-        self.did = Counter()
-        self.trail = deque(maxlen=40)
-        """What was done and found last, for when the books do not balance."""
-        self.said = 0
-        self.kept, self.excused = set(), set()
+        self.counts = Counter()
+        self.history = deque(maxlen=40)
+        """The last operations and their results, for the error message."""
+        self.written = 0
+        self.kept, self.reported_lost = set(), set()
         self.journald = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
-    def act(self):
-        (deed,) = self.random.choices(
+    def run_one(self):
+        (operation,) = self.random.choices(
             [
-                self.speak,
-                self.noise,
+                self.write,
+                self.write_noise,
                 self.kill,
                 self.rotate,
                 self.vacuum,
@@ -76,45 +76,45 @@ class Deeds:
             ],
             [8, 5, 5, 3, 2, 1, 1, 1, 1],
         )
-        self.did[deed.__name__] += 1
-        self.trail.append(deed.__name__)
-        deed()
+        self.counts[operation.__name__] += 1
+        self.history.append(operation.__name__)
+        operation()
 
-    def speak(self):
-        first, self.said = self.said, self.said + self.random.randint(1, 60)
-        self.trail.append(f"{first} to {self.said - 1}")
-        script = f"for i in $(seq {first} {self.said - 1}); do echo number $i; done"
+    def write(self):
+        first, self.written = self.written, self.written + self.random.randint(1, 60)
+        self.history.append(f"{first} to {self.written - 1}")
+        script = f"for i in $(seq {first} {self.written - 1}); do echo number $i; done"
         run("systemd-run", "--quiet", "--wait", "--unit=speaker", "sh", "-c", script)
 
-    def noise(self):
+    def write_noise(self):
         for number in range(self.random.randint(1, 1000)):
             text = f"MESSAGE=noise {number} {'x' * self.random.randint(0, 2000)}"
-            with suppress(OSError):  # nobody is there at the moment
+            with suppress(OSError):  # journald is not running
                 self.journald.sendto(text.encode(), "/run/systemd/journal/socket")
 
     def kill(self):
-        """End the daemon, have something happen without it, and start it again."""
+        """Kill the daemon, run operations without it, and start it again."""
         self.daemon.kill()
         for _ in range(self.random.randint(0, 3)):
-            deed = self.random.choice(
-                [self.speak, self.noise, self.rotate, self.vacuum, self.reboot]
+            operation = self.random.choice(
+                [self.write, self.write_noise, self.rotate, self.vacuum, self.reboot]
             )
-            self.trail.append(f"without it: {deed.__name__}")
-            deed()
+            self.history.append(f"without it: {operation.__name__}")
+            operation()
         self.start()
 
     def start(self):
         self.daemon.start()
-        self.trail.append(f"start: {self.problems()}")
+        self.history.append(f"start: {self.problems()}")
         if any(_GAP.search(problem) for problem in self.problems()):
-            self.did["gaps"] += 1
-            self.excused |= self.kept - self.present() - self.received().keys()
+            self.counts["gaps"] += 1
+            self.reported_lost |= self.kept - self.present() - self.received().keys()
 
     def rotate(self):
         run("journalctl", "--rotate")
 
     def vacuum(self):
-        """Remove all that is not the newest; a daemon that runs has read it before."""
+        """Delete all archived entries; a running daemon reads them before."""
         if self.daemon.process.poll() is None:
             self.settle()
         self.kept |= self.present()
@@ -127,27 +127,27 @@ class Deeds:
         run("systemctl", "kill", "-s", "KILL", "systemd-journald")
 
     def reboot(self):
-        """Have the journal go on under another boot; nobody runs meanwhile."""
-        runs = self.daemon.process.poll() is None
-        if runs:
+        """Continue the journal under another boot id; the daemon does not run meanwhile."""
+        was_running = self.daemon.process.poll() is None
+        if was_running:
             self.daemon.kill()
         run("sh", "-c", BOOT.format(boot=uuid.UUID(int=self.random.getrandbits(128))))
-        if runs:
+        if was_running:
             self.start()
 
     def settle(self):
-        """Wait until all has come that is there and was not lost."""
+        """Wait until all entries that exist are delivered."""
         self.kept |= self.present()
-        wait_for(lambda: not self.missing(), 60, self.blame)
+        wait_for(lambda: not self.missing(), 60, self.describe_missing)
 
-    def blame(self):
+    def describe_missing(self):
         missing = sorted(self.missing())
-        trail = "\n".join(self.trail)
-        there = len(self.present() & set(missing))
-        return f"missing {missing[0]} to {missing[-1]}, {there} of them are there, after\n{trail}"
+        history = "\n".join(self.history)
+        existing = len(self.present() & set(missing))
+        return f"missing {missing[0]} to {missing[-1]}, {existing} of them exist, after\n{history}"
 
     def missing(self):
-        return self.kept - self.excused - self.received().keys()
+        return self.kept - self.reported_lost - self.received().keys()
 
     def present(self):
         run("journalctl", "--sync")
@@ -155,7 +155,7 @@ class Deeds:
         return {int(line[7:]) for line in lines if line.startswith("number ")}
 
     def received(self):
-        """Count by number what came to the platform, each notification once."""
+        """Count the deliveries of each number, each notification once."""
         bodies = {message.id: message.json["body"] for message in list(self.platform.received)}
         return Counter(int(body[7:]) for body in bodies.values() if body.startswith("number "))
 
@@ -166,27 +166,28 @@ class Deeds:
 
 def main():
     for folder, text in DROP_INS.items():
-        place = Path("/run/systemd", folder)
-        place.mkdir(parents=True, exist_ok=True)
-        (place / "soak.conf").write_text(text)
+        path = Path("/run/systemd", folder)
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "soak.conf").write_text(text)
     run("systemctl", "daemon-reload")
     run("systemctl", "restart", "systemd-journald")
     with in_thread(Platform()) as platform, tempfile.TemporaryDirectory() as folder:
-        deeds = Deeds(Daemon(Path(folder), platform, CONFIG), platform)
-        deeds.daemon.start()
+        operations = RandomOperations(Daemon(Path(folder), platform, CONFIG), platform)
+        operations.daemon.start()
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
-            deeds.act()
-        deeds.settle()
-        doubled = {number: times for number, times in deeds.received().items() if times > 1}
-        assert not doubled, doubled
-        log = deeds.daemon.log.read_text()
+            operations.run_one()
+        operations.settle()
+        duplicates = {number: times for number, times in operations.received().items() if times > 1}
+        assert not duplicates, duplicates
+        log = operations.daemon.log.read_text()
         assert "Traceback" not in log, log
-        deeds.daemon.stop()
+        operations.daemon.stop()
     print(
-        f"{deeds.said} said, {len(deeds.kept)} kept, {len(deeds.excused)} lost and told;", end=" "
+        f"{operations.written} written, {len(operations.kept)} kept, "
+        f"{len(operations.reported_lost)} reported as lost, {dict(operations.counts)}: "
+        "all entries accounted for"
     )
-    print(f"{dict(deeds.did)}: the books balance")
 
 
 main()

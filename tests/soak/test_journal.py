@@ -1,6 +1,6 @@
-"""Random deeds on a real journal: each entry comes once, or its loss is told.
+"""Random operations on a real journal: each entry is delivered once, or its loss is reported.
 
-SOAK_SECONDS says for how long (300), SOAK_SEED with which dice.
+SOAK_SECONDS: how long (300). SOAK_SEED: the seed.
 """
 
 import os
@@ -17,7 +17,7 @@ SEED = int(os.environ.get("SOAK_SEED", "0")) or random.SystemRandom().randrange(
 
 
 @pytest.mark.parametrize("units", ["speaker", "*"])
-def test_each_entry_comes_once_or_its_loss_is_told(units, record_property):
-    said = drilled("soak/journal_deeds.py", units, SEED, SECONDS, within=SECONDS + 300)
-    record_property("figures", f"seed {SEED}: {said}")
-    assert "the books balance" in said
+def test_each_entry_is_delivered_once_or_its_loss_is_reported(units, record_property):
+    output = drilled("soak/journal_operations.py", units, SEED, SECONDS, within=SECONDS + 300)
+    record_property("figures", f"seed {SEED}: {output}")
+    assert "all entries accounted for" in output

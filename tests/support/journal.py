@@ -1,4 +1,4 @@
-"""A journal that a stand-in for journalctl plays, and the journal source over it."""
+"""A journal read through a fake journalctl, and the journal source reading it."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ def trigger(*units, patterns=".", **keys):
 
 
 class Journal:
-    """folder: where journalctl lies, so that it can be put on PATH."""
+    """folder: contains the fake journalctl, so that it can be put on PATH."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ class Journal:
 
     @boot.setter
     def boot(self, boot):
-        """Boot the machine anew; journalctl looks when it starts, as it does."""
+        """Simulate a reboot; like the real one, journalctl reads the boot id when it starts."""
         self._boot.write_text(boot)
 
     def write(self, *messages, unit="app.service", pid="7", uid="1000", **fields):
@@ -62,7 +62,7 @@ class Journal:
         self._add(self.entries, [self._entry(m, unit, pid, uid, fields) for m in messages])
 
     def suppress(self, number, unit="app.service", uid="0"):
-        """Have journald say that a unit wrote too much."""
+        """Add journald's report that it dropped entries of a unit."""
         self.write(
             f"Suppressed {number} messages from {unit}",
             unit="systemd-journald.service",
@@ -73,7 +73,7 @@ class Journal:
         )
 
     def write_next(self, message, unit="app.service"):
-        """Add an entry while somebody looks which is the last one: it is behind that."""
+        """Add an entry during the next query for the last one, after that."""
         self._add(self._next, [self._entry(message, unit, "7", "1000", {})])
 
     def _add(self, path, entries):
@@ -102,30 +102,30 @@ class Journal:
         return entry | fields
 
     def vacuum(self, number):
-        """Remove the oldest entries."""
+        """Delete the oldest entries."""
         kept = self.entries.read_text().splitlines(keepends=True)[number:]
         fresh = self.entries.with_name("fresh")
         fresh.write_text("".join(kept))
         fresh.replace(self.entries)
 
     def rotate(self):
-        """Have another file in the journal's folder."""
+        """Add a file to the journal's directory."""
         (next(self.roots[0].iterdir()) / f"system@{self.number}.journal").touch()
 
     def followed(self):
-        """List the pids of the journalctls that were to follow, in the order of their start."""
+        """Return the pids of the journalctls with --follow, in the order of their start."""
         return self.asked("--follow")
 
     def asked(self, word):
-        """List the pids of the journalctls that were given a word."""
+        """Return the pids of the journalctls that were started with an argument."""
         words = [line.split() for line in self._asked.read_text().splitlines()]
-        return [int(pid) for pid, *said in words if word in said]
+        return [int(pid) for pid, *arguments in words if word in arguments]
 
     @asynccontextmanager
     async def running(
         self, triggers, *, checkpoints=None, emit=None, check_interval=0.05, **options
     ):
-        """Run a source over this journal; gives a recorder once it listens, or says why not."""
+        """Run a source; yield a recorder after the first batch, or the end of the source."""
         if not isinstance(triggers, dict):
             triggers = {"t": triggers}
         recorder = Recorder(checkpoints)

@@ -1,12 +1,12 @@
-"""Stands for systemd's journalctl: plays the entries that lie beside it, as far as it is asked to.
+"""A fake of systemd's journalctl, with the options that the journal source uses.
 
-Copied into a folder and made executable by `support.journal`. Entries are JSON lines in `entries`.
-Its pid and what it was asked go to `asked`. Where there is a `fault`, it says that and fails.
-While there is a `lag`, nothing new is noticed by who follows. What is in `next` is written while
-the journal's last entry is looked up. `boot` names the machine's boot: as with systemd 252, who
-follows sees nothing of others.
+`support.journal` copies it into a folder and makes it executable. Files beside it: `entries` holds
+the entries as JSON lines. Its pid and arguments are appended to `asked`. If `fault` exists, it
+prints that and fails. While `lag` exists, `--follow` shows nothing new. `next` is appended to the
+entries during a query for the last one. `boot` is the boot id: as in systemd 252, `--follow` shows
+no entries of other boots.
 """
-# ruff: noqa: PTH100, PTH107, PTH110, PTH116, PTH118, PTH120, PTH123, SIM115 - pathlib is half of a start
+# ruff: noqa: PTH100, PTH107, PTH110, PTH116, PTH118, PTH120, PTH123, SIM115 - importing pathlib takes half of the start
 
 import base64
 import json
@@ -93,7 +93,7 @@ def later(entry, place):
 
 
 def start(entries, place):
-    """Seek as systemd does: by number in the same sequence, else by boot, else by time."""
+    """Return the index of the first entry to show, found as systemd seeks a cursor."""
     for index, entry in enumerate(entries if place else ()):
         here, there = dict(cursor(entry["__CURSOR"])), dict(place)
         if here["s"] == there["s"]:

@@ -1,6 +1,6 @@
 """Run inside a booted systemd by test_journal.py: a real journal under a daemon that is killed.
 
-Every entry that journald kept of the writers must come to the platform exactly once.
+Every entry that journald kept must be delivered exactly once.
 """
 
 import os
@@ -66,7 +66,7 @@ def run(*words):
 
 
 def bodies(platform, trigger):
-    """Count what came of a trigger, each notification once."""
+    """Count the bodies of a trigger's notifications, each notification once."""
     seen = {message.id: message.json for message in platform.received}
     return Counter(
         message["body"] for message in seen.values() if message["data"]["trigger"] == trigger
@@ -77,7 +77,7 @@ def kept(*words):
     return Counter(run("journalctl", "--quiet", "--output=cat", *words).splitlines())
 
 
-def nothing_is_lost_or_doubled(platform, folder):
+def no_entry_is_lost_or_duplicated(platform, folder):
     daemon = Daemon(folder, platform, CONFIG).start()
     run("systemd-run", "--unit=numbers", "sh", "-c", WRITER)
     for number, words in enumerate(TROUBLE):
@@ -109,7 +109,7 @@ def nothing_is_lost_or_doubled(platform, folder):
             within=20,
             what=lambda trigger=trigger, asked=asked: (
                 f"{trigger}: lost {kept(*asked) - bodies(platform, trigger)}, "
-                f"doubled {bodies(platform, trigger) - kept(*asked)}"
+                f"duplicated {bodies(platform, trigger) - kept(*asked)}"
             ),
         )
         print(f"{trigger}: all of them")
@@ -124,7 +124,7 @@ def nothing_is_lost_or_doubled(platform, folder):
     print("left behind:", left.split())
 
 
-def without_permission_the_group_is_named(platform, folder):
+def without_permission_the_fix_is_reported(platform, folder):
     nobody = pwd.getpwnam("nobody").pw_uid
     daemon = Daemon(folder, platform, CONFIG)
     for path in (folder, *folder.rglob("*")):
@@ -142,7 +142,7 @@ def without_permission_the_group_is_named(platform, folder):
 
 
 with in_thread(Platform()) as platform:
-    for drill in (nothing_is_lost_or_doubled, without_permission_the_group_is_named):
+    for drill in (no_entry_is_lost_or_duplicated, without_permission_the_fix_is_reported):
         with tempfile.TemporaryDirectory() as folder:
             Path(folder).chmod(0o755)
             drill(platform, Path(folder))

@@ -1,4 +1,4 @@
-"""Run inside a booted systemd by test_journal.py: a unit that is silent, and one that floods."""
+"""Run inside a booted systemd by test_journal.py: a silent unit, and one that floods."""
 
 import asyncio
 import subprocess
@@ -21,12 +21,12 @@ def run(*words):
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 
-def say(word):
+def write(word):
     run("systemd-run", "--quiet", "--wait", "--unit=quiet", "echo", f"said {word}")
 
 
 @asynccontextmanager
-async def listening(checkpoints=None, idle_advance=0.2):
+async def running(checkpoints=None, idle_advance=0.2):
     seen = Recorder(checkpoints)
     with CountingExecutor(1) as executor:
         options = JournalSourceOptions(
@@ -47,23 +47,23 @@ async def listening(checkpoints=None, idle_advance=0.2):
             await asyncio.wait([task])
 
 
-def reached(seen, cursor):
+def has_reached(seen, cursor):
     return Cursor.decode(seen.checkpoints["journal:read"]).is_same_entry(Cursor(cursor))
 
 
 async def silence():
-    async with listening() as seen:
-        say("one")
+    async with running() as seen:
+        write("one")
         await seen.until(lambda: seen.lines == ["said one"])
         run("logger", "of another")
         run("journalctl", "--sync")
         last = run("journalctl", "--lines=1", "--show-cursor", "--quiet").partition("cursor: ")[2]
-        await until(lambda: reached(seen, last.strip()), within=10.0)
+        await until(lambda: has_reached(seen, last.strip()), within=10.0)
     run("journalctl", "--rotate", "--vacuum-time=1s")
     run("logger", "more of another")
-    say("two")
+    write("two")
     run("journalctl", "--sync")
-    async with listening(seen.checkpoints, idle_advance=3600.0) as later:
+    async with running(seen.checkpoints, idle_advance=3600.0) as later:
         await later.until(lambda: later.lines == ["said two"])
         print("problems:", tuple(later.source.health().messages))
 
@@ -71,17 +71,17 @@ async def silence():
 async def flood():
     limits = ("--property=LogRateLimitIntervalSec=2s", "--property=LogRateLimitBurst=50")
     script = "for i in $(seq 400); do echo said $i; done; sleep 2.2; echo said last"
-    async with listening() as seen:
+    async with running() as seen:
         run("systemd-run", "--quiet", "--wait", "--unit=quiet", *limits, "sh", "-c", script)
         await seen.until(lambda: "said last" in seen.lines)
         health = seen.source.health()
-        print("said and lost:", len(seen.lines) + health.dropped["t"])
+        print("read and dropped:", len(seen.lines) + health.dropped["t"])
         print("problems:", tuple(health.messages))
-    async with listening(seen.checkpoints) as later:
-        print("still known:", later.source.health().dropped == health.dropped)
+    async with running(seen.checkpoints) as later:
+        print("restored:", later.source.health().dropped == health.dropped)
 
 
-def mistaken_name():
+def misspelt_unit():
     config = Path("/run/match.toml")
     for unit in ("qiuet", "quiet"):
         config.write_text(f'[triggers.t]\ntype = "log"\njournal = "{unit}"\npatterns = "nobody"')
@@ -93,5 +93,5 @@ def mistaken_name():
 
 
 asyncio.run(silence())
-mistaken_name()
+misspelt_unit()
 asyncio.run(flood())

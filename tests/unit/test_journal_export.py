@@ -1,4 +1,4 @@
-"""The export format: whatever is in the fields, and however it is cut into chunks."""
+"""The export format: any fields, in any chunks."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ ENTRIES = st.lists(st.dictionaries(NAMES, VALUES, min_size=1, max_size=5), max_s
 
 
 def written(entries):
-    """Write entries as journalctl does."""
+    """Encode entries as journalctl does."""
     out = b""
     for entry in entries:
         for name, value in entry.items():
@@ -30,7 +30,7 @@ def written(entries):
 
 
 @given(ENTRIES, st.lists(st.integers(1, 700)))
-def test_every_cutting_gives_the_same_entries(entries, sizes):
+def test_any_chunks_give_the_same_entries(entries, sizes):
     parser, rest, found = ExportParser(MOST), written(entries), []
     for size in [*sizes, 1 << 20]:
         found += parser.feed(rest[:size])
@@ -40,7 +40,7 @@ def test_every_cutting_gives_the_same_entries(entries, sizes):
 
 
 @pytest.mark.parametrize("form", [b"MESSAGE=", b"MESSAGE\n" + (50_000_000).to_bytes(8, "little")])
-def test_a_huge_value_is_passed_over_as_it_comes(form):
+def test_a_huge_value_is_skipped_in_bounded_memory(form):
     parser = ExportParser(MOST)
     assert parser.feed(b"__CURSOR=c\n" + form) == []
     for _ in range(50):

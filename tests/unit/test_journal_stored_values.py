@@ -1,4 +1,4 @@
-"""What the journal source stores: the formats of released versions, and the refusal of others."""
+"""Checkpoints of the journal source: released formats are read and written, others refused."""
 
 import json
 
@@ -100,7 +100,7 @@ def test_the_stored_values_of_a_registry_are_all_restored():
 
 
 @pytest.mark.parametrize(
-    ("key", "damage", "said", "stored"),
+    ("key", "damage", "reason", "stored"),
     [
         (READ, {"stamp": "now"}, 'cursor: "stamp" must be an integer', END.encode()),
         (READ, {"cursor": "s=1"}, 'cursor: "cursor" is not a cursor of the journal', END.encode()),
@@ -117,10 +117,10 @@ def test_the_stored_values_of_a_registry_are_all_restored():
         (LOST, {"format": 2}, "count of dropped entries of trigger web: a newer version", None),
     ],
 )
-def test_one_refused_value_leaves_the_others_as_they_are(key, damage, said, stored):
+def test_one_refused_value_leaves_the_others_as_they_are(key, damage, reason, stored):
     registry = JournalRegistry(TRIGGERS, STORED | {key: changed(STORED[key], **damage)})
     (problem,) = registry.refused.problems
-    assert problem.message.startswith(f"discarded the stored journal {said}")
+    assert problem.message.startswith(f"discarded the stored journal {reason}")
     registry.arm(END, lambda *_: Cursor())
     written = registry.take_changes()
     assert written.pop(key) == stored
@@ -129,7 +129,7 @@ def test_one_refused_value_leaves_the_others_as_they_are(key, damage, said, stor
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "reason"),
     [
         ({"carry": 7}, '"carry" must be a string'),
         ({"carry": "nonsense"}, '"nonsense" is not JSON'),
@@ -138,7 +138,7 @@ def test_one_refused_value_leaves_the_others_as_they_are(key, damage, said, stor
         ({"format": 2}, "a newer version of notifyd wrote it"),
     ],
 )
-def test_a_refused_pending_record_is_forgotten_and_another_is_not(damage, said):
+def test_a_refused_pending_record_is_forgotten_and_another_is_not(damage, reason):
     _, value = golden("journal-record")
     other = "journal:carry:0:web:8:app.service"
     refused = RefusedValues("journal")
@@ -146,7 +146,7 @@ def test_a_refused_pending_record_is_forgotten_and_another_is_not(damage, said):
     assert restored.take_changes() == {RECORD: None}
     (problem,) = refused.problems
     assert problem.message.startswith(
-        f"discarded the stored journal record of trigger web and app.service: {said}"
+        f"discarded the stored journal record of trigger web and app.service: {reason}"
     )
     assert [event.line[:2] for event in restored.flush_and_clear()] == ["x ", "x "]
 

@@ -1,4 +1,4 @@
-"""Whom an entry is for: as journalctl answers for these units, so does the router."""
+"""Unit patterns and cursors mean what they mean to journalctl."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ FIELDS = st.fixed_dictionaries(
 
 
 def answers(words, fields):
-    """Say whether journalctl would show an entry: all of one of the terms between the "+"."""
+    """Return whether journalctl would show an entry: if all matches between two "+" apply."""
     terms = " ".join(words).split(" + ")
     return any(
         all(fields.get(name) == value for name, value in (part.split("=") for part in term.split()))
@@ -35,7 +35,7 @@ def test_journalctl_and_the_router_agree(fields, units):
     assert matches_any(units, entry.sender.units) == answers(journalctl_matches(units, UID), fields)
 
 
-def test_one_glob_asks_for_everything():
+def test_a_glob_reads_all_entries():
     assert journalctl_matches(["a.service", "b*"], UID) == []
 
 
@@ -47,7 +47,7 @@ def cursor(**parts):
     return ParsedCursor.parse(CURSOR.format(**given))
 
 
-def test_an_entry_is_later_by_its_number_else_within_its_boot_else_by_the_clock():
+def test_entries_are_ordered_by_number_then_within_a_boot_then_by_time():
     here = cursor()
     assert cursor(i=11, m=1, t=1).is_after(here)
     assert not cursor(i=9, m=99, t=99).is_after(here)
@@ -56,6 +56,6 @@ def test_an_entry_is_later_by_its_number_else_within_its_boot_else_by_the_clock(
     assert not cursor(s="ff", i=99, b="ff", m=99, t=30).is_after(here)
 
 
-def test_one_entry_is_the_same_after_it_was_moved_to_the_disk():
+def test_an_entry_is_the_same_after_it_was_moved_to_disk():
     assert cursor(s="ff", i=1).is_same_entry(cursor())
     assert not cursor(m=21).is_same_entry(cursor())

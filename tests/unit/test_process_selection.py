@@ -39,33 +39,33 @@ def selector(**keys):
         (process("/srv/postgres: writer /x/y", command="postgres"), "postgres", "postgres"),
     ],
 )
-def test_names(found, name, shown):
+def test_a_process_matches_by_each_of_its_names(found, name, shown):
     assert selector(name=name).matches(found)
     assert not selector(name="another").matches(found)
     assert not selector(name=name[:-1]).matches(found)
     assert found.name == shown
 
 
-def test_a_command_line_is_searched_with_blanks_between_its_arguments():
+def test_a_command_line_is_matched_with_spaces_between_its_arguments():
     found = process("python", "train.py", "--epochs", "3")
     assert selector(cmdline=r"train\.py --epochs \d").matches(found)
     assert not selector(cmdline=r"^train").matches(found)
 
 
-def test_a_pattern_without_end_is_given_up_and_named():
+def test_a_pattern_that_times_out_is_a_problem():
     slow = selector(cmdline="(a|aa)+[bc][bc]$")
     assert not slow.matches(process("a" * 40 + "b"))
     assert "backtracks without end" in slow.problem
 
 
 @pytest.mark.parametrize("content", ["", "\n", "not a number", "-1", "0"])
-def test_a_pidfile_without_a_pid_means_nobody(tmp_path, content):
+def test_a_pidfile_without_a_pid_selects_no_process(tmp_path, content):
     file = tmp_path / "pid"
     file.write_text(content)
     assert selector(pidfile=str(file)).read_pidfile(0.0) is None
 
 
-def test_a_pipe_in_the_pidfiles_place_does_not_stop_us(tmp_path):
+def test_a_pipe_in_place_of_a_pidfile_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "pid")
     assert selector(pidfile=str(tmp_path / "pid")).read_pidfile(0.0) is None
 
@@ -95,7 +95,7 @@ def test_a_pipe_in_the_pidfiles_place_does_not_stop_us(tmp_path):
         ),
     ],
 )
-def test_how_an_end_is_told(end, failed, code, signal, sentence):
+def test_an_exit_is_described(end, failed, code, signal, sentence):
     assert (end.is_failure, end.code, end.signal, end.describe()) == (
         failed,
         code,
@@ -109,13 +109,13 @@ def test_how_an_end_is_told(end, failed, code, signal, sentence):
     assert event.facts["event"] == ("failure" if failed else "exit")
 
 
-def test_a_start_is_told_by_the_triggers_own_name():
+def test_a_start_shows_the_configured_name():
     watched = WatchedProcess(7, 1, "boot", "python3", "python3 train.py", "me")
     event = start_event("job", "train.py", watched, 5.0)
     assert (event.line, event.facts["name"]) == ("train.py (pid 7) started", "train.py")
 
 
-def test_reading_our_own_process():
+def test_procfs_reads_this_process():
     found = procfs.read_process(os.getpid())
     assert found is not None
     assert found.executable == str(Path("/proc/self/exe").readlink())
@@ -124,7 +124,7 @@ def test_reading_our_own_process():
     assert os.getpid() in procfs.list_pids()
 
 
-def test_a_process_that_is_not_there_is_none():
+def test_procfs_returns_none_for_a_missing_process():
     beyond = (1 << 22) + 1
     assert (
         procfs.read_process(beyond) is procfs.read_stat(beyond) is procfs.read_uid(beyond) is None
@@ -145,7 +145,7 @@ def test_the_terms_of_a_trigger_are_written_as_before():
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "reason"),
     [
         ({"pid": 4243}, '"pid" must be 4242, not 4243'),
         ({"pid": 1 << 40}, '"pid" must be an integer from 1 to 4194304'),
@@ -154,8 +154,8 @@ def test_the_terms_of_a_trigger_are_written_as_before():
         ({"format": 2}, "a newer version of notifyd wrote it in format 2"),
     ],
 )
-def test_a_damaged_state_is_refused(damage, said):
+def test_a_damaged_state_is_refused(damage, reason):
     _, value = golden("process-state")
     with pytest.raises(CheckpointValueError) as refusal:
         WatchedProcess.decode("4242", changed(value, **damage))
-    assert str(refusal.value).startswith(said)
+    assert str(refusal.value).startswith(reason)

@@ -1,4 +1,4 @@
-"""Context and records are a fold: cuts and restarts change nothing, and what is held is bounded."""
+"""Aggregation is a fold: blocks and restarts change nothing, and its state is bounded."""
 
 from itertools import pairwise
 
@@ -25,7 +25,7 @@ CONFIGS = st.builds(
 
 
 class Fold:
-    """A carry with real matching behind it."""
+    """An aggregator with real matching."""
 
     def __init__(self, config):
         self.config = config
@@ -34,21 +34,21 @@ class Fold:
             scanner_for(triggers)(("t",)),
             record_matcher_for(triggers)("t").match,
         )
-        self.carry = RecordAggregator(config, "/app.log")
+        self.aggregator = RecordAggregator(config, "/app.log")
         self.events = []
 
     def feed(self, content):
         block = bytearray(content)
         hits = self.scanner.scan(block, 0, len(block), limit=10_000, room=1 << 30).hits
-        self.events += self.carry.feed(
+        self.events += self.aggregator.feed(
             block, 0, len(block), hits, match_record=self.match, make_event=self.made
         )
 
     def restart(self):
-        self.carry = RecordAggregator.decode(self.config, "t", self.carry.encode())
+        self.aggregator = RecordAggregator.decode(self.config, "t", self.aggregator.encode())
 
     def flush(self):
-        self.events += self.carry.flush(self.match, self.made)
+        self.events += self.aggregator.flush(self.match, self.made)
 
     def made(self, hit):
         return to_event(hit, 1.0, "/app.log")
@@ -62,7 +62,7 @@ class Fold:
 
 
 def naive(config, lines):
-    """The same from all lines at once, without any carry."""
+    """Return the expected events from all lines at once."""
     lines = [line.removesuffix(b"\r").decode(errors="replace") for line in lines]
     starts = [
         at for at, line in enumerate(lines) if not (at and config.multiline) or line[:1] == "#"
@@ -77,7 +77,7 @@ def naive(config, lines):
 
 
 @given(CONFIGS, LINES, st.sets(st.integers(0, 60)), st.sets(st.integers(0, 60)))
-def test_any_cuts_and_restarts_give_the_events_of_the_whole(config, lines, cuts, restarts):
+def test_any_blocks_and_restarts_give_the_same_events(config, lines, cuts, restarts):
     fold, block = Fold(config), b""
     for number, line in enumerate(lines):
         block += line + b"\n"
@@ -91,12 +91,12 @@ def test_any_cuts_and_restarts_give_the_events_of_the_whole(config, lines, cuts,
     assert fold.seen == naive(config, lines)
 
 
-def test_a_record_without_end_is_cut_and_says_so_and_the_next_is_whole():
+def test_an_endless_record_is_truncated_and_the_next_one_is_complete():
     fold = Fold(trigger("/app.log", patterns="#", multiline="^#", max_line="1KiB"))
     fold.feed(b"# long\n")
     for _ in range(1000):
         fold.feed(b"x" * 999 + b"\n")
-    assert len(fold.carry.encode()) < 2000
+    assert len(fold.aggregator.encode()) < 2000
     fold.feed(b"# next\n")
     fold.flush()
     assert len(fold.events[0].line) < 1100
@@ -104,11 +104,11 @@ def test_a_record_without_end_is_cut_and_says_so_and_the_next_is_whole():
     assert fold.events[1].line == "# next"
 
 
-def test_what_is_owed_is_bounded_and_nothing_of_it_lost():
+def test_pending_events_are_bounded_and_none_is_lost():
     fold = Fold(trigger("/app.log", patterns="x", before=50, after=50))
     for _ in range(40):
         fold.feed(b"x" * 60_000 + b"\n")
-        assert len(fold.carry.encode()) < 1 << 19
+        assert len(fold.aggregator.encode()) < 1 << 19
     fold.flush()
     assert len(fold.events) == 40
     assert all(len(event.facts.get("before", "")) <= 2000 for event in fold.events)
@@ -123,7 +123,7 @@ def test_the_state_is_written_as_before():
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "reason"),
     [
         ({"path": 7}, '"path" must be a string, not 7'),
         ({"previous": "x"}, '"previous" must be an array of strings, not "x"'),
@@ -135,8 +135,8 @@ def test_the_state_is_written_as_before():
         ({"format": 2}, "a newer version of notifyd wrote it in format 2"),
     ],
 )
-def test_a_damaged_state_is_refused(damage, said):
+def test_a_damaged_state_is_refused(damage, reason):
     _, value = golden("record")
     with pytest.raises(CheckpointValueError) as refusal:
         RecordAggregator.decode(trigger("/app.log"), "t", changed(value, **damage))
-    assert str(refusal.value).startswith(said)
+    assert str(refusal.value).startswith(reason)

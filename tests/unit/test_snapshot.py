@@ -24,22 +24,22 @@ def test_default_events_follow_settle():
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), STATES)))
-def test_without_settle_every_difference_is_told_once_and_in_turn(looks):
-    known, said = snapshot(), {}
+def test_without_settle_every_difference_is_reported_once_in_order(looks):
+    known, reported = snapshot(), {}
     for path, state in looks:
         change = known.observe(path, state, 0.0)
-        before = said.get(path)
+        before = reported.get(path)
         assert (change is None) == (state == before)
         if change:
             kinds = {(True, False): "created", (False, True): "deleted", (False, False): "modified"}
             assert change.kind == kinds[before is None, state is None]
             known.apply(change)
-            said[path] = state
+            reported[path] = state
             assert known.observe(path, state, 0.0) is None
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), STATES, st.integers(0, 3))))
-def test_what_settles_was_unchanged_for_as_long_as_asked(looks):
+def test_a_settled_path_was_unchanged_for_the_configured_time(looks):
     known, now = snapshot(settle="2s"), 0
     steady: dict[str, tuple[FileState | None, float]] = {}
     for path, state, pause in looks:
@@ -55,7 +55,7 @@ def test_what_settles_was_unchanged_for_as_long_as_asked(looks):
         assert deadlines == sorted(deadlines)
 
 
-def test_due_lists_only_what_waited_long_enough():
+def test_due_lists_only_paths_that_waited_long_enough():
     known = snapshot(settle="2s")
     known.observe("a", FileState(1, 1, 1), 0.0)
     known.observe("b", FileState(1, 1, 1), 1.0)
@@ -65,14 +65,14 @@ def test_due_lists_only_what_waited_long_enough():
     )
 
 
-def test_a_file_that_goes_before_it_settled_never_was():
+def test_a_file_deleted_before_it_settled_is_not_reported():
     known = snapshot(settle="2s")
     known.observe("a", FileState(1, 1, 1), 0.0)
     assert known.observe("a", None, 1.0) is None
     assert known.next_due is None
 
 
-def test_a_survey_names_differences_and_folders(tmp_path):
+def test_a_sweep_returns_differences_and_directories(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a").touch()
     (tmp_path / "skip").mkdir()
@@ -92,18 +92,18 @@ def test_a_survey_names_differences_and_folders(tmp_path):
     assert swept.directories == {str(tmp_path.parent), str(tmp_path), f"{tmp_path}/sub"}
 
 
-def test_a_missing_way_is_watched_where_it_breaks_off(tmp_path):
+def test_a_missing_directory_is_watched_from_its_nearest_parent(tmp_path):
     missing = snapshot(paths=[f"{tmp_path}/not/yet/*.log"])
     assert missing.sweep().directories == {str(tmp_path)}
 
 
-def test_a_directory_is_the_same_whatever_is_put_into_it(tmp_path):
+def test_the_state_of_a_directory_ignores_its_content(tmp_path):
     before = read_state(str(tmp_path))
     (tmp_path / "a").touch()
     assert read_state(str(tmp_path)) == before
 
 
-def test_a_link_counts_by_itself(tmp_path):
+def test_a_link_has_a_state_of_its_own(tmp_path):
     link = tmp_path / "link"
     link.symlink_to("nowhere")
     assert read_state(str(link)) is not None
@@ -111,7 +111,7 @@ def test_a_link_counts_by_itself(tmp_path):
 
 
 @given(st.binary(min_size=1, max_size=20).filter(lambda name: b"\0" not in name), STATES)
-def test_what_is_remembered_is_read_again(name, state):
+def test_a_stored_state_is_restored(name, state):
     path = "/x/" + name.decode("utf-8", "surrogateescape")
     (key, value), *_ = checkpoint_updates("t", [FileChange("created", path, state)]).items()
     key.encode()
@@ -138,7 +138,7 @@ def test_the_terms_of_a_trigger_are_written_as_before():
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "reason"),
     [
         ("", '"" is not JSON'),
         ("{}", "it must be a JSON array of size, mtime_ns, inode, not {}"),
@@ -148,11 +148,11 @@ def test_the_terms_of_a_trigger_are_written_as_before():
         ('{"format": 2, "state": [1,2,3]}', "a newer version of notifyd wrote it in format 2"),
     ],
 )
-def test_a_damaged_state_is_refused(value, said):
+def test_a_damaged_state_is_refused(value, reason):
     known = snapshot()
     with pytest.raises(CheckpointValueError) as refusal:
         known.restore("/x/a", value)
-    assert str(refusal.value).startswith(said)
+    assert str(refusal.value).startswith(reason)
     assert known.known == {}
 
 
@@ -160,7 +160,7 @@ def test_additional_items_of_a_state_are_ignored():
     assert FileState.decode('[1,-2,3,"later"]') == FileState(1, -2, 3)
 
 
-def test_a_name_is_ignored_wherever_it_lies(tmp_path):
+def test_an_ignored_name_is_ignored_in_every_directory(tmp_path):
     for name in ("a.txt", "b.swp", "~$c.txt", "node_modules/d.txt", "sub/e.swp", "sub/f.txt"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -173,7 +173,7 @@ def test_a_name_is_ignored_wherever_it_lies(tmp_path):
     assert f"{tmp_path}/node_modules" not in found.directories
 
 
-def test_a_name_is_matched_as_written_or_as_a_pattern():
+def test_an_ignored_name_matches_literally_or_as_a_pattern():
     known = snapshot(ignore=["[a]b", "c?"])
     ours = [path for path in ("/x/[a]b", "/x/ab", "/x/cd", "/x/c", "/x/dcd") if known.matches(path)]
     assert ours == ["/x/c", "/x/dcd"]
