@@ -1,8 +1,16 @@
 """What the local API may ask of the daemon."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from notifyd.model.notifications import Json, Message, Peer, Priority, Status
+
+
+class Acceptance(NamedTuple):
+    """A message that is on disk. over_budget: it is counted in a digest, and not sent alone."""
+
+    id: str
+    status: Status
+    over_budget: bool = False
 
 
 class Control(Protocol):
@@ -14,8 +22,8 @@ class Control(Protocol):
 
     async def submit(
         self, message: Message, priority: Priority, *, key: str, delay: float, peer: Peer
-    ) -> tuple[str, Status]:
-        """Put a message into the outbox; returns its id and status once it is on disk."""
+    ) -> Acceptance:
+        """Put a message into the outbox, and return once it is on disk."""
         ...
 
     async def wait_for_outcome(self, notification_id: str, within: float) -> Json | None:

@@ -84,6 +84,9 @@ def run(args: "SimpleNamespace | argparse.Namespace") -> int:
     ]:
         _warn(f"-d {', '.join(reserved)}: reserved by notifyd; your value was replaced")
     write(json.dumps(answer, ensure_ascii=False) if args.json else str(answer.get("id")))
+    if answer.get("over_budget"):
+        _warn("over the budget; it will arrive in a digest, counted with others")
+        return 0
     if not wait:
         return 0
     if status == _ACCEPTED:

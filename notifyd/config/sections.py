@@ -61,9 +61,21 @@ class RateLimitConfig(RateConfig):
 
 class BudgetConfig(RateConfig):
     max: Count = 20
-    """Number allowed in any window of `per`."""
+    """Number allowed in any window of `per` for each source: a trigger, a user of the socket, the
+    TCP client."""
     per: Positive = 3600.0
     """Length of the window."""
+    total: Count = 60
+    """Number allowed in any window of `per` for all sources together; without this key at least
+    `max`. A source with none within `per` gets one all the same."""
+    digest: Positive = 600.0
+    """Least time between two digests of what is over the budget. The first is due 30 seconds
+    after the last notification over the budget, and at most 2 minutes after the first."""
+
+    @property
+    def effective_total(self) -> int:
+        is_set = "total" in self.model_fields_set
+        return self.total if is_set else max(self.total, self.max)
 
 
 class DeliveryConfig(Section):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from notifyd.api.control import Acceptance
 from notifyd.engine.engine import Engine
 from notifyd.model.errors import ConcurrentUpdateError, RequestRefusedError
 from notifyd.model.notifications import Json, Message, Notification, Peer, Priority, Status
@@ -54,12 +55,12 @@ class ControlService:
 
     async def submit(
         self, message: Message, priority: Priority, *, key: str, delay: float, peer: Peer
-    ) -> tuple[str, Status]:
+    ) -> Acceptance:
         request = Submitted(message, priority, peer, key, delay)
         (reply,) = await self._engine.apply([request], fail_fast=True)
         if reply is None or reply.notification is None:
             raise RequestRefusedError("no_room", _OUTBOX_FULL)
-        return reply.notification.id, reply.notification.status
+        return Acceptance(reply.notification.id, reply.notification.status, reply.over_budget)
 
     async def wait_for_outcome(self, notification_id: str, within: float) -> Json | None:
         await self._engine.wait_finished(notification_id, within)

@@ -21,6 +21,7 @@ from notifyd.outbox.commit import Commit
 from notifyd.outbox.reconcile import RunningState
 from notifyd.outbox.rows import OutboxEntry
 from notifyd.outbox.store import OutboxStore
+from notifyd.shaping.admission import BUDGET_DIGEST
 from notifyd.shaping.codec import all_entries, state_entries
 from notifyd.shaping.inputs import (
     Configured,
@@ -155,6 +156,7 @@ class Engine:
             self._store_recovered()
             self.state.adopt(decision, now)
             self.delivery_reporter.report_sending(decision.global_state.send_state, now.mono)
+            self.delivery_reporter.report_budget(decision.digests.get(BUDGET_DIGEST), now)
             self._adopted.set()
             self._reply(batch, decision)
             self._queue_incidents()

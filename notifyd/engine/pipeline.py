@@ -19,7 +19,7 @@ from notifyd.engine.sources import BuildSource, PipelineContext, SourceBuilders
 from notifyd.engine.supervisor import SourceSupervisor
 from notifyd.model.events import Event, SourceBatch
 from notifyd.model.health import SourceHealth
-from notifyd.shaping.rules import Limit, Rule, Rules
+from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from notifyd.shaping.state import Reply
 from notifyd.sources.base import Source
 from notifyd.telemetry.problem_log import ProblemReporter
@@ -135,7 +135,12 @@ def _build_rules(settings: Settings, triggers: Mapping[str, Trigger]) -> Rules:
     return Rules(
         triggers={name: _build_rule(settings, trigger) for name, trigger in triggers.items()},
         rate=Limit(settings.rate_limit.max, settings.rate_limit.per),
-        budget=Limit(settings.budget.max, settings.budget.per),
+        budget=Budget(
+            settings.budget.max,
+            settings.budget.per,
+            settings.budget.effective_total,
+            settings.budget.digest,
+        ),
         expire=delivery.expire,
         probe=delivery.probe,
         history=delivery.history,

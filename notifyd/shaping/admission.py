@@ -11,6 +11,14 @@ from notifyd.model.notifications import (
     Priority,
     Status,
 )
+from notifyd.shaping.budget import (
+    Charge,
+    current_charges,
+    digest_due_at,
+    has_budget,
+    latest_digest_due,
+    source_of,
+)
 from notifyd.shaping.state import PendingDigest
 from notifyd.shaping.step_context import StepContext
 from notifyd.shaping.summaries import extend_digest, new_digest
@@ -22,8 +30,11 @@ NEVER = 4e12
 DIGEST_PREFIX = "digest:"
 """Begins the `group` of a notification that is a digest, which more may be counted into."""
 
+BUDGET_DIGEST = "budget"
+"""The key and the reason of the digest of what is over the budget."""
+
 _REASONS = {
-    "budget": "over the budget; counted in the next digest",
+    BUDGET_DIGEST: "over the budget; counted in the next digest",
     "full": "the outbox is full; counted in the next digest",
     "mute": "muted; counted in one digest when the mute ends",
 }
@@ -58,6 +69,7 @@ def admit(context: StepContext, notification: Notification, content: Content) ->
         return merge_over_budget(context, notification, content)
     capacity = context.rules.capacity
     if context.waiting_at_most() >= capacity and len(context.queued()) >= capacity:
+        refund_budget(context, notification)
         trace_notification(context, Action.OUTBOX_FULL, notification, content)
         return merge_into_digest(
             context, notification, content, "full", "full", due=context.now.mono
@@ -72,31 +84,53 @@ def admit(context: StepContext, notification: Notification, content: Content) ->
 
 def charge_budget(context: StepContext, notification: Notification) -> bool:
     """Charge a notification to the budget if it counts there; False if the budget is used up."""
-    counts = context.rules.digest and notification.priority.rank <= Priority.DEFAULT.rank
-    return not counts or _spend_budget(context)
+    if not context.rules.digest or notification.priority.rank > Priority.DEFAULT.rank:
+        return True
+    budget, now, source = context.rules.budget, context.now.mono, source_of(notification)
+    charges = current_charges(context.global_state.charges, budget, now)
+    is_charged = has_budget(charges, budget, source)
+    if is_charged:
+        charges = (*charges, Charge(now, source, notification.id))
+    context.global_state = replace(context.global_state, charges=charges)
+    return is_charged
 
 
-def _spend_budget(context: StepContext) -> bool:
-    limit, now = context.rules.budget, context.now.mono
-    spent = limit.within(context.global_state.budget_spent, now)
-    has_room = len(spent) < limit.max
-    spent = (*spent, now) if has_room else spent
-    context.global_state = replace(context.global_state, budget_spent=spent)
-    return has_room
-
-
-def _budget_free_at(context: StepContext) -> float:
-    limit, spent = context.rules.budget, context.global_state.budget_spent
-    return spent[-limit.max] + limit.per if len(spent) >= limit.max else context.now.mono
+def refund_budget(context: StepContext, *notifications: Notification) -> None:
+    """Take back the charges of notifications that are withdrawn before their first attempt."""
+    withdrawn = {notification.id for notification in notifications}
+    charges = tuple(
+        charge for charge in context.global_state.charges if charge.notification_id not in withdrawn
+    )
+    context.global_state = replace(context.global_state, charges=charges)
 
 
 def merge_over_budget(
     context: StepContext, notification: Notification, content: Content | None
 ) -> Notification:
-    due = _budget_free_at(context)
+    """Count a notification into the digest of what is over the budget; returns it as merged."""
+    now, pending = context.now.mono, context.digest(BUDGET_DIGEST)
+    not_before = context.global_state.budget_digest_from
+    due = digest_due_at(pending.began_at if pending else now, now, not_before)
     until = context.to_wall(due)
     trace_notification(context, Action.OVER_BUDGET, notification, content, until=until)
-    return merge_into_digest(context, notification, content, "budget", "budget", due=due)
+    return merge_into_digest(context, notification, content, BUDGET_DIGEST, BUDGET_DIGEST, due=due)
+
+
+def is_over_budget(context: StepContext, notification: Notification) -> bool:
+    """Whether a notification is counted in the digest of what is over the budget."""
+    pending = context.digest(BUDGET_DIGEST)
+    return pending is not None and pending.id == notification.merged_into
+
+
+def apply_digest_pause(context: StepContext) -> None:
+    """Adjust the digest of what is over the budget to the rules of a start or a reload."""
+    latest = context.now.mono + context.rules.budget.digest_pause
+    not_before = min(context.global_state.budget_digest_from, latest)
+    context.global_state = replace(context.global_state, budget_digest_from=not_before)
+    pending = context.digest(BUDGET_DIGEST)
+    if pending is not None and not pending.queued:
+        due = min(pending.due, latest_digest_due(context.now.mono, not_before))
+        context.put_digest(BUDGET_DIGEST, replace(pending, due=due))
 
 
 def merge_into_digest(
@@ -111,7 +145,7 @@ def merge_into_digest(
     """Count a notification into the digest of this key; returns it as merged.
 
     content: None for a held request, whose text is in the outbox already. due: when the digest
-    enters the outbox, if it is a new one.
+    enters the outbox, if it is not there yet.
     """
     if isinstance(content, MatchSummary | Digest):
         lines = content.lines
@@ -162,17 +196,18 @@ def add_to_digest(
     *,
     due: float,
 ) -> PendingDigest:
-    """Count into the digest of this key. A new one enters the outbox when it is due."""
-    wall = context.now.wall
+    """Count into the digest of this key. It enters the outbox when it is due."""
+    now, wall = context.now.mono, context.now.wall
     pending = context.digest(key) or PendingDigest(
-        context.new_id(), new_digest(reason, wall), due, queued=False
+        context.new_id(), new_digest(reason, wall), due, queued=False, began_at=now
     )
-    pending = replace(pending, digest=extend_digest(pending.digest, counts, wall, lines))
+    digest = extend_digest(pending.digest, counts, wall, lines)
+    pending = replace(pending, digest=digest, due=due)
     context.put_digest(key, pending)
     notification = context.notification(pending.id)
     if notification is not None:
         context.put_notification(replace(notification, count=pending.digest.count), pending.digest)
-    elif pending.due <= context.now.mono:
+    elif due <= now:
         queue_digest(context, key, pending)
     return pending
 
@@ -193,20 +228,20 @@ def queue_digest(context: StepContext, key: str, pending: PendingDigest) -> None
 
 
 def queue_due_digest(context: StepContext, key: str, pending: PendingDigest) -> None:
-    """Queue a digest whose time has come. The digest of the budget is charged to it as well."""
-    if pending.queued or pending.due > context.now.mono:
-        return
-    if pending.digest.reason == "budget" and not _spend_budget(context):
-        context.put_digest(key, replace(pending, due=_budget_free_at(context)))
-        return
-    queue_digest(context, key, pending)
+    """Queue a digest whose time has come. Digests are never charged to the budget."""
+    if not pending.queued and pending.due <= context.now.mono:
+        queue_digest(context, key, pending)
 
 
 def close_group(context: StepContext, notification: Notification) -> None:
     """Let no more matches join a notification that was attempted or has ended."""
     key = notification.group
     if key.startswith(DIGEST_PREFIX):
-        context.put_digest(key.removeprefix(DIGEST_PREFIX), None)
+        key = key.removeprefix(DIGEST_PREFIX)
+        context.put_digest(key, None)
+        if key == BUDGET_DIGEST:  # the next one is paused from now on: until now it took more
+            not_before = context.now.mono + context.rules.budget.digest_pause
+            context.global_state = replace(context.global_state, budget_digest_from=not_before)
     elif key and (group := context.group(key)) and group.open_id == notification.id:
         context.put_group(key, replace(group, open_id="", open_summary=None))
 
@@ -242,6 +277,7 @@ def _merge_trigger(context: StepContext, trigger: str, notifications: list[Notif
         return
     titles = tuple(notification.title for notification in notifications if notification.title)
     pending = add_to_digest(context, key, "storm", counts, titles, due=context.now.mono)
+    refund_budget(context, *notifications)
     for notification in notifications:
         close_group(context, notification)
         merged = replace(notification, status=Status.MERGED, merged_into=pending.id, group="")

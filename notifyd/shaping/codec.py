@@ -105,8 +105,8 @@ def restore_state(
 def latest_time(state: State) -> float:
     """Return the latest monotonic time in the state; 0 if it is empty."""
     matched = (group.last_match_at for group in state.groups.values())
-    spent, slots = state.global_state.budget_spent, state.global_state.send_state.slots
-    return max((0.0, *matched, *spent, *slots))
+    charged = (charge.at for charge in state.global_state.charges)
+    return max((0.0, *matched, *charged, *state.global_state.send_state.slots))
 
 
 def _recover_lost_notifications(state: State, now: Now) -> None:

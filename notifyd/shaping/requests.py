@@ -7,8 +7,10 @@ from notifyd.shaping.admission import (
     admit,
     charge_budget,
     close_group,
+    is_over_budget,
     merge_over_budget,
     new_notification,
+    refund_budget,
     trace_notification,
 )
 from notifyd.shaping.inputs import Cancelled, Submitted
@@ -36,8 +38,10 @@ def submit(context: StepContext, request: Submitted) -> Reply:
     context.add_stats(SOCKET, matches=1)
     if request.delay > 0:
         return Reply(_hold(context, notification, request))
-    muted = hold_back(context, notification, request.message)
-    return Reply(muted or admit(context, notification, request.message))
+    if muted := hold_back(context, notification, request.message):
+        return Reply(muted)
+    admitted = admit(context, notification, request.message)
+    return Reply(admitted, over_budget=is_over_budget(context, admitted))
 
 
 def _hold(context: StepContext, notification: Notification, request: Submitted) -> Notification:
@@ -114,6 +118,7 @@ def _find_by_key(context: StepContext, key: str, uid: int) -> list[Notification]
 
 def _withdraw(context: StepContext, notification: Notification, status: Status) -> Notification:
     close_group(context, notification)
+    refund_budget(context, notification)
     ended = replace(notification, status=status, group="")
     context.put_notification(ended)
     return ended

@@ -56,6 +56,20 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What a person can bear of priority default and below, in any window of `per` seconds.
+
+    max: notifications of each source. total: of all sources together.
+    digest_pause: seconds between two digests of what is over the budget.
+    """
+
+    max: int = 20
+    per: float = 3600.0
+    total: int = 60
+    digest_pause: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """All rules. expire, probe and history are seconds.
 
@@ -66,7 +80,7 @@ class Rules:
 
     triggers: Mapping[str, Rule] = field(default_factory=dict)
     rate: Limit = Limit(30, 60.0)
-    budget: Limit = Limit(20, 3600.0)
+    budget: Budget = Budget()
     expire: float = 86400.0
     probe: float = 900.0
     history: float = 604800.0

@@ -9,6 +9,7 @@ from math import inf
 from notifyd.model.attempts import SendAttempt
 from notifyd.model.events import Now
 from notifyd.model.notifications import Content, Digest, Incident, Notification, Priority, Status
+from notifyd.shaping.budget import Charge
 from notifyd.shaping.group import Group, deadline
 from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.send_state import SendState
@@ -22,7 +23,7 @@ _CLOCK_JUMP = 2.0
 class PendingDigest:
     """A digest that more may be counted into. due: when it enters the outbox, monotonic.
 
-    queued: whether it is in the outbox, without an attempt so far.
+    queued: whether it is in the outbox, without an attempt so far. began_at: when it began.
     """
 
     id: str
@@ -30,6 +31,7 @@ class PendingDigest:
     due: float
     queued: bool
     priority: Priority = Priority.DEFAULT
+    began_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +53,15 @@ class TriggerStats:
 class GlobalState:
     """The state that belongs to no group.
 
-    budget_spent: monotonic times at which the budget was charged. seed, serial: of the ids given
-    out so far. mutes: wall-clock times at which mutes by request end, by trigger; the empty name
-    stands for everything.
+    charges: to the budget, oldest first. budget_digest_from: monotonic time before which no digest
+    of what is over the budget enters the outbox. seed, serial: of the ids given out so far.
+    mutes: wall-clock times at which mutes by request end, by trigger; the empty name stands for
+    everything.
     """
 
     send_state: SendState = field(default_factory=SendState)
-    budget_spent: tuple[float, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    budget_digest_from: float = 0.0
     seed: str = ""
     serial: int = 0
     mutes: Mapping[str, float] = field(default_factory=dict)
@@ -65,10 +69,14 @@ class GlobalState:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a request. refusal: the code of the reason, empty if it was granted."""
+    """The answer to a request. refusal: the code of the reason, empty if it was granted.
+
+    over_budget: whether the notification is counted in the digest of what is over the budget.
+    """
 
     notification: Notification | None
     refusal: str = ""
+    over_budget: bool = False
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from notifyd.shaping import conditions, matches, mutes
 from notifyd.shaping.admission import (
     add_to_digest,
     admit,
+    apply_digest_pause,
     expire,
     merge_storm,
     new_notification,
@@ -90,6 +91,7 @@ def _configure(context: StepContext, rules: Rules) -> None:
             context.put_group(key, None)
     conditions.apply_rules(context)
     mutes.update_mute_ends(context)
+    apply_digest_pause(context)
 
 
 def _close_out(context: StepContext, group: Group) -> None:

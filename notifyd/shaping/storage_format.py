@@ -23,6 +23,7 @@ from notifyd.model.notifications import (
     Priority,
     Status,
 )
+from notifyd.shaping.budget import Charge
 from notifyd.shaping.group import Condition, Group, Transition
 from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats
@@ -130,6 +131,7 @@ _DIGEST = object_schema(
         "due": ("due", _TIME),
         "placed": ("queued", _FLAG),
         "priority": ("priority", enum_schema(Priority)),
+        "began": ("began_at", _TIME),
     },
 )
 
@@ -196,6 +198,17 @@ _NOTIFICATION = object_schema(
     },
 )
 
+
+def _as_charge(value: object) -> object:
+    """Return the array of a charge; earlier versions stored its time alone."""
+    return value if isinstance(value, list) else [value]
+
+
+_CHARGE = core_schema.no_info_before_validator_function(
+    _as_charge,
+    array_schema(Charge, {"at": _TIME, "source": _TEXT, "notification_id": _TEXT}),
+)
+
 _BOOKS = object_schema(
     GlobalState,
     {
@@ -219,11 +232,13 @@ _BOOKS = object_schema(
                 },
             ),
         ),
-        "spent": ("budget_spent", list_schema(_TIME)),
+        "charges": ("charges", list_schema(_CHARGE)),
+        "digest_from": ("budget_digest_from", _TIME),
         "seed": ("seed", _TEXT),
         "serial": ("serial", _COUNT),
         "mutes": ("mutes", map_schema(_TIME)),
     },
+    earlier_names={"charges": "spent"},
 )
 
 _INCIDENT = object_schema(

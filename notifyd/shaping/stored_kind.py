@@ -67,8 +67,19 @@ def _reason(error: ValidationError) -> str:
     return f"{where}: {what}" if where else what
 
 
-def object_schema(kind: type, columns: Mapping[str, tuple[str, CoreSchema]]) -> CoreSchema:
-    """Store a dataclass as a JSON object. columns: by stored name, the attribute and its schema."""
+def object_schema(
+    kind: type,
+    columns: Mapping[str, tuple[str, CoreSchema]],
+    *,
+    earlier_names: Mapping[str, str] | None = None,
+) -> CoreSchema:
+    """Store a dataclass as a JSON object. columns: by stored name, the attribute and its schema.
+
+    earlier_names: by stored name, the one under which earlier versions stored that attribute.
+    """
+    aliases: dict[str, list[list[str | int]]] = {name: [[name]] for name in columns}
+    for name, earlier in (earlier_names or {}).items():
+        aliases[name].append([earlier])
     attributes = {field.name: field for field in fields(kind)}
     mapped = [attribute for attribute, _ in columns.values()]
     if sorted(mapped) != sorted(attributes):
@@ -79,7 +90,7 @@ def object_schema(kind: type, columns: Mapping[str, tuple[str, CoreSchema]]) -> 
             _with_default(
                 schema, attributes[attribute].default, attributes[attribute].default_factory
             ),
-            validation_alias=name,
+            validation_alias=aliases[name],
             serialization_alias=name,
         )
         for name, (attribute, schema) in columns.items()

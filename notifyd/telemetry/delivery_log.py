@@ -9,8 +9,10 @@ from collections import Counter
 import structlog
 
 from notifyd.model.attempts import Outcome, OutcomeKind
+from notifyd.model.events import Now
 from notifyd.model.notifications import Json
 from notifyd.shaping.send_state import SendState, SendStatus
+from notifyd.shaping.state import PendingDigest
 
 REPEAT_INTERVAL = 600.0
 """Seconds for which the same change is not logged again."""
@@ -31,6 +33,7 @@ class DeliveryReporter:
         """Failures that were not logged, by cause."""
         self._logged_state, self._reaches_device = "ok", True
         self._logged_at: dict[str, float] = {}
+        self._logged_digest = ""
 
     def record(self, outcome: Outcome, mono: float) -> None:
         """Count an outcome that is on disk; log a failure."""
@@ -73,6 +76,22 @@ class DeliveryReporter:
                 log.info("notifications reach a device again")
             else:
                 log.warning("notifications reach no device", reason=send_state.no_device_reason)
+
+    def report_budget(self, pending: PendingDigest | None, now: Now) -> None:
+        """Log once for each digest that notifications are over the budget.
+
+        pending: that digest, if the last commit changed it.
+        """
+        if pending is None or pending.id == self._logged_digest:
+            return
+        self._logged_digest = pending.id
+        log.warning(
+            "over the budget; notifications are counted in a digest",
+            triggers=", ".join(sorted(pending.digest.counts)),
+            digest=pending.id,
+            due_in=round(max(0.0, pending.due - now.mono), 1),
+            fix="raise [budget] max or total, or give urgent triggers priority high",
+        )
 
     def _may_log(self, key: str, mono: float) -> bool:
         """Return whether the line of this key may be logged; if so, it counts as logged."""

@@ -97,6 +97,16 @@ async def test_send_names_the_digest_it_was_merged_into(notifyd, served: Daemon)
     assert ran.err == "notifyd send: held back and merged into the digest n9\n"
 
 
+async def test_send_says_once_that_it_went_over_the_budget(notifyd, served: Daemon):
+    served.control.over_budget = True
+    for words in (["x"], ["--wait=5s", "x"]):
+        ran = await notifyd("send", *words)
+        assert ran.status == 0
+        assert ran.err == (
+            "notifyd send: over the budget; it will arrive in a digest, counted with others\n"
+        )
+
+
 async def test_send_warns_about_reserved_data(notifyd, served: Daemon):
     ran = await notifyd("send", "-d", "trigger=mine", "-d", "a=trigger", "-d", "count=3", "x")
     assert (ran.status, ran.out) == (0, "n1\n")

@@ -18,14 +18,14 @@ from notifyd.outbox.queries import COLUMN_LIST
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import restore_state
 from notifyd.shaping.inputs import Retried, Submitted
-from notifyd.shaping.rules import Limit, Rule, Rules
+from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from support.daemon import wait_for
 from support.histories import PEER, match
 
 RULES = Rules(
     triggers={"app": Rule("app", debounce=0.0, cooldown=0.0)},
     rate=Limit(100_000, 60.0),
-    budget=Limit(100_000, 60.0),
+    budget=Budget(100_000, 60.0, 100_000),
 )
 
 

@@ -57,6 +57,15 @@ async def test_waiting_returns_a_failure_as_an_error(served: Daemon):
     assert answer.body["error"] == "not delivered: the API answered 422"
 
 
+async def test_an_answer_says_that_a_message_is_over_the_budget(served: Daemon):
+    answer = await send(served.path, {"title": "x"})
+    assert "over_budget" not in answer.body
+    served.control.over_budget = True
+    for query in ("", "?wait=30s"):  # no wait: its digest may be minutes away
+        answer = await ask(served.path, "POST", "/notifications/send" + query, {"title": "x"})
+        assert (answer.status, answer.body["over_budget"]) == (202, True)
+
+
 async def test_waiting_in_vain_returns_202(served: Daemon):
     answer = await ask(served.path, "POST", "/notifications/send?wait=50ms", {"title": "t"})
     assert (answer.status, answer.body["status"]) == (202, "queued")

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 
+from notifyd.api.control import Acceptance
 from notifyd.model.errors import RequestRefusedError
 from notifyd.model.notifications import Json, Message, Peer, Priority, Status
 
@@ -15,6 +16,7 @@ class MemoryControl:
         self.messages: dict[str, Message] = {}
         self.peers: dict[str, Peer] = {}
         self.failure: Exception | None = None
+        self.over_budget = False
         self.healthy: tuple[bool, str] = (True, "ok")
         self.state: Json = {"version": "0.0.0", "triggers": {}}
         self.reloaded: Json = {"reloaded": True, "problems": [], "restart": []}
@@ -26,7 +28,7 @@ class MemoryControl:
 
     async def submit(
         self, message: Message, priority: Priority, *, key: str, delay: float, peer: Peer
-    ) -> tuple[str, Status]:
+    ) -> Acceptance:
         if self.failure is not None:
             raise self.failure
         notification_id = f"n{next(self._numbers)}"
@@ -43,7 +45,7 @@ class MemoryControl:
             "delay": delay,
             "created": 1_700_000_000.0,
         }
-        return notification_id, status
+        return Acceptance(notification_id, status, self.over_budget)
 
     async def wait_for_outcome(
         self,

@@ -18,7 +18,7 @@ from notifyd.model.notifications import (
     Status,
 )
 from notifyd.shaping.codec import restore_state, state_entries
-from notifyd.shaping.inputs import Configured, Input, Settled, Submitted, WorkerStarted
+from notifyd.shaping.inputs import Cancelled, Configured, Input, Settled, Submitted, WorkerStarted
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.step import step
@@ -138,6 +138,9 @@ class History:
     def submit_if_room(self, **options: object) -> Reply:
         options = {"priority": Priority.DEFAULT, "peer": PEER} | options
         return self.feed(Submitted(Message("hi", ""), **options)).replies[0]
+
+    def cancel(self, notification_id: str) -> Reply:
+        return self.feed(Cancelled(PEER, notification_id)).replies[0]
 
     def sleep(self, seconds: float, wall: float | None = None) -> None:
         """Let time pass, with a step at each deadline. wall: how far the wall clock moves."""

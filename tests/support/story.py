@@ -139,10 +139,13 @@ class Story:
             case ["between", first, "and", last]:
                 want, title, *body = shlex.split(rest)
                 assert want == "want", line
+                number = 1
+                if body[-1:] == ["times"]:
+                    number = int(body[-2])
+                    body = body[:-2]
                 found = (body or [""])[0]
-                self.wants.append(
-                    Want(parse_duration(first), parse_duration(last), title, found, line)
-                )
+                wanted = Want(parse_duration(first), parse_duration(last), title, found, line)
+                self.wants += [wanted] * number
             case _:
                 raise AssertionError(f"not understood: {line}")
 
@@ -160,6 +163,10 @@ class Story:
                 self._at(at, lambda: self._match(trigger, line, alert_state=AlertState.FIRING))
             case [trigger, "ends", line]:
                 self._at(at, lambda: self._match(trigger, line, alert_state=AlertState.RESOLVED))
+            case ["send", title, *options, number, "times", "every", every]:
+                given = dict(zip(options[::2], options[1::2], strict=True))
+                for index in range(int(number)):
+                    self._at(at + index * parse_duration(every), lambda: self._send(title, given))
             case ["send", title, *options]:
                 given = dict(zip(options[::2], options[1::2], strict=True))
                 self._at(at, lambda: self._send(title, given))

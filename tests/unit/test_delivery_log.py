@@ -1,12 +1,16 @@
 """Each change of delivery is logged once, and nothing floods the log."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
 from notifyd.model.attempts import Outcome, OutcomeKind
+from notifyd.model.events import Now
+from notifyd.model.notifications import Digest
 from notifyd.shaping.send_state import SendState, SendStatus
+from notifyd.shaping.state import PendingDigest
 from notifyd.telemetry.delivery_log import REPEAT_INTERVAL, DeliveryReporter
 
 WAITING = SendState(SendStatus.WAITING, "the API answered 503", "http_503")
@@ -79,3 +83,14 @@ def test_notifications_that_reach_no_device_are_logged(lines):
     reporter.report_sending(SendState(no_device_reason="no device is registered"), 0)
     reporter.report_sending(FINE, 1)
     assert logged(lines) == ["no device is registered", "notifications reach a device again"]
+
+
+def test_each_digest_of_the_budget_is_logged_once(lines):
+    reporter, now = DeliveryReporter(), Now(1000.0, 1_700_000_000.0)
+    pending = PendingDigest("d1", Digest("budget", {"app": 1}, 0.0, 0.0, ()), 1030.0, queued=False)
+    for each in (None, pending, replace(pending, due=1040.0), replace(pending, id="d2"), None):
+        reporter.report_budget(each, now)
+    assert [(line["triggers"], line["digest"], line["due_in"]) for line in lines] == [
+        ("app", "d1", 30.0),
+        ("app", "d2", 30.0),
+    ]

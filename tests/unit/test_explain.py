@@ -8,13 +8,13 @@ import pytest
 from notifyd.cli.explain import format_trigger
 from notifyd.model.notifications import Priority
 from notifyd.shaping.inputs import Muted
-from notifyd.shaping.rules import Limit, Rule, Rules
+from notifyd.shaping.rules import Budget, Rule, Rules
 from notifyd.telemetry.explain import explain_trigger
 from support.histories import History, match
 
 
 def run(budget=1000, **shape):
-    rules = Rules(triggers={"app": Rule("app", **shape)}, budget=Limit(budget, 3600.0))
+    rules = Rules(triggers={"app": Rule("app", **shape)}, budget=Budget(budget, 3600.0, budget))
     return History(rules)
 
 

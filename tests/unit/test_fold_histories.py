@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from notifyd.model.attempts import OutcomeKind
 from notifyd.model.events import AlertState
-from notifyd.model.notifications import Priority, Status
+from notifyd.model.notifications import Peer, Priority, Status
+from notifyd.model.persistence import AT_ONCE, Persistence
 from notifyd.model.time_windows import TimeWindow
+from notifyd.shaping.admission import DIGEST_PREFIX
 from notifyd.shaping.inputs import Cancelled, Configured, Muted, Retried, SendingAllowed
-from notifyd.shaping.rules import Limit, Rule, Rules
+from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from notifyd.shaping.state import TriggerStats
 from notifyd.shaping.step import step
 from support.examples import examples
@@ -20,6 +22,10 @@ from support.histories import PEER, History, match
 HALF_HOURS = TimeWindow("h", tuple((hour * 60, hour * 60 + 30) for hour in range(24)), zone="UTC")
 
 durations = st.sampled_from([0.0, 0.5, 1.0, 2.0, 5.0, 60.0, 300.0])
+
+persistences = st.sampled_from(
+    [AT_ONCE, AT_ONCE, Persistence(times=2), Persistence(seconds=30.0), Persistence(400.0, 3)]
+)
 
 shapes = st.builds(
     Rule,
@@ -37,6 +43,8 @@ shapes = st.builds(
     has_conditions=st.booleans(),
     repeat=st.sampled_from([(), (30.0,), (60.0, 600.0)]),
     resolve=st.booleans(),
+    begin_after=persistences,
+    end_after=persistences,
 )
 
 
@@ -50,7 +58,12 @@ def rulebooks(draw):
     return Rules(
         triggers=triggers,
         rate=Limit(draw(st.integers(1, 5)), draw(st.sampled_from([1.0, 60.0]))),
-        budget=Limit(draw(st.integers(1, 5)), draw(st.sampled_from([10.0, 3600.0]))),
+        budget=Budget(
+            draw(st.integers(1, 3)),
+            draw(st.sampled_from([10.0, 3600.0])),
+            draw(st.integers(1, 5)),
+            draw(st.sampled_from([1.0, 600.0])),
+        ),
         expire=draw(st.sampled_from([5.0, 100.0, 86400.0])),
         digest=draw(st.booleans()),
         capacity=draw(st.sampled_from([3, 10, 10_000])),
@@ -69,7 +82,12 @@ actions = st.one_of(
     st.tuples(st.just("restart"), st.sampled_from([0.0, 1.0, 3600.0])),
     st.tuples(st.just("answer"), st.sampled_from(list(OutcomeKind))),
     st.tuples(st.just("lost commit")),
-    st.tuples(st.just("submit"), st.sampled_from(["", "k"]), st.sampled_from([0.0, 10.0])),
+    st.tuples(
+        st.just("submit"),
+        st.sampled_from(["", "k"]),
+        st.sampled_from([0.0, 10.0]),
+        st.sampled_from([PEER, Peer(0, 0, 1)]),
+    ),
     st.tuples(st.just("cancel"), st.integers(0, 20)),
     st.tuples(st.just("retry"), st.integers(0, 20)),
     st.tuples(st.just("worker restarts")),
@@ -134,8 +152,8 @@ def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the ac
                 history.feed(Retried(PEER, ended[number % len(ended)], is_admin=True))
         case ("worker restarts",):
             history.start_worker()
-        case ("submit", key, delay):
-            history.submit_if_room(key=key, delay=delay)
+        case ("submit", key, delay, peer):
+            history.submit_if_room(key=key, delay=delay, peer=peer)
         case ("condition", trigger, group, alert_state):
             before = matches(history, trigger)
             history.feed(condition(trigger, group, alert_state))
@@ -156,6 +174,7 @@ def test_every_match_and_every_request_is_in_exactly_one_count(rules, history_of
     history, fed = History(rules, lag=lag), Counter()
     for action in history_of_actions:
         play(history, action, fed)
+        assert_charges(history)
     over = {
         name: replace(rule, has_conditions=False, repeat=())
         for name, rule in history.rules.triggers.items()
@@ -167,6 +186,19 @@ def test_every_match_and_every_request_is_in_exactly_one_count(rules, history_of
     assert counted.pop("socket", 0) + withdrawn["socket"] == len(history.acknowledged)
     assert counted + history.below_threshold() + history.ended_while_muted() == +fed
     assert_rate(history)
+
+
+def assert_charges(history):
+    """Each charge is of one notification that was queued and not withdrawn before an attempt."""
+    charges = history.state.global_state.charges
+    assert len({charge.notification_id for charge in charges}) == len(charges)
+    assert list(charges) == sorted(charges, key=lambda charge: charge.at)
+    for charge in charges:
+        notification = history.notifications[charge.notification_id]
+        assert notification.priority.rank <= Priority.DEFAULT.rank
+        assert not notification.group.startswith(DIGEST_PREFIX)
+        withdrawn = (Status.HELD, Status.CANCELLED, Status.REPLACED, Status.MERGED)
+        assert notification.was_attempted or notification.status not in withdrawn
 
 
 def assert_rate(history):

@@ -8,7 +8,7 @@ from notifyd.engine.clock import Clock
 from notifyd.model.notifications import Incident, Message
 from notifyd.shaping.codec import latest_time, restore_state
 from notifyd.shaping.inputs import IncidentOccurred
-from notifyd.shaping.rules import Limit, Rule, Rules
+from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from support.histories import History, match
 
 RULES = Rules(
@@ -124,4 +124,4 @@ def test_an_unreadable_clock_reading_is_ignored(saved):
 
 
 def with_budget(most):
-    return replace(RULES, budget=Limit(most, 3600.0))
+    return replace(RULES, budget=Budget(most, 3600.0, most))

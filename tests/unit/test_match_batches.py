@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from notifyd.shaping.codec import restore_state
 from notifyd.shaping.inputs import Configured, SendingAllowed
-from notifyd.shaping.rules import Limit, Rule, Rules
+from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from support.examples import examples
 from support.histories import History, match
 
-PLENTY = {"rate": Limit(100_000, 60.0), "budget": Limit(100_000, 3600.0)}
+PLENTY = {"rate": Limit(100_000, 60.0), "budget": Budget(100_000, 3600.0, 100_000)}
 RULES = st.builds(
     Rule,
     st.just("app"),

@@ -5,7 +5,7 @@ import pytest
 from notifyd.model.attempts import OutcomeKind
 from notifyd.model.notifications import Peer, Priority, Status
 from notifyd.shaping.inputs import Retried, SendingAllowed
-from notifyd.shaping.rules import Limit, Rule, Rules
+from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from notifyd.shaping.send_state import SendStatus
 from support.histories import PEER, History, match
 
@@ -15,7 +15,9 @@ STRANGER = Peer(2000, 2000, 1)
 @pytest.fixture
 def run():
     rule = Rule("app", debounce=0.0, cooldown=0.0)
-    return History(Rules(triggers={"app": rule}, rate=Limit(1000, 60.0), budget=Limit(1000, 60.0)))
+    return History(
+        Rules(triggers={"app": rule}, rate=Limit(1000, 60.0), budget=Budget(1000, 60.0, 1000))
+    )
 
 
 def retry(run, notification, peer=PEER, *, is_admin=False):

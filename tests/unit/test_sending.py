@@ -6,7 +6,7 @@ from notifyd.model.attempts import Outcome, OutcomeKind
 from notifyd.model.events import Now
 from notifyd.model.notifications import Peer, Priority, Status
 from notifyd.shaping.inputs import Cancelled, SendingAllowed, Settled
-from notifyd.shaping.rules import Limit, Rule, Rules
+from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from notifyd.shaping.send_state import SendStatus, max_attempted
 from support.histories import PEER, History, match
 
@@ -14,7 +14,9 @@ from support.histories import PEER, History, match
 @pytest.fixture
 def run():
     rule = Rule("app", debounce=0.0, cooldown=0.0)
-    return History(Rules(triggers={"app": rule}, rate=Limit(1000, 60.0), budget=Limit(1000, 60.0)))
+    return History(
+        Rules(triggers={"app": rule}, rate=Limit(1000, 60.0), budget=Budget(1000, 60.0, 1000))
+    )
 
 
 def test_a_notification_is_attempting_in_the_commit_that_hands_it_out(run):

@@ -1,13 +1,13 @@
 """Threshold, debounce, cooldown, groups, budget and storms, in virtual time."""
 
 from notifyd.model.notifications import Digest, Priority, Status
-from notifyd.shaping.rules import Limit, Rule, Rules
+from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from notifyd.shaping.step import step
 from support.histories import History, match
 
 
 def history(rule=None, **rules):
-    options = {"rate": Limit(1000, 60.0), "budget": Limit(1000, 3600.0)} | rules
+    options = {"rate": Limit(1000, 60.0), "budget": Budget(1000, 3600.0, 1000)} | rules
     return History(Rules(triggers={"app": rule or Rule("app")}, **options))
 
 
@@ -174,33 +174,34 @@ def test_what_became_due_during_downtime_is_reported_at_the_start():
 def test_over_the_budget_everything_goes_into_one_digest():
     rules = Rules(
         triggers={name: Rule(name, debounce=0.0, cooldown=0.0) for name in ("app", "disk")},
-        budget=Limit(2, 100.0),
+        budget=Budget(2, 100.0, 10),
         rate=Limit(1000, 1.0),
     )
     run = History(rules)
     run.feed(*[match("app")] * 4, *[match("disk", line="disk is full")] * 3)
-    run.sleep(99)
+    run.sleep(29)
     settle(run)
-    assert run.counted() == {"app": 2}
+    assert run.counted() == {"app": 2, "disk": 2}
     run.sleep(2)
     settle(run)
     assert run.counted() == {"app": 4, "disk": 3}
     (digest,) = [content for content in run.contents.values() if isinstance(content, Digest)]
     assert digest.reason == "budget"
     assert digest.lines[-1] == "disk is full"
-    assert len(run.sent) == 3
+    assert digest.counts == {"app": 2, "disk": 1}
+    assert len(run.sent) == 5
 
 
 def test_high_priority_is_never_charged_to_the_budget():
     run = history(
-        Rule("app", priority=Priority.HIGH, debounce=0.0, cooldown=0.0), budget=Limit(1, 1e6)
+        Rule("app", priority=Priority.HIGH, debounce=0.0, cooldown=0.0), budget=Budget(1, 1e6, 1)
     )
     run.feed(*[match("app")] * 5)
     assert len(run.notifications) == 5
 
 
 def test_a_request_over_the_budget_keeps_its_id_and_names_its_digest():
-    run = history(budget=Limit(1, 100.0))
+    run = history(budget=Budget(1, 100.0, 1))
     run.submit("first")
     merged = run.submit("second")
     assert merged.status is Status.MERGED
@@ -213,7 +214,7 @@ def test_a_request_over_the_budget_keeps_its_id_and_names_its_digest():
 def test_without_digests_nothing_is_merged_by_budget_or_storm():
     run = history(
         Rule("app", debounce=0.0, cooldown=0.0),
-        budget=Limit(1, 1e6),
+        budget=Budget(1, 1e6, 1),
         rate=Limit(1, 1.0),
         digest=False,
     )
@@ -226,7 +227,7 @@ def test_a_storm_is_merged_by_trigger_and_keeps_its_counts():
     rules = Rules(
         triggers={name: Rule(name, **quick) for name in ("app", "disk")}
         | {"loud": Rule("loud", priority=Priority.HIGH, **quick)},
-        budget=Limit(10_000, 1.0),
+        budget=Budget(10_000, 1.0, 10_000),
         rate=Limit(1, 60.0),  # two minutes of it: two notifications
     )
     run = History(rules)

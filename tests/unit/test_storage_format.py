@@ -17,6 +17,7 @@ from notifyd.model.notifications import (
     Priority,
     Status,
 )
+from notifyd.shaping.budget import Charge
 from notifyd.shaping.codec import restore_state
 from notifyd.shaping.group import Condition, Group, Transition
 from notifyd.shaping.rules import Rules
@@ -92,6 +93,7 @@ VALUES = {
         14_966.5,
         queued=True,
         priority=Priority.HIGH,
+        began_at=14_936.5,
     ),
     "ledger": TriggerStats(7, 2, 3, "below the threshold so far", 4),
     "trail": [
@@ -122,7 +124,11 @@ VALUES = {
             "01a212e9-0649-7b10-bf26-8fdd2928f1a1",
             worker_free=True,
         ),
-        (11_366.25, 11_367.25),
+        (
+            Charge(11_366.25, "app", "01a212e9-06bc-7be6-9cef-2df5a7e3ba45"),
+            Charge(11_367.25, "socket:1000", "01a212e9-06bc-7be6-9cef-2df5a7e3ba46"),
+        ),
+        11_967.25,
         "61a633d650c71f332eaff5e8bf05fb83",
         10,
         {"": 1_795_620_000.5, "app": 1_795_630_000.5},
@@ -223,6 +229,13 @@ def test_a_number_that_no_step_writes_is_refused(number):
             KINDS[kind].decode(changed(golden(kind), (name,), number))
 
 
+def test_charges_of_earlier_versions_have_no_source():
+    books = json.loads(golden("books"))
+    del books["charges"]
+    read = KINDS["books"].decode(json.dumps(books | {"spent": [11_366.25, 11_367]}))
+    assert read.charges == (Charge(11_366.25), Charge(11_367.0))
+
+
 @pytest.mark.parametrize(
     ("kind", "path"),
     [("group", ()), ("group", ("told",)), ("digest", ("digest",)), ("books", ("gate",))],
@@ -232,7 +245,9 @@ def test_names_of_a_later_version_are_ignored(kind, path):
     assert KINDS[kind].decode(text) == VALUES[kind]
 
 
-@pytest.mark.parametrize(("kind", "path"), [("trail", (0,)), ("group", ("tally", "event"))])
+@pytest.mark.parametrize(
+    ("kind", "path"), [("trail", (0,)), ("group", ("tally", "event")), ("books", ("charges", 0))]
+)
 def test_what_a_later_version_appends_to_an_array_is_ignored(kind, path):
     longer = [*at(json.loads(golden(kind)), path), "later", {"a": 1}]
     assert KINDS[kind].decode(changed(golden(kind), path, longer)) == VALUES[kind]

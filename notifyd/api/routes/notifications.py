@@ -56,18 +56,21 @@ class NotificationRoutes:
         await self._limiter.take(request.client.share_key)
         wait = request.query(SendParameters).wait
         submission = await request.json(Submission)
-        notification_id, status = await self._control.submit(
+        acceptance = await self._control.submit(
             submission.message,
             submission.priority or Priority.DEFAULT,
             key=submission.key or "",
             delay=submission.delay,
             peer=peer,
         )
-        outcome = await self._outcome(notification_id, wait) if wait else None
+        waits = wait and not acceptance.over_budget
+        outcome = await self._outcome(acceptance.id, wait) if waits else None
         if outcome is not None:
-            return json_response(_report(notification_id, outcome))
-        shown = Status.HELD if status is Status.HELD else Status.QUEUED
-        accepted: Json = {"success": True, "id": notification_id, "status": shown}
+            return json_response(_report(acceptance.id, outcome))
+        shown = Status.HELD if acceptance.status is Status.HELD else Status.QUEUED
+        accepted: Json = {"success": True, "id": acceptance.id, "status": shown}
+        if acceptance.over_budget:
+            accepted["over_budget"] = True
         return json_response(accepted, HTTPStatus.ACCEPTED)
 
     async def _outcome(self, notification_id: str, within: float) -> Json | None:
