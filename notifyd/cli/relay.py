@@ -5,13 +5,19 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from notifyd.cli.output import write
 from notifyd.config.paths import ListenAddress, is_loopback, user_state_dir
 from notifyd.http.rate_limit import Rate
 from notifyd.model.errors import NotifydError
+from notifyd.relay import credentials
 from notifyd.relay.credentials import ClientCredentials
-from notifyd.relay.server import RATE, Relay, open_relay
+from notifyd.relay.notifications import RATE
+from notifyd.relay.server import Relay, inbox_url, open_relay
+from notifyd.relay.store import RelayStore
 from notifyd.telemetry import logging
 
 HELP = "Serve the Notifications API on this machine, with an inbox page."
@@ -19,6 +25,8 @@ HELP = "Serve the Notifications API on this machine, with an inbox page."
 _EPILOG = """\
 Client credentials come from OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET. Without these variables they
 are generated at the first start and printed once. The URL of the inbox page stays the same.
+`notifyd relay credentials` and `notifyd relay inbox` show them later; with --renew they replace
+them, and a running relay accepts the new ones at once.
 """
 
 _NOT_LOOPBACK = (
@@ -31,6 +39,17 @@ _MAX_RATE = 100_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=tuple(_ACTIONS),
+        help="show the client credentials or the URL of the inbox page instead of serving",
+    )
+    parser.add_argument(
+        "--renew",
+        action="store_true",
+        help="with an action: replace the credentials, or the secret in the URL",
+    )
     parser.add_argument(
         "--listen",
         type=_address,
@@ -55,8 +74,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     logging.configure("info", "auto")
-    asyncio.run(_serve(args))
+    if args.action:
+        database = _database(args)
+        if not database.is_file():
+            raise NotifydError(
+                f"{database}: no relay has been started with this database;"
+                " run `notifyd relay` first, or name its file with --database"
+            )
+        write(asyncio.run(_ACTIONS[args.action](database, args.renew)))
+    elif args.renew:
+        raise NotifydError("--renew needs an action: credentials or inbox")
+    else:
+        asyncio.run(_serve(args))
     return 0
+
+
+async def _show_credentials(database: Path, renew: bool) -> str:  # noqa: FBT001 - a command's flag
+    async with _opened(database) as store:
+        url = await store.run(credentials.load_url)
+        if renew:
+            new = await store.run(credentials.renew_client)
+            return "\n".join(_exports(url, new))
+        client_id = await store.run(credentials.load_client_id)
+    return "\n".join(
+        [
+            f"OBLIEN_CLIENT_ID={client_id or '(stored as a hash only)'}",
+            "The secret is stored as a hash only; --renew makes new credentials and prints them.",
+        ]
+    )
+
+
+async def _show_inbox(database: Path, renew: bool) -> str:  # noqa: FBT001 - a command's flag
+    async with _opened(database) as store:
+        load = credentials.renew_inbox_key if renew else credentials.load_inbox_key
+        key = await store.run(load)
+        return inbox_url(await store.run(credentials.load_url), key)
+
+
+_ACTIONS = {"credentials": _show_credentials, "inbox": _show_inbox}
+
+
+@asynccontextmanager
+async def _opened(database: Path) -> AsyncIterator[RelayStore]:
+    """Open the database of a relay, perhaps of one that runs."""
+    store = await RelayStore.open(database)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _database(args: argparse.Namespace) -> Path:
+    database: Path | None = args.database
+    return database or user_state_dir(os.environ) / "relay.db"
 
 
 async def _serve(args: argparse.Namespace) -> None:
@@ -65,7 +135,7 @@ async def _serve(args: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     address: ListenAddress = args.listen
     async with open_relay(
-        args.database or user_state_dir(os.environ) / "relay.db",
+        _database(args),
         address.host,
         address.port,
         rate=Rate(args.rate, 60.0),
@@ -80,12 +150,18 @@ async def _serve(args: argparse.Namespace) -> None:
 def _greeting(relay: Relay) -> str:
     lines = [f"API    {relay.url}", f"Inbox  {relay.inbox_url}"]
     if relay.new_client is not None:
-        lines += [
-            "New client credentials, printed only once:",
-            f"OBLIEN_CLIENT_ID={relay.new_client.id}",
-            f"OBLIEN_CLIENT_SECRET={relay.new_client.secret}",
-        ]
+        lines += ["New client credentials, printed only once; `notifyd token` needs them:"]
+        lines += _exports(relay.url, relay.new_client)
     return "\n".join(lines)
+
+
+def _exports(url: str, client: ClientCredentials) -> list[str]:
+    """Return the lines that a shell takes to use this relay."""
+    return [
+        f"export OBLIEN_BASE_URL={url}",
+        f"export OBLIEN_CLIENT_ID={client.id}",
+        f"export OBLIEN_CLIENT_SECRET={client.secret}",
+    ]
 
 
 def _client() -> ClientCredentials | None:

@@ -48,19 +48,43 @@ def load_client(connection: Connection) -> StoredClient | None:
     return None if client_id is None or secret is None else StoredClient(client_id, secret)
 
 
-def save_client(connection: Connection, client: StoredClient) -> None:
+def renew_client(connection: Connection) -> ClientCredentials:
+    """Replace the client by a new one. The stored hash of its secret does not reveal it."""
+    new = ClientCredentials.new()
+    stored = StoredClient.of(new)
     with transaction(connection):
-        _save(connection, "client_id", client.id)
-        _save(connection, "client_secret", client.secret)
+        _save(connection, "client_id", stored.id)
+        _save(connection, "client_secret", stored.secret)
+        _save(connection, "client_name", new.id.encode())
+    return new
+
+
+def load_client_id(connection: Connection) -> str:
+    """Return the client's id; empty if there is no client or its id was stored as a hash only."""
+    return (_load(connection, "client_name") or b"").decode()
 
 
 def load_inbox_key(connection: Connection) -> str:
     """Return the secret of the inbox page's address, the same at every start."""
     if (stored := _load(connection, "inbox_key")) is not None:
         return stored.decode()
+    return renew_inbox_key(connection)
+
+
+def renew_inbox_key(connection: Connection) -> str:
     key = secrets.token_urlsafe(24)
     _save(connection, "inbox_key", key.encode())
     return key
+
+
+def save_url(connection: Connection, url: str) -> None:
+    """Remember the base URL of the running relay for `load_url`."""
+    _save(connection, "url", url.encode())
+
+
+def load_url(connection: Connection) -> str:
+    """Return the base URL at the last start; empty if there was none."""
+    return (_load(connection, "url") or b"").decode()
 
 
 def _load(connection: Connection, name: str) -> bytes | None:

@@ -15,7 +15,7 @@ from notifyd.http.request import Request
 from notifyd.http.responses import content_response
 from notifyd.http.routing import HttpRoute
 from notifyd.model.errors import StoreUnavailableError
-from notifyd.relay import notifications
+from notifyd.relay import credentials, notifications
 from notifyd.relay.inbox_page import load
 from notifyd.relay.store import RelayStore
 
@@ -46,26 +46,37 @@ class InboxConnections:
     """The open pages. Each reads from the store at its own pace when it is woken."""
 
     def __init__(self) -> None:
-        self._streams: dict[asyncio.Event, EventStream] = {}
+        self._pages: dict[asyncio.Event, EventStream | None] = {}
         self.is_closing = False
 
     @property
     def open(self) -> int:
         """How many pages are connected now."""
-        return sum(stream.is_connected for stream in self._streams.values())
+        return sum(stream is not None and stream.is_connected for stream in self._pages.values())
 
     @contextmanager
-    def listening(self, stream: EventStream) -> Iterator[asyncio.Event]:
-        """Count a page while inside; the event is set when there may be something new for it."""
+    def admit(self) -> Iterator[asyncio.Event]:
+        """Reserve a place for a page while inside; HttpError (503) if all are taken.
+
+        The event is set when there may be something new for the page.
+        """
+        taken = sum(stream is None or stream.is_connected for stream in self._pages.values())
+        if taken >= MOST_PAGES:
+            sentence = f"{MOST_PAGES} inbox pages are open; close some"
+            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_pages", sentence)
         changed = asyncio.Event()
-        self._streams[changed] = stream
+        self._pages[changed] = None
         try:
             yield changed
         finally:
-            del self._streams[changed]
+            del self._pages[changed]
+
+    def connect(self, changed: asyncio.Event, stream: EventStream) -> None:
+        """Count an admitted page as a device from now on."""
+        self._pages[changed] = stream
 
     def wake(self) -> None:
-        for changed in self._streams:
+        for changed in self._pages:
             changed.set()
 
     def close(self) -> None:
@@ -81,10 +92,9 @@ class Inbox:
     whoever runs it.
     """
 
-    def __init__(self, store: RelayStore, connections: InboxConnections, key: str) -> None:
+    def __init__(self, store: RelayStore, connections: InboxConnections) -> None:
         self._store = store
         self._connections = connections
-        self._key = key.encode()
         self._page = load()
 
     def routes(self) -> list[HttpRoute[RemoteClient]]:
@@ -95,7 +105,7 @@ class Inbox:
         ]
 
     async def _show(self, request: Request[RemoteClient]) -> web.Response:
-        self._check_key(request)
+        await self._check_key(request)
         headers = {**_HEADERS, "Content-Security-Policy": self._page.policy}
         return content_response(self._page.html.encode(), "text/html; charset=utf-8", headers)
 
@@ -103,24 +113,27 @@ class Inbox:
         return content_response(self._page.icon.encode(), "image/svg+xml")
 
     async def _stream(self, request: Request[RemoteClient]) -> web.StreamResponse:
-        self._check_key(request)
-        if self._connections.open >= MOST_PAGES:
-            sentence = f"{MOST_PAGES} inbox pages are open; close some"
-            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_pages", sentence)
-        last_seq = await self._last_seq(request)
-        stream = await EventStream.open(request.http, _HEADERS, _RETRY)
-        with (
-            self._connections.listening(stream) as changed,
+        await self._check_key(request)
+        with self._connections.admit() as changed:
+            last_seq = await self._last_seq(request)
+            stream = await EventStream.open(request.http, _HEADERS, _RETRY)
+            self._connections.connect(changed, stream)
             # The page was closed, or must come back later: it is too late for another response.
-            suppress(ConnectionError, StoreUnavailableError),
-        ):
-            await self._send_events(stream, changed, last_seq)
+            with suppress(ConnectionError, StoreUnavailableError):
+                await self._send_events(request, stream, changed, last_seq)
         return stream.response
 
     async def _send_events(
-        self, stream: EventStream, changed: asyncio.Event, last_seq: int
+        self,
+        request: Request[RemoteClient],
+        stream: EventStream,
+        changed: asyncio.Event,
+        last_seq: int,
     ) -> None:
-        """Send the notifications after `last_seq`, then each new one, until the relay ends."""
+        """Send the notifications after `last_seq`, then each new one.
+
+        It ends with the relay, or when the page's key was renewed.
+        """
         is_live = False
         while not self._connections.is_closing:
             changed.clear()
@@ -137,6 +150,8 @@ class Inbox:
                 async with asyncio.timeout(_KEEP_ALIVE):
                     await changed.wait()
             except TimeoutError:
+                if not await self._has_key(request):
+                    return
                 await stream.keep_alive()
 
     async def _last_seq(self, request: Request[RemoteClient]) -> int:
@@ -148,8 +163,12 @@ class Inbox:
                 return int(last)
         return await self._store.run(notifications.before_latest, REPLAYED)
 
-    def _check_key(self, request: Request[RemoteClient]) -> None:
+    async def _has_key(self, request: Request[RemoteClient]) -> bool:
+        key = await self._store.run(credentials.load_inbox_key)
         given = request.http.query.get("key", "").encode("utf-8", "replace")
-        if not compare_digest(given, self._key):
-            sentence = "wrong key in the address; open the one that the relay printed"
+        return compare_digest(given, key.encode())
+
+    async def _check_key(self, request: Request[RemoteClient]) -> None:
+        if not await self._has_key(request):
+            sentence = "wrong key in the address; `notifyd relay inbox` shows the right one"
             raise HttpError(HTTPStatus.FORBIDDEN, "forbidden", sentence)

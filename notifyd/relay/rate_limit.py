@@ -1,39 +1,39 @@
-"""The platform's rate limit for each workspace, as an exact window."""
-
-from collections import deque
+"""The platform's rate limit for each workspace, as an exact window that outlasts a restart."""
 
 from notifyd.http.rate_limit import Rate
+from notifyd.model.errors import NotifydError
+from notifyd.relay.store import Connection
 
-_MAX_WORKSPACES = 1000
-"""Above this number, workspaces without a recent request are dropped."""
+
+class WorkspaceRateError(NotifydError):
+    """A workspace sends too fast. wait: seconds until there is room for one more."""
+
+    def __init__(self, workspace_id: str, wait: float) -> None:
+        super().__init__(f"workspace {workspace_id} sends too fast")
+        self.wait = wait
 
 
-class WorkspaceRateLimiter:
-    """A sliding window for each workspace: never more than `max` in any `per` seconds.
+# --- on the store's thread
+
+
+def check(connection: Connection, workspace_id: str, rate: Rate, wall: float) -> None:
+    """Raise WorkspaceRateError unless fewer than `max` requests lie in the last `per` seconds.
 
     A leaky bucket admits twice as many in its first window, and a daemon that keeps to the
-    platform's limit could not be checked against it.
+    platform's limit could not be checked against it. A request that lies in the future, because
+    the clock was set back, counts as if it were made now.
     """
+    query = (
+        "SELECT min(at, ?3) FROM requests WHERE workspace_id = ?1 AND at > ?2"
+        " ORDER BY at DESC LIMIT 1 OFFSET ?4"
+    )
+    row = connection.execute(query, (workspace_id, wall - rate.per, wall, rate.max - 1)).fetchone()
+    if row:
+        raise WorkspaceRateError(workspace_id, row[0] + rate.per - wall)
 
-    def __init__(self, rate: Rate) -> None:
-        self._rate = rate
-        self._taken: dict[str, deque[float]] = {}
 
-    def take(self, workspace_id: str, mono: float) -> float:
-        """Take one and return 0.0, or take nothing and return the seconds until there is room.
-
-        mono: seconds of a clock that never goes back.
-        """
-        if len(self._taken) > _MAX_WORKSPACES:
-            self._drop_quiet(mono)
-        taken = self._taken.setdefault(workspace_id, deque())
-        while taken and taken[0] <= mono - self._rate.per:
-            taken.popleft()
-        if len(taken) >= self._rate.max:
-            return taken[0] + self._rate.per - mono
-        taken.append(mono)
-        return 0.0
-
-    def _drop_quiet(self, mono: float) -> None:
-        quiet = mono - self._rate.per
-        self._taken = {key: taken for key, taken in self._taken.items() if taken[-1] > quiet}
+def record(connection: Connection, workspace_id: str, rate: Rate, wall: float) -> None:
+    """Count a request, and drop those that no window holds any more. Call it in a transaction."""
+    connection.execute("DELETE FROM requests WHERE at <= ?", (wall - rate.per,))
+    connection.execute("UPDATE requests SET at = ?1 WHERE at > ?1", (wall,))
+    connection.execute("INSERT INTO requests VALUES (?, ?)", (workspace_id, wall))

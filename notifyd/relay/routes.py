@@ -1,9 +1,7 @@
 """The Notifications API: the client manages tokens and devices, holders of a token send."""
 
-import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import NamedTuple
 
 from aiohttp import hdrs, web
 
@@ -13,12 +11,11 @@ from notifyd.http.request import Request
 from notifyd.http.responses import success
 from notifyd.http.routing import Handler, HttpRoute
 from notifyd.http.schemas import Schema
-from notifyd.relay import devices, notifications, tokens
+from notifyd.relay import credentials, devices, notifications, tokens
 from notifyd.relay.credentials import StoredClient
-from notifyd.relay.devices import Device
 from notifyd.relay.inbox import InboxConnections
-from notifyd.relay.notifications import IncomingNotification
-from notifyd.relay.rate_limit import WorkspaceRateLimiter
+from notifyd.relay.notifications import IncomingNotification, StoreLimits
+from notifyd.relay.rate_limit import WorkspaceRateError
 from notifyd.relay.schemas import DeviceRequest, SendRequest, TokenRequest
 from notifyd.relay.store import RelayStore
 from notifyd.relay.tokens import Token
@@ -26,27 +23,21 @@ from notifyd.relay.tokens import Token
 _LONGEST_KEY = 255
 
 
-class Clocks(NamedTuple):
-    """wall: seconds since the epoch. mono: seconds that never go back."""
-
-    wall: Callable[[], float] = time.time
-    mono: Callable[[], float] = time.monotonic
-
-
 class RelayRoutes:
     def __init__(
         self,
         store: RelayStore,
-        client: StoredClient,
-        limiter: WorkspaceRateLimiter,
+        client: StoredClient | None,
+        limits: StoreLimits,
         inbox: InboxConnections,
-        clocks: Clocks,
+        wall: Callable[[], float],
     ) -> None:
+        """client: the one that counts; None for the one in the store."""
         self._store = store
         self._client = client
-        self._limiter = limiter
+        self._limits = limits
         self._inbox = inbox
-        self._clocks = clocks
+        self._wall = wall
 
     def routes(self) -> list[HttpRoute[RemoteClient]]:
         client = self._require_client
@@ -63,10 +54,9 @@ class RelayRoutes:
 
     def _require_client(self, handler: Handler[RemoteClient]) -> Handler[RemoteClient]:
         async def handle(request: Request[RemoteClient]) -> web.StreamResponse:
-            client_id = request.headers.get("X-Client-ID", "")
-            if not self._client.has_credentials(
-                client_id, request.headers.get("X-Client-Secret", "")
-            ):
+            client = self._client or await self._store.run(credentials.load_client)
+            given = (request.headers.get(name, "") for name in ("X-Client-ID", "X-Client-Secret"))
+            if client is None or not client.has_credentials(*given):
                 raise _unauthorized("wrong client credentials in X-Client-ID and X-Client-Secret")
             return await handler(request)
 
@@ -77,7 +67,7 @@ class RelayRoutes:
     async def _mint_token(self, request: Request[RemoteClient]) -> web.Response:
         body = await _read(request, TokenRequest)
         token, plain = await self._store.run(
-            tokens.mint, body.workspace_id, body.name, dict(body.metadata), self._clocks.wall()
+            tokens.mint, body.workspace_id, body.name, dict(body.metadata), self._wall()
         )
         return success(token={**token.as_json(), "token": plain})
 
@@ -87,7 +77,7 @@ class RelayRoutes:
 
     async def _revoke_token(self, request: Request[RemoteClient]) -> web.Response:
         token_id = request.parameters["id"]
-        token = await self._store.run(tokens.revoke, token_id, self._clocks.wall())
+        token = await self._store.run(tokens.revoke, token_id, self._wall())
         if token is None:
             raise not_found(f"no token {printable(token_id)}")
         return success(token=token.as_json())
@@ -101,9 +91,10 @@ class RelayRoutes:
     # --- devices
 
     async def _register_device(self, request: Request[RemoteClient]) -> web.Response:
-        body, now = await _read(request, DeviceRequest), self._clocks.wall()
-        device = Device(body.device_id, body.fcm_token, body.platform, body.device_info, now, now)
-        stored = await self._store.run(devices.register, device)
+        body = await _read(request, DeviceRequest)
+        stored = await self._store.run(devices.register, body, self._wall())
+        if stored is None:
+            raise _invalid("device_id: must not consist of digits alone, as a device's number does")
         return success(device=stored.as_json())
 
     async def _list_devices(self, _request: Request[RemoteClient]) -> web.Response:
@@ -120,9 +111,6 @@ class RelayRoutes:
 
     async def _send(self, request: Request[RemoteClient]) -> web.Response:
         token = await self._token_of(request)
-        if wait := self._limiter.take(token.workspace_id, self._clocks.mono()):
-            sentence = f"workspace {token.workspace_id} sends too fast"
-            raise rate_limited("rate_limited", sentence, wait)
         body = await _read(request, SendRequest)
         notification = IncomingNotification(
             body.title,
@@ -130,13 +118,17 @@ class RelayRoutes:
             {**(body.data or {}), **token.routing()},
             _idempotency_key(request),
         )
-        report = await self._store.run(
-            notifications.accept,
-            token,
-            notification,
-            pages=self._inbox.open,
-            wall=self._clocks.wall(),
-        )
+        try:
+            report = await self._store.run(
+                notifications.accept,
+                token,
+                notification,
+                pages=self._inbox.open,
+                wall=self._wall(),
+                limits=self._limits,
+            )
+        except WorkspaceRateError as error:
+            raise rate_limited("rate_limited", str(error), error.wait) from None
         if not report.is_repeat:
             self._inbox.wake()
         return success(delivered=report.devices, failed=0, devices=report.devices)
@@ -161,9 +153,12 @@ async def _read(request: Request[RemoteClient], schema: type[Schema]) -> Schema:
 def _idempotency_key(request: Request[RemoteClient]) -> str | None:
     key = request.headers.get("Idempotency-Key") or None
     if key is not None and len(key) > _LONGEST_KEY:
-        sentence = f"Idempotency-Key: must have at most {_LONGEST_KEY} characters"
-        raise HttpError(HTTPStatus.UNPROCESSABLE_ENTITY, "validation_error", sentence)
+        raise _invalid(f"Idempotency-Key: must have at most {_LONGEST_KEY} characters")
     return key
+
+
+def _invalid(sentence: str) -> HttpError:
+    return HttpError(HTTPStatus.UNPROCESSABLE_ENTITY, "validation_error", sentence)
 
 
 def _unauthorized(sentence: str) -> HttpError:

@@ -11,6 +11,9 @@ from notifyd.model.notifications import Json
 
 Value = TypeVar("Value")
 
+_LONGEST_NUMBER = 18
+"""Digits that always fit into SQLite's integers."""
+
 
 def _check_finite(value: Value) -> Value:
     """Refuse infinity: JSON cannot write it, and the page could not read it."""
@@ -43,7 +46,7 @@ class TokenRequest(RequestSchema):
 class DeviceRequest(RequestSchema):
     device_id: Name
     fcm_token: Annotated[str, Field(min_length=1, max_length=4096)]
-    platform: Literal["ios", "android", "web"]
+    platform: Literal["ios", "android", "web"] | None = None
     device_info: Annotated[JsonValue, AfterValidator(_check_finite)] = None
 
 
@@ -57,6 +60,12 @@ class SendRequest(RequestSchema):
         if not (self.title or "").strip() and not (self.body or "").strip():
             raise ValueError("title, body: at least one of them must have text")
         return self
+
+
+def parse_number(text: str) -> int | None:
+    """Parse the number of a token or a device in a path; None if it is not one."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER
+    return int(text) if is_number else None
 
 
 def format_time(wall: float) -> str:

@@ -1,5 +1,6 @@
 """The relay as a whole: its socket, its database, what it serves."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -15,15 +16,12 @@ from notifyd.http.tcp import base_url, listen_tcp
 from notifyd.relay import credentials, tokens
 from notifyd.relay.credentials import ClientCredentials, StoredClient
 from notifyd.relay.inbox import Inbox, InboxConnections
-from notifyd.relay.rate_limit import WorkspaceRateLimiter
-from notifyd.relay.routes import Clocks, RelayRoutes
+from notifyd.relay.notifications import RATE, StoreLimits
+from notifyd.relay.routes import RelayRoutes
 from notifyd.relay.store import Database, RelayStore
 
 MAX_BODY = 64 << 10
 """Bytes of a request's body."""
-
-RATE = Rate(60, 60.0)
-"""The platform's limit for a free workspace."""
 
 LIMITS = ConnectionLimits(header_size=8190, headers=128)
 """Wider than the local socket's: a browser sends the cookies of every server on this host."""
@@ -49,7 +47,7 @@ class Relay:
     ) -> None:
         self.store = store
         self.url = url
-        self.inbox_url = f"{url}/inbox?key={inbox_key}"
+        self.inbox_url = inbox_url(url, inbox_key)
         self.new_client = new_client
         self._wall = wall
 
@@ -57,6 +55,11 @@ class Relay:
         """Create a send token as `POST /notifications/tokens` does; returns it in plain text."""
         _, plain = await self.store.run(tokens.mint, workspace_id, name, {}, self._wall())
         return plain
+
+
+def inbox_url(url: str, key: str) -> str:
+    """Return the URL of the inbox page. url: the relay's base URL."""
+    return f"{url}/inbox?key={key}"
 
 
 @asynccontextmanager
@@ -68,7 +71,7 @@ async def open_relay(
     rate: Rate = RATE,
     client: ClientCredentials | None = None,
     limits: ConnectionLimits = LIMITS,
-    clocks: Clocks = Clocks(),  # noqa: B008 - immutable
+    wall: Callable[[], float] = time.time,
 ) -> AsyncIterator[Relay]:
     """Serve the Notifications API and the inbox page while inside.
 
@@ -80,11 +83,15 @@ async def open_relay(
         listening = stack.enter_context(listen_tcp(host, port, "--listen"))
         store = await RelayStore.open(database)
         stack.push_async_callback(store.close)
+        url = base_url(listening)
+        await store.run(credentials.save_url, url)
         inbox_key = await store.run(credentials.load_inbox_key)
-        stored, new = await _stored_client(store, client)
+        has_client = client is not None or await store.run(credentials.load_client) is not None
+        new = None if has_client else await store.run(credentials.renew_client)
+        given = None if client is None else StoredClient.of(client)
         connections = InboxConnections()
-        routes = RelayRoutes(store, stored, WorkspaceRateLimiter(rate), connections, clocks)
-        inbox = Inbox(store, connections, inbox_key)
+        routes = RelayRoutes(store, given, StoreLimits(rate), connections, wall)
+        inbox = Inbox(store, connections)
         router = HttpRouter(routes.routes() + inbox.routes(), BodyLimits(MAX_BODY, limits.body))
         host_check = HostCheck(host, "this relay", own_pages=True)
 
@@ -96,18 +103,4 @@ async def open_relay(
             serve(listening, respond, RemoteClient.of, limits, grace=_GRACE)
         )
         stack.callback(connections.close)
-        yield Relay(store, base_url(listening), inbox_key, new, clocks.wall)
-
-
-async def _stored_client(
-    store: RelayStore, given: ClientCredentials | None
-) -> tuple[StoredClient, ClientCredentials | None]:
-    """Return the client whose credentials count, and it in plain text if it is new."""
-    if given is not None:
-        return StoredClient.of(given), None
-    if (saved := await store.run(credentials.load_client)) is not None:
-        return saved, None
-    new = ClientCredentials.new()
-    stored = StoredClient.of(new)
-    await store.run(credentials.save_client, stored)
-    return stored, new
+        yield Relay(store, url, inbox_key, new, wall)

@@ -19,7 +19,8 @@ R = TypeVar("R")
 Connection = sqlite3.Connection
 Database = Path | Literal[":memory:"]
 
-_VERSION = 1
+_VERSION = 2
+"""Of the schema: the number of the last file in migrations/."""
 
 
 class RelayStore:
@@ -94,11 +95,21 @@ def _prepare(connection: Connection, database: Database) -> None:
             raise StoreError(f"{database}: written by a newer notifyd; update this one")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        if version == 0:
-            schema = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
-            connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {_VERSION}; COMMIT;")
+        _migrate(connection, version)
     except sqlite3.Error as error:
         raise StoreError(
             f"{database}: cannot be used as the relay's database ({error});"
             " name another file with --database"
         ) from error
+
+
+def _migrate(connection: Connection, version: int) -> None:
+    """Apply the migrations after `version`, all of them or none."""
+    numbers = range(version + 1, _VERSION + 1)
+    if not numbers:
+        return
+    folder = resources.files(__package__).joinpath("migrations")
+    scripts = "".join(folder.joinpath(f"{number}.sql").read_text("utf-8") for number in numbers)
+    connection.executescript(
+        f"BEGIN IMMEDIATE; {scripts} PRAGMA user_version = {_VERSION}; COMMIT;"
+    )

@@ -2,12 +2,11 @@
 
 import json
 import secrets
-import uuid
 from dataclasses import dataclass
 
 from notifyd.model.notifications import Json
 from notifyd.relay.credentials import hash_secret
-from notifyd.relay.schemas import format_optional_time, format_time
+from notifyd.relay.schemas import format_optional_time, format_time, parse_number
 from notifyd.relay.store import Connection
 
 _PREFIX = "onp_"
@@ -18,7 +17,7 @@ _PREFIX_SHOWN = len(_PREFIX) + 8
 class Token:
     """The stored part of a send token: all but its plain text. Times are wall-clock seconds."""
 
-    id: str
+    id: int
     workspace_id: str
     name: str | None
     metadata: Json
@@ -66,12 +65,10 @@ def mint(
 ) -> tuple[Token, str]:
     """Create a send token; the second value is its plain text, which is stored nowhere."""
     plain = _PREFIX + secrets.token_urlsafe(32)
-    token = Token(str(uuid.uuid4()), workspace_id, name, metadata, plain[:_PREFIX_SHOWN], wall)
-    connection.execute(
-        "INSERT INTO tokens (id, workspace_id, name, metadata, token_prefix, created_at,"
-        " token_hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    token_id = connection.execute(
+        "INSERT INTO tokens (workspace_id, name, metadata, token_prefix, created_at, token_hash)"
+        " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
         (
-            token.id,
             workspace_id,
             name,
             json.dumps(metadata),
@@ -79,13 +76,13 @@ def mint(
             wall,
             hash_secret(plain),
         ),
-    )
-    return token, plain
+    ).fetchone()[0]
+    return Token(token_id, workspace_id, name, metadata, plain[:_PREFIX_SHOWN], wall), plain
 
 
 def list_all(connection: Connection, workspace_id: str | None) -> list[Token]:
     """Return the tokens of one workspace, or of all, newest first."""
-    where = "WHERE ?1 IS NULL OR workspace_id = ?1 ORDER BY created_at DESC, id"
+    where = "WHERE ?1 IS NULL OR workspace_id = ?1 ORDER BY id DESC"
     return _select(connection, where, workspace_id)
 
 
@@ -96,15 +93,29 @@ def find(connection: Connection, plain: str) -> Token | None:
 
 
 def revoke(connection: Connection, token_id: str, wall: float) -> Token | None:
-    """Revoke a token and keep its record; None when there is no such token."""
+    """Revoke a token and keep its record; None when there is no such token.
+
+    token_id: the number, or the UUID that identified the token in schema 1.
+    """
+    column, value = _identifier(token_id)
     connection.execute(
-        "UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (wall, token_id)
+        f"UPDATE tokens SET revoked_at = ? WHERE {column} = ? AND revoked_at IS NULL",  # noqa: S608
+        (wall, value),
     )
-    return next(iter(_select(connection, "WHERE id = ?", token_id)), None)
+    return next(iter(_select(connection, f"WHERE {column} = ?", value)), None)
 
 
 def delete(connection: Connection, token_id: str) -> bool:
-    return connection.execute("DELETE FROM tokens WHERE id = ?", (token_id,)).rowcount > 0
+    """Delete a token and its record. token_id: as for `revoke`."""
+    column, value = _identifier(token_id)
+    query = f"DELETE FROM tokens WHERE {column} = ?"  # noqa: S608 - our own text
+    return connection.execute(query, (value,)).rowcount > 0
+
+
+def _identifier(token_id: str) -> tuple[str, int | str]:
+    """Return the column that identifies a token, and its value."""
+    number = parse_number(token_id)
+    return ("uuid", token_id) if number is None else ("id", number)
 
 
 def _select(connection: Connection, where: str, value: object) -> list[Token]:

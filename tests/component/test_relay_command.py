@@ -50,10 +50,10 @@ async def failure(home: Path, *words: str, **environment: str) -> tuple[int, str
 
 async def test_credentials_are_generated_once_and_work(tmp_path: Path) -> None:
     async with relay(tmp_path, "--listen", "127.0.0.1:0") as process:
-        first = await greeting(process, 5)
+        first = await greeting(process, 6)
         api = re.search(r"^API +(http://127\.0\.0\.1:\d+)$", first, re.MULTILINE)
         page = re.search(r"^Inbox +(http://\S+/inbox\?key=\S+)$", first, re.MULTILINE)
-        made = dict(re.findall(r"^OBLIEN_CLIENT_(ID|SECRET)=(\S+)$", first, re.MULTILINE))
+        made = dict(re.findall(r"^export OBLIEN_CLIENT_(ID|SECRET)=(\S+)$", first, re.MULTILINE))
         assert api
         assert page
         headers = {"X-Client-ID": made["ID"], "X-Client-Secret": made["SECRET"]}
@@ -74,6 +74,47 @@ async def test_credentials_are_generated_once_and_work(tmp_path: Path) -> None:
     assert again.partition("?key=")[2] == first.partition("?key=")[2].splitlines()[0] + "\n"
 
 
+async def shown(home: Path, *words: str) -> str:
+    async with relay(home, *words) as process:
+        stdout, stderr = await process.communicate()
+        assert (process.returncode, stderr) == (0, b"")
+        return stdout.decode()
+
+
+async def test_renewed_credentials_and_inbox_urls_count_at_once(tmp_path: Path) -> None:
+    async with relay(tmp_path, "--listen", "127.0.0.1:0") as process:
+        first = await greeting(process, 6)
+        old_page = re.findall(r"^Inbox +(\S+)$", first, re.MULTILINE)[0]
+        old = dict(re.findall(r"^export OBLIEN_(\w+)=(\S+)$", first, re.MULTILINE))
+        assert f"OBLIEN_CLIENT_ID={old['CLIENT_ID']}\n" in await shown(tmp_path, "credentials")
+        assert old["CLIENT_SECRET"] not in await shown(tmp_path, "credentials")
+        assert await shown(tmp_path, "inbox") == f"{old_page}\n"
+        renewed = await shown(tmp_path, "credentials", "--renew")
+        new = dict(re.findall(r"^export OBLIEN_(\w+)=(\S+)$", renewed, re.MULTILINE))
+        assert new["BASE_URL"] == old["BASE_URL"]
+        new_page = (await shown(tmp_path, "inbox", "--renew")).strip()
+        async with aiohttp.ClientSession() as session:
+            for given, status in ((old, 401), (new, 200)):
+                headers = {
+                    "X-Client-ID": given["CLIENT_ID"],
+                    "X-Client-Secret": given["CLIENT_SECRET"],
+                }
+                url = f"{new['BASE_URL']}/notifications/devices"
+                async with session.get(url, headers=headers) as response:
+                    assert response.status == status
+            for page, status in ((old_page, 403), (new_page, 200)):
+                async with session.get(page) as response:
+                    assert response.status == status
+
+
+async def test_showing_needs_a_relay_that_was_started(tmp_path: Path) -> None:
+    status, stderr = await failure(tmp_path, "inbox")
+    assert status == 1
+    assert "no relay has been started with this database" in stderr
+    assert not (tmp_path / ".local").exists()
+    assert (await failure(tmp_path, "--renew"))[0] == 1
+
+
 async def test_given_credentials_are_never_printed(tmp_path: Path) -> None:
     given = {"OBLIEN_CLIENT_ID": "mine", "OBLIEN_CLIENT_SECRET": "mine-too"}
     words = ("--listen", "127.0.0.1:0", "--database", str(tmp_path / "other.db"))
@@ -88,7 +129,7 @@ async def test_given_credentials_are_never_printed(tmp_path: Path) -> None:
 
 async def test_silent_connections_do_not_use_up_the_descriptors(tmp_path: Path) -> None:
     async with relay(tmp_path, "--listen", "127.0.0.1:0", descriptors=128) as process:
-        page = re.findall(r"^Inbox +(\S+)$", await greeting(process, 5), re.MULTILINE)[0]
+        page = re.findall(r"^Inbox +(\S+)$", await greeting(process, 6), re.MULTILINE)[0]
         where = urlsplit(page)
         silent = [await asyncio.open_connection(where.hostname, where.port) for _ in range(300)]
         async with aiohttp.ClientSession() as session, asyncio.timeout(1), session.get(page) as got:
@@ -109,7 +150,7 @@ async def test_incomplete_credentials_are_an_error(tmp_path: Path, given: str) -
 
 async def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     async with relay(tmp_path, "--listen", "127.0.0.1:0") as process:
-        port = re.findall(r":(\d+)/inbox", await greeting(process, 5))[0]
+        port = re.findall(r":(\d+)/inbox", await greeting(process, 6))[0]
         status, stderr = await failure(tmp_path, "--listen", f"127.0.0.1:{port}")
     assert status == 1
     assert stderr.startswith(f"127.0.0.1:{port} is in use; ")
@@ -118,7 +159,7 @@ async def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
 
 async def test_listening_on_other_addresses_is_warned_about(tmp_path: Path) -> None:
     async with relay(tmp_path, "--listen", "0.0.0.0:0") as process:
-        await greeting(process, 5)
+        await greeting(process, 6)
         process.terminate()
         _, stderr = await process.communicate()
     assert stderr.decode().startswith("warning: other machines can reach this address")

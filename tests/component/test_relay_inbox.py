@@ -150,6 +150,17 @@ async def test_the_number_of_open_pages_is_limited(visitor: Visitor) -> None:
         assert (answer.status, answer.json["code"]) == (503, "too_many_pages")
 
 
+async def test_pages_that_open_at_once_do_not_exceed_the_limit(visitor: Visitor) -> None:
+    url = visitor.relay.inbox_url.replace("/inbox?", "/inbox/events?")
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        answers = await asyncio.gather(*(session.get(url) for _ in range(inbox.MOST_PAGES + 30)))
+        statuses = [answer.status for answer in answers]
+        for answer in answers:
+            answer.close()
+    assert (statuses.count(200), statuses.count(503)) == (inbox.MOST_PAGES, 30)
+
+
 async def test_the_relay_stops_at_once_though_pages_are_open() -> None:
     async with AsyncExitStack() as stack, aiohttp.ClientSession() as session:
         relay = await stack.enter_async_context(open_relay(":memory:"))

@@ -62,6 +62,7 @@ async def test_the_token_s_workspace_and_channel_are_merged(visitor: Visitor, to
         event = await page.event()
     assert event.data == {
         "seq": 1,
+        "workspace_seq": 1,
         "token": "laptop",
         "workspace_id": "w1",
         "title": "Build finished",
@@ -154,7 +155,7 @@ async def test_a_repeated_idempotency_key_gets_the_same_answer_and_is_shown_once
     assert shown == ["first", "last"]
 
 
-async def test_an_idempotency_key_belongs_to_one_token_and_lasts_a_day(
+async def test_an_idempotency_key_belongs_to_one_workspace_and_lasts_a_day(
     visitor: Visitor, token: str
 ) -> None:
     other = (await visitor.minted("w2"))["token"]

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from notifyd.http.rate_limit import Rate
 from notifyd.model.errors import StoreError, StoreUnavailableError
 from notifyd.relay import credentials, devices, notifications, tokens
-from notifyd.relay.credentials import ClientCredentials, StoredClient
-from notifyd.relay.devices import Device
-from notifyd.relay.notifications import IncomingNotification
+from notifyd.relay.notifications import IncomingNotification, StoreLimits
+from notifyd.relay.rate_limit import WorkspaceRateError
+from notifyd.relay.schemas import DeviceRequest
 from notifyd.relay.store import RelayStore
 from notifyd.relay.tokens import Token
 
 DAY = 86_400.0
+STORED = Path(__file__).parents[1] / "stored"
 
 
 @pytest.fixture
@@ -23,9 +25,14 @@ async def store():
     await opened.close()
 
 
-async def minted(store: RelayStore, **metadata) -> Token:
-    token, _ = await store.run(tokens.mint, "w", "laptop", metadata, 100.0)
+async def minted(store: RelayStore, workspace: str = "w", **metadata) -> Token:
+    token, _ = await store.run(tokens.mint, workspace, "laptop", metadata, 100.0)
     return token
+
+
+async def register(store: RelayStore, device_id: str, wall: float = 1.0, **fields):
+    request = DeviceRequest(**{"device_id": device_id, "fcm_token": "f", **fields})
+    return await store.run(devices.register, request, wall)
 
 
 async def accept(store: RelayStore, token: Token, key: str | None = None, *, pages=0, wall=0.0):
@@ -46,7 +53,7 @@ async def test_a_token_is_found_by_its_plain_text_alone(store: RelayStore) -> No
 async def test_revoking_keeps_the_record_and_the_first_time(store: RelayStore) -> None:
     token = await minted(store)
     for wall in (200.0, 300.0):
-        revoked = await store.run(tokens.revoke, token.id, wall)
+        revoked = await store.run(tokens.revoke, str(token.id), wall)
         assert revoked is not None
         assert not revoked.is_active
         assert revoked.revoked_at == 200.0
@@ -54,11 +61,12 @@ async def test_revoking_keeps_the_record_and_the_first_time(store: RelayStore) -
 
 
 async def test_an_idempotency_key_stores_one_notification_within_a_day(store: RelayStore) -> None:
-    token, other = await minted(store), await minted(store)
+    token, same, other = await minted(store), await minted(store), await minted(store, "w2")
     first = await accept(store, token, "k", pages=2, wall=1000.0)
     again = await accept(store, token, "k", pages=5, wall=1000.0 + DAY - 1)
     assert (first.devices, first.is_repeat) == (2, False)
     assert (again.devices, again.is_repeat) == (2, True)
+    assert (await accept(store, same, "k", wall=1001.0)).is_repeat
     assert not (await accept(store, other, "k", wall=1001.0)).is_repeat
     assert not (await accept(store, token, "k2", wall=1001.0)).is_repeat
     assert not (await accept(store, token, wall=1001.0)).is_repeat
@@ -80,30 +88,128 @@ async def test_pages_and_registered_devices_are_devices(store: RelayStore) -> No
         await minted(store, device_id="gone"),
     )
     for name in ("phone", "tablet"):
-        await store.run(devices.register, Device(name, "f", "ios", None, 1.0, 1.0))
+        await register(store, name)
     assert (await accept(store, token, pages=3)).devices == 5
     assert (await accept(store, pinned, pages=3)).devices == 1
     assert (await accept(store, lost, pages=3)).devices == 0
 
 
-async def test_the_same_device_is_updated(store: RelayStore) -> None:
-    await store.run(devices.register, Device("d", "old", "ios", {"os": 17}, 1.0, 1.0))
-    again = await store.run(devices.register, Device("d", "new", "web", None, 2.0, 2.0))
-    assert again == Device("d", "new", "web", None, 1.0, 2.0)
-    assert await store.run(devices.list_all) == [again]
-    assert await store.run(devices.delete, "d")
-    assert not await store.run(devices.delete, "d")
+async def test_the_same_device_is_updated_and_keeps_its_number(store: RelayStore) -> None:
+    await register(store, "other")
+    old = await register(store, "d", 1.0, platform="ios", device_info={"os": 17})
+    again = await register(store, "d", 2.0, platform="web")
+    assert (old.id, again.id) == (2, 2)
+    assert (again.platform, again.device_info) == ("web", None)
+    assert (again.created_at, again.last_seen_at) == (1.0, 2.0)
+    assert [device.device_id for device in await store.run(devices.list_all)] == ["other", "d"]
 
 
-async def test_only_the_latest_are_stored_and_no_number_is_reused(store: RelayStore) -> None:
-    token, note = await minted(store), IncomingNotification("t", None, {})
-    for _ in range(25):
-        await store.run(notifications.accept, token, note, pages=0, wall=0.0, limit=10)
-    kept = await store.run(notifications.after, 0, 100)
-    assert [received.seq for received in kept] == list(range(16, 26))
-    assert await store.run(notifications.before_latest, 4) == 21
+async def test_a_device_is_deleted_by_its_number_before_its_name(store: RelayStore) -> None:
+    for name in ("a", "b", "c"):
+        await register(store, name)
+    assert await register(store, "123") is None
+    assert await store.run(devices.delete, "2")
+    assert await store.run(devices.delete, "c")
+    assert not await store.run(devices.delete, "c")
+    assert not await store.run(devices.delete, "2")
+    assert [device.device_id for device in await store.run(devices.list_all)] == ["a"]
+    assert (await register(store, "d")).id == 4
+
+
+async def test_a_busy_workspace_evicts_its_own_and_no_number_is_reused(store: RelayStore) -> None:
+    quiet, busy, note = (
+        await minted(store, "quiet"),
+        await minted(store, "busy"),
+        IncomingNotification("t", None, {}),
+    )
+    limits = StoreLimits(Rate(1000, 60.0), per_workspace=10, total=15)
+
+    async def send(token: Token, times: int) -> list[tuple[str, int, int]]:
+        for _ in range(times):
+            await store.run(notifications.accept, token, note, pages=0, wall=0.0, limits=limits)
+        kept = await store.run(notifications.after, 0, 100)
+        return [(each.workspace_id, each.seq, each.workspace_seq) for each in kept]
+
+    assert await send(quiet, 8) == [("quiet", n, n) for n in range(1, 9)]
+    assert await send(busy, 25) == [
+        *(("quiet", n, n) for n in range(2, 9)),
+        *(("busy", n + 8, n) for n in range(18, 26)),
+    ]
+    assert await store.run(notifications.before_latest, 4) == 29
     assert await store.run(notifications.before_latest, 100) == 0
-    assert await store.run(notifications.newest_seq) == 25
+    assert await store.run(notifications.newest_seq) == 33
+
+
+async def test_the_rate_holds_over_a_restart(tmp_path: Path) -> None:
+    limits, note = StoreLimits(Rate(3, 60.0)), IncomingNotification("t", None, {})
+
+    async def send(wall: float) -> float:
+        """Send in a process of its own; return the seconds to wait."""
+        store = await RelayStore.open(tmp_path / "relay.db")
+        try:
+            token = next(iter(await store.run(tokens.list_all, "w")), None) or await minted(store)
+            await store.run(notifications.accept, token, note, pages=0, wall=wall, limits=limits)
+        except WorkspaceRateError as error:
+            return error.wait
+        finally:
+            await store.close()
+        return 0.0
+
+    assert [await send(wall) for wall in (0.0, 10.0, 20.0, 25.0, 59.0)] == [0, 0, 0, 35.0, 1.0]
+    assert [await send(wall) for wall in (60.0, 61.0)] == [0, 9.0]
+    assert await send(30.0) == 40.0, "the clock was set back: some requests lie in the future"
+
+
+async def test_a_database_of_schema_1_is_taken_over_whole(tmp_path: Path) -> None:
+    file = tmp_path / "relay.db"
+    connection = sqlite3.connect(file)
+    connection.executescript((STORED / "relay-schema-1.sql").read_text())
+    connection.close()
+    for _ in range(2):  # the second time there is nothing to migrate
+        store = await RelayStore.open(file)
+        kept = await store.run(tokens.list_all, None)
+        assert [(t.id, t.workspace_id, t.name, t.is_active) for t in kept] == [
+            (3, "w1", "revoked", False),
+            (2, "w2", None, True),
+            (1, "w1", "laptop", True),
+        ]
+        found = await store.run(devices.list_all)
+        assert [(d.id, d.device_id, d.last_seen_at) for d in found] == [
+            (1, "phone", 20.0),
+            (2, "2", 21.0),
+            (3, "tablet", 22.0),
+        ]
+        notes = await store.run(notifications.after, 0, 100)
+        assert [(n.seq, n.workspace_id, n.workspace_seq, n.title) for n in notes] == [
+            (1, "w1", 1, "title 0"),
+            (2, "w2", 1, "title 1"),
+            (3, "w1", 2, "title 2"),
+            (4, "w1", 3, "title 3"),
+            (5, "w1", 4, "title 4"),
+            (6, "w2", 2, "title 5"),
+        ]
+        client = await store.run(credentials.load_client)
+        assert client.has_credentials("client_of_schema_1", "secret of schema 1")
+        assert await store.run(credentials.load_inbox_key) == "oO7FRZDP0QUmtqXL4YXNo9AUK6XKz6ku"
+        assert await store.run(references) == [1, 2, 1, None, 3, 2]
+        await store.close()
+
+    store = await RelayStore.open(file)
+    laptop = await store.run(tokens.find, "onp_7Athwmv1GqdhjpEoN17gEG9hV5kCe1X6twQ5mwytacw")
+    assert (await accept(store, laptop, "k2", wall=1010.0)).is_repeat
+    assert not (await accept(store, laptop, "k3", wall=1010.0)).is_repeat
+    assert [n.workspace_seq for n in await store.run(notifications.after, 6, 9)] == [5]
+    uuid = "33936503-7746-4760-9700-92487af2c8e3"
+    assert (await store.run(tokens.revoke, uuid, 1.0)).id == 2
+    assert await store.run(tokens.delete, uuid)
+    assert await register(store, "2", 30.0, platform="ios")
+    assert await store.run(devices.delete, "2")
+    assert (await minted(store)).id == 4
+    await store.close()
+
+
+def references(connection: sqlite3.Connection) -> list[int | None]:
+    return [row[0] for row in connection.execute("SELECT token_id FROM notifications ORDER BY seq")]
 
 
 async def test_reading_starts_after_a_number(store: RelayStore) -> None:
@@ -127,8 +233,8 @@ async def test_a_restart_keeps_everything(tmp_path: Path) -> None:
     store = await RelayStore.open(file)
     token = await minted(store)
     await accept(store, token, "k", pages=1)
-    await store.run(devices.register, Device("d", "f", "ios", {"a": [1]}, 1.0, 1.0))
-    await store.run(credentials.save_client, StoredClient.of(ClientCredentials("id", "secret")))
+    await register(store, "d", device_info={"a": [1]})
+    client = await store.run(credentials.renew_client)
     key = await store.run(credentials.load_inbox_key)
     before = await store.run(notifications.after, 0, 10), await store.run(devices.list_all)
     await store.close()
@@ -140,9 +246,9 @@ async def test_a_restart_keeps_everything(tmp_path: Path) -> None:
     assert await store.run(credentials.load_inbox_key) == key
     kept = await store.run(credentials.load_client)
     assert kept is not None
-    assert kept.has_credentials("id", "secret")
-    assert not kept.has_credentials("id", "wrong")
-    assert not kept.has_credentials("wrong", "secret")
+    assert kept.has_credentials(client.id, client.secret)
+    assert not kept.has_credentials(client.id, "wrong")
+    assert not kept.has_credentials("wrong", client.secret)
     await store.close()
 
 

@@ -16,7 +16,7 @@ async def test_the_life_of_a_token(visitor: Visitor) -> None:
     made = await visitor.minted("w1", name="laptop", metadata={"channel": "ci"})
     plain = made.pop("token")
     assert made == {
-        "id": made["id"],
+        "id": 1,
         "workspace_id": "w1",
         "name": "laptop",
         "metadata": {"channel": "ci"},
@@ -112,21 +112,34 @@ async def test_a_wrong_field_is_named(visitor: Visitor) -> None:
 
 
 async def test_the_same_device_is_updated(visitor: Visitor) -> None:
-    device = {"device_id": "my phone/1", "fcm_token": "f1", "platform": "ios"}
-    await visitor.manage("POST", "/notifications/devices", json=device)
+    device = {"device_id": "my phone/1", "fcm_token": "a-secret"}
+    registered = await visitor.manage("POST", "/notifications/devices", json=device)
+    assert registered.json["device"]["platform"] is None
     visitor.clock.now += 60
-    device |= {"fcm_token": "f2", "device_info": {"model": "X"}}
+    device |= {"platform": "ios", "device_info": {"model": "X"}}
     answer = await visitor.manage("POST", "/notifications/devices", json=device)
-    times = {"created_at": "2027-01-15T08:00:00.000Z", "updated_at": "2027-01-15T08:01:00.000Z"}
-    assert answer.json == {"success": True, "device": device | times}
+    shown = {
+        "id": 1,
+        "device_id": "my phone/1",
+        "platform": "ios",
+        "device_info": {"model": "X"},
+        "status": "active",
+        "last_seen_at": "2027-01-15T08:01:00.000Z",
+        "created_at": "2027-01-15T08:00:00.000Z",
+    }
+    assert answer.json == {"success": True, "device": shown}
     listed = await visitor.manage("GET", "/notifications/devices")
-    assert listed.json["devices"] == [device | times]
+    assert listed.json["devices"] == [shown]
     await visitor.manage("DELETE", "/notifications/devices/my%20phone%2F1")
     assert (await visitor.manage("GET", "/notifications/devices")).json["devices"] == []
-    device["platform"] = "toaster"
+
+
+@pytest.mark.parametrize(("field", "value"), [("platform", "toaster"), ("device_id", "123")])
+async def test_an_invalid_device_is_refused(visitor: Visitor, field: str, value: str) -> None:
+    device = {"device_id": "d", "fcm_token": "f", field: value}
     answer = await visitor.manage("POST", "/notifications/devices", json=device)
     assert answer.status == 422
-    assert "platform: " in answer.json["error"]
+    assert f"{field}: " in answer.json["error"]
 
 
 async def test_a_restart_keeps_tokens_client_and_inbox_url(tmp_path: Path) -> None:

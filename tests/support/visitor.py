@@ -10,7 +10,6 @@ from typing import NamedTuple
 import aiohttp
 
 from notifyd.relay.credentials import ClientCredentials
-from notifyd.relay.routes import Clocks
 from notifyd.relay.server import Relay, open_relay
 
 CLIENT = ClientCredentials("client_of_the_tests", "a secret of the tests")
@@ -106,7 +105,7 @@ class Page:
 async def visiting(database=":memory:", **how) -> AsyncIterator[Visitor]:
     """Run a relay on a free port, with a clock that only the test advances."""
     clock = Clock()
-    settings = {"client": CLIENT, "clocks": Clocks(clock, clock), **how}
+    settings = {"client": CLIENT, "wall": clock, **how}
     async with (
         open_relay(database, **settings) as relay,
         aiohttp.ClientSession() as session,
