@@ -93,7 +93,7 @@ class LogReader:
 
     @property
     def is_caught_up(self) -> bool:
-        """Whether all complete lines were delivered. A file that is not accessible has none."""
+        """Whether all complete lines were delivered; also if the file is not accessible."""
         try:
             return self.size <= self.offset + self._line_end.searched
         except (OSError, UnreadableFileError):
@@ -235,9 +235,7 @@ class LogReader:
         if self.catch_up_end is None and identity.has_lost_snapshot(self.offset):
             self._restart()
             return None
-        while not self.is_catch_up_done and not self._line_end.is_unfinished(
-            descriptor, self.offset
-        ):
+        while self._may_have_lines(descriptor):
             length = self._fill(descriptor, buffer)
             end = TAIL_SIZE + length
             if not length or (self.offset == 0 and buffer.startswith(COMPRESSED_MAGIC, TAIL_SIZE)):
@@ -274,6 +272,9 @@ class LogReader:
         self._skipping_line = chunk.is_line_head
         self.state = ReadState.READ
 
+    def _may_have_lines(self, descriptor: int) -> bool:
+        return not (self.is_catch_up_done or self._line_end.is_unfinished(descriptor, self.offset))
+
     def _fill(self, descriptor: int, buffer: bytearray) -> int:
         """Read a block behind what precedes it, and verify that; return the block's length."""
         tail_len = len(self._identity.tail)
@@ -286,7 +287,7 @@ class LogReader:
         return length if self.catch_up_end is None else min(length, self.catch_up_end - self.offset)
 
     def _cut_chunk(self, buffer: bytearray, end: int) -> Chunk | None:
-        """Return the complete lines of a block, or all of it if it is within a too long line."""
+        """Return the complete lines of a block, or all of it if no line ends in it and none can."""
         start, base = self._after_bom(buffer, end), self.offset - TAIL_SIZE
         if lines_end := buffer.rfind(b"\n", start, end) + 1:
             return Chunk(start, lines_end, base, is_line_head=False)
