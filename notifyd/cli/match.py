@@ -8,6 +8,7 @@ import socket
 import stat
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 from notifyd.cli.exit_status import UsageError
 from notifyd.cli.file_matches import FileMatches
@@ -19,7 +20,7 @@ from notifyd.config.settings import Settings
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
 from notifyd.model.notifications import MatchSummary
-from notifyd.shaping.matches import OTHERS
+from notifyd.shaping.group import OTHERS
 from notifyd.shaping.summaries import merge_summaries, summarize_one
 from notifyd.text.limits import truncate_notification
 from notifyd.text.redaction import redact
@@ -122,11 +123,13 @@ class _Groups:
 
     def add(self, event: Event) -> None:
         group = self.trigger.match(event).group
+        summary = summarize_one(event)
         is_known = group in self.shown or group in self.more
         if not is_known and len(self.shown) + len(self.more) >= self.trigger.shaping.max_groups:
             group = (OTHERS,) * len(group)
+            summary = replace(summary, is_overflow=bool(group))
         if group in self.shown or (len(self.shown) < _MAX_GROUPS_SHOWN and group not in self.more):
-            self.shown[group] = merge_summaries(self.shown.get(group), summarize_one(event))
+            self.shown[group] = merge_summaries(self.shown.get(group), summary)
         else:
             self.more.add(group)
 

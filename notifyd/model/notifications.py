@@ -69,7 +69,9 @@ class MatchSummary:
     """Matches counted together, for one notification. Times are wall-clock seconds.
 
     lines, paths: the last ones, at most LINES_KEPT. event: the last match. reminder: the number,
-    from 1, of a reminder, which counts no matches.
+    from 1, of a reminder, which counts no matches. kinds, outcomes: how many matches have each
+    value of the facts `event` and `outcome`. is_overflow: these are matches of all groups beyond
+    `max_groups`.
     """
 
     count: int
@@ -81,6 +83,9 @@ class MatchSummary:
     event: Event
     condition_report: ConditionReport = ConditionReport.NONE
     reminder: int = 0
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    is_overflow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

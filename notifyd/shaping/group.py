@@ -17,6 +17,10 @@ NEVER = 1e15
 """A monotonic time that never comes; JSON has no infinity."""
 
 
+OTHERS = "(others)"
+"""The values of the group that matches share once a trigger has `max_groups` groups."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """A condition that is firing. event: the one that began it.
@@ -77,6 +81,11 @@ class Group:
     condition: Condition | None = None
     transition: Transition | None = None
 
+    @property
+    def is_overflow(self) -> bool:
+        """Whether it stands for all groups beyond `max_groups`."""
+        return bool(self.values) and all(value == OTHERS for value in self.values)
+
 
 def add_matches(group: Group, events: Sequence[Event], now: Now, rule: Rule) -> tuple[Group, int]:
     """Count matches that came at once; also returns how many earlier ones left the window.
@@ -92,6 +101,8 @@ def add_matches(group: Group, events: Sequence[Event], now: Now, rule: Rule) -> 
             return group, below
     else:
         summary, below = summarize(events), 0
+    if group.is_overflow:
+        summary = replace(summary, is_overflow=True)
     first_match_at = group.first_match_at if group.summary else now.mono
     group = replace(
         group,

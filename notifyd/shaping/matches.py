@@ -7,15 +7,20 @@ from notifyd.model.events import AlertState, Event, Now
 from notifyd.model.notifications import ConditionReport, MatchSummary, Notification, Status
 from notifyd.shaping.admission import admit, new_notification
 from notifyd.shaping.codec import group_key
-from notifyd.shaping.group import NEVER, Group, add_matches, is_due, max_batch, start_cooldown
+from notifyd.shaping.group import (
+    NEVER,
+    OTHERS,
+    Group,
+    add_matches,
+    is_due,
+    max_batch,
+    start_cooldown,
+)
 from notifyd.shaping.mutes import hold_back
 from notifyd.shaping.rules import Rule
 from notifyd.shaping.step_context import StepContext
 from notifyd.shaping.summaries import merge_summaries
 from notifyd.shaping.trace import Action
-
-OTHERS = "(others)"
-"""The values of the group that matches share once a trigger has `max_groups` groups."""
 
 
 def find_group(context: StepContext, trigger: str, values: tuple[str, ...]) -> tuple[str, Group]:

@@ -71,6 +71,9 @@ _SUMMARY = object_schema(
         "event": ("event", _EVENT),
         "course": ("condition_report", enum_schema(ConditionReport)),
         "reminder": ("reminder", _COUNT),
+        "kinds": ("kinds", map_schema(_COUNT)),
+        "outcomes": ("outcomes", map_schema(_COUNT)),
+        "overflow": ("is_overflow", _FLAG),
     },
 )
 

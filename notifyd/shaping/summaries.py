@@ -6,6 +6,8 @@ from notifyd.model.events import LINES_KEPT, AlertState, Event
 from notifyd.model.notifications import ConditionReport, Digest, MatchSummary
 
 _CLIP = 2000
+_NAMES_KEPT = 20
+"""Values of one fact that are counted one by one."""
 _REPORTS = {
     AlertState.NONE: ConditionReport.NONE,
     AlertState.FIRING: ConditionReport.FIRING,
@@ -41,7 +43,17 @@ def summarize(events: Sequence[Event]) -> MatchSummary:
         paths=tuple(dict.fromkeys(event.path for event in events if event.path))[:LINES_KEPT],
         event=last,
         condition_report=_REPORTS[last.alert_state],
+        kinds=_count_values(events, "event"),
+        outcomes=_count_values(events, "outcome"),
     )
+
+
+def _count_values(events: Sequence[Event], fact: str) -> Mapping[str, int]:
+    counts: dict[str, int] = {}
+    for event in events:
+        if (value := event.facts.get(fact)) is not None:
+            counts[value] = counts.get(value, 0) + 1
+    return counts
 
 
 def merge_summaries(earlier: MatchSummary | None, later: MatchSummary) -> MatchSummary:
@@ -61,7 +73,20 @@ def merge_summaries(earlier: MatchSummary | None, later: MatchSummary) -> MatchS
         paths=paths,
         event=later.event,
         condition_report=_merge_reports(earlier.condition_report, later.condition_report),
+        kinds=_add_counts(earlier.kinds, later.kinds),
+        outcomes=_add_counts(earlier.outcomes, later.outcomes),
+        is_overflow=earlier.is_overflow or later.is_overflow,
     )
+
+
+def _add_counts(earlier: Mapping[str, int], later: Mapping[str, int]) -> Mapping[str, int]:
+    if not later:
+        return earlier
+    total = dict(earlier)
+    for name, count in later.items():
+        if name in total or len(total) < _NAMES_KEPT:
+            total[name] = total.get(name, 0) + count
+    return total
 
 
 def _merge_reports(earlier: ConditionReport, later: ConditionReport) -> ConditionReport:

@@ -1,13 +1,17 @@
 """The text of a notification where the trigger has no template of its own."""
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from notifyd.model.notifications import ConditionReport, MatchSummary
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
-_LINES = 5
+_BODY_ROOM = 1700
+"""Characters of the lines of a default body: the rest of it and the data need some room too."""
+_BYTES_PER_CHARACTER = 1.4
+"""Of the body as JSON. A text with more bytes than this is measured by its bytes."""
 _LINE_CLIP = 350
 """Characters of each line, so that several fit."""
 _VALUE_EVENTS = ("changed", "comparison")
@@ -58,16 +62,34 @@ def default_title(trigger: str, kind: str, group: Sequence[str], summary: MatchS
     return head if summary.count == 1 else f"{head}: {summary.count} {TIMES}"
 
 
+def overflow_title(trigger: str, max_groups: int, summary: MatchSummary) -> str:
+    """Return the title of a notification for all groups beyond `max_groups`."""
+    return f"{trigger}: {summary.count} in other groups (more than max_groups = {max_groups})"
+
+
 def default_body(summary: MatchSummary, now: float) -> str:
-    """Return the last lines, the very last with its context, and the count with its times."""
-    lines = list(summary.lines[-_LINES:]) or [summary.event.line]
-    if len(lines) > 1:
-        lines = [line if len(line) <= _LINE_CLIP else f"{line[:_LINE_CLIP]}…" for line in lines]
-    facts = summary.event.facts
-    context = [facts.get("before", ""), lines.pop(), facts.get("after", "")]
+    """Return the distinct lines that fit, the last with its context, and the count with its times.
+
+    Lines of the context are not repeated. What does not fit is counted: "and 2 more".
+    """
+    kept = summary.lines or (summary.event.line,)
+    last, facts = kept[-1], summary.event.facts
+    if any(line != last for line in kept):
+        last = clip(last, _LINE_CLIP)
+    context = [facts.get("before", ""), last, facts.get("after", "")]
     if facts.get("event") in _VALUE_EVENTS:  # the line holds both values
         context = context[1:2]
-    lines += [text for text in context if text]
+    latest = "\n".join(text for text in context if text)
+    shown = {kept[-1], *context[0].splitlines()}
+    earlier = fitting_lines(
+        [line for line in kept if line not in shown], _BODY_ROOM - _size(latest), _LINE_CLIP
+    )
+    shown |= set(earlier)
+    lines = [*(clip(line, _LINE_CLIP) for line in earlier), latest]
+    hidden = summary.count - sum(line in shown for line in kept)
+    is_uniform = {summary.first_line, *kept} == {kept[-1]}
+    if hidden > 0 and not is_uniform:
+        lines.append(f"and {hidden} more")
     if summary.reminder:
         lines.append(f"Since {format_time(summary.first, now)}; reminder {summary.reminder}.")
     elif summary.count > 1:
@@ -75,9 +97,37 @@ def default_body(summary: MatchSummary, now: float) -> str:
     return "\n".join(lines)
 
 
+def fitting_lines(lines: Sequence[str], room: float, line_clip: int) -> list[str]:
+    """Return distinct lines in their order: the last ones that fit into `room` once clipped."""
+    fitting: list[str] = []
+    for line in dict.fromkeys(reversed(lines)):
+        room -= _size(clip(line, line_clip)) + 1
+        if room < 0:
+            break
+        fitting.append(line)
+    return fitting[::-1]
+
+
+def clip(line: str, length: int) -> str:
+    return line if len(line) <= length else f"{line[:length]}…"
+
+
+def _size(text: str) -> float:
+    """Return the characters of a text, or more if it has many bytes as JSON."""
+    size = len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace"))
+    return max(len(text), size / _BYTES_PER_CHARACTER)
+
+
+def format_counts(counts: Mapping[str, int]) -> str:
+    """Format counts as "78 created, 2 deleted", the largest first."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{count} {name}" for name, count in ordered)
+
+
 def _file_change(summary: MatchSummary) -> str:
     if summary.count > 1:
-        return f"{summary.count} changes"
+        is_complete = sum(summary.kinds.values()) == summary.count
+        return format_counts(summary.kinds) if is_complete else f"{summary.count} changes"
     event = summary.event
     name = event.path.rstrip("/").rpartition("/")[2]
     return f"{event.facts.get('event', 'changed')} {name}".rstrip()

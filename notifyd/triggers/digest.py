@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from notifyd.model.notifications import SOCKET, Digest
-from notifyd.triggers.default_text import TIMES, format_span
+from notifyd.triggers.default_text import TIMES, clip, fitting_lines, format_span
 
 _REASONS = {
     "budget": (" more", "", "Held back by the budget"),
@@ -20,9 +20,10 @@ _REASONS = {
 """By reason: the words of the title behind the count and at its end, and the body's first words."""
 
 _TRIGGERS_LISTED = 12
-_LINES = 5
+_LINES_ROOM = 1000
+"""Characters of the lines below the counts."""
 _LINE_CLIP = 200
-"""Characters of each line, so that several fit below the counts."""
+"""Characters of each line, so that several fit."""
 
 
 def render_digest(
@@ -43,7 +44,8 @@ def render_digest(
         triggers = "1 other trigger" if len(others) == 1 else f"{len(others)} other triggers"
         body.append(f"{sum(count for _, count in others)} {TIMES} {triggers}")
     if digest.lines:
-        body += ["", *(redact(line)[:_LINE_CLIP] for line in digest.lines[-_LINES:])]
+        lines = fitting_lines([redact(line) for line in digest.lines], _LINES_ROOM, _LINE_CLIP)
+        body += ["", *(clip(line, _LINE_CLIP) for line in lines)]
     return title, "\n".join(body)
 
 

@@ -11,7 +11,7 @@ from notifyd.config.triggers import AnyTrigger, PlatformHealthConfig, ResolvedSh
 from notifyd.model.events import Event, Match
 from notifyd.model.notifications import MatchSummary
 from notifyd.text.durations import format_duration
-from notifyd.triggers.default_text import default_body, default_title, format_time
+from notifyd.triggers.default_text import default_body, default_title, format_time, overflow_title
 
 _OUTPUT_LIMIT = 8_000
 """Characters after which text is cut: far more than a notification can hold."""
@@ -94,10 +94,14 @@ class Trigger:
         group = self.match(summary.event).group
 
         def fallback_title() -> str:
+            if summary.is_overflow:
+                return overflow_title(self.name, self.shaping.max_groups, summary)
             return default_title(self.name, self.config.type, group, summary)
 
-        title, title_error = _render(self._title, names, fallback_title)
-        body, body_error = _render(self._body, names, lambda: default_body(summary, now))
+        # Templates would name the last of many groups as if it were the only one.
+        own_title, own_body = (None, None) if summary.is_overflow else (self._title, self._body)
+        title, title_error = _render(own_title, names, fallback_title)
+        body, body_error = _render(own_body, names, lambda: default_body(summary, now))
         if not title.strip() and not body.strip():
             title = fallback_title()
         errors = [

@@ -49,6 +49,9 @@ SUMMARY = MatchSummary(
     EVENT,
     ConditionReport.STILL_FIRING,
     2,
+    {"created": 2, "deleted": 1},
+    {"failure": 3},
+    is_overflow=True,
 )
 NOTIFICATION = Notification(
     "01a212e9-06bc-7be6-9cef-2df5a7e3ba45",

@@ -1,14 +1,17 @@
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.config.triggers import TRIGGER_TYPES, ShapingConfig
-from notifyd.model.events import Event
+from notifyd.model.events import LINES_KEPT, Event
 from notifyd.model.notifications import Digest, MatchSummary
+from notifyd.shaping.summaries import merge_summaries, summarize
+from notifyd.text.limits import truncate_notification
 from notifyd.triggers import Trigger, render_digest
 from notifyd.triggers.default_text import TIMES
 
@@ -167,8 +170,72 @@ class TestDefaultText:
         title, body = trigger(group_by="level").render(summary(*lines))
         assert title == f"app (ERROR): 7 {TIMES}"
         assert body.splitlines() == [
-            *(f"line {number}" for number in range(2, 7)),
+            *(f"line {number}" for number in range(7)),
             f"7 {TIMES} from 22:07:20 to 22:13:20",
+        ]
+
+    def test_what_does_not_fit_is_counted(self):
+        lines = [event(f"{number} " + "x" * 298) for number in range(7)]
+        shown = [each.line for each in lines[2:]]
+        body = trigger().render(summary(*lines))[1]
+        assert body.splitlines()[:-1] == [*shown, "and 2 more"]
+
+    @given(
+        st.lists(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1), min_size=1),
+        st.integers(0, 500),
+        st.integers(1, 900),
+    )
+    def test_each_match_is_shown_or_counted(self, words: list[str], unkept: int, repeat: int):
+        lines = [event(word * repeat) for word in words]
+        total = summary(*lines, count=len(lines) + unkept)
+        title, body = trigger().render(total)
+        shown = body.splitlines()
+        more = [line for line in shown if line.startswith("and ")]
+        hidden = int(more[0].split()[1]) if more else 0
+        texts = {line.removesuffix("…") for line in shown}
+        visible = sum(
+            each.line in texts or each.line[:350] in texts for each in lines[-LINES_KEPT:]
+        )
+        if len({each.line for each in lines}) > 1:
+            assert hidden + visible >= total.count
+        _, sent, _ = truncate_notification(title, body, {"notification_id": "x" * 36})
+        if repeat * max(map(len, words)) < 350:
+            assert sent == body  # nothing of it is cut
+
+    def test_equal_lines_are_shown_once(self):
+        many = [event("same")] * 3 + [event("other")] * 2 + [event("same")]
+        assert trigger().render(summary(*many))[1].splitlines()[:-1] == ["other", "same"]
+        same = summary(*[event("same")] * 20, count=300)
+        assert trigger().render(same)[1].splitlines()[:-1] == ["same"]
+
+    def test_a_match_in_the_context_of_the_next_is_shown_once(self):
+        first = event("ERROR one", before="start")
+        last = event("ERROR two", before="start\nERROR one", after="end")
+        assert trigger().render(summary(first, last))[1].splitlines()[:-1] == [
+            *("start", "ERROR one", "ERROR two", "end")
+        ]
+
+    def test_wide_characters_leave_room_for_the_counts(self):
+        lines = [event(f"{number} " + "\N{PILE OF POO}" * 300) for number in range(20)]
+        title, body = trigger().render(summary(*lines, count=90))
+        _, sent, _ = truncate_notification(title, body, {"notification_id": "x" * 36})
+        assert sent == body
+        assert "more\n90" in body
+
+    def test_a_group_for_many_names_none_of_them(self):
+        own = trigger(
+            patterns="(?P<u>u[0-9]+)",
+            group_by="u",
+            max_groups=50,
+            title="{{ fields.u }}: {{ count }} failed logins",
+            body="{{ fields.u }} again",
+        )
+        many = replace(summary(event("login of u298"), event("login of u299"), count=250))
+        title, body = own.render(replace(many, is_overflow=True))
+        assert title == "app: 250 in other groups (more than max_groups = 50)"
+        assert body.splitlines() == [
+            *("login of u298", "login of u299", "and 248 more"),
+            f"250 {TIMES} from 22:12:20 to 22:13:20",
         ]
 
     def test_a_long_line_leaves_room_for_the_others(self):
@@ -183,7 +250,17 @@ class TestDefaultText:
             "app: created report.pdf",
             "created /srv/report.pdf",
         )
-        assert own.render(summary(created, created))[0] == "app: 2 changes"
+        assert own.render(summarize([created, created]))[0] == "app: 2 created"
+
+    def test_changes_of_files_are_counted_by_kind(self):
+        own = trigger("file")
+        kinds = ["created"] * 78 + ["deleted"] * 2
+        events = [event(f"{kind} /srv/{n}", event=kind) for n, kind in enumerate(kinds)]
+        assert own.render(summarize(events))[0] == "app: 78 created, 2 deleted"
+        counted = merge_summaries(summarize(events[:50]), summarize(events[50:]))
+        assert own.render(counted)[0] == "app: 78 created, 2 deleted"
+        of_earlier_version = replace(counted, kinds={})
+        assert own.render(of_earlier_version)[0] == "app: 80 changes"
 
     @pytest.mark.parametrize(
         ("facts", "title"),
@@ -215,7 +292,7 @@ class TestDigest:
         assert body.splitlines() == [
             "Held back by the budget, from 21:13:20 to 22:13:20.",
             *(f"30 {TIMES} app-errors", f"5 {TIMES} uploads", f"2 {TIMES} builds", ""),
-            *(f"line {number}" for number in range(15, 20)),
+            *(f"line {number}" for number in range(20)),
         ]
 
     @pytest.mark.parametrize(
