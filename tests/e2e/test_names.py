@@ -15,6 +15,7 @@ def test_names_that_are_no_text(daemon, platform, tmp_path):
 type = "log"
 paths = ["{tmp_path}/d/*.log"]
 patterns = ["ERROR"]
+before = 1
 debounce = "100ms"
 group_by = ["path"]
 [triggers.files]

@@ -122,6 +122,13 @@ def test_the_state_is_written_as_before():
     assert RecordAggregator.decode(config, "t", more).encode() == value
 
 
+def test_the_state_of_a_file_whose_name_is_not_utf8_can_be_stored():
+    config, path = trigger("/app.log", multiline="^x"), "/caf\udce9.log"
+    text = RecordAggregator(config, path).encode()
+    assert text.encode() == b'{"path":"/caf\\udce9.log","previous":[]}'
+    assert RecordAggregator.decode(config, "t", text).path == path
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [

@@ -160,7 +160,9 @@ class RecordAggregator:
             stored["open"] = [self._open.raw.decode("latin-1"), self._open.lines_before]
         if self._context.pending_events:
             stored["owed"] = [_to_row(pending) for pending in self._context.pending_events]
-        return json.dumps(stored, separators=(",", ":"), ensure_ascii=False)
+        text = json.dumps(stored, separators=(",", ":"), ensure_ascii=False)
+        # A path may contain bytes that are not UTF-8; in JSON, \udcXX is an escape.
+        return text.encode("utf-8", "backslashreplace").decode()
 
     @classmethod
     def decode(cls, config: LogTriggerConfig, trigger: str, text: str) -> Self:
