@@ -9,6 +9,8 @@ from notifyd.cli.exit_status import UsageError
 from notifyd.cli.trigger_matcher import TriggerMatcher
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
+from notifyd.sources.records.aggregator import SURPLUS
+from notifyd.text.visible import LongLine
 
 _BLOCK_SIZE = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -20,6 +22,7 @@ class FileMatches:
     def __init__(self, trigger: str, config: LogTriggerConfig, name: str) -> None:
         self._matcher = TriggerMatcher(trigger, config, "" if name == "-" else name)
         self._file = _open(name)
+        self._long_line_limit = 0 if config.raw else config.max_line + SURPLUS
 
     @property
     def timed_out(self) -> Counter[str]:
@@ -31,7 +34,7 @@ class FileMatches:
 
     def events(self) -> Iterator[tuple[dict[str, object], Event]]:
         """Yield each matching line or record with its line number, from 1."""
-        for chunk in _read_lines(self._file):
+        for chunk in _read_lines(self._file, self._long_line_limit):
             for number, event in self._matcher.match(*chunk):
                 yield {"number": number}, event
         for number, event in self._matcher.finish():
@@ -39,7 +42,7 @@ class FileMatches:
 
 
 class _LineBlock(NamedTuple):
-    """Whole lines, or the head of an overlong one. number: that of the first line."""
+    """Whole lines, or the only part that counts of an overlong one. number: of the first line."""
 
     block: bytearray
     start: int
@@ -54,9 +57,12 @@ def _open(name: str) -> io.RawIOBase:
         raise UsageError(f"cannot read {name}: {error.strerror}") from None
 
 
-def _read_lines(file: io.RawIOBase) -> Iterator[_LineBlock]:
-    """Yield blocks of whole lines. The last line needs no newline."""
-    block = bytearray(_BLOCK_SIZE)
+def _read_lines(file: io.RawIOBase, long_line_limit: int) -> Iterator[_LineBlock]:
+    """Yield blocks of whole lines. The last line needs no newline.
+
+    A line longer than a block is read for so many bytes of visible text; with 0, its head counts.
+    """
+    block, long_line = bytearray(_BLOCK_SIZE), LongLine(0)
     kept, number, is_skipping, is_started = 0, 1, False, False
     while size := _read(file, memoryview(block)[kept:]):
         start, end = 0, kept + size
@@ -66,12 +72,20 @@ def _read_lines(file: io.RawIOBase) -> Iterator[_LineBlock]:
         if is_skipping:
             start = block.find(b"\n", 0, end) + 1
             is_skipping = start == 0
+            piece = bytes(memoryview(block)[: start - 1 if start else end])
+            long_line = long_line.extend(piece, long_line_limit)
             if is_skipping:
                 continue
+            if long_line_limit:
+                text = bytearray(long_line.finish() + b"\n")
+                yield _LineBlock(text, 0, len(text), number)
             number += 1
         line_end = block.rfind(b"\n", start, end) + 1
         if not line_end and start == 0 and end == len(block):
-            yield _LineBlock(block, start, end, number)
+            if long_line_limit:
+                long_line = LongLine(0).extend(bytes(block), long_line_limit)
+            else:
+                yield _LineBlock(block, start, end, number)
             kept, is_skipping = 0, True
             continue
         if line_end:
@@ -80,7 +94,10 @@ def _read_lines(file: io.RawIOBase) -> Iterator[_LineBlock]:
             start = line_end
         block[: end - start] = block[start:end]
         kept = end - start
-    if kept and not is_skipping:
+    if is_skipping and long_line_limit:
+        text = bytearray(long_line.finish())
+        yield _LineBlock(text, 0, len(text), number)
+    elif kept and not is_skipping:
         yield _LineBlock(block, 0, kept, number)
 
 

@@ -11,6 +11,7 @@ from notifyd.model.events import Event
 from notifyd.sources.logs.aggregators import to_event
 from notifyd.sources.records.aggregator import RecordAggregator
 from notifyd.sources.records.scanning import HitLike
+from notifyd.text.visible import has_invisible_text, visible_lines
 
 _MAX_HITS = 10_000
 """Hits of one scan."""
@@ -23,7 +24,7 @@ class TriggerMatcher:
         self._scanner = Scanner([pattern_set(name, config)], cache=None)
         self._records = RecordMatcher(pattern_set(name, config, records=True))
         self._aggregator = RecordAggregator(config, path)
-        self._path = path
+        self._path, self._raw = path, config.raw
         self._multiline = config.multiline is not None
         self._needs_aggregator = self._multiline or bool(config.before or config.after)
         self._numbers: deque[int] = deque()
@@ -39,6 +40,10 @@ class TriggerMatcher:
         self, block: bytearray, start: int, end: int, number: int
     ) -> Iterator[tuple[int, Event]]:
         """Yield the events of whole lines. number: that of the line at `start`."""
+        if not self._raw and has_invisible_text(block, start, end):
+            lines = bytes(memoryview(block)[start:end])
+            block = bytearray(visible_lines(lines))
+            start, end = 0, len(block)
         while start < end:
             scan = self._scanner.scan(block, start, end, limit=_MAX_HITS)
             first, numbers, counted = number, [], start

@@ -165,9 +165,13 @@ class LogTriggerConfig(TriggerConfig):
     catch_up: Size = 64 << 20
     """How much of a file is read at most when reading starts at its beginning."""
     max_line: Annotated[Size, Field(ge=80, le=256 << 10)] = 64 << 10
-    """Patterns see this much of a line; between 80 B and 256 KiB."""
+    """Patterns see this much of a line's visible text; between 80 B and 256 KiB."""
     encoding: Encoding = "utf-8"
     """Python codec in which a newline is the single byte LF. Files only."""
+    raw: bool = False
+    """Match the lines as they are in the file. Default: patterns, `multiline`, fields and
+    notifications see what a terminal shows: without escape sequences, and of a line that carriage
+    returns overwrite only the last text."""
     before: LineCount = 0
     """Lines before a match that come with it; at most 50."""
     after: LineCount = 0

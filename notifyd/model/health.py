@@ -29,8 +29,9 @@ class SourceHealth:
 
     watching: how many files, units or processes it watches. dead: it watches nothing until it is
     restarted. timed_out: lines that no pattern could decide within the time limit, by trigger.
-    dropped: journal entries that journald dropped, by trigger. ready: the first scan is complete;
-    before that, the problems are unknown. missing_paths: configured paths that do not exist yet.
+    cut_lines: lines of logs that were longer than `max_line`, by trigger. dropped: journal entries
+    that journald dropped, by trigger. ready: the first scan is complete; before that, the problems
+    are unknown. missing_paths: configured paths that do not exist yet.
     """
 
     name: str
@@ -38,6 +39,7 @@ class SourceHealth:
     problems: tuple[Problem, ...] = ()
     dead: bool = False
     timed_out: Mapping[str, int] = field(default_factory=dict)
+    cut_lines: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     ready: bool = True
     missing_paths: tuple[str, ...] = ()

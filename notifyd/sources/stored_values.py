@@ -69,6 +69,13 @@ class StoredFields:
         value = self.value(name)
         return value if isinstance(value, str) else _refuse(f'"{name}"', "a string", value)
 
+    def latin_1(self, name: str) -> bytes:
+        """Return bytes that are stored as text, one per character."""
+        try:
+            return self.text(name).encode("latin-1")
+        except UnicodeEncodeError:
+            raise CheckpointValueError(f'"{name}" must be bytes, one per character') from None
+
     def texts(self, name: str) -> list[str]:
         value = self.value(name)
         if isinstance(value, list) and all(isinstance(item, str) for item in value):

@@ -97,12 +97,14 @@ def _delivery(delivery: Status) -> Iterator[Metric]:
 def _sources(sources: Iterable[Status]) -> Iterator[Metric]:
     up, watching, problems = {}, {}, {}
     timed_out: dict[str, int] = {}
+    cut: dict[str, int] = {}
     dropped: dict[str, int] = {}
     for source in sources:
         name = source["name"]
         up[name], watching[name] = int(not source["dead"]), source["watching"]
         problems[name] = len(source["problems"])
         timed_out |= source["undecided"]
+        cut |= source["cut_lines"]
         dropped |= source["lost"]
     yield _gauges("source_up", "1 if the source is running.", "source", up)
     yield _gauges(
@@ -113,6 +115,8 @@ def _sources(sources: Iterable[Status]) -> Iterator[Metric]:
     )
     help_text = "Lines that no pattern could decide within the time limit."
     yield _counters("undecided_lines", help_text, "trigger", timed_out)
+    help_text = "Lines longer than max_line, of which patterns saw the beginning."
+    yield _counters("cut_lines", help_text, "trigger", cut)
     help_text = "Journal entries that journald's rate limit dropped."
     yield _counters("lost_entries", help_text, "trigger", dropped)
 

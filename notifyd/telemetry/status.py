@@ -168,5 +168,6 @@ def _source(source: SourceHealth) -> Json:
         "awaited": list(source.missing_paths[:LISTED_PER_KIND]),
         "dead": source.dead,
         "undecided": dict(source.timed_out),
+        "cut_lines": dict(source.cut_lines),
         "lost": dict(source.dropped),
     }

@@ -6,6 +6,7 @@ charset selection. Of an unterminated sequence only its introducer is removed.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple, Self
 
 _MAX_SEQUENCE: Final = 64 << 10
@@ -25,11 +26,9 @@ def _compile(pattern: bytes) -> re.Pattern[bytes]:
 _SEQUENCE: Final = _compile(
     rb"\x1b(?:" + b"|".join([_CSI, _CONTROL_STRING, _CHARSET, _SINGLE]) + b")?"
 )
-_SEQUENCE_EXCEPT_CHARSET: Final = _compile(
-    rb"\x1b(?![ -/])(?:" + b"|".join([_CSI, _CONTROL_STRING, _SINGLE]) + b")?"
-)
 _UNFINISHED: Final = _compile(rb"\x1b(?:\[[0-?]#[ -/]#|[\]PX^_][^\x07\x1b\n]#|[ -/][ -/]#)?")
 _UNFINISHED_STRING: Final = _compile(rb"\x1b[\]PX^_][^\x07\x1b\n]#\x1b")
+_CR: Final = 0x0D
 _LONE_CR: Final = re.compile(rb"\r(?=[^\n])")
 
 
@@ -42,16 +41,25 @@ def has_invisible_text(block: bytearray, start: int, end: int) -> bool:
     return block.count(b"\r", start, end) != block.count(b"\r\n", start, end)
 
 
-def visible_lines(data: bytes, *, keep_charsets: bool = False) -> bytes:
-    """Return the visible text of each line. The number of LFs stays the same.
-
-    keep_charsets: for the ISO 2022 encodings, in which charset selections are part of the text.
-    """
+def visible_lines(data: bytes) -> bytes:
+    """Return the visible text of each line. The number of LFs stays the same."""
     if b"\r" in data:
         data = _after_last_cr(data)
     if b"\x1b" not in data:
         return data
-    return (_SEQUENCE_EXCEPT_CHARSET if keep_charsets else _SEQUENCE).sub(b"", data)
+    return _SEQUENCE.sub(b"", data)
+
+
+def cut_lines(block: bytearray, start: int, end: int, limit: int) -> Iterator[int]:
+    """Yield the starts of the lines with more than `limit` bytes before their line end."""
+    while end - start > limit:
+        line_end = block.rfind(b"\n", start, start + limit + 1)
+        if line_end < 0:
+            line_end = block.find(b"\n", start + limit + 1, end)
+            line_end = end if line_end < 0 else line_end
+            if line_end - start - (block[line_end - 1] == _CR) > limit:
+                yield start
+        start = line_end + 1
 
 
 def visible_text(text: str) -> str:
@@ -76,7 +84,7 @@ def _after_last_cr(data: bytes) -> bytes:
     return b"".join(parts).replace(b"\r\n", b"\n") + rest
 
 
-class PartialLine(NamedTuple):
+class LongLine(NamedTuple):
     """A line that is read in pieces.
 
     start: the offset at which it begins. text: the beginning of its visible text so far.
@@ -88,7 +96,7 @@ class PartialLine(NamedTuple):
     text: bytes = b""
     undecided: bytes = b""
 
-    def extend(self, piece: bytes, limit: int, *, keep_charsets: bool = False) -> Self:
+    def extend(self, piece: bytes, limit: int) -> Self:
         """Add a piece without LF. limit: bytes of text to keep."""
         data = self.undecided + piece
         body = data.rstrip(b"\r")
@@ -97,12 +105,12 @@ class PartialLine(NamedTuple):
         undecided = b"\r" if data.endswith(b"\r") else b""
         if not undecided and (start := _unfinished_start(body)) < len(body):
             body, undecided = body[:start], body[start:]
-        text += visible_lines(body, keep_charsets=keep_charsets)
+        text += visible_lines(body)
         return self._replace(text=text[:limit], undecided=undecided)
 
-    def finish(self, *, keep_charsets: bool = False) -> bytes:
+    def finish(self) -> bytes:
         """Return the visible text of the line if it ends here."""
-        return self.text + visible_lines(self.undecided, keep_charsets=keep_charsets)
+        return self.text + visible_lines(self.undecided)
 
 
 def _unfinished_start(data: bytes) -> int:

@@ -106,12 +106,24 @@ def test_a_line_longer_than_a_block_is_reported_once_and_cut_and_the_next_is_rea
     daemon = VirtualDaemon({"t": trigger(log, patterns="^x")})
     append(log, b"x" * (3 << 20))
     daemon.poll_all()
-    assert [len(line) for line in daemon.lines()] == [(64 << 10) + len("… (cut)")]
+    daemon.restart()
+    assert daemon.lines() == []
+    append(log, b"x" * 1000 + b"\nx next\n")
+    daemon.poll_all()
+    assert [len(line) for line in daemon.lines()] == [(64 << 10) + len("… (cut)"), len("x next")]
     assert daemon.lines()[0].endswith("x… (cut)")
+    assert daemon.batch.cut_lines == {"t": 1}
+
+
+def test_a_raw_line_longer_than_a_block_is_reported_before_it_ends(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = VirtualDaemon({"t": trigger(log, patterns="^x", raw=True)})
+    append(log, b"x" * (3 << 20))
+    daemon.poll_all()
     daemon.restart()
     append(log, b"x" * 1000 + b"\nx next\n")
     daemon.poll_all()
-    assert daemon.lines()[1:] == ["x next"]
+    assert [len(line) for line in daemon.lines()] == [(64 << 10) + len("… (cut)"), len("x next")]
 
 
 def test_a_long_line_written_in_many_parts_is_not_lost(tmp_path):

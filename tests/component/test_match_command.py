@@ -194,3 +194,12 @@ def test_options_are_accepted_between_trigger_and_file(match, tmp_path):
     (tmp_path / "app.log").write_bytes(b"ERROR a\nfine\n")
     done = match("errors", "--count", tmp_path / "app.log")
     assert (done.stdout, done.returncode) == (b"1\n", 0)
+
+
+def test_lines_are_matched_by_their_visible_text_however_long(match):
+    bar = b"\x1b[32m1%\x1b[0m\r" * 200_000
+    done = match(
+        "errors", given=b"\x1b[31mERROR\x1b[0m one\r\n" + bar + b"ERROR two\n" + bar + b"Traceback"
+    )
+    lines = [found["line"] for found in objects(done)[:-1]]
+    assert lines == ["ERROR one", "ERROR two", "Traceback"]

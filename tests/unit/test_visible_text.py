@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from notifyd.text.visible import PartialLine, has_invisible_text, visible_lines, visible_text
+from notifyd.text.visible import LongLine, has_invisible_text, visible_lines, visible_text
 
 ALPHABET = [
     *(bytes([byte]) for byte in b"\x1b\r\n[]P(B\\\x07;0m1Kax7"),
@@ -110,7 +110,7 @@ def test_any_cutting_of_a_line_gives_the_same_text():
     rng = random.Random(14)
     for _ in range(20_000):
         line = random_bytes(rng, 30).replace(b"\n", b"")
-        partial, at = PartialLine(0), 0
+        partial, at = LongLine(0), 0
         while at < len(line):
             size = rng.randrange(1, 8)
             partial = partial.extend(line[at : at + size], 1000)
@@ -119,25 +119,19 @@ def test_any_cutting_of_a_line_gives_the_same_text():
 
 
 def test_a_line_in_pieces_keeps_the_beginning_of_its_text():
-    partial = PartialLine(7)
+    partial = LongLine(7)
     for _ in range(1000):
         partial = partial.extend(b"\x1b[31mx\x1b[0m", 10)
-    assert partial == PartialLine(7, b"x" * 10)
+    assert partial == LongLine(7, b"x" * 10)
     assert partial.extend(b"\rnew", 10).finish() == b"new"
 
 
 def test_a_sequence_without_an_end_is_held_up_to_a_limit():
-    partial = PartialLine(0)
+    partial = LongLine(0)
     for _ in range(10):
         partial = partial.extend(b"\x1b]" + b"x" * 100_000, 500)
         assert len(partial.undecided) <= 66_000
     assert partial.finish() == b"x" * 500
-
-
-def test_charset_selections_stay_where_they_are_part_of_the_encoding():
-    line = "\x1b[31mエラー".encode("iso2022_jp") + b"\x1b[0m!"
-    visible = visible_lines(line, keep_charsets=True)
-    assert visible.decode("iso2022_jp") == "エラー!"
 
 
 def test_a_message_is_normalized_line_by_line():

@@ -6,7 +6,7 @@ from functools import cache
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
 from notifyd.sources.logs.checkpoint import AggregatorId
-from notifyd.sources.logs.reading.buffer import Chunk
+from notifyd.sources.logs.line_view import LineView
 from notifyd.sources.logs.reading.log_reader import LogReader
 from notifyd.sources.logs.reading.reader_set import ReaderSet
 from notifyd.sources.records.aggregator import RECORD_TIMEOUT, RecordAggregator, needs_aggregator
@@ -67,22 +67,22 @@ class AggregatorSet:
         self,
         trigger: str,
         reader: LogReader,
-        block: bytearray,
-        chunk: Chunk,
+        view: LineView,
         hits: Sequence[HitLike],
     ) -> list[Event]:
         """Add the lines of a chunk; return the events that are complete."""
         key = AggregatorId(trigger, reader.key)
         start_offset = reader.start_offsets[trigger]
+        first_line = view.first_line_from(start_offset)
         is_multiline = self._triggers[trigger].multiline is not None
-        start = _first_line(block, chunk, start_offset, whole=is_multiline)
-        if start >= chunk.end:
+        start = first_line if is_multiline else view.first_line_past(start_offset)
+        if start >= view.end:
             return []
         events = self._aggregator(key, reader).feed(
-            block,
+            view.block,
             start,
-            chunk.end,
-            [hit for hit in hits if chunk.base + hit.offset >= start_offset],
+            view.end,
+            [hit for hit in hits if hit.offset >= first_line],
             match_record=lambda record: self.record_matchers.match(trigger, record),
             make_event=lambda hit: to_event(hit, self._readers.wall, reader.path),
         )
@@ -90,14 +90,14 @@ class AggregatorSet:
         return events
 
     def match_partial_line(
-        self, trigger: str, reader: LogReader, block: bytearray, chunk: Chunk, hit: HitLike | None
+        self, trigger: str, reader: LogReader, view: LineView, hit: HitLike | None
     ) -> list[Event]:
         """Match an unfinished line by itself. It is fed when it is finished."""
         key = AggregatorId(trigger, reader.key)
         events = self._aggregator(key, reader).match_partial_line(
-            block,
-            chunk.start,
-            chunk.end,
+            view.block,
+            view.start,
+            view.end,
             hit,
             match_record=lambda record: self.record_matchers.match(trigger, record),
             make_event=lambda hit: to_event(hit, self._readers.wall, reader.path),
@@ -215,18 +215,3 @@ def to_event(hit: HitLike, wall: float, path: str) -> Event:
 @cache
 def _facts(pattern: int) -> Mapping[str, str]:
     return {"pattern": str(pattern)}
-
-
-def _first_line(block: bytearray, chunk: Chunk, start_offset: int, *, whole: bool) -> int:
-    """Return where the first line is that ends after an offset of the file.
-
-    whole: the line must also start at or after the offset.
-    """
-    at = start_offset - chunk.base
-    if at <= chunk.start:
-        return chunk.start
-    if at >= chunk.end:
-        return chunk.end
-    if whole:
-        return block.find(b"\n", at - 1, chunk.end) + 1 or chunk.end
-    return block.rfind(b"\n", chunk.start, at) + 1 or chunk.start

@@ -14,6 +14,7 @@ from notifyd.sources.stored_values import (
     as_seconds,
     decode_json,
 )
+from notifyd.text.visible import LongLine
 
 TAIL_SIZE: Final = 512
 """How many bytes before an offset tell whether a file is still the same: several lines."""
@@ -115,6 +116,7 @@ class Checkpoint:
     archived_path: where it was seen last, if no configured path leads to it.
     is_copy: it is a copy, and what is before the offset was read from another file.
     copy_search_done: it is deleted, and copies of it were searched for.
+    long_line: the line that the offset is in, if its beginning was read.
     """
 
     path: str
@@ -135,9 +137,10 @@ class Checkpoint:
     is_copy: bool = False
     copy_search_done: bool = False
     tail_len: int = _EARLY_TAIL_SIZE
+    long_line: LongLine | None = None
 
     def encode(self) -> str:
-        stored = {
+        stored: dict[str, object] = {
             "path": self.path,
             "offset": self.offset,
             "check": self.tail_digest,
@@ -156,6 +159,9 @@ class Checkpoint:
             "sought": self.copy_search_done,
             "checked": self.tail_len,
         }
+        if self.long_line is not None:
+            start, text, undecided = self.long_line
+            stored["line"] = [start, text.decode("latin-1"), undecided.decode("latin-1")]
         return json.dumps(stored, separators=(",", ":"))
 
     @classmethod
@@ -188,6 +194,7 @@ class Checkpoint:
             is_copy=fields.boolean("copied", default=False),
             copy_search_done=fields.boolean("sought", default=False),
             tail_len=fields.integer("checked", _EARLY_TAIL_SIZE, least=1),
+            long_line=_long_line(fields),
         )
 
 
@@ -206,6 +213,15 @@ def _is_number(text: str) -> bool:
 def _nanoseconds(fields: StoredFields, name: str) -> int:
     """Return a modification time, which may be before the epoch; 0 if it is missing."""
     return fields.integer(name, 0, least=-_MOST_NS, most=_MOST_NS)
+
+
+def _long_line(fields: StoredFields) -> LongLine | None:
+    if "line" not in fields:
+        return None
+    row = fields.row("line", ("start", "text", "undecided"))
+    return LongLine(
+        row.integer("start", most=_MOST_OFFSET), row.latin_1("text"), row.latin_1("undecided")
+    )
 
 
 def _path(fields: StoredFields, name: str) -> str:

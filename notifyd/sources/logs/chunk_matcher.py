@@ -1,21 +1,34 @@
 """Matches the lines of chunks, and unfinished lines, for all triggers of a file at once."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
+from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
 from notifyd.sources.logs.aggregators import AggregatorSet, to_event
 from notifyd.sources.logs.discovery.path_scanner import PathScanner
+from notifyd.sources.logs.line_view import LineView
 from notifyd.sources.logs.reading.buffer import Chunk, new_buffer
 from notifyd.sources.logs.reading.log_reader import LogReader
 from notifyd.sources.logs.reading.partial_lines import PartialLineTimer
 from notifyd.sources.logs.reading.reader_set import ReaderSet
-from notifyd.sources.records.scanning import ScannerFor, ScannerLike
+from notifyd.sources.records.aggregator import SURPLUS
+from notifyd.sources.records.scanning import HitLike, ScannerFor, ScannerLike
 from notifyd.sources.records.staleness import StalenessTimer
+from notifyd.text.visible import LongLine, cut_lines
 
 MOST_EVENTS = 500
 """How many events a poll returns, about."""
 MOST_BYTES = 16 << 20
 """How many bytes the events of a poll take, about."""
+
+
+class _TriggerGroups(NamedTuple):
+    """The triggers of a file by the text that they see."""
+
+    raw: tuple[str, ...]
+    visible: tuple[str, ...]
 
 
 class ChunkMatcher:
@@ -26,6 +39,7 @@ class ChunkMatcher:
         scanner_for: ScannerFor,
         path_scanner: PathScanner,
         readers: ReaderSet,
+        triggers: Mapping[str, LogTriggerConfig],
         *,
         aggregators: AggregatorSet,
         partial_lines: PartialLineTimer,
@@ -36,30 +50,111 @@ class ChunkMatcher:
         self._aggregators, self._partial_lines = aggregators, partial_lines
         self._staleness = staleness
         self._scanners: dict[tuple[str, ...], ScannerLike] = {}
+        self._triggers = triggers
+        self._groups: dict[tuple[str, ...], _TriggerGroups] = {}
+        self.cut_lines: Counter[str] = Counter()
+        """By trigger, the number of lines that were longer than `max_line`."""
 
     def match_chunk(self, reader: LogReader, chunk: Chunk, *, limit: int, room: int) -> list[Event]:
         """Match the lines of a chunk and move the reader behind them.
 
         Stops behind the line with which there are `limit` hits or `room` bytes of text.
         """
-        scan = self._scanner(reader).scan(
-            self.buffer, chunk.start, chunk.end, limit=limit, room=room
-        )
-        aggregating = self._aggregators.triggers_of(reader)
-        events = [
-            to_event(hit, self._readers.wall, reader.path)
-            for hit in scan.hits
-            if hit.trigger not in aggregating
-            and chunk.base + hit.offset >= reader.start_offsets[hit.trigger]
-        ]
-        for trigger in aggregating:
-            hits = [hit for hit in scan.hits if hit.trigger == trigger]
-            scanned = chunk._replace(end=scan.end)
-            events += self._aggregators.feed(trigger, reader, self.buffer, scanned, hits)
-        reader.advance(self.buffer, chunk, scan.end)
+        long_line = self._extend_long_line(reader, chunk)
+        end, scanned = self._scan(reader, chunk, limit=limit, room=room)
+        events: list[Event] = []
+        for triggers, view, hits in scanned:
+            events += self._to_events(reader, triggers, view, hits)
+            self._count_cut_lines(reader, triggers, view)
+        reader.advance(self.buffer, chunk, end, long_line)
         for trigger in self._staleness.triggers & reader.start_offsets.keys():
             self._staleness.add_line(trigger, self._readers.now)
         return events
+
+    def _extend_long_line(self, reader: LogReader, chunk: Chunk) -> LongLine | None:
+        """Return the long line that a chunk is a part of, if its visible text matters."""
+        groups = self._groups_of(reader)
+        if not (chunk.is_line_head and groups.visible) or self._is_last(reader, chunk):
+            return None
+        line = reader.long_line or LongLine(reader.offset)
+        piece = bytes(memoryview(self.buffer)[chunk.start : chunk.end])
+        limit = max(self._triggers[name].max_line for name in groups.visible) + SURPLUS
+        return line.extend(piece, limit)
+
+    def _is_last(self, reader: LogReader, chunk: Chunk) -> bool:
+        """Whether a catch-up reader ends with a chunk, so that its last line counts as it is."""
+        return chunk.base + chunk.end == reader.catch_up_end
+
+    def _views(
+        self, reader: LogReader, chunk: Chunk, *, is_complete: bool
+    ) -> Iterator[tuple[tuple[str, ...], LineView]]:
+        """Yield the triggers that see the same text, with what they see.
+
+        is_complete: a visible line counts even if its LF was not read.
+        """
+        groups = self._groups_of(reader)
+        if groups.raw:
+            raw = LineView.of_raw(self.buffer, chunk, reader.long_line)
+            if raw is not None:
+                yield groups.raw, raw
+        if groups.visible and (is_complete or not chunk.is_line_head):
+            yield (
+                groups.visible,
+                LineView.of_visible(self.buffer, chunk, reader.long_line),
+            )
+
+    def _scan(
+        self, reader: LogReader, chunk: Chunk, *, limit: int, room: int
+    ) -> tuple[int, list[tuple[tuple[str, ...], LineView, Sequence[HitLike]]]]:
+        """Scan the views of a chunk up to the same line; return where that ends."""
+        views = list(self._views(reader, chunk, is_complete=self._is_last(reader, chunk)))
+        end = chunk.end
+        while True:
+            scanned, stop, left = [], end, limit
+            for triggers, whole_view in views:
+                view = whole_view.until(end)
+                scan = self._scanner(triggers).scan(
+                    view.block, view.start, view.end, limit=left, room=room
+                )
+                stop = min(stop, view.to_raw_end(scan.end))
+                left = max(1, left - len(scan.hits))
+                scanned.append((triggers, view.until(view.to_raw_end(scan.end)), scan.hits))
+            if stop == end or len(views) == 1:
+                return stop, scanned
+            end = stop
+
+    def _to_events(
+        self,
+        reader: LogReader,
+        triggers: tuple[str, ...],
+        view: LineView,
+        hits: Sequence[HitLike],
+    ) -> list[Event]:
+        aggregating = self._aggregators.triggers_of(reader)
+        first_lines = {
+            name: view.first_line_from(offset) for name, offset in reader.start_offsets.items()
+        }
+        events = [
+            to_event(hit, self._readers.wall, reader.path)
+            for hit in hits
+            if hit.trigger not in aggregating and hit.offset >= first_lines[hit.trigger]
+        ]
+        for trigger in filter(triggers.__contains__, aggregating):
+            own_hits = [hit for hit in hits if hit.trigger == trigger]
+            events += self._aggregators.feed(trigger, reader, view, own_hits)
+        return events
+
+    def _count_cut_lines(
+        self, reader: LogReader, triggers: tuple[str, ...], view: LineView
+    ) -> None:
+        for limit in {self._triggers[name].max_line for name in triggers}:
+            for start in cut_lines(view.block, view.start, view.end, limit):
+                self.cut_lines.update(
+                    name
+                    for name in triggers
+                    if self._triggers[name].max_line == limit
+                    and start >= view.first_line_from(reader.start_offsets[name])
+                )
 
     def match_partial_lines(self) -> list[Event]:
         """Match last lines that have lacked their LF for too long."""
@@ -76,22 +171,23 @@ class ChunkMatcher:
         chunk = reader.read_partial_line(self.buffer)
         if chunk is None:
             return []
-        scan = self._scanner(reader).scan(
-            self.buffer, chunk.start, chunk.end, limit=MOST_EVENTS, room=MOST_BYTES
-        )
-        hits = {hit.trigger: hit for hit in scan.hits}
         aggregating = self._aggregators.triggers_of(reader)
         events = []
-        for trigger in self._path_scanner.in_config_order(triggers):
-            hit = hits.get(trigger)
-            if trigger in aggregating:
-                new = self._aggregators.match_partial_line(trigger, reader, self.buffer, chunk, hit)
-            else:
-                new = [to_event(hit, self._readers.wall, reader.path)] if hit else []
-            if new:
-                reader.start_offsets[trigger] = chunk.base + chunk.end
-                self._readers.save_checkpoint(reader, urgent=True)
-            events += new
+        for group, view in self._views(reader, chunk, is_complete=True):
+            scan = self._scanner(group).scan(
+                view.block, view.start, view.end, limit=MOST_EVENTS, room=MOST_BYTES
+            )
+            hits = {hit.trigger: hit for hit in scan.hits}
+            for trigger in filter(triggers.__contains__, group):
+                hit = hits.get(trigger)
+                if trigger in aggregating:
+                    new = self._aggregators.match_partial_line(trigger, reader, view, hit)
+                else:
+                    new = [to_event(hit, self._readers.wall, reader.path)] if hit else []
+                if new:
+                    reader.start_offsets[trigger] = chunk.base + chunk.end
+                    self._readers.save_checkpoint(reader, urgent=True)
+                events += new
         return events
 
     @property
@@ -102,8 +198,15 @@ class ChunkMatcher:
             timed_out.update(scanner.timed_out)
         return timed_out
 
-    def _scanner(self, reader: LogReader) -> ScannerLike:
-        triggers = self._path_scanner.in_config_order(reader.start_offsets)
+    def _groups_of(self, reader: LogReader) -> _TriggerGroups:
+        names = self._path_scanner.in_config_order(reader.start_offsets)
+        if names not in self._groups:
+            raw = tuple(name for name in names if self._triggers[name].raw)
+            visible = tuple(name for name in names if name not in raw)
+            self._groups[names] = _TriggerGroups(raw, visible)
+        return self._groups[names]
+
+    def _scanner(self, triggers: tuple[str, ...]) -> ScannerLike:
         if triggers not in self._scanners:
             self._scanners[triggers] = self._scanner_for(triggers)
         return self._scanners[triggers]

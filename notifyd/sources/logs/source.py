@@ -84,6 +84,7 @@ class LogSource:
             batch.open_readers,
             problems,
             timed_out=batch.timed_out,
+            cut_lines=batch.cut_lines,
             missing_paths=batch.missing_paths,
         )
         return self._health.changed_key != before.changed_key

@@ -53,6 +53,7 @@ class LogBatch:
     problems: tuple[Problem, ...]
     missing_paths: tuple[str, ...]
     timed_out: Mapping[str, int]
+    cut_lines: Mapping[str, int]
     scanned_all: bool
     polling_reason: str
 
@@ -92,6 +93,7 @@ class Tailer:
             options.scanner_for,
             scanner,
             self._readers,
+            triggers,
             aggregators=self._aggregators,
             partial_lines=self._partial_lines,
             staleness=self._staleness,
@@ -136,6 +138,7 @@ class Tailer:
             problems=self._problems(timed_out),
             missing_paths=self._paths.missing_paths,
             timed_out=timed_out,
+            cut_lines=dict(self._matcher.cut_lines),
             scanned_all=hints.all,
             polling_reason=self._paths.polling_reason,
         )
@@ -214,6 +217,9 @@ class Tailer:
         """Unschedule a file that was read to its end."""
         self._readers.queue.unschedule(reader.key)
         self._partial_lines.observe(reader, self._readers.now)
+        if reader.has_grown():
+            for trigger in self._staleness.triggers & reader.start_offsets.keys():
+                self._staleness.add_line(trigger, self._readers.now)
         if not reader.is_catch_up_done:
             return []
         events = self._aggregators.finish(reader)

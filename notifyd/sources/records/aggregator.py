@@ -12,7 +12,7 @@ from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
 from notifyd.sources.records.context import ContextLines, PendingEvent
 from notifyd.sources.records.scanning import HitLike
-from notifyd.sources.stored_values import CheckpointValueError, StoredFields
+from notifyd.sources.stored_values import StoredFields
 
 RECORD_TIMEOUT: Final = 1.0
 """Seconds without a line after which an open record ends, and events stop waiting for lines."""
@@ -172,7 +172,7 @@ class RecordAggregator:
         aggregator._context.recent_lines = fields.texts("previous")
         if "open" in fields:
             record = fields.row("open", ("raw", "before"))
-            raw, lines_before = _encode_latin_1(record.text("raw")), record.texts("before")
+            raw, lines_before = record.latin_1("raw"), record.texts("before")
             aggregator._open = OpenRecord(raw, lines_before)
         if "owed" in fields:
             rows = fields.rows("owed", _PENDING_ROW)
@@ -195,10 +195,3 @@ def _from_row(trigger: str, row: StoredFields) -> PendingEvent:
         row.text_map("facts"),
     )
     return PendingEvent(event, row.texts("after"))
-
-
-def _encode_latin_1(text: str) -> bytes:
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        raise CheckpointValueError('"raw" must be bytes, one per character') from None

@@ -26,7 +26,7 @@ class Chunk(NamedTuple):
     """Complete lines between two indexes of the buffer, or a part of a line that is too long.
 
     base: the offset in the file of index 0 of the buffer. is_line_head: it is a part of a line,
-    whose rest is skipped.
+    whose LF was not read. With a long line, the chunk continues it.
     """
 
     start: int

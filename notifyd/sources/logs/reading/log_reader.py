@@ -11,6 +11,7 @@ from notifyd.sources.logs.reading.buffer import BLOCK_SIZE, BOM, COMPRESSED_MAGI
 from notifyd.sources.logs.reading.descriptor_pool import PooledFile
 from notifyd.sources.logs.reading.identity import ContentIdentity
 from notifyd.sources.logs.reading.line_ends import LineEndSearch, last_line_start
+from notifyd.text.visible import LongLine
 
 
 class ReadState(Enum):
@@ -30,7 +31,8 @@ class LogReader:
 
     path: the configured path at which the file was found. offset: the end of what was delivered;
     it only grows, or returns to 0 when the content is lost. start_offsets: by trigger, from where
-    on its lines count. catch_up_end: for a catch-up reader, where it ends. copy_search_done: the
+    on its lines count. catch_up_end: for a catch-up reader, where it ends. long_line: the line that
+    the offset is in, if its beginning was read and its end is wanted. copy_search_done: the
     file was deleted while it was open, so no copy contains more than it does. last_stat: its size
     and modification time when its path was last checked.
 
@@ -44,6 +46,7 @@ class LogReader:
         self.offset = 0
         self.start_offsets: dict[str, int] = {}
         self.catch_up_end: int | None = None
+        self.long_line: LongLine | None = None
         self.state = ReadState.UNREAD
         self.copy_search_done = False
         self.last_stat: tuple[int, int] | None = None
@@ -51,6 +54,7 @@ class LogReader:
         self._identity = ContentIdentity(file)
         self._lost_checkpoint: Checkpoint | None = None
         self._skipping_line = False
+        self._last_end: int | None = None
         self._line_end = LineEndSearch()
 
     # What is known about the file
@@ -144,6 +148,7 @@ class LogReader:
             is_copy=self.is_copy,
             copy_search_done=self.copy_search_done,
             tail_len=TAIL_SIZE,
+            long_line=self.long_line,
         )
         return self.last_checkpoint
 
@@ -179,6 +184,7 @@ class LogReader:
         self.offset = checkpoint.offset
         in_line = not checkpoint.tail_digest and self._is_in_line
         self._skipping_line = checkpoint.skipping_line or in_line
+        self.long_line = checkpoint.long_line if self._skipping_line else None
         self.start_offsets = dict(checkpoint.start_offsets)
         self.catch_up_end = checkpoint.catch_up_end
         self.state = ReadState.UNREAD if self.offset == 0 else ReadState.READ
@@ -189,7 +195,7 @@ class LogReader:
     def seek(self, offset: int) -> None:
         """Continue at an offset. From within a line, continue with the next line."""
         self.offset = self._identity.seek(offset)
-        self._skipping_line = self._is_in_line
+        self._skipping_line, self.long_line = self._is_in_line, None
 
     @property
     def _is_in_line(self) -> bool:
@@ -242,7 +248,7 @@ class LogReader:
                 return None
             if identity.only_nul and buffer[TAIL_SIZE] == 0:
                 self._skip_nul(descriptor, buffer, end)
-            elif self._skipping_line:
+            elif self._is_skipping:
                 newline = buffer.find(b"\n", TAIL_SIZE, end) + 1
                 self._skipping_line = newline == 0
                 self._consume(buffer, newline or end)
@@ -251,8 +257,11 @@ class LogReader:
         return None
 
     def read_partial_line(self, buffer: bytearray) -> Chunk | None:
-        """Read the unfinished line at the offset, without moving the offset; None if none is."""
-        if self._skipping_line or self.catch_up_end is not None:
+        """Read what follows the offset in an unfinished line; None if there is no such line.
+
+        The offset does not move.
+        """
+        if self._is_skipping or self.catch_up_end is not None:
             return None
         length = os.preadv(self.descriptor, [memoryview(buffer)[TAIL_SIZE:]], self.offset)
         end = TAIL_SIZE + length
@@ -263,11 +272,33 @@ class LogReader:
     @property
     def partial_line_len(self) -> int:
         """How many bytes of an unfinished line there were when `read` last returned None."""
-        return 0 if self._skipping_line else self._line_end.searched
+        return 0 if self._is_skipping else self._line_end.searched
 
-    def advance(self, buffer: bytearray, chunk: Chunk, end: int) -> None:
-        """Record that the lines of a chunk were delivered up to an index of the buffer."""
+    def has_grown(self) -> bool:
+        """Whether the file, read to its end, is longer than when this was last asked."""
+        end, before = self.offset + self._line_end.searched, self._last_end
+        self._last_end = end
+        return before is not None and end > before
+
+    @property
+    def line_start(self) -> int:
+        """Where the line starts that the next chunk begins with or continues."""
+        return self.offset if self.long_line is None else self.long_line.start
+
+    @property
+    def _is_skipping(self) -> bool:
+        """Whether what follows, up to an LF, is the rest of a line that is not wanted."""
+        return self._skipping_line and self.long_line is None
+
+    def advance(
+        self, buffer: bytearray, chunk: Chunk, end: int, long_line: LongLine | None = None
+    ) -> None:
+        """Record that the lines of a chunk were delivered up to an index of the buffer.
+
+        long_line: the line that the chunk is a part of, if the rest of it is wanted.
+        """
         self._consume(buffer, end)
+        self.long_line = long_line
         self._identity.mark_delivered()
         self._skipping_line = chunk.is_line_head
         self.state = ReadState.READ
@@ -333,6 +364,6 @@ class LogReader:
         self._lost_checkpoint = replace(lost, truncated_at=self.mtime_ns, head_bytes=head)
         self._identity.reset()
         self.offset = self._line_end.searched = 0
-        self._skipping_line, self.state = False, ReadState.UNREAD
+        self._skipping_line, self.state, self.long_line = False, ReadState.UNREAD, None
         self.start_offsets = dict.fromkeys(self.start_offsets, 0)
         self.take_unread_snapshot()

@@ -38,7 +38,7 @@ class PartialLineTimer:
             return
         end = reader.offset + reader.partial_line_len
         known = self._lines.get(reader.key)
-        if end == reader.offset or reader.key.catch_up_trigger:
+        if end == reader.line_start or reader.key.catch_up_trigger:
             self._lines.pop(reader.key, None)
         elif known is None or known.end != end:
             self._lines[reader.key] = _PartialLine(end, now)
@@ -56,7 +56,7 @@ class PartialLineTimer:
             name
             for name in self._waiting(line, reader)
             if line.since + self._delays[name] <= now
-            and reader.start_offsets[name] <= reader.offset
+            and reader.start_offsets[name] <= reader.line_start
         }
         line.matched |= due
         return due

@@ -1,0 +1,182 @@
+"""Logs with colours and progress bars: triggers see the visible text of each line."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from notifyd.model.events import AlertState
+from support.logs import VirtualDaemon, append, reading_from_start, trigger
+
+CASES = Path(__file__).parent.parent / "cases"
+CUT = "… (cut)"
+
+
+@pytest.mark.parametrize(
+    ("case", "pattern", "lines"),
+    [
+        ("ansi-colours.log", "^ERROR", ["ERROR: Connection failed"]),
+        ("ansi-colours.log", "(?P<level>ERROR|WARN): (?P<msg>.*)", ["ERROR: Connection failed"]),
+        (
+            "ansi-colours.log",
+            "npm (ERR!|error) (?P<msg>.*)",
+            ["npm error code E404", "npm error 404 Not Found"],
+        ),
+        ("progress-long.log", "Traceback", None),
+        ("progress-short.log", "Traceback|Error:", None),
+    ],
+)
+def test_the_cases_give_their_visible_lines(tmp_path, case, pattern, lines):
+    daemon = VirtualDaemon({"t": reading_from_start(CASES / case, patterns=pattern)})
+    found = daemon.lines()
+    if lines is not None:
+        assert found == lines
+    else:
+        assert len(found) == (1 if "long" in case else 2)
+        assert all(line.isprintable() and len(line) < 200 for line in found)
+    assert daemon.batch.cut_lines.get("t", 0) == 0
+
+
+def test_fields_context_and_records_have_no_escape_sequences(tmp_path):
+    log = tmp_path / "app.log"
+    triggers = {
+        "fields": trigger(log, patterns=r"^(?P<level>ERROR) (?P<msg>.*)$", before=1, after=1),
+        "records": trigger(log, patterns="(?s)ERROR.*at x$", multiline="^[A-Z]"),
+    }
+    daemon = VirtualDaemon(triggers)
+    append(log, "\x1b[2mINFO\x1b[0m before", "1%\r\x1b[31mERROR\x1b[0m one\r\r", "\x1b[31m at x")
+    append(log, "\x1b[32mINFO\x1b[0m after")
+    daemon.poll_all()
+    daemon.pass_time(2.0)
+    by_trigger = {event.trigger: event for event in daemon.events}
+    event = by_trigger["fields"]
+    assert (event.line, event.fields) == ("ERROR one", {"level": "ERROR", "msg": "one"})
+    assert (event.facts["before"], event.facts["after"]) == ("INFO before", " at x")
+    assert by_trigger["records"].line == "ERROR one\n at x"
+
+
+def test_a_raw_trigger_sees_the_bytes_of_the_same_log(tmp_path):
+    log = tmp_path / "app.log"
+    triggers = {
+        "raw": trigger(log, patterns=r"^\x1b\[31mERROR", raw=True),
+        "visible": trigger(log, patterns="^ERROR"),
+    }
+    daemon = VirtualDaemon(triggers)
+    append(log, "\x1b[31mERROR\x1b[0m", "ERROR", "x\r" * 700_000 + "ERROR end", "\x1b[31mERROR")
+    daemon.poll_all()
+    assert daemon.lines("raw") == ["\x1b[31mERROR\x1b[0m", "\x1b[31mERROR"]
+    assert daemon.lines("visible") == ["ERROR", "ERROR", "ERROR end", "ERROR"]
+
+
+def test_raw_and_visible_triggers_share_a_chunk_with_many_hits(tmp_path):
+    log = tmp_path / "app.log"
+    triggers = {
+        "raw": trigger(log, patterns="x", raw=True),
+        "visible": trigger(log, patterns="^x", before=1),
+    }
+    daemon = VirtualDaemon(triggers)
+    append(log, *(f"\x1b[31mx\x1b[0m {number}" for number in range(2_000)))
+    daemon.poll_all()
+    assert daemon.lines("visible") == [f"x {number}" for number in range(2_000)]
+    assert len(daemon.lines("raw")) == 2_000
+
+
+def test_lines_longer_than_max_line_are_counted_and_keep_their_beginning(tmp_path):
+    log = tmp_path / "app.log"
+    triggers = {
+        "t": trigger(log, patterns="^x", max_line="100B"),
+        "wide": trigger(log, patterns="^none"),
+    }
+    daemon = VirtualDaemon(triggers)
+    append(log, "x" * 100, "\x1b[31m" * 50 + "x" * 100, "y" * 101 + "\r" + "x" * 100 + "\r")
+    append(log, "x" * 101, "y" * 200)
+    daemon.poll_all()
+    assert daemon.lines() == ["x" * 100] * 3 + ["x" * 100 + CUT]
+    assert daemon.batch.cut_lines == {"t": 2}
+
+
+def test_a_bar_longer_than_a_block_shows_its_last_text_once_it_ends(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = VirtualDaemon({"t": trigger(log, patterns="(?P<step>[0-9]+) of 9|after")})
+    bar = "".join(f"\x1b[32m{number} of 999999\x1b[0m\r" for number in range(150_000))
+    append(log, bar.encode())
+    daemon.poll_all()
+    daemon.restart()
+    assert daemon.lines() == []
+    append(log, b"done: 7 of 9\r\r\nafter\n")
+    daemon.poll_all()
+    assert daemon.lines() == ["done: 7 of 9", "after"]
+    assert len("".join(daemon.checkpoints.values())) < 2_000
+
+
+def test_an_unfinished_bar_counts_once_whether_it_is_flushed_or_ends(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = VirtualDaemon({"t": trigger(log, patterns="50%", flush_partial="1s", before=1)})
+    append(log, b"first\n" + b"10%\r" * 300_000 + b"\x1b[32m50%\x1b[0m")
+    daemon.poll_all()
+    daemon.pass_time(2.0)
+    assert daemon.lines() == ["50%"]
+    assert daemon.events[0].facts["before"] == "first"
+    append(log, b"\r51%" * 300_000 + b"\r50%\nnext\n")
+    daemon.poll_all()
+    daemon.pass_time(2.0)
+    assert daemon.lines() == ["50%"]
+
+
+def test_the_growth_of_an_unfinished_bar_ends_silence(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, b"start\n")
+    daemon = VirtualDaemon({"t": trigger(log, patterns="none", stale="10s")})
+    for number in range(20):
+        append(log, f"\r{number}%".encode())
+        daemon.pass_time(5.0)
+    daemon.pass_time(11.0)
+    append(log, b"\r99%")
+    daemon.pass_time(1.0)
+    # The first is for a silence that an earlier run may have reported.
+    resolved, firing = AlertState.RESOLVED, AlertState.FIRING
+    assert [event.alert_state for event in daemon.events] == [resolved, firing, resolved]
+
+
+WORDS = [
+    *(b"\r", b"\n", b"\n", b"\r\n", b"\x1b[31m", b"\x1b[0m", b"\x1b[", b"\x1b]0;t\x07", b"\x1b]"),
+    *(b"\x1b", b"ERROR ", b"at x", b"ok", b"1%", b"50%\r", b" ", b"z" * 90),
+]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_division_into_writes_and_any_restart_gives_the_same_events(tmp_path, seed):
+    rng = random.Random(seed)
+    pieces = rng.choices(WORDS, k=rng.randrange(20, 120))
+    triggers = {
+        "line": {"patterns": "ERROR|50%", "before": 1, "after": 1, "max_line": "80B"},
+        "record": {"patterns": "(?s)ERROR.*at", "multiline": "^ERROR"},
+        "plain": {"patterns": "^ERROR|x$"},
+        "raw": {"patterns": r"\x1b|\r.", "raw": True},
+    }
+
+    def run(name, division):
+        log = tmp_path / name
+        log.touch()
+        daemon = VirtualDaemon({each: trigger(log, **keys) for each, keys in triggers.items()})
+        for written in division:
+            append(log, written)
+            is_killed = rng.random() < 0.3
+            daemon.poll_all(commit=not is_killed)
+            if is_killed:
+                daemon.restart()
+        daemon.restart()
+        append(log, b"\n")
+        daemon.poll_all()
+        daemon.pass_time(3.0)
+        return [
+            [
+                (event.line, event.fields, event.facts)
+                for event in daemon.events
+                if event.trigger == each
+            ]
+            for each in triggers
+        ]
+
+    whole = run("whole.log", [b"".join(pieces)])
+    assert run("pieces.log", pieces) == whole
