@@ -39,6 +39,8 @@ class Glob:
             literal += 1
         self.root = Path("/", *parts[:literal])
         """The directory that contains every match."""
+        self.is_literal = not _MAGIC.intersection(self.pattern)
+        """Whether it names one path."""
         self._parts = [
             part
             for index, part in enumerate(parts[literal:])

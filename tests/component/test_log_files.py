@@ -5,6 +5,7 @@ import errno
 import grp
 import os
 import pwd
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from notifyd.sources.logs.discovery.access import (
     open_log,
     stat_log,
 )
-from notifyd.sources.logs.discovery.inotify import InotifyWatcher, MountTable
-from notifyd.sources.logs.discovery.symlinks import SymlinkTracker
+from notifyd.sources.logs.discovery.inotify import InotifyWatcher, WatchRequest
+from notifyd.sources.mounts import MountTable, MountWatcher
+from notifyd.sources.path_chains import PathChains
 from support.logs import append
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to make other users' files")
@@ -107,15 +109,16 @@ def test_links_know_the_paths_on_which_a_path_depends(tmp_path):
     (tmp_path / "v1" / "log").mkdir(parents=True)
     (tmp_path / "v1" / "log" / "app.log").symlink_to("../../data/real.log")
     (tmp_path / "now").symlink_to("v1")
+    (tmp_path / "data").mkdir()
     name = str(tmp_path / "now" / "log" / "app.log")
-    links = SymlinkTracker()
-    links.track(name)
+    links = PathChains()
+    links.track_if_linked(name)
     for dependency in ("now", "v1/log/app.log", "data/real.log"):
         assert name in links.paths_through(str(tmp_path / dependency))
-    assert links.directories == {str(tmp_path), str(tmp_path / "v1/log"), str(tmp_path / "data")}
+    assert set(links.end_dirs) == {str(tmp_path / "data")}
     links.forget(name)
-    assert not links.directories
-    assert set(links.paths_through(str(tmp_path / "now"))) == {str(tmp_path / "now")}
+    assert not set(links.entries)
+    assert not links.paths_through(str(tmp_path / "now"))
 
 
 def test_mounts_that_other_machines_write_to_are_known(tmp_path):
@@ -137,7 +140,7 @@ def test_a_queue_overflow_asks_for_a_scan_of_everything(tmp_path):
     if limit > 20_000:
         pytest.skip("the kernel's queue is too long to fill here")
     with InotifyWatcher() as watch:
-        assert watch.set_watched([str(tmp_path)], []) == {str(tmp_path)}
+        assert watch.set_watched(WatchRequest([str(tmp_path)])) == {str(tmp_path)}
         first, second = tmp_path / "a", tmp_path / "b"
         with first.open("wb", buffering=0) as one, second.open("wb", buffering=0) as two:
             for _ in range(limit // 2 + 10):
@@ -152,7 +155,7 @@ def test_a_queue_overflow_asks_for_a_scan_of_everything(tmp_path):
 
 async def test_the_rest_of_a_burst_is_taken_without_waiting(tmp_path):
     with InotifyWatcher() as watch:
-        watch.set_watched([str(tmp_path)], [])
+        watch.set_watched(WatchRequest([str(tmp_path)]))
         for number in range(1100):
             append(tmp_path / str(number % 2), "line")
         append(tmp_path / "last", "line")
@@ -168,10 +171,10 @@ def test_a_directory_with_two_paths_reports_changes_under_both(tmp_path):
     real.mkdir()
     alias.symlink_to(real)
     with InotifyWatcher() as watch:
-        assert watch.set_watched([str(real), str(alias)], []) == {str(real), str(alias)}
+        assert watch.set_watched(WatchRequest([str(real), str(alias)])) == {str(real), str(alias)}
         append(real / "x", "line")
         assert watch.read_hints().written == {str(real / "x"), str(alias / "x")}
-        assert watch.set_watched([str(alias)], []) == set()
+        assert watch.set_watched(WatchRequest([str(alias)])) == set()
         append(real / "x", "line")
         assert watch.read_hints().written == {str(alias / "x")}
 
@@ -180,22 +183,35 @@ def test_a_replaced_directory_is_noticed_when_it_is_watched_again(tmp_path):
     directory = tmp_path / "a" / "logs"
     directory.mkdir(parents=True)
     with InotifyWatcher(Inotify) as watch:
-        watch.set_watched([str(directory)], [])
+        watch.set_watched(WatchRequest([str(directory)]))
         (tmp_path / "a").rename(tmp_path / "b")
         directory.mkdir(parents=True)
-        assert watch.set_watched([str(directory)], []) == set()
-        assert watch.set_watched([str(directory)], [], recheck=True) == {str(directory)}
+        assert watch.set_watched(WatchRequest([str(directory)])) == set()
+        assert watch.set_watched(WatchRequest([str(directory)], recheck=True)) == {str(directory)}
         append(directory / "x", "line")
         assert watch.read_hints().written == {str(directory / "x")}
 
 
 def test_awaited_directories_report_names_only(tmp_path):
     with InotifyWatcher() as watch:
-        watch.set_watched([], [str(tmp_path)])
+        watch.set_watched(WatchRequest([], [str(tmp_path / "directory")]))
         append(tmp_path / "x", "line")
         (tmp_path / "directory").mkdir()
         hints = watch.read_hints()
         assert (hints.written, hints.directories) == (set(), {str(tmp_path / "directory")})
-        assert watch.set_watched([str(tmp_path)], []) == {str(tmp_path)}
+        assert watch.set_watched(WatchRequest([str(tmp_path)])) == {str(tmp_path)}
         append(tmp_path / "x", "line")
         assert watch.read_hints().written == {str(tmp_path / "x")}
+
+
+@as_root
+def test_a_mount_is_reported_once_with_its_path(tmp_path):
+    with MountWatcher() as mounts:
+        assert mounts.take_changed_points() == set()
+        subprocess.run(["mount", "-t", "tmpfs", "none", tmp_path], check=True)
+        try:
+            assert mounts.take_changed_points() == {str(tmp_path)}
+            assert mounts.take_changed_points() == set()
+        finally:
+            subprocess.run(["umount", tmp_path], check=True)
+        assert mounts.take_changed_points() == {str(tmp_path)}

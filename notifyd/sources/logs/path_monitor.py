@@ -4,14 +4,18 @@ from collections.abc import Sequence
 from os.path import isdir
 
 from notifyd.model.health import Problem
-from notifyd.sources.logs.discovery.inotify import FsHints, MountTable
+from notifyd.sources.logs.discovery.inotify import FsHints, WatchRequest
 from notifyd.sources.logs.discovery.path_scanner import PathScanner, ScanResult
 from notifyd.sources.logs.prospector import Prospector
+from notifyd.sources.mounts import MountTable
+from notifyd.sources.path_chains import PathChains
 
 _RECHECK_SECONDS = 10.0
 """How often an unreadable path is checked again. No hint says that it became readable."""
 _MOST_RECHECKS = 1000
 """How many paths are checked again in that time, on average."""
+_VANISHED_SECONDS = 5.0
+"""How long a path is missing before that is reported: rotation replaces it within moments."""
 
 
 class PathMonitor:
@@ -24,35 +28,73 @@ class PathMonitor:
     def __init__(self, scanner: PathScanner, prospector: Prospector) -> None:
         self._scanner, self._prospector = scanner, prospector
         self._found = ScanResult()
+        self._chains = PathChains()
+        self._replaced: set[str] = set()
+        self._are_links_replaced = False
+        self._vanished: dict[str, float] = {}
+        self._reported_vanished: set[str] = set()
         self._recheck_at: float | None = None
         self.polling_reason = ""
 
-    def follow(self, hints: FsHints) -> None:
-        """Check the paths that hints name, or all."""
+    def follow(self, hints: FsHints, now: float) -> None:
+        """Check the paths that hints name, or all. Sets `all` if a mount affects a path."""
+        hints.all = hints.all or any(map(self._is_affected_by_mount, hints.mount_points))
         if hints.all:
             self._scan_all()
-            return
+        else:
+            self._follow_paths(hints)
+        if hints.has_path_changes:
+            self._update_vanished(now)
+
+    def _follow_paths(self, hints: FsHints) -> None:
         prospector = self._prospector
         directories = hints.directories | {path for path in hints.changed if isdir(path)}  # noqa: PTH112
+        directories |= self._take_replaced_roots(hints.changed | directories)
+        self._replaced |= directories
         if directories:
             self._scan_near(directories)
         for path in hints.changed:
             prospector.on_appeared(path)
         for path in hints.changed | directories:
             for name in sorted(prospector.path_table.affected_paths(path)):
+                if name != path:
+                    prospector.path_table.track_links(name)
+                    self._are_links_replaced = True
                 if prospector.is_known(name) or not self._scanner.is_ignored_dir(name):
                     prospector.check_path(name)
         self._scanner.mark_matched(self._found, hints.changed)
         for path in hints.written:
             prospector.on_written(path)
 
+    def _take_replaced_roots(self, changed: set[str]) -> set[str]:
+        """Return the roots of patterns to which a changed path leads, and follow them anew."""
+        roots = {root for path in changed for root in self._chains.paths_through(path)}
+        for root in roots:
+            self._chains.track(root)
+        self._are_links_replaced |= bool(roots)
+        return roots
+
+    def _is_affected_by_mount(self, point: str) -> bool:
+        return bool(
+            self._scanner.is_below_root(point)
+            or self._chains.paths_near(point)
+            or self._prospector.path_table.paths_near_mount(point)
+        )
+
+    def _update_vanished(self, now: float) -> None:
+        """Record since when a path is missing that was found before."""
+        vanished = self._scanner.vanished_patterns(self._found)
+        self._vanished = {pattern: self._vanished.get(pattern, now) for pattern in vanished}
+        self._reported_vanished &= vanished
+
     def recheck(self, now: float) -> bool:
         """Check unreadable paths again if that is due; return whether it was."""
+        self._report_vanished(now)
         if self._recheck_at is None or now < self._recheck_at:
             return False
         self._recheck_at = None
         if opened := self._found.recheck_unreadable():
-            self.follow(FsHints(directories=opened))
+            self._follow_paths(FsHints(directories=opened))
         for path in sorted(self._prospector.problems):
             self._prospector.check_path(path)
         return True
@@ -67,21 +109,46 @@ class PathMonitor:
         elif self._recheck_at is None:
             self._recheck_at = now + _RECHECK_SECONDS * max(1.0, unreadable / _MOST_RECHECKS)
 
-    @property
-    def recheck_at(self) -> float | None:
-        """The monotonic time at which unreadable paths are checked again."""
-        return self._recheck_at
+    def _report_vanished(self, now: float) -> None:
+        """Report the paths that have been missing for long enough, unless they exist again."""
+        due = {
+            pattern
+            for pattern, since in self._vanished.items()
+            if now >= since + _VANISHED_SECONDS and pattern not in self._reported_vanished
+        }
+        if due:
+            self._update_vanished(now)
+            self._reported_vanished |= due & self._vanished.keys()
 
     @property
-    def watch_dirs(self) -> tuple[set[str], set[str]]:
-        """The directories to watch for all changes, and those for names that appear."""
-        directories = self._found.watch_dirs | self._prospector.path_table.link_dirs
-        return directories, self._found.awaited_dirs
+    def wake_at(self) -> float | None:
+        """The monotonic time at which `recheck` has something to do; None if it has nothing."""
+        times = [
+            since + _VANISHED_SECONDS
+            for pattern, since in self._vanished.items()
+            if pattern not in self._reported_vanished
+        ]
+        if self._recheck_at is not None:
+            times.append(self._recheck_at)
+        return min(times, default=None)
+
+    def take_watch_request(self, *, recheck: bool) -> WatchRequest:
+        """Return what to watch, once with what was replaced. recheck: make all watches anew."""
+        path_table = self._prospector.path_table
+        request = WatchRequest(
+            self._found.watch_dirs | path_table.link_target_dirs,
+            {*self._chains.entries, *path_table.link_entries},
+            self._replaced,
+            recheck=recheck or self._are_links_replaced,
+        )
+        self._replaced, self._are_links_replaced = set(), False
+        return request
 
     @property
     def missing_paths(self) -> tuple[str, ...]:
-        """The path patterns that have matched nothing yet."""
-        return tuple(self._scanner.missing_patterns(self._found))
+        """The path patterns that match nothing: none yet, or none any more."""
+        missing = self._scanner.missing_patterns(self._found)
+        return (*missing, *sorted(self._reported_vanished))
 
     @property
     def problems(self) -> Sequence[Problem]:
@@ -93,9 +160,11 @@ class PathMonitor:
 
     def _scan_all(self) -> None:
         matched_before, self._found = self._found.matched_patterns, self._scanner.scan()
-        # A deleted path is not reported as missing.
+        # A deleted path is reported when it has been missing for a while.
         self._found.matched_patterns.update(matched_before)
         self._prospector.scan(self._found.paths)
+        for root in self._scanner.roots:
+            self._chains.track(root)
         reasons = map(MountTable().remote_type, self._found.watch_dirs)
         self.polling_reason = next(filter(None, reasons), "")
 

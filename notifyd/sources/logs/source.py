@@ -100,6 +100,6 @@ def _poll(
     hints |= watcher.read_hints()
     batch = tailer.poll(hints, now)
     newly_watched: set[str] = set()
-    if batch.watch_dirs is not None:
-        newly_watched = watcher.set_watched(*batch.watch_dirs, recheck=batch.scanned_all)
+    if batch.watches is not None:
+        newly_watched = watcher.set_watched(batch.watches)
     return batch, FsHints(directories=newly_watched)

@@ -8,7 +8,7 @@ from notifyd.model.health import Problem
 from notifyd.sources.logs.aggregators import AggregatorSet
 from notifyd.sources.logs.chunk_matcher import MOST_BYTES, MOST_EVENTS, ChunkMatcher
 from notifyd.sources.logs.discovery.access import UnreadableFileError, explain_error
-from notifyd.sources.logs.discovery.inotify import FsHints
+from notifyd.sources.logs.discovery.inotify import FsHints, WatchRequest
 from notifyd.sources.logs.discovery.path_scanner import PathScanner
 from notifyd.sources.logs.options import LogSourceOptions
 from notifyd.sources.logs.path_monitor import PathMonitor
@@ -39,16 +39,16 @@ class LogBatch:
     """The result of one poll.
 
     more: there is more to read at once. wake_at: monotonic time of the next poll, with or without
-    a hint. watch_dirs: the directories to watch for all changes, and those to watch for names that
-    appear; None if they are the same as before. open_readers: how many files are open.
-    scanned_all: all paths were checked. polling_reason: why hints may be missing; else empty.
+    a hint. watches: what to watch; None if that is the same as before. open_readers: how many files
+    are open. scanned_all: all paths were checked. polling_reason: why hints may be missing; else
+    empty.
     """
 
     events: tuple[Event, ...]
     checkpoints: CheckpointUpdates
     more: bool
     wake_at: float | None
-    watch_dirs: tuple[set[str], set[str]] | None
+    watches: WatchRequest | None
     open_readers: int
     problems: tuple[Problem, ...]
     missing_paths: tuple[str, ...]
@@ -109,7 +109,7 @@ class Tailer:
         readers = self._readers
         readers.begin_poll(now, self._wall())
         self._staleness.begin_poll(now)
-        self._paths.follow(hints)
+        self._paths.follow(hints, now)
         if hints.all:
             self._aggregators.forget_unused()
         rechecked = self._paths.recheck(now)
@@ -127,13 +127,14 @@ class Tailer:
         self._resolver.close_drained()
         self._resolver.resolve()
         self._paths.plan_recheck(now)
+        is_changed = rechecked or hints.has_path_changes
         timed_out = self._matcher.timed_out
         return LogBatch(
             tuple(events),
             self._take_changes(now, has_events=bool(events)),
             more=bool(readers.queue),
             wake_at=self._wake_at(),
-            watch_dirs=self._paths.watch_dirs if rechecked or hints.has_path_changes else None,
+            watches=self._paths.take_watch_request(recheck=hints.all) if is_changed else None,
             open_readers=len(readers),
             problems=self._problems(timed_out),
             missing_paths=self._paths.missing_paths,
@@ -158,7 +159,7 @@ class Tailer:
         times = [
             self._aggregators.next_flush(),
             self._staleness.next_poll(),
-            self._paths.recheck_at,
+            self._paths.wake_at,
             *map(self._partial_lines.next_due, self._partial_lines.readers(self._readers)),
         ]
         if self._readers.queue.has_draining:

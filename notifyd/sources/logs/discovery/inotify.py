@@ -8,13 +8,12 @@ import errno
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Self
 
 from asyncinotify import Event, Inotify, Mask
 from asyncinotify import Watch as InotifyWatch
 
-from notifyd.sources.waiting import wait_readable
+from notifyd.sources.mounts import MountWatcher
 
 _ENTRIES = Mask.CREATE | Mask.MOVED_FROM | Mask.MOVED_TO | Mask.DELETE
 _SELF = Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.UNMOUNT
@@ -32,20 +31,6 @@ _TOO_FEW_INSTANCES = (
     "inotify cannot be used, so logs are polled every second: raise the limit with "
     "`sysctl fs.inotify.max_user_instances=512` and restart notifyd"
 )
-_NETWORK_TYPES = {
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "ceph",
-    "glusterfs",
-    "lustre",
-    "afs",
-    "davfs",
-}
-_HOST_TYPES = {"9p", "virtiofs", "vboxsf", "prl_fs"}
-_MOUNT_INFO = Path("/proc/self/mountinfo")
 
 
 @dataclass(slots=True)
@@ -53,33 +38,53 @@ class FsHints:
     """Paths to check.
 
     written: files whose content changed. changed: paths that were created, moved or deleted, or
-    whose permissions changed. directories: the directories among these. all: hints were lost, so
-    every path must be checked.
+    whose permissions changed. directories: the directories among these. mount_points: where a file
+    system was mounted or unmounted. all: hints were lost, so every path must be checked.
     """
 
     written: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
     directories: set[str] = field(default_factory=set)
+    mount_points: set[str] = field(default_factory=set)
     all: bool = False
 
     def __ior__(self, other: "FsHints") -> Self:
         self.written |= other.written
         self.changed |= other.changed
         self.directories |= other.directories
+        self.mount_points |= other.mount_points
         self.all |= other.all
         return self
 
     @property
     def has_path_changes(self) -> bool:
         """Whether more than the content of files may have changed."""
-        return bool(self.changed or self.directories or self.all)
+        return bool(self.changed or self.directories or self.mount_points or self.all)
 
     def __bool__(self) -> bool:
-        return bool(self.written or self.changed or self.directories or self.all)
+        return bool(self.written or self.has_path_changes)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRequest:
+    """What to watch.
+
+    directories: those in which every change is reported. entries: paths of which only creation,
+    deletion and replacement are reported; their directories are watched for it. replaced:
+    directories that may be others than before, at and below which watches are made anew.
+    recheck: make all watches anew, and retry those that failed.
+    """
+
+    directories: Iterable[str]
+    entries: Iterable[str] = ()
+    replaced: Iterable[str] = ()
+    recheck: bool = False
 
 
 class InotifyWatcher:
-    """Watches directories. Not thread-safe, but may be used from any thread.
+    """Watches directories and the table of mounts.
+
+    Not thread-safe, but may be used from any thread.
 
     The kernel has one watch for a directory, whatever the number of paths that lead to it.
     """
@@ -87,6 +92,9 @@ class InotifyWatcher:
     def __init__(self, connect: Callable[..., Inotify] = Inotify) -> None:
         self._watches: dict[str, tuple[InotifyWatch, Mask]] = {}
         self._paths: dict[int, set[str]] = {}
+        self._entries: frozenset[str] = frozenset()
+        self._mounts = MountWatcher()
+        self._pending = FsHints()
         self._has_buffered = False  # events read from the kernel do not make it readable again
         self.problem = ""
         """Why files must be polled; empty while inotify reports every change."""
@@ -100,48 +108,80 @@ class InotifyWatcher:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._mounts.__exit__()
         if self._inotify is not None:
             self._inotify.close()
 
-    def set_watched(
-        self, all_changes: Iterable[str], path_changes: Iterable[str], *, recheck: bool = False
-    ) -> set[str]:
-        """Watch exactly these directories, for all changes or only for those of paths.
+    def set_watched(self, request: WatchRequest) -> set[str]:
+        """Watch exactly what is requested.
 
-        Returns those that are newly watched, in which a change may have been missed.
-        recheck: replace the watches of paths that lead to another directory by now, and retry
-        those that failed.
+        Returns the directories that are newly watched, in which a change may have been missed.
         """
-        if recheck and self._inotify is not None:
+        if request.recheck and self._inotify is not None:
             self.problem = ""  # a limit that still applies sets it again
-        wanted = dict.fromkeys(path_changes, _PATH_CHANGES) | dict.fromkeys(
-            all_changes, _ALL_CHANGES
-        )
+        self._entries = frozenset(request.entries)
+        parents = {os.path.dirname(entry) for entry in self._entries}  # noqa: PTH120
+        wanted = dict.fromkeys(parents, _PATH_CHANGES)
+        wanted |= dict.fromkeys(request.directories, _ALL_CHANGES)
         for directory in self._watches.keys() - wanted.keys():
             self._unwatch(directory)
+        replaced = set(request.replaced)
+        below = tuple(directory.rstrip("/") + "/" for directory in replaced)
         return {
             directory
             for directory, mask in wanted.items()
-            if recheck or mask & ~self._watches.get(directory, (None, Mask.ZERO))[1]
+            if request.recheck
+            or mask & ~self._watches.get(directory, (None, Mask.ZERO))[1]
+            or directory in replaced
+            or directory.startswith(below)
             if self._watch(directory, mask)
         }
 
     async def wait(self, seconds: float) -> None:
-        """Wait for a hint, at most so many seconds."""
-        if self._has_buffered:
+        """Wait for a hint, at most so many seconds. Events that concern no path do not end it."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while not self._pending and (left := end - loop.time()) > 0:
+            if self._has_buffered:
+                await asyncio.sleep(0)
+            else:
+                await self._wait_readable(left)
+            self._pending |= self._read(_READ_SIZE)
+
+    async def _wait_readable(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        ready = loop.create_future()
+
+        def wake() -> None:
+            if not ready.done():
+                ready.set_result(None)
+
+        self._mounts.call_on_change(wake)
+        if self._inotify is not None:
+            loop.add_reader(self._inotify.fd, wake)
+        try:
+            async with asyncio.timeout(seconds):
+                await ready
+        except TimeoutError:
             return
-        if self._inotify is None:
-            await asyncio.sleep(seconds)
-            return
-        await wait_readable(self._inotify.fd, seconds)
+        finally:
+            self._mounts.call_on_change(None)
+            if self._inotify is not None:
+                loop.remove_reader(self._inotify.fd)
 
     def read_hints(self) -> FsHints:
         """Return hints without waiting; there may be more."""
-        hints = FsHints()
+        hints, self._pending = self._pending, FsHints()
+        hints |= self._read(_MOST_EVENTS)
+        return hints
+
+    def _read(self, most: int) -> FsHints:
+        """Read so many events from the kernel at most."""
+        hints = FsHints(mount_points=self._mounts.take_changed_points())
         if self._inotify is None:
             return hints
         self._has_buffered = True
-        for _ in range(_MOST_EVENTS):
+        for _ in range(most):
             event = self._inotify.sync_get()
             if event is None:
                 self._has_buffered = False
@@ -166,7 +206,12 @@ class InotifyWatcher:
                 paths = hints.directories
             elif event.mask & Mask.MODIFY:
                 paths = hints.written
-            paths |= {os.path.join(directory, event.name) for directory in directories}  # noqa: PTH118
+            paths |= {
+                path
+                for directory in directories
+                if (path := os.path.join(directory, event.name)) in self._entries  # noqa: PTH118
+                or self._watches[directory][1] & Mask.MODIFY
+            }
 
     def _watch(self, directory: str, mask: Mask) -> bool:
         """Watch a directory; return whether more of its changes are reported than before."""
@@ -177,6 +222,8 @@ class InotifyWatcher:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.ENOMEM):
                 self.problem = _TOO_FEW_WATCHES
+            if directory in self._watches:  # another directory had this path
+                self._unwatch(directory)
             return False  # deleted, or not readable: the scan reports that
         before, known_mask = self._watches.get(directory, (None, Mask.ZERO))
         if before is not None and before.wd != watch.wd:
@@ -198,29 +245,3 @@ class InotifyWatcher:
                 self._inotify.rm_watch(watch)
             except OSError:
                 return  # the kernel has removed it
-
-
-class MountTable:
-    """The mounted file systems, as of when this is made."""
-
-    def __init__(self, table: Path = _MOUNT_INFO) -> None:
-        self._types: dict[str, str] = {}
-        try:
-            lines = table.read_text(errors="surrogateescape").splitlines()
-        except OSError:
-            return
-        for line in lines:
-            left, _, right = line.partition(" - ")
-            point = left.split()[4].encode(errors="surrogateescape").decode("unicode_escape")
-            self._types[point] = right.split()[0]
-
-    def remote_type(self, directory: str) -> str:
-        """Return the type of a file system that others can write to without an inotify event.
-
-        Empty for a local file system.
-        """
-        path = os.path.realpath(directory)
-        while path not in self._types and path != "/":
-            path = os.path.dirname(path)  # noqa: PTH120 - strings throughout
-        kind = self._types.get(path, "")
-        return kind if kind in _NETWORK_TYPES | _HOST_TYPES or kind.startswith("fuse.") else ""

@@ -7,21 +7,20 @@ from pathlib import Path
 
 from notifyd.sources.globs import Glob, GlobEntry
 from notifyd.sources.logs.discovery.access import COMPRESSED_SUFFIXES
-from notifyd.sources.unreadable_dirs import directory_problem, nearest_visible_dir
+from notifyd.sources.unreadable_dirs import directory_problem
 
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
     """What path patterns match.
 
-    watch_dirs: directories in which a match may appear or change. awaited_dirs: those in which a
-    missing directory would appear. matched_patterns: patterns that match something.
+    watch_dirs: directories in which a match may appear or change. matched_patterns: patterns that
+    match something.
     unreadable_dirs: by pattern, the directories that cannot be listed, each with the problem.
     """
 
     paths: set[str] = field(default_factory=set)
     watch_dirs: set[str] = field(default_factory=set)
-    awaited_dirs: set[str] = field(default_factory=set)
     matched_patterns: set[str] = field(default_factory=set)
     unreadable_dirs: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -30,7 +29,6 @@ class ScanResult:
         return ScanResult(
             self.paths | later.paths,
             self.watch_dirs | later.watch_dirs,
-            self.awaited_dirs | later.awaited_dirs,
             self.matched_patterns | later.matched_patterns,
             self.unreadable_dirs | later.unreadable_dirs,
         )
@@ -80,6 +78,24 @@ class PathScanner:
             for trigger in self._triggers[pattern]
         ]
 
+    @property
+    def roots(self) -> set[str]:
+        """The directories that contain all matches of a pattern, whether or not they exist."""
+        return {str(glob.root) for glob in self._globs.values()}
+
+    def is_below_root(self, path: str) -> bool:
+        """Whether a path is the root of a pattern or below it."""
+        return any(path == root or path.startswith(root.rstrip("/") + "/") for root in self.roots)
+
+    def vanished_patterns(self, found: ScanResult) -> set[str]:
+        """Return the patterns that matched something and whose path or root is now missing."""
+        return {
+            glob.pattern
+            for glob in self._globs.values()
+            if glob.pattern in found.matched_patterns
+            if not os.path.lexists(glob.pattern if glob.is_literal else glob.root)
+        }
+
     def is_ignored_dir(self, path: str) -> bool:
         """Whether a path is a directory that at most wildcards match: `logs/*` is not about it."""
         return path not in self._globs and os.path.isdir(path)  # noqa: PTH112
@@ -116,7 +132,6 @@ class PathScanner:
             root = str(glob.root)
             problems = result.unreadable_dirs[glob.pattern] = {}
             if not os.path.isdir(root):  # noqa: PTH112 - strings throughout
-                result.awaited_dirs.add(nearest_visible_dir(root))
                 _add_problem(problems, root)
             errors: list[OSError] = []
             for entry in glob.walk(self._is_excluded, errors.append):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from notifyd.sources.logs.discovery.symlinks import SymlinkTracker
+from notifyd.sources.path_chains import PathChains
 
 FileIdentity = tuple[int, int]
 """Device and inode."""
@@ -14,7 +14,7 @@ class PathTable:
     def __init__(self) -> None:
         self._files: dict[str, FileIdentity] = {}
         self._paths: dict[FileIdentity, set[str]] = {}
-        self._links = SymlinkTracker()
+        self._links = PathChains()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
@@ -33,14 +33,23 @@ class PathTable:
         """Return a path and those that lead through it, which may have changed with it."""
         return {path, *self._links.paths_through(path)}
 
+    def paths_near_mount(self, point: str) -> set[str]:
+        """Return the paths with links that a mount at this point may affect."""
+        return self._links.paths_near(point)
+
     @property
-    def link_dirs(self) -> set[str]:
-        """The directories in which a link or its target may be replaced."""
-        return self._links.directories
+    def link_target_dirs(self) -> set[str]:
+        """The directories that contain the files to which links lead."""
+        return set(self._links.end_dirs)
+
+    @property
+    def link_entries(self) -> set[str]:
+        """The links, targets and directories that may be replaced on paths with links."""
+        return set(self._links.entries)
 
     def track_links(self, path: str) -> None:
         """Record the links on a path, whether or not it leads to a file."""
-        self._links.track(path)
+        self._links.track_if_linked(path)
 
     def add(self, path: str, identity: FileIdentity) -> None:
         self._files[path] = identity
