@@ -30,8 +30,8 @@ class CheckpointValueError(ValueError):
 class StoredFields:
     """The fields of one stored value, by their stored names.
 
-    A method raises CheckpointValueError for a field of another type, and for a missing one if it
-    has no default.
+    A method raises CheckpointValueError for a field of another type and for a missing one. Optional
+    fields are None if they are missing or null.
     """
 
     def __init__(self, fields: Mapping[str, object]) -> None:
@@ -76,6 +76,9 @@ class StoredFields:
         except UnicodeEncodeError:
             raise CheckpointValueError(f'"{name}" must be bytes, one per character') from None
 
+    def optional_text(self, name: str) -> str | None:
+        return None if self._fields.get(name) is None else self.text(name)
+
     def texts(self, name: str) -> list[str]:
         value = self.value(name)
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
@@ -115,6 +118,9 @@ class StoredFields:
             return default
         value = self.value(name)
         return value if isinstance(value, bool) else _refuse(f'"{name}"', "true or false", value)
+
+    def optional_integer(self, name: str) -> int | None:
+        return None if self._fields.get(name) is None else self.integer(name)
 
     def seconds(self, name: str, default: float | None = None) -> float:
         """Return a time in seconds since the epoch."""
@@ -178,13 +184,6 @@ class RefusedValues:
         message = strip_control_from_title(f"discarded the stored {what}: {error}; {consequence}")
         self._named.append(Problem("stored", message, subject=key, already_logged=True))
         self._unlogged.append(self._named[-1])
-
-    def check_terms(self, key: str, what: str, value: str, consequence: str) -> None:
-        """Refuse stored terms that are damaged. Those of another configuration are no problem."""
-        try:
-            StoredFields.decode(value)
-        except CheckpointValueError as error:
-            self.add(key, what, error, consequence)
 
     @property
     def problems(self) -> list[Problem]:

@@ -28,7 +28,9 @@ def source(recorder, excluded=(), **triggers):
 async def running(recorder, excluded=(), **triggers):
     watched = source(recorder, excluded, **triggers)
     task = asyncio.create_task(watched.run(recorder.emit))
-    armed = {f"file:{name}": snapshot.terms for name, snapshot in watched._snapshots.items()}
+    armed = {
+        f"file:{name}": snapshot.terms.encode() for name, snapshot in watched._snapshots.items()
+    }
     try:
         await recorder.until(lambda: armed.items() <= recorder.checkpoints.items())
         yield watched
@@ -146,7 +148,14 @@ async def test_a_damaged_state_is_reported_once_and_the_others_are_restored(tmp_
 
 @pytest.mark.parametrize(
     ("damage", "problems"),
-    [("x", 1), ('{"format": 2}', 1), ("[]", 1), ('{"paths": ["/other"]}', 0)],
+    [
+        ("x", 1),
+        ("[]", 1),
+        ('{"format": 2}', 1),
+        ('{"paths": ["/other"]}', 1),
+        ('{"paths": ["/other"], "ignore": 7}', 1),
+        ('{"paths": ["/other"], "ignore": []}', 0),
+    ],
 )
 async def test_a_trigger_with_damaged_terms_is_armed_again(tmp_path, damage, problems):
     recorder, keys = Recorder(), {"paths": [f"{tmp_path}/?"]}

@@ -94,7 +94,7 @@ async def running(recorder, connector, boot=BOOT, **triggers):
         **options,
     )
     task = asyncio.create_task(source.run(recorder.emit))
-    terms = {f"process:{name}": s.terms for name, s in source._selectors.items()}
+    terms = {f"process:{name}": s.terms.encode() for name, s in source._selectors.items()}
     try:
         await recorder.until(lambda: terms.items() <= recorder.checkpoints.items())
         yield source
@@ -496,7 +496,7 @@ async def test_a_damaged_state_is_reported_once_and_the_others_are_restored(conn
         assert {damaged, other} == watched(recorder)
 
 
-@pytest.mark.parametrize("damage", ["x", "[]", '{"format": 2}'])
+@pytest.mark.parametrize("damage", ["x", "[]", '{"format": 2}', '{"pid": "1"}'])
 async def test_a_trigger_with_damaged_terms_is_armed_again(connector, tag, spawn, damage):
     recorder, child = Recorder({"process:job": damage}), spawn("read x; :", tag)
     async with running(recorder, connector, job={"cmdline": tag, "on": ["start"]}) as source:

@@ -6,7 +6,7 @@ import pytest
 from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.procfs import Process, ProcessStat
-from notifyd.sources.processes.selector import ProcessSelector
+from notifyd.sources.processes.selector import ProcessSelector, ProcessTerms
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, exit_event, start_event
 from notifyd.sources.stored_values import CheckpointValueError
 from support.stored import changed, golden
@@ -141,7 +141,9 @@ def test_the_state_of_a_process_is_written_as_before():
 
 def test_the_terms_of_a_trigger_are_written_as_before():
     _, value = golden("process-terms")
-    assert selector(pidfile="/run/worker.pid", user="root").terms == value
+    terms = selector(pidfile="/run/worker.pid", user="root").terms
+    assert terms.encode() == value
+    assert ProcessTerms.decode(changed(value, added_later=[1])) == terms
 
 
 @pytest.mark.parametrize(

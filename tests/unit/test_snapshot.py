@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.config.triggers import FileTriggerConfig
-from notifyd.sources.files.snapshot import FileChange, Snapshot, checkpoint_updates
+from notifyd.sources.files.snapshot import FileChange, FileTerms, Snapshot, checkpoint_updates
 from notifyd.sources.files.state import FileState, escape_path, read_state
 from notifyd.sources.stored_values import CheckpointValueError
-from support.stored import golden
+from support.stored import changed, golden
 
 STATES = st.one_of(st.none(), st.builds(FileState, *[st.integers(0, 1)] * 3))
 
@@ -134,7 +134,9 @@ def test_the_state_of_a_file_is_written_as_before():
 
 def test_the_terms_of_a_trigger_are_written_as_before():
     _, value = golden("file-terms")
-    assert snapshot(paths=["/srv/up/*.csv"], ignore=["*.swp"]).terms == value
+    terms = snapshot(paths=["/srv/up/*.csv"], ignore=["*.swp"]).terms
+    assert terms.encode() == value
+    assert FileTerms.decode(changed(value, added_later=[1])) == terms
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,18 @@ def test_a_missing_field_has_its_default_and_a_wrong_one_is_refused_all_the_same
             read(decoded(x=None))
 
 
+def test_an_optional_field_may_be_missing_or_null_but_not_of_another_type():
+    assert decoded().optional_text("x") is decoded(x=None).optional_text("x") is None
+    assert decoded().optional_integer("x") is decoded(x=None).optional_integer("x") is None
+    assert (decoded(x="a").optional_text("x"), decoded(x=7).optional_integer("x")) == ("a", 7)
+    for read in (
+        lambda: decoded(x=7).optional_text("x"),
+        lambda: decoded(x="a").optional_integer("x"),
+    ):
+        with pytest.raises(CheckpointValueError, match='"x" must be'):
+            read()
+
+
 def test_a_row_names_items_by_their_order_and_ignores_additional_ones():
     row = decoded(place=["c", 7, "later"]).row("place", ("cursor", "stamp"))
     assert (row.text("cursor"), row.integer("stamp")) == ("c", 7)

@@ -11,16 +11,33 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from notifyd.config.triggers import FileTriggerConfig
 from notifyd.sources.files.state import FileState, escape_path, read_state
 from notifyd.sources.globs import Glob, name_matcher
+from notifyd.sources.stored_values import StoredFields
 from notifyd.sources.unreadable_dirs import directory_problem
 
 ChangeKind = Literal["created", "modified", "deleted"]
 
 _SURROGATE = re.compile(r"\\u(dc[89a-f][0-9a-f])")
+
+
+class FileTerms(NamedTuple):
+    """What a trigger watches. If it changes, the trigger is armed anew."""
+
+    paths: list[str]
+    ignore: list[str]
+
+    def encode(self) -> str:
+        return json.dumps({"paths": self.paths, "ignore": self.ignore})
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """Decode what `encode` returned; CheckpointValueError for anything else."""
+        fields = StoredFields.decode(text)
+        return cls(fields.texts("paths"), fields.texts("ignore"))
 
 
 class FileChange(NamedTuple):
@@ -61,8 +78,7 @@ class Snapshot:
         self.known: dict[str, FileState] = {}
         self.directories: set[str] = set()
         """Where a match could appear, as of the last sweep."""
-        self.terms = json.dumps({"paths": trigger.paths, "ignore": trigger.ignore})
-        """The stored form of what is watched. If it changes, the trigger is armed anew."""
+        self.terms = FileTerms(trigger.paths, trigger.ignore)
         self._ignored = [Glob(path) for path in trigger.ignore if "/" in path]
         self._ignored_names = [name_matcher(name) for name in trigger.ignore if "/" not in name]
         self._excluded = frozenset(map(str, excluded))

@@ -13,7 +13,7 @@ from notifyd.model.events import Event, SourceBatch
 from notifyd.model.health import Problem, SourceHealth
 from notifyd.sources.base import Emit, batched
 from notifyd.sources.files.change_stream import ChangeStream, PathChange, WatchFailedError
-from notifyd.sources.files.snapshot import FileChange, Snapshot, checkpoint_updates
+from notifyd.sources.files.snapshot import FileChange, FileTerms, Snapshot, checkpoint_updates
 from notifyd.sources.files.state import StatResult, escape_path, stat_paths
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
 from notifyd.sources.unreadable_dirs import directory_problem
@@ -114,12 +114,8 @@ class FileSource:
                 self._obsolete_keys.add(key)
             elif path:
                 self._restore_file(key, name, path[0], value)
-            elif value == snapshot.terms:
-                self._armed.add(name)
             else:
-                what = f"paths of trigger {name}"
-                consequence = "changes that happened while notifyd was stopped are not reported"
-                self._refused.check_terms(key, what, value, consequence)
+                self._restore_terms(key, name, value)
 
     def _restore_file(self, key: str, name: str, path: str, value: str) -> None:
         try:
@@ -128,6 +124,15 @@ class FileSource:
             self._obsolete_keys.add(key)
             what = f"state of {path} for trigger {name}"
             self._refused.add(key, what, error, "if the file exists, it counts as created")
+
+    def _restore_terms(self, key: str, name: str, value: str) -> None:
+        try:
+            if FileTerms.decode(value) == self._snapshots[name].terms:
+                self._armed.add(name)
+        except CheckpointValueError as error:
+            what = f"paths of trigger {name}"
+            consequence = "changes that happened while notifyd was stopped are not reported"
+            self._refused.add(key, what, error, consequence)
 
     async def _sweep(self, stream: ChangeStream, emit: Emit) -> None:
         """Compare all files with the known ones, and watch where a match could appear."""
@@ -259,7 +264,7 @@ class FileSource:
             await self._commit(emit, (), checkpoint_updates(name, batch))
             for change in batch:
                 snapshot.apply(change)
-        await emit(SourceBatch((), {f"file:{name}": snapshot.terms}))
+        await emit(SourceBatch((), {f"file:{name}": snapshot.terms.encode()}))
         self._armed.add(name)
 
     async def _report(self, changes: Iterable[tuple[str, FileChange]], emit: Emit) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from notifyd.sources.processes.selector import ProcessSelector
+from notifyd.sources.processes.selector import ProcessSelector, ProcessTerms
 from notifyd.sources.processes.watched import WatchedProcess
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
 
@@ -39,12 +39,17 @@ class ProcessRegistry:
                 self.obsolete_keys.add(key)
             elif pid:
                 self._restore_process(key, name, pid[0], value)
-            elif value == selectors[name].terms:
-                self.armed.add(name)
             else:
-                what = f"selection of trigger {name}"
-                consequence = "processes that started while notifyd was stopped are not reported"
-                self.refused.check_terms(key, what, value, consequence)
+                self._restore_terms(key, selectors[name], name, value)
+
+    def _restore_terms(self, key: str, selector: ProcessSelector, name: str, value: str) -> None:
+        try:
+            if ProcessTerms.decode(value) == selector.terms:
+                self.armed.add(name)
+        except CheckpointValueError as error:
+            what = f"selection of trigger {name}"
+            consequence = "processes that started while notifyd was stopped are not reported"
+            self.refused.add(key, what, error, consequence)
 
     def _restore_process(self, key: str, name: str, pid: str, value: str) -> None:
         try:

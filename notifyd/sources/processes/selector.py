@@ -4,12 +4,14 @@ import json
 import os
 import pwd
 import stat
+from typing import NamedTuple, Self
 
 import regex
 
 from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.procfs import Process
+from notifyd.sources.stored_values import StoredFields
 
 _TIME_LIMIT = 0.1
 """Seconds for a pattern on one command line."""
@@ -19,22 +21,52 @@ _START_TOLERANCE = 10.0
 """Seconds by which a process may seem younger than its pidfile."""
 
 
+class ProcessTerms(NamedTuple):
+    """What a trigger selects. If it changes, the trigger is armed anew."""
+
+    name: str | None
+    cmdline: str | None
+    pidfile: str | None
+    pid: int | None
+    user: str | None
+
+    def encode(self) -> str:
+        return json.dumps(
+            {
+                "name": self.name,
+                "cmdline": self.cmdline,
+                "pidfile": self.pidfile,
+                "pid": self.pid,
+                "user": self.user,
+            }
+        )
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """Decode what `encode` returned; CheckpointValueError for anything else."""
+        fields = StoredFields.decode(text)
+        return cls(
+            fields.optional_text("name"),
+            fields.optional_text("cmdline"),
+            fields.optional_text("pidfile"),
+            fields.optional_integer("pid"),
+            fields.optional_text("user"),
+        )
+
+
 class ProcessSelector:
     """The selecting keys of one trigger. `problem`: what is wrong at present, or empty."""
 
     def __init__(self, trigger: ProcessTriggerConfig) -> None:
         self.on = frozenset(trigger.on)
         self.name = trigger.name or ""
-        self.terms = json.dumps(
-            {
-                "name": trigger.name,
-                "cmdline": trigger.cmdline,
-                "pidfile": str(trigger.pidfile) if trigger.pidfile else None,
-                "pid": trigger.pid,
-                "user": trigger.user,
-            }
+        self.terms = ProcessTerms(
+            trigger.name,
+            trigger.cmdline,
+            str(trigger.pidfile) if trigger.pidfile else None,
+            trigger.pid,
+            trigger.user,
         )
-        """The stored form of the selection. If it changes, the trigger is armed anew."""
         self.pid = trigger.pid
         self.pidfile = trigger.pidfile
         self.problem = ""

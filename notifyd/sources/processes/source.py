@@ -208,7 +208,7 @@ class ProcessSource:
                 watched.triggers += triggers
                 self._watched[watched.pid] = watched
         if unarmed := self._selectors.keys() - self._registry.armed:
-            terms = {terms_key(name): self._selectors[name].terms for name in unarmed}
+            terms = {terms_key(name): self._selectors[name].terms.encode() for name in unarmed}
             await emit(SourceBatch((), terms))
             self._registry.armed |= unarmed
 
