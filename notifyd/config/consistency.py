@@ -1,5 +1,6 @@
 """Checks across keys: combinations that contradict each other, and names that are not defined."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from notifyd.config import patterns, templates
@@ -8,8 +9,10 @@ from notifyd.config.paths import is_loopback
 from notifyd.config.sections import ListenConfig
 from notifyd.config.triggers import (
     AnyTrigger,
+    FileTriggerConfig,
     LogTriggerConfig,
     ProcessTriggerConfig,
+    ScheduleTriggerConfig,
     ShapingConfig,
 )
 from notifyd.model.notifications import Json
@@ -23,6 +26,9 @@ _FILE_KEYS = {
     "encoding": "applies only to files, because the journal is read as UTF-8",
     "flush_partial": "applies only to files, because journal entries are always complete",
 }
+_BRACES = re.compile(r"\{[^{}/]*,[^{}/]*\}")
+_CRON_SIZES = {"minute": 60, "hour": 24, "day": 31, "month": 12, "day of the week": 7}
+"""The fields of a cron expression in their order, with their number of values."""
 _PROCESS_KEYS = ("name", "cmdline", "pidfile", "pid")
 
 
@@ -99,6 +105,10 @@ def check_trigger(
             report.error((*path, "patterns"), "required key is missing")
     if isinstance(trigger, ProcessTriggerConfig):
         _check_process(path, trigger, invalid, report)
+    if isinstance(trigger, LogTriggerConfig | FileTriggerConfig):
+        _check_paths(path, trigger.paths, raw, report)
+    if isinstance(trigger, ScheduleTriggerConfig):
+        _check_steps((*path, "cron"), trigger.cron, report)
     _check_fields(path, trigger, raw, report)
     if trigger.window is not None and trigger.shaping(defaults).threshold == 1:
         report.warning((*path, "window"), "has no effect without `threshold`")
@@ -157,20 +167,45 @@ def _check_cooldown(path: ConfigPath, shaping: ShapingConfig, report: ErrorRepor
         report.error((*path, "cooldown_max"), reason, format_duration(longest))
 
 
+def _check_paths(path: ConfigPath, values: Sequence[str], raw: Json, report: ErrorReport) -> None:
+    """Warn about paths that probably name no file."""
+    for item, value in with_paths(path, raw, "paths", values):
+        if value != value.strip():
+            reason = "begins or ends with a blank, which is part of the file's name; remove it"
+            report.warning(item, reason, value)
+        if _BRACES.search(value):
+            reason = "braces are not expanded and stand for themselves; list each path"
+            report.warning(item, reason, value)
+        if value.endswith("/"):
+            report.warning(item, f"names a directory; use '{value}*' for the files in it", value)
+
+
+def _check_steps(path: ConfigPath, cron: str, report: ErrorReport) -> None:
+    """Warn about steps larger than their field, which leave only its first value."""
+    for (name, size), field in zip(_CRON_SIZES.items(), cron.split(), strict=True):
+        for step in re.findall(r"(?:^|,)\*/([0-9]+)", field):
+            if int(step) >= size:
+                reason = f"*/{step} means only the first {name} of all {size}; list the times"
+                report.warning(path, reason, cron)
+
+
 def _check_patterns(
     path: ConfigPath, trigger: LogTriggerConfig, raw: Json, report: ErrorReport
 ) -> None:
+    spans_lines = trigger.multiline is not None or bool(trigger.journal)
     for key, values in (("patterns", trigger.patterns), ("exclude", trigger.exclude)):
         for item, pattern in with_paths(path, raw, key, values):
-            _warn_of_pattern(item, pattern, report)
+            _warn_of_pattern(item, pattern, report, spans_lines=spans_lines)
     if trigger.multiline is not None:
         _warn_of_pattern((*path, "multiline"), trigger.multiline, report)
     if trigger.stale_match and trigger.stale is None:
         report.warning((*path, "stale_match"), "has no effect without `stale`")
 
 
-def _warn_of_pattern(path: ConfigPath, pattern: str, report: ErrorReport) -> None:
-    for warning in patterns.pattern_warnings(pattern):
+def _warn_of_pattern(
+    path: ConfigPath, pattern: str, report: ErrorReport, *, spans_lines: bool = False
+) -> None:
+    for warning in patterns.pattern_warnings(pattern, spans_lines=spans_lines):
         report.warning(path, warning, pattern)
 
 
@@ -208,7 +243,7 @@ def _check_process(
     for key in given[1:]:
         report.error((*path, key), f"cannot be combined with `{given[0]}`")
     if trigger.cmdline is not None:
-        _warn_of_pattern((*path, "cmdline"), trigger.cmdline, report)
+        _warn_of_pattern((*path, "cmdline"), trigger.cmdline, report, spans_lines=True)
 
 
 def _check_fields(path: ConfigPath, trigger: AnyTrigger, raw: Json, report: ErrorReport) -> None:

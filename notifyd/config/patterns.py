@@ -2,14 +2,22 @@
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import regex
 
-from notifyd.text.regex_parser import Item, min_width, op, parse
+from notifyd.config.recursion import is_recursive
+from notifyd.text.regex_parser import Item, flags, min_width, op, parse
 
 _NAMED_GROUP = re.compile(r"\(\?P?<([^\W\d]\w*)>")
+_DELIMITED = re.compile(r"/((?:[^/\\\n]|\\.)*)/([gimsuxy]+)")
+"""A pattern between slashes with flags, as other languages write it."""
+_TIME_LIMIT = 1.0
+_LF = 10
+_START = frozenset({op.AT_BEGINNING, op.AT_BEGINNING_STRING})
+_END = frozenset({op.AT_END, op.AT_END_STRING})
+_MATCHES_EMPTY = "can match the empty string, so it may match every line"
 _UNBOUNDED = 1000
 """A repeat with this maximum or more counts as unbounded."""
 
@@ -19,11 +27,16 @@ def compile_pattern(pattern: str) -> "regex.Pattern[str]":
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return regex.compile(pattern)
+            compiled = regex.compile(pattern)
     except regex.error as error:
         raise ValueError(f"invalid regular expression: {error}") from None
     except (RecursionError, OverflowError, MemoryError):
         raise ValueError("invalid regular expression: too large or nested too deeply") from None
+    if is_recursive(pattern):
+        raise ValueError(
+            "invalid regular expression: a group must not call itself; write the levels out"
+        )
+    return compiled
 
 
 def named_groups(patterns: Iterable[str]) -> set[str]:
@@ -31,19 +44,24 @@ def named_groups(patterns: Iterable[str]) -> set[str]:
     return {name for pattern in patterns for name in _NAMED_GROUP.findall(pattern)}
 
 
-def pattern_warnings(pattern: str) -> list[str]:
-    """Return warnings about matching the empty string and about unbounded backtracking."""
-    found = []
+def pattern_warnings(pattern: str, *, spans_lines: bool = False) -> list[str]:
+    """Return warnings about patterns that match every line, no line, or backtrack without end.
+
+    spans_lines: whether the pattern sees text of several lines.
+    """
+    if found := _text_warnings(pattern):
+        return found
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = parse(pattern)
-        matches_empty = min_width(tree) == 0
-        backtracks = any(_can_backtrack(item) for item in tree)
+        matches_empty = min_width(tree, tree) == 0
+        backtracks = any(_can_backtrack(item, tree) for item in tree)
+        found = _tree_warnings(tree, spans_lines=spans_lines)
     except (re.error, RecursionError, OverflowError):  # syntax of the regex module only
-        matches_empty, backtracks = compile_pattern(pattern).search("") is not None, False
+        matches_empty, backtracks = _matches_empty(pattern), False
     if matches_empty:
-        found.append("can match the empty string, so it may match every line")
+        found.append(_MATCHES_EMPTY)
     if backtracks:
         found.append(
             "nested repeats can backtrack without end on some lines; "
@@ -54,10 +72,94 @@ def pattern_warnings(pattern: str) -> list[str]:
 
 def may_match_every_line(pattern: str) -> bool:
     """Return whether `pattern_warnings` warns that the pattern can match the empty string."""
-    return any("empty string" in warning for warning in pattern_warnings(pattern))
+    return _MATCHES_EMPTY in pattern_warnings(pattern)
 
 
-def _can_backtrack(item: Item, *, repeated: bool = False) -> bool:
+def _matches_empty(pattern: str) -> bool:
+    try:
+        return compile_pattern(pattern).search("", timeout=_TIME_LIMIT) is not None
+    except TimeoutError:
+        return False
+
+
+def _text_warnings(pattern: str) -> list[str]:
+    """Warn about what another notation was probably meant to say."""
+    found = []
+    if "\b" in pattern:
+        meant = pattern.replace("\b", r"\b")
+        found.append(
+            'never matches: contains a backspace, because "\\b" in double quotes is one; use '
+            f"single quotes: '{meant}'"
+        )
+    if delimited := _DELIMITED.fullmatch(pattern):
+        inner, letters = delimited.groups()
+        inline = "".join(letter for letter in "ims" if letter in letters)
+        meant = f"(?{inline}){inner}" if inline else inner
+        found.append(f"matches the slashes themselves; if they only delimit it, use '{meant}'")
+    return found
+
+
+def _tree_warnings(tree: Any, *, spans_lines: bool) -> list[str]:
+    """Warn about parts of a pattern that cannot match in the text of a line."""
+    found = []
+    if not spans_lines and any(_requires_line_break(item) for item in tree):
+        found.append("never matches: a line does not contain its line break; use `multiline`")
+    if not flags(tree) & re.MULTILINE:
+        sequences = list(_sequences(tree))
+        if any(_has_text(after, tree) for items in sequences for _, after in _anchors(items, _END)):
+            found.append("`$` before other text never matches: nothing follows the end of a line")
+        if any(
+            _has_text(before, tree) for items in sequences for before, _ in _anchors(items, _START)
+        ):
+            found.append("`^` after other text never matches: nothing precedes a line's beginning")
+    return found
+
+
+def _sequences(items: Any) -> Iterator[list[Item]]:
+    """Yield a sequence without the parentheses of its groups, then each branch likewise."""
+    sequence = list(_without_groups(items))
+    yield sequence
+    for code, value in sequence:
+        if code is op.BRANCH:
+            for branch in value[1]:
+                yield from _sequences(branch)
+
+
+def _without_groups(items: Any) -> Iterator[Item]:
+    for code, value in items:
+        if code is op.SUBPATTERN and not value[1] & re.MULTILINE:
+            yield from _without_groups(value[3])
+        else:
+            yield code, value
+
+
+def _anchors(items: list[Item], kinds: frozenset[object]) -> Iterator[tuple[Any, Any]]:
+    """Yield what is before and after each anchor of a sequence."""
+    for index, (code, value) in enumerate(items):
+        if code is op.AT and value in kinds:
+            yield items[:index], items[index + 1 :]
+
+
+def _has_text(items: Any, tree: Any) -> bool:
+    return min_width(items, tree) > 0
+
+
+def _requires_line_break(item: Item) -> bool:
+    code, value = item
+    if code is op.LITERAL:
+        return bool(value == _LF)
+    if code is op.IN:
+        return list(value) == [(op.LITERAL, _LF)]
+    if code is op.SUBPATTERN:
+        return any(map(_requires_line_break, value[3]))
+    if code is op.BRANCH:
+        return all(any(map(_requires_line_break, branch)) for branch in value[1])
+    if code in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
+        return value[0] > 0 and any(map(_requires_line_break, value[2]))
+    return False
+
+
+def _can_backtrack(item: Item, tree: Any, *, repeated: bool = False) -> bool:
     r"""Return whether an unbounded repeat contains another that can match the same text.
 
     `(a+)+` does; `(\d+,)+` does not, because the comma separates the rounds.
@@ -66,27 +168,27 @@ def _can_backtrack(item: Item, *, repeated: bool = False) -> bool:
     if code in (op.MAX_REPEAT, op.MIN_REPEAT):
         _, most, body = value
         if most >= _UNBOUNDED:
-            return repeated or _sequence_can_backtrack(body, repeated=True)
-        return _sequence_can_backtrack(body, repeated=repeated)
+            return repeated or _sequence_can_backtrack(body, tree, repeated=True)
+        return _sequence_can_backtrack(body, tree, repeated=repeated)
     if code is op.POSSESSIVE_REPEAT:
-        return _sequence_can_backtrack(value[2], repeated=False)
+        return _sequence_can_backtrack(value[2], tree, repeated=False)
     if code is op.ATOMIC_GROUP:
-        return _sequence_can_backtrack(value, repeated=False)
+        return _sequence_can_backtrack(value, tree, repeated=False)
     if code is op.SUBPATTERN:
-        return _sequence_can_backtrack(value[3], repeated=repeated)
+        return _sequence_can_backtrack(value[3], tree, repeated=repeated)
     if code is op.BRANCH:
-        return any(_sequence_can_backtrack(branch, repeated=repeated) for branch in value[1])
+        return any(_sequence_can_backtrack(branch, tree, repeated=repeated) for branch in value[1])
     if code in (op.ASSERT, op.ASSERT_NOT):
-        return _sequence_can_backtrack(value[1], repeated=False)
+        return _sequence_can_backtrack(value[1], tree, repeated=False)
     return False
 
 
-def _sequence_can_backtrack(items: Any, *, repeated: bool) -> bool:
+def _sequence_can_backtrack(items: Any, tree: Any, *, repeated: bool) -> bool:
     """Check a sequence. Inside a repeat, other required items can separate its rounds."""
-    widths = [min_width([item]) for item in items]
+    widths = [min_width([item], tree) for item in items]
     for index, item in enumerate(items):
         separated = any(widths[:index] + widths[index + 1 :]) and not _matches_anything(item)
-        if _can_backtrack(item, repeated=repeated and not separated):
+        if _can_backtrack(item, tree, repeated=repeated and not separated):
             return True
     return False
 

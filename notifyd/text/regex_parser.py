@@ -29,6 +29,9 @@ def flags(tree: Any) -> int:
     return int(tree.state.flags)
 
 
-def min_width(items: Iterable[Item]) -> int:
-    """Return the least number of characters that a sequence of items matches."""
-    return int(_parser.SubPattern(_parser.State(), list(items)).getwidth()[0])
+def min_width(items: Iterable[Item], tree: Any) -> int:
+    """Return the least number of characters that a sequence of items of a tree matches.
+
+    tree: what `parse` returned; it knows the groups that the items refer to.
+    """
+    return int(_parser.SubPattern(tree.state, list(items)).getwidth()[0])

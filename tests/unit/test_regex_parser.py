@@ -107,7 +107,7 @@ def test_a_character_category_has_the_known_name(pattern: str, category: str):
     ("pattern", "width"), [("", 0), ("a*", 0), ("(a|bc)?d{2,}", 2), (r"\bé(?=x)", 1)]
 )
 def test_the_minimum_width(pattern: str, width: int):
-    assert min_width(parse(pattern)) == width
+    assert min_width(parse(pattern), parse(pattern)) == width
 
 
 def test_global_flags():
