@@ -2,19 +2,22 @@
 
 import argparse
 import os
+import pwd
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
+from contextlib import suppress
 from typing import cast
 
+from notifyd.cli.exit_status import UsageError, exit_status
 from notifyd.cli.options import add_config_option
-from notifyd.cli.output import quantity, write
+from notifyd.cli.output import format_json, quantity, write
 from notifyd.config.consistency import with_paths
 from notifyd.config.load import LoadedConfig, load
 from notifyd.config.patterns import may_match_every_line
 from notifyd.config.token import find_listen_token, find_token, read_listen_token
-from notifyd.config.triggers import LogTriggerConfig
+from notifyd.config.triggers import FileTriggerConfig, LogTriggerConfig
 from notifyd.matching.approximate import approximate, approximate_in_records
-from notifyd.model.errors import TokenError
+from notifyd.model.errors import ConfigError, NotifydError, NoTokenError, TokenError
 from notifyd.model.notifications import Json
 from notifyd.sources.journal.access import access_problem, missing_command
 from notifyd.triggers import Trigger
@@ -24,21 +27,96 @@ HELP = "Check the configuration and report every error and warning. Starts nothi
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_option(parser)
+    parser.add_argument(
+        "--user",
+        metavar="NAME",
+        help="check as this user, who will run the daemon (default: the current user)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the warnings and a summary; raise ConfigError if there are errors."""
-    loaded = load(args.config, os.environ)
+    """Print the report. Without --json, raise the error that `notifyd run` would raise."""
+    try:
+        if args.user:
+            # That user may be unable to read this installation: import everything before.
+            with suppress(NotifydError):
+                _check(load(args.config, os.environ))
+            become_user(args.user, os.environ)
+        loaded = load(args.config, os.environ)
+        warnings = _check(loaded)
+    except (ConfigError, TokenError) as error:
+        if not args.json:
+            raise
+        problems = error.problems if isinstance(error, ConfigError) else [str(error)]
+        write(format_json({"success": False, "errors": problems, "warnings": []}))
+        return exit_status(error)
+    if args.json:
+        report = {"success": True, "errors": [], "warnings": warnings}
+        report["files"] = [str(file) for file in loaded.files]
+        report["triggers"] = list(loaded.settings.triggers)
+        write(format_json(report))
+        return 0
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    files = ", ".join(map(str, loaded.files)) or "no configuration file, using defaults"
+    write(f"ok: {quantity(len(loaded.settings.triggers), 'trigger')}; {files}")
+    return 0
+
+
+def _check(loaded: LoadedConfig) -> list[str]:
+    """Build what can be built without starting it, and return the warnings."""
     settings = loaded.settings
+    missing_token = _missing_token(loaded)
     read_listen_token(settings.listen)
     for name, trigger in settings.triggers.items():
         Trigger(name, trigger, settings.defaults)
     _warn_of_slow_patterns(loaded)
-    for warning in (*loaded.warnings, *_machine_warnings(loaded)):
-        print(f"warning: {warning}", file=sys.stderr)
-    files = ", ".join(map(str, loaded.files)) or "no configuration file, using defaults"
-    write(f"ok: {quantity(len(settings.triggers), 'trigger')}; {files}")
-    return 0
+    _warn_of_directories(loaded)
+    return [*loaded.warnings, *filter(None, [missing_token]), *_machine_warnings(loaded)]
+
+
+def _missing_token(loaded: LoadedConfig) -> str:
+    """Return how to set the token if there is none yet. Raise TokenError if it is invalid."""
+    try:
+        find_token(loaded.settings.api, os.environ, loaded.files).read()
+    except NoTokenError as error:
+        return f"{error}; until then notifications stay queued"
+    return ""
+
+
+def become_user(name: str, environ: MutableMapping[str, str]) -> None:
+    """Take the identity of another user and the environment in which that user runs programs.
+
+    UsageError: there is no such user, or only root may do it.
+    """
+    try:
+        account = pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
+    except (KeyError, OverflowError):
+        raise UsageError(f"--user: no such user: {name}") from None
+    if account.pw_uid == os.geteuid():
+        return
+    try:
+        os.initgroups(account.pw_name, account.pw_gid)
+        os.setgid(account.pw_gid)
+        os.setuid(account.pw_uid)
+    except PermissionError:
+        raise UsageError(f"--user: only root may check as {name}; run it with sudo") from None
+    for variable in [name for name in environ if name.startswith("XDG_")]:
+        del environ[variable]
+    environ |= {"HOME": account.pw_dir, "USER": account.pw_name, "LOGNAME": account.pw_name}
+
+
+def _warn_of_directories(loaded: LoadedConfig) -> None:
+    """Add a warning for each path of a trigger that is a directory where files are meant."""
+    raw = cast("dict[str, Json]", loaded.table.get("triggers", {}))
+    for name, trigger in loaded.settings.triggers.items():
+        if not isinstance(trigger, LogTriggerConfig | FileTriggerConfig):
+            continue
+        for item, path in with_paths(("triggers", name), raw[name], "paths", trigger.paths):
+            if not path.endswith("/") and os.path.isdir(path):  # noqa: PTH112 - it may be a glob
+                reason = f"is a directory; use '{path}/*' for the files in it"
+                loaded.report.warning(item, reason, path)
 
 
 def _warn_of_slow_patterns(loaded: LoadedConfig) -> None:
@@ -64,7 +142,7 @@ def _warn_of_slow_patterns(loaded: LoadedConfig) -> None:
 
 
 def _machine_warnings(loaded: LoadedConfig) -> Iterator[str]:
-    """Yield what is wrong on this machine: an unreadable journal, an unusable token."""
+    """Yield what is wrong on this machine: an unreadable journal, a readable token."""
     settings = loaded.settings
     logs = (
         trigger for trigger in settings.triggers.values() if isinstance(trigger, LogTriggerConfig)
@@ -74,11 +152,6 @@ def _machine_warnings(loaded: LoadedConfig) -> Iterator[str]:
     ):
         yield reason
     token = find_token(settings.api, os.environ, loaded.files)
-    if settings.api.token_file:
-        try:
-            token.read()
-        except TokenError as error:
-            yield str(error)
     for source in (token, find_listen_token(settings.listen)):
         if source and source.warning:
             yield source.warning

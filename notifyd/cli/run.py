@@ -49,6 +49,11 @@ def run(args: argparse.Namespace) -> int:
     token_warnings = (source.warning for source in (token, listen_token) if source)
     for warning in filter(None, (*loaded.warnings, *token_warnings)):
         log.warning(warning)
+    if loaded.ignored_variables:
+        log.info(
+            "ignored environment variables of a network service",
+            variables=", ".join(loaded.ignored_variables),
+        )
     if not loaded.files and not loaded.settings.triggers:
         log.warning(_no_config_warning(environ))
     _raise_descriptor_limit()

@@ -1,8 +1,10 @@
 """Settings from environment variables: NOTIFYD_RATE_LIMIT__MAX=60 is [rate_limit] max = 60."""
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -17,11 +19,25 @@ from notifyd.model.notifications import Json
 
 BASE_URL = "OBLIEN_BASE_URL"
 _NOT_SETTINGS = frozenset({"NOTIFYD_CONFIG", "NOTIFYD_SEND_TOKEN", "NOTIFYD_SOCK"})
+_BOOLEANS = dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True) | dict.fromkeys(
+    ("0", "false", "f", "no", "n", "off"), False
+)
+"""The booleans of pydantic-settings, in lower case."""
+_INJECTED_NAME = re.compile(
+    r".*_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_[A-Z]+)*)"
+)
+_ADDRESS = re.compile(r"[a-z]+://.*", re.DOTALL)
 
 
-def apply_environment(table: Json, environ: Mapping[str, str], origins: Origins) -> None:
-    """Merge the settings in environment variables into the table of the files, which they beat."""
+def apply_environment(table: Json, environ: Mapping[str, str], origins: Origins) -> tuple[str, ...]:
+    """Merge the settings in environment variables into the table of the files, which they beat.
+
+    Return the names that were ignored: Kubernetes and docker links inject them for a service that
+    is named notifyd.
+    """
     names = [name for name in environ if name.startswith(PREFIX) and name not in _NOT_SETTINGS]
+    ignored = {name for name in names if _is_injected(name, environ[name])}
+    names = [name for name in names if name not in ignored]
     for name in sorted(names, key=lambda name: (name.count(DELIMITER), name)):
         keys = name.removeprefix(PREFIX).lower().split(DELIMITER)
         if len(keys) > 1 and keys[0] == "triggers":
@@ -31,6 +47,16 @@ def apply_environment(table: Json, environ: Mapping[str, str], origins: Origins)
             value = {key: value}
         merge_table(table, value, name, origins)
     _apply_base_url(table, environ, origins)
+    return tuple(sorted(ignored))
+
+
+def _is_injected(name: str, value: str) -> bool:
+    """Return whether a variable describes a network service and cannot be a setting."""
+    if DELIMITER in name:
+        return False
+    if name.endswith("_PORT") and _ADDRESS.fullmatch(value):
+        return True
+    return _INJECTED_NAME.fullmatch(name) is not None
 
 
 def _apply_base_url(table: Json, environ: Mapping[str, str], origins: Origins) -> None:
@@ -83,6 +109,10 @@ def _typed_value(text: str, field: FieldInfo | None) -> Any:
         except ValidationError:
             continue
         return candidate
+    if (switch := _BOOLEANS.get(text.lower())) is not None:
+        with suppress(ValidationError):
+            adapter.validate_python(switch, strict=True)
+            return switch
     return parsed
 
 

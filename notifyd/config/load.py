@@ -16,13 +16,15 @@ from notifyd.model.notifications import Json
 class LoadedConfig:
     """Valid settings, the files they came from and their warnings.
 
-    table: the merged document as written. report: accepts further warnings.
+    table: the merged document as written. report: accepts further warnings. ignored_variables:
+    the environment variables that are no settings although they begin like one.
     """
 
     settings: Settings
     files: tuple[Path, ...]
     table: Json
     report: ErrorReport
+    ignored_variables: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -43,8 +45,8 @@ def load(path: Path | None, environ: Mapping[str, str]) -> LoadedConfig:
         document = files.read_document(file, files.file_label(file, main or file), report)
         if document:
             files.merge_document(table, document, origins, report)
-    environment.apply_environment(table, environ, origins)
+    ignored = environment.apply_environment(table, environ, origins)
     validate(table, report)
     if report.errors:
         raise ConfigError(report.errors)
-    return LoadedConfig(Settings.model_validate(table), tuple(found), table, report)
+    return LoadedConfig(Settings.model_validate(table), tuple(found), table, report, ignored)

@@ -90,6 +90,13 @@ class DeliveryConfig(Section):
     """`false`: never merge because of the budget or a storm, until 10,000 notifications wait."""
 
 
+class SocketRateConfig(RateConfig):
+    max: Count = 120
+    """Requests allowed in any window of `per`."""
+    per: Positive = 60.0
+    """Length of the window."""
+
+
 class SocketConfig(Section):
     path: SocketPath | None = None
     """Path of the socket. Default: `$RUNTIME_DIRECTORY/notifyd.sock`, then
@@ -103,12 +110,19 @@ class SocketConfig(Section):
     daemon's own user always may."""
     max_body: Annotated[Size, Field(ge=1024, le=1 << 20)] = 64 << 10
     """Largest request body, at most 1 MiB."""
-    rate: RateConfig = RateConfig.model_construct(max=120, per=60.0)
+    rate: SocketRateConfig = SocketRateConfig()
     """Requests allowed for each user."""
 
 
+class PlatformRateConfig(RateConfig):
+    max: Count = 60
+    """Requests allowed in any window of `per`."""
+    per: Positive = 60.0
+    """Length of the window."""
+
+
 class PlatformConfig(Section):
-    rate: RateConfig = RateConfig.model_construct(max=60, per=60.0)
+    rate: PlatformRateConfig = PlatformRateConfig()
     """What the plan allows for everything that the daemon asks of the API besides sending."""
 
 

@@ -16,6 +16,7 @@ from notifyd.text.suggestions import did_you_mean
 
 _TIMES = re.compile(r"([0-9]{1,6}) *times?")
 _MAX_TIMES = 1000
+_CRON_FIELDS = 5
 _SPAN = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
 
 
@@ -61,12 +62,14 @@ def _check_time_zone(value: str) -> str:
 
 
 def _check_cron(value: str) -> str:
+    form = 'use five fields, for example "30 9 * * mon-fri"'
+    if len(value.split()) != _CRON_FIELDS:
+        raise ValueError(f"invalid cron expression (wrong number of fields); {form}")
     try:
         next(CronSim(value, datetime(2000, 1, 1)))  # noqa: DTZ001 - any start will do
     except StopIteration:
         raise ValueError("no date ever matches this cron expression") from None
     except CronSimError as error:
-        form = 'use five fields, for example "30 9 * * mon-fri"'
         raise ValueError(f"invalid cron expression ({str(error).lower()}); {form}") from None
     return value
 

@@ -18,6 +18,8 @@ VARIABLES = ("NOTIFYD_SEND_TOKEN", "OBLIEN_SEND_TOKEN", "SEND_TOKEN")
 CREDENTIAL = "send-token"
 
 _MAX_LENGTH = 8192
+_BOM = "\ufeff"
+"""The byte order mark that some editors write at the beginning of a file."""
 
 
 def _how_to_set(path: Path) -> str:
@@ -51,7 +53,7 @@ class TokenSource:
             text = self.value.get_secret_value()
         else:
             raise NoTokenError("there is no send token")
-        token = text.strip()
+        token = text.removeprefix(_BOM).strip()
         if not token:
             raise NoTokenError(f"the {self.kind} token in {self.name} is empty: write it there")
         if not (token.isascii() and token.isprintable()) or " " in token:

@@ -30,7 +30,7 @@ from notifyd.config.values import (
     User,
     When,
 )
-from notifyd.model.notifications import Priority
+from notifyd.model.notifications import SOCKET, Priority
 from notifyd.model.persistence import AT_ONCE, Persistence
 
 FileChangeName = Literal["created", "modified", "deleted"]
@@ -282,6 +282,9 @@ AnyTrigger = Annotated[_Trigger, Field(discriminator="type")]
 
 BUILT_IN_TRIGGER = "notifyd"
 """The trigger of what notifyd reports about itself and the platform."""
+
+RESERVED_NAMES = frozenset({SOCKET, "tcp", BUILT_IN_TRIGGER})
+"""The names under which messages of programs and notifyd's own reports are counted."""
 
 TRIGGER_TYPES: dict[str, type[_Trigger]] = {
     "log": LogTriggerConfig,

@@ -11,7 +11,7 @@ from notifyd.config import consistency
 from notifyd.config.errors import NO_VALUE, ConfigPath, ErrorReport, reason_for
 from notifyd.config.sections import ListenConfig, MuteConfig, Section, fields_by_key
 from notifyd.config.settings import NAME_PATTERN, Settings
-from notifyd.config.triggers import TRIGGER_TYPES, AnyTrigger, ShapingConfig
+from notifyd.config.triggers import RESERVED_NAMES, TRIGGER_TYPES, AnyTrigger, ShapingConfig
 from notifyd.config.unsupported import remove_unsupported
 from notifyd.model.notifications import Json
 from notifyd.text.suggestions import closest_match, did_you_mean
@@ -28,6 +28,10 @@ _PLACEHOLDERS = {
 _MISSING = "required key is missing"
 _INVALID_NAME = (
     "invalid name; use up to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit"
+)
+_RESERVED_NAME = (
+    "reserved name; notifyd uses it for what programs send and for its own reports: rename the "
+    "trigger"
 )
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -84,6 +88,8 @@ def _validate_trigger(
     path = ("triggers", name)
     if not re.fullmatch(NAME_PATTERN, name):
         report.error(path, _INVALID_NAME)
+    if name in RESERVED_NAMES:
+        report.error(path, _RESERVED_NAME)
     if not isinstance(value, dict):
         report.error(path, "must be a table", value)
         return None

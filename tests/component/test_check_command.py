@@ -1,6 +1,9 @@
+import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +17,25 @@ patterns = ['x*', 'fine', '(?:fine){e<=1}']
 """
 
 
-def check(directory: Path, content: str, **environ: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def public_directory() -> Iterator[Path]:
+    """A directory that other users can read, as pytest's own is not."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+def check(
+    directory: Path, content: str, *options: str, **environ: str
+) -> subprocess.CompletedProcess[str]:
     (directory / "config.toml").write_text(content)
+    file = str(directory / "config.toml")
     return subprocess.run(
-        [sys.executable, "-m", "notifyd", "check", "--config", str(directory / "config.toml")],
+        [sys.executable, "-m", "notifyd", "check", "--config", file, *options],
         check=False,
         capture_output=True,
         text=True,
-        env={"PATH": os.environ["PATH"]} | environ,
+        env={"PATH": os.environ["PATH"], "SEND_TOKEN": "onp_x"} | environ,
     )
 
 
@@ -102,12 +116,56 @@ def test_an_unreadable_journal_is_warned_about(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "No such file or directory"), ("", "is empty"), ("a b", "spaces")]
+    ("content", "words"), [(None, "No such file or directory"), ("a b", "spaces")]
 )
-def test_an_unusable_token_file_is_warned_about(tmp_path: Path, content: str | None, words: str):
+def test_a_token_file_that_the_daemon_would_refuse_is_78(
+    tmp_path: Path, content: str | None, words: str
+):
     if content is not None:
         (tmp_path / "token").write_text(content)
         (tmp_path / "token").chmod(0o600)
     done = check(tmp_path, f'[api]\ntoken_file = "{tmp_path}/token"\n')
-    assert done.returncode == 0
+    assert (done.returncode, done.stdout) == (78, "")
     assert words in done.stderr
+
+
+def test_a_token_that_is_still_awaited_is_warned_about(tmp_path: Path):
+    done = check(tmp_path, "", SEND_TOKEN="")
+    assert done.returncode == 0
+    assert "warning: there is no send token: write it to" in done.stderr
+    (tmp_path / "token").touch(0o600)
+    done = check(tmp_path, f'[api]\ntoken_file = "{tmp_path}/token"\n')
+    assert done.returncode == 0
+    assert "is empty: write it there" in done.stderr
+
+
+def test_json_holds_warnings_and_errors(tmp_path: Path):
+    done = check(tmp_path, GOOD, "--json")
+    report = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (report["success"], report["errors"], report["triggers"]) == (True, [], ["a"])
+    assert any("patterns[0]: can match the empty string" in line for line in report["warnings"])
+    done = check(tmp_path, BAD, "--json")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["success"], len(report["errors"])) == (78, False, 2)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
+def test_the_configuration_is_checked_as_another_user(public_directory: Path):
+    tmp_path = public_directory
+    (tmp_path / "token").write_text("onp_x")
+    (tmp_path / "token").chmod(0o600)
+    content = f'[api]\ntoken_file = "{tmp_path}/token"\n'
+    assert check(tmp_path, content).returncode == 0
+    done = check(tmp_path, content, "--user", "nobody")
+    assert done.returncode == 78
+    assert f"run `chown nobody {tmp_path}/token` as root" in done.stderr
+    done = check(tmp_path, content, "--user", "no-such-user")
+    assert (done.returncode, done.stderr) == (2, "--user: no such user: no-such-user\n")
+
+
+def test_a_directory_in_place_of_files_is_warned_about(tmp_path: Path):
+    content = f"[triggers.a]\ntype = 'file'\npaths = ['{tmp_path}', '{tmp_path}/*']\n"
+    done = check(tmp_path, content)
+    assert f"paths[0]: is a directory; use '{tmp_path}/*' for the files in it" in done.stderr
+    assert "paths[1]" not in done.stderr

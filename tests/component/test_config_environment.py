@@ -109,8 +109,8 @@ def test_every_error_names_its_variable(config: Path):
         NOTIFYD_="x",
     ) == [
         (
-            'NOTIFYD_: "": unknown key; known are api, rate_limit, budget, delivery, socket, '
-            "state, log, text, mute, defaults, triggers (got 'x')"
+            'NOTIFYD_: "": unknown key; known are api, rate_limit, budget, delivery, socket, platform, '
+            "listen, state, log, text, mute, defaults, triggers (got 'x')"
         ),
         (
             'NOTIFYD_BUDGET__PER: budget.per: invalid duration "60": add a unit, '
@@ -145,6 +145,43 @@ def test_the_value_of_an_unknown_secret_is_not_shown(config: Path):
     assert "token_file" in "".join(problems(config, NOTIFYD_API__TOKEN="my-secret"))
     assert "my-secret" not in "".join(problems(config, NOTIFYD_TOKEN="my-secret"))
     assert "my-secret" not in line
+
+
+def test_what_kubernetes_and_docker_links_inject_is_ignored(config: Path):
+    injected = {
+        "NOTIFYD_SERVICE_HOST": "10.0.0.1",
+        "NOTIFYD_SERVICE_PORT": "80",
+        "NOTIFYD_SERVICE_PORT_HTTP": "80",
+        "NOTIFYD_PORT": "tcp://10.0.0.1:80",
+        "NOTIFYD_PORT_80_TCP": "tcp://10.0.0.1:80",
+        "NOTIFYD_PORT_80_TCP_ADDR": "10.0.0.1",
+        "NOTIFYD_PORT_80_TCP_PORT": "80",
+        "NOTIFYD_PORT_80_TCP_PROTO": "tcp",
+        "NOTIFYD_WEB_SERVICE_HOST": "10.0.0.2",
+        "NOTIFYD_WEB_PORT": "udp://10.0.0.2:53",
+    }
+    loaded = load(config, injected)
+    assert loaded.ignored_variables == tuple(sorted(injected))
+    assert load(config, {}).ignored_variables == ()
+
+
+def test_settings_and_misspelt_names_are_not_taken_for_injected_ones(config: Path):
+    (line,) = problems(config, NOTIFYD_PORT="8787")
+    assert line.startswith("NOTIFYD_PORT: port: unknown key")
+    (line,) = problems(config, NOTIFYD_SOCKET__SERVICE_HOST="x")
+    assert line.startswith("NOTIFYD_SOCKET__SERVICE_HOST: socket.service_host: unknown key")
+
+
+@pytest.mark.parametrize("text", ["0", "no", "off", "FALSE", "f", "N"])
+def test_booleans_are_written_as_pydantic_takes_them(config: Path, text: str):
+    assert settings(config, NOTIFYD_TEXT__REDACT=text).text.redact is False
+    assert settings(config, NOTIFYD_TRIGGERS__TRAINING__TITLE=text).triggers["training"].title
+
+
+def test_one_key_of_a_table_may_come_from_the_environment_alone(config: Path):
+    loaded = settings(config, NOTIFYD_SOCKET__RATE__MAX="5", NOTIFYD_PLATFORM__RATE__PER="2m")
+    assert (loaded.socket.rate.max, loaded.socket.rate.per) == (5, 60.0)
+    assert (loaded.platform.rate.max, loaded.platform.rate.per) == (60, 120.0)
 
 
 class TestBaseUrl:

@@ -118,6 +118,12 @@ def test_invalid_content_is_refused_and_not_shown(file: Path, content: str, word
     assert not content.strip() or content.strip()[:5] not in sentence.replace(str(file), "")
 
 
+@pytest.mark.parametrize("content", [f"\ufeff{TOKEN}", f"\ufeff{TOKEN}\r\n", f"{TOKEN}\r"])
+def test_a_byte_order_mark_and_a_trailing_cr_are_dropped(file: Path, content: str):
+    file.write_bytes(content.encode())
+    assert find_token(ApiConfig(token_file=file), {}).read().get_secret_value() == TOKEN
+
+
 def test_a_fifo_is_refused_without_blocking(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
     sentence = refusal(find_token(ApiConfig(token_file=tmp_path / "pipe"), {}))
