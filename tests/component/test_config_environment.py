@@ -109,8 +109,8 @@ def test_every_error_names_its_variable(config: Path):
         NOTIFYD_="x",
     ) == [
         (
-            'NOTIFYD_: "": unknown key; known are api, rate_limit, budget, delivery, socket, platform, '
-            "listen, state, log, text, mute, defaults, triggers (got 'x')"
+            'NOTIFYD_: "": unknown key; known are api, rate_limit, budget, delivery, socket, '
+            "platform, listen, state, log, text, mute, defaults, triggers (got 'x')"
         ),
         (
             'NOTIFYD_BUDGET__PER: budget.per: invalid duration "60": add a unit, '
