@@ -104,7 +104,7 @@ def become_user(name: str, environ: MutableMapping[str, str]) -> None:
         raise UsageError(f"--user: only root may check as {name}; run it with sudo") from None
     for variable in [name for name in environ if name.startswith("XDG_")]:
         del environ[variable]
-    environ |= {"HOME": account.pw_dir, "USER": account.pw_name, "LOGNAME": account.pw_name}
+    environ.update(HOME=account.pw_dir, USER=account.pw_name, LOGNAME=account.pw_name)
 
 
 def _warn_of_directories(loaded: LoadedConfig) -> None:
