@@ -126,10 +126,10 @@ class ControlService:
     async def mute(self, trigger: str, seconds: float) -> Json:
         name = self._known(trigger) if trigger else ""
         await self._engine.apply([Muted(name, seconds)], fail_fast=True)
-        state, wall = self._engine.state, self._engine.now().wall
+        state, now = self._engine.state, self._engine.now()
         return {
             "trigger": name,
-            "until": mute_end(state.rule(name), state.global_state.mutes, wall),
+            "until": mute_end(state.rule(name), state.global_state.mutes, now),
         }
 
     def _known(self, trigger: str) -> str:

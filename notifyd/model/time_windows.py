@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -28,12 +28,14 @@ class TimeWindow:
         """Return when the span around a time ends, both in seconds since the epoch; 0 if none.
 
         The start belongs to the span, the end does not. Where the clock is set back, a span lasts
-        from the first time its start is reached to the last time its end is.
+        from the first time its start is reached to the last time its end is. Where it is set
+        forward, a skipped local time means the instant of that change.
         """
         zone = ZoneInfo(self.zone) if self.zone else None
         today = datetime.fromtimestamp(wall, zone).date()
         latest = 0.0
-        for day in (today, today - timedelta(days=1)):
+        # Where the clock is set back at midnight, a span of tomorrow may have begun already.
+        for day in (today + timedelta(days=1), today, today - timedelta(days=1)):
             if day.weekday() not in self.days:
                 continue
             for start, end in self.spans:
@@ -45,9 +47,41 @@ class TimeWindow:
 
 
 def _instant(day: date, minute: int, zone: ZoneInfo | None, fold: int) -> float:
+    """Return when the clocks of a zone show a local time.
+
+    fold: 0 for the first time that they show it, 1 for the last. A time that they skip means the
+    instant at which they skip it.
+    """
     days, minute = divmod(minute, DAY_MINUTES)
     clock = time(minute // 60, minute % 60, fold=fold)
-    return datetime.combine(day + timedelta(days=days), clock, zone).timestamp()
+    local = datetime.combine(day + timedelta(days=days), clock, zone)
+    instant = local.timestamp()
+    if _shown(instant, zone) == local.replace(tzinfo=None, fold=0):
+        return instant
+    # Read by the offset after the change it lies before the change, and the other way round.
+    early, late = sorted(local.replace(fold=fold).timestamp() for fold in (0, 1))
+    return _offset_change(int(early), int(late), zone)
+
+
+def _offset_change(early: int, late: int, zone: ZoneInfo | None) -> float:
+    """Return the first second at which the clocks have the offset that they have at `late`."""
+    offset = _offset(late, zone)
+    while late - early > 1:
+        middle = (early + late) // 2
+        if _offset(middle, zone) == offset:
+            late = middle
+        else:
+            early = middle
+    return float(late)
+
+
+def _shown(instant: float, zone: ZoneInfo | None) -> datetime:
+    """Return what the clocks of a zone show at an instant."""
+    return datetime.fromtimestamp(instant, zone).replace(tzinfo=None, fold=0)
+
+
+def _offset(instant: int, zone: ZoneInfo | None) -> timedelta:
+    return _shown(instant, zone) - datetime.fromtimestamp(instant, UTC).replace(tzinfo=None)
 
 
 def combined_end(windows: Iterable[TimeWindow], wall: float) -> float:

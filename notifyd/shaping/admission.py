@@ -25,7 +25,7 @@ from notifyd.shaping.summaries import extend_digest, new_digest
 from notifyd.shaping.trace import Action
 
 NEVER = 4e12
-"""A wall-clock time that never comes. A digest of lost notifications must not expire itself."""
+"""The `expires` of what never expires: a digest of lost notifications must not expire itself."""
 
 DIGEST_PREFIX = "digest:"
 """Begins the `group` of a notification that is a digest, which more may be counted into."""
@@ -58,7 +58,7 @@ def new_notification(
         priority=priority,
         count=count,
         created=context.now.wall,
-        expires=context.now.wall + context.rules.expire,
+        expires=context.expiry_in(context.rules.expire),
         group=group,
     )
 

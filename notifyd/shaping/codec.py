@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 from notifyd.model.events import Now
 from notifyd.model.notifications import Incident, Notification
@@ -76,30 +77,46 @@ def restore_state(
         except StoredValueError as error:
             unreadable[name] = str(error)
             continue
-        match kind:
-            case "group":
-                state.put_group(key, restarted_wait(value, now))
-            case "digest":
-                state.put_digest(key, value)
-            case "ledger":
-                state.trigger_stats[key] = value
-            case "trail":
-                state.traces[key] = value
-            case "incident":
-                state.incidents[value.key] = value
-            case "books":
-                # The worker of then is gone.
-                state.global_state = replace(
-                    value, send_state=replace(value.send_state, worker_free=False)
-                )
+        _restore_value(state, kind, key, value, now)
+    if not state.global_state.expiry_offset:
+        offset = now.wall - now.mono
+        state.global_state = replace(state.global_state, expiry_offset=offset)
     for notification in waiting:
-        state.put_notification(notification, now)
+        state.put_notification(notification)
     _recover_lost_notifications(state, now)
     if unreadable:
         state.orphaned_keys = tuple(unreadable)
         incident = _unreadable_incident(unreadable, now)
         state.incidents[incident.key] = incident
     return state
+
+
+def _restore_value(state: State, kind: str, key: str, value: Any, now: Now) -> None:
+    match kind:
+        case "group":
+            state.put_group(key, restarted_wait(value, now))
+        case "digest":
+            state.put_digest(key, value)
+        case "ledger":
+            state.trigger_stats[key] = value
+        case "trail":
+            state.traces[key] = value
+        case "incident":
+            state.incidents[value.key] = value
+        case "books":
+            state.global_state = _restored_global_state(value, now)
+
+
+def _restored_global_state(stored: GlobalState, now: Now) -> GlobalState:
+    """Return the state for a new process. Mutes of earlier versions get monotonic times."""
+    offset = now.wall - now.mono
+    mutes = {name: until - offset for name, until in stored.wall_mutes.items()}
+    return replace(
+        stored,
+        send_state=replace(stored.send_state, worker_free=False),  # the worker of then is gone
+        mutes={**mutes, **stored.mutes},
+        wall_mutes={},
+    )
 
 
 def latest_time(state: State) -> float:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
+from notifyd.model.events import Now
 from notifyd.model.notifications import SOCKET, Content, Digest, Notification, Priority
 from notifyd.model.time_windows import combined_end
 from notifyd.shaping.admission import merge_into_digest, queue_digest, trace_notification
@@ -20,10 +21,10 @@ _EVERYTHING = ""
 
 def set_mute(context: StepContext, request: Muted) -> None:
     """Mute a trigger or everything from now on; a length of zero ends that mute."""
-    wall = context.now.wall
-    mutes = {name: until for name, until in context.global_state.mutes.items() if until > wall}
+    now = context.now.mono
+    mutes = {name: until for name, until in context.global_state.mutes.items() if until > now}
     if request.seconds > 0:
-        mutes[request.trigger] = wall + request.seconds
+        mutes[request.trigger] = now + request.seconds
     elif request.trigger == _EVERYTHING:
         mutes.clear()
     else:
@@ -33,18 +34,29 @@ def set_mute(context: StepContext, request: Muted) -> None:
     release_unmuted(context)
 
 
-def mute_end(rule: Rule, by_hand: Mapping[str, float], wall: float) -> float:
+def mute_end(rule: Rule, by_hand: Mapping[str, float], now: Now) -> float:
     """Return the wall-clock time at which a trigger's mute ends; 0 if it is not muted.
 
-    by_hand: when mutes by request end, by trigger; the empty name stands for everything.
+    by_hand: the monotonic times at which mutes by request end, by trigger; the empty name stands
+    for everything.
     """
-    end = max(wall, by_hand.get(rule.trigger, 0.0), by_hand.get(_EVERYTHING, 0.0))
+    until = max(by_hand.get(rule.trigger, now.mono), by_hand.get(_EVERYTHING, now.mono), now.mono)
+    end = now.wall + (until - now.mono)
     later = combined_end(rule.mute, end) if rule.mute else 0.0
-    return later or (end if end > wall else 0.0)
+    return later or (end if until > now.mono else 0.0)
+
+
+def hand_mutes(by_hand: Mapping[str, float], now: Now) -> dict[str, float]:
+    """Return the wall-clock times at which mutes by request end that have not ended yet."""
+    return {
+        trigger: now.wall + (until - now.mono)
+        for trigger, until in by_hand.items()
+        if until > now.mono
+    }
 
 
 def muted_until(context: StepContext, trigger: str) -> float:
-    return mute_end(context.rule(trigger), context.global_state.mutes, context.now.wall)
+    return mute_end(context.rule(trigger), context.global_state.mutes, context.now)
 
 
 def hold_back(

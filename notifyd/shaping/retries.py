@@ -44,7 +44,7 @@ def _requeue_ended(context: StepContext, stored: Notification) -> Reply:
         status=Status.QUEUED,
         failures=0,
         not_before=0.0,
-        expires=stored.expires if is_digest else context.now.wall + context.rules.expire,
+        expires=stored.expires if is_digest else context.expiry_in(context.rules.expire),
         group="",
         report=None,
     )

@@ -163,13 +163,17 @@ def _refuse_token(context: StepContext, outcome: Outcome) -> None:
 
 
 def _accept_token(context: StepContext) -> None:
-    """Add the time for which the token was refused to each expiry."""
+    """Add the time for which the token was refused to each expiry.
+
+    What was queued meanwhile waited for a part of it only: it has the whole time from now on.
+    """
     since = context.send_state.refused_since
     if not since:
         return
+    waited, latest = context.now.mono - since, context.expiry_in(context.rules.expire)
     for notification in list(context.notifications()):
-        waited = max(0.0, min(context.now.mono - since, context.now.wall - notification.created))
-        context.put_notification(replace(notification, expires=notification.expires + waited))
+        expires = max(notification.expires, min(notification.expires + waited, latest))
+        context.put_notification(replace(notification, expires=expires))
     context.send_state = replace(context.send_state, refused_since=0.0)
 
 

@@ -55,8 +55,9 @@ class GlobalState:
 
     charges: to the budget, oldest first. budget_digest_from: monotonic time before which no digest
     of what is over the budget enters the outbox. seed, serial: of the ids given out so far.
-    mutes: wall-clock times at which mutes by request end, by trigger; the empty name stands for
-    everything.
+    mutes: monotonic times at which mutes by request end, by trigger; the empty name stands for
+    everything. wall_mutes: the same as earlier versions stored it, by the wall clock.
+    expiry_offset: what the `expires` of notifications is ahead of the monotonic line, in seconds.
     """
 
     send_state: SendState = field(default_factory=SendState)
@@ -65,6 +66,8 @@ class GlobalState:
     seed: str = ""
     serial: int = 0
     mutes: Mapping[str, float] = field(default_factory=dict)
+    wall_mutes: Mapping[str, float] = field(default_factory=dict)
+    expiry_offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +160,9 @@ class State:
         if decision.orphaned_keys:
             self.orphaned_keys = ()
         for notification in decision.notifications.values():
-            self.put_notification(notification, now)
+            self.put_notification(notification)
         if is_stale or len(self.timers) > 64 + 4 * (len(self.groups) + len(self.notifications)):
-            self._rebuild_timers(now)
+            self._rebuild_timers()
 
     def is_due(self, now: Now) -> bool:
         """Whether a step is due without any event."""
@@ -215,7 +218,7 @@ class State:
         if not pending.queued:
             self._arm(pending.due, key)
 
-    def put_notification(self, notification: Notification, now: Now) -> None:
+    def put_notification(self, notification: Notification) -> None:
         if not notification.status.is_waiting:
             self.notifications.pop(notification.id, None)
             return
@@ -227,7 +230,7 @@ class State:
             notification.not_before,
         ):
             return
-        self._arm(now.mono + notification.expires - now.wall, notification.id)
+        self._arm(notification.expires - self.global_state.expiry_offset, notification.id)
         if notification.status is Status.HELD:
             self._arm(notification.not_before, notification.id)
 
@@ -235,7 +238,7 @@ class State:
         if at < inf:
             heapq.heappush(self.timers, (at, key))
 
-    def _rebuild_timers(self, now: Now) -> None:
+    def _rebuild_timers(self) -> None:
         self.timers.clear()
         for key, group in self.groups.items():
             self._arm(deadline(group, self.rule(group.trigger)), key)
@@ -243,6 +246,6 @@ class State:
             if not pending.queued:
                 self._arm(pending.due, key)
         for notification in self.notifications.values():
-            self._arm(now.mono + notification.expires - now.wall, notification.id)
+            self._arm(notification.expires - self.global_state.expiry_offset, notification.id)
             if notification.status is Status.HELD:
                 self._arm(notification.not_before, notification.id)

@@ -55,6 +55,8 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
         mutes.update_mute_ends(context)
     if state.has_gap(now):
         conditions.restart_waits(context)
+        if context.send_state.status is SendStatus.WAITING:
+            resume_sending(context)
     if state.is_due(now):
         _run_timers(context)
     batch = _MatchBatch(context)
@@ -120,7 +122,7 @@ def _run_timers(context: StepContext) -> None:
         status = notification.status
         if status is Status.HELD and notification.not_before <= now.mono:
             release_held(context, notification)
-        elif status is Status.QUEUED and notification.expires <= now.wall and may_expire:
+        elif status is Status.QUEUED and may_expire and context.has_expired(notification):
             expire(context, notification)
 
 

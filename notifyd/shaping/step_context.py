@@ -200,6 +200,13 @@ class StepContext:
         """Convert a wall-clock time to the monotonic line."""
         return self.now.mono + wall - self.now.wall
 
+    def expiry_in(self, seconds: float) -> float:
+        """Return the `expires` of a notification that expires in so many seconds from now."""
+        return self.now.mono + seconds + self.global_state.expiry_offset
+
+    def has_expired(self, notification: Notification) -> bool:
+        return notification.expires - self.global_state.expiry_offset <= self.now.mono
+
     def to_wall(self, mono: float) -> float:
         """Convert a monotonic time to the wall clock."""
         return self.now.wall + mono - self.now.mono

@@ -239,7 +239,9 @@ _BOOKS = object_schema(
         "digest_from": ("budget_digest_from", _TIME),
         "seed": ("seed", _TEXT),
         "serial": ("serial", _COUNT),
-        "mutes": ("mutes", map_schema(_TIME)),
+        "muted": ("mutes", map_schema(_TIME)),
+        "mutes": ("wall_mutes", map_schema(_TIME)),
+        "expiry_offset": ("expiry_offset", _TIME),
     },
     earlier_names={"charges": "spent"},
 )

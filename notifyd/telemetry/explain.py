@@ -29,7 +29,7 @@ def explain_trigger(state: State, now: Now, trigger: str, kind: str) -> Json:
         "groups": [_group(state, group, now) for group in groups[:_LISTED_GROUPS]],
         "more_groups": max(0, len(groups) - _LISTED_GROUPS),
     }
-    if until := mute_end(rule, state.global_state.mutes, now.wall):
+    if until := mute_end(rule, state.global_state.mutes, now):
         explanation["muted_until"] = until
     explanation["held_back"] = dict(_held_back(state, trigger))
     send_state = state.global_state.send_state

@@ -177,7 +177,7 @@ def test_context_lines_are_in_the_notification(match):
     done = match("around", given=b"one\ntwo\nERROR\nthree\nfour\nERROR\n")
     first, second, last = objects(done)
     assert (first["number"], first["line"], second["number"]) == (3, "ERROR", 6)
-    assert last["notification"]["body"].startswith("ERROR\nfour\nERROR\n2 ")
+    assert last["notification"]["body"].startswith("four\nERROR\n2 ")
 
 
 def test_a_record_has_the_number_of_its_first_line(match):

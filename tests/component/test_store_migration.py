@@ -104,6 +104,7 @@ async def test_every_field_of_the_state_is_read_as_it_was_written(dump, tmp_path
         before = json.loads(text)
         if name == "books:":
             before["gate"]["worker_free"] = False  # that worker is gone
+            assert written[name]["muted"].keys() == before.pop("mutes", {}).keys()
             before["charges"] = [[at, "", ""] for at in before.pop("spent")]
         assert_holds(written[name], before, name)
 
@@ -157,6 +158,7 @@ async def test_digests_mutes_and_the_budget_are_restored(tmp_path):
     assert [charge.source for charge in global_state.charges] == [UNKNOWN_SOURCE] * 4
     assert digests["budget"].due == global_state.charges[0].at + 10 * HOUR
     assert set(global_state.mutes) == {"by-hand", "counting"}
+    assert not global_state.wall_mutes
     assert global_state.serial > 30
     assert re.fullmatch("[0-9a-f]{32}", global_state.seed)
 

@@ -34,10 +34,10 @@ def match(trigger: str, *group: str, line: str = "a line", wall: float = 0.0) ->
 class History:
     """A daemon without sources, network and disk.
 
-    `feed` folds events, `sleep` lets time pass, `restart` kills and restores. stored: the entries
-    of the state; notifications: the outbox; counts, contents, texts: of notifications, by id.
-    sent: times and ids of attempts. lag: seconds that each commit takes. render: makes texts, for
-    tests that look at them.
+    `feed` folds events, `sleep` lets time pass, `restart` kills and restores. stored: the
+    entries of the state; notifications: the outbox; counts, contents, texts: of notifications,
+    by id. expires_from: monotonic times, by id. sent: times and ids of attempts. lag: seconds
+    that each commit takes. render: makes texts, for tests that look at them.
     """
 
     rules: Rules
@@ -51,6 +51,7 @@ class History:
     state: State = field(default_factory=State)
     rules_since: int = 0
     lag: float = 0.0
+    expires_from: dict[str, float] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
     render: Callable[[Notification, Content, Now], Payload] | None = None
     texts: dict[str, Payload] = field(default_factory=dict)
@@ -92,6 +93,7 @@ class History:
             else:
                 self.stored[name] = text
         for notification in decision.notifications.values():
+            self._check_expiry(notification, decision.rules)
             self._write(notification, decision.contents.get(notification.id))
         self.state.adopt(decision, self.now)
         if decision.attempt:
@@ -102,6 +104,14 @@ class History:
                 self.acknowledged.add(reply.notification.id)
         self._move(self.now.mono + self.lag)
         return decision
+
+    def _check_expiry(self, notification: Notification, rules: Rules) -> None:
+        """Nothing expires before its time has elapsed, however the clock was set."""
+        known = self.notifications.get(notification.id)
+        if known is None or not known.status.is_waiting:
+            self.expires_from[notification.id] = self.now.mono + rules.expire
+        if notification.status is Status.EXPIRED:
+            assert self.now.mono >= self.expires_from[notification.id] - 0.001
 
     def _write(self, notification: Notification, content: object) -> None:
         known = self.notifications.get(notification.id)

@@ -373,3 +373,43 @@ class TestRequests:
     def test_cancelling_by_key(self, run):
         notification = run.submit("x", key="build")
         assert run.feed(Cancelled(PEER, key="build")).replies[0].notification.id == notification.id
+
+
+def test_setting_the_clock_expires_nothing_and_keeps_nothing_longer(run):
+    run.configure(run.with_rules(expire=100.0))
+    waiting = run.submit("waiting")
+    run.answer(OutcomeKind.RETRY, pause=1e6)
+    for jump in (1e6, -3e6, 5e5):
+        run.sleep(1.0, wall=jump)
+        run.restart()
+        run.answer(OutcomeKind.RETRY, pause=1e6)
+    assert run.notifications[waiting.id].status is Status.QUEUED
+    run.sleep(100.0)
+    assert run.notifications[waiting.id].status is Status.EXPIRED
+
+
+def test_what_waited_for_a_token_does_not_expire_because_the_clock_was_set_back(run):
+    run.configure(run.with_rules(expire=100.0, probe=1e6))
+    run.submit("old")
+    run.answer(OutcomeKind.REFUSED)
+    late = run.submit("late")
+    run.sleep(500.0, wall=-1e6)
+    run.feed(SendingAllowed())
+    run.answer(OutcomeKind.ENDPOINT, pause=1e6)
+    assert {each.status for each in run.notifications.values()} == {Status.QUEUED}
+    run.sleep(99.0)
+    assert run.notifications[late.id].status is Status.QUEUED
+    run.sleep(2.0)
+    assert {each.status for each in run.notifications.values() if each.count} >= {Status.EXPIRED}
+
+
+def test_a_gap_ends_the_backoff_but_not_a_pause_that_the_api_asked_for(run):
+    run.submit("a")
+    run.answer(OutcomeKind.RETRY, pause=300.0)
+    run.sleep(1.0, wall=3600.0)
+    run.feed()
+    assert run.in_flight
+    run.answer(OutcomeKind.RETRY, pause=300.0, retry_after=300.0)
+    run.sleep(1.0, wall=3600.0)
+    run.feed()
+    assert not run.in_flight

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.model.events import AlertState, Event
+from notifyd.model.events import AlertState, Event, Now
 from notifyd.model.notifications import (
     ConditionReport,
     Digest,
@@ -134,7 +134,9 @@ VALUES = {
         11_967.25,
         "61a633d650c71f332eaff5e8bf05fb83",
         10,
-        {"": 1_795_620_000.5, "app": 1_795_630_000.5},
+        {"": 17_780.5, "app": 27_780.5},
+        {"disk": 1_795_640_000.5},
+        1_795_602_220.0,
     ),
     "incident": Incident(1_795_613_590.25, "a title", "A sentence.", reported=True),
 }
@@ -237,6 +239,14 @@ def test_charges_of_earlier_versions_have_no_source():
     del books["charges"]
     read = KINDS["books"].decode(json.dumps(books | {"spent": [11_366.25, 11_367]}))
     assert read.charges == (Charge(11_366.25), Charge(11_367.0))
+
+
+def test_mutes_of_earlier_versions_end_at_the_same_time():
+    books = json.dumps({"mutes": {"app": 1_700_000_060.0}})
+    now = Now(1000.0, 1_700_000_000.0)
+    state = restore_state({"books:": books}, (), seed="s", now=now)
+    assert state.global_state.mutes == {"app": 1060.0}
+    assert state.global_state.expiry_offset == now.wall - now.mono
 
 
 @pytest.mark.parametrize(
