@@ -14,7 +14,7 @@ from notifyd.text.suggestions import did_you_mean
 VARIABLES = frozenset(
     {
         *("trigger", "type", "count", "first", "last", "host", "workspace"),
-        *("path", "paths", "line", "first_line", "lines", "fields", "before", "after"),
+        *("path", "paths", "line", "first_line", "lines", "fields", "before", "after", "trace"),
         *("state", "reminder"),
         *("pid", "name", "cmdline", "exit_code", "signal", "duration", "unit"),
     }

@@ -26,6 +26,7 @@ from notifyd.config.values import (
     Patterns,
     PriorityName,
     ProcessName,
+    RecordStart,
     Template,
     User,
     When,
@@ -176,9 +177,11 @@ class LogTriggerConfig(TriggerConfig):
     """Lines before a match that come with it; at most 50."""
     after: LineCount = 0
     """Lines after a match that come with it; at most 50."""
-    multiline: Pattern | None = None
-    """Regular expression of a record's first line. Patterns then see the whole record. A record
-    ends where the next begins or after one second without a line."""
+    multiline: RecordStart | None = None
+    """Regular expression of a record's first line, or a ready-made one: `python`, `java` and `go`
+    keep the lines of a trace together, `timestamp` begins a record at each line that begins with a
+    date or time. Patterns then see the whole record. A record ends where the next begins or after
+    one second without a line."""
     flush_partial: Positive | None = None
     """An unfinished last line counts after this long. Default: never. Files only."""
     stale: Positive | None = None

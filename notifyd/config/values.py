@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from notifyd.config import patterns, templates
 from notifyd.config.comparison import CHANGED, parse_comparison
 from notifyd.config.paths import ListenAddress, is_loopback
+from notifyd.config.record_starts import RECORD_STARTS
 from notifyd.model.notifications import Json, Priority
 from notifyd.text.limits import DATA_LIMIT, data_size
 from notifyd.text.suggestions import did_you_mean
@@ -245,6 +246,10 @@ def _parse_priority(value: object) -> object:
     raise ValueError(f"must be one of: {', '.join(Priority)}{did_you_mean(str(value), Priority)}")
 
 
+def _check_record_start(value: str) -> str:
+    return RECORD_STARTS[value] if value in RECORD_STARTS else _check_pattern(value)
+
+
 def _check_api_path(value: str) -> str:
     if not value.startswith("/") or not value.isprintable() or " " in value:
         raise ValueError('invalid API path; use for example "/sandbox/sb_1/metrics"')
@@ -281,6 +286,7 @@ Group = Annotated[str, AfterValidator(_exists("group", grp.getgrnam))]
 User = Annotated[str, AfterValidator(_exists("user", _find_user))]
 ProcessName = Annotated[str, AfterValidator(_check_process_name)]
 Pattern = Annotated[str, AfterValidator(_check_pattern)]
+RecordStart = Annotated[str, AfterValidator(_check_record_start)]
 UnitPattern = Annotated[str, AfterValidator(_check_unit)]
 Template = Annotated[str, AfterValidator(_check_template)]
 Encoding = Annotated[str, AfterValidator(_check_encoding)]

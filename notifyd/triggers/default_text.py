@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from notifyd.model.notifications import ConditionReport, MatchSummary
+from notifyd.text.traces import exceptions_of
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -70,10 +71,14 @@ def overflow_title(trigger: str, max_groups: int, summary: MatchSummary) -> str:
 def default_body(summary: MatchSummary, now: float) -> str:
     """Return the distinct lines that fit, the last with its context, and the count with its times.
 
-    Lines of the context are not repeated. What does not fit is counted: "and 2 more".
+    Of a trace the exceptions are shown, newest first. Lines of the context are not repeated. What
+    does not fit is counted: "and 2 more".
     """
-    kept = summary.lines or (summary.event.line,)
-    last, facts = kept[-1], summary.event.facts
+    facts = summary.event.facts
+    kept = tuple(map(_without_frames, summary.lines or (summary.event.line,)))
+    if trace := facts.get("trace"):
+        kept = (*kept[:-1], trace)
+    last = kept[-1]
     if any(line != last for line in kept):
         last = clip(last, _LINE_CLIP)
     context = [facts.get("before", ""), last, facts.get("after", "")]
@@ -87,7 +92,7 @@ def default_body(summary: MatchSummary, now: float) -> str:
     shown |= set(earlier)
     lines = [*(clip(line, _LINE_CLIP) for line in earlier), latest]
     hidden = summary.count - sum(line in shown for line in kept)
-    is_uniform = {summary.first_line, *kept} == {kept[-1]}
+    is_uniform = {_without_frames(summary.first_line), *kept} == {kept[-1]}
     if hidden > 0 and not is_uniform:
         lines.append(f"and {hidden} more")
     if summary.reminder:
@@ -95,6 +100,11 @@ def default_body(summary: MatchSummary, now: float) -> str:
     elif summary.count > 1:
         lines.append(f"{summary.count} {TIMES} {format_span(summary.first, summary.last, now)}")
     return "\n".join(lines)
+
+
+def _without_frames(line: str) -> str:
+    """Return the exceptions of a trace; any other line as it is."""
+    return "\n".join(exceptions_of(line)) or line
 
 
 def fitting_lines(lines: Sequence[str], room: float, line_clip: int) -> list[str]:

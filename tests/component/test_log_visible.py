@@ -180,3 +180,14 @@ def test_any_division_into_writes_and_any_restart_gives_the_same_events(tmp_path
 
     whole = run("whole.log", [b"".join(pieces)])
     assert run("pieces.log", pieces) == whole
+
+
+def test_a_trace_is_one_event_with_its_exceptions_however_long_it_is(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = VirtualDaemon({"t": trigger(log, patterns="Traceback", multiline="python")})
+    frames = ['  File "a.py", line 1, in f'] * 200
+    append(log, "INFO step 1", "Traceback (most recent call last):", *frames, "KeyError: 'a'")
+    append(log, "", "During handling of the above exception, another exception occurred:", "")
+    append(log, "Traceback (most recent call last):", *frames, "RuntimeError: b", "INFO next")
+    daemon.poll_all()
+    assert [event.facts["trace"] for event in daemon.events] == ["RuntimeError: b\nKeyError: 'a'"]

@@ -2,6 +2,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -57,6 +58,22 @@ def test_the_default_body_shows_the_lines_around_the_last_match():
     assert trigger().render(summary(event("hit", **around)))[1] == "one\ntwo\nhit\nthree"
     body = trigger().render(summary(event("a", before="gone"), event("b", **around)))[1]
     assert body.splitlines()[:-1] == ["a", "one", "two", "b", "three"]
+
+
+def test_the_default_body_of_a_trace_begins_with_the_exceptions_newest_first():
+    chained = (Path(__file__).parent.parent / "cases" / "chained.log").read_text()
+    _, body = trigger().render(summary(event(chained)))
+    assert body.splitlines() == ["RuntimeError: cannot load user-17", "KeyError: 'user-17'"]
+
+
+def test_the_default_body_of_a_clipped_trace_has_the_exceptions_that_were_found_in_it():
+    line = "Traceback (most recent call last):\n  File"
+    _, body = trigger().render(summary(event(line, trace="ValueError: x"), event(line)))
+    assert body.splitlines()[0] == line.splitlines()[0]
+    _, body = trigger().render(summary(event(line), event(line, trace="ValueError: x")))
+    assert "ValueError: x" in body.splitlines()
+    _title, body = trigger(body="{{ trace }}").render(summary(event(line, trace="ValueError: x")))
+    assert body == "ValueError: x"
 
 
 def test_templates_have_the_lines_around_a_match():

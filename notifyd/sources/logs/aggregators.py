@@ -13,6 +13,7 @@ from notifyd.sources.records.aggregator import RECORD_TIMEOUT, RecordAggregator,
 from notifyd.sources.records.record_matchers import RecordMatchers
 from notifyd.sources.records.scanning import HitLike, RecordMatcherFor
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
+from notifyd.text.traces import exceptions_of
 
 
 class AggregatorSet:
@@ -209,7 +210,10 @@ class AggregatorSet:
 
 
 def to_event(hit: HitLike, wall: float, path: str) -> Event:
-    return Event(hit.trigger, wall, hit.line, path, hit.fields, _facts(hit.pattern))
+    facts = _facts(hit.pattern)
+    if exceptions := exceptions_of(hit.line):  # the line may be clipped before they come
+        facts = {**facts, "trace": "\n".join(exceptions)}
+    return Event(hit.trigger, wall, hit.line, path, hit.fields, facts)
 
 
 @cache
