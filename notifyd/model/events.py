@@ -1,6 +1,6 @@
 """Events that sources observe, and what they become on the way to the fold."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -24,6 +24,15 @@ class Now(NamedTuple):
     wall: float
 
 
+_SEVERITIES = {"success": 0, "unknown": 0, "warning": 1, "failure": 2, "critical": 2}
+"""By the value of the fact `outcome`; any other value has the lowest severity."""
+
+
+def severity_of(outcomes: Iterable[str]) -> int:
+    """Return the highest severity among the outcomes: 0 if there are none."""
+    return max((_SEVERITIES.get(outcome, 0) for outcome in outcomes), default=0)
+
+
 class AlertState(StrEnum):
     """What an event says about a condition, such as silence. Most events say nothing."""
 
@@ -36,8 +45,8 @@ class Event(NamedTuple):
     """What a source observed, for one trigger.
 
     wall: when it was observed. line: its text. fields: named groups of the pattern. facts: other
-    values, by the names that templates use (pid, name, exit_code, …).
-    alert_state: a repeated one changes nothing.
+    values, by the names that templates use (pid, name, exit_code, …); `outcome` gives a severity.
+    alert_state: a repeated one changes nothing, unless its severity is higher.
     """
 
     trigger: str
@@ -47,6 +56,11 @@ class Event(NamedTuple):
     fields: Mapping[str, str] = NO_FIELDS
     facts: Mapping[str, str] = NO_FIELDS
     alert_state: AlertState = AlertState.NONE
+
+    @property
+    def severity(self) -> int:
+        """The severity of its outcome; 0 if it has none."""
+        return severity_of((self.facts["outcome"],)) if "outcome" in self.facts else 0
 
 
 CheckpointUpdates = Mapping[str, str | None]

@@ -30,16 +30,20 @@ _GRACE = 60.0
 
 
 def update_condition(context: StepContext, key: str, group: Group, match: Match) -> None:
-    """Begin or end a group's condition once that is confirmed. A repeated state changes nothing."""
-    event = match.event
+    """Begin or end a group's condition once that is confirmed. A repeated state changes nothing.
+
+    A condition that fires with a higher severity than before is reported again.
+    """
+    event, condition = match.event, group.condition
     is_firing = event.alert_state is AlertState.FIRING
-    if is_firing == (group.condition is not None):
+    rises = condition is not None and is_firing and event.severity > condition.event.severity
+    if is_firing == (condition is not None) and not rises:
         if group.transition is not None:  # back before the change was confirmed
             context.put_group(key, replace(group, transition=None))
             context.trace(group.trigger, Action.NOT_CONFIRMED, 0, line=event.line)
         return
     known = group.transition
-    if known is None:
+    if known is None or known.event.alert_state is not event.alert_state:
         transition = Transition(event, context.now.mono)
     elif known.count < persistence_of(group, context.rule(group.trigger)).times:
         transition = replace(known, event=event, count=known.count + 1)
@@ -64,6 +68,9 @@ def confirm(context: StepContext, key: str, group: Group) -> None:
     group = replace(group, transition=None)
     if group.condition is None:
         add_to_group(context, key, replace(group, condition=Condition(event)), [event])
+    elif event.alert_state is AlertState.FIRING:
+        condition = replace(group.condition, event=event)
+        add_to_group(context, key, replace(group, condition=condition), [event])
     else:
         _resolve(context, key, replace(group, condition=None), group.condition, event)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from notifyd.model.events import LINES_KEPT, AlertState, Event, Now
+from notifyd.model.events import LINES_KEPT, AlertState, Event, Now, severity_of
 from notifyd.model.notifications import MatchSummary
 from notifyd.model.persistence import Persistence
 from notifyd.shaping.rules import Limit, Rule
@@ -60,7 +60,8 @@ class Group:
     window: times of the matches below the threshold. window_events: the last of these matches.
     summary: matches that reached the threshold and are in no notification yet; first_match_at:
     when the first of them came; due: when they are reported.
-    cooldown_until: when the cooldown ends; cooldown: its length in seconds.
+    cooldown_until: when the cooldown ends; cooldown: its length in seconds; severity: the highest
+    of the outcomes that were reported when it began.
     open_id: the notification, never attempted, that later matches join; open_summary: its matches.
     transition: a change of the condition that waits for `for` or `clear`.
     """
@@ -80,6 +81,7 @@ class Group:
     open_summary: MatchSummary | None = None
     condition: Condition | None = None
     transition: Transition | None = None
+    severity: int = 0
 
     @property
     def is_overflow(self) -> bool:
@@ -108,7 +110,7 @@ def add_matches(group: Group, events: Sequence[Event], now: Now, rule: Rule) -> 
         group,
         summary=merge_summaries(group.summary, summary),
         first_match_at=first_match_at,
-        due=_due_at(group, first_match_at, now, rule),
+        due=_due_at(group, summary, first_match_at, now, rule),
     )
     return group, below
 
@@ -140,18 +142,33 @@ def _summarize_window(
     return replace(summary, count=len(window), first=now.wall - (now.mono - window[0]))
 
 
-def max_batch(group: Group, now: Now, rule: Rule) -> int | None:
-    """Return how many matches may be added at once; None for any number.
+def max_batch(group: Group, events: Sequence[Event], now: Now, rule: Rule) -> int | None:
+    """Return how many of these matches may be added at once; None for all of them.
 
     Whatever makes the group due must be the last of its batch.
     """
-    if group.summary is not None and not is_due(group, now):
+    if group.summary is not None and not is_due(group, now) and not _may_rise(group, events, now):
         return None
     return max(1, rule.threshold - len(group.window))
 
 
-def _due_at(group: Group, first_match_at: float, now: Now, rule: Rule) -> float:
+def _may_rise(group: Group, events: Sequence[Event], now: Now) -> bool:
+    """Whether some of the events may make a group due before its cooldown ends."""
+    if now.mono >= group.cooldown_until or "outcome" not in events[0].facts:
+        return False
+    if group.summary and severity_of(group.summary.outcomes) > group.severity:
+        return False  # it is debouncing
+    return any(event.severity > group.severity for event in events)
+
+
+def _due_at(
+    group: Group, summary: MatchSummary, first_match_at: float, now: Now, rule: Rule
+) -> float:
     if now.mono < group.cooldown_until:
+        if group.summary and severity_of(group.summary.outcomes) > group.severity:
+            return group.due  # a rise is debouncing
+        if severity_of(summary.outcomes) > group.severity:
+            return min(now.mono + rule.debounce, group.cooldown_until)
         return group.cooldown_until
     if group.summary and group.due <= group.cooldown_until:
         return group.due
@@ -164,13 +181,19 @@ def is_due(group: Group, now: Now) -> bool:
 
 
 def start_cooldown(group: Group, now: Now, rule: Rule) -> Group:
-    """Drop the summary that was reported and cool down, twice as long if matches went on."""
+    """Drop the summary that was reported and cool down, twice as long if matches went on.
+
+    A rise in severity during the cooldown does not double it.
+    """
     if not rule.cooldown:
         return replace(group, summary=None, cooldown_until=0.0, cooldown=0.0)
-    went_on = group.summary is not None and group.due <= group.cooldown_until
+    severity = severity_of(group.summary.outcomes) if group.summary else group.severity
+    rose = now.mono < group.cooldown_until and severity > group.severity
+    went_on = group.summary is not None and group.due <= group.cooldown_until and not rose
     length = max(group.cooldown * 2 if went_on else group.cooldown, rule.cooldown)
     length = min(length, max(rule.cooldown, rule.cooldown_max))
-    return replace(group, summary=None, cooldown_until=now.mono + length, cooldown=length)
+    until = now.mono + length
+    return replace(group, summary=None, cooldown_until=until, cooldown=length, severity=severity)
 
 
 def deadline(group: Group, rule: Rule) -> float:
@@ -188,8 +211,15 @@ def deadline(group: Group, rule: Rule) -> float:
 
 
 def persistence_of(group: Group, rule: Rule) -> Persistence:
-    """Return what a change of the group's condition must satisfy: its end, or its beginning."""
-    return rule.begin_after if group.condition is None else rule.end_after
+    """Return what a change of the group's condition must satisfy: its end, or its beginning.
+
+    A rise in severity must satisfy the same as the beginning.
+    """
+    if group.transition is not None:
+        begins = group.transition.event.alert_state is AlertState.FIRING
+    else:
+        begins = group.condition is None
+    return rule.begin_after if begins else rule.end_after
 
 
 def confirmed_at(group: Group, rule: Rule) -> float:

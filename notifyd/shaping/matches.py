@@ -45,7 +45,7 @@ def count_matches(
     rule = context.rule(trigger)
     while events:
         key, group = find_group(context, trigger, values)
-        most = max_batch(group, context.now, rule)
+        most = max_batch(group, events, context.now, rule)
         add_to_group(context, key, group, events[:most])
         events = events[most:] if most else ()
 
@@ -75,7 +75,7 @@ def _trace_waiting(context: StepContext, group: Group, rule: Rule, matches: int,
         )
         return "below the threshold so far"
     until = context.to_wall(group.due)
-    if context.now.mono < group.cooldown_until:
+    if context.now.mono < group.cooldown_until <= group.due:
         context.trace(trigger, Action.COOLING_DOWN, matches, line=line, group=values, until=until)
         return "cooling down; reported when the cooldown ends"
     context.trace(trigger, Action.DEBOUNCING, matches, line=line, group=values, until=until)

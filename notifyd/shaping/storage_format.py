@@ -111,6 +111,7 @@ _GROUP = object_schema(
         "told": ("open_summary", optional_schema(_SUMMARY)),
         "alarm": ("condition", optional_schema(_ALARM)),
         "transition": ("transition", optional_schema(_TRANSITION)),
+        "severity": ("severity", _COUNT),
     },
 )
 

@@ -70,12 +70,15 @@ def rulebooks(draw):
     )
 
 
+outcomes = st.sampled_from(["", "", "success", "warning", "failure", "critical"])
+
 actions = st.one_of(
     st.tuples(
         st.just("match"),
         st.sampled_from(["app", "disk", "train"]),
         st.sampled_from(["a", "b", "c", "d"]),
         st.integers(1, 8),
+        outcomes,
     ),
     st.tuples(st.just("sleep"), st.sampled_from([0.0, 0.3, 1.0, 3.0, 60.0, 400.0, 7200.0])),
     st.tuples(st.just("clock"), st.sampled_from([-7200.0, -1.0, 30.0, 7200.0])),
@@ -97,6 +100,7 @@ actions = st.one_of(
         st.sampled_from(["app", "disk", "train"]),
         st.sampled_from(["a", "b"]),
         st.sampled_from([AlertState.FIRING, AlertState.RESOLVED]),
+        outcomes,
     ),
     st.tuples(
         st.just("mute"),
@@ -116,10 +120,15 @@ def condition(trigger, group, alert_state):
     return plain._replace(event=plain.event._replace(alert_state=alert_state))
 
 
+def with_outcome(match, outcome):
+    facts = {"outcome": outcome} if outcome else {}
+    return match._replace(event=match.event._replace(facts=facts))
+
+
 def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the actions
     match action:
-        case ("match", trigger, group, number):
-            history.feed(*[match(trigger, group) for _ in range(number)])
+        case ("match", trigger, group, number, outcome):
+            history.feed(*[with_outcome(match(trigger, group), outcome)] * number)
             fed[trigger] += number
         case ("sleep", seconds):
             history.sleep(seconds)
@@ -154,9 +163,9 @@ def play(history, action, fed):  # noqa: C901, PLR0912 - one `match` over the ac
             history.start_worker()
         case ("submit", key, delay, peer):
             history.submit_if_room(key=key, delay=delay, peer=peer)
-        case ("condition", trigger, group, alert_state):
+        case ("condition", trigger, group, alert_state, outcome):
             before = matches(history, trigger)
-            history.feed(condition(trigger, group, alert_state))
+            history.feed(with_outcome(condition(trigger, group, alert_state), outcome))
             counted = matches(history, trigger) - before
             assert counted in (0, 1)  # a repeated or unreported state is no match
             fed[trigger] += counted

@@ -21,7 +21,8 @@ RULES = st.builds(
     cooldown=st.sampled_from([0.0, 5.0]),
     max_groups=st.sampled_from([2, 1000]),
 )
-GROUPS = st.lists(st.sampled_from("aab"), max_size=60)
+MEMBERS = st.tuples(st.sampled_from("aab"), st.sampled_from(["success", "success", "failure"]))
+GROUPS = st.lists(MEMBERS, max_size=60)
 SLEEPS = st.sampled_from([0.0, 0.5, 3.0, 11.0])
 
 
@@ -56,19 +57,20 @@ def snapshot(history):
 
 
 @examples(40, 1000)
-@given(RULES, st.lists(st.tuples(SLEEPS, GROUPS), min_size=1, max_size=6))
-def test_a_batch_has_the_same_result_as_its_matches_one_by_one(rule, bursts):
+@given(RULES, st.booleans(), st.lists(st.tuples(SLEEPS, GROUPS), min_size=1, max_size=6))
+def test_a_batch_has_the_same_result_as_its_matches_one_by_one(rule, has_outcomes, bursts):
     at_once, one_by_one = without_worker(rule), without_worker(rule)
     number = 0
     for pause, names in bursts:
         for history in (at_once, one_by_one):
             history.sleep(pause)
         burst = []
-        for name in names:
+        for name, outcome in names:
             number += 1
             event = match("app", name, line=f"line {number}", wall=float(number))
             path = f"/var/log/{number % 25}.log"
-            burst.append(event._replace(event=event.event._replace(path=path)))
+            facts = {"outcome": outcome} if has_outcomes else {}
+            burst.append(event._replace(event=event.event._replace(path=path, facts=facts)))
         at_once.feed(*burst)
         one_by_one.feed(*[each for event in burst for each in (event, SendingAllowed())])
         assert snapshot(at_once) == snapshot(one_by_one)

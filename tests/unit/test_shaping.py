@@ -1,6 +1,12 @@
 """Threshold, debounce, cooldown, groups, budget and storms, in virtual time."""
 
+from dataclasses import replace
+
+import pytest
+
+from notifyd.model.events import AlertState
 from notifyd.model.notifications import Digest, Priority, Status
+from notifyd.model.persistence import Persistence
 from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from notifyd.shaping.step import step
 from support.histories import History, match
@@ -307,3 +313,118 @@ def test_a_failed_commit_leaves_the_state_as_it_was():
     assert (run.state.groups, run.state.notifications, run.state.global_state) == before
     again = step(run.state, [match("app")], run.now)
     assert list(lost.notifications) == list(again.notifications)
+
+
+def outcome(value, *group, alert_state=AlertState.NONE):
+    plain = match("app", *group)
+    event = plain.event._replace(facts={"outcome": value}, alert_state=alert_state)
+    return plain._replace(event=event)
+
+
+COOLING = Rule("app", debounce=0.0, cooldown=300.0)
+
+
+def reported(run):
+    """List how many matches each notification counts, by outcome."""
+    return [
+        dict(run.contents[notification.id].outcomes) for notification in run.notifications.values()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("success", "failure"), ("unknown", "failure"), ("warning", "critical")],
+)
+def test_a_rise_in_severity_is_never_held_by_the_cooldown(before, after):
+    run = history(COOLING)
+    run.feed(outcome(before))
+    settle(run)
+    run.sleep(10)
+    run.feed(outcome(before), outcome(after), outcome(before))
+    settle(run)
+    assert reported(run) == [{before: 1}, {before: 1, after: 1}]
+    run.feed(outcome(after))
+    run.sleep(299)
+    assert len(run.notifications) == 2
+    run.sleep(2)
+    settle(run)
+    assert reported(run)[2:] == [{before: 1, after: 1}]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("failure", "failure"), ("failure", "success"), ("critical", "warning"), ("", "other")],
+)
+def test_what_is_no_rise_is_held_by_the_cooldown(before, after):
+    run = history(COOLING)
+    run.feed(outcome(before))
+    settle(run)
+    run.feed(outcome(after))
+    run.sleep(299)
+    assert reported(run) == [{before: 1}]
+
+
+def test_a_rise_debounces_and_neither_doubles_the_cooldown_nor_waits_for_its_end():
+    run = history(replace(COOLING, debounce=5.0))
+    run.feed(outcome("success"))
+    run.sleep(6)
+    settle(run)
+    run.feed(outcome("failure"))
+    run.sleep(3)
+    run.feed(outcome("failure"), outcome("success"))
+    assert len(run.notifications) == 1
+    run.sleep(2.1)
+    settle(run)
+    assert reported(run)[1:] == [{"failure": 2, "success": 1}]
+    (group,) = run.state.groups.values()
+    assert (group.cooldown, group.severity) == (300.0, 2)
+
+
+def test_a_failure_after_a_reported_success_is_a_rise_again():
+    run = history(COOLING)
+    for value in ("failure", "success", "failure"):
+        run.feed(outcome(value))
+        settle(run)
+        run.sleep(301)
+        settle(run)
+    assert [list(counts) for counts in reported(run)] == [["failure"], ["success"], ["failure"]]
+    run.sleep(3600)
+    run.feed(outcome("success"))
+    settle(run)
+    run.feed(outcome("failure"))
+    assert reported(run)[-1] == {"failure": 1}
+
+
+def test_a_condition_that_gets_worse_is_reported_once_more():
+    run = history(replace(COOLING, has_conditions=True))
+    for value in ("warning", "warning", "critical", "critical", "warning", "critical"):
+        run.feed(outcome(value, alert_state=AlertState.FIRING))
+        settle(run)
+    assert reported(run) == [{"warning": 1}, {"critical": 1}]
+    run.feed(outcome("success", alert_state=AlertState.RESOLVED))
+    settle(run)
+    assert reported(run)[2:] == [{"success": 1}]
+
+
+def test_a_condition_must_be_worse_for_as_long_as_it_must_fire():
+    rule = replace(COOLING, has_conditions=True, begin_after=Persistence(times=2))
+    run = history(rule)
+    values = ["warning", "warning", "critical", "warning", "critical", "critical"]
+    seen = []
+    for value in values:
+        run.feed(outcome(value, alert_state=AlertState.FIRING))
+        settle(run)
+        seen.append(len(run.notifications))
+    assert seen == [0, 1, 1, 1, 1, 2]
+
+
+def test_an_end_that_is_not_confirmed_yet_gives_way_to_a_rise():
+    rule = replace(COOLING, has_conditions=True, end_after=Persistence(seconds=60.0))
+    run = history(rule)
+    run.feed(outcome("warning", alert_state=AlertState.FIRING))
+    settle(run)
+    run.feed(outcome("success", alert_state=AlertState.RESOLVED))
+    run.feed(outcome("critical", alert_state=AlertState.FIRING))
+    run.sleep(120)
+    settle(run)
+    assert reported(run) == [{"warning": 1}, {"critical": 1}]
