@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 _MOST_LINKS = 40
@@ -59,7 +59,14 @@ class PathChains:
 
     def track(self, path: str) -> None:
         """Record the chain of a path as it is now. Blocking."""
-        self._replace(path, follow_path(path))
+        self.update(path, follow_path(path))
+
+    def update(self, path: str, chain: PathChain) -> None:
+        """Record the chain of a path."""
+        self.forget(path)
+        self._chains[path] = chain
+        for entry in chain.entries:
+            self._paths_through.setdefault(entry, set()).add(path)
 
     def track_if_linked(self, path: str) -> None:
         """Record the chain of a path that leads through links; others take no room. Blocking."""
@@ -88,7 +95,7 @@ class PathChains:
         return paths
 
     @property
-    def entries(self) -> Iterable[str]:
+    def entries(self) -> Collection[str]:
         """Every entry of every chain."""
         return self._paths_through.keys()
 
@@ -96,9 +103,3 @@ class PathChains:
     def end_dirs(self) -> Iterator[str]:
         """The directories that contain what the chains lead to."""
         return (os.path.dirname(chain.end) for chain in self._chains.values())  # noqa: PTH120
-
-    def _replace(self, path: str, chain: PathChain) -> None:
-        self.forget(path)
-        self._chains[path] = chain
-        for entry in chain.entries:
-            self._paths_through.setdefault(entry, set()).add(path)

@@ -80,7 +80,8 @@ def _by_kind(healths: Iterable[SourceHealth]) -> dict[_GroupKey, dict[str, _Line
                 group[subject] = _Lines(message, f"resolved: {message}")
         for path in health.missing_paths:
             shown = strip_control_from_title(path)
-            lines = _Lines(f"waiting for log file: {shown}", f"log file appeared: {shown}")
+            kind = "log file" if health.name == "log" else "directory"
+            lines = _Lines(f"waiting for {kind}: {shown}", f"{kind} appeared: {shown}")
             found.setdefault((health.name, _MISSING), {})[path] = lines
     return found
 

@@ -89,12 +89,13 @@ def test_a_sweep_returns_differences_and_directories(tmp_path):
         gone: None,
         foreign: None,
     }
-    assert swept.directories == {str(tmp_path.parent), str(tmp_path), f"{tmp_path}/sub"}
+    assert swept.directories == {str(tmp_path), f"{tmp_path}/sub"}
 
 
-def test_a_missing_directory_is_watched_from_its_nearest_parent(tmp_path):
-    missing = snapshot(paths=[f"{tmp_path}/not/yet/*.log"])
-    assert missing.sweep().directories == {str(tmp_path)}
+def test_a_missing_directory_is_reached_up_to_its_first_missing_part(tmp_path):
+    missing = snapshot(paths=[f"{tmp_path}/not/yet/*.log"]).sweep()
+    assert missing.missing == {f"{tmp_path}/not/yet"}
+    assert missing.chains[f"{tmp_path}/not/yet"].end == f"{tmp_path}/not"
 
 
 def test_the_state_of_a_directory_ignores_its_content(tmp_path):

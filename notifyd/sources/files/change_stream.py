@@ -6,8 +6,9 @@ of itself, and enter ignored directories.
 """
 
 import asyncio
+import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
@@ -52,12 +53,21 @@ class ChangeStream:
         await self.stop()
         self._thread.shutdown()
 
-    async def watch(self, directories: Iterable[str]) -> None:
-        """Watch these directories and no others; WatchFailedError if that is impossible."""
+    def wake(self) -> None:
+        """End a `wait` in progress, or the next one."""
+        self._ready.set()
+
+    async def watch(self, directories: Iterable[str], entries: Collection[str]) -> None:
+        """Watch these directories and no others; WatchFailedError if that is impossible.
+
+        entries: further paths, of which creation, deletion and replacement are reported.
+        """
         await self.stop()
         self._stop = threading.Event()
         self._started.clear()
-        self._watching = self._loop.run_in_executor(self._thread, self._watch, list(directories))
+        self._watching = self._loop.run_in_executor(
+            self._thread, self._watch, set(directories), frozenset(entries)
+        )
         self._watching.add_done_callback(self._on_ended)
         await self._started.wait()
         self._raise_if_ended()
@@ -101,12 +111,18 @@ class ChangeStream:
                 self._changes, self._overflowed = set(), True
             self._ready.set()
 
-    def _watch(self, directories: list[str]) -> None:
+    def _watch(self, directories: set[str], entries: frozenset[str]) -> None:
         """Run in the thread. The first set, possibly empty, shows that all are watched."""
+
+        def is_wanted(change: Change, path: str) -> bool:
+            if path in entries and change is not Change.modified:
+                return True
+            return os.path.dirname(path) in directories  # noqa: PTH120 - strings throughout
+
         is_first = True
         for changes in watch(
-            *directories,
-            watch_filter=None,
+            *directories | _readable_parents(entries),
+            watch_filter=is_wanted,
             debounce=max(self._step, 1000),
             step=self._step,
             stop_event=self._stop,
@@ -120,6 +136,17 @@ class ChangeStream:
             if is_first or changes:
                 is_first = False
                 self._loop.call_soon_threadsafe(self._add, changes)
+
+
+def _readable_parents(entries: Iterable[str]) -> set[str]:
+    """Return the existing directories of some paths, as far as they may be watched."""
+    parents = {os.path.dirname(entry) for entry in entries}  # noqa: PTH120 - strings throughout
+    return {
+        parent
+        for parent in parents
+        if os.path.isdir(parent)  # noqa: PTH112
+        if os.access(parent, os.R_OK, effective_ids=True)
+    }
 
 
 def _watch_failed(error: BaseException | None) -> WatchFailedError:

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple, Self
 from notifyd.config.triggers import FileTriggerConfig
 from notifyd.sources.files.state import FileState, escape_path, read_state
 from notifyd.sources.globs import Glob, name_matcher
+from notifyd.sources.path_chains import PathChain, follow_path
 from notifyd.sources.stored_values import StoredFields
 from notifyd.sources.unreadable_dirs import directory_problem
 
@@ -50,11 +51,15 @@ class SweepResult(NamedTuple):
     """The result of a look at all files.
 
     differences: paths whose state is not the known one, with their state, None if deleted.
-    directories: where a match could appear. unreadable: by directory, why it cannot be read.
+    directories: where a match could appear. chains: how each directory that contains all matches of
+    a pattern was reached. missing: those of them that do not exist. unreadable: by directory, why
+    it cannot be read.
     """
 
     differences: list[tuple[str, FileState | None]]
     directories: set[str]
+    chains: dict[str, PathChain]
+    missing: set[str]
     unreadable: dict[str, str]
 
     def changes(self, snapshot: "Snapshot") -> Iterator[FileChange]:
@@ -101,13 +106,17 @@ class Snapshot:
         """Look at all files. Blocking; changes nothing."""
         differences: dict[str, FileState | None] = {}
         directories: set[str] = set()
+        chains: dict[str, PathChain] = {}
+        missing: set[str] = set()
         unlisted: list[str] = []
         matched: set[str] = set()
         skip = self._skip()
         for glob in self.globs:
-            directories.update(_nearest_parent(glob.root))
-            if not os.path.isdir(glob.root):  # noqa: PTH112 - a Path may raise
-                unlisted.append(str(glob.root))
+            root = str(glob.root)
+            chains[root] = follow_path(root)
+            if not os.path.isdir(root):  # noqa: PTH112 - a Path may raise
+                unlisted.append(root)
+                missing.add(root)
             for found in glob.walk(skip, lambda error: unlisted.append(error.filename)):
                 if found.is_entered:
                     directories.add(found.path)
@@ -122,7 +131,8 @@ class Snapshot:
         names = {name.rstrip("/") or "/" for name in unlisted}
         directories -= names
         unreadable = {name: reason for name in names if (reason := directory_problem(name))}
-        return SweepResult(list(differences.items()), directories, unreadable)
+        missing -= unreadable.keys()
+        return SweepResult(list(differences.items()), directories, chains, missing, unreadable)
 
     def observe(self, path: str, state: FileState | None, now: float) -> FileChange | None:
         """Take the state of a path; returns its change once it has settled."""
@@ -209,15 +219,3 @@ def checkpoint_updates(trigger: str, changes: Iterable[FileChange]) -> Mapping[s
         )
         for change in changes
     }
-
-
-def _nearest_parent(root: Path) -> Iterator[str]:
-    """Yield the directory above the root, or the lowest one above it that exists.
-
-    It shows when the root is created and deleted, which the root itself cannot.
-    """
-    for directory in root.parents:
-        if os.path.isdir(directory):  # noqa: PTH112 - a Path may raise
-            if os.access(directory, os.R_OK, effective_ids=True):
-                yield str(directory)
-            return

@@ -15,6 +15,8 @@ from notifyd.sources.base import Emit, batched
 from notifyd.sources.files.change_stream import ChangeStream, PathChange, WatchFailedError
 from notifyd.sources.files.snapshot import FileChange, FileTerms, Snapshot, checkpoint_updates
 from notifyd.sources.files.state import StatResult, escape_path, stat_paths
+from notifyd.sources.mounts import MountWatcher
+from notifyd.sources.path_chains import PathChains
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
 from notifyd.sources.unreadable_dirs import directory_problem
 
@@ -28,6 +30,8 @@ UNREADABLE_PER_INTERVAL = 1000
 """Unreadable directories that are looked at in that time; more of them take longer."""
 SWEEP_REST = 9
 """A sweep is followed by this many times its own duration without one."""
+MISSING_SECONDS = 5.0
+"""How long a directory is missing before that is reported, except at the first sweep."""
 CLOCK_GAP = 30.0
 """Seconds between both clocks beyond which a suspend or a paused machine is assumed."""
 
@@ -69,6 +73,10 @@ class FileSource:
         """None while directories are polled."""
         self._watch_at = self._sweep_at = self._rested_at = 0.0
         self._watch_problem = ""
+        self._chains = PathChains()
+        self._has_replaced_dirs = False
+        self._missing_since: dict[str, float] = {}
+        self._reported_missing: frozenset[str] = frozenset()
         self._unreadable: dict[str, str] = {}
         self._check_unreadable_at = inf
 
@@ -77,34 +85,47 @@ class FileSource:
         reasons = sorted(self._unreadable.values())
         problems += [Problem("folder", escape_path(reason)) for reason in reasons]
         known = sum(len(snapshot.known) for snapshot in self._snapshots.values())
-        return SourceHealth(self.name, known, (*problems, *self._refused.problems))
+        missing = tuple(map(escape_path, sorted(self._reported_missing)))
+        problems += self._refused.problems
+        return SourceHealth(self.name, known, tuple(problems), missing_paths=missing)
 
     async def run(self, emit: Emit) -> None:
-        loop = asyncio.get_running_loop()
         # Times of an earlier run may be those of another loop.
         self._watched_dirs, self._watch_at, self._sweep_at, self._rested_at = None, 0.0, 0.0, 0.0
-        mono, wall = loop.time(), self._wall()
+        self._missing_since = {}
         async with ChangeStream(self._step) as stream:
-            await self._sweep(stream, emit)
-            await emit(SourceBatch((), {}))
-            for keys in batched(self._obsolete_keys, KEYS_PER_BATCH):
-                await emit(SourceBatch((), dict.fromkeys(keys)))
-            self._obsolete_keys.clear()
-            self._refused.log()
-            problems = self.health().problems
-            while True:
-                if loop.time() >= self._check_unreadable_at:
-                    await self._check_unreadable()
-                if loop.time() >= self._sweep_at:
-                    await self._sweep(stream, emit)
-                if problems != (problems := self.health().problems):
-                    await emit(SourceBatch((), {}))
-                hints = await self._wait_for_hints(stream)
-                offset, (mono, wall) = wall - mono, (loop.time(), self._wall())
-                if wall - mono > offset + CLOCK_GAP:
-                    self._request_sweep()
-                await self._follow(hints, emit)
-                await self._report_settled(emit)
+            with MountWatcher() as mounts:
+                mounts.call_on_change(stream.wake)
+                await self._follow_changes(stream, mounts, emit)
+
+    async def _follow_changes(self, stream: ChangeStream, mounts: MountWatcher, emit: Emit) -> None:
+        """Follow until cancelled."""
+        loop = asyncio.get_running_loop()
+        mono, wall = loop.time(), self._wall()
+        await self._sweep(stream, emit)
+        self._report_missing(inf)
+        await emit(SourceBatch((), {}))
+        for keys in batched(self._obsolete_keys, KEYS_PER_BATCH):
+            await emit(SourceBatch((), dict.fromkeys(keys)))
+        self._obsolete_keys.clear()
+        self._refused.log()
+        known = self.health().changed_key
+        while True:
+            if loop.time() >= self._check_unreadable_at:
+                await self._check_unreadable()
+            if loop.time() >= self._sweep_at:
+                await self._sweep(stream, emit)
+            self._report_missing(loop.time() - MISSING_SECONDS)
+            if known != (known := self.health().changed_key):
+                await emit(SourceBatch((), {}))
+            hints = await self._wait_for_hints(stream)
+            if any(map(self._chains.paths_near, mounts.take_changed_points())):
+                self._request_new_watches()
+            offset, (mono, wall) = wall - mono, (loop.time(), self._wall())
+            if wall - mono > offset + CLOCK_GAP:
+                self._request_sweep()
+            await self._follow(hints, emit)
+            await self._report_settled(emit)
 
     def _restore(self, checkpoints: Mapping[str, str]) -> None:
         for key, value in checkpoints.items():
@@ -140,11 +161,16 @@ class FileSource:
         started = loop.time()
         directories: set[str] = set()
         unreadable: dict[str, str] = {}
+        missing: set[str] = set()
+        chains = PathChains()
         for name, snapshot in self._snapshots.items():
             result = await loop.run_in_executor(self._executor, snapshot.sweep)
             snapshot.directories = result.directories
             directories |= result.directories
             unreadable |= result.unreadable
+            missing |= result.missing
+            for root, chain in result.chains.items():
+                chains.update(root, chain)
             if name in self._armed:
                 now = loop.time()
                 found = (snapshot.observe(path, state, now) for path, state in result.differences)
@@ -152,9 +178,14 @@ class FileSource:
             else:
                 await self._store_initial(name, result.changes(snapshot), emit)
         now, self._unreadable = loop.time(), unreadable
+        self._missing_since = {root: self._missing_since.get(root, now) for root in missing}
+        has_new_chains = set(chains.entries) != set(self._chains.entries)
+        self._chains = chains
         self._check_unreadable_at = now + UNREADABLE_INTERVAL if unreadable else inf
         self._rested_at = now + SWEEP_REST * (now - started)
-        if directories != self._watched_dirs and now >= self._watch_at:
+        has_changed = directories != self._watched_dirs or has_new_chains or self._has_replaced_dirs
+        if has_changed and now >= self._watch_at:
+            self._has_replaced_dirs = False
             await self._watch(stream, directories)
         else:
             interval = POLL_INTERVAL if self._watched_dirs is None else SWEEP_INTERVAL
@@ -162,7 +193,7 @@ class FileSource:
 
     async def _watch(self, stream: ChangeStream, directories: set[str]) -> None:
         try:
-            await stream.watch(directories)
+            await stream.watch(directories, self._chains.entries)
         except WatchFailedError as error:
             self._on_watch_failed(error)
         else:
@@ -189,11 +220,29 @@ class FileSource:
         if reasons != list(self._unreadable.values()):
             self._request_sweep()
 
+    def _report_missing(self, before: float) -> None:
+        """Report the directories that have been missing since before a time."""
+        self._reported_missing = frozenset(
+            root
+            for root, since in self._missing_since.items()
+            if since <= before or root in self._reported_missing
+        )
+
+    def _request_new_watches(self) -> None:
+        """Request a sweep after which directories that may have been replaced are watched."""
+        self._has_replaced_dirs = True
+        self._request_sweep()
+
     def _request_sweep(self) -> None:
         self._sweep_at = min(self._sweep_at, self._rested_at)
 
     async def _wait_for_hints(self, stream: ChangeStream) -> set[PathChange]:
         deadlines = [self._sweep_at, self._check_unreadable_at]
+        deadlines += [
+            since + MISSING_SECONDS
+            for root, since in self._missing_since.items()
+            if root not in self._reported_missing
+        ]
         deadlines += [s.next_due for s in self._snapshots.values() if s.next_due is not None]
         timeout = max(0.0, min(deadlines) - asyncio.get_running_loop().time())
         if self._watched_dirs is None:
@@ -213,10 +262,12 @@ class FileSource:
         added = {path for kind, path in hints if kind is Change.added}
         paths = set()
         for kind, path in hints:
+            if kind is not Change.modified and self._chains.paths_through(path):
+                self._request_new_watches()
             for snapshot in self._snapshots.values():
                 is_modified = kind is Change.modified
                 if not is_modified and path in snapshot.directories:
-                    self._request_sweep()
+                    self._request_new_watches()
                 if snapshot.is_watched(path) and (not is_modified or snapshot.needs_modifications):
                     paths.add(path)
         changes: list[tuple[str, FileChange]] = []
