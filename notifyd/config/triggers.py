@@ -70,7 +70,8 @@ class ShapingConfig(Section):
     """Named groups of a pattern, or any of `path`, `line`, `pid`, `name`, `unit`. Each distinct
     value is a group with windows of its own. Default: `["name"]` for process triggers."""
     max_groups: Count | None = None
-    """Groups kept at once; further values share one group. Default: 1000."""
+    """Groups kept at once; further values share one group, whose notifications say so and name
+    none of them. Default: 1000."""
     threshold: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """Nothing happens until this many matches lie within `window`; they then count as one firing.
     Default: 1, at most 10,000."""
@@ -84,7 +85,8 @@ class ShapingConfig(Section):
     at least `"30s"`."""
     cooldown: Duration | None = None
     """After a notification, count matches for this long and report them at its end. Doubles while
-    matches continue. Default: `"5m"`; schedule triggers `"0s"`."""
+    matches continue. A worse outcome than the reported one, such as a failure after a success, does
+    not wait for its end. Default: `"5m"`; schedule triggers `"0s"`."""
     cooldown_max: Duration | None = None
     """Longest `cooldown`. After this long without a match it starts small again.
     Default: `"1h"`."""

@@ -7,14 +7,12 @@ sources share a total. A notification is charged when it enters the outbox.
 from bisect import bisect_right
 from typing import NamedTuple
 
-from notifyd.model.notifications import SOCKET, Notification
+from notifyd.model.notifications import SOCKET, TCP_PEER, Notification
 from notifyd.shaping.rules import Budget
 
 UNKNOWN_SOURCE = ""
 """The source of charges by earlier versions, which stored only their times."""
 _TCP_SOURCE = "tcp"
-_UNKNOWN_UID = -1
-"""The uid of the peer of everything that came through the TCP listener."""
 _MOST_ABOVE_TOTAL = 1000
 """Sources without a recent charge that pass although the total is used up, at most."""
 
@@ -36,7 +34,7 @@ def source_of(notification: Notification) -> str:
     peer = notification.peer
     if notification.trigger != SOCKET or peer is None:
         return notification.trigger
-    return _TCP_SOURCE if peer.uid == _UNKNOWN_UID else f"{SOCKET}:{peer.uid}"
+    return _TCP_SOURCE if peer == TCP_PEER else f"{SOCKET}:{peer.uid}"
 
 
 def current_charges(charges: tuple[Charge, ...], budget: Budget, now: float) -> tuple[Charge, ...]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.model.attempts import OutcomeKind
-from notifyd.model.notifications import Digest, Peer, Priority, Status
+from notifyd.model.notifications import TCP_PEER, Digest, Peer, Priority, Status
 from notifyd.shaping.budget import Charge, current_charges, has_budget, source_of
 from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from support.examples import examples
@@ -32,8 +32,8 @@ def digests(run):
 def test_each_trigger_each_user_and_the_tcp_client_have_a_budget_of_their_own():
     run = history("app", "disk", budget=Budget(1, HOUR, 100))
     run.feed(match("app"), match("disk"), match("app"))
-    for uid in (1000, 0, -1, 1000, 0, -1):
-        run.submit(peer=Peer(uid, uid, 7))
+    for peer in (Peer(1000, 100, 7), Peer(0, 0, 8), TCP_PEER) * 2:
+        run.submit(peer=peer)
     assert charged(run) == ["app", "disk", "socket:1000", "socket:0", "tcp"]
     assert run.state.digests["budget"].digest.counts == {"app": 1, "socket": 3}
 
