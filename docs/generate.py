@@ -141,6 +141,15 @@ rate`, across restarts too; if they ask for more, all are polled less often and 
 platform that does not answer and credentials that are refused are reported once each, never as a
 changed value. The last value is stored together with the event, so `kill -9` repeats nothing.
 
+A trigger with `webhook = "workload.failed"` (or `"workload.*"`) in place of `get` waits for the
+platform to report the event by itself. Create a webhook there whose URL leads to
+`/webhooks/oblien` on `tcp` in `[listen]`, and store its secret in `secret_file` in `[webhooks]`.
+notifyd assumes that the platform signs the raw body with HMAC-SHA256 and sends the signature as
+`X-Webhook-Signature`, in hexadecimal or base64, with or without `sha256=`; that the body is a JSON
+object whose `event` or `type` is the name of the event; and that a repeated delivery has the same
+`X-Webhook-Id`, `X-Webhook-Delivery` or `id`, or else the same body within 10 minutes. The values
+of the body are `fields` by dotted names, such as `{{ fields['data.exit_code'] }}`.
+
 ## Endpoints
 
 "watch": worth a trigger. Fields beyond those that a call needs pass through.

@@ -20,7 +20,7 @@ from notifyd.config.load import load
 from notifyd.config.paths import socket_path, state_dir
 from notifyd.config.sections import ListenConfig
 from notifyd.config.settings import Settings
-from notifyd.config.token import TokenSource, find_token, read_listen_token
+from notifyd.config.token import ListenSecrets, TokenSource, find_token
 from notifyd.engine.clock import Clock, boot_id
 from notifyd.engine.daemon import Configuration, Daemon
 from notifyd.engine.engine import Engine
@@ -85,7 +85,7 @@ class App:
         settings, environ = self._settings, self._environ
         folder = state_dir(settings.state.dir, environ)
         path = socket_path(settings.socket.path, folder, environ)
-        listen_token = read_listen_token(settings.listen)
+        listen_secrets = ListenSecrets.read(settings.listen, settings.webhooks)
         listener = stack.enter_context(UnixListener.open(path, settings.socket, environ))
         tcp_socket = _open_tcp(settings.listen, stack)
         store = await stack.enter_async_context(OutboxStore(folder))
@@ -110,7 +110,7 @@ class App:
             tcp_socket,
             store,
             engine,
-            Configuration(settings, self._token, listen_token, pipeline),
+            Configuration(settings, self._token, listen_secrets, pipeline),
             load=partial(self._load, context),
             stopping=self._stopping,
         )
@@ -121,9 +121,9 @@ class App:
         token = find_token(loaded.settings.api, self._environ, loaded.files)
         with suppress(NoTokenError):  # a token may come later; status reports that it is missing
             token.read()
-        listen_token = read_listen_token(loaded.settings.listen)
+        listen_secrets = ListenSecrets.read(loaded.settings.listen, loaded.settings.webhooks)
         pipeline = Pipeline(loaded.settings, context)
-        return Configuration(loaded.settings, token, listen_token, pipeline)
+        return Configuration(loaded.settings, token, listen_secrets, pipeline)
 
 
 def _open_tcp(listen: ListenConfig, stack: AsyncExitStack) -> socket.socket | None:

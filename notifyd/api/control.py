@@ -1,5 +1,7 @@
 """What the local API may ask of the daemon."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from notifyd.model.notifications import Json, Message, Peer, Priority, Status
@@ -11,6 +13,22 @@ class Acceptance(NamedTuple):
     id: str
     status: Status
     over_budget: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """An event that the platform reported.
+
+    name: of the event. line, fields, text: what a notification shows of it. key: what identifies
+    the delivery; remember: seconds during which the same key is a duplicate.
+    """
+
+    name: str
+    line: str
+    fields: Mapping[str, str]
+    text: str
+    key: str
+    remember: float
 
 
 class Control(Protocol):
@@ -52,6 +70,10 @@ class Control(Protocol):
         {"retried": number, "more": whether some are left, "waiting": number in the outbox,
         "paused_for": seconds that the API asked for}
         """
+        ...
+
+    async def receive_webhook(self, webhook: Webhook) -> bool:
+        """Count an event for its triggers, once it is on disk; False for a duplicate."""
         ...
 
     async def status(self) -> Json: ...

@@ -10,6 +10,7 @@ from notifyd.api.control import Control
 from notifyd.api.routes.daemon import DaemonRoutes
 from notifyd.api.routes.notifications import NotificationRoutes
 from notifyd.api.routes.triggers import TriggerRoutes
+from notifyd.api.routes.webhooks import WebhookRoutes
 from notifyd.api.tcp import TOKEN_PARAMETER, TcpAuthorizer, TcpListener
 from notifyd.api.unix import BACKLOG, UnixListener
 from notifyd.config.sections import SocketConfig
@@ -21,6 +22,9 @@ from notifyd.http.routing import HttpRouter
 
 _LAST_RESPONSES = 1.0
 """Seconds that requests at work get when the daemon shuts down."""
+
+_SIGNED = "/webhooks/"
+"""Prefix of the paths that need a signature, and neither the token nor a Host of ours."""
 
 _UNAVAILABLE = ("/v1/events", "/v1/heartbeats/", "/v1/triggers/")
 """Paths of the contract that this version does not serve."""
@@ -64,8 +68,12 @@ async def serve_tcp(
     limits = limits or ConnectionLimits()
     api = _LocalApi(control, settings, limits, subject="client")
     authorizer = TcpAuthorizer(listener)
+    webhooks = WebhookRoutes(control, lambda: listener.read_secrets().webhook_secret)
+    signed = HttpRouter(webhooks.routes(), BodyLimits(settings.max_body, limits.body))
 
-    async def respond(request: web.BaseRequest, _: RemoteClient) -> web.StreamResponse:
+    async def respond(request: web.BaseRequest, remote: RemoteClient) -> web.StreamResponse:
+        if request.path.startswith(_SIGNED):
+            return await signed(request, remote)
         return await api.router(request, authorizer.caller(request))
 
     async with server.serve(

@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from pydantic import SecretStr
 
 from notifyd.api.auth import ApiCaller
+from notifyd.config.token import ListenSecrets
 from notifyd.http.errors import HttpError
 from notifyd.http.host_check import HostCheck
 from notifyd.model.notifications import TCP_PEER
@@ -25,11 +26,11 @@ _CALLER = ApiCaller(TCP_PEER, admin=False)
 
 @dataclass(frozen=True, slots=True)
 class TcpListener:
-    """host: the configured one. read_token: returns the token in force; None refuses everyone."""
+    """host: the configured one. read_secrets: returns what is in force."""
 
     socket: socket.socket
     host: str
-    read_token: Callable[[], SecretStr | None] = field(repr=False)
+    read_secrets: Callable[[], ListenSecrets] = field(repr=False)
 
 
 class TcpAuthorizer:
@@ -39,13 +40,13 @@ class TcpAuthorizer:
     """
 
     def __init__(self, listener: TcpListener) -> None:
-        self._read_token = listener.read_token
+        self._read_secrets = listener.read_secrets
         self._host_check = HostCheck(listener.host, "this notifyd", any_address=True)
 
     def caller(self, request: web.BaseRequest) -> ApiCaller:
         """Return the client; HttpError (403) for a page's request, (401) without the token."""
         self._host_check.check(request.headers)
-        token = self._read_token()
+        token = self._read_secrets().token
         # Every candidate is compared, so that the time reveals nothing about the token.
         matches = [_is_same(given, token) for given in _given_tokens(request)]
         if not any(matches):

@@ -14,7 +14,7 @@ from notifyd.cli.output import format_json, quantity, write
 from notifyd.config.consistency import with_paths
 from notifyd.config.load import LoadedConfig, load
 from notifyd.config.patterns import may_match_every_line
-from notifyd.config.token import find_listen_token, find_token, read_listen_token
+from notifyd.config.token import ListenSecrets, find_listen_token, find_token, find_webhook_secret
 from notifyd.config.triggers import FileTriggerConfig, LogTriggerConfig
 from notifyd.matching.approximate import approximate, approximate_in_records
 from notifyd.model.errors import ConfigError, NotifydError, NoTokenError, TokenError
@@ -68,7 +68,7 @@ def _check(loaded: LoadedConfig) -> list[str]:
     """Build what can be built without starting it, and return the warnings."""
     settings = loaded.settings
     missing_token = _missing_token(loaded)
-    read_listen_token(settings.listen)
+    ListenSecrets.read(settings.listen, settings.webhooks)
     for name, trigger in settings.triggers.items():
         Trigger(name, trigger, settings.defaults)
     _warn_of_slow_patterns(loaded)
@@ -152,6 +152,10 @@ def _machine_warnings(loaded: LoadedConfig) -> Iterator[str]:
     ):
         yield reason
     token = find_token(settings.api, os.environ, loaded.files)
-    for source in (token, find_listen_token(settings.listen)):
+    for source in (
+        token,
+        find_listen_token(settings.listen),
+        find_webhook_secret(settings.webhooks),
+    ):
         if source and source.warning:
             yield source.warning

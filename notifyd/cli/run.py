@@ -19,7 +19,13 @@ from notifyd.cli.output import quantity
 from notifyd.config.credentials import remove_credentials
 from notifyd.config.files import FILE_NAME, default_dirs
 from notifyd.config.load import LoadedConfig, load
-from notifyd.config.token import TokenSource, find_listen_token, find_token, remove_token
+from notifyd.config.token import (
+    TokenSource,
+    find_listen_token,
+    find_token,
+    find_webhook_secret,
+    remove_token,
+)
 from notifyd.model.errors import NotifydError, NoTokenError
 from notifyd.telemetry import logging
 from notifyd.telemetry.systemd import sd_notify
@@ -45,8 +51,9 @@ def run(args: argparse.Namespace) -> int:
     logging.configure(loaded.settings.log.level, loaded.settings.log.format)
     if missing_token:
         log.warning("no send token yet; notifications stay queued", fix=missing_token)
-    listen_token = find_listen_token(loaded.settings.listen)
-    token_warnings = (source.warning for source in (token, listen_token) if source)
+    settings = loaded.settings
+    secrets = find_listen_token(settings.listen), find_webhook_secret(settings.webhooks)
+    token_warnings = (source.warning for source in (token, *secrets) if source)
     for warning in filter(None, (*loaded.warnings, *token_warnings)):
         log.warning(warning)
     if loaded.ignored_variables:

@@ -1,7 +1,7 @@
 """Checks across keys: combinations that contradict each other, and names that are not defined."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from notifyd.config import patterns, templates
 from notifyd.config.errors import ConfigPath, ErrorReport
@@ -11,6 +11,7 @@ from notifyd.config.triggers import (
     AnyTrigger,
     FileTriggerConfig,
     LogTriggerConfig,
+    OblienTriggerConfig,
     ProcessTriggerConfig,
     ScheduleTriggerConfig,
     ShapingConfig,
@@ -103,6 +104,8 @@ def check_trigger(
         needs_patterns = trigger.stale is None or trigger.stale_match
         if "patterns" not in raw and needs_patterns:
             report.error((*path, "patterns"), "required key is missing")
+    if isinstance(trigger, OblienTriggerConfig):
+        _check_oblien(path, trigger, raw, invalid, report)
     if isinstance(trigger, ProcessTriggerConfig):
         _check_process(path, trigger, invalid, report)
     if isinstance(trigger, LogTriggerConfig | FileTriggerConfig):
@@ -246,8 +249,45 @@ def _check_process(
         _warn_of_pattern((*path, "cmdline"), trigger.cmdline, report, spans_lines=True)
 
 
+def _check_oblien(
+    path: ConfigPath,
+    trigger: OblienTriggerConfig,
+    raw: Json,
+    invalid: Collection[str],
+    report: ErrorReport,
+) -> None:
+    given = [key for key in ("get", "webhook") if key in invalid or getattr(trigger, key)]
+    if not given:
+        report.error(path, "requires `get` or `webhook`")
+    elif len(given) > 1:
+        report.error((*path, "webhook"), "cannot be combined with `get`")
+    elif given == ["webhook"]:
+        for key in ("every", "value", "when"):
+            if key in raw:
+                report.error((*path, key), "applies only to `get`; remove it")
+
+
+def check_webhooks(settings: Json, triggers: Mapping[str, AnyTrigger], report: ErrorReport) -> None:
+    """Check that what receives webhooks is set, if a trigger waits for one."""
+    waiting = [
+        name
+        for name, trigger in triggers.items()
+        if isinstance(trigger, OblienTriggerConfig) and trigger.webhook
+    ]
+    needed = (("listen", "tcp"), ("webhooks", "secret_file"))
+    missing = [
+        f"`{key}` in [{section}]"
+        for section, key in needed
+        if not isinstance(table := settings.get(section), dict) or key not in table
+    ]
+    for name in waiting if missing else ():
+        report.error(("triggers", name, "webhook"), f"requires {' and '.join(missing)}")
+
+
 def _check_fields(path: ConfigPath, trigger: AnyTrigger, raw: Json, report: ErrorReport) -> None:
-    """Check the fields that `group_by` and the templates refer to."""
+    """Check the fields that `group_by` and the templates refer to, where they can be known."""
+    if isinstance(trigger, OblienTriggerConfig) and trigger.webhook:
+        return
     written = raw.get("patterns", []) if isinstance(trigger, LogTriggerConfig) else []
     written = [written] if isinstance(written, str) else written
     if not isinstance(written, list):

@@ -136,6 +136,12 @@ class ListenConfig(Section):
     """First part of the path `/ping/...`, in the URL forms of healthchecks.io."""
 
 
+class WebhooksConfig(Section):
+    secret_file: SecretPath | None = None
+    """File that holds the secret of the platform's webhooks and nothing else. They are received on
+    `[listen] tcp` at `/webhooks/oblien`."""
+
+
 class StateConfig(Section):
     dir: AbsolutePath | None = None
     """Directory of the database. Default: `$STATE_DIRECTORY`, then

@@ -17,6 +17,7 @@ from notifyd.config.sections import (
     SocketConfig,
     StateConfig,
     TextConfig,
+    WebhooksConfig,
 )
 from notifyd.config.triggers import AnyTrigger, ShapingConfig
 
@@ -53,6 +54,8 @@ class Settings(BaseSettings):
     """What `oblien` triggers may ask of the platform's API."""
     listen: ListenConfig = ListenConfig()
     """The TCP listener, for programs that cannot use a Unix socket."""
+    webhooks: WebhooksConfig = WebhooksConfig()
+    """What the platform reports by itself."""
     state: StateConfig = StateConfig()
     """The database."""
     log: LogConfig = LogConfig()

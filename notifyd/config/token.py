@@ -6,11 +6,12 @@ import tempfile
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple, Self
 
 from pydantic import SecretStr
 
 from notifyd.config.files import config_dir, open_nonblocking
-from notifyd.config.sections import ApiConfig, ListenConfig
+from notifyd.config.sections import ApiConfig, ListenConfig, WebhooksConfig
 from notifyd.model.errors import ConfigError, NoTokenError, TokenError
 from notifyd.model.user import effective_user
 
@@ -34,14 +35,14 @@ class TokenSource:
     """Where the send token comes from: a file, which may change, or a fixed value.
 
     name: the source in plain words, for status and errors. awaited: there is no token yet, and
-    `path` is where it is expected. kind: what errors call the token.
+    `path` is where it is expected. kind: what errors call it.
     """
 
     name: str
     path: Path | None = None
     value: SecretStr | None = field(default=None, repr=False)
     awaited: bool = False
-    kind: str = "send"
+    kind: str = "send token"
 
     def read(self) -> SecretStr:
         """Return the current token. Raise TokenError with the reason and how to fix it."""
@@ -55,10 +56,10 @@ class TokenSource:
             raise NoTokenError("there is no send token")
         token = text.removeprefix(_BOM).strip()
         if not token:
-            raise NoTokenError(f"the {self.kind} token in {self.name} is empty: write it there")
+            raise NoTokenError(f"the {self.kind} in {self.name} is empty: write it there")
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise TokenError(
-                f"the {self.kind} token in {self.name} contains characters that are not allowed, "
+                f"the {self.kind} in {self.name} contains characters that are not allowed, "
                 "such as spaces or line breaks: store the token alone"
             )
         return SecretStr(token)
@@ -71,13 +72,11 @@ class TokenSource:
         except OSError:
             return ""
         if mode & stat.S_IROTH:
-            return (
-                f"every user can read the {self.kind} token in {self.path}: chmod 600 {self.path}"
-            )
+            return f"every user can read the {self.kind} in {self.path}: chmod 600 {self.path}"
         return ""
 
     def _read_file(self, path: Path) -> str:
-        failure = f"cannot read the {self.kind} token"
+        failure = f"cannot read the {self.kind}"
         try:
             with open(path, "rb", opener=open_nonblocking) as stream:
                 if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
@@ -85,9 +84,7 @@ class TokenSource:
                 content = stream.read(_MAX_LENGTH + 1)
         except OSError as error:
             reason = f"{error.strerror}; {_fix(path, error)}"
-            raise TokenError(
-                f"cannot read the {self.kind} token from {self.name}: {reason}"
-            ) from None
+            raise TokenError(f"cannot read the {self.kind} from {self.name}: {reason}") from None
         if len(content) > _MAX_LENGTH:
             raise TokenError(f"{failure}: {self.name} is larger than {_MAX_LENGTH} bytes")
         return content.decode("utf-8", "replace")
@@ -121,16 +118,30 @@ def find_listen_token(listen: ListenConfig) -> TokenSource | None:
     if listen.tcp is None or listen.token_file is None:
         return None
     name = f"the file {listen.token_file} (token_file in [listen])"
-    return TokenSource(name, path=listen.token_file, kind="listen")
+    return TokenSource(name, path=listen.token_file, kind="listen token")
 
 
-def read_listen_token(listen: ListenConfig) -> SecretStr | None:
-    """Read the TCP clients' token; ConfigError if it cannot be used, as the daemon needs it."""
-    source = find_listen_token(listen)
-    try:
-        return source.read() if source else None
-    except TokenError as error:
-        raise ConfigError([str(error)]) from None
+def find_webhook_secret(webhooks: WebhooksConfig) -> TokenSource | None:
+    """Return the source of the secret that signs webhooks; None without `secret_file`."""
+    path = webhooks.secret_file
+    name = f"the file {path} (secret_file in [webhooks])"
+    return None if path is None else TokenSource(name, path=path, kind="webhook secret")
+
+
+class ListenSecrets(NamedTuple):
+    """What clients of `[listen] tcp` must know. None: nobody is admitted."""
+
+    token: SecretStr | None = None
+    webhook_secret: SecretStr | None = None
+
+    @classmethod
+    def read(cls, listen: ListenConfig, webhooks: WebhooksConfig) -> Self:
+        """Read the files; ConfigError if one cannot be used, as the daemon needs them."""
+        try:
+            token, secret = find_listen_token(listen), find_webhook_secret(webhooks)
+            return cls(token.read() if token else None, secret.read() if secret else None)
+        except TokenError as error:
+            raise ConfigError([str(error)]) from None
 
 
 def token_file(api: ApiConfig, files: Sequence[Path], environ: Mapping[str, str]) -> Path:

@@ -16,6 +16,7 @@ from notifyd.config.values import (
     ApiPath,
     Data,
     Encoding,
+    EventPattern,
     IgnorePatterns,
     JmesPath,
     Names,
@@ -246,9 +247,12 @@ class OblienTriggerConfig(TriggerConfig):
     default_debounce: ClassVar[float] = 0.0
 
     type: Literal["oblien"] = "oblien"
-    get: ApiPath
+    get: ApiPath | None = None
     """Path of the platform's API, such as `/sandbox/sb_1/metrics`; `notifyd api list` shows them.
     Needs OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET in the daemon's environment."""
+    webhook: EventPattern | None = None
+    """In place of `get`: name of an event that the platform reports by a webhook, such as
+    `workload.failed` or `workload.*`. Needs `[listen] tcp` and `[webhooks] secret_file`."""
     every: Annotated[Duration, Field(ge=5.0)] = 60.0
     """How often to ask; at least `"5s"`. All triggers share `[platform] rate`."""
     value: JmesPath = "@"
@@ -258,7 +262,7 @@ class OblienTriggerConfig(TriggerConfig):
 
     @property
     def has_conditions(self) -> bool:
-        return self.when != CHANGED
+        return self.get is not None and self.when != CHANGED
 
 
 class PlatformHealthConfig(TriggerConfig):

@@ -62,12 +62,13 @@ def validate(table: Json, report: ErrorReport) -> None:
     if not isinstance(triggers, dict):
         report.error(("triggers",), "must be a table", triggers)
         triggers = {}
-    valid = [
-        trigger
+    valid = {
+        name: trigger
         for name, value in triggers.items()
         if (trigger := _validate_trigger(name, value, defaults, report))
-    ]
-    consistency.check_defaults(defaults, valid, report)
+    }
+    consistency.check_defaults(defaults, list(valid.values()), report)
+    consistency.check_webhooks(table, valid, report)
     consistency.check_mutes(table, report)
 
 

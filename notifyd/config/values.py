@@ -31,6 +31,7 @@ _UNIT_TYPES = (
     *("target", "device", "swap"),
 )
 
+_EVENT_CHARACTERS = frozenset(f"{ascii_letters}{digits}._-*")
 _SHORTEST_PING_KEY = 8
 _PING_KEY_CHARACTERS = frozenset(f"{ascii_letters}{digits}-_")
 
@@ -82,6 +83,12 @@ def _check_socket_path(path: Path) -> Path:
     if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
         raise ValueError(f"path is too long for a socket; at most {SOCKET_PATH_LIMIT} bytes")
     return path
+
+
+def _check_event_pattern(value: str) -> str:
+    if not value or set(value) - _EVENT_CHARACTERS:
+        raise ValueError('invalid event name; use for example "workload.failed" or "workload.*"')
+    return value
 
 
 def _parse_listen_address(value: object) -> object:
@@ -302,6 +309,7 @@ NonEmptyPatterns = Annotated[list[Pattern], NON_EMPTY, UNIQUE, STRING_OR_LIST]
 NonEmptyPathPatterns = Annotated[list[PathPattern], NON_EMPTY, UNIQUE, STRING_OR_LIST]
 NonEmptyUnitPatterns = Annotated[list[UnitPattern], NON_EMPTY, UNIQUE, STRING_OR_LIST]
 IgnorePatterns = Annotated[list[IgnorePattern], UNIQUE, STRING_OR_LIST]
+EventPattern = Annotated[str, AfterValidator(_check_event_pattern)]
 ApiPath = Annotated[str, AfterValidator(_check_api_path)]
 JmesPath = Annotated[str, AfterValidator(_check_jmespath)]
 When = Annotated[str, AfterValidator(_check_when)]

@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from notifyd.api.control import Acceptance
+from notifyd.api.control import Acceptance, Webhook
 from notifyd.engine.engine import Engine
 from notifyd.model.errors import ConcurrentUpdateError, RequestRefusedError
+from notifyd.model.events import Event, Match
 from notifyd.model.notifications import Json, Message, Notification, Peer, Priority, Status
 from notifyd.outbox.store import OutboxStore
-from notifyd.shaping.inputs import Cancelled, Muted, Retried, SendingAllowed, Submitted
+from notifyd.shaping.inputs import (
+    Cancelled,
+    Muted,
+    Retried,
+    SendingAllowed,
+    Submitted,
+    WebhookReceived,
+)
 from notifyd.shaping.mutes import mute_end
 from notifyd.shaping.state import Reply
 from notifyd.telemetry.explain import explain_trigger
@@ -36,6 +44,10 @@ class DaemonOperations(Protocol):
 
     def trigger_types(self) -> Mapping[str, str]:
         """Return the type of every trigger by name, the socket's included."""
+        ...
+
+    def webhook_matches(self, event: Event, name: str) -> tuple[Match, ...]:
+        """Return a match for each trigger that waits for this event."""
         ...
 
     def status(self) -> Json: ...
@@ -172,6 +184,19 @@ class ControlService:
         except ConcurrentUpdateError as error:
             raise RequestRefusedError("changed", str(error)) from None
         return [reply for reply in replies if reply is not None]
+
+    async def receive_webhook(self, webhook: Webhook) -> bool:
+        event = Event(
+            "",
+            self._engine.now().wall,
+            webhook.line,
+            fields=webhook.fields,
+            facts={"event": "webhook", "name": webhook.name, "after": webhook.text},
+        )
+        matches = self._daemon.webhook_matches(event, webhook.name)
+        request = WebhookReceived(webhook.key, webhook.remember, matches)
+        (reply,) = await self._engine.apply([request], fail_fast=True)
+        return reply is None or not reply.refusal
 
     async def status(self) -> Json:
         return self._daemon.status()

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from pydantic import SecretStr
 
 from notifyd.api.server import serve, serve_tcp
 from notifyd.api.tcp import TcpListener
 from notifyd.api.unix import UnixListener
 from notifyd.config.settings import Settings
-from notifyd.config.token import TokenSource
+from notifyd.config.token import ListenSecrets, TokenSource
 from notifyd.delivery.client import SendClient
 from notifyd.delivery.worker import deliver
 from notifyd.engine.control import ControlService
 from notifyd.engine.engine import Engine
 from notifyd.engine.pipeline import Pipeline
 from notifyd.model.errors import ConfigError, NotifydError, StoreUnavailableError, TokenError
+from notifyd.model.events import Event, Match
 from notifyd.model.notifications import SOCKET, Json
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.inputs import Configured, SendingAllowed
@@ -48,11 +48,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a reload replaces as a whole. listen_token: that of the TCP clients."""
+    """What a reload replaces as a whole. secrets: of the TCP listener."""
 
     settings: Settings
     token: TokenSource
-    listen_token: SecretStr | None
+    secrets: ListenSecrets
     pipeline: Pipeline
 
 
@@ -144,15 +144,15 @@ class Daemon:
             await stack.enter_async_context(serve(control, settings.socket, self._listener))
             if self._tcp_socket is not None and settings.listen.tcp is not None:
                 listener = TcpListener(
-                    self._tcp_socket, settings.listen.tcp.host, self._listen_token
+                    self._tcp_socket, settings.listen.tcp.host, self._listen_secrets
                 )
                 await stack.enter_async_context(serve_tcp(control, settings.socket, listener))
             on_serving(self._listener.path)
             await self._stopping.wait()
             await self._sources.stop(_SOURCES_TIMEOUT)
 
-    def _listen_token(self) -> SecretStr | None:
-        return self._configuration.listen_token
+    def _listen_secrets(self) -> ListenSecrets:
+        return self._configuration.secrets
 
     async def _run_sources(self) -> None:
         await self._configuration.pipeline.run(self._engine, self._problem_reporter)
@@ -203,6 +203,9 @@ class Daemon:
     def trigger_types(self) -> dict[str, str]:
         triggers = self._configuration.settings.triggers
         return {name: trigger.type for name, trigger in triggers.items()} | {SOCKET: SOCKET}
+
+    def webhook_matches(self, event: Event, name: str) -> tuple[Match, ...]:
+        return self._configuration.pipeline.webhook_matches(event, name)
 
     def status(self) -> Json:
         settings, token = self._configuration.settings, self._configuration.token

@@ -8,16 +8,22 @@ outbox.
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from functools import partial
 from math import inf
 
 from notifyd.config.settings import Settings
-from notifyd.config.triggers import BUILT_IN_TRIGGER, AnyTrigger, PlatformHealthConfig
+from notifyd.config.triggers import (
+    BUILT_IN_TRIGGER,
+    AnyTrigger,
+    OblienTriggerConfig,
+    PlatformHealthConfig,
+)
 from notifyd.engine.engine import Engine
 from notifyd.engine.renderer import Renderer
 from notifyd.engine.sources import BuildSource, PipelineContext, SourceBuilders
 from notifyd.engine.supervisor import SourceSupervisor
-from notifyd.model.events import Event, SourceBatch
+from notifyd.model.events import Event, Match, SourceBatch
 from notifyd.model.health import SourceHealth
 from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from notifyd.shaping.state import Reply
@@ -33,7 +39,7 @@ class Pipeline:
 
     def __init__(self, settings: Settings, context: PipelineContext) -> None:
         configs: dict[str, AnyTrigger | PlatformHealthConfig] = {**settings.triggers}
-        if any(config.type == "oblien" for config in settings.triggers.values()):
+        if any(config.type == "oblien" and config.get for config in settings.triggers.values()):
             configs[BUILT_IN_TRIGGER] = PlatformHealthConfig()
         self.triggers = {
             name: Trigger(
@@ -92,6 +98,16 @@ class Pipeline:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(None if report_again == inf else report_again):
                     await self._health_changed.wait()
+
+    def webhook_matches(self, event: Event, name: str) -> tuple[Match, ...]:
+        """Return a match for each trigger whose `webhook` is this event name. event: its facts."""
+        return tuple(
+            trigger.match(_well_formed(event._replace(trigger=trigger.name)))
+            for trigger in self.triggers.values()
+            if isinstance(trigger.config, OblienTriggerConfig)
+            and trigger.config.webhook
+            and fnmatchcase(name, trigger.config.webhook)
+        )
 
     async def wait_ready(self) -> None:
         """Wait until every source has finished its first scan."""

@@ -130,7 +130,8 @@ class SourceBuilders:
         return lambda checkpoints: ScheduleSource(triggers, checkpoints, wall=self._context.wall)
 
     def _oblien(self) -> BuildSource | None:
-        triggers = _of_type(self._configs, OblienTriggerConfig)
+        found = _of_type(self._configs, OblienTriggerConfig)
+        triggers = {name: config for name, config in found.items() if config.get}
         if not triggers:
             return None
         context, opener = self._context, self._context.open_fetcher

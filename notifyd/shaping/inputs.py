@@ -57,6 +57,19 @@ class Muted:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookReceived:
+    """A delivery of one of the platform's webhooks.
+
+    key: what identifies it. remember: seconds during which the same key is a duplicate. matches:
+    one for each trigger that waits for this event; those of a duplicate are dropped.
+    """
+
+    key: str
+    remember: float
+    matches: tuple[Match, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStarted:
     """A new delivery worker is free; the attempts of an earlier one have no known outcome."""
 
@@ -80,5 +93,5 @@ class IncidentOccurred:
     incident: Incident
 
 
-Request = Submitted | Cancelled | Retried | Muted
+Request = Submitted | Cancelled | Retried | Muted | WebhookReceived
 Input = Match | Configured | Request | WorkerStarted | Settled | SendingAllowed | IncidentOccurred

@@ -35,6 +35,13 @@ class PendingDigest:
 
 
 @dataclass(frozen=True, slots=True)
+class RememberedDelivery:
+    """A webhook's delivery, whose repetition is a duplicate until a monotonic time."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class TriggerStats:
     """What status shows of one trigger.
 
@@ -86,9 +93,9 @@ class Reply:
 class Decision:
     """The changes of one step: written in one commit, and adopted only after that.
 
-    None deletes a group, a digest or an incident. orphaned_keys: stored entries to delete.
-    contents: what the text of a notification is rendered from, if that is new. replies: by the
-    index of their event. retried: ended notifications that are queued again, as they must still
+    None deletes a group, a digest, an incident or a delivery. orphaned_keys: stored entries to
+    delete. contents: what the text of a notification is rendered from, if that is new. replies: by
+    the index of their event. retried: ended notifications that are queued again, as they must still
     be stored. forget_before: the wall-clock time before which history may be deleted.
     """
 
@@ -100,6 +107,7 @@ class Decision:
     trigger_stats: dict[str, TriggerStats] = field(default_factory=dict)
     traces: dict[str, list[TraceEntry]] = field(default_factory=dict)
     incidents: dict[str, Incident | None] = field(default_factory=dict)
+    deliveries: dict[str, RememberedDelivery | None] = field(default_factory=dict)
     orphaned_keys: tuple[str, ...] = ()
     notifications: dict[str, Notification] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
@@ -113,7 +121,8 @@ class Decision:
 class State:
     """All that the fold knows. Only `adopt` changes it, once a decision is on disk.
 
-    notifications: the waiting ones. orphaned_keys: stored entries that could not be read.
+    deliveries: of webhooks, by what identifies them. notifications: the waiting ones.
+    orphaned_keys: stored entries that could not be read.
     group_counts: groups by trigger. timers: a heap of (monotonic time, key); some are out of date.
     last_step_at: monotonic time of the last decision. clock_offset: by how much the wall clock was
     ahead of the monotonic line then; None before the first.
@@ -126,6 +135,7 @@ class State:
     trigger_stats: dict[str, TriggerStats] = field(default_factory=dict)
     traces: dict[str, list[TraceEntry]] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
+    deliveries: dict[str, RememberedDelivery] = field(default_factory=dict)
     orphaned_keys: tuple[str, ...] = ()
     notifications: dict[str, Notification] = field(default_factory=dict)
     group_counts: Counter[str] = field(default_factory=Counter)
@@ -157,6 +167,11 @@ class State:
                 self.incidents.pop(key, None)
             else:
                 self.incidents[key] = incident
+        for key, delivery in decision.deliveries.items():
+            if delivery is None:
+                self.deliveries.pop(key, None)
+            else:
+                self.deliveries[key] = delivery
         if decision.orphaned_keys:
             self.orphaned_keys = ()
         for notification in decision.notifications.values():

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from notifyd.model.events import AlertState, Event, Match, Now
 from notifyd.model.notifications import Message, Priority, Status
-from notifyd.shaping import conditions, matches, mutes
+from notifyd.shaping import conditions, matches, mutes, webhooks
 from notifyd.shaping.admission import (
     add_to_digest,
     admit,
@@ -27,6 +27,7 @@ from notifyd.shaping.inputs import (
     SendingAllowed,
     Settled,
     Submitted,
+    WebhookReceived,
     WorkerStarted,
 )
 from notifyd.shaping.requests import cancel, release_held, submit
@@ -194,6 +195,8 @@ def _apply(context: StepContext, event: Input) -> Reply | None:
             mutes.set_mute(context, event)
         case Settled():
             settle(context, event.outcome)
+        case WebhookReceived():
+            return _receive_webhook(context, event)
         case WorkerStarted():
             recover(context)
         case SendingAllowed():
@@ -203,6 +206,13 @@ def _apply(context: StepContext, event: Input) -> Reply | None:
         case _:
             assert_never(event)
     return None
+
+
+def _receive_webhook(context: StepContext, request: WebhookReceived) -> Reply:
+    reply = webhooks.receive(context, request)
+    for match in request.matches if not reply.refusal else ():
+        _count_match(context, match)
+    return reply
 
 
 def _count_match(context: StepContext, match: Match) -> None:

@@ -11,7 +11,14 @@ from notifyd.model.notifications import Content, Incident, Notification, Status
 from notifyd.shaping.group import Group
 from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.send_state import SendState
-from notifyd.shaping.state import Decision, GlobalState, PendingDigest, State, TriggerStats
+from notifyd.shaping.state import (
+    Decision,
+    GlobalState,
+    PendingDigest,
+    RememberedDelivery,
+    State,
+    TriggerStats,
+)
 from notifyd.shaping.trace import LINE_CLIP, Action, TraceEntry, append_entry
 
 
@@ -132,6 +139,16 @@ class StepContext:
     def new_id(self) -> str:
         self.global_state = replace(self.global_state, serial=self.global_state.serial + 1)
         return uuid7(self.now.wall, self.global_state.seed, self.global_state.serial)
+
+    # deliveries of webhooks
+
+    def deliveries(self) -> dict[str, RememberedDelivery]:
+        merged = self._state.deliveries | self.decision.deliveries
+        return {key: value for key, value in merged.items() if value is not None}
+
+    def put_delivery(self, key: str, delivery: RememberedDelivery | None) -> None:
+        """Remember a delivery, or forget it."""
+        self.decision.deliveries[key] = delivery
 
     # incidents
 

@@ -26,7 +26,7 @@ from notifyd.model.notifications import (
 from notifyd.shaping.budget import Charge
 from notifyd.shaping.group import Condition, Group, Transition
 from notifyd.shaping.send_state import SendState, SendStatus
-from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats
+from notifyd.shaping.state import GlobalState, PendingDigest, RememberedDelivery, TriggerStats
 from notifyd.shaping.stored_kind import (
     StoredKind,
     array_schema,
@@ -257,6 +257,8 @@ _INCIDENT = object_schema(
     },
 )
 
+_DELIVERY = object_schema(RememberedDelivery, {"until": ("until", _TIME)})
+
 KINDS: Mapping[str, StoredKind] = {
     "group": StoredKind(_GROUP),
     "digest": StoredKind(_DIGEST),
@@ -264,5 +266,6 @@ KINDS: Mapping[str, StoredKind] = {
     "trail": StoredKind(_TRAIL),
     "books": StoredKind(_BOOKS),
     "incident": StoredKind(_INCIDENT),
+    "delivery": StoredKind(_DELIVERY),
 }
 """By the word before the colon in the name of an entry."""

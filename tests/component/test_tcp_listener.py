@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr
 
 from notifyd.config.load import load
-from notifyd.config.sections import ListenConfig, RateConfig, SocketConfig
-from notifyd.config.token import find_listen_token, read_listen_token
+from notifyd.config.sections import ListenConfig, RateConfig, SocketConfig, WebhooksConfig
+from notifyd.config.token import ListenSecrets, find_listen_token, find_webhook_secret
 from notifyd.model.errors import ConfigError
 from notifyd.model.notifications import TCP_PEER, Message, Peer, Priority
 from support.socket_api import GENEROUS, TCP_TOKEN, tcp_daemon
@@ -58,10 +58,10 @@ async def test_without_the_token_every_path_is_refused(tcp, headers):
 
 
 async def test_a_new_token_counts_from_the_next_request_on(tcp):
-    tcp.token = SecretStr("another")
+    tcp.secrets = ListenSecrets(SecretStr("another"))
     assert (await tcp.ask("GET", "/healthz", headers=BEARER)).status == 401
     assert (await tcp.ask("GET", "/healthz?token=another")).status == 200
-    tcp.token = None
+    tcp.secrets = ListenSecrets()
     assert (await tcp.ask("GET", "/healthz?token=another")).status == 401
 
 
@@ -92,9 +92,10 @@ async def test_every_origin_is_refused(tcp):
 
 async def test_only_its_own_notifications_are_shown_and_cancelled(tcp):
     other = Peer(uid=0, gid=0, pid=1)
-    theirs, _ = await tcp.control.submit(
+    accepted = await tcp.control.submit(
         Message("theirs", ""), Priority.DEFAULT, key="", delay=0.0, peer=other
     )
+    theirs = accepted.id
     mine = (await tcp.ask("POST", "/notifications/send", {"title": "mine"}, BEARER)).body["id"]
     listed = await tcp.ask("GET", "/v1/notifications", headers=BEARER)
     assert [row["id"] for row in listed.body["notifications"]] == [mine]
@@ -139,7 +140,11 @@ async def test_a_generous_rate_admits_many():
             assert (await tcp.ask("GET", "/healthz", headers=BEARER)).status == 200
 
 
-# --- the file of the token
+# --- the files of the secrets
+
+
+def read_listen_token(listen: ListenConfig) -> SecretStr | None:
+    return ListenSecrets.read(listen, WebhooksConfig()).token
 
 
 def test_a_missing_token_file_is_one_sentence(tmp_path):
@@ -173,6 +178,16 @@ def test_a_token_that_everybody_can_read_is_warned_of(tmp_path):
 
 def test_without_an_address_no_token_is_read():
     assert read_listen_token(ListenConfig()) is None
+
+
+def test_a_missing_webhook_secret_is_one_sentence(tmp_path):
+    webhooks = WebhooksConfig(secret_file=str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match="cannot read the webhook secret from the file"):
+        ListenSecrets.read(ListenConfig(), webhooks)
+    (tmp_path / "none").write_text("s3cret\n")
+    (tmp_path / "none").chmod(0o644)
+    assert "can read the webhook secret" in find_webhook_secret(webhooks).warning
+    assert ListenSecrets.read(ListenConfig(), webhooks).webhook_secret == SecretStr("s3cret")
 
 
 def test_an_address_that_others_can_reach_is_warned_of(tmp_path):

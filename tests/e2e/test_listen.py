@@ -1,5 +1,7 @@
 """`[listen] tcp` of a real daemon: from the file of the token to the platform."""
 
+import hashlib
+import hmac
 import json
 import socket
 import urllib.error
@@ -64,3 +66,46 @@ def test_a_missing_token_and_an_address_in_use_are_one_sentence(daemon, tmp_path
         result = one.command(command, *one.named)
         assert result.returncode == 78
         assert "cannot read the listen token" in result.stderr.strip().splitlines()[-1]
+
+
+WEBHOOKS = """
+[webhooks]
+secret_file = "{folder}/webhook-secret"
+[triggers.failed]
+type = "oblien"
+webhook = "workload.*"
+cooldown = "0s"
+title = "{{{{ fields['data.name'] }}}} stopped with {{{{ fields['data.exit_code'] }}}}"
+[triggers.paid]
+type = "oblien"
+webhook = "payment.succeeded"
+"""
+
+
+def deliver(port: int, body: dict) -> tuple[int, dict]:
+    raw = json.dumps(body).encode()
+    signature = hmac.new(b"the-secret", raw, hashlib.sha256).hexdigest()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/webhooks/oblien",
+        raw,
+        {"X-Webhook-Signature": f"sha256={signature}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return response.status, json.load(response)
+
+
+def test_a_webhook_is_pushed_once_also_when_it_is_repeated_after_a_kill(daemon, tmp_path, platform):
+    port = free_port()
+    (tmp_path / "webhook-secret").write_text("the-secret\n")
+    one = daemon(listening(tmp_path, port) + WEBHOOKS.format(folder=tmp_path)).start()
+    event = {"event": "workload.failed", "data": {"name": "trainer", "exit_code": 3}}
+    assert deliver(port, event) == (200, {"success": True, "duplicate": False})
+    one.kill()
+    one.start()
+    assert deliver(port, event) == (200, {"success": True, "duplicate": True})
+    assert deliver(port, event | {"id": "evt_2"}) == (200, {"success": True, "duplicate": False})
+    wait_for(lambda: len(platform.delivered) == 2)
+    push = one.ask("GET", "/v1/notifications")["notifications"][-1]
+    assert push["title"] == "trainer stopped with 3"
+    assert push["body"].startswith("workload.failed: trainer\n")
+    assert '"exit_code": 3' in push["body"]

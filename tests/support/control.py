@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 
-from notifyd.api.control import Acceptance
+from notifyd.api.control import Acceptance, Webhook
 from notifyd.model.errors import RequestRefusedError
 from notifyd.model.notifications import Json, Message, Peer, Priority, Status
 
@@ -21,6 +21,7 @@ class MemoryControl:
         self.state: Json = {"version": "0.0.0", "triggers": {}}
         self.reloaded: Json = {"reloaded": True, "problems": [], "restart": []}
         self.muted: dict[str, float] = {}
+        self.webhooks: list[Webhook] = []
         self.waited_for = asyncio.Event()
         self.settle = asyncio.Event()
         self.report: Json | None = None
@@ -106,6 +107,13 @@ class MemoryControl:
         for row in rows:
             row["status"] = str(Status.QUEUED)
         return {"retried": len(rows), "more": False, "waiting": len(rows), "paused_for": 0.0}
+
+    async def receive_webhook(self, webhook: Webhook) -> bool:
+        if self.failure is not None:
+            raise self.failure
+        is_new = all(webhook.key != earlier.key for earlier in self.webhooks)
+        self.webhooks.append(webhook)
+        return is_new
 
     async def status(self) -> Json:
         return self.state

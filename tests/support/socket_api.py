@@ -16,6 +16,7 @@ from notifyd.api.server import serve, serve_tcp
 from notifyd.api.tcp import TcpListener
 from notifyd.api.unix import UnixListener
 from notifyd.config.sections import RateConfig, SocketConfig
+from notifyd.config.token import ListenSecrets
 from notifyd.http.open_connections import ConnectionLimits
 from notifyd.http.tcp import listen_tcp
 from support.control import MemoryControl
@@ -60,11 +61,11 @@ async def daemon(
 
 @dataclass
 class TcpDaemon:
-    """token: the one in force, which a test may replace."""
+    """secrets: those in force, which a test may replace."""
 
     address: tuple[str, int]
     control: MemoryControl
-    token: SecretStr | None
+    secrets: ListenSecrets
 
     @property
     def host(self) -> str:
@@ -97,8 +98,8 @@ async def tcp_daemon(
 ) -> AsyncIterator[TcpDaemon]:
     control = MemoryControl()
     with listen_tcp("127.0.0.1", 0, "[listen] tcp") as sock:
-        running = TcpDaemon(sock.getsockname(), control, SecretStr(TCP_TOKEN))
-        listener = TcpListener(sock, host, lambda: running.token)
+        running = TcpDaemon(sock.getsockname(), control, ListenSecrets(SecretStr(TCP_TOKEN)))
+        listener = TcpListener(sock, host, lambda: running.secrets)
         settings = settings or SocketConfig(rate=GENEROUS)
         async with serve_tcp(control, settings, listener, limits=limits):
             yield running

@@ -62,7 +62,7 @@ class ValueWatch:
 
     def __init__(self, name: str, config: OblienTriggerConfig, counted: int = 1) -> None:
         self.name = name
-        self.path = config.get
+        self.path = config.get or ""
         self.terms = json.dumps([config.get, config.value, config.when])
         self._select = jmespath.compile(config.value)
         self._comparison: Comparison | None = None
