@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from notifyd.client.http import send_request
-from notifyd.config.sections import RateConfig, SocketConfig
+from notifyd.config.sections import SocketConfig, SocketRateConfig
 from notifyd.model.errors import DaemonUnreachableError, StoreUnavailableError
 from notifyd.model.notifications import Message
 from support.command import NOTIFYD, PATIENCE, Ran, run
@@ -175,7 +175,9 @@ async def test_a_wrong_command_line_is_2(notifyd, words, message):
 
 
 async def test_try_again_later_is_75(tmp_path):
-    async with daemon(tmp_path / "s", SocketConfig(rate=RateConfig(max=1, per="1m"))) as running:
+    async with daemon(
+        tmp_path / "s", SocketConfig(rate=SocketRateConfig(max=1, per="1m"))
+    ) as running:
         sock = str(running.path)
         assert (await run("send", "x", NOTIFYD_SOCK=sock)).status == 0
         ran = await run("send", "x", NOTIFYD_SOCK=sock)

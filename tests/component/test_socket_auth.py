@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from notifyd.config.sections import RateConfig, SocketConfig
+from notifyd.config.sections import SocketConfig, SocketRateConfig
 from support.socket_api import (
     GENEROUS,
     ask,
@@ -57,7 +57,7 @@ async def test_members_of_the_admin_group_may_do_what_root_may():
 
 @needs_root
 async def test_each_user_has_a_rate_limit_of_their_own():
-    settings = SocketConfig(mode="0666", rate=RateConfig(max=1, per="1m"))
+    settings = SocketConfig(mode="0666", rate=SocketRateConfig(max=1, per="1m"))
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(open_directory())
         running = await stack.enter_async_context(daemon(folder / "s", settings))

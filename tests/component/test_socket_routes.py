@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from notifyd.config.sections import RateConfig, SocketConfig
+from notifyd.config.sections import SocketConfig, SocketRateConfig
 from notifyd.model.errors import RequestRefusedError, StoreUnavailableError
 from notifyd.model.notifications import Message, Peer
 from support.socket_api import (
@@ -136,7 +136,7 @@ async def test_errors_of_the_daemon_are_answered_and_never_with_500(served: Daem
 
 
 async def test_a_user_beyond_the_rate_gets_429_with_retry_after(tmp_path):
-    settings = SocketConfig(rate=RateConfig(max=2, per="10s"))
+    settings = SocketConfig(rate=SocketRateConfig(max=2, per="10s"))
     async with daemon(tmp_path / "s", settings) as running:
         replies = [await send(running.path, {"title": "t"}) for _ in range(3)]
         assert [answer.status for answer in replies] == [202, 202, 429]
@@ -173,7 +173,9 @@ async def test_retrying_all_needs_a_status(served: Daemon):
 
 
 async def test_retries_count_towards_the_rate(tmp_path):
-    async with daemon(tmp_path / "s", SocketConfig(rate=RateConfig(max=1, per="10s"))) as running:
+    async with daemon(
+        tmp_path / "s", SocketConfig(rate=SocketRateConfig(max=1, per="10s"))
+    ) as running:
         assert (await ask(running.path, "POST", "/v1/retry")).status == 200
         assert (await ask(running.path, "POST", "/v1/retry")).status == 429
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from notifyd.config.load import load
-from notifyd.config.sections import ListenConfig, RateConfig, SocketConfig, WebhooksConfig
+from notifyd.config.sections import ListenConfig, SocketConfig, SocketRateConfig, WebhooksConfig
 from notifyd.config.token import ListenSecrets, find_listen_token, find_webhook_secret
 from notifyd.model.errors import ConfigError
 from notifyd.model.notifications import TCP_PEER, Message, Peer, Priority
@@ -124,7 +124,7 @@ async def test_the_status_shows_nothing_of_triggers_and_files(tcp):
 
 
 async def test_all_clients_share_one_rate():
-    settings = SocketConfig(rate=RateConfig(max=2, per="1h"))
+    settings = SocketConfig(rate=SocketRateConfig(max=2, per="1h"))
     async with tcp_daemon(settings) as tcp:
         sent = [
             await tcp.ask("POST", "/notifications/send", {"title": "t"}, headers)

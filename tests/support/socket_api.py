@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from notifyd.api.server import serve, serve_tcp
 from notifyd.api.tcp import TcpListener
 from notifyd.api.unix import UnixListener
-from notifyd.config.sections import RateConfig, SocketConfig
+from notifyd.config.sections import SocketConfig, SocketRateConfig
 from notifyd.config.token import ListenSecrets
 from notifyd.http.open_connections import ConnectionLimits
 from notifyd.http.tcp import listen_tcp
@@ -23,7 +23,7 @@ from support.control import MemoryControl
 
 PATIENCE = 10.0
 TCP_TOKEN = "token-of-the-tcp-clients"
-GENEROUS = RateConfig(max=100_000, per="1s")
+GENEROUS = SocketRateConfig(max=100_000, per="1s")
 JSON = "Content-Type: application/json\r\n"
 
 
