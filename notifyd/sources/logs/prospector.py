@@ -15,6 +15,7 @@ from notifyd.sources.logs.reading.line_ends import last_line_start
 from notifyd.sources.logs.reading.log_reader import LogReader, ReadState
 from notifyd.sources.logs.reading.reader_set import ReaderSet
 from notifyd.sources.logs.reading.registry import PathPattern
+from notifyd.sources.logs.rotation.longer_copy import resume_longer_copy
 from notifyd.sources.logs.rotation.resolver import RotationResolver
 
 _MOST_UNKNOWN_PATHS = 10_000
@@ -169,7 +170,10 @@ class Prospector:
         self, path: str, key: FileId, status: os.stat_result, patterns: list[PathPattern]
     ) -> LogReader:
         reader = self._readers.open(path, key, status)
-        if (lost := reader.take_lost_checkpoint()) is not None:
+        lost = reader.take_lost_checkpoint()
+        if reader.is_unread and resume_longer_copy(self._readers, reader, lost):
+            return reader
+        if lost is not None:
             self.resolver.on_content_replaced(lost)
         elif reader.last_checkpoint.last_seen:
             self.resolver.mark_suspect(path, reader)
