@@ -49,9 +49,12 @@ class Control(Protocol):
         ...
 
     async def notifications(
-        self, *, uid: int | None, status: Status | None, limit: int
+        self, *, uid: int | None, status: Status | None, limit: int, trigger: str, since: float
     ) -> list[Json]:
-        """Return notifications, newest first."""
+        """Return notifications, newest first.
+
+        trigger: empty for all. since: only those of the last seconds; 0 for any time.
+        """
         ...
 
     async def notification(self, notification_id: str, *, uid: int | None) -> Json | None: ...

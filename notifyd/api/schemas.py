@@ -15,6 +15,7 @@ from notifyd.text.visible import visible_text
 
 LONGEST_DELAY = 30 * 86_400.0
 LONGEST_MUTE = 366 * 86_400.0
+LONGEST_HISTORY = 10 * 366 * 86_400.0
 LONGEST_WAIT = 60.0
 LONGEST_KEY = 200
 DEEPEST_DATA = 32
@@ -175,8 +176,12 @@ class SendParameters(LocalRequest):
 
 
 class ListParameters(LocalRequest):
+    """since: how many seconds ago the oldest one was created at most; 0 for any time."""
+
     limit: Annotated[int, BeforeValidator(_parse_limit)] = DEFAULT_LISTED
     status: AnyStatus | None = None
+    trigger: str = ""
+    since: Annotated[float, BeforeValidator(_parse_duration_up_to(LONGEST_HISTORY))] = 0.0
 
 
 class CancelParameters(LocalRequest):

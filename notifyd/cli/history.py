@@ -1,9 +1,21 @@
 """`notifyd history`: list notifications."""
 
 import argparse
+import sys
+import textwrap
+import time
+from urllib.parse import urlencode
 
 from notifyd.cli.options import add_daemon_options
-from notifyd.cli.output import format_json, format_table, format_time, printable, write
+from notifyd.cli.output import (
+    colored,
+    format_json,
+    format_table,
+    printable,
+    terminal_width,
+    truncate,
+    write,
+)
 from notifyd.client.http import send_request
 
 HELP = "List your notifications with their status, newest first. Admins see those of all users."
@@ -20,9 +32,32 @@ _STATUSES = (
     "replaced",
     "merged",
 )
+_COLORS = {
+    "failed": "red",
+    "expired": "red",
+    "no_device": "yellow",
+    "held": "cyan",
+    "queued": "cyan",
+    "attempting": "cyan",
+    "delivered": "green",
+}
+_FINISHED = ("delivered", "cancelled", "replaced", "merged")
+"""Statuses of notifications whose id is of no use to a command."""
+_TRIGGER_WIDTH = 20
+_INDENT = "    "
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "trigger",
+        nargs="?",
+        default="",
+        metavar="TRIGGER",
+        help="only of this trigger; socket stands for what programs sent (default: all)",
+    )
+    parser.add_argument(
+        "--since", metavar="D", default="", help="only of the last D, such as 30m, 1h or 7d"
+    )
     parser.add_argument(
         "-n",
         "--limit",
@@ -41,29 +76,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    query = f"?limit={args.limit}" + (f"&status={args.status}" if args.status else "")
-    _, answer = send_request("GET", f"/v1/notifications{query}", socket_path=args.socket)
+    given = {"status": args.status, "trigger": args.trigger, "since": args.since}
+    query = urlencode({"limit": args.limit} | {key: value for key, value in given.items() if value})
+    _, answer = send_request("GET", f"/v1/notifications?{query}", socket_path=args.socket)
     if args.json:
         write(format_json(answer))
         return 0
-    rows = answer.get("notifications")
-    cells = [_cells(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    write(format_table(cells) if cells else "no notifications")
+    found = answer.get("notifications")
+    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+    write(format_history(rows, terminal_width()) if rows else "no notifications")
     return 0
 
 
-def _cells(row: dict[str, object]) -> list[str]:
-    text = printable(row.get("title") or row.get("body") or "")
-    if error := row.get("last_error"):
-        text += f"  ({printable(error)})"
-    if digest := row.get("merged_into"):
-        text += f"  (merged into {printable(digest)})"
+def format_history(rows: list[dict[str, object]], width: int) -> str:
+    """Format notifications: a line each, below it the id where a command needs it and the reason.
+
+    No line is longer than `width` unless a single word is.
+    """
+    heads = format_table([_head(row) for row in rows]).split("\n")
+    lines = []
+    for row, head in zip(rows, heads, strict=True):
+        text = printable(row.get("title") or row.get("body") or "")
+        line = truncate(f"{head}  {text}", width)
+        status = printable(row.get("status", "?"))
+        lines.append(line.replace(status, colored(status, _COLORS.get(status, ""), sys.stdout), 1))
+        if details := _details(row):
+            wrapped = textwrap.wrap(details, width - len(_INDENT), break_long_words=False)
+            lines += [_INDENT + part for part in wrapped]
+    return "\n".join(lines)
+
+
+def _head(row: dict[str, object]) -> list[str]:
     count = row.get("count")
     return [
-        format_time(row.get("created")),
-        str(row.get("status", "?")),
-        printable(row.get("trigger") or "-"),
+        _short_time(row.get("created")),
+        printable(row.get("status", "?")),
+        truncate(printable(row.get("trigger") or "-"), _TRIGGER_WIDTH),
         f"{count}x" if isinstance(count, int) and count > 1 else "",
-        str(row.get("id", "?")),
-        text,
     ]
+
+
+def _details(row: dict[str, object]) -> str:
+    """Return the id of a notification that a command can change, and what happened to it."""
+    parts = [] if row.get("status") in _FINISHED else [printable(row.get("id", "?"))]
+    if error := row.get("last_error"):
+        parts.append(printable(error))
+    if digest := row.get("merged_into"):
+        parts.append(f"merged into {printable(digest)}")
+    return ": ".join(parts)
+
+
+def _short_time(value: object) -> str:
+    """Format a time of today as 14:03:22, of this year without the year, an older one as a date."""
+    if not isinstance(value, (int, float)):
+        return "?"
+    then, today = time.localtime(value), time.localtime()
+    if then[:3] == today[:3]:
+        return time.strftime("%H:%M:%S", then)
+    return time.strftime("%m-%d %H:%M" if then[0] == today[0] else "%Y-%m-%d", then)

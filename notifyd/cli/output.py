@@ -1,10 +1,16 @@
 """Writes output, and formats times, durations and untrusted text for people."""
 
 import json
+import os
+import shutil
 import time
+from typing import TextIO
 
 from notifyd.cli.exit_status import OutputError
 
+_COLORS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
+_DROPPED = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x2066, 0x206A)))
+"""Marks that only set the direction of text."""
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 
@@ -28,8 +34,26 @@ def _print(text: str, *, flush: bool = False) -> None:
 
 
 def printable(text: object) -> str:
-    """Return text as one line without control characters."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(str(text).split()))
+    """Return text as one line without control characters and direction marks."""
+    line = " ".join(str(text).translate(_DROPPED).split())
+    return "".join(c if c.isprintable() else "\ufffd" for c in line)
+
+
+def truncate(text: str, width: int) -> str:
+    """Cut a line to a number of characters, with an ellipsis at its end."""
+    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
+
+
+def terminal_width() -> int:
+    """Return the columns of the terminal; 80 if the output is none."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def colored(text: str, color: str, stream: TextIO) -> str:
+    """Color a text for a terminal; leave it alone for another stream, or if NO_COLOR is set."""
+    if not color or os.environ.get("NO_COLOR") or not stream.isatty():
+        return text
+    return f"\x1b[{_COLORS[color]}m{text}\x1b[0m"
 
 
 def quantity(number: object, noun: str, plural: str = "") -> str:

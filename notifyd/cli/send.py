@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from itertools import pairwise
 from types import SimpleNamespace
 
 from notifyd.cli.exit_status import REFUSED, UsageError
@@ -21,9 +22,13 @@ _ANSWER_TIMEOUT = 10.0
 _MAX_WAIT = 60.0
 _MAX_CHARACTERS = 8_000
 """Characters of the body that are sent: the daemon keeps far fewer, and max_body is not reached."""
+_SHORT = 1_000
+"""Characters of a body that is never cut."""
 _CHUNK = 1 << 16
-_MAX_STDIN = 8 << 20
-"""Bytes read from stdin, so that a program that writes no more does not get a broken pipe."""
+_MAX_STDIN = 1 << 30
+"""Bytes read from stdin. Its writer gets a broken pipe after that."""
+_KEPT_STDIN = 256 << 10
+"""Bytes at the end of stdin that may become the body."""
 _RESERVED_KEYS = ("notification_id", "trigger", "priority", "count")
 _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ms|[smhdw]))+")
 _ACCEPTED = 202
@@ -42,6 +47,11 @@ _OPTIONS = (
         implicit="30s",
         about="wait for the delivery, 30s unless D is given, and print its result",
     ),
+    Option(
+        "--tail",
+        metavar="N",
+        about="send only the last N lines; of a text that is too long keep the end, as with stdin",
+    ),
     Option("--socket", metavar="PATH", about=SOCKET_HELP),
     Flag("--json", about="print the answer as JSON"),
 )
@@ -55,16 +65,15 @@ def add_arguments(parser: "argparse.ArgumentParser") -> None:
 
 def read(words: list[str]) -> SimpleNamespace | None:
     """Parse a valid command line without argparse; None if argparse has to explain something."""
-    args = parse_valid(words, _OPTIONS)
-    if args and len(args.words) == 1 and "--wait" in words:
-        (body,) = args.words
-        after = words[words.index("--wait") + 1 :]
-        if after[:1] == [body] and _DURATION.fullmatch(body):
+    for option, value in pairwise(words):
+        if option == "--":
+            break
+        if option == "--wait" and _DURATION.fullmatch(value):
             raise UsageError(
-                f"--wait takes its value after an equals sign: use --wait={body} and then a BODY; "
-                f"or --wait -- {body} to send that text"
+                f"--wait takes its value after an equals sign: use --wait={value} and then a BODY; "
+                f"or --wait -- {value} to send that text"
             )
-    return args
+    return parse_valid(words, _OPTIONS)
 
 
 def run(args: "SimpleNamespace | argparse.Namespace") -> int:
@@ -119,17 +128,20 @@ def _warn(sentence: str) -> None:
 
 
 def _message(args: "SimpleNamespace | argparse.Namespace") -> dict[str, object]:
-    words = [_read_stdin()] if args.words == ["-"] else args.words
     message: dict[str, object] = {
         name: value
         for name in ("title", "priority", "key", "delay")
         if (value := getattr(args, name)) is not None
     }
-    if words:
-        message["body"] = " ".join(words)[:_MAX_CHARACTERS]
+    from_stdin = args.words == ["-"]
+    text = _read_stdin() if from_stdin else " ".join(args.words)
+    if args.words and not (from_stdin or args.tail):
+        message["body"] = text[:_MAX_CHARACTERS]
+    elif args.words:
+        message["body"] = text  # its end is cut out below, when the data is known
     if "title" not in message and "body" not in message:
         raise UsageError("nothing to send: give a BODY, - to read it from stdin, or -t TITLE")
-    data = {}
+    data: dict[str, object] = {}
     for entry in args.data:
         name, separator, value = entry.partition("=")
         if not separator or not name:
@@ -137,17 +149,44 @@ def _message(args: "SimpleNamespace | argparse.Namespace") -> dict[str, object]:
         data[name] = value
     if data:
         message["data"] = data
+    if from_stdin or args.tail:
+        message["body"] = _end_of(text, args.title or "", data, lines=_line_count(args.tail))
     return message
 
 
+def _line_count(text: str | None) -> int | None:
+    """Return the value of --tail; None without it."""
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text[:9])):
+        raise UsageError(f"--tail: use a number of lines such as 20 (got {text!r})")
+    return int(text[:9])
+
+
+def _end_of(text: str, title: str, data: dict[str, object], *, lines: int | None) -> str:
+    """Return the end of a text: at most this many lines, and as much as a notification can show."""
+    if lines is None and len(text) <= _SHORT:
+        return text
+    from notifyd.text.limits import keep_end  # noqa: PLC0415 - only for a long text
+    from notifyd.text.visible import visible_text  # noqa: PLC0415
+
+    text = visible_text(text).strip("\n")
+    if lines is not None:
+        text = "\n".join(text.split("\n")[-lines:])
+    return keep_end(title, text, data)
+
+
 def _read_stdin() -> str:
-    """Return the beginning of stdin. Read further than that, so that its writer can finish."""
+    """Return the end of stdin."""
     if sys.stdin is None:
         raise UsageError("- reads from stdin, but stdin is closed")
-    kept, left = bytearray(), _MAX_STDIN
+    kept, left, is_cut = bytearray(), _MAX_STDIN, False
     while left > 0 and (chunk := sys.stdin.buffer.read(_CHUNK)):
         left -= len(chunk)
-        if len(kept) < _MAX_CHARACTERS * 4:
-            kept += chunk
+        kept += chunk
+        if len(kept) > 2 * _KEPT_STDIN:
+            del kept[:-_KEPT_STDIN]
+            is_cut = True
     sys.stdin.close()
-    return kept.decode("utf-8", "replace").rstrip("\n")
+    text = kept.decode("utf-8", "replace").rstrip("\n")
+    return text.lstrip("\ufffd") if is_cut else text  # the cut may go through a character

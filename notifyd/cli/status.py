@@ -1,7 +1,12 @@
 """`notifyd status`: the state of the daemon, its problems and how to fix them."""
 
 import argparse
+import time
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 
+from notifyd.cli.exit_status import FAILED
 from notifyd.cli.options import add_daemon_options
 from notifyd.cli.output import (
     format_elapsed,
@@ -29,22 +34,59 @@ _DIGEST_REASONS = {
     "removed": "of triggers that were changed or removed",
 }
 
+_HOURS = 24
+"""The time over which figures per hour are averaged."""
+_MOST_LISTED = 1000
+
 Answer = dict[str, object]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="print one line; exit status 0 if the daemon is healthy, 1 if it is not",
+    )
     add_daemon_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     _, status = send_request("GET", "/v1/status", socket_path=args.socket)
-    write(format_json(status) if args.json else format_status(status))
-    return 0
+    failed = args.check and status.get("healthy") is not True
+    if args.json:
+        write(format_json(status))
+    elif args.check:
+        write(_check_line(status))
+    else:
+        write(format_status(status, _hourly(args.socket)))
+    return FAILED if failed else 0
 
 
-def format_status(status: Answer) -> str:
-    """Format a status for people. Missing parts are left out."""
-    blocks = [_summary(status), _problems(status), _triggers(_part(status, "triggers"))]
+def _check_line(status: Answer) -> str:
+    problems = [line.removeprefix("  - ") for line in _problems(status).split("\n")[1:]]
+    return "; ".join([printable(status.get("status", "?")), *problems])
+
+
+def _hourly(socket_path: str | None) -> dict[str, float]:
+    """Return the notifications per hour of each trigger in the last day, as far as visible."""
+    target = f"/v1/notifications?limit={_MOST_LISTED}&since={_HOURS}h"
+    _, answer = send_request("GET", target, socket_path=socket_path)
+    found = answer.get("notifications")
+    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+    hours = float(_HOURS)
+    if len(rows) == _MOST_LISTED and isinstance(oldest := rows[-1].get("created"), (int, float)):
+        hours = max((time.time() - oldest) / 3600, 1 / 60)
+    counts = Counter(str(row.get("trigger")) for row in rows)
+    return {name: count / hours for name, count in counts.items()}
+
+
+def format_status(status: Answer, hourly: Mapping[str, float] = MappingProxyType({})) -> str:
+    """Format a status for people. Missing parts are left out.
+
+    hourly: notifications per hour by trigger; the noisiest trigger comes first.
+    """
+    triggers = _part(status, "triggers")
+    blocks = [_summary(status), _problems(status), _triggers(triggers, hourly)]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -174,11 +216,23 @@ def _token_problem(token: Answer) -> str:
     return f"the send token is {state}: {reason}{_TOKEN_FIXES[state]}"
 
 
-def _triggers(triggers: Answer) -> str:
-    rows = [["TRIGGER", *(name.upper().replace("_", " ") for name in _COLUMNS), "LAST REASON"]]
-    for name, counts in triggers.items():
+def _triggers(triggers: Answer, hourly: Mapping[str, float]) -> str:
+    rows = [
+        [
+            *("TRIGGER", *(name.upper().replace("_", " ") for name in _COLUMNS)),
+            *("PER HOUR", "LAST REASON"),
+        ]
+    ]
+
+    def noise(entry: tuple[str, object]) -> tuple[float, object]:
+        name, counts = entry
+        matches = counts.get("matches") if isinstance(counts, dict) else 0
+        return -hourly.get(name, 0.0), -matches if isinstance(matches, int) else 0
+
+    for name, counts in sorted(triggers.items(), key=noise):
         if isinstance(counts, dict):
             cells = [printable(counts.get(column, 0)) for column in _COLUMNS]
+            cells.append(f"{hourly.get(name, 0.0):.1f}".replace("0.0", "0"))
             rows.append([printable(name), *cells, printable(counts.get("reason") or "")])
     return format_table(rows) if len(rows) > 1 else ""
 

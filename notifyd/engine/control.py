@@ -83,9 +83,12 @@ class ControlService:
         return None if found["status"] == Status.MERGED else found
 
     async def notifications(
-        self, *, uid: int | None, status: Status | None, limit: int
+        self, *, uid: int | None, status: Status | None, limit: int, trigger: str, since: float
     ) -> list[Json]:
-        return await self._store.describe_newest(uid=uid, status=status, limit=limit)
+        created = self._engine.now().wall - since if since else None
+        return await self._store.describe_newest(
+            uid=uid, status=status, limit=limit, trigger=trigger or None, created=created
+        )
 
     async def notification(self, notification_id: str, *, uid: int | None) -> Json | None:
         found = await self._store.describe(notification_id)

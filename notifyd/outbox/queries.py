@@ -1,5 +1,6 @@
 """The SQL statements of the store."""
 
+from collections.abc import Collection
 from typing import Final
 
 from notifyd.outbox.rows import COLUMNS
@@ -50,13 +51,15 @@ BEYOND_NEWEST: Final = (
 OLDEST: Final = f"SELECT id FROM notifications WHERE {IS_FINISHED} ORDER BY changed LIMIT ?"  # noqa: S608
 
 
-def find_newest(*, by_uid: bool, by_status: bool) -> str:
+def find_newest(filters: Collection[str]) -> str:
     """Return the query for the newest notifications, written so that an index serves it.
 
-    Parameters: limit, and uid and status where they filter.
+    filters: which of uid, status, trigger and created, the earliest time, are parameters besides
+    limit.
     """
-    filters = [name for name, given in (("uid", by_uid), ("status", by_status)) if given]
-    where = " AND ".join(f"{name} = :{name}" for name in filters) or "true"
+    conditions = [f'"{name}" = :{name}' for name in sorted({*filters} - {"created"})]
+    conditions += ["created >= :created"] * ("created" in filters)
+    where = " AND ".join(conditions) or "true"
     return (
         f"SELECT {COLUMN_LIST} FROM notifications WHERE {where} "  # noqa: S608
         "ORDER BY created DESC, id DESC LIMIT :limit"

@@ -141,11 +141,26 @@ class OutboxStore:
         return None if row is None else rows.to_json(row)
 
     async def describe_newest(
-        self, *, uid: int | None, status: Status | None, limit: int
+        self,
+        *,
+        uid: int | None,
+        status: Status | None,
+        limit: int,
+        trigger: str | None = None,
+        created: float | None = None,
     ) -> list[Json]:
-        """Read the newest notifications as the local API shows them; uid None means everyone's."""
-        query = queries.find_newest(by_uid=uid is not None, by_status=status is not None)
-        parameters = {"uid": uid, "status": status and status.value, "limit": limit}
+        """Read the newest notifications as the local API shows them; None means any.
+
+        created: the earliest time, in wall-clock seconds.
+        """
+        filters: dict[str, object] = {
+            "uid": uid,
+            "status": status and status.value,
+            "trigger": trigger,
+            "created": created,
+        }
+        query = queries.find_newest({name for name, value in filters.items() if value is not None})
+        parameters = filters | {"limit": limit}
         found = await self._read(lambda reader: reader.execute(query, parameters).fetchall())
         return [rows.to_json(row) for row in found]
 

@@ -21,12 +21,20 @@ RESERVED_KEYS = frozenset({"notification_id", "trigger", "priority", "count"})
 LEFT_OUT = "left_out"
 """The key of `data` that says what `truncate_notification` had to leave out."""
 
+_MAX_PARTIAL_LINE = 300
+"""Characters of an incomplete first line that are dropped rather than shown."""
 ELLIPSIS = "…"
 _REPLACEMENT = "\ufffd"
 
-_BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_DIRECTION_MARKS = (0x061C, 0x200E, 0x200F, *range(0x2066, 0x206A))
+"""Marks and isolates: invisible, and common in right-to-left text. They are dropped."""
+_OVERRIDES = range(0x202A, 0x202F)
+"""Embeddings and overrides, which can make a text look like another one."""
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
-_REPLACED = dict.fromkeys((*_CONTROLS, *_BIDI, *range(0xD800, 0xE000)), _REPLACEMENT)
+_REPLACED: dict[int, str | None] = {
+    **dict.fromkeys((*_CONTROLS, *_OVERRIDES, *range(0xD800, 0xE000)), _REPLACEMENT),
+    **dict.fromkeys(_DIRECTION_MARKS),
+}
 _REPLACED_IN_BODY = {key: value for key, value in _REPLACED.items() if key not in (0x09, 0x0A)}
 _REPLACED_IN_TITLE = _REPLACED | dict.fromkeys(b"\n\t", " ")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -67,12 +75,12 @@ def is_encodable(text: str) -> bool:
 
 
 def strip_control(text: str) -> str:
-    """Replace control and bidirectional formatting characters, except newlines and tabs."""
+    """Replace control characters except newlines and tabs, and drop direction marks."""
     return text.replace("\r\n", "\n").translate(_REPLACED_IN_BODY)
 
 
 def strip_control_from_title(text: str) -> str:
-    """Replace control and bidirectional formatting characters, and join the lines."""
+    """Replace control characters, drop direction marks and join the lines."""
     return " ".join(text.replace("\r\n", "\n").translate(_REPLACED_IN_TITLE).split())
 
 
@@ -90,6 +98,27 @@ def truncate_notification(title: str, body: str, data: Json) -> tuple[str, str, 
         body = _truncate_bytes(body, PAYLOAD_LIMIT - len(encode(title, "x", data)) + 1)
         title = _truncate_bytes(title, PAYLOAD_LIMIT - len(encode("x", body, data)) + 1)
     return title, body, data
+
+
+def keep_end(title: str, body: str, data: Json) -> str:
+    """Cut a message's body at its beginning, so that `truncate_notification` keeps its end.
+
+    The cut is at the beginning of a line where one is near.
+    """
+    own: Json = {"notification_id": "0" * 36, "trigger": "socket", "priority": "default"}
+    frame = encode(_truncate(title, TITLE_LIMIT), "x", data | own | {"count": "1"})
+    room = min(PAYLOAD_LIMIT - len(frame), DATA_LIMIT)
+    if len(body) <= BODY_LIMIT and _size(body) - 2 <= room:
+        return body
+    start = len(body)
+    room -= _size(f"{ELLIPSIS}\n") - 2
+    while len(body) - start < BODY_LIMIT - 2:
+        room -= _size(body[start - 1]) - 2
+        if room < 0:
+            break
+        start -= 1
+    line = body.find("\n", start, start + _MAX_PARTIAL_LINE) + 1
+    return f"{ELLIPSIS}\n{body[line:]}" if line else ELLIPSIS + body[start:]
 
 
 def _text_reserve(title: str) -> int:

@@ -52,10 +52,32 @@ async def test_send_accepts_a_body_of_dashes_after_a_double_dash(notifyd, served
     assert served.control.rows["n1"]["status"] == "held"
 
 
-async def test_send_keeps_the_beginning_of_a_long_stdin(notifyd, served: Daemon):
-    ran = await notifyd("send", "-", stdin="ä".encode() * 2_000_000 + b"\xff\n")
+async def test_send_keeps_the_end_of_a_long_stdin(notifyd, served: Daemon):
+    lines = "".join(f"test {number} passed\n" for number in range(100_000))
+    ran = await notifyd("send", "-", stdin=f"{lines}=== 1 failed ===\n".encode())
     assert ran == Ran(0, "n1\n", "")
-    assert served.control.messages["n1"].body == "ä" * 8_000
+    body = served.control.messages["n1"].body
+    assert body.startswith("…\ntest 99")
+    assert body.endswith("test 99999 passed\n=== 1 failed ===")
+    assert 1_500 < len(body) <= 2_000
+    await notifyd("send", "-", stdin="ä".encode() * 2_000_000 + b"\xff\n")
+    body = served.control.messages["n2"].body
+    assert (body[0], body[-1], {*body[1:-1]}) == ("…", "\ufffd", {"ä"})
+
+
+async def test_send_shows_the_end_of_a_long_progress_bar(notifyd, served: Daemon):
+    bars = b"".join(b"\r\x1b[32m%d%%\x1b[0m" % (number % 101) for number in range(100_000))
+    await notifyd("send", "-", stdin=b"start\n" + bars + b"\rdone\n")
+    assert served.control.messages["n1"].body.endswith("done")
+    assert "%" not in served.control.messages["n1"].body
+
+
+async def test_send_tail_sends_the_last_lines(notifyd, served: Daemon):
+    await notifyd("send", "--tail", "2", "-", stdin=b"one\ntwo\nthree\n")
+    assert served.control.messages["n1"].body == "two\nthree"
+    await notifyd("send", "--tail=1", "x" * 5_000 + "end")
+    body = served.control.messages["n2"].body
+    assert (body[0], body[-4:]) == ("…", "xend")
 
 
 async def test_send_drops_the_carriage_returns_and_colours_of_stdin(notifyd, served: Daemon):
@@ -154,6 +176,14 @@ async def test_send_fails_when_the_api_refused_the_notification(notifyd, served:
         (["send", "--delay", "9999d", "x"], "delay: must be at most 30d (got '9999d')"),
         (["send", "--wait=2m", "x"], "wait: must be at most 1m (got '2m')"),
         (["send", "--wait", "5s", "-t", "w"], "--wait=5s"),
+        (["send", "--wait", "5s", "to", "go"], "--wait=5s"),
+        (["send", "-t", "x", "--wait", "1h30m", "y", "z"], "--wait=1h30m"),
+        (["send", "--tail", "0", "x"], "--tail: use a number of lines such as 20 (got '0')"),
+        (["send", "--tail", "x", "x"], "--tail: use a number of lines such as 20 (got 'x')"),
+        (["mute", "30"], 'invalid duration "30": add a unit, for example "30m"'),
+        (["mute", "app", "30"], 'invalid duration "30": add a unit, for example "30m"'),
+        (["mute", "app"], "for how long? use for example `notifyd mute app 30m`"),
+        (["history", "--since", "5"], 'since: invalid duration "5": add a unit'),
         (["send", "--wait[=D]", "x"], "--wait: use a duration"),
         (["send", "--wait=a&b", "x"], "--wait: use a duration"),
         (["send", "--titel", "x"], "unrecognized arguments: --titel"),
@@ -254,18 +284,59 @@ async def test_an_answer_in_chunks_is_understood(tmp_path):
 # --- the other commands
 
 
-async def test_history_is_a_line_each_and_safe_for_the_terminal(notifyd, served: Daemon):
-    await notifyd("send", "-t", "a\x07b\nc", "x")
+async def test_history_is_safe_for_the_terminal(notifyd, served: Daemon):
+    await notifyd("send", "-t", "a\x07b\u200e\nc", "x")
     served.control.rows["n1"] |= {"trigger": "disk", "count": 3, "last_error": "no\troute"}
-    line = "2023-11-14 22:13:20  queued  disk  3x  n1  a\ufffdb c  (no route)\n"
+    line = "2023-11-14  queued  disk  3x  a\ufffdb c\n    n1: no route\n"
     assert await notifyd("history") == Ran(0, line, "")
     assert (await notifyd("history", "--status", "failed")).out == "no notifications\n"
     served.control.rows["n1"] |= {"status": "merged", "last_error": "", "merged_into": "n7"}
-    assert (await notifyd("history")).out.endswith(
-        "  merged  disk  3x  n1  a\ufffdb c  (merged into n7)\n"
-    )
+    assert (await notifyd("history")).out.endswith("  a\ufffdb c\n    merged into n7\n")
     listed = json.loads((await notifyd("history", "--json")).out)
-    assert listed["notifications"][0]["title"] == "a\x07b\nc"
+    assert listed["notifications"][0]["title"] == "a\x07b\u200e\nc"
+
+
+async def test_history_fits_eighty_columns(notifyd, served: Daemon):
+    await notifyd("send", "-t", "a long title " * 10, "x")
+    served.control.rows["n1"] |= {
+        "trigger": "a-trigger-with-a-long-name-too",
+        "status": "no_device",
+        "count": 1234,
+        "last_error": "the API accepted it, " * 10,
+    }
+    lines = (await notifyd("history")).out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].endswith("…")
+    assert " ".join(" ".join(lines[1:]).split()) == "n1: " + ("the API accepted it, " * 10).strip()
+
+
+async def test_history_of_one_trigger_and_of_a_time(notifyd, served: Daemon):
+    assert (await notifyd("history", "app a&b", "--since", "1h")).status == 0
+    assert served.control.listed == ("app a&b", 3600.0)
+
+
+async def test_status_check_is_for_scripts(notifyd, served: Daemon):
+    served.control.state = {"healthy": True, "status": "ok"}
+    assert await notifyd("status", "--check") == Ran(0, "ok\n", "")
+    served.control.state = {"healthy": False, "status": "token_refused"}
+    assert await notifyd("status", "--check") == Ran(1, "token_refused\n", "")
+    assert (await notifyd("status", "--check", "--json")).status == 1
+
+
+async def test_status_lists_the_noisiest_trigger_first(notifyd, served: Daemon):
+    counts = {"type": "log", "matches": 1, "notifications": 1}
+    served.control.state = {"triggers": {"quiet": counts, "noisy": counts}}
+    for number in range(1, 13):
+        await notifyd("send", "x")
+        served.control.rows[f"n{number}"]["trigger"] = "noisy"
+    rows = [line.split() for line in (await notifyd("status")).out.splitlines() if "log" in line]
+    assert [(row[0], row[-1]) for row in rows] == [("noisy", "0.5"), ("quiet", "0")]
+
+
+async def test_cancel_prints_the_answer_as_json(notifyd):
+    await notifyd("send", "x")
+    answer = json.loads((await notifyd("cancel", "n1", "--json")).out)
+    assert answer["notifications"][0]["status"] == "cancelled"
 
 
 async def test_cancel_by_id_and_by_key(notifyd):
@@ -284,7 +355,7 @@ async def test_mute_prints_its_end(notifyd, served: Daemon):
     assert served.control.muted[""] == 0.0
     ran = await notifyd("mute", "1 hour")
     assert (ran.status, ran.out) == (2, "")
-    assert "for: invalid duration" in ran.err
+    assert "invalid duration" in ran.err
     assert (await notifyd("mute", "ap", "1h")).status == 2
 
 

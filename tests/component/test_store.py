@@ -186,15 +186,24 @@ async def test_history_is_bounded_in_number_and_in_bytes(tmp_path):
         assert ids[-2:] == ["0899", "waits"]
 
 
-@pytest.mark.parametrize("listing", [{"uid": 1}, {"uid": None}])
-async def test_listing_uses_an_index(tmp_path, listing):
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        (["uid", "status"], "owners"),
+        (["status"], "newest"),
+        (["trigger"], "triggers"),
+        (["trigger", "created"], "triggers"),
+        (["created"], "newest"),
+    ],
+)
+async def test_listing_uses_an_index(tmp_path, filters, index):
     async with OutboxStore(tmp_path) as store:
-        query = queries.find_newest(by_uid=listing["uid"] is not None, by_status=True)
-        parameters = {"uid": 1, "status": "failed", "limit": 10}
+        query = queries.find_newest(filters)
+        parameters = {"uid": 1, "status": "failed", "trigger": "a", "created": 1.0, "limit": 10}
         plan = str(
             store._writer.execute(f"EXPLAIN QUERY PLAN {query}", parameters).fetchall()[0][3]
         )
-        assert "USING INDEX " + ("owners" if listing["uid"] else "newest") in plan
+        assert f"USING INDEX {index}" in plan
 
 
 async def test_the_write_ahead_log_stays_bounded_while_it_is_read(tmp_path):

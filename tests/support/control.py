@@ -22,6 +22,7 @@ class MemoryControl:
         self.reloaded: Json = {"reloaded": True, "problems": [], "restart": []}
         self.muted: dict[str, float] = {}
         self.webhooks: list[Webhook] = []
+        self.listed: tuple[str, float] = ("", 0.0)
         self.waited_for = asyncio.Event()
         self.settle = asyncio.Event()
         self.report: Json | None = None
@@ -60,8 +61,15 @@ class MemoryControl:
         return self.report
 
     async def notifications(
-        self, *, uid: int | None, status: Status | None, limit: int
+        self,
+        *,
+        uid: int | None,
+        status: Status | None,
+        limit: int,
+        trigger: str = "",
+        since: float = 0.0,
     ) -> list[Json]:
+        self.listed = (trigger, since)
         return [
             row
             for notification_id, row in reversed(self.rows.items())

@@ -50,7 +50,9 @@ def test_a_bare_wait_does_not_take_the_body():
     assert send.read(["hello", "--wait"]).wait == "30s"
 
 
-@pytest.mark.parametrize("line", [["--wait", "5s"], ["--wait", "1h30m", "-t", "w"]])
+@pytest.mark.parametrize(
+    "line", [["--wait", "5s"], ["--wait", "1h30m", "-t", "w"], ["--wait", "5s", "to", "go"]]
+)
 def test_a_duration_after_a_bare_wait_is_refused(line):
     with pytest.raises(UsageError, match=f"--wait={line[1]}"):
         send.read(line)
@@ -62,7 +64,7 @@ def test_a_duration_after_a_bare_wait_is_refused(line):
         (["--wait", "--", "5s"], ["5s"]),
         (["--wait=9s", "5s"], ["5s"]),
         (["--wait", "5 s"], ["5 s"]),
-        (["--wait", "5s", "to", "go"], ["5s", "to", "go"]),
+        (["--wait", "--", "5s", "to", "go"], ["5s", "to", "go"]),
         (["5s", "--wait"], ["5s"]),
     ],
 )
@@ -155,7 +157,7 @@ def test_a_status_shows_problems_with_their_fixes():
         "the last reload failed, the old configuration is in use",
     ]
     row = text.splitlines()[-1].split()
-    assert row == ["disk", "log", "7", "2", "0", "1", "paused"]
+    assert row == ["disk", "log", "7", "2", "0", "1", "0", "paused"]
 
 
 def test_a_trigger_muted_with_everything_is_not_listed_again():

@@ -13,6 +13,7 @@ from notifyd.text.limits import (
     TITLE_LIMIT,
     data_size,
     encode,
+    keep_end,
     strip_control,
     strip_control_from_title,
     truncate_notification,
@@ -67,12 +68,26 @@ def test_no_control_character_is_left(text: str):
 
 
 @pytest.mark.parametrize(
-    "character", ["\x00", "\x1b", "\x7f", "\x9b", "\u202e", "\u2066", "\u200f", "\ud800", "\r"]
+    "character", ["\x00", "\x1b", "\x7f", "\x9b", "\u202a", "\u202e", "\ud800", "\r"]
 )
 def test_each_control_character_is_replaced_alone(character: str):
     assert (
         strip_control(f"a{character}b") == strip_control_from_title(f"a{character}b") == "a\ufffdb"
     )
+
+
+@pytest.mark.parametrize("mark", ["\u200e", "\u200f", "\u061c", "\u2066", "\u2069"])
+def test_direction_marks_are_dropped(mark: str):
+    assert strip_control(f"a{mark}b") == strip_control_from_title(f"a{mark}b") == "ab"
+
+
+@given(LONG, LONG)
+def test_the_end_of_a_long_text_is_kept(title: str, body: str):
+    body = strip_control(body).strip("\n")
+    kept = keep_end(title, body, {"key": "value"})
+    own = {"notification_id": "0" * 36, "trigger": "socket", "priority": "default", "count": "1"}
+    assert truncate_notification(title, kept, {"key": "value"} | own)[1].endswith(kept[-50:])
+    assert kept == body or body.endswith(kept.removeprefix("…").removeprefix("\n"))
 
 
 def test_line_ends_are_normalized():

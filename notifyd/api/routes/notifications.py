@@ -89,7 +89,11 @@ class NotificationRoutes:
     async def _list(self, request: Request[ApiCaller]) -> web.Response:
         parameters = request.query(ListParameters)
         rows = await self._control.notifications(
-            uid=request.client.visible_uid, status=parameters.status, limit=parameters.limit
+            uid=request.client.visible_uid,
+            status=parameters.status,
+            limit=parameters.limit,
+            trigger=parameters.trigger,
+            since=parameters.since,
         )
         return success(notifications=rows)
 
