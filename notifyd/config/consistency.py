@@ -21,7 +21,7 @@ from notifyd.text.durations import format_duration
 from notifyd.text.limits import RESERVED_KEYS
 from notifyd.text.suggestions import did_you_mean
 
-_GROUP_FIELDS = ("path", "line", "pid", "name", "unit")
+_GROUP_FIELDS = ("path", "line", "pid", "name", "unit", "outcome")
 """The fields that `group_by` accepts besides the named groups of patterns."""
 _FILE_KEYS = {
     "encoding": "applies only to files, because the journal is read as UTF-8",

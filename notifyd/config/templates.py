@@ -16,7 +16,7 @@ VARIABLES = frozenset(
         *("trigger", "type", "count", "first", "last", "host", "workspace"),
         *("path", "paths", "line", "first_line", "lines", "fields", "before", "after", "trace"),
         *("state", "reminder"),
-        *("pid", "name", "cmdline", "exit_code", "signal", "duration", "unit"),
+        *("pid", "name", "cmdline", "exit_code", "signal", "outcome", "duration", "unit"),
     }
 )
 """The variables that a template may use."""

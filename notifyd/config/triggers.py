@@ -68,8 +68,9 @@ class ShapingConfig(Section):
     """The shaping keys as written. None: use the value of [defaults], then that of the type."""
 
     group_by: Names | None = None
-    """Named groups of a pattern, or any of `path`, `line`, `pid`, `name`, `unit`. Each distinct
-    value is a group with windows of its own. Default: `["name"]` for process triggers."""
+    """Named groups of a pattern, or any of `path`, `line`, `pid`, `name`, `unit`, `outcome`. Each
+    distinct value is a group with windows of its own. Default for process triggers:
+    `["name", "outcome"]`."""
     max_groups: Count | None = None
     """Groups kept at once; further values share one group, whose notifications say so and name
     none of them. Default: 1000."""
@@ -120,9 +121,14 @@ class TriggerConfig(ShapingConfig):
     body: Template | None = None
     """Template of the body."""
     priority: PriorityName = Priority.DEFAULT
-    """`min`, `low`, `default`, `high` or `urgent`."""
+    """`min`, `low`, `default`, `high` or `urgent`. Default for failures of processes: `high`."""
     data: Data = Field(default_factory=dict)
     """Table merged into the `data` of the notification."""
+
+    @property
+    def failure_priority(self) -> Priority:
+        """The priority of a notification whose matches include the outcome `failure`."""
+        return self.priority
 
     def shaping(self, defaults: ShapingConfig) -> ResolvedShaping:
         """Resolve each key: the trigger's own value, then `defaults`, then that of the type."""
@@ -212,7 +218,7 @@ class FileTriggerConfig(TriggerConfig):
 
 class ProcessTriggerConfig(TriggerConfig):
     default_debounce: ClassVar[float] = 0.0
-    default_group_by: ClassVar[tuple[str, ...]] = ("name",)
+    default_group_by: ClassVar[tuple[str, ...]] = ("name", "outcome")
 
     type: Literal["process"] = "process"
     name: ProcessName | None = None
@@ -229,6 +235,10 @@ class ProcessTriggerConfig(TriggerConfig):
         default_factory=_on_exit
     )
     """Any of `exit`, `failure`, `start`."""
+
+    @property
+    def failure_priority(self) -> Priority:
+        return self.priority if "priority" in self.model_fields_set else Priority.HIGH
 
 
 class ScheduleTriggerConfig(TriggerConfig):

@@ -170,6 +170,7 @@ def _build_rule(settings: Settings, trigger: Trigger) -> Rule:
         trigger=trigger.name,
         identity=trigger.identity,
         priority=trigger.config.priority,
+        failure_priority=trigger.config.failure_priority,
         max_groups=shaping.max_groups,
         threshold=shaping.threshold,
         window=shaping.window,

@@ -96,7 +96,12 @@ def join_open_notification(
     if notification is None or notification.was_attempted:
         return False
     merged = merge_summaries(group.open_summary, summary)
-    context.put_notification(replace(notification, count=merged.count), merged)
+    priority = max(
+        notification.priority,
+        context.rule(group.trigger).priority_of(summary),
+        key=lambda each: each.rank,
+    )
+    context.put_notification(replace(notification, count=merged.count, priority=priority), merged)
     if summary is group.summary:
         group = start_cooldown(group, context.now, context.rule(group.trigger))
     context.put_group(key, replace(group, open_summary=merged))
@@ -132,8 +137,8 @@ def _notify(context: StepContext, key: str, group: Group, summary: MatchSummary)
 def new_group_notification(
     context: StepContext, key: str, group: Group, summary: MatchSummary
 ) -> Notification:
-    rule = context.rule(group.trigger)
-    return new_notification(context, group.trigger, rule.priority, summary.count, group=key)
+    priority = context.rule(group.trigger).priority_of(summary)
+    return new_notification(context, group.trigger, priority, summary.count, group=key)
 
 
 def set_open_notification(

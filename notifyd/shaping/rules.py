@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from notifyd.model.notifications import Priority
+from notifyd.model.notifications import MatchSummary, Priority
 from notifyd.model.persistence import AT_ONCE, Persistence
 from notifyd.model.time_windows import TimeWindow
 
@@ -14,6 +14,7 @@ class Rule:
     """The shaping of one trigger. Durations are seconds.
 
     identity: changes with whatever makes earlier groups meaningless (type, group_by).
+    failure_priority: of notifications whose matches include a failure; None: `priority`.
     has_conditions: whether its events begin and end conditions; repeat: pauses before reminders
     of one, the last one repeats; resolve: whether the end of a condition is reported.
     begin_after, end_after: how firm a change must be before the condition begins or ends.
@@ -35,6 +36,12 @@ class Rule:
     resolve: bool = True
     begin_after: Persistence = AT_ONCE
     end_after: Persistence = AT_ONCE
+    failure_priority: Priority | None = None
+
+    def priority_of(self, summary: MatchSummary) -> Priority:
+        """Return the priority of a notification with these matches."""
+        has_failure = summary.outcomes.get("failure", 0) > 0
+        return self.failure_priority or self.priority if has_failure else self.priority
 
     @property
     def notifies_each_match(self) -> bool:

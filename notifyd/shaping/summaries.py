@@ -1,11 +1,13 @@
 """Summaries of matches, and digests. Lines are clipped to what a notification can hold."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 
 from notifyd.model.events import LINES_KEPT, AlertState, Event
 from notifyd.model.notifications import ConditionReport, Digest, MatchSummary
 
 _CLIP = 2000
+_OUTCOME_RANKS = {"unknown": 1, "failure": 2}
 _NAMES_KEPT = 20
 """Values of one fact that are counted one by one."""
 _REPORTS = {
@@ -33,7 +35,7 @@ def summarize_one(event: Event) -> MatchSummary:
 
 def summarize(events: Sequence[Event]) -> MatchSummary:
     """Summarize matches of one group in their order."""
-    first, last = events[0], clip_event(events[-1])
+    first, last = events[0], events[-1]
     return MatchSummary(
         count=len(events),
         first=first.wall,
@@ -41,7 +43,7 @@ def summarize(events: Sequence[Event]) -> MatchSummary:
         first_line=_clip(first.line),
         lines=tuple(_clip(event.line) for event in events[-LINES_KEPT:]),
         paths=tuple(dict.fromkeys(event.path for event in events if event.path))[:LINES_KEPT],
-        event=last,
+        event=clip_event(reduce(_worst_event, events)),
         condition_report=_REPORTS[last.alert_state],
         kinds=_count_values(events, "event"),
         outcomes=_count_values(events, "outcome"),
@@ -54,6 +56,18 @@ def _count_values(events: Sequence[Event], fact: str) -> Mapping[str, int]:
         if (value := event.facts.get(fact)) is not None:
             counts[value] = counts.get(value, 0) + 1
     return counts
+
+
+def _worst_event(earlier: Event, later: Event) -> Event:
+    """Return the event to show of two: the later one, unless only the earlier is a failure.
+
+    An unknown outcome is worse than success.
+    """
+    worse = _OUTCOME_RANKS.get(earlier.facts.get("outcome", ""), 0) > _OUTCOME_RANKS.get(
+        later.facts.get("outcome", ""), 0
+    )
+    is_plain = later.alert_state is AlertState.NONE
+    return earlier if worse and is_plain else later
 
 
 def merge_summaries(earlier: MatchSummary | None, later: MatchSummary) -> MatchSummary:
@@ -71,7 +85,7 @@ def merge_summaries(earlier: MatchSummary | None, later: MatchSummary) -> MatchS
         first_line=earlier.first_line,
         lines=(earlier.lines + later.lines)[-LINES_KEPT:],
         paths=paths,
-        event=later.event,
+        event=_worst_event(earlier.event, later.event),
         condition_report=_merge_reports(earlier.condition_report, later.condition_report),
         kinds=_add_counts(earlier.kinds, later.kinds),
         outcomes=_add_counts(earlier.outcomes, later.outcomes),

@@ -16,7 +16,8 @@ _BYTES_PER_CHARACTER = 1.4
 _LINE_CLIP = 350
 """Characters of each line, so that several fit."""
 _VALUE_EVENTS = ("changed", "comparison")
-_PROCESS_EVENTS = {"exit": "ended", "start": "started"}
+_OUTCOMES = {"failure": "failed", "unknown": "with unknown status", "success": "succeeded"}
+"""The worst first."""
 _CONDITION_REPORTS = {
     ConditionReport.FIRING: "began",
     ConditionReport.STILL_FIRING: "ongoing",
@@ -49,8 +50,11 @@ def format_span(first: float, last: float, now: float) -> str:
 def default_title(trigger: str, kind: str, group: Sequence[str], summary: MatchSummary) -> str:
     """Return "app-errors (db-1)", "uploads: created report.pdf", "training: failed"."""
     values = [value for value in group if value]
-    if kind == "process" and len(values) == 1 and values[0] == summary.event.facts.get("name"):
-        values = []  # the body names it
+    if kind == "process":
+        facts = summary.event.facts
+        values = [value for value in values if value != facts.get("outcome")]
+        if values == [facts.get("name")]:
+            values = []  # the body names it
     head = f"{trigger} ({', '.join(values)})" if values else trigger
     if summary.condition_report:
         is_silence = summary.event.facts.get("event") == "stale"
@@ -71,11 +75,15 @@ def overflow_title(trigger: str, max_groups: int, summary: MatchSummary) -> str:
 def default_body(summary: MatchSummary, now: float) -> str:
     """Return the distinct lines that fit, the last with its context, and the count with its times.
 
-    Of a trace the exceptions are shown, newest first. Lines of the context are not repeated. What
-    does not fit is counted: "and 2 more".
+    Where the matches have outcomes, the worst comes first instead of the last line at the end. Of a
+    trace the exceptions are shown, newest first. Lines of the context are not repeated. What does
+    not fit is counted: "and 2 more".
     """
-    facts = summary.event.facts
-    kept = tuple(map(_without_frames, summary.lines or (summary.event.line,)))
+    facts, line = summary.event.facts, summary.event.line
+    kept = tuple(map(_without_frames, summary.lines or (line,)))
+    if summary.outcomes:
+        kept = (*sorted(kept, key=lambda each: each == line),)
+        kept = kept if kept[-1] == line else (*kept, line)
     if trace := facts.get("trace"):
         kept = (*kept[:-1], trace)
     last = kept[-1]
@@ -91,6 +99,8 @@ def default_body(summary: MatchSummary, now: float) -> str:
     )
     shown |= set(earlier)
     lines = [*(clip(line, _LINE_CLIP) for line in earlier), latest]
+    if summary.outcomes:
+        lines = [latest, *lines[:-1]]
     hidden = summary.count - sum(line in shown for line in kept)
     is_uniform = {_without_frames(summary.first_line), *kept} == {kept[-1]}
     if hidden > 0 and not is_uniform:
@@ -144,9 +154,20 @@ def _file_change(summary: MatchSummary) -> str:
 
 
 def _process_event(summary: MatchSummary) -> str:
+    """Return "failed, status 3", "killed by SIGKILL", "1 failed, 2 succeeded"."""
+    if summary.count > 1:
+        counts = [(summary.outcomes.get(name, 0), text) for name, text in _OUTCOMES.items()]
+        counts.append((summary.kinds.get("start", 0), "started"))
+        text = ", ".join(f"{count} {text}" for count, text in counts if count)
+        return text or f"{summary.count} {TIMES}"
     facts = summary.event.facts
-    text = _PROCESS_EVENTS.get(facts.get("event", ""), "ended")
-    failed = facts.get("event") == "failure" or facts.get("signal")
-    if failed or facts.get("exit_code", "") not in ("", "0"):
-        text = "failed"
-    return text if summary.count == 1 else f"{text}, {summary.count} {TIMES}"
+    if facts.get("event") == "start":
+        return "started"
+    if signal := facts.get("signal"):
+        return f"killed by {signal}"
+    match facts.get("outcome") or facts.get("event"):
+        case "failure":
+            return f"failed, status {facts['exit_code']}" if facts.get("exit_code") else "failed"
+        case "unknown":
+            return "ended, status unknown"
+    return "ended"

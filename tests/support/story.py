@@ -159,6 +159,8 @@ class Story:
                 self._at(at, lambda: self._match(trigger, line, int(number)))
             case [trigger, "matches", line]:
                 self._at(at, lambda: self._match(trigger, line))
+            case [trigger, "ends", "with", outcome, line]:
+                self._at(at, lambda: self._match(trigger, line, outcome=outcome))
             case [trigger, "begins", line]:
                 self._at(at, lambda: self._match(trigger, line, alert_state=AlertState.FIRING))
             case [trigger, "ends", line]:
@@ -249,13 +251,19 @@ class Story:
         self.api_answer = api_answer
 
     def _match(
-        self, trigger: str, line: str, number: int = 1, alert_state: AlertState = AlertState.NONE
+        self,
+        trigger: str,
+        line: str,
+        number: int = 1,
+        alert_state: AlertState = AlertState.NONE,
+        outcome: str = "",
     ) -> None:
         compiled = self.pipeline.triggers[trigger]
         patterns = getattr(compiled.config, "patterns", [])
         found = next(filter(None, (re.search(pattern, line) for pattern in patterns)), None)
         fields = found.groupdict() if found and not alert_state else {}
         facts = {"event": "stale"} if alert_state else {}
+        facts |= {"name": "train", "outcome": outcome} if outcome else {}
         wall = self.history.now.wall
         event = Event(trigger, wall, line, "/var/log/app.log", fields, facts, alert_state)
         self._feed(*[compiled.match(event)] * number)

@@ -25,7 +25,11 @@ def test_defaults_of_log_and_file_triggers(trigger: LogTriggerConfig | FileTrigg
 
 def test_defaults_of_process_triggers():
     shaping = ProcessTriggerConfig(name="x").shaping(ShapingConfig())
-    assert (shaping.debounce, shaping.max_wait, shaping.group_by) == (0.0, 30.0, ("name",))
+    assert (shaping.debounce, shaping.max_wait, shaping.group_by) == (
+        0.0,
+        30.0,
+        ("name", "outcome"),
+    )
 
 
 def test_own_keys_beat_defaults_which_beat_those_of_the_type():

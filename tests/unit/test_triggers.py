@@ -89,8 +89,9 @@ class TestMatch:
         found = trigger(group_by=["level", "path", "line", "pid", "unit"]).match(event(pid="7"))
         assert found.group == ("ERROR", "/var/log/app.log", "ERROR disk full", "7", "")
 
-    def test_a_process_is_grouped_by_its_name(self):
-        assert trigger("process").match(event(name="python")).group == ("python",)
+    def test_a_process_is_grouped_by_its_name_and_outcome(self):
+        ended = event(name="python", outcome="success")
+        assert trigger("process").match(ended).group == ("python", "success")
 
     def test_a_field_comes_before_a_fact_of_the_same_name(self):
         own = trigger(patterns="(?P<path>x)", group_by="path")
@@ -282,10 +283,11 @@ class TestDefaultText:
     @pytest.mark.parametrize(
         ("facts", "title"),
         [
-            ({"event": "exit", "exit_code": "0", "signal": ""}, "app: ended"),
-            ({"event": "exit", "exit_code": ""}, "app: ended"),
-            ({"event": "exit", "exit_code": "3"}, "app: failed"),
-            ({"event": "exit", "signal": "SIGKILL"}, "app: failed"),
+            ({"outcome": "success", "exit_code": "0", "signal": ""}, "app: ended"),
+            ({"outcome": "unknown", "exit_code": ""}, "app: ended, status unknown"),
+            ({"outcome": "failure", "exit_code": "3"}, "app: failed, status 3"),
+            ({"outcome": "failure", "signal": "SIGKILL"}, "app: killed by SIGKILL"),
+            ({"outcome": "failure"}, "app: failed"),
             ({"event": "failure"}, "app: failed"),
             ({"event": "start"}, "app: started"),
         ],
@@ -293,6 +295,23 @@ class TestDefaultText:
     def test_process(self, facts: dict[str, str], title: str):
         ended = event("python (pid 7) ended with exit status 3 after 4m", name="python", **facts)
         assert trigger("process").render(summary(ended)) == (title, ended.line)
+
+    def test_of_several_ends_the_worst_comes_first(self):
+        def end(number, **facts):
+            return event(f"python (pid {number}) ended", name="python", event="exit", **facts)
+
+        good = [end(number, outcome="success", exit_code="0") for number in range(4)]
+        bad = end(9, outcome="failure", signal="SIGKILL", exit_code="")
+        unknown = end(8, outcome="unknown")
+        ends = merge_summaries(summarize([*good[:2], bad]), summarize([unknown, *good[2:]]))
+        title, body = trigger("process", group_by=[]).render(ends)
+        assert title == "app: 1 failed, 1 with unknown status, 4 succeeded"
+        assert body.splitlines()[0] == bad.line
+        assert body.splitlines()[-2] == good[-1].line
+        own = trigger("process", title="{{ signal or exit_code }}, {{ outcome }}")
+        assert own.render(ends)[0] == "SIGKILL, failure"
+        many = merge_summaries(ends, summarize(good * 10))
+        assert trigger("process").render(many)[1].startswith(f"{bad.line}\n")
 
 
 COUNTS = {"builds": 2, "app-errors": 30, "uploads": 5}

@@ -98,6 +98,13 @@ class ExitInfo(NamedTuple):
         """An unknown status is no failure, but a restart of the machine is one."""
         return bool(self.status) or self.rebooted
 
+    @property
+    def outcome(self) -> str:
+        """`success`, `failure` or `unknown`."""
+        if self.is_failure:
+            return "failure"
+        return "unknown" if self.status is None else "success"
+
     def describe(self) -> str:
         after = "" if self.duration is None else f" after {format_duration(self.duration)}"
         if self.rebooted:
@@ -122,6 +129,7 @@ def exit_event(
     facts = {
         "name": name,
         "event": "failure" if exit_info.is_failure else "exit",
+        "outcome": exit_info.outcome,
         "exit_code": "" if exit_info.code is None else str(exit_info.code),
         "signal": exit_info.signal,
         "duration": "" if duration is None else format_duration(duration),
