@@ -1,4 +1,4 @@
-"""Tables, keys and trigger types of the contract that this version does not support yet.
+"""Keys and trigger types of the contract that this version does not support yet.
 
 They are reported by name instead of being called unknown.
 """
@@ -9,7 +9,6 @@ from notifyd.config.errors import ConfigPath
 from notifyd.model.notifications import Json
 
 UNSUPPORTED_TYPES = frozenset({"unit", "heartbeat"})
-_TABLES = frozenset[str]()
 _KEYS_BY_TABLE = {"socket": frozenset({"compat"})}
 _KEYS_BY_TYPE = {
     "log": frozenset[str](),
@@ -20,9 +19,6 @@ _KEYS_BY_TYPE = {
 
 def remove_unsupported(table: Json) -> Iterator[tuple[ConfigPath, str]]:
     """Remove unsupported entries from the merged table; yield the path and reason of each."""
-    for key in _TABLES & table.keys():
-        del table[key]
-        yield (key,), _reason(f"[{key}]")
     for name, keys in _KEYS_BY_TABLE.items():
         yield from _remove_keys((name,), table.get(name), keys)
     triggers = table.get("triggers")

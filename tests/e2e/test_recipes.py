@@ -61,3 +61,19 @@ def test_scripts_send_replace_and_hold_messages(tmp_path, platform):
         watched = shell(watch, env)
     assert "notifyd_info" in watched
     assert '"status":"ok"' in watched.replace(" ", "")
+
+
+def test_a_program_without_a_unix_socket_sends_over_tcp(tmp_path, platform):
+    port = free_port()
+    env = environ(tmp_path, NOTIFYD_API__URL=platform.url, NOTIFYD_SEND_TOKEN=platform.token)
+    text = section(RECIPES, "## Programs that cannot use a Unix socket").replace("8787", port)
+    make_token, send = blocks(text, "sh")
+    (config,) = blocks(text, "toml")
+    folder = tmp_path / ".config/notifyd"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text(config)
+    shell(make_token, env)
+    with running("notifyd run", env):
+        wait_for_daemon(tmp_path)
+        assert '"status": "queued"' in shell(send, env)
+        wait_for(lambda: len(platform.delivered) == 1)
