@@ -14,13 +14,15 @@ from notifyd.engine.engine import Engine
 from notifyd.model.attempts import Outcome, OutcomeKind
 from notifyd.model.errors import ConcurrentUpdateError, StoreUnavailableError
 from notifyd.model.notifications import Message, Payload, Priority, Status
+from notifyd.model.time_windows import DAY_MINUTES, TimeWindow
 from notifyd.outbox.queries import COLUMN_LIST
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import restore_state
-from notifyd.shaping.inputs import Retried, Submitted
+from notifyd.shaping.inputs import Configured, Retried, Submitted
 from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from support.daemon import wait_for
 from support.histories import PEER, match
+from support.logs import until
 
 RULES = Rules(
     triggers={"app": Rule("app", debounce=0.0, cooldown=0.0)},
@@ -261,10 +263,15 @@ async def test_maintenance_notices_that_the_clock_was_set(tmp_path):
     def clock(stored):
         return Clock(stored, boot="boot", wall=lambda: time.time() + offset[0])
 
-    async with running(tmp_path, clock=clock) as (engine, store):
-        (reply,) = await engine.apply([request("expires with the jump")])
+    minute = int(time.time() // 60) % DAY_MINUTES
+    span = ((minute - 60) % DAY_MINUTES, (minute + 60) % DAY_MINUTES)
+    rule = Rule("app", debounce=0.0, mute=(TimeWindow("w", (span,), zone="UTC"),))
+    rules = replace(RULES, triggers={"app": rule})
+    async with running(tmp_path, rules, clock) as (engine, store):
+        await engine.apply([Configured(rules), match("app")])
+        digest = engine.state.digests["mute:app"]
         maintenance = asyncio.create_task(engine.run_maintenance(0.01))
-        offset[0] = 2 * RULES.expire
-        await engine.wait_finished(reply.notification.id, 10)
+        offset[0] = 3 * 3600.0
+        await until(lambda: digest.id in engine.state.notifications, 15.0)
         maintenance.cancel()
-        assert (await store.find(reply.notification.id)).status is Status.EXPIRED
+        assert (await store.find(digest.id)).count == 1
