@@ -16,7 +16,10 @@ from notifyd.sources.logs.discovery.access import (
 from notifyd.sources.logs.discovery.archive_dirs import ArchiveDirs
 
 _CACHED_NAMES = 10_000
-_ROTATION_SUFFIX = re.compile(r"\d[\d._:T+-]*|old|prev|bak|tmp")
+_ROTATION_SUFFIX = re.compile(r"\d[\d._:T+-]*|(?:old|prev|bak|tmp)(?:[._-](?:old|prev|bak|\d+))*")
+_DATE_PREFIX = re.compile(r"\d{4}[\d._:T+-]*[._-](?=[^\d._-])")
+_TAI64N_NAME = re.compile(r"@[0-9a-f]{24}\.[su]|previous")
+"""Names that multilog, s6-log and svlogd give to a log that is always named `current`."""
 
 
 class RotatedFile(NamedTuple):
@@ -91,14 +94,18 @@ def rotated_file_at(path: str, key: FileId) -> RotatedFile | None:
 def original_names(name: str) -> frozenset[str]:
     """Return the names of the logs whose rotated file may have this name.
 
-    app.log.1, app.log-20240131 and app-20240131.log may all be rotated from app.log.
+    app.log.1, app.log-20240131, app-20240131.log, app__20240131.log and 20240131-app.log may all be
+    rotated from app.log.
     """
+    if _TAI64N_NAME.fullmatch(name):
+        return frozenset({"current"})
     if name.endswith(COMPRESSED_SUFFIXES):
         return frozenset()
     stem, dot, extension = name.rpartition(".")
-    return frozenset(
-        {*_without_suffix(name), *(base + dot + extension for base in _without_suffix(stem))}
-    )
+    names = {*_without_suffix(name), *(base + dot + extension for base in _without_suffix(stem))}
+    if prefix := _DATE_PREFIX.match(name):
+        names.add(name[prefix.end() :])
+    return frozenset(names)
 
 
 def possible_names(path: str) -> frozenset[str]:
@@ -112,6 +119,8 @@ def _without_suffix(name: str) -> Iterator[str]:
     for index, char in enumerate(name):
         if index and char in "._-" and _ROTATION_SUFFIX.fullmatch(name, index + 1):
             yield name[:index]
+            if base := name[:index].rstrip("._-"):
+                yield base
 
 
 def _stat_rotated(directory: str, name: str) -> RotatedFile | None:
