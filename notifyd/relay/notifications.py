@@ -22,8 +22,8 @@ class StoreLimits(NamedTuple):
     """rate: of each workspace's requests. per_workspace, total: notifications that are stored."""
 
     rate: Rate = RATE
-    per_workspace: int = 5_000
-    total: int = 10_000
+    per_workspace: int = 10_000
+    total: int = 20_000
 
 
 class IncomingNotification(NamedTuple):
