@@ -23,12 +23,12 @@ needs_systemd = pytest.mark.skipif(
 )
 
 
-def drilled(drill, *words, within=55):
+def drilled(drill, *words, within=170):
     """Run one of the scripts below tests/ in a system of its own; returns what it said."""
     return booted(DRILL, *words, within=within, drill=drill)
 
 
-def booted(script, *words, within=55, folders=(), **names):
+def booted(script, *words, within=170, folders=(), **names):
     """Run a shell script in a system of its own; returns what it said.
 
     In it {root} is the project, {python} this interpreter, and others as named. folders: what it

@@ -5,7 +5,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-PATIENCE = 10.0
+PATIENCE = 45.0
 NOTIFYD = [sys.executable, "-m", "notifyd"]
 
 

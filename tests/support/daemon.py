@@ -33,7 +33,7 @@ cooldown = "0s"
 )
 
 
-def wait_for(condition: Callable[[], object], within: float = 15.0, what: object = "") -> object:
+def wait_for(condition: Callable[[], object], within: float = 45.0, what: object = "") -> object:
     """Look until the condition holds and return it; AssertionError when it does not in time."""
     deadline = time.monotonic() + within
     while not (found := condition()):

@@ -102,16 +102,16 @@ class Platform:
         """Append the answers to the next requests, in this order."""
         self._plan.extend(replies)
 
-    async def wait(self, count: int, within: float = 10) -> list[Received]:
+    async def wait(self, count: int, within: float = 45) -> list[Received]:
         """Return `received` once it holds `count` requests; else AssertionError."""
         return await self._wait(lambda: len(self.received) >= count, count, within)
 
-    async def wait_delivered(self, count: int, within: float = 10) -> list[Received]:
+    async def wait_delivered(self, count: int, within: float = 45) -> list[Received]:
         """Return `delivered` once it holds `count` notifications."""
         await self._wait(lambda: len(self.delivered) >= count, count, within)
         return list(self.delivered.values())
 
-    def waited(self, count: int, within: float = 10) -> list[Received]:
+    def waited(self, count: int, within: float = 45) -> list[Received]:
         """Call `wait` from a test in another thread."""
         return asyncio.run_coroutine_threadsafe(self.wait(count, within), self.loop).result()
 

@@ -60,7 +60,7 @@ class PlatformApi:
     def plan(self, *replies: Reply) -> None:
         self._plan.extend(replies)
 
-    async def wait(self, count: int, within: float = 10) -> list[Request]:
+    async def wait(self, count: int, within: float = 45) -> list[Request]:
         """Return the requests once there are `count`; TimeoutError after `within` seconds."""
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: len(self.requests) >= count)

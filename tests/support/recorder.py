@@ -28,7 +28,7 @@ class Recorder:
     def lines(self) -> list[str]:
         return [event.line for event in self.events]
 
-    async def until(self, condition: Callable[[], bool], within: float = 15.0) -> None:
+    async def until(self, condition: Callable[[], bool], within: float = 45.0) -> None:
         """Wait until the condition holds. It is evaluated after every batch."""
         try:
             async with asyncio.timeout(within):
