@@ -62,16 +62,28 @@ def samples(count: int) -> list[Sample]:
     return [Sample(*line.split("\t")) for line in text.splitlines()[:count]]
 
 
-def write(path: Path, size: int, matching: list[Sample], every: int, seed: int = 1) -> int:
-    """Write a log of about `size` bytes, one line in `every` matching; returns how many do."""
+def write(
+    path: Path,
+    size: int,
+    matching: list[Sample],
+    every: int,
+    *,
+    seed: int = 1,
+    coloured: bool = False,
+) -> int:
+    """Write a log of about `size` bytes, one line in `every` matching; returns how many do.
+
+    coloured: each line has four escape sequences.
+    """
+    finish = _paint if coloured else bytes
     draw = random.Random(seed)
-    ordinary = [_line(draw, draw.choice(_ORDINARY)) for _ in range(_POOL)]
+    ordinary = [finish(_line(draw, draw.choice(_ORDINARY))) for _ in range(_POOL)]
     planted = 0
     with path.open("wb") as file:
         while file.tell() < size:
             lines = draw.choices(ordinary, k=_CHUNK)
             for place in draw.sample(range(_CHUNK), _CHUNK // every):
-                lines[place] = _line(draw, draw.choice(matching).message)
+                lines[place] = finish(_line(draw, draw.choice(matching).message))
                 planted += 1
             file.write(b"".join(lines))
     return planted
@@ -90,6 +102,11 @@ def _line(draw: random.Random, message: str) -> bytes:
             message = message.replace(place, fill(draw), 1)
     clock = f"{draw.randrange(24):02}:{draw.randrange(60):02}:{draw.randrange(60):02}"
     return f"Nov 23 {clock} {draw.choice(_HOSTS[:-1])} {message}\n".encode()
+
+
+def _paint(line: bytes) -> bytes:
+    """Colour the time of a line, and its host and message."""
+    return b"\x1b[2m%b\x1b[0m \x1b[32m%b\x1b[0m\n" % (line[:15], line[16:-1])
 
 
 _FILLS = {

@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="MiB of corpus")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--patterns", type=int, nargs="*", choices=COUNTS, default=COUNTS)
+    parser.add_argument("--coloured", action="store_true", help="colours in every line")
     programs = [peer.program for peer in PEERS]
     parser.add_argument("--only", nargs="*", choices=programs, help="measured beside notifyd")
     args = parser.parse_args()
@@ -71,18 +72,31 @@ def main() -> None:
         for count in args.patterns:
             with tempfile.TemporaryDirectory() as name:
                 speeds[count] = measured(
-                    Path(name), count, peers, every=every, size=args.size, rounds=args.rounds
+                    Path(name),
+                    count,
+                    peers,
+                    every=every,
+                    size=args.size,
+                    rounds=args.rounds,
+                    coloured=args.coloured,
                 )
         print_table(f"{share} of lines match", speeds)
 
 
 def measured(
-    folder: Path, count: int, peers: Sequence[Peer], *, every: int, size: int, rounds: int
+    folder: Path,
+    count: int,
+    peers: Sequence[Peer],
+    *,
+    every: int,
+    size: int,
+    rounds: int,
+    coloured: bool,
 ) -> dict[str, float]:
     """Let everyone read in turns; returns MB per second of CPU by title."""
     samples = corpus.samples(count)
     log = folder / "whole.log"
-    planted = corpus.write(log, size * _MIB, samples, every)
+    planted = corpus.write(log, size * _MIB, samples, every, coloured=coloured)
     cpu: defaultdict[str, list[float]] = defaultdict(list)
     empty: defaultdict[str, list[float]] = defaultdict(list)
     found: defaultdict[int, dict[str, int]] = defaultdict(dict)

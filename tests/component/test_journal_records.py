@@ -243,3 +243,19 @@ def test_checkpoints_that_no_trigger_needs_are_deleted(run):
     daemon.pass_time(2.0)
     daemon.pass_time(2.0)
     assert set(daemon.checkpoints) == {"journal:read", "journal:armed:t:app.service"}
+
+
+def test_messages_are_matched_by_their_visible_text_unless_raw(journal):
+    daemon = Daemon(
+        journal,
+        {
+            "visible": trigger(patterns="^ERROR"),
+            "records": trigger(patterns="(?s)^ERROR.*at x$", multiline=r"^\S"),
+            "raw": trigger(patterns=r"^\x1b", raw=True),
+        },
+    )
+    daemon.write("\x1b[31mERROR\x1b[0m one", "1%\rERROR two\r", "ERROR three\n\x1b[2m at x\x1b[0m")
+    daemon.pass_time(2.0)
+    assert daemon.lines("visible") == ["ERROR one", "ERROR two", "ERROR three\n at x"]
+    assert daemon.lines("records") == ["ERROR three\n at x"]
+    assert daemon.lines("raw") == ["\x1b[31mERROR\x1b[0m one"]

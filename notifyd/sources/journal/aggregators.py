@@ -56,7 +56,10 @@ class _Stream:
 
 
 class StreamAggregators:
-    """reader_id: tells apart the readers of one trigger. aggregating: triggers that need `feed`."""
+    """reader_id: tells apart the readers of one trigger. aggregating: triggers that need `feed`.
+
+    raw_triggers: those that see messages as they are.
+    """
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class StreamAggregators:
         self.aggregating = frozenset(
             name for name, trigger in self._triggers.items() if needs_aggregator(trigger)
         )
+        self.raw_triggers = frozenset(name for name, each in self._triggers.items() if each.raw)
         self.record_matchers = RecordMatchers(options.record_matcher_for)
         self._streams: dict[StreamKey, _Stream] = {}
         self._last_fed: dict[StreamKey, float | None] = {}

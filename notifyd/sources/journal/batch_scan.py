@@ -1,7 +1,7 @@
 """Entries in, events out: the messages of many entries are one block for the scanner."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from notifyd.model.events import Event
@@ -10,6 +10,7 @@ from notifyd.sources.journal.entry import JournalEntry
 from notifyd.sources.journal.subscriptions import Router
 from notifyd.sources.records.scanning import HitLike, ScannerFor
 from notifyd.sources.records.staleness import StalenessTimer
+from notifyd.text.visible import visible_lines
 
 MAX_EVENTS: Final = 200
 """Events of one scan, approximately."""
@@ -25,11 +26,13 @@ _TIMEOUT_COST: Final = 10
 class ScanGroup(NamedTuple):
     """Entries that are scanned together.
 
-    has_records: the triggers match records. stream: unit and process, if a trigger aggregates.
+    has_records: the triggers match records. raw: they see messages as they are, not their visible
+    text. stream: unit and process, if a trigger aggregates.
     """
 
     triggers: tuple[str, ...]
     has_records: bool
+    raw: bool
     stream: tuple[str, str] | None
 
 
@@ -46,14 +49,18 @@ class EntryHit(NamedTuple):
 class MessageBlock:
     """The messages of a group's entries, each ended by LF. Only for records, inner LFs are kept.
 
-    indexes: of its entries. starts: where each message begins in `data`. multiline: numbers of
-    messages with several lines, unless the group has records.
+    messages: as the triggers see them, with inner LFs. indexes: of its entries. starts: where each
+    message begins in `data`. multiline: numbers of messages with several lines, unless the group
+    has records.
     """
 
     def __init__(
         self, group: ScanGroup, entries: Sequence[JournalEntry], indexes: list[int]
     ) -> None:
         messages = [entries[index].message or b"" for index in indexes]
+        if not group.raw:
+            messages = list(map(visible_lines, messages))
+        self.messages = tuple(messages)
         self.group, self.entries, self.indexes = group, entries, indexes
         self.starts: list[int] = []
         self.multiline: list[int] = []
@@ -137,15 +144,26 @@ class BatchScanner:
             if message is None or sender.is_own:
                 continue
             triggers, record_triggers = router.route(sender.units)
-            if triggers:
-                stream = None if aggregating.isdisjoint(triggers) else (sender.unit, "")
-                group = ScanGroup(triggers, has_records=False, stream=stream)
+            for raw, names in self._by_text(triggers):
+                stream = None if aggregating.isdisjoint(names) else (sender.unit, "")
+                group = ScanGroup(names, has_records=False, raw=raw, stream=stream)
                 groups.setdefault(group, []).append(index)
-            if record_triggers:
+            for raw, names in self._by_text(record_triggers):
                 stream = (sender.unit, sender.pid)
-                group = ScanGroup(record_triggers, has_records=True, stream=stream)
+                group = ScanGroup(names, has_records=True, raw=raw, stream=stream)
                 groups.setdefault(group, []).append(index)
         return groups
+
+    def _by_text(self, triggers: tuple[str, ...]) -> Iterator[tuple[bool, tuple[str, ...]]]:
+        """Yield the triggers that see the visible text, with False, and the raw ones, with True."""
+        raw_triggers = self._aggregators.raw_triggers
+        if raw_triggers.isdisjoint(triggers):
+            if triggers:
+                yield False, triggers
+            return
+        for raw in (False, True):
+            if names := tuple(name for name in triggers if (name in raw_triggers) is raw):
+                yield raw, names
 
     def _scan_block(self, block: MessageBlock, end: int, limit: int) -> _BlockHits:
         """Scan a block up to the entry with index `end`, and on to the end of that entry."""
@@ -182,7 +200,7 @@ class BatchScanner:
                 break
             for trigger in block.group.triggers:
                 timed_out = matchers.timed_out.get(trigger, 0)
-                hit = matchers.match(trigger, block.entries[index].message or b"")
+                hit = matchers.match(trigger, block.messages[number])
                 cost += _TIMEOUT_COST * (matchers.timed_out[trigger] - timed_out)
                 if hit is not None:
                     offset = block.starts[number]
