@@ -1,6 +1,7 @@
 """Matches blocks of lines for one log trigger as the daemon does, and numbers the matches."""
 
 import time
+from array import array
 from collections import Counter, deque
 from collections.abc import Iterator
 
@@ -9,8 +10,9 @@ from notifyd.engine.sources import pattern_set
 from notifyd.matching import Hit, RecordMatcher, Scan, Scanner
 from notifyd.model.events import Event
 from notifyd.sources.logs.aggregators import to_event
-from notifyd.sources.records.aggregator import RecordAggregator
+from notifyd.sources.records.aggregator import SURPLUS, RecordAggregator
 from notifyd.sources.records.scanning import HitLike
+from notifyd.text.containers import MessageJoiner
 from notifyd.text.visible import has_invisible_text, visible_lines
 
 _MAX_HITS = 10_000
@@ -25,6 +27,12 @@ class TriggerMatcher:
         self._records = RecordMatcher(pattern_set(name, config, records=True))
         self._aggregator = RecordAggregator(config, path)
         self._path, self._raw = path, config.raw
+        self._joiner: MessageJoiner | None = None
+        if config.format != "text":
+            limit = config.max_line + SURPLUS
+            self._joiner = MessageJoiner(config.format, {}, limit=limit, raw=config.raw)
+        self._first_lines = array("Q")
+        """Of all messages of a container's log, the number of the line each begins with."""
         self._multiline = config.multiline is not None
         self._needs_aggregator = self._multiline or bool(config.before or config.after)
         self._numbers: deque[int] = deque()
@@ -40,6 +48,28 @@ class TriggerMatcher:
         self, block: bytearray, start: int, end: int, number: int
     ) -> Iterator[tuple[int, Event]]:
         """Yield the events of whole lines. number: that of the line at `start`."""
+        if self._joiner is not None:
+            yield from self._match_messages(self._joiner, block[start:end], number)
+            return
+        yield from self._match_lines(block, start, end, number)
+
+    def _match_messages(
+        self, joiner: MessageJoiner, lines: bytearray, number: int
+    ) -> Iterator[tuple[int, Event]]:
+        """Unwrap lines, and number their messages by the line that each begins with."""
+        messages = []
+        for index, line in enumerate(bytes(lines).removesuffix(b"\n").split(b"\n"), number):
+            if (message := joiner.feed(line, index)) is not None:
+                self._first_lines.append(message[0])
+                messages.append(message[1] + b"\n")
+        first = len(self._first_lines) - len(messages)
+        block = bytearray(b"".join(messages))
+        for position, event in self._match_lines(block, 0, len(block), first):
+            yield self._first_lines[position], event
+
+    def _match_lines(
+        self, block: bytearray, start: int, end: int, number: int
+    ) -> Iterator[tuple[int, Event]]:
         if not self._raw and has_invisible_text(block, start, end):
             lines = bytes(memoryview(block)[start:end])
             block = bytearray(visible_lines(lines))
@@ -62,7 +92,10 @@ class TriggerMatcher:
 
     def finish(self) -> Iterator[tuple[int, Event]]:
         """Yield the events of pending records at the end of the input."""
-        return map(_numbered, self._aggregator.flush(self._match_record, self._make_event))
+        for number, event in map(
+            _numbered, self._aggregator.flush(self._match_record, self._make_event)
+        ):
+            yield (number if self._joiner is None else self._first_lines[number]), event
 
     def _aggregate(
         self, block: bytearray, start: int, scan: Scan, first: int, numbers: list[int]

@@ -25,6 +25,7 @@ _GROUP_FIELDS = ("path", "line", "pid", "name", "unit", "outcome")
 """The fields that `group_by` accepts besides the named groups of patterns."""
 _FILE_KEYS = {
     "encoding": "applies only to files, because the journal is read as UTF-8",
+    "format": "applies only to files, because the journal holds unwrapped messages",
     "flush_partial": "applies only to files, because journal entries are always complete",
 }
 _BRACES = re.compile(r"\{[^{}/]*,[^{}/]*\}")

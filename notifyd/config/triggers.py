@@ -178,6 +178,10 @@ class LogTriggerConfig(TriggerConfig):
     """Patterns see this much of a line's visible text; between 80 B and 256 KiB."""
     encoding: Encoding = "utf-8"
     """Python codec in which a newline is the single byte LF. Files only."""
+    format: Literal["text", "docker", "cri"] = "text"
+    """What wraps the lines: `docker` for Docker's json-file logs, `cri` for the logs of containerd
+    and CRI-O. Messages are unwrapped, and joined where the runtime split them, before patterns see
+    them; a line in another format counts as it is. Files only."""
     raw: bool = False
     """Match the lines as they are in the file. Default: patterns, `multiline`, fields and
     notifications see what a terminal shows: without escape sequences, and of a line that carriage

@@ -1,5 +1,7 @@
 """Logs with colours and progress bars: triggers see the visible text of each line."""
 
+import itertools
+import json
 import random
 from pathlib import Path
 
@@ -191,3 +193,93 @@ def test_a_trace_is_one_event_with_its_exceptions_however_long_it_is(tmp_path):
     append(log, "Traceback (most recent call last):", *frames, "RuntimeError: b", "INFO next")
     daemon.poll_all()
     assert [event.facts["trace"] for event in daemon.events] == ["RuntimeError: b\nKeyError: 'a'"]
+
+
+def cri(text, tag="F", stream="stdout"):
+    return f"2026-11-29T18:00:00.1Z {stream} {tag} {text}".encode()
+
+
+def docker(text, stream="stdout"):
+    return json.dumps({"log": text, "stream": stream, "time": "2026-11-29T18:00:00Z"}).encode()
+
+
+def test_a_message_that_the_runtime_split_is_matched_whole():
+    triggers = {
+        "cri": reading_from_start(
+            CASES / "cri-partial.log", patterns="^ERROR part one x+end-of-message$", format="cri"
+        ),
+        "text": reading_from_start(CASES / "cri-partial.log", patterns="^2026.*end-of-message$"),
+    }
+    daemon = VirtualDaemon(triggers)
+    assert len(daemon.lines("cri")) == len(daemon.lines("text")) == 1
+
+
+def test_records_and_context_are_those_of_the_unwrapped_messages(tmp_path):
+    log = tmp_path / "app.log"
+    keys = {"patterns": "(?s)ERROR.*at x$", "format": "docker"}
+    daemon = VirtualDaemon(
+        {
+            "record": trigger(log, multiline=r"^\S", **keys),
+            "context": trigger(log, **keys | {"patterns": "ERROR"}, before=1, after=1),
+        }
+    )
+    append(log, *(docker(text) + b"\n" for text in ("INFO\n", "ERR", "OR\n", " at x\n", "INFO\n")))
+    daemon.poll_all()
+    daemon.pass_time(2.0)
+    assert daemon.lines("record") == ["ERROR\n at x"]
+    (event,) = [event for event in daemon.events if event.trigger == "context"]
+    assert (event.facts["before"], event.facts["after"]) == ("INFO", " at x")
+
+
+def test_messages_with_many_hits_are_scanned_in_parts(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = VirtualDaemon({"t": trigger(log, patterns="x", format="cri")})
+    lines = (cri(f"x {n}", "P") + b"\n" + cri("!") + b"\n" for n in range(2_000))
+    append(log, *lines)
+    daemon.poll_all()
+    assert daemon.lines() == [f"x {number}!" for number in range(2_000)]
+
+
+@pytest.mark.parametrize("name", ["cri", "docker"])
+@pytest.mark.parametrize("seed", range(4))
+def test_any_division_of_a_containers_log_gives_the_same_events(tmp_path, name, seed):
+    rng = random.Random(seed)
+    streams = ("stdout", "stderr")
+    lines = [b"ERROR plain"]
+    for _ in range(60):
+        text, stream = rng.choice(("ERROR ", "at x", "1%\r", "\x1b[31m", "")), rng.choice(streams)
+        is_partial = rng.random() < 0.5
+        if name == "cri":
+            lines.append(cri(text, "P" if is_partial else "F", stream))
+        else:
+            lines.append(docker(text + "\n" * (not is_partial), stream))
+    lines += [cri("", "F", each) if name == "cri" else docker("\n", each) for each in streams]
+    data = b"\n".join(lines) + b"\nERROR end\n"
+
+    def run(file_name, division):
+        log = tmp_path / file_name
+        log.touch()
+        triggers = {
+            "line": trigger(log, patterns="ERROR|^$", before=1, format=name),
+            "record": trigger(log, patterns="at", multiline="^ERROR", format=name),
+            "raw": trigger(log, patterns="\\r|\x1b", format=name, raw=True),
+            "text": trigger(log, patterns="ERROR"),
+        }
+        daemon = VirtualDaemon(triggers)
+        for written in division:
+            append(log, written)
+            is_killed = rng.random() < 0.3
+            daemon.poll_all(commit=not is_killed)
+            if is_killed:
+                daemon.restart()
+        daemon.pass_time(3.0)
+        return [
+            [(event.line, event.facts) for event in daemon.events if event.trigger == each]
+            for each in triggers
+        ]
+
+    whole = run("whole.log", [data])
+    cuts = [0, *sorted(rng.sample(range(1, len(data)), 30)), len(data)]
+    division = [data[start:end] for start, end in itertools.pairwise(cuts)]
+    assert all(whole)
+    assert run("pieces.log", division) == whole

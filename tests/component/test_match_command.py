@@ -25,6 +25,11 @@ type = "log"
 paths = "/var/log/app.log"
 patterns = '(?s)ERROR.*at (?P<where>\w+)$'
 multiline = '^\S'
+[triggers.pod]
+type = "log"
+paths = "/var/log/pods/app/0.log"
+patterns = '^(?P<level>ERROR) end$'
+format = "cri"
 [triggers.silent]
 type = "log"
 paths = "/var/log/app.log"
@@ -203,3 +208,9 @@ def test_lines_are_matched_by_their_visible_text_however_long(match):
     )
     lines = [found["line"] for found in objects(done)[:-1]]
     assert lines == ["ERROR one", "ERROR two", "Traceback"]
+
+
+def test_split_messages_of_a_container_are_joined_and_numbered_by_their_first_line(match):
+    time = b"2026-11-29T18:00:00.1Z stdout "
+    done = match("pod", given=time + b"F x\n" + time + b"P ERROR \n" + time + b"F end\nplain\n")
+    assert [(each["number"], each["line"]) for each in objects(done)[:-1]] == [(2, "ERROR end")]

@@ -25,6 +25,9 @@ _MOST_NS: Final = (1 << 63) - 1
 _MOST_DIGITS: Final = 20
 """Of the number of a device or inode, which has 64 bits."""
 
+_LONG_LINE: Final = ("start", "text", "undecided")
+"""The items of a stored line or message that is not complete."""
+
 PREFIX: Final = "log:"
 _FILE: Final = PREFIX + "file:"
 _FIRST_SCAN: Final = PREFIX + "armed:"
@@ -117,6 +120,7 @@ class Checkpoint:
     is_copy: it is a copy, and what is before the offset was read from another file.
     copy_search_done: it is deleted, and copies of it were searched for.
     long_line: the line that the offset is in, if its beginning was read.
+    split_messages: the beginnings of messages that continue after the offset.
     """
 
     path: str
@@ -138,6 +142,7 @@ class Checkpoint:
     copy_search_done: bool = False
     tail_len: int = _EARLY_TAIL_SIZE
     long_line: LongLine | None = None
+    split_messages: Mapping[str, LongLine] = field(default_factory=dict)
 
     def encode(self) -> str:
         stored: dict[str, object] = {
@@ -160,8 +165,9 @@ class Checkpoint:
             "checked": self.tail_len,
         }
         if self.long_line is not None:
-            start, text, undecided = self.long_line
-            stored["line"] = [start, text.decode("latin-1"), undecided.decode("latin-1")]
+            stored["line"] = _to_row(self.long_line)
+        if self.split_messages:
+            stored["split"] = [[key, *_to_row(line)] for key, line in self.split_messages.items()]
         return json.dumps(stored, separators=(",", ":"))
 
     @classmethod
@@ -194,7 +200,11 @@ class Checkpoint:
             is_copy=fields.boolean("copied", default=False),
             copy_search_done=fields.boolean("sought", default=False),
             tail_len=fields.integer("checked", _EARLY_TAIL_SIZE, least=1),
-            long_line=_long_line(fields),
+            long_line=_from_row(fields.row("line", _LONG_LINE)) if "line" in fields else None,
+            split_messages={
+                row.text("key"): _from_row(row)
+                for row in (fields.rows("split", ("key", *_LONG_LINE)) if "split" in fields else ())
+            },
         )
 
 
@@ -215,10 +225,11 @@ def _nanoseconds(fields: StoredFields, name: str) -> int:
     return fields.integer(name, 0, least=-_MOST_NS, most=_MOST_NS)
 
 
-def _long_line(fields: StoredFields) -> LongLine | None:
-    if "line" not in fields:
-        return None
-    row = fields.row("line", ("start", "text", "undecided"))
+def _to_row(line: LongLine) -> list[object]:
+    return [line.start, line.text.decode("latin-1"), line.undecided.decode("latin-1")]
+
+
+def _from_row(row: StoredFields) -> LongLine:
     return LongLine(
         row.integer("start", most=_MOST_OFFSET), row.latin_1("text"), row.latin_1("undecided")
     )

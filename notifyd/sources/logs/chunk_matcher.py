@@ -1,7 +1,8 @@
 """Matches the lines of chunks, and unfinished lines, for all triggers of a file at once."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from notifyd.config.triggers import LogTriggerConfig
@@ -16,6 +17,7 @@ from notifyd.sources.logs.reading.reader_set import ReaderSet
 from notifyd.sources.records.aggregator import SURPLUS
 from notifyd.sources.records.scanning import HitLike, ScannerFor, ScannerLike
 from notifyd.sources.records.staleness import StalenessTimer
+from notifyd.text.containers import MessageJoiner
 from notifyd.text.visible import LongLine, cut_lines
 
 MOST_EVENTS = 500
@@ -29,6 +31,13 @@ class _TriggerGroups(NamedTuple):
 
     raw: tuple[str, ...]
     visible: tuple[str, ...]
+    wrapped: Mapping[tuple[str, bool], tuple[str, ...]]
+    """By format and whether the text is raw."""
+
+    @property
+    def need_whole_lines(self) -> tuple[str, ...]:
+        """The triggers that a part of a line does not concern."""
+        return (*self.visible, *chain.from_iterable(self.wrapped.values()))
 
 
 class ChunkMatcher:
@@ -66,6 +75,8 @@ class ChunkMatcher:
         for triggers, view, hits in scanned:
             events += self._to_events(reader, triggers, view, hits)
             self._count_cut_lines(reader, triggers, view)
+        if self._groups_of(reader).wrapped and not long_line:
+            reader.split_messages = self._split_messages(reader, chunk, end)
         reader.advance(self.buffer, chunk, end, long_line)
         for trigger in self._staleness.triggers & reader.start_offsets.keys():
             self._staleness.add_line(trigger, self._readers.now)
@@ -74,12 +85,31 @@ class ChunkMatcher:
     def _extend_long_line(self, reader: LogReader, chunk: Chunk) -> LongLine | None:
         """Return the long line that a chunk is a part of, if its visible text matters."""
         groups = self._groups_of(reader)
-        if not (chunk.is_line_head and groups.visible) or self._is_last(reader, chunk):
+        names = groups.need_whole_lines
+        if not (chunk.is_line_head and names) or self._is_last(reader, chunk):
             return None
         line = reader.long_line or LongLine(reader.offset)
         piece = bytes(memoryview(self.buffer)[chunk.start : chunk.end])
-        limit = max(self._triggers[name].max_line for name in groups.visible) + SURPLUS
+        limit = self._kept_bytes(names)
         return line.extend(piece, limit)
+
+    def _kept_bytes(self, triggers: Iterable[str]) -> int:
+        """Return how much is kept of a text that is read in pieces."""
+        return max(self._triggers[name].max_line for name in triggers) + SURPLUS
+
+    def _joiners(self, reader: LogReader) -> Iterator[tuple[tuple[str, ...], MessageJoiner]]:
+        """Yield the triggers that see unwrapped messages, and what unwraps them from here on."""
+        for (name, raw), triggers in self._groups_of(reader).wrapped.items():
+            limit = self._kept_bytes(triggers)
+            yield triggers, MessageJoiner(name, reader.split_messages, limit=limit, raw=raw)
+
+    def _split_messages(self, reader: LogReader, chunk: Chunk, end: int) -> dict[str, LongLine]:
+        """Return the beginnings of messages that continue after an index of the buffer."""
+        pending: dict[str, LongLine] = {}
+        for _, joiner in self._joiners(reader):
+            LineView.of_messages(self.buffer, chunk._replace(end=end), reader.long_line, joiner)
+            pending |= joiner.pending
+        return pending
 
     def _is_last(self, reader: LogReader, chunk: Chunk) -> bool:
         """Whether a catch-up reader ends with a chunk, so that its last line counts as it is."""
@@ -103,11 +133,22 @@ class ChunkMatcher:
                 LineView.of_visible(self.buffer, chunk, reader.long_line),
             )
 
+    def _message_views(
+        self, reader: LogReader, chunk: Chunk
+    ) -> Iterator[tuple[tuple[str, ...], LineView]]:
+        if not chunk.is_line_head or self._is_last(reader, chunk):
+            for triggers, joiner in self._joiners(reader):
+                yield (
+                    triggers,
+                    LineView.of_messages(self.buffer, chunk, reader.long_line, joiner),
+                )
+
     def _scan(
         self, reader: LogReader, chunk: Chunk, *, limit: int, room: int
     ) -> tuple[int, list[tuple[tuple[str, ...], LineView, Sequence[HitLike]]]]:
         """Scan the views of a chunk up to the same line; return where that ends."""
         views = list(self._views(reader, chunk, is_complete=self._is_last(reader, chunk)))
+        views += self._message_views(reader, chunk)
         end = chunk.end
         while True:
             scanned, stop, left = [], end, limit
@@ -201,9 +242,12 @@ class ChunkMatcher:
     def _groups_of(self, reader: LogReader) -> _TriggerGroups:
         names = self._path_scanner.in_config_order(reader.start_offsets)
         if names not in self._groups:
-            raw = tuple(name for name in names if self._triggers[name].raw)
-            visible = tuple(name for name in names if name not in raw)
-            self._groups[names] = _TriggerGroups(raw, visible)
+            by_text: defaultdict[tuple[str, bool], list[str]] = defaultdict(list)
+            for name in names:
+                by_text[self._triggers[name].format, self._triggers[name].raw].append(name)
+            raw, visible = by_text.pop(("text", True), []), by_text.pop(("text", False), [])
+            wrapped = {text: tuple(triggers) for text, triggers in by_text.items()}
+            self._groups[names] = _TriggerGroups(tuple(raw), tuple(visible), wrapped)
         return self._groups[names]
 
     def _scanner(self, triggers: tuple[str, ...]) -> ScannerLike:

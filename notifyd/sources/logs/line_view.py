@@ -1,16 +1,26 @@
 """The lines of a chunk as triggers see them: as they are in the file, or their visible text."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 from notifyd.sources.logs.reading.buffer import Chunk
+from notifyd.text.containers import MessageJoiner
 from notifyd.text.visible import LongLine, has_invisible_text, visible_lines
+
+
+class MessageSpan(NamedTuple):
+    """offset: in the file, where the first line of a message begins. raw_end: end of its last."""
+
+    offset: int
+    raw_end: int
 
 
 class LineView(NamedTuple):
     """The lines `block[start:end]`, which show `raw[raw_start:raw_end]`, line by line.
 
     base: the offset in the file of index 0 of `raw`. first_offset: the one at which the first line
-    begins, which may be before `raw_start`.
+    begins, which may be before `raw_start`. messages: where unwrapped messages come from; without
+    them, each line shows one line.
     """
 
     block: bytearray
@@ -21,6 +31,7 @@ class LineView(NamedTuple):
     raw_end: int
     base: int
     first_offset: int
+    messages: Sequence[MessageSpan] | None = None
 
     @classmethod
     def of_raw(cls, raw: bytearray, chunk: Chunk, long_line: LongLine | None) -> Self | None:
@@ -42,20 +53,39 @@ class LineView(NamedTuple):
         if long_line is not None:
             rest = raw.find(b"\n", start, end)
             rest = end if rest < 0 else rest
-            piece = bytes(memoryview(raw)[start:rest])
-            limit = sum(map(len, (long_line.text, long_line.undecided, piece)))
-            line = long_line.extend(piece, limit)
-            head, first_offset = line.finish(), long_line.start
+            head = _finish(long_line, bytes(memoryview(raw)[start:rest]))
+            first_offset = long_line.start
         text = visible_lines(bytes(memoryview(raw)[rest:end]))
         block = bytearray(head + text)
         return cls(block, 0, len(block), raw, start, end, base, first_offset)
+
+    @classmethod
+    def of_messages(
+        cls, raw: bytearray, chunk: Chunk, long_line: LongLine | None, joiner: MessageJoiner
+    ) -> Self:
+        """View the messages that the lines of a chunk end. The joiner keeps what is pending."""
+        start, end, base = chunk.start, chunk.end, chunk.base
+        messages, spans, at = [], [], start
+        for line in bytes(memoryview(raw)[start:end]).removesuffix(b"\n").split(b"\n"):
+            following, offset, text = at + len(line) + 1, base + at, line
+            if long_line is not None and at == start:
+                offset, text = long_line.start, _finish(long_line, line)
+            if (message := joiner.feed(text, offset)) is not None:
+                messages.append(message[1])
+                spans.append(MessageSpan(message[0], min(following, end)))
+            at = following
+        block = bytearray(b"".join(message + b"\n" for message in messages))
+        return cls(block, 0, len(block), raw, start, end, base, base + start, spans)
 
     def until(self, raw_end: int) -> Self:
         """Return the lines up to the end of a line in `raw`."""
         if raw_end == self.raw_end:
             return self
         end = raw_end
-        if self.block is not self.raw:
+        if self.messages is not None:
+            count = sum(span.raw_end <= raw_end for span in self.messages)
+            end = _skip_lines(self.block, self.start, self.end, count)
+        elif self.block is not self.raw:
             count = self.raw.count(b"\n", self.raw_start, raw_end)
             end = _skip_lines(self.block, self.start, self.end, count)
         return self._replace(end=end, raw_end=raw_end)
@@ -67,10 +97,15 @@ class LineView(NamedTuple):
         if self.block is self.raw:
             return end
         count = self.block.count(b"\n", self.start, end)
+        if self.messages is not None:
+            return self.messages[count - 1].raw_end
         return _skip_lines(self.raw, self.raw_start, self.raw_end, count)
 
     def first_line_from(self, offset: int) -> int:
         """Return where the first line is that starts at or after an offset of the file."""
+        if self.messages is not None:
+            count = sum(span.offset < offset for span in self.messages)
+            return _skip_lines(self.block, self.start, self.end, count)
         if offset <= self.first_offset:
             return self.start
         at = min(max(offset - self.base, self.raw_start), self.raw_end)
@@ -84,6 +119,9 @@ class LineView(NamedTuple):
     def first_line_past(self, offset: int) -> int:
         """Return where the first line is that ends after an offset of the file."""
         at = offset - self.base
+        if self.messages is not None:
+            count = sum(span.raw_end <= at for span in self.messages)
+            return _skip_lines(self.block, self.start, self.end, count)
         if at <= self.raw_start:
             return self.start
         if at >= self.raw_end:
@@ -92,6 +130,12 @@ class LineView(NamedTuple):
             return self.raw.rfind(b"\n", self.start, at) + 1 or self.start
         count = self.raw.count(b"\n", self.raw_start, at)
         return _skip_lines(self.block, self.start, self.end, count)
+
+
+def _finish(long_line: LongLine, rest: bytes) -> bytes:
+    """Return the visible text of a long line that ends with these bytes."""
+    limit = len(long_line.text) + len(long_line.undecided) + len(rest)
+    return long_line.extend(rest, limit).finish()
 
 
 def _skip_lines(block: bytearray, start: int, end: int, count: int) -> int:

@@ -32,7 +32,8 @@ class LogReader:
     path: the configured path at which the file was found. offset: the end of what was delivered;
     it only grows, or returns to 0 when the content is lost. start_offsets: by trigger, from where
     on its lines count. catch_up_end: for a catch-up reader, where it ends. long_line: the line that
-    the offset is in, if its beginning was read and its end is wanted. copy_search_done: the
+    the offset is in, if its beginning was read and its end is wanted. split_messages: the
+    beginnings of messages that continue after the offset. copy_search_done: the
     file was deleted while it was open, so no copy contains more than it does. last_stat: its size
     and modification time when its path was last checked.
 
@@ -47,6 +48,7 @@ class LogReader:
         self.start_offsets: dict[str, int] = {}
         self.catch_up_end: int | None = None
         self.long_line: LongLine | None = None
+        self.split_messages: dict[str, LongLine] = {}
         self.state = ReadState.UNREAD
         self.copy_search_done = False
         self.last_stat: tuple[int, int] | None = None
@@ -149,6 +151,7 @@ class LogReader:
             copy_search_done=self.copy_search_done,
             tail_len=TAIL_SIZE,
             long_line=self.long_line,
+            split_messages=dict(self.split_messages),
         )
         return self.last_checkpoint
 
@@ -185,6 +188,7 @@ class LogReader:
         in_line = not checkpoint.tail_digest and self._is_in_line
         self._skipping_line = checkpoint.skipping_line or in_line
         self.long_line = checkpoint.long_line if self._skipping_line else None
+        self.split_messages = dict(checkpoint.split_messages)
         self.start_offsets = dict(checkpoint.start_offsets)
         self.catch_up_end = checkpoint.catch_up_end
         self.state = ReadState.UNREAD if self.offset == 0 else ReadState.READ
@@ -196,6 +200,7 @@ class LogReader:
         """Continue at an offset. From within a line, continue with the next line."""
         self.offset = self._identity.seek(offset)
         self._skipping_line, self.long_line = self._is_in_line, None
+        self.split_messages = {}
 
     @property
     def _is_in_line(self) -> bool:
@@ -365,5 +370,6 @@ class LogReader:
         self._identity.reset()
         self.offset = self._line_end.searched = 0
         self._skipping_line, self.state, self.long_line = False, ReadState.UNREAD, None
+        self.split_messages = {}
         self.start_offsets = dict.fromkeys(self.start_offsets, 0)
         self.take_unread_snapshot()

@@ -1,0 +1,69 @@
+"""Messages in the logs of container runtimes: unwrapped, and joined where they were split."""
+
+import json
+
+import pytest
+
+from notifyd.text.containers import MessageJoiner
+
+
+def join(name, lines, *, raw=False, limit=1000):
+    joiner = MessageJoiner(name, {}, limit=limit, raw=raw)
+    return [found for number, line in enumerate(lines) if (found := joiner.feed(line, number))]
+
+
+def cri(text, tag="F", stream="stderr"):
+    return f"2026-11-29T18:00:00.1Z {stream} {tag} {text}".encode()
+
+
+def docker(text, stream="stdout"):
+    entry = {"log": text, "stream": stream, "time": "2026-11-29T18:00:00Z"}
+    return json.dumps(entry).encode()
+
+
+@pytest.mark.parametrize("line", [cri("ERROR x"), cri("ERROR x", "F:tag"), cri("ERROR x") + b"\r"])
+def test_a_cri_line_is_unwrapped(line):
+    assert join("cri", [line]) == [(0, b"ERROR x")]
+
+
+def test_split_messages_are_joined_by_stream():
+    lines = [cri("a1 ", "P"), cri("b1 ", "P", "stdout"), cri("a2"), cri("b2", "F", "stdout")]
+    assert join("cri", lines) == [(0, b"a1 a2"), (1, b"b1 b2")]
+    lines = [docker("a1 "), docker("b1 ", "stderr"), docker("a2\n"), docker("b2\n", "stderr")]
+    assert join("docker", lines) == [(0, b"a1 a2"), (1, b"b1 b2")]
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("cri", b"ERROR plain"),
+        ("cri", b"2026-11-29T18:00:00.1Z stdin F x"),
+        ("cri", b"2026-11-29T18:00:00.1Z stdout X x"),
+        ("docker", b"ERROR plain"),
+        ("docker", b'{"log": 1}'),
+        ("docker", b'{"log": "cut'),
+        ("docker", b"[" * 100_000),
+        ("docker", b"\xff"),
+    ],
+)
+def test_a_line_in_another_format_is_a_message_as_it_is(name, line):
+    assert join(name, [line]) == [(0, line)]
+
+
+def test_empty_messages_are_messages():
+    empty = cri("")
+    assert join("cri", [empty, empty.removesuffix(b" ")]) == [(0, b""), (1, b"")]
+    assert join("docker", [docker("\n")]) == [(0, b"")]
+
+
+def test_messages_have_their_visible_text_unless_raw():
+    lines = [cri("1%\r\x1b[31mERR", "P"), cri("OR\x1b[0m\r")]
+    assert join("cri", lines) == [(0, b"ERROR")]
+    assert join("cri", lines, raw=True) == [(0, b"1%\r\x1b[31mERROR\x1b[0m\r")]
+    assert join("docker", [docker("\x1b[32mok\x1b[0m\r\n")]) == [(0, b"ok")]
+
+
+def test_a_message_of_many_parts_is_kept_up_to_a_limit():
+    assert join("cri", [cri("x" * 100, "P")] * 50 + [cri("y")], limit=120) == [(0, b"x" * 120)]
+    lines = [cri("x" * 100 + "\r", "P")] * 50 + [cri("y")]
+    assert join("cri", lines, limit=120) == [(0, b"y")]
