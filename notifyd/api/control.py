@@ -85,6 +85,10 @@ class Control(Protocol):
         """Explain why there was or was no push, for one trigger or, where it is empty, for all."""
         ...
 
+    async def test_trigger(self, trigger: str, peer: Peer) -> Acceptance:
+        """Submit what a trigger would send for a sample. Code: unknown_trigger."""
+        ...
+
     async def mute(self, trigger: str, seconds: float) -> Json:
         """Hold back one trigger's notifications, or all where it is empty; 0 s ends a mute.
 

@@ -26,7 +26,7 @@ _LAST_RESPONSES = 1.0
 _SIGNED = "/webhooks/"
 """Prefix of the paths that need a signature, and neither the token nor a Host of ours."""
 
-_UNAVAILABLE = ("/v1/events", "/v1/heartbeats/", "/v1/triggers/")
+_UNAVAILABLE = ("/v1/events", "/v1/heartbeats/")
 """Paths of the contract that this version does not serve."""
 
 
@@ -101,7 +101,7 @@ class _LocalApi:
         self.stop_waiting = notifications.stop_waiting
         self.router = HttpRouter[ApiCaller](
             notifications.routes()
-            + TriggerRoutes(control).routes()
+            + TriggerRoutes(control, limiter).routes()
             + DaemonRoutes(control).routes(),
             BodyLimits(settings.max_body, limits.body, "[socket] max_body"),
             unavailable=_UNAVAILABLE,

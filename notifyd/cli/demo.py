@@ -106,6 +106,7 @@ async def _demo(directory: Path, port: int) -> None:
             relay = await stack.enter_async_context(open_relay(directory / "relay.db", port=port))
         except InUseError:
             relay = await stack.enter_async_context(open_relay(directory / "relay.db"))
+            print(f"port {port} is in use; using {relay.url} instead", file=sys.stderr, flush=True)
         save_token(directory / "send-token", await relay.mint_token("demo", "notifyd demo"))
         config = directory / "config.toml"
         config.write_text(_CONFIG.format(url=relay.url, directory=directory))

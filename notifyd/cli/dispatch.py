@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "run relay, inbox page and daemon on this machine, with a sample configuration",
     "check": "check the configuration and report every error",
     "match": "test the patterns of a trigger against a file or the journal",
+    "test": "send a notification as a trigger would",
     "send": "send a notification through the daemon",
     "status": "show the state of the daemon, its problems and how to fix them",
     "history": "list notifications with their status",

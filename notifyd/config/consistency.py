@@ -16,6 +16,7 @@ from notifyd.config.triggers import (
     ScheduleTriggerConfig,
     ShapingConfig,
 )
+from notifyd.config.values import data_strings
 from notifyd.model.notifications import Json
 from notifyd.text.durations import format_duration
 from notifyd.text.limits import RESERVED_KEYS
@@ -298,8 +299,10 @@ def _check_fields(path: ConfigPath, trigger: AnyTrigger, raw: Json, report: Erro
     for item, name in with_paths(path, raw, "group_by", trigger.group_by or []):
         if name not in known:
             _report_unknown_field(item, name, known, report)
-    for key in ("title", "body"):
-        for name in dict.fromkeys(templates.referenced_fields(str(raw.get(key, "")))):
+    sources = {key: str(raw.get(key, "")) for key in ("title", "body")}
+    sources["data"] = "".join(data_strings(trigger.data))
+    for key, source in sources.items():
+        for name in dict.fromkeys(templates.referenced_fields(source)):
             if name not in groups:
                 hint = did_you_mean(name, groups, prefix="fields.")
                 report.error((*path, key), f"no pattern has a group named '{name}'{hint}", name)

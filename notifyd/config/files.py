@@ -47,7 +47,7 @@ def find_config_file(
     """
     named = str(path) if path else environ.get("NOTIFYD_CONFIG", "")
     if named:
-        file = Path(named).expanduser().absolute()
+        file = expand_home(named).absolute()
         if not _exists(file):
             raise ConfigError([f"{file}: no such file (given by {_named_by(path)})"])
         return file
@@ -58,6 +58,15 @@ def find_config_file(
         if exists or any((directory / DROP_IN_DIR).glob("*.toml")):
             return file
     return None
+
+
+def expand_home(path: str) -> Path:
+    """Expand `~`. Raise ConfigError if that home directory is unknown."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        home = path.partition("/")[0]
+        raise ConfigError([f"{path}: no home directory is known for {home}"]) from None
 
 
 def default_dirs(environ: Mapping[str, str], system_dir: Path = SYSTEM_DIR) -> list[Path]:

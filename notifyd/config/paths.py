@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
+from notifyd.model.errors import ConfigError
+
 SOCKET_NAME = "notifyd.sock"
 
 
@@ -51,7 +53,17 @@ def user_state_dir(environ: Mapping[str, str]) -> Path:
     """Return $XDG_STATE_HOME/notifyd, or its default in the home directory."""
     if state_home := env_dir(environ, "XDG_STATE_HOME"):
         return state_home / "notifyd"
-    return (env_dir(environ, "HOME") or Path.home()) / ".local/state/notifyd"
+    return _home(environ) / ".local/state/notifyd"
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    """Return the home directory. Raise ConfigError if it is unknown."""
+    try:
+        return env_dir(environ, "HOME") or Path.home()
+    except RuntimeError:
+        raise ConfigError(
+            ["no home directory is known for this user: set HOME, or `dir` in [state]"]
+        ) from None
 
 
 def env_dir(environ: Mapping[str, str], name: str) -> Path | None:

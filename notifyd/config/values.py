@@ -5,7 +5,7 @@ import grp
 import math
 import os
 import pwd
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from string import ascii_letters, digits
 from typing import Annotated
@@ -234,6 +234,26 @@ def _check_data(value: Json) -> Json:
     return value
 
 
+def _check_data_templates(value: Json) -> Json:
+    for text in data_strings(value):
+        if error := templates.template_error(text):
+            raise ValueError(error)
+    return value
+
+
+def data_strings(value: object) -> Iterator[str]:
+    """Yield the strings in a JSON value, which are templates; keys are none."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for item in value.values():
+                yield from data_strings(item)
+        case list():
+            for item in value:
+                yield from data_strings(item)
+
+
 def _not_json(value: object) -> str | None:
     """Return what in a value cannot be written as JSON; None if there is nothing."""
     if isinstance(value, dict):
@@ -297,7 +317,7 @@ RecordStart = Annotated[str, AfterValidator(_check_record_start)]
 UnitPattern = Annotated[str, AfterValidator(_check_unit)]
 Template = Annotated[str, AfterValidator(_check_template)]
 Encoding = Annotated[str, AfterValidator(_check_encoding)]
-Data = Annotated[Json, AfterValidator(_check_data)]
+Data = Annotated[Json, AfterValidator(_check_data), AfterValidator(_check_data_templates)]
 PriorityName = Annotated[Priority, BeforeValidator(_parse_priority)]
 
 STRING_OR_LIST = BeforeValidator(_to_list)

@@ -7,7 +7,7 @@ from notifyd.api.control import Acceptance, Webhook
 from notifyd.engine.engine import Engine
 from notifyd.model.errors import ConcurrentUpdateError, RequestRefusedError
 from notifyd.model.events import Event, Match
-from notifyd.model.notifications import Json, Message, Notification, Peer, Priority, Status
+from notifyd.model.notifications import SOCKET, Json, Message, Notification, Peer, Priority, Status
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.inputs import (
     Cancelled,
@@ -50,6 +50,10 @@ class DaemonOperations(Protocol):
         """Return a match for each trigger that waits for this event."""
         ...
 
+    def sample(self, trigger: str) -> tuple[Message, Priority]:
+        """Return what a trigger would send for a sample event, and its priority."""
+        ...
+
     def status(self) -> Json: ...
 
     def health(self) -> tuple[bool, str]: ...
@@ -68,11 +72,20 @@ class ControlService:
     async def submit(
         self, message: Message, priority: Priority, *, key: str, delay: float, peer: Peer
     ) -> Acceptance:
-        request = Submitted(message, priority, peer, key, delay)
+        return await self._submit(Submitted(message, priority, peer, key, delay))
+
+    async def _submit(self, request: Submitted) -> Acceptance:
         (reply,) = await self._engine.apply([request], fail_fast=True)
         if reply is None or reply.notification is None:
             raise RequestRefusedError("no_room", _OUTBOX_FULL)
         return Acceptance(reply.notification.id, reply.notification.status, reply.over_budget)
+
+    async def test_trigger(self, trigger: str, peer: Peer) -> Acceptance:
+        name = self._known(trigger)
+        if name == SOCKET:
+            raise RequestRefusedError("unknown_trigger", "socket stands for what programs send")
+        message, priority = self._daemon.sample(name)
+        return await self._submit(Submitted(message, priority, peer, trigger=name))
 
     async def wait_for_outcome(self, notification_id: str, within: float) -> Json | None:
         await self._engine.wait_finished(notification_id, within)

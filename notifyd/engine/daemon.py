@@ -24,7 +24,7 @@ from notifyd.engine.engine import Engine
 from notifyd.engine.pipeline import Pipeline
 from notifyd.model.errors import ConfigError, NotifydError, StoreUnavailableError, TokenError
 from notifyd.model.events import Event, Match
-from notifyd.model.notifications import SOCKET, Json
+from notifyd.model.notifications import SOCKET, Json, Message, Priority
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.inputs import Configured, SendingAllowed
 from notifyd.telemetry import logging
@@ -206,6 +206,9 @@ class Daemon:
 
     def webhook_matches(self, event: Event, name: str) -> tuple[Match, ...]:
         return self._configuration.pipeline.webhook_matches(event, name)
+
+    def sample(self, trigger: str) -> tuple[Message, Priority]:
+        return self._configuration.pipeline.sample(trigger, self._engine.now().wall)
 
     def status(self) -> Json:
         settings, token = self._configuration.settings, self._configuration.token

@@ -25,13 +25,16 @@ from notifyd.engine.sources import BuildSource, PipelineContext, SourceBuilders
 from notifyd.engine.supervisor import SourceSupervisor
 from notifyd.model.events import Event, Match, SourceBatch
 from notifyd.model.health import SourceHealth
+from notifyd.model.notifications import Message, Priority
 from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from notifyd.shaping.state import Reply
+from notifyd.shaping.summaries import summarize_one
 from notifyd.sources.base import Source
 from notifyd.telemetry.problem_log import ProblemReporter
 from notifyd.text.limits import is_encodable, replace_surrogates
 from notifyd.text.redaction import redact
 from notifyd.triggers import Trigger
+from notifyd.triggers.sample import sample_event
 
 
 class Pipeline:
@@ -98,6 +101,13 @@ class Pipeline:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(None if report_again == inf else report_again):
                     await self._health_changed.wait()
+
+    def sample(self, name: str, wall: float) -> tuple[Message, Priority]:
+        """Return what a trigger would send for a sample event at `wall`, and its priority."""
+        trigger = self.triggers[name]
+        summary = summarize_one(sample_event(name, trigger.config, wall))
+        title, body = trigger.render(summary, wall)
+        return Message(title, body, trigger.render_data(summary, wall)), trigger.config.priority
 
     def webhook_matches(self, event: Event, name: str) -> tuple[Match, ...]:
         """Return a match for each trigger whose `webhook` is this event name. event: its facts."""

@@ -42,7 +42,7 @@ class Renderer:
             case _:
                 trigger = self._triggers[notification.trigger]
                 title, body = trigger.render(content, now.wall)
-                data = dict(trigger.config.data)
+                data = trigger.render_data(content, now.wall)
         if self._is_redacting:
             title, body, data = redact(title), redact(body), redact_data(data)
         data |= _metadata(notification)

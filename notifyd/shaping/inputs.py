@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from notifyd.model.attempts import Outcome
 from notifyd.model.events import Match
-from notifyd.model.notifications import Incident, Message, Notification, Peer, Priority
+from notifyd.model.notifications import SOCKET, Incident, Message, Notification, Peer, Priority
 from notifyd.shaping.rules import Rules
 
 
@@ -17,7 +17,7 @@ class Configured:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A message to send. delay: seconds to hold it.
+    """A message to send. delay: seconds to hold it. trigger: in whose name it is sent.
 
     key: replaces the peer's unattempted notifications of the same key.
     """
@@ -27,6 +27,7 @@ class Submitted:
     peer: Peer
     key: str = ""
     delay: float = 0.0
+    trigger: str = SOCKET
 
 
 @dataclass(frozen=True, slots=True)

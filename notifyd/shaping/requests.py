@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from notifyd.model.notifications import SOCKET, Notification, Status
+from notifyd.model.notifications import Notification, Status
 from notifyd.shaping.admission import (
     admit,
     charge_budget,
@@ -30,12 +30,12 @@ def submit(context: StepContext, request: Submitted) -> Reply:
     for notification in replaced:
         _withdraw(context, notification, Status.REPLACED)
     notification = replace(
-        new_notification(context, SOCKET, request.priority, 1),
+        new_notification(context, request.trigger, request.priority, 1),
         key=request.key,
         peer=request.peer,
         title=request.message.title,
     )
-    context.add_stats(SOCKET, matches=1)
+    context.add_stats(request.trigger, matches=1)
     if request.delay > 0:
         return Reply(_hold(context, notification, request))
     if muted := hold_back(context, notification, request.message):

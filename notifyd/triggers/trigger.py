@@ -9,7 +9,7 @@ from jinja2 import Template
 from notifyd.config.templates import SANDBOX
 from notifyd.config.triggers import AnyTrigger, PlatformHealthConfig, ResolvedShaping, ShapingConfig
 from notifyd.model.events import Event, Match
-from notifyd.model.notifications import MatchSummary
+from notifyd.model.notifications import Json, MatchSummary
 from notifyd.text.durations import format_duration
 from notifyd.triggers.default_text import default_body, default_title, format_time, overflow_title
 
@@ -72,6 +72,7 @@ class Trigger:
         self._redact = redact
         self._title = _compile(config.title)
         self._body = _compile(config.body)
+        self._data = {key: _compile_data(value) for key, value in config.data.items()}
 
     @property
     def identity(self) -> str:
@@ -113,6 +114,16 @@ class Trigger:
             body = "\n".join([body[:_BODY_BEFORE_ERRORS], *errors])
         return title[:_OUTPUT_LIMIT], body[:_OUTPUT_LIMIT]
 
+    def render_data(self, summary: MatchSummary, wall: float | None = None) -> Json:
+        """Return the trigger's own entries of `data`, in which every string is a template.
+
+        A template that fails is replaced by what failed.
+        """
+        names = self._template_names(
+            mask_summary(summary, self._redact), summary.last if wall is None else wall
+        )
+        return {key: _render_data(value, names) for key, value in self._data.items()}
+
     def _template_names(self, summary: MatchSummary, now: float) -> dict[str, object]:
         event = summary.event
         facts = event.facts
@@ -149,6 +160,30 @@ def _value(event: Event, name: str) -> str:
 
 def _compile(source: str | None) -> Template | None:
     return None if source is None else SANDBOX.from_string(source)
+
+
+def _compile_data(value: object) -> object:
+    """Replace the strings of a JSON value that contain template syntax by compiled templates."""
+    match value:
+        case str():
+            return _compile(value) if "{" in value else value
+        case dict():
+            return {key: _compile_data(item) for key, item in value.items()}
+        case list():
+            return [_compile_data(item) for item in value]
+    return value
+
+
+def _render_data(value: object, names: dict[str, object]) -> object:
+    match value:
+        case Template():
+            text, error = _render(value, names, str)
+            return f"(The template failed: {error})" if error else text
+        case dict():
+            return {key: _render_data(item, names) for key, item in value.items()}
+        case list():
+            return [_render_data(item, names) for item in value]
+    return value
 
 
 def _render(

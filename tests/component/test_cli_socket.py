@@ -339,6 +339,31 @@ async def test_cancel_prints_the_answer_as_json(notifyd):
     assert answer["notifications"][0]["status"] == "cancelled"
 
 
+async def test_test_sends_what_a_trigger_would_send(notifyd, served: Daemon):
+    assert await notifyd("test", "app") == Ran(0, "n1\n", "")
+    assert served.control.messages["n1"] == Message("app", "sample", {})
+    assert json.loads((await notifyd("test", "app", "--json")).out)["status"] == "queued"
+    assert await notifyd("test", "a/b") == Ran(2, "", "there is no trigger 'a/b'\n")
+
+
+async def test_reserved_data_is_answered_with_a_warning(served: Daemon):
+    body = {"title": "x", "data": {"count": "3", "a": 1, "trigger": "mine"}}
+    _, answer = await asyncio.to_thread(
+        send_request, "POST", "/notifications/send", body=body, socket_path=str(served.path)
+    )
+    assert answer["warning"] == (
+        "data.count, data.trigger: reserved by notifyd; your value was replaced"
+    )
+
+
+async def test_times_are_written_for_people_too(notifyd):
+    await notifyd("send", "x")
+    (row,) = json.loads((await notifyd("history", "--json")).out)["notifications"]
+    assert (row["created"], row["created_iso"][:8]) == (1_700_000_000.0, "2023-11-")
+    answer = json.loads((await notifyd("mute", "app", "1h", "--json")).out)
+    assert answer["until_iso"].startswith("2023-11-")
+
+
 async def test_cancel_by_id_and_by_key(notifyd):
     await notifyd("send", "x")
     await notifyd("send", "-k", "k&?", "x")

@@ -91,6 +91,12 @@ class MemoryControl:
                 return row
         raise RequestRefusedError("not_found", "no queued notification with that id")
 
+    async def test_trigger(self, trigger: str, peer: Peer) -> Acceptance:
+        if trigger != "app":
+            raise RequestRefusedError("unknown_trigger", f"there is no trigger {trigger!r}")
+        message = Message(trigger, "sample", {})
+        return await self.submit(message, Priority.HIGH, key="", delay=0.0, peer=peer)
+
     async def explain(self, trigger: str) -> list[Json]:
         return [{"trigger": trigger or "app", "type": "log", "trail": [], "groups": []}]
 

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from notifyd.config.files import find_config_file
 from notifyd.config.paths import socket_path, state_dir
+from notifyd.model.errors import ConfigError
 
 FULL = {
     "STATE_DIRECTORY": "/var/lib/notifyd:/var/lib/more",
@@ -29,6 +31,18 @@ def without(*names: str) -> dict[str, str]:
 )
 def test_state_directory(configured: Path | None, environ: dict[str, str], expected: str):
     assert state_dir(configured, environ) == Path(expected)
+
+
+def test_an_unknown_home_directory_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    with pytest.raises(ConfigError, match="no home directory is known for this user: set HOME"):
+        state_dir(None, {})
+    with pytest.raises(ConfigError, match="no home directory is known for ~nobody-there"):
+        find_config_file(Path("~nobody-there/x"), {})
 
 
 @pytest.mark.parametrize(

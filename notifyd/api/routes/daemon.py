@@ -7,8 +7,9 @@ from aiohttp import web
 from notifyd.api.auth import ApiCaller
 from notifyd.api.control import Control
 from notifyd.api.schemas import NoParameters
+from notifyd.api.times import success
 from notifyd.http.request import Request
-from notifyd.http.responses import content_response, json_response, success
+from notifyd.http.responses import content_response, json_response
 from notifyd.http.routing import HttpRoute
 from notifyd.model.notifications import Json
 

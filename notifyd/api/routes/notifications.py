@@ -16,12 +16,14 @@ from notifyd.api.schemas import (
     SendParameters,
     Submission,
 )
+from notifyd.api.times import success
 from notifyd.http.errors import not_found, printable
 from notifyd.http.rate_limit import RateLimiter
 from notifyd.http.request import Request
-from notifyd.http.responses import json_response, success
+from notifyd.http.responses import json_response
 from notifyd.http.routing import HttpRoute
 from notifyd.model.notifications import Json, Priority, Status
+from notifyd.text.limits import RESERVED_KEYS
 
 _NOT_DELIVERED = frozenset({Status.FAILED, Status.EXPIRED, Status.CANCELLED, Status.REPLACED})
 _REPORTED = ("status", "delivered", "failed", "devices", "errors", "skipped", "reason", "detail")
@@ -65,13 +67,14 @@ class NotificationRoutes:
         )
         waits = wait and not acceptance.over_budget
         outcome = await self._outcome(acceptance.id, wait) if waits else None
+        warning = _reserved_keys_warning(submission.message.data)
         if outcome is not None:
-            return json_response(_report(acceptance.id, outcome))
+            return json_response(_report(acceptance.id, outcome) | warning)
         shown = Status.HELD if acceptance.status is Status.HELD else Status.QUEUED
         accepted: Json = {"success": True, "id": acceptance.id, "status": shown}
         if acceptance.over_budget:
             accepted["over_budget"] = True
-        return json_response(accepted, HTTPStatus.ACCEPTED)
+        return json_response(accepted | warning, HTTPStatus.ACCEPTED)
 
     async def _outcome(self, notification_id: str, within: float) -> Json | None:
         try:
@@ -136,6 +139,12 @@ class NotificationRoutes:
             status=status, peer=caller.peer, everyone=caller.admin
         )
         return success(**result)
+
+
+def _reserved_keys_warning(data: Json) -> Json:
+    """Return a warning about entries that notifyd replaces by its own."""
+    keys = ", ".join(f"data.{key}" for key in sorted(RESERVED_KEYS & data.keys()))
+    return {"warning": f"{keys}: reserved by notifyd; your value was replaced"} if keys else {}
 
 
 def _report(notification_id: str, row: Json) -> Json:

@@ -1,0 +1,43 @@
+"""A sample event for each type of trigger, to see what its notifications look like."""
+
+import re
+
+from notifyd.config.patterns import named_groups
+from notifyd.config.triggers import (
+    AnyTrigger,
+    FileTriggerConfig,
+    LogTriggerConfig,
+    OblienTriggerConfig,
+    PlatformHealthConfig,
+    ProcessTriggerConfig,
+)
+from notifyd.model.events import Event
+
+_GLOB = re.compile(r"\*+|\?|\[[^\]]*\]")
+
+
+def sample_event(name: str, config: AnyTrigger | PlatformHealthConfig, wall: float) -> Event:
+    """Return an event as the trigger's source could observe it. Named groups have their names."""
+    match config:
+        case LogTriggerConfig():
+            fields = {group: group for group in sorted(named_groups(config.patterns))}
+            path = _sample_path(config.paths)
+            line = " ".join(["sample line of notifyd test:", *fields])
+            facts = {"unit": config.journal[0]} if config.journal else {}
+            return Event(name, wall, line, path, fields, facts)
+        case FileTriggerConfig():
+            path = _sample_path(config.paths)
+            kind = (config.events or ["created"])[0]
+            return Event(name, wall, f"{kind} {path}", path, facts={"event": kind})
+        case ProcessTriggerConfig():
+            program = config.name or "sample"
+            facts = {"name": program, "cmdline": program, "pid": "1", "event": "exit"}
+            facts |= {"exit_code": "1", "duration": "60", "outcome": "failure"}
+            return Event(name, wall, f"{program} (pid 1) exited with status 1", facts=facts)
+        case OblienTriggerConfig():
+            return Event(name, wall, "sample value of notifyd test", facts={"event": "changed"})
+    return Event(name, wall, "sample of notifyd test")
+
+
+def _sample_path(patterns: list[str]) -> str:
+    return _GLOB.sub("sample", patterns[0]) if patterns else ""
