@@ -259,3 +259,4 @@ def test_messages_are_matched_by_their_visible_text_unless_raw(journal):
     assert daemon.lines("visible") == ["ERROR one", "ERROR two", "ERROR three\n at x"]
     assert daemon.lines("records") == ["ERROR three\n at x"]
     assert daemon.lines("raw") == ["\x1b[31mERROR\x1b[0m one"]
+    daemon.kill()
