@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from notifyd.sources.logs.discovery.rotated_files import original_names
-from support.logs import VirtualDaemon, append, reading_from_start
+from support.logs import VirtualDaemon, append, reading_from_start, running, trigger, until
 
 MANAGERS = {
     "multilog": ["multilog", "./main"],
@@ -89,3 +89,64 @@ def test_a_generation_is_read_whatever_its_manager_names_it(tmp_path, rotated, l
         daemon.start()
     daemon.poll_all()
     assert daemon.lines() == ["one", "two", "three"]
+
+
+def sh(script, cwd):
+    subprocess.run(["sh", "-ec", script], cwd=cwd, check=True)
+
+
+async def test_generations_renamed_to_any_name_between_two_looks_are_read(tmp_path):
+    append(tmp_path / "app.log", "before")
+    async with running(trigger(tmp_path / "app.log")) as seen:
+        sh(
+            "echo one >> app.log; mv app.log saved-by-hand; echo two > app.log; mv app.log tmp;"
+            "mv tmp elsewhere; echo three > app.log; mv app.log third; echo four > app.log",
+            tmp_path,
+        )
+        await seen.until(lambda: len(seen.lines) == 4)
+        assert sorted(seen.lines) == ["four", "one", "three", "two"]
+        assert not seen.source.health().problems
+
+
+async def test_generations_deleted_before_they_were_read_are_counted(tmp_path):
+    append(tmp_path / "app.log", "before")
+    async with running(trigger(tmp_path / "app.log")) as seen:
+        sh(
+            "mv app.log a; echo lost > app.log; mv app.log b; echo lost > app.log; mv app.log c;"
+            "rm a b c; echo last > app.log",
+            tmp_path,
+        )
+        await seen.until(lambda: "last" in seen.lines)
+        lost = f"{tmp_path}/app.log lost 2 generations, deleted before being read"
+        await until(lambda: any(p.message.startswith(lost) for p in seen.source.health().problems))
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_what_is_compressed_before_it_is_read_is_counted(tmp_path, is_lost):
+    log = tmp_path / "app.log"
+    append(log, "one")
+    os.utime(log, (1_000, 1_000))
+    daemon = VirtualDaemon({"t": reading_from_start(log)})
+    daemon.kill()
+    if is_lost:
+        append(log, "lost")
+        os.utime(log, (2_000, 2_000))
+    sh("mv app.log app.log.1; gzip app.log.1; echo two > app.log", tmp_path)
+    daemon.start()
+    daemon.poll_all()
+    assert daemon.lines() == ["one", "two"]
+    lost = f"{log} lost 1 generation, compressed before being read; "
+    assert [problem.startswith(lost) for problem in daemon.problems] == [True] * is_lost
+
+
+def test_a_log_that_is_rotated_and_compressed_at_once_loses_nothing(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, "one")
+    daemon = VirtualDaemon({"t": reading_from_start(log)})
+    for number in range(3):
+        append(log, f"late {number}")
+        os.utime(log, (2_000 + number, 2_000 + number))
+        sh(f"mv app.log app.log.{number}; gzip app.log.{number}; echo {number} > app.log", tmp_path)
+        daemon.poll_all()
+    assert sorted(daemon.lines()) == ["0", "1", "2", "late 0", "late 1", "late 2", "one"]
+    assert daemon.problems == []

@@ -48,6 +48,8 @@ class PathMonitor:
 
     def _follow_paths(self, hints: FsHints) -> None:
         prospector = self._prospector
+        for old, new in hints.renames:
+            prospector.resolver.on_renamed(old, new)
         directories = hints.directories | {path for path in hints.changed if isdir(path)}  # noqa: PTH112
         directories |= self._take_replaced_roots(hints.changed | directories)
         self._replaced |= directories

@@ -232,6 +232,7 @@ class Tailer:
         return (
             *([Problem("descriptors", scarce)] if scarce else []),
             *self._paths.problems,
+            *self._resolver.gaps.problems,
             *timed_out_problems(timed_out),
             *self.refused.problems,
         )

@@ -8,6 +8,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Self
 
 from asyncinotify import Event, Inotify, Mask
@@ -39,13 +40,15 @@ class FsHints:
 
     written: files whose content changed. changed: paths that were created, moved or deleted, or
     whose permissions changed. directories: the directories among these. mount_points: where a file
-    system was mounted or unmounted. all: hints were lost, so every path must be checked.
+    system was mounted or unmounted. renames: old and new paths of files that were renamed from one
+    watched directory to another, in order. all: hints were lost, so every path must be checked.
     """
 
     written: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
     directories: set[str] = field(default_factory=set)
     mount_points: set[str] = field(default_factory=set)
+    renames: list[tuple[str, str]] = field(default_factory=list)
     all: bool = False
 
     def __ior__(self, other: "FsHints") -> Self:
@@ -53,6 +56,7 @@ class FsHints:
         self.changed |= other.changed
         self.directories |= other.directories
         self.mount_points |= other.mount_points
+        self.renames += other.renames
         self.all |= other.all
         return self
 
@@ -95,6 +99,7 @@ class InotifyWatcher:
         self._entries: frozenset[str] = frozenset()
         self._mounts = MountWatcher()
         self._pending = FsHints()
+        self._moved_from: tuple[int, list[str]] = (0, [])
         self._has_buffered = False  # events read from the kernel do not make it readable again
         self.problem = ""
         """Why files must be polled; empty while inotify reports every change."""
@@ -206,12 +211,18 @@ class InotifyWatcher:
                 paths = hints.directories
             elif event.mask & Mask.MODIFY:
                 paths = hints.written
-            paths |= {
+            found = [
                 path
                 for directory in directories
                 if (path := os.path.join(directory, event.name)) in self._entries  # noqa: PTH118
                 or self._watches[directory][1] & Mask.MODIFY
-            }
+            ]
+            paths.update(found)
+            if event.mask & Mask.MOVED_FROM:
+                self._moved_from = (event.cookie, found)
+            elif event.mask & Mask.MOVED_TO and event.cookie == self._moved_from[0]:
+                pairs = product(self._moved_from[1], found)
+                hints.renames += [pair for pair in pairs if not event.mask & Mask.ISDIR]
 
     def _watch(self, directory: str, mask: Mask) -> bool:
         """Watch a directory; return whether more of its changes are reported than before."""

@@ -84,10 +84,24 @@ def find_rotated(
     return found
 
 
-def rotated_file_at(path: str, key: FileId) -> RotatedFile | None:
-    """Return the file at a path if it has the device and inode of a key."""
+def find_compressed(log: str, directories: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Iterate over the compressed rotated files of a log, with their modification times in ns."""
+    log_name = os.path.basename(log)  # noqa: PTH119 - strings throughout
+    for directory in directories:
+        for name, _ in _list_directory(directory):
+            stem, _, _ = name.rpartition(".")
+            if name.endswith(COMPRESSED_SUFFIXES) and log_name in original_names(stem):
+                with suppress(OSError):
+                    path = os.path.join(directory, name)  # noqa: PTH118
+                    yield path, os.stat(path).st_mtime_ns  # noqa: PTH116
+
+
+def rotated_file_at(path: str, key: FileId | None = None) -> RotatedFile | None:
+    """Return the file at a path, if it has the device and inode of a key, when one is given."""
     found = _stat_rotated(*os.path.split(path))
-    return found if found and found.key.identity == key.identity else None
+    if found and key and found.key.identity != key.identity:
+        return None
+    return found
 
 
 @lru_cache(_CACHED_NAMES)

@@ -6,9 +6,12 @@ from contextlib import suppress
 from dataclasses import replace
 
 from notifyd.sources.logs.checkpoint import Checkpoint, FileId
+from notifyd.sources.logs.discovery.access import UnreadableFileError
 from notifyd.sources.logs.discovery.path_scanner import PathScanner
 from notifyd.sources.logs.discovery.path_table import FileIdentity, PathTable
 from notifyd.sources.logs.discovery.rotated_files import (
+    RotatedFile,
+    find_compressed,
     find_renamed,
     find_rotated,
     rotated_file_at,
@@ -18,12 +21,15 @@ from notifyd.sources.logs.reading.reader_set import DRAIN_SECONDS, ReaderSet
 from notifyd.sources.logs.reading.registry import CHECKPOINT_TTL
 from notifyd.sources.logs.rotation.content_match import ContentMatcher
 from notifyd.sources.logs.rotation.copytruncate import CopyTracker
+from notifyd.sources.logs.rotation.gaps import GapCounter
 from notifyd.sources.logs.rotation.untracked import UntrackedFiles
 
 _DISTINCTIVE_SIZE = 64
 """How many bytes must have been read of a log to recognize its copy in any directory."""
 _SEARCH_INTERVAL = 60.0
 """Seconds before nearby directories are searched again for a copy that was not found."""
+_NS = 1_000_000_000
+"""Nanoseconds in a second. Some compressors keep modification times to the second only."""
 
 
 class RotationResolver:
@@ -41,12 +47,26 @@ class RotationResolver:
         self._moved_paths = {checkpoint.path for _, checkpoint in readers.registry.closed_files()}
         self._suspect_paths: set[str] = set()
         self._failed_searches: dict[str, float] = {}
+        self._renamed: dict[str, list[str]] = {}
+        self.gaps = GapCounter()
 
     # Recording what may have been rotated
 
     def mark_moved(self, path: str) -> None:
         """Record that a path leads to another file than before, or to none."""
         self._moved_paths.add(path)
+
+    def on_renamed(self, old: str, new: str) -> None:
+        """Record the name that rotation gave to a log, or gave instead of such a name."""
+        for names in self._renamed.values():
+            if old in names:
+                names[names.index(old)] = new
+                return
+        if self._scanner.patterns_for(old):
+            names = self._renamed.setdefault(old, [])
+            if self._path_table.get(old) is None and not names:
+                names.append("")  # the place of the file that was known
+            names.append(new)
 
     def mark_suspect(self, path: str, reader: LogReader) -> None:
         """Record that a log may have been written, copied and truncated unnoticed.
@@ -162,7 +182,10 @@ class RotationResolver:
                 latest[log] = before
         dirs_of = self._readers.archive_dirs.known_and_child_dirs
         rotated = find_rotated(latest.keys(), dirs_of)
+        renamed, self._renamed = self._renamed, {}
         for log in sorted(latest):
+            self._add_renamed(log, renamed.get(log, []), rotated)
+            self._count_compressed(log, latest[log])
             for found in rotated.get(log, []):
                 self._readers.registry.set_archived_path(found.key, found.path)
             lost = self._lost_files(log)
@@ -174,6 +197,37 @@ class RotationResolver:
                 may_have_missed=log in suspects or not self._is_known(self._path_table.get(log)),
             )
             self._readers.mark_copy_search_done(lost)
+
+    def _add_renamed(
+        self, log: str, names: list[str], rotated: dict[str, list[RotatedFile]]
+    ) -> None:
+        """Add the files that a log was renamed to. Count those that do not exist any more.
+
+        The first one was being read, so it is not lost.
+        """
+        files = [rotated_file_at(name) for name in names]
+        self.gaps.add_deleted(log, files[1:].count(None))
+        known = {found.key for found in rotated.get(log, [])}
+        new = [found for found in files if found and found.key not in known]
+        if new:
+            new += rotated.get(log, [])
+            rotated[log] = sorted(new, key=lambda found: found.status.st_mtime_ns, reverse=True)
+
+    def _count_compressed(self, log: str, latest: Checkpoint) -> None:
+        """Count the compressed generations that were written to after the last checkpoint.
+
+        Compression keeps the modification time, by which those are left out that were read.
+        """
+        known_times = set()
+        for key, checkpoint in self._readers.known_files(log):
+            reader = self._readers.get(key)
+            with suppress(OSError, UnreadableFileError):
+                times = reader.mtime_ns if reader else checkpoint.modified_ns
+                known_times.add(times // _NS)
+        for path, mtime_ns in find_compressed(log, self._readers.archive_dirs.known_dirs(log)):
+            is_later = mtime_ns // _NS > latest.modified_ns // _NS
+            if is_later and mtime_ns // _NS not in known_times:
+                self.gaps.add_compressed(log, path, mtime_ns)
 
     def _take_suspects(self) -> dict[str, Checkpoint]:
         """Return, once, the last checkpoints of the suspect logs of which no line was read yet."""
