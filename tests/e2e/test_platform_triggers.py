@@ -7,6 +7,7 @@ import pytest
 
 from support.daemon import PLENTY, Daemon, wait_for
 from support.platform_api import PlatformApi, reply
+from support.visitor import visiting
 
 CREDENTIALS = {"OBLIEN_CLIENT_ID": "id-1", "OBLIEN_CLIENT_SECRET": "secret-1"}
 TOKEN = "onp_token"
@@ -103,21 +104,28 @@ def content(value, selected):
     return {key: value}
 
 
-async def test_a_trigger_for_each_group_pushes_what_changed(world, daemon):
+async def test_a_trigger_for_each_group_shows_on_the_inbox_what_changed(world, daemon):
     config = '[platform]\nrate = { max = 1000, per = "1m" }\n'
     for name, (path, value, when, *_) in GROUPS.items():
         config += table(name, path, value, when)
     for path, value, _, before, *_ in GROUPS.values():
         world.values[path] = {**world.values.get(path, {}), **content(before, value)}
-    await started(daemon(config))
-    await until(lambda: all(world.polls(path) for path, *_ in GROUPS.values()), "first polls")
-    assert world.pushes() == []
-    for path, value, _, _, after, _ in GROUPS.values():
-        world.values[path] = {**world.values[path], **content(after, value)}
-    await until(lambda: len(world.pushes()) == len(GROUPS), world.pushes)
-    pushed = {push["data"]["trigger"]: push for push in world.pushes()}
+    async with visiting() as visitor, visitor.page() as page:
+        await page.until_live()
+        world.api.forward["/notifications/send"] = visitor.relay.url
+        token = (await visitor.minted("ws_1"))["token"]
+        await started(daemon(config, NOTIFYD_SEND_TOKEN=token))
+        await until(lambda: all(world.polls(path) for path, *_ in GROUPS.values()), "first polls")
+        assert world.pushes() == []
+        for path, value, _, _, after, _ in GROUPS.values():
+            world.values[path] = {**world.values[path], **content(after, value)}
+        shown = {}
+        async with asyncio.timeout(30):
+            while len(shown) < len(GROUPS):
+                event = await page.event()
+                shown[event.data["data"]["trigger"]] = event.data
     for name, (*_, part) in GROUPS.items():
-        assert part in pushed[name]["body"], name
+        assert part in shown[name]["body"], name
 
 
 async def test_a_kill_repeats_no_change_and_loses_none(world, daemon):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import aiohttp
 from aiohttp import web
 
 
@@ -47,11 +48,15 @@ def reply(status: int = 200, content: Any = None, headers: dict[str, str] | None
 
 
 class PlatformApi:
-    """answer: what is sent where nothing is planned, by request."""
+    """answer: what is sent where nothing is planned, by request.
+
+    forward: the base URL of a server that answers instead, by path.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.answer: Callable[[Request], Reply] = lambda _: reply()
+        self.forward: dict[str, str] = {}
         self._plan: deque[Reply] = deque()
         self._runner: web.AppRunner | None = None
         self._changed = asyncio.Condition()
@@ -77,8 +82,20 @@ class PlatformApi:
         async with self._changed:
             self.requests.append(seen)
             self._changed.notify_all()
+        if seen.path in self.forward:
+            return await self._forwarded(seen)
         chosen = self._plan.popleft() if self._plan else self.answer(seen)
         return web.Response(status=chosen.status, body=chosen.body, headers=chosen.headers)
+
+    async def _forwarded(self, seen: Request) -> web.Response:
+        kept = ("authorization", "content-type", "idempotency-key")
+        headers = {name: seen.headers[name] for name in kept if name in seen.headers}
+        url = self.forward[seen.path] + seen.path
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(seen.method, url, data=seen.body, headers=headers) as answer,
+        ):
+            return web.Response(status=answer.status, body=await answer.read())
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=1 << 28)
