@@ -136,8 +136,8 @@ TCP_PEER = Peer(uid=-1, gid=-1, pid=-1)
 class Notification:
     """A notification in the outbox, without its text.
 
-    created: wall-clock seconds. expires: seconds on the monotonic line, plus an offset of the state
-    that brought them near to the wall clock. not_before: monotonic seconds; not sent earlier.
+    created: wall-clock seconds. expires: monotonic seconds plus the `expiry_offset` of the
+    state. not_before: monotonic seconds; not sent earlier.
     group: the key of the group whose later matches join it until its first attempt.
     report: what the API said about the delivery: delivered, failed, devices, errors.
     """

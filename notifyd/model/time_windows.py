@@ -58,7 +58,7 @@ def _instant(day: date, minute: int, zone: ZoneInfo | None, fold: int) -> float:
     instant = local.timestamp()
     if _shown(instant, zone) == local.replace(tzinfo=None, fold=0):
         return instant
-    # Read by the offset after the change it lies before the change, and the other way round.
+    # With the later offset the skipped time lies before the change, with the earlier one after it.
     early, late = sorted(local.replace(fold=fold).timestamp() for fold in (0, 1))
     return _offset_change(int(early), int(late), zone)
 

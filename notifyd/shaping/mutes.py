@@ -46,7 +46,7 @@ def mute_end(rule: Rule, by_hand: Mapping[str, float], now: Now) -> float:
     return later or (end if until > now.mono else 0.0)
 
 
-def hand_mutes(by_hand: Mapping[str, float], now: Now) -> dict[str, float]:
+def requested_mute_ends(by_hand: Mapping[str, float], now: Now) -> dict[str, float]:
     """Return the wall-clock times at which mutes by request end that have not ended yet."""
     return {
         trigger: now.wall + (until - now.mono)

@@ -64,7 +64,8 @@ class GlobalState:
     of what is over the budget enters the outbox. seed, serial: of the ids given out so far.
     mutes: monotonic times at which mutes by request end, by trigger; the empty name stands for
     everything. wall_mutes: the same as earlier versions stored it, by the wall clock.
-    expiry_offset: what the `expires` of notifications is ahead of the monotonic line, in seconds.
+    expiry_offset: seconds by which the `expires` of notifications is ahead of monotonic time. It
+    never changes, and is such that wall-clock times of earlier versions stay valid.
     """
 
     send_state: SendState = field(default_factory=SendState)

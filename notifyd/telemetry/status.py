@@ -8,7 +8,7 @@ from notifyd import __version__
 from notifyd.model.events import Now
 from notifyd.model.health import LISTED_PER_KIND, SourceHealth
 from notifyd.model.notifications import SOCKET, Json, Notification, Status
-from notifyd.shaping.mutes import hand_mutes, mute_end
+from notifyd.shaping.mutes import mute_end, requested_mute_ends
 from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import State, TriggerStats
 
@@ -53,7 +53,7 @@ def build_status(state: State, now: Now, info: DaemonInfo) -> Json:
             for name, kind in info.trigger_types.items()
         },
         "socket": _trigger(SOCKET, _stats(state, SOCKET), pending=0),
-        "muted": hand_mutes(state.global_state.mutes, now),
+        "muted": requested_mute_ends(state.global_state.mutes, now),
         **_held_back(state, now),
         "sources": [_source(source) for source in info.sources],
         "incidents": [
