@@ -9,6 +9,7 @@ from notifyd.cli.exit_status import UsageError
 from notifyd.cli.trigger_matcher import TriggerMatcher
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
+from notifyd.sources.logs.reading.buffer import COMPRESSED_MAGIC
 from notifyd.sources.records.aggregator import SURPLUS
 from notifyd.text.visible import LongLine
 
@@ -68,6 +69,11 @@ def _read_lines(file: io.RawIOBase, long_line_limit: int) -> Iterator[_LineBlock
         start, end = 0, kept + size
         if not is_started and end >= len(_BOM):
             is_started = True
+            if block.startswith(COMPRESSED_MAGIC):
+                raise UsageError(
+                    "the input is compressed, and the daemon does not read compressed files; "
+                    "decompress it, for example with `zcat FILE | notifyd match TRIGGER -`"
+                )
             start = len(_BOM) if block.startswith(_BOM) else 0
         if is_skipping:
             start = block.find(b"\n", 0, end) + 1

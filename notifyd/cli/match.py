@@ -70,8 +70,19 @@ def run(args: argparse.Namespace) -> int:
                 _write_json(**position, line=event.line, pattern=pattern, fields=event.fields)
     if args.count:
         write(str(count))
+    threshold = groups.trigger.shaping.threshold
+    below = 0
     for summary in groups.shown.values():
-        _write_json(notification=_notification(settings, groups.trigger, summary))
+        rest = summary.count % threshold
+        below += rest
+        if summary.count > rest:
+            reported = replace(summary, count=summary.count - rest)
+            _write_json(notification=_notification(settings, groups.trigger, reported))
+    if below:
+        print(
+            f"{quantity(below, 'match', 'matches')} below threshold = {threshold}, not reported",
+            file=sys.stderr,
+        )
     if number := len(groups.more):
         print(
             f"{quantity(number, 'more group')} not shown, each with its own notification",
@@ -155,7 +166,7 @@ def _notification(settings: Settings, trigger: Trigger, summary: MatchSummary) -
         "priority": trigger.config.priority.value,
         "count": str(summary.count),
     }
-    title, body, _ = truncate_notification(title, body, trigger.config.data | ours)
+    title, body, _ = truncate_notification(title, body, trigger.render_data(summary) | ours)
     return {"title": title, "body": body, "count": summary.count}
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from notifyd.config.errors import Origins
-from notifyd.config.files import merge_table
+from notifyd.config.files import MAX_DEPTH, merge_table
 from notifyd.config.sections import MuteConfig, fields_by_key
 from notifyd.config.settings import DELIMITER, PREFIX, Settings
 from notifyd.config.triggers import TRIGGER_TYPES
@@ -39,7 +39,7 @@ def apply_environment(table: Json, environ: Mapping[str, str], origins: Origins)
     ignored = {name for name in names if _is_injected(name, environ[name])}
     names = [name for name in names if name not in ignored]
     for name in sorted(names, key=lambda name: (name.count(DELIMITER), name)):
-        keys = name.removeprefix(PREFIX).lower().split(DELIMITER)
+        keys = name.removeprefix(PREFIX).lower().split(DELIMITER, MAX_DEPTH)
         if len(keys) > 1 and keys[0] == "triggers":
             keys[1] = _trigger_name(keys[1], table.get("triggers"))
         value = _typed_value(environ[name], _find_field(keys))

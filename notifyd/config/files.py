@@ -17,6 +17,11 @@ from notifyd.model.user import effective_user
 SYSTEM_DIR = Path("/etc/notifyd")
 FILE_NAME = "config.toml"
 DROP_IN_DIR = "config.d"
+MAX_DEPTH = 32
+"""Levels of tables and arrays in a configuration."""
+_KEY_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:{_KEY_PART}[ \t]*+\.[ \t]*+){{64}}", re.ASCII)
+"""A dotted key with far more levels than that; strings with so many dots do not occur."""
 _MAX_FILE_SIZE = 8 << 20
 _PARSER_MESSAGE = re.compile(r"(?s)(.*) \(at (?:line (\d+), column (\d+)|end of document)\)")
 _TABLE_MESSAGE = re.compile(
@@ -106,7 +111,11 @@ def read_document(file: Path, label: str, report: ErrorReport) -> Document | Non
             report.file_error(f"{label}: file is larger than {_MAX_FILE_SIZE >> 20} MiB ({file})")
             return None
         text = content.decode("utf-8-sig")
-        return Document(label, tomllib.loads(text))
+        # The parser's time grows with the square of a key's length.
+        table = {} if (too_deep := bool(_LONG_KEY.search(text))) else tomllib.loads(text)
+        if not too_deep and not _is_deeper(table, MAX_DEPTH):
+            return Document(label, table)
+        report.file_error(f"{label}: values are nested too deeply; at most {MAX_DEPTH} levels")
     except OSError as error:
         denied = isinstance(error, PermissionError)
         fix = f"; grant read access to user {effective_user()}" if denied else ""
@@ -117,8 +126,24 @@ def read_document(file: Path, label: str, report: ErrorReport) -> Document | Non
     except ValueError as error:  # TOMLDecodeError, and integers too long for Python
         report.file_error(f"{label}: {_syntax_error(str(error), text)}")
     except RecursionError:
-        report.file_error(f"{label}: values are nested too deeply")
+        report.file_error(f"{label}: values are nested too deeply; at most {MAX_DEPTH} levels")
     return None
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Return whether tables and arrays are nested deeper than this. Not recursive."""
+    level = [value]
+    for _ in range(levels + 1):
+        nested: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                nested += item.values()
+            elif isinstance(item, list):
+                nested += item
+        if not nested:
+            return False
+        level = nested
+    return any(isinstance(item, (dict, list)) and item for item in level)
 
 
 def open_nonblocking(path: str, flags: int) -> int:

@@ -45,8 +45,13 @@ def load(path: Path | None, environ: Mapping[str, str]) -> LoadedConfig:
         document = files.read_document(file, files.file_label(file, main or file), report)
         if document:
             files.merge_document(table, document, origins, report)
-    ignored = environment.apply_environment(table, environ, origins)
-    validate(table, report)
-    if report.errors:
-        raise ConfigError(report.errors)
-    return LoadedConfig(Settings.model_validate(table), tuple(found), table, report, ignored)
+    try:
+        ignored = environment.apply_environment(table, environ, origins)
+        validate(table, report)
+        if report.errors:
+            raise ConfigError(report.errors)
+        settings = Settings.model_validate(table)
+    except RecursionError:  # in the environment: the files were checked
+        problem = "a value in the environment is nested too deeply"
+        raise ConfigError([problem]) from None
+    return LoadedConfig(settings, tuple(found), table, report, ignored)

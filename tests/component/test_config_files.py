@@ -1,5 +1,6 @@
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -226,3 +227,31 @@ class TestReading:
         assert line.startswith("config.toml: ")
         assert "\n" not in line
         assert len(line) < 300
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[{'.'.join('a' * 50_000)}]",
+        f"{'.'.join('a' * 50_000)} = 1",
+        f"x = {{ {'.'.join('a' * 50_000)} = 1 }}",
+        "'a'.\"b\" . " * 100 + "c = 1",
+        f"a = {'[' * 200}{']' * 200}",
+        f"a = {'{a=' * 100}1{'}' * 100}",
+        "[" + ".".join("a" * 40) + "]",
+    ],
+)
+def test_deep_nesting_is_refused_at_once(tmp_path: Path, text: str):
+    (tmp_path / "config.toml").write_text(text)
+    started = time.monotonic()
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        load(tmp_path / "config.toml", {})
+    assert time.monotonic() - started < 5
+
+
+def test_a_text_with_many_dots_is_not_deep(tmp_path: Path):
+    name = ".".join("0123456789abcdef" * 2) + ".ip6.arpa"
+    (tmp_path / "config.toml").write_text(
+        f"[triggers.a]\ntype = 'file'\npaths = '/x'\ntitle = '{name}'\n"
+    )
+    assert load(tmp_path / "config.toml", {}).settings.triggers["a"].title == name

@@ -1,6 +1,9 @@
 """`notifyd match`: the same engine, over a file or standard input."""
 
+import bz2
+import gzip
 import json
+import lzma
 import os
 import subprocess
 import sys
@@ -137,6 +140,30 @@ def test_each_group_has_its_own_notification(match, tmp_path):
     shown = [line["notification"] for line in objects(done)[3000:]]
     assert [one["title"] for one in shown] == [f"2 x {number}" for number in range(20)]
     assert done.stderr.startswith(b"981 more groups not shown")  # 1000 groups, and one for others
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_compressed_file_is_refused(match, tmp_path, compress):
+    file = tmp_path / "app.log.gz"
+    file.write_bytes(compress(b"ERROR disk full\n" * 1000))
+    for words, given in ((["errors", str(file)], b""), (["errors"], file.read_bytes())):
+        done = match(*words, given=given)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert b"the daemon does not read compressed files" in done.stderr
+
+
+def test_matches_below_the_threshold_are_not_reported(match, tmp_path):
+    config = tmp_path / "config.toml"
+    text = config.read_text()
+    config.write_text(text.replace("[triggers.around]", "threshold = 3\n[triggers.around]", 1))
+    done = match("errors", given=b"ERROR disk full\n" * 2)
+    assert done.returncode == 0
+    assert b"notification" not in done.stdout
+    assert done.stderr == b"2 matches below threshold = 3, not reported\n"
+    done = match("errors", given=b"ERROR disk full\n" * 7)
+    notification = json.loads(done.stdout.splitlines()[-1])["notification"]
+    assert notification["title"] == "6 x disk full"
+    assert done.stderr == b"1 match below threshold = 3, not reported\n"
 
 
 def test_beyond_max_groups_the_others_share_one(match, tmp_path):
