@@ -25,7 +25,7 @@ def free_port():
 
 def test_a_relay_of_ones_own_takes_the_place_of_the_platform(tmp_path):
     port = free_port()
-    text = section(RECIPES, "## Run your own relay").replace("8788", port)
+    text = section(RECIPES, "### With credentials of your own").replace("8788", port)
     relay, daemon = blocks(text, "sh")
     (config,) = blocks(text, "toml")
     env = environ(tmp_path)
