@@ -7,7 +7,7 @@ from typing import Any
 
 import regex
 
-from notifyd.config.recursion import is_recursive
+from notifyd.config.recursive_patterns import is_recursive
 from notifyd.text.regex_parser import Item, flags, min_width, op, parse
 
 _NAMED_GROUP = re.compile(r"\(\?P?<([^\W\d]\w*)>")

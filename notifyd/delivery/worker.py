@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol
 
 from notifyd.delivery.client import RequestEncodingError, Secret, SendClient, encode_request
+from notifyd.delivery.outcome import decide_outcome
 from notifyd.delivery.response import ApiResponse
-from notifyd.delivery.retry import decide_outcome
 from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
 from notifyd.model.errors import NotificationMissingError, StoreUnavailableError, TokenError
 from notifyd.model.events import Now

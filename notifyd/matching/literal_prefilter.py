@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import hyperscan
 
-from notifyd.matching import database
+from notifyd.matching import hyperscan_database
 from notifyd.matching.literals import Literal, LiteralSet, min_length
 
 _BYTES_PER_CANDIDATE = 4 << 10
@@ -37,7 +37,7 @@ class LiteralPrefilter:
         chosen, uncovered = self._choose(frequencies, len(sample) // _BYTES_PER_CANDIDATE)
         if len(uncovered) * _MIN_COVERED > len(self._literals):
             return False
-        self._database = database.compile_literals(sorted(chosen))
+        self._database = hyperscan_database.compile_literals(sorted(chosen))
         self.uncovered = tuple(sorted(uncovered))
         return True
 
@@ -56,7 +56,7 @@ class LiteralPrefilter:
 
     def _count(self, sample: memoryview) -> dict[Literal, int]:
         if self._all_texts is None:
-            self._all_texts = database.compile_literals(self._texts)
+            self._all_texts = hyperscan_database.compile_literals(self._texts)
         counts = [0] * len(self._texts)
         self._all_texts.scan(cast("bytes", sample), _add_one, context=counts)
         return dict(zip(self._texts, counts, strict=True))

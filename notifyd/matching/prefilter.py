@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 
 import hyperscan
 
-from notifyd.matching import database
+from notifyd.matching import hyperscan_database
 from notifyd.matching.literal_prefilter import LiteralPrefilter
 from notifyd.matching.literals import LiteralSet
 from notifyd.matching.regex_ast import LF
@@ -113,11 +113,13 @@ class Prefilter:
         if not ids:
             return None
         texts = [self._expressions[number].text + _TO_LINE_END for number in ids]
-        return database.load_or_compile(texts, ids, self._cache)
+        return hyperscan_database.load_or_compile(texts, ids, self._cache)
 
     def _compiles(self, number: int) -> bool:
         try:
-            database.load_or_compile([self._expressions[number].text + _TO_LINE_END], [0], None)
+            hyperscan_database.load_or_compile(
+                [self._expressions[number].text + _TO_LINE_END], [0], None
+            )
         except hyperscan.error:
             return False
         return True

@@ -9,7 +9,7 @@ import pytest
 
 from notifyd import __version__
 from notifyd.delivery.client import BODY_LIMIT, RequestEncodingError, SendClient, encode_request
-from notifyd.delivery.retry import decide_outcome
+from notifyd.delivery.outcome import decide_outcome
 from notifyd.http.resolver import addresses
 from notifyd.model.attempts import OutcomeKind, SendAttempt
 from notifyd.model.events import Now

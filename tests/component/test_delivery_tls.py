@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from notifyd.delivery.retry import decide_outcome
+from notifyd.delivery.outcome import decide_outcome
 from notifyd.model.attempts import OutcomeKind, SendAttempt
 from notifyd.model.events import Now
 from support.platform import Platform

@@ -26,8 +26,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from notifyd.config.load import load
+from notifyd.delivery.outcome import decide_outcome
 from notifyd.delivery.response import ApiResponse, parse_response
-from notifyd.delivery.retry import decide_outcome
 from notifyd.engine.pipeline import Pipeline
 from notifyd.engine.sources import PipelineContext
 from notifyd.model.events import AlertState, Event, Now

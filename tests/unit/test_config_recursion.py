@@ -1,7 +1,7 @@
 import pytest
 
 from notifyd.config.patterns import compile_pattern
-from notifyd.config.recursion import is_recursive
+from notifyd.config.recursive_patterns import is_recursive
 
 
 @pytest.mark.parametrize(

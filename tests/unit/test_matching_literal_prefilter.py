@@ -7,7 +7,7 @@ import regex
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from notifyd.matching import PatternSet, Scanner, approximate, database
+from notifyd.matching import PatternSet, Scanner, approximate, hyperscan_database
 from support.examples import examples
 from unit.test_matching_approximate import BYTES, PATTERNS, compiles, expected
 
@@ -74,7 +74,7 @@ def test_no_line_is_lost_when_a_rare_text_becomes_frequent_and_rare_again():
 
 
 def test_a_log_with_bytes_that_only_pad_a_database_is_scanned():
-    padding = b"".join(literal.text for literal in database._PADDING)
+    padding = b"".join(literal.text for literal in hyperscan_database._PADDING)
     scanner = Scanner([PatternSet("t", ("seldom",))], cache=None)
     block = bytearray(padding + b"\n" + b"nothing to see here\n" * 5000 + b"seldom\n")
     assert found(scanner, block) == [(len(block) - 7, 0)]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifyd.delivery.outcome import MAX_BACKOFF, MIN_BACKOFF, backoff, decide_outcome
 from notifyd.delivery.response import ApiResponse
-from notifyd.delivery.retry import MAX_BACKOFF, MIN_BACKOFF, backoff, decide_outcome
 from notifyd.http.retry_after import LONGEST, retry_after_seconds
 from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
 from notifyd.model.events import Now
