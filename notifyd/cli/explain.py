@@ -89,6 +89,11 @@ def _pending(trigger: Answer) -> list[str]:
     lines = []
     if until := trigger.get("muted_until"):
         lines.append(f"muted until {format_time(until)}")
+    if unfinished := trigger.get("unfinished_bytes"):
+        lines.append(
+            f"{quantity(unfinished, 'byte')} without a newline at the end of a log; a line counts "
+            "once it ends, or with `flush_partial`"
+        )
     held = trigger.get("held_back")
     for reason, count in held.items() if isinstance(held, dict) else ():
         lines.append(f"{printable(count)} held back for the next digest ({printable(reason)})")

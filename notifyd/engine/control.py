@@ -54,6 +54,10 @@ class DaemonOperations(Protocol):
         """Return what a trigger would send for a sample event, and its priority."""
         ...
 
+    def unfinished_bytes(self, trigger: str) -> int:
+        """Return how long the longest last line of a trigger's logs is that has no newline."""
+        ...
+
     def status(self) -> Json: ...
 
     def health(self) -> tuple[bool, str]: ...
@@ -142,7 +146,11 @@ class ControlService:
 
     def _explain(self, trigger: str) -> Json:
         kind = self._daemon.trigger_types()[trigger]
-        return explain_trigger(self._engine.state, self._engine.now(), trigger, kind)
+        explanation = explain_trigger(self._engine.state, self._engine.now(), trigger, kind)
+        unfinished = self._daemon.unfinished_bytes(trigger)
+        if unfinished and not explanation["matches"]:
+            explanation["unfinished_bytes"] = unfinished
+        return explanation
 
     async def _add_outcomes(self, trail: object) -> None:
         """Add to each step of a trail the current state of the notification that it names."""

@@ -210,6 +210,10 @@ class Daemon:
     def sample(self, trigger: str) -> tuple[Message, Priority]:
         return self._configuration.pipeline.sample(trigger, self._engine.now().wall)
 
+    def unfinished_bytes(self, trigger: str) -> int:
+        sources = self._configuration.pipeline.health()
+        return max((source.unfinished_bytes.get(trigger, 0) for source in sources), default=0)
+
     def status(self) -> Json:
         settings, token = self._configuration.settings, self._configuration.token
         info = DaemonInfo(

@@ -29,7 +29,8 @@ class SourceHealth:
 
     watching: how many files, units or processes it watches. dead: it watches nothing until it is
     restarted. timed_out: lines that no pattern could decide within the time limit, by trigger.
-    cut_lines: lines of logs that were longer than `max_line`, by trigger. dropped: journal entries
+    cut_lines: lines of logs that were longer than `max_line`, by trigger. unfinished_bytes: by
+    trigger, how long the longest last line without a newline is. dropped: journal entries
     that journald dropped, by trigger. ready: the first scan is complete; before that, the problems
     are unknown. missing_paths: configured paths that do not exist yet.
     """
@@ -40,6 +41,7 @@ class SourceHealth:
     dead: bool = False
     timed_out: Mapping[str, int] = field(default_factory=dict)
     cut_lines: Mapping[str, int] = field(default_factory=dict)
+    unfinished_bytes: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     ready: bool = True
     missing_paths: tuple[str, ...] = ()

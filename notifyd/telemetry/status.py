@@ -167,5 +167,6 @@ def _source(source: SourceHealth) -> Json:
         "dead": source.dead,
         "undecided": dict(source.timed_out),
         "cut_lines": dict(source.cut_lines),
+        "unfinished_bytes": dict(source.unfinished_bytes),
         "lost": dict(source.dropped),
     }

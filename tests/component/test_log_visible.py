@@ -140,6 +140,20 @@ def test_the_growth_of_an_unfinished_bar_ends_silence(tmp_path):
     assert [event.alert_state for event in daemon.events] == [resolved, firing, resolved]
 
 
+def test_the_bytes_of_an_unfinished_line_are_known_until_it_ends(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = VirtualDaemon({"t": trigger(log)})
+    append(log, b"first\n" + b"x" * (2 << 20))
+    daemon.poll_all()
+    assert daemon.batch.unfinished_bytes == {"t": 2 << 20}
+    append(log, b"\n123")
+    daemon.poll_all()
+    assert daemon.batch.unfinished_bytes == {"t": 3}
+    append(log, b"\n")
+    daemon.poll_all()
+    assert daemon.batch.unfinished_bytes == {}
+
+
 WORDS = [
     *(b"\r", b"\n", b"\n", b"\r\n", b"\x1b[31m", b"\x1b[0m", b"\x1b[", b"\x1b]0;t\x07", b"\x1b]"),
     *(b"\x1b", b"ERROR ", b"at x", b"ok", b"1%", b"50%\r", b" ", b"z" * 90),

@@ -99,3 +99,16 @@ def test_the_command_prints_what_was_done_until_when_and_what_is_pending(monkeyp
         "  now: muted until 2023-11-14 22:14:20",
         "  now: [db] 1 match to report at 2023-11-14 22:18:20",
     ]
+
+
+def test_the_command_prints_how_much_of_a_log_has_no_newline_yet():
+    history = run()
+    explanation = explain_trigger(history.state, history.now, "app", "log")
+    text = format_trigger(explanation | {"unfinished_bytes": 81920})
+    assert text.splitlines()[1:] == [
+        "  no matches yet",
+        (
+            "  now: 81920 bytes without a newline at the end of a log; a line counts once it ends, "
+            "or with `flush_partial`"
+        ),
+    ]

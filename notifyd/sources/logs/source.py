@@ -85,6 +85,7 @@ class LogSource:
             problems,
             timed_out=batch.timed_out,
             cut_lines=batch.cut_lines,
+            unfinished_bytes=batch.unfinished_bytes,
             missing_paths=batch.missing_paths,
         )
         return self._health.changed_key != before.changed_key

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from notifyd.model.events import CheckpointUpdates, Event
 from notifyd.model.health import Problem
 from notifyd.sources.logs.aggregators import AggregatorSet
+from notifyd.sources.logs.checkpoint import FileId
 from notifyd.sources.logs.chunk_matcher import MOST_BYTES, MOST_EVENTS, ChunkMatcher
 from notifyd.sources.logs.discovery.access import UnreadableFileError, explain_error
 from notifyd.sources.logs.discovery.inotify import FsHints, WatchRequest
@@ -54,6 +55,7 @@ class LogBatch:
     missing_paths: tuple[str, ...]
     timed_out: Mapping[str, int]
     cut_lines: Mapping[str, int]
+    unfinished_bytes: Mapping[str, int]
     scanned_all: bool
     polling_reason: str
 
@@ -98,6 +100,8 @@ class Tailer:
             partial_lines=self._partial_lines,
             staleness=self._staleness,
         )
+        self._unfinished: dict[FileId, int] = {}
+        """How many bytes without an LF are at the end of a file, unless there are none."""
         self._changed_at: float | None = None
         self._drain_at = 0.0
 
@@ -140,6 +144,7 @@ class Tailer:
             missing_paths=self._paths.missing_paths,
             timed_out=timed_out,
             cut_lines=dict(self._matcher.cut_lines),
+            unfinished_bytes=self._unfinished_bytes(),
             scanned_all=hints.all,
             polling_reason=self._paths.polling_reason,
         )
@@ -218,6 +223,9 @@ class Tailer:
         """Unschedule a file that was read to its end."""
         self._readers.queue.unschedule(reader.key)
         self._partial_lines.observe(reader, self._readers.now)
+        self._unfinished.pop(reader.key, None)
+        if unfinished := reader.offset + reader.partial_line_len - reader.line_start:
+            self._unfinished[reader.key] = unfinished
         if reader.has_grown():
             for trigger in self._staleness.triggers & reader.start_offsets.keys():
                 self._staleness.add_line(trigger, self._readers.now)
@@ -226,6 +234,18 @@ class Tailer:
         events = self._aggregators.finish(reader)
         self._readers.close_and_forget(reader)
         return events
+
+    def _unfinished_bytes(self) -> dict[str, int]:
+        """Return the bytes of the longest unfinished line of each trigger."""
+        longest: dict[str, int] = {}
+        for key, size in list(self._unfinished.items()):
+            reader = self._readers.get(key)
+            if reader is None:
+                del self._unfinished[key]
+                continue
+            for trigger in reader.start_offsets:
+                longest[trigger] = max(size, longest.get(trigger, 0))
+        return longest
 
     def _problems(self, timed_out: Mapping[str, int]) -> tuple[Problem, ...]:
         scarce = self._pool.problem
