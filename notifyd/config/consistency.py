@@ -246,7 +246,8 @@ def _check_process(
     if not given:
         report.error(path, f"requires one of: {', '.join(_PROCESS_KEYS)}")
     for key in given[1:]:
-        report.error((*path, key), f"cannot be combined with `{given[0]}`")
+        if (given[0], key) != ("name", "cmdline"):
+            report.error((*path, key), f"cannot be combined with `{given[0]}`")
     if trigger.cmdline is not None:
         _warn_of_pattern((*path, "cmdline"), trigger.cmdline, report, spans_lines=True)
 

@@ -226,7 +226,8 @@ class ProcessTriggerConfig(TriggerConfig):
 
     type: Literal["process"] = "process"
     name: ProcessName | None = None
-    """File name of the program. One of `name`, `cmdline`, `pidfile`, `pid` is required."""
+    """File name of the program. One of `name`, `cmdline`, `pidfile`, `pid` is required; `name` and
+    `cmdline` together select processes that match both."""
     cmdline: Pattern | None = None
     """Regular expression, searched for in the command line."""
     pidfile: AbsolutePath | None = None

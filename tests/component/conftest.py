@@ -1,3 +1,6 @@
+import subprocess
+from uuid import uuid4
+
 import pytest
 
 from support.listeners import BRISK, LISTENERS
@@ -23,3 +26,27 @@ async def brisk(request, tmp_path):
     """The same with short limits, for clients that let them pass."""
     async with LISTENERS[request.param](tmp_path, **BRISK) as running:
         yield running
+
+
+@pytest.fixture
+def tag():
+    """Return a word for command lines that selects only this test's processes."""
+    return f"tag-{uuid4().hex}"
+
+
+@pytest.fixture
+def spawn(request):
+    started = []
+
+    def spawn(script, tag, command=("sh", "-c"), **keys):
+        child = subprocess.Popen([*command, script, tag], stdin=subprocess.PIPE, **keys)
+        started.append(child)
+        return child
+
+    yield spawn
+    for child in started:
+        child.kill()
+        child.stdin.close()
+        if child.stdout:
+            child.stdout.close()
+        child.wait()

@@ -1,26 +1,19 @@
-import asyncio
 import json
 import os
 import re
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
 
-from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.connector import ProcessConnector
-from notifyd.sources.processes.source import ProcessSource
 from support.logs import until
+from support.processes import reaped, running, watched
 from support.recorder import Recorder
-
-BOOT = "this-boot"
 
 FORK = """
 import os, sys
@@ -54,62 +47,6 @@ print(json.dumps(codes))
 """Starts 200 commands that exit with different statuses, and prints the status of each."""
 
 pytestmark = pytest.mark.parametrize("connector", [False, True], ids=["search", "connector"])
-
-
-@pytest.fixture
-def tag():
-    """Return a word for command lines that selects only this test's processes."""
-    return f"tag-{uuid4().hex}"
-
-
-@pytest.fixture
-def spawn(request):
-    started = []
-
-    def spawn(script, tag, command=("sh", "-c"), **keys):
-        child = subprocess.Popen([*command, script, tag], stdin=subprocess.PIPE, **keys)
-        started.append(child)
-        return child
-
-    yield spawn
-    for child in started:
-        child.kill()
-        child.stdin.close()
-        if child.stdout:
-            child.stdout.close()
-        child.wait()
-
-
-@asynccontextmanager
-async def running(recorder, connector, boot=BOOT, **triggers):
-    options = {"interval": 0.05, "max_pidfds": None, "executor": None}
-    options |= {key: triggers.pop(key) for key in options if key in triggers}
-    built = {name: ProcessTriggerConfig.model_validate(each) for name, each in triggers.items()}
-    source = ProcessSource(
-        built,
-        dict(recorder.checkpoints),
-        wall=time.time,
-        boot_id=boot,
-        use_connector=connector,
-        **options,
-    )
-    task = asyncio.create_task(source.run(recorder.emit))
-    terms = {f"process:{name}": s.terms.encode() for name, s in source._selectors.items()}
-    try:
-        await recorder.until(lambda: terms.items() <= recorder.checkpoints.items())
-        yield source
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled(), task.exception()
-
-
-def watched(recorder):
-    return {key for key in recorder.checkpoints if key.count(":") == 2}
-
-
-async def reaped(child):
-    await asyncio.get_running_loop().run_in_executor(None, child.wait)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.sources.processes import procfs
+from notifyd.sources.processes.jobs import is_wrapper
 from notifyd.sources.processes.procfs import Process, ProcessStat
 from notifyd.sources.processes.selector import ProcessSelector, ProcessTerms
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, exit_event, start_event
@@ -50,6 +52,50 @@ def test_a_command_line_is_matched_with_spaces_between_its_arguments():
     found = process("python", "train.py", "--epochs", "3")
     assert selector(cmdline=r"train\.py --epochs \d").matches(found)
     assert not selector(cmdline=r"^train").matches(found)
+
+
+def test_name_and_command_line_must_both_match():
+    both = selector(name="python3", cmdline=r"train\.py( |$)")
+    assert both.matches(process("/usr/bin/python3", "train.py", "--x"))
+    assert not both.matches(process("tail", "-f", "train.py"))
+    assert not both.matches(process("python3", "eval.py"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("sh", "-c", "train.py"), True),
+        (("/bin/bash", "-l", "-ec", "train.py"), True),
+        (("bash", "train.sh", "-c"), False),
+        (("bash", "--norc", "-c", "x"), True),
+        (("train.py", "-c", "sleep 2"), False),
+        (("/usr/bin/nohup", "train.py"), True),
+        (("python3", "train.py"), False),
+    ],
+)
+def test_a_wrapper_is_recognized_by_its_name_and_options(arguments, expected):
+    found = process(*arguments, command="sh")
+    assert is_wrapper(found, selector(cmdline="train")) is expected
+    assert not is_wrapper(found, selector(name=Path(arguments[0]).name))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("python3 train.py", True),
+        ("/home/me/.venv/bin/python3.12 -u /srv/train.py --epochs 3", True),
+        ("./train.py", True),
+        ("train.py -c sleep 2; exit 3", True),
+        ("tail -f train.py.log", False),
+        ("vim train.py", False),
+        ("python3 train.py.bak", False),
+        ("python3 pretrain.py", False),
+    ],
+)
+def test_the_pattern_of_the_readme_matches_runs_of_the_script_only(line, expected):
+    readme = Path(__file__).parents[2] / "README.md"
+    (pattern,) = re.findall(r"^cmdline = '(.*)'$", readme.read_text(), re.MULTILINE)
+    assert selector(cmdline=pattern).matches(process(*line.split())) is expected
 
 
 def test_a_pattern_that_times_out_is_a_problem():

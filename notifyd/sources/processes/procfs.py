@@ -9,17 +9,22 @@ _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _FORKNOEXEC = 0x40
 """PF_FORKNOEXEC: forked, but not execed yet."""
-_STATE, _FLAGS, _START, _EXIT = 0, 6, 19, 49
+_STATE, _PARENT, _GROUP, _FLAGS, _START, _EXIT = 0, 1, 2, 6, 19, 49
 """Indexes of fields after the command's closing parenthesis."""
 
 
 class ProcessStat(NamedTuple):
-    """start: clock ticks after boot. is_copy: it still runs its parent's program."""
+    """start: clock ticks after boot. is_copy: it still runs its parent's program.
+
+    parent: its pid. group: the process group.
+    """
 
     command: str
     is_zombie: bool
     is_copy: bool
     start: int
+    parent: int = 0
+    group: int = 0
 
     @property
     def started(self) -> float:
@@ -67,7 +72,14 @@ def read_stat(pid: int) -> ProcessStat | None:
     command, _, rest = text.partition("(")[2].rpartition(")")
     fields = rest.split()
     is_copy = bool(int(fields[_FLAGS]) & _FORKNOEXEC)
-    return ProcessStat(command, fields[_STATE] in "ZX", is_copy, int(fields[_START]))
+    return ProcessStat(
+        command,
+        fields[_STATE] in "ZX",
+        is_copy,
+        int(fields[_START]),
+        int(fields[_PARENT]),
+        int(fields[_GROUP]),
+    )
 
 
 def read_process(pid: int) -> Process | None:

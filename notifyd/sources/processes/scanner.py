@@ -4,16 +4,20 @@ import os
 import pwd
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from math import inf
 from sys import intern
 from typing import NamedTuple, Self
 
 from notifyd.sources.processes import procfs
+from notifyd.sources.processes.jobs import Ancestry, is_wrapper, wrappers_of_job
 from notifyd.sources.processes.procfs import Process
 from notifyd.sources.processes.selector import ProcessSelector
 
 _MAX_AGE_STEP = 64
 """A known process may exec: it is read again 1, 2, 4 … scans after the first, then every 64."""
 _COPY_AGE = 0.5
+LEFTOVER_WAIT = 30.0
+"""Seconds for which processes that a job leaves behind are not watched."""
 _MAX_CMDLINE = 1000
 """Characters of a command line that are kept and shown."""
 
@@ -23,7 +27,12 @@ def _truncate(line: str) -> str:
 
 
 class ProcessMatch(NamedTuple):
-    """A process and the triggers that select it. start: clock ticks after boot.
+    """A process and the triggers that select it.
+
+    start: clock ticks after boot. group: its process group.
+    wrapper_for: those of the triggers for which it is a wrapper, and the job may appear below it.
+    wrappers: triggers and pids of wrappers above it, which are no jobs. is_leftover: it belonged to
+    a job that has ended.
 
     Thousands of matches may be alike, so they share their strings.
     """
@@ -34,6 +43,10 @@ class ProcessMatch(NamedTuple):
     cmdline: str
     user: str
     triggers: tuple[str, ...]
+    group: int = 0
+    wrapper_for: tuple[str, ...] = ()
+    wrappers: tuple[tuple[str, int], ...] = ()
+    is_leftover: bool = False
 
     @classmethod
     def of(cls, process: Process, triggers: Iterable[str]) -> Self:
@@ -45,6 +58,7 @@ class ProcessMatch(NamedTuple):
             intern(_truncate(process.command_line)),
             "" if uid is None else _user_name(uid),
             tuple(triggers),
+            process.stat.group,
         )
 
 
@@ -66,6 +80,13 @@ class ProcessScanner:
         self._forgotten: set[int] = set()
         self.young_copies: set[int] = set()
         """Pids of copies of their parents that are too young to be matched."""
+        self._jobless_wrappers: set[tuple[int, int, str]] = set()
+        """Pid, start and trigger of wrappers below which a job was found."""
+        self._parts: dict[tuple[int, int], int] = {}
+        """Parts of jobs by pid and start, with a hash of what they ran: an exec changes it."""
+        self._parts_due = False
+        self._leftovers: dict[tuple[int, int], float] = {}
+        """Until when they are not watched, in seconds after boot, by pid and start."""
 
     @property
     def needs_scans(self) -> bool:
@@ -80,6 +101,46 @@ class ProcessScanner:
         """Treat this pid as a new process in the next scan."""
         self._forgotten.add(pid)
 
+    @property
+    def needs_soon(self) -> bool:
+        """Whether processes wait for a scan: young copies, or what a job has left behind."""
+        now = procfs.uptime()
+        waiting = any(now < until < inf for until in list(self._leftovers.values()))
+        return bool(self.young_copies or waiting or self._parts_due)
+
+    def recheck_parts(self) -> None:
+        """Check in the next scan which parts of jobs have lost their job."""
+        pids = {pid for pid, _ in list(self._parts)}
+        self._forgotten |= pids
+        self._parts_due = bool(pids)
+
+    def leave(self, match: ProcessMatch, wait: float = LEFTOVER_WAIT) -> None:
+        """Do not watch what a job has left behind for so many seconds."""
+        self._leftovers[match.pid, match.start] = procfs.uptime() + wait
+        self.forget(match.pid)
+
+    def orphaned_copies(self, since: int) -> list[ProcessMatch]:
+        """Return selected copies of ended parents that started since, in clock ticks after boot.
+
+        Any thread may call it.
+        """
+        found, ancestry = [], Ancestry()
+        for pid in procfs.list_pids():
+            seen = procfs.read_stat(pid)
+            if seen is None or not seen.is_copy or seen.start < since or pid == os.getpid():
+                continue
+            process = procfs.read_process(pid)
+            if process is None:
+                continue
+            triggers = [
+                name
+                for name, selector in self._scanned.items()
+                if selector.matches(process) and not ancestry.selected(process, selector)
+            ]
+            if triggers:
+                found.append(ProcessMatch.of(process, triggers))
+        return found
+
     def scan(self, arming: frozenset[str]) -> list[ProcessMatch]:
         """Check all processes. arming: triggers that take copies of a parent as they are."""
         matches = self._match_named(arming)
@@ -88,9 +149,11 @@ class ProcessScanner:
         self._scans += 1
         present = set(procfs.list_pids())
         forgotten, self._forgotten = self._forgotten, set()
+        self._parts_due = False
         for pid in forgotten | (self._first_scans.keys() - present):
             self._first_scans.pop(pid, None)
         self.young_copies &= present
+        self._discard_ended(present)
         ages = {pid: self._scans - self._first_scans.get(pid, self._scans) for pid in present}
         return matches + self._match([pid for pid in present if _is_due(ages[pid])], arming)
 
@@ -102,7 +165,7 @@ class ProcessScanner:
         return self._match_named(frozenset())
 
     def _match(self, pids: Iterable[int], arming: frozenset[str]) -> list[ProcessMatch]:
-        matches, now = [], procfs.uptime()
+        matches, now, ancestry = [], procfs.uptime(), Ancestry()
         for pid in pids:
             self._first_scans.setdefault(pid, self._scans)
             process = None if pid == os.getpid() else procfs.read_process(pid)
@@ -114,9 +177,59 @@ class ProcessScanner:
                 self.young_copies.add(pid)
                 self._first_scans[pid] = self._scans
                 triggers = [name for name in triggers if name in arming]
-            if triggers:
-                matches.append(ProcessMatch.of(process, triggers))
-        return matches
+            match = self._match_job(process, triggers, ancestry) if triggers else None
+            if match is not None:
+                matches.append(match)
+        return [each for match in matches if (each := self._without_wrapped(match)).triggers]
+
+    def _match_job(
+        self, process: Process, triggers: Iterable[str], ancestry: Ancestry
+    ) -> ProcessMatch | None:
+        """Return a match of those triggers for which the process is a job."""
+        identity = (process.pid, process.stat.start)
+        jobs, wrapper_for, wrappers = [], [], []
+        for name in triggers:
+            selector = self._scanned[name]
+            above = wrappers_of_job(process, selector, ancestry)
+            if above is None:
+                continue
+            jobs.append(name)
+            if is_wrapper(process, selector):
+                wrapper_for.append(name)
+            wrappers += [(name, each.pid) for each in above]
+            self._jobless_wrappers.update((each.pid, each.stat.start, name) for each in above)
+        if not jobs:
+            self._parts[identity] = hash(process.arguments)
+            return None
+        if self._parts.pop(identity, None) == hash(process.arguments):
+            self._leftovers.setdefault(identity, procfs.uptime() + LEFTOVER_WAIT)
+        until = self._leftovers.get(identity, 0.0)
+        if procfs.uptime() < until:
+            self._first_scans[process.pid] = self._scans
+            return None
+        return ProcessMatch.of(process, jobs)._replace(
+            wrapper_for=tuple(wrapper_for), wrappers=tuple(wrappers), is_leftover=until > 0.0
+        )
+
+    def _without_wrapped(self, match: ProcessMatch) -> ProcessMatch:
+        """Leave out the triggers for which it is a wrapper of a job."""
+        wrapped = [
+            name
+            for name in match.wrapper_for
+            if (match.pid, match.start, name) in self._jobless_wrappers
+        ]
+        if not wrapped:
+            return match
+        return match._replace(
+            triggers=tuple(name for name in match.triggers if name not in wrapped)
+        )
+
+    def _discard_ended(self, present: set[int]) -> None:
+        for identity in [each for each in self._parts if each[0] not in present]:
+            del self._parts[identity]
+        for identity in [each for each in list(self._leftovers) if each[0] not in present]:
+            del self._leftovers[identity]
+        self._jobless_wrappers = {each for each in self._jobless_wrappers if each[0] in present}
 
     def _match_named(self, arming: frozenset[str]) -> list[ProcessMatch]:
         """Match pidfiles and pids; a pid once only, because the kernel may reuse it."""

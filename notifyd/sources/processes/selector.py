@@ -87,8 +87,8 @@ class ProcessSelector:
         """Return whether this process is selected. Blocks for at most the time limit."""
         if self._uid is not None and procfs.read_uid(process.pid) != self._uid:
             return False
-        if self.name:
-            return self.name in process.names
+        if self.name and self.name not in process.names:
+            return False
         return self._cmdline is None or self._matches_cmdline(process.command_line[:_MAX_CMDLINE])
 
     def read_pidfile(self, wall: float) -> Process | None:

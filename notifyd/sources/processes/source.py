@@ -3,8 +3,9 @@
 import asyncio
 import os
 import resource
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from math import inf
 
 from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.model.events import Event, SourceBatch
@@ -14,13 +15,15 @@ from notifyd.sources.processes import procfs
 from notifyd.sources.processes.discovery import ProcessDiscovery
 from notifyd.sources.processes.exit_watcher import ExitWatcher
 from notifyd.sources.processes.registry import ProcessRegistry, process_key, terms_key
-from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
+from notifyd.sources.processes.scanner import LEFTOVER_WAIT, ProcessMatch, ProcessScanner
 from notifyd.sources.processes.selector import ProcessSelector
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, exit_event, start_event
 from notifyd.sources.waiting import wait_readable
 
 BATCH_SIZE = 500
 """Processes in one batch."""
+START_WAIT = 0.5
+"""Seconds that the start of a wrapper waits for a job below it."""
 SPARE_DESCRIPTORS = 256
 """Descriptors that are left to the rest of the daemon."""
 
@@ -149,8 +152,12 @@ class ProcessSource:
                     self._registry.refused.log()
                 if problems != (problems := self.health().problems):
                     await emit(SourceBatch((), {}))
+                await self._report_held_starts(emit)
             has_polled = len(self._watched) > len(self._by_pidfd)
-            matches = await discovery.next_matches(self._watched, every_interval=has_polled)
+            has_held = any(watched.held_starts for watched in self._watched.values())
+            matches = await discovery.next_matches(
+                self._watched, every_interval=has_polled or has_held
+            )
 
     async def _watch_exits(self, emit: Emit) -> None:
         loop = asyncio.get_running_loop()
@@ -189,6 +196,7 @@ class ProcessSource:
             events: list[Event] = []
             stored: dict[str, str | None] = {}
             taken: dict[int, tuple[WatchedProcess, tuple[str, ...]]] = {}
+            jobless: list[tuple[str, WatchedProcess]] = []
             for match in batch:
                 watched, before = taken.get(match.pid) or (self._watched_process(match), ())
                 if watched is None:
@@ -196,21 +204,51 @@ class ProcessSource:
                 known = watched.triggers + before
                 triggers = tuple(name for name in match.triggers if name not in known)
                 taken[watched.pid] = watched, before + triggers
-                for name in triggers:
-                    stored[process_key(name, watched.pid)] = watched.encode()
-                    selector = self._selectors[name]
-                    if name in self._registry.armed and "start" in selector.on:
-                        events.append(start_event(name, selector.name, watched, self._wall()))
+                if watched.update_program(match):
+                    stored |= {process_key(name, watched.pid): watched.encode() for name in known}
+                stored |= {process_key(name, watched.pid): watched.encode() for name in triggers}
+                events += self._start_events(match, watched, triggers)
+                wrappers = self._watched_wrappers(match)
+                stored |= {process_key(name, wrapper.pid): None for name, wrapper in wrappers}
+                jobless += wrappers
             if stored:
                 await emit(SourceBatch(tuple(events), stored))
                 self._registry.obsolete_keys -= stored.keys()
             for watched, triggers in taken.values():
                 watched.triggers += triggers
                 self._watched[watched.pid] = watched
+            for name, wrapper in jobless:
+                wrapper.remove_trigger(name)
+                if not wrapper.triggers:
+                    self._stop_watching(wrapper)
         if unarmed := self._selectors.keys() - self._registry.armed:
             terms = {terms_key(name): self._selectors[name].terms.encode() for name in unarmed}
             await emit(SourceBatch((), terms))
             self._registry.armed |= unarmed
+
+    def _start_events(
+        self, match: ProcessMatch, watched: WatchedProcess, triggers: Sequence[str]
+    ) -> list[Event]:
+        """Return the starts to report at once; those of wrappers are held."""
+        reported = [
+            name
+            for name in triggers
+            if name in self._registry.armed and "start" in self._selectors[name].on
+        ]
+        watched.held_starts += tuple(name for name in reported if name in match.wrapper_for)
+        return [
+            start_event(name, self._selectors[name].name, watched, self._wall())
+            for name in reported
+            if name not in match.wrapper_for and not match.is_leftover
+        ]
+
+    def _watched_wrappers(self, match: ProcessMatch) -> list[tuple[str, WatchedProcess]]:
+        """Return the watched wrappers above a job, with the trigger that watched each."""
+        return [
+            (name, wrapper)
+            for name, pid in match.wrappers
+            if (wrapper := self._watched.get(pid)) is not None and name in wrapper.triggers
+        ]
 
     def _watched_process(self, match: ProcessMatch) -> WatchedProcess | None:
         """Return the match's process, watched from now on if it is new; None if it has ended."""
@@ -244,25 +282,87 @@ class ProcessSource:
                 os.close(pidfd)
         return is_same
 
+    async def _report_held_starts(self, emit: Emit) -> None:
+        """Report the starts of wrappers below which no job has appeared in time."""
+        events: list[Event] = []
+        now = procfs.uptime()
+        for watched in self._watched.values():
+            if watched.held_starts and now - procfs.ticks_to_seconds(watched.start) >= START_WAIT:
+                events += self._held_starts(watched)
+                watched.held_starts = ()
+        if events:
+            await emit(SourceBatch(tuple(events), {}))
+
+    def _held_starts(self, watched: WatchedProcess) -> list[Event]:
+        return [
+            start_event(name, self._selectors[name].name, watched, self._wall())
+            for name in watched.held_starts
+        ]
+
     def _exit_info(self, watched: WatchedProcess, status: int | None) -> ExitInfo:
         started = procfs.ticks_to_seconds(watched.start)
         return ExitInfo(status, max(0.0, procfs.uptime() - started))
 
     async def _report(self, exited: list[tuple[WatchedProcess, ExitInfo]], emit: Emit) -> None:
         for batch in batched(exited, BATCH_SIZE):
-            events = [
-                exit_event(name, self._selectors[name].name, watched, self._wall(), exit_info)
-                for watched, exit_info in batch
-                for name in watched.triggers
-                if self._is_reported(name, exit_info)
-            ]
-            obsolete = [
-                process_key(name, watched.pid) for watched, _ in batch for name in watched.triggers
-            ]
-            if obsolete:
-                await emit(SourceBatch(tuple(events), dict.fromkeys(obsolete)))
+            successors = await self._find_successors(batch)
+            events: list[Event] = []
+            stored: dict[str, str | None] = {}
+            for watched, exit_info in batch:
+                events += self._held_starts(watched)
+                inherited = {
+                    name for each in successors.get(watched.pid, ()) for name in each.triggers
+                }
+                events += [
+                    exit_event(name, self._selectors[name].name, watched, self._wall(), exit_info)
+                    for name in watched.triggers
+                    if name not in inherited and self._is_reported(name, exit_info)
+                ]
+                stored |= {process_key(name, watched.pid): None for name in watched.triggers}
+            new = [each for found in successors.values() for each in found]
+            stored |= {
+                process_key(name, each.pid): each.encode() for each in new for name in each.triggers
+            }
+            if stored:
+                await emit(SourceBatch(tuple(events), stored))
+            self._watched |= {each.pid: each for each in new}
             for watched, _ in batch:
                 self._stop_watching(watched)
+        if exited:
+            self._scanner.recheck_parts()
+
+    async def _find_successors(
+        self, batch: Sequence[tuple[WatchedProcess, ExitInfo]]
+    ) -> dict[int, list[WatchedProcess]]:
+        """Return the copies that continue the job of a launcher, by its pid.
+
+        Other copies that jobs have left behind are not watched, or not yet.
+        """
+        exited = [
+            (watched, exit_info)
+            for watched, exit_info in batch
+            if not exit_info.rebooted
+            and any(self._selectors[name].needs_scans for name in watched.triggers)
+        ]
+        successors: dict[int, list[WatchedProcess]] = {}
+        if not exited:
+            return successors
+        since = min(watched.start for watched, _ in exited)
+        loop = asyncio.get_running_loop()
+        copies = await loop.run_in_executor(None, self._scanner.orphaned_copies, since)
+        for match in copies:
+            found = _origin(match, exited)
+            if found is None or match.pid in self._watched:
+                continue
+            watched, exit_info = found
+            if not exit_info.is_launcher:
+                self._scanner.leave(match, inf if exit_info.while_stopped else LEFTOVER_WAIT)
+                continue
+            successor = WatchedProcess.from_match(match, self._boot)
+            successor.triggers = tuple(name for name in watched.triggers if name in match.triggers)
+            if self._start_watching(successor):
+                successors.setdefault(watched.pid, []).append(successor)
+        return successors
 
     def _is_reported(self, trigger: str, exit_info: ExitInfo) -> bool:
         on = self._selectors[trigger].on
@@ -279,3 +379,18 @@ class ProcessSource:
             os.close(watched.pidfd)
             watched.pidfd = -1
         self._scanner.forget(watched.pid)
+
+
+def _origin(
+    match: ProcessMatch, exited: Sequence[tuple[WatchedProcess, ExitInfo]]
+) -> tuple[WatchedProcess, ExitInfo] | None:
+    """Return the ended process, the youngest possible, of which a match is a copy."""
+    possible = [
+        (watched, exit_info)
+        for watched, exit_info in exited
+        if watched.start <= match.start
+        and set(watched.triggers) & set(match.triggers)
+        # A daemon that started while notifyd was stopped has a group of its own.
+        and (not exit_info.while_stopped or watched.group == match.group)
+    ]
+    return max(possible, key=lambda each: each[0].start, default=None)

@@ -11,13 +11,18 @@ from notifyd.sources.processes.scanner import ProcessMatch
 from notifyd.sources.stored_values import CheckpointValueError, StoredFields
 from notifyd.text.durations import format_duration
 
+LAUNCHER_TIME: Final = 5.0
+"""Seconds within which a launcher succeeds, and leaves a copy that does its job."""
 _MAX_PID: Final = 1 << 22
 """The kernel's PID_MAX_LIMIT."""
 
 
 @dataclass(slots=True)
 class WatchedProcess:
-    """start: clock ticks after boot. pidfd: -1 if there is none."""
+    """start: clock ticks after boot. pidfd: -1 if there is none. group: the process group.
+
+    held_starts: triggers whose report of the start waits for a job below this wrapper.
+    """
 
     pid: int
     start: int
@@ -27,14 +32,29 @@ class WatchedProcess:
     user: str
     triggers: tuple[str, ...] = ()
     pidfd: int = -1
+    group: int = 0
+    held_starts: tuple[str, ...] = ()
 
     @classmethod
     def from_match(cls, match: ProcessMatch, boot: str) -> Self:
-        return cls(match.pid, match.start, boot, match.name, match.cmdline, match.user)
+        watched = cls(match.pid, match.start, boot, match.name, match.cmdline, match.user)
+        watched.group = match.group
+        return watched
 
     @property
     def identity(self) -> tuple[int, int, str]:
         return self.pid, self.start, self.boot
+
+    def update_program(self, match: ProcessMatch) -> bool:
+        """Take over the name and command line after an exec; return whether they have changed."""
+        if (self.name, self.cmdline) == (match.name, match.cmdline):
+            return False
+        self.name, self.cmdline = match.name, match.cmdline
+        return True
+
+    def remove_trigger(self, trigger: str) -> None:
+        self.triggers = tuple(name for name in self.triggers if name != trigger)
+        self.held_starts = tuple(name for name in self.held_starts if name != trigger)
 
     def encode(self) -> str:
         return json.dumps(
@@ -46,6 +66,7 @@ class WatchedProcess:
                 "cmdline": self.cmdline,
                 "user": self.user,
             }
+            | ({"group": self.group} if self.group else {})
         )
 
     @classmethod
@@ -62,6 +83,7 @@ class WatchedProcess:
             intern(fields.text("name")),
             intern(fields.text("cmdline")),
             intern(fields.text("user")),
+            group=fields.integer("group") if "group" in fields else 0,
         )
 
 
@@ -92,6 +114,12 @@ class ExitInfo(NamedTuple):
             return signal.Signals(number).name
         except ValueError:
             return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+
+    @property
+    def is_launcher(self) -> bool:
+        """Whether it may have ended so soon because a copy of it goes into the background."""
+        is_soon = self.duration is not None and self.duration <= LAUNCHER_TIME
+        return self.status == 0 and is_soon and not self.while_stopped
 
     @property
     def is_failure(self) -> bool:

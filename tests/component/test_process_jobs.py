@@ -1,0 +1,190 @@
+"""A job is reported once, at its end, whatever starts it and whatever it starts."""
+
+import asyncio
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from notifyd.sources.processes import source
+from support.processes import reaped, running, watched
+from support.recorder import Recorder
+
+FORKING = Path(__file__).parents[1] / "cases" / "forking_train.py"
+PYTHON = Path(sys.executable).name
+SETTLED = 1.5
+"""Seconds after which every process that is a job has been found."""
+
+JOB = "import sys; sys.stdin.readline(); sys.exit(4)"
+
+LEAVES_A_COPY = """
+import os, sys, time
+if os.fork() == 0:
+    time.sleep({seconds})
+    os._exit(9)
+time.sleep(1)
+sys.exit(4)
+"""
+"""Exits after a second, and leaves a copy that lives so many seconds."""
+
+DAEMON = """
+import os, sys
+if os.fork():
+    os._exit(0)
+os.setsid()
+if os.fork():
+    os._exit(0)
+sys.stdin.readline()
+os._exit(5)
+"""
+
+pytestmark = pytest.mark.parametrize("connector", [False, True], ids=["search", "connector"])
+
+
+def codes(recorder):
+    return [e.facts["exit_code"] for e in recorder.events if e.facts["event"] != "start"]
+
+
+async def test_a_job_that_forks_workers_ends_once(connector, tag, spawn):
+    recorder = Recorder()
+    async with running(recorder, connector, interval=0.2, job={"cmdline": tag}):
+        child = spawn(str(FORKING), tag, [sys.executable])
+        await reaped(child)
+        await recorder.until(lambda: recorder.events, within=5.0)
+        await asyncio.sleep(SETTLED)
+    assert codes(recorder) == ["3"]
+    assert recorder.events[0].facts["pid"] == str(child.pid)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["nohup"],
+        ["nice", "-n", "1"],
+        ["bash", "-c", 'exec "$0" "$@"'],
+        ["bash", "-ec", '"$0" "$@"; exit $?'],
+        ["timeout", "60"],
+        ["env", "A=1", "timeout", "60"],
+        ["setsid", "--wait"],
+        ["stdbuf", "-o0"],
+        ["sh", "-c", 'timeout 60 "$0" "$@" | tee /dev/null; exit 1'],
+        ["flock", "/tmp", "nice"],
+        ["taskset", "1", "ionice", "-c3"],
+    ],
+    ids=lambda command: command[0],
+)
+async def test_the_job_below_a_wrapper_is_reported_under_its_own_name(
+    command, *, connector, tag, spawn
+):
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    recorder = Recorder()
+    keys = {"cmdline": tag, "on": ["start", "exit"]}
+    async with running(recorder, connector, job=keys):
+        child = spawn(JOB, tag, [*command, sys.executable, "-c"])
+        await recorder.until(lambda: [e.facts["event"] for e in recorder.events] == ["start"])
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+        await recorder.until(lambda: len(recorder.events) == 2)
+        child.stdin.close()
+        await reaped(child)
+        await recorder.until(lambda: not watched(recorder))
+    assert codes(recorder) == ["4"]
+    assert {event.facts["name"] for event in recorder.events} == {PYTHON}
+
+
+async def test_a_wrapper_without_a_matching_process_below_it_is_the_job(connector, tag, spawn):
+    recorder = Recorder()
+    keys = {"cmdline": tag, "on": ["start", "exit"]}
+    async with running(recorder, connector, job=keys):
+        child = spawn("sleep 0.8; read x; exit 6", tag, ["timeout", "60", "sh", "-c"])
+        await recorder.until(lambda: len(recorder.events) == 1)
+        child.stdin.close()
+        await reaped(child)
+        await recorder.until(lambda: len(recorder.events) == 2)
+    assert codes(recorder) == ["6"]
+    assert {event.facts["name"] for event in recorder.events} == {"timeout"}
+
+
+async def test_a_wrapper_is_the_job_if_it_is_named(connector, tag, spawn):
+    recorder = Recorder()
+    keys = {"name": "bash", "cmdline": tag}
+    async with running(recorder, connector, job=keys):
+        child = spawn(f"{sys.executable} -c '{JOB}' {tag}; exit 7", tag, ["bash", "-c"])
+        other = spawn("read x", tag, ["sh", "-c"])
+        await recorder.until(lambda: watched(recorder) == {f"process:job:{child.pid}"})
+        other.stdin.close()
+        await reaped(other)
+        child.stdin.close()
+        await reaped(child)
+        await recorder.until(lambda: recorder.events)
+    assert codes(recorder) == ["7"]
+
+
+async def test_a_shell_that_runs_a_script_is_the_job(connector, tag, spawn, tmp_path):
+    script = tmp_path / "train.sh"
+    script.write_text(f"{sys.executable} -c '{JOB}' {tag}\nexit 8\n")
+    recorder = Recorder()
+    async with running(recorder, connector, job={"cmdline": tag}):
+        child = spawn(str(script), tag, ["bash"])
+        await recorder.until(lambda: watched(recorder) == {f"process:job:{child.pid}"})
+        await asyncio.sleep(SETTLED)
+        child.stdin.close()
+        await reaped(child)
+        await recorder.until(lambda: recorder.events)
+        await asyncio.sleep(0.2)
+    assert codes(recorder) == ["8"]
+
+
+async def test_a_copy_that_soon_ends_after_its_job_is_not_reported(connector, tag, spawn):
+    recorder = Recorder()
+    async with running(recorder, connector, job={"cmdline": tag}):
+        child = spawn(LEAVES_A_COPY.format(seconds=3), tag, [sys.executable, "-c"])
+        await reaped(child)
+        await recorder.until(lambda: recorder.events)
+        await asyncio.sleep(3.0)
+        assert watched(recorder) == set()
+    assert codes(recorder) == ["4"]
+
+
+async def test_a_copy_that_outlives_its_job_is_watched(connector, tag, spawn, monkeypatch):
+    monkeypatch.setattr(source, "LEFTOVER_WAIT", 1.0)
+    recorder = Recorder()
+    keys = {"cmdline": tag, "on": ["start", "exit"]}
+    async with running(recorder, connector, job=keys):
+        child = spawn(LEAVES_A_COPY.format(seconds=4), tag, [sys.executable, "-c"])
+        await reaped(child)
+        await recorder.until(lambda: codes(recorder) == ["4"])
+        await recorder.until(lambda: codes(recorder) == ["4", "9"])
+    assert len(recorder.events) == 3  # what a job leaves behind does not start anew
+
+
+async def test_copies_of_a_job_that_ended_while_notifyd_was_stopped_are_not_reported(
+    connector, tag, spawn
+):
+    recorder = Recorder()
+    async with running(recorder, connector, job={"cmdline": tag}):
+        child = spawn(
+            LEAVES_A_COPY.format(seconds=4), tag, [sys.executable, "-c"], start_new_session=True
+        )
+        await recorder.until(lambda: watched(recorder) == {f"process:job:{child.pid}"})
+    await reaped(child)
+    async with running(recorder, connector, job={"cmdline": tag}):
+        await recorder.until(lambda: recorder.events)
+        await asyncio.sleep(4.0)
+        assert watched(recorder) == set()
+    assert len(recorder.events) == 1
+
+
+async def test_a_daemon_that_forks_twice_is_the_job(connector, tag, spawn):
+    recorder = Recorder()
+    async with running(recorder, connector, job={"cmdline": tag}):
+        launcher = spawn(DAEMON, tag, [sys.executable, "-c"])
+        await reaped(launcher)
+        await asyncio.sleep(SETTLED)
+        assert recorder.events == []
+        assert len(watched(recorder)) == 1
+        launcher.stdin.close()
+        await recorder.until(lambda: recorder.events)
+    assert codes(recorder) in (["5"], [""])  # nobody but init reaps it
