@@ -6,6 +6,7 @@ import pwd
 import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
+from pathlib import Path
 from typing import cast
 
 from notifyd.cli.exit_status import UsageError, exit_status
@@ -19,6 +20,7 @@ from notifyd.config.triggers import FileTriggerConfig, LogTriggerConfig
 from notifyd.matching.approximate import approximate, approximate_in_records
 from notifyd.model.errors import ConfigError, NotifydError, NoTokenError, TokenError
 from notifyd.model.notifications import Json
+from notifyd.model.user import effective_user
 from notifyd.sources.journal.access import access_problem, missing_command
 from notifyd.triggers import Trigger
 
@@ -69,11 +71,28 @@ def _check(loaded: LoadedConfig) -> list[str]:
     settings = loaded.settings
     missing_token = _missing_token(loaded)
     ListenSecrets.read(settings.listen, settings.webhooks)
+    _check_writable(settings.state.dir, "state.dir")
+    _check_writable(settings.socket.path and settings.socket.path.parent, "socket.path")
     for name, trigger in settings.triggers.items():
         Trigger(name, trigger, settings.defaults)
     _warn_of_slow_patterns(loaded)
     _warn_of_directories(loaded)
     return [*loaded.warnings, *filter(None, [missing_token]), *_machine_warnings(loaded)]
+
+
+def _check_writable(directory: Path | None, key: str) -> None:
+    """Raise ConfigError if the daemon cannot create or use a directory that is configured."""
+    if directory is None:
+        return
+    existing = directory
+    while not os.path.lexists(existing) and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        raise ConfigError([f"{key}: {existing} is not a directory; set another path"])
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigError(
+            [f"{key}: user {effective_user()} cannot write to {existing}; grant it or set another"]
+        )
 
 
 def _missing_token(loaded: LoadedConfig) -> str:

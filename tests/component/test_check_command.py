@@ -169,3 +169,22 @@ def test_a_directory_in_place_of_files_is_warned_about(tmp_path: Path):
     done = check(tmp_path, content)
     assert f"paths[0]: is a directory; use '{tmp_path}/*' for the files in it" in done.stderr
     assert "paths[1]" not in done.stderr
+
+
+def test_a_state_directory_that_the_daemon_could_not_use_is_78(tmp_path: Path):
+    done = check(tmp_path, f'[state]\ndir = "{tmp_path}/config.toml/state"\n')
+    assert done.returncode == 78
+    assert done.stderr == (
+        f"state.dir: {tmp_path}/config.toml is not a directory; set another path\n"
+    )
+    assert check(tmp_path, f'[state]\ndir = "{tmp_path}/new/state"\n').returncode == 0
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
+def test_directories_are_checked_for_the_user_of_the_daemon(public_directory: Path):
+    content = f'[socket]\npath = "{public_directory}/notifyd.sock"\n'
+    assert check(public_directory, content).returncode == 0
+    done = check(public_directory, content, "--user", "nobody")
+    assert done.returncode == 78
+    assert f"socket.path: user nobody cannot write to {public_directory}" in done.stderr
