@@ -12,6 +12,7 @@ import re
 import shutil
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,6 +119,8 @@ class RandomOperations:
             *[
                 self.delete_and_create,
                 self.move_the_folder,
+                self.delete_the_folder,
+                self.replace_by_a_longer_copy,
                 self.replace_link,
                 self.delete_the_oldest,
             ],
@@ -442,8 +445,38 @@ class RandomOperations:
             self._reopen(late=False)
             self._write(1)
 
+    def replace_by_a_longer_copy(self) -> None:
+        """Rename a copy with more lines over the log, as rsync and editors do.
+
+        The daemon looks before the log is rotated: a copy that it first finds under the name of a
+        rotated file is another generation.
+        """
+        self.finish_line()
+        self._write(2)
+        self.daemon.poll_all()
+        self._tick()
+        with self._maybe_down() as down:
+            copy = self.away / "copy"
+            shutil.copyfile(self.log.target, copy)
+            os.close(self.log.writer)
+            flags = os.O_WRONLY | (os.O_APPEND if self.log.appending else 0)
+            self.log.writer = os.open(copy, flags)
+            os.lseek(self.log.writer, 0, os.SEEK_END)
+            self._write(self.random.randint(1, 3))
+            copy.rename(self.log.target)
+            self._write(self.random.randint(0, 2))
+            if not down:
+                self.daemon.poll_all()
+
     def move_the_folder(self) -> None:
         """Replace the directory of all logs."""
+        self._replace_the_folder(lambda: self.folder.rename(self.away / f"f{len(self.history)}"))
+
+    def delete_the_folder(self) -> None:
+        """Delete the directory of all logs, which are still open, and make it again."""
+        self._replace_the_folder(lambda: shutil.rmtree(self.folder))
+
+    def _replace_the_folder(self, remove: Callable[[], object]) -> None:
         for log in self.logs:
             self.log = log
             self.finish_line()
@@ -451,7 +484,7 @@ class RandomOperations:
         self._end_late_writers()
         self.daemon.poll_all()
         with self._maybe_down() as down:
-            self.folder.rename(self.away / f"folder{len(self.history)}")
+            remove()
             self._maybe_poll(down=down)
             self.folder.mkdir()
             for log in self.logs:

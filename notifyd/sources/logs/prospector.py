@@ -171,7 +171,7 @@ class Prospector:
     ) -> LogReader:
         reader = self._readers.open(path, key, status)
         lost = reader.take_lost_checkpoint()
-        if reader.is_unread and resume_longer_copy(self._readers, reader, lost):
+        if resume_longer_copy(self._readers, reader, lost):
             return reader
         if lost is not None:
             self.resolver.on_content_replaced(lost)

@@ -15,7 +15,7 @@ from notifyd.sources.logs.rotation.content_match import is_prefix
 def resume_longer_copy(readers: ReaderSet, copy: LogReader, lost: Checkpoint | None) -> bool:
     """Continue a log where the file that had its path before was read to.
 
-    copy: the reader of the file that has the path now, of which nothing was read. lost: the
+    copy: the reader of the file that has the path now, as it was opened. lost: the
     checkpoint of an earlier file with the same inode number, if there is one. The new file must
     begin with the content of the earlier one and be strictly longer. One of equal length is a
     rewrite, and an earlier file that rotation renamed is another generation.
@@ -23,15 +23,17 @@ def resume_longer_copy(readers: ReaderSet, copy: LogReader, lost: Checkpoint | N
     Returns whether the log continues.
     """
     with suppress(UnreadableFileError, OSError):
-        if lost is not None and _continues(copy, lost) and copy.resume(lost):
-            return True
         earlier = [
             (key, checkpoint)
-            for key, checkpoint in readers.known_files(copy.path)
-            if checkpoint.path == copy.path and key != copy.key and not key.catch_up_trigger
+            for key, checkpoint in [(copy.key, lost), *readers.known_files(copy.path)]
+            if checkpoint is not None and (key != copy.key or checkpoint is lost)
+            if checkpoint.path == copy.path and not key.catch_up_trigger
+            if checkpoint.offset > copy.offset  # else its inode number was used before
         ]
         for key, checkpoint in sorted(earlier, key=lambda each: each[1].offset, reverse=True):
-            if _continues(copy, checkpoint) and _replaces(readers, copy, key, checkpoint):
+            if not _continues(copy, checkpoint):
+                continue
+            if checkpoint is lost or _replaces(readers, copy, key, checkpoint):
                 return copy.resume(checkpoint)
     return False
 
@@ -45,7 +47,8 @@ def _continues(copy: LogReader, checkpoint: Checkpoint) -> bool:
         return False
     if copy.size <= checkpoint.offset or not copy.holds_prefix(checkpoint):
         return False
-    return os.pread(copy.descriptor, min(checkpoint.offset, BLOCK_SIZE), 0).count(b"\n") > 1
+    start = max(0, checkpoint.offset - BLOCK_SIZE)
+    return os.pread(copy.descriptor, checkpoint.offset - start, start).count(b"\n") > 1
 
 
 def _replaces(readers: ReaderSet, copy: LogReader, key: FileId, checkpoint: Checkpoint) -> bool:
