@@ -240,6 +240,10 @@ class ProcessTriggerConfig(TriggerConfig):
         default_factory=_on_exit
     )
     """Any of `exit`, `failure`, `start`."""
+    tail: AbsolutePath | None = None
+    """File, such as the log of the job, whose last lines are shown with the exit."""
+    tail_lines: LineCount = 5
+    """How many lines of `tail` to show; at most 50."""
 
     @property
     def failure_priority(self) -> Priority:

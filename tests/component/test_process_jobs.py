@@ -188,3 +188,17 @@ async def test_a_daemon_that_forks_twice_is_the_job(connector, tag, spawn):
         launcher.stdin.close()
         await recorder.until(lambda: recorder.events)
     assert codes(recorder) in (["5"], [""])  # nobody but init reaps it
+
+
+async def test_the_end_of_a_log_comes_with_the_exit(connector, tag, spawn, tmp_path):
+    log = tmp_path / "train.log"
+    log.write_text("epoch 1\n 10%\r100%\nRuntimeError: no memory\n")
+    recorder = Recorder()
+    keys = {"cmdline": tag, "tail": str(log), "tail_lines": 2}
+    async with running(recorder, connector, job=keys):
+        child = spawn(JOB, tag, [sys.executable, "-c"])
+        await recorder.until(lambda: watched(recorder))
+        child.stdin.close()
+        await reaped(child)
+        await recorder.until(lambda: recorder.events)
+    assert recorder.events[0].facts["after"] == "100%\nRuntimeError: no memory"

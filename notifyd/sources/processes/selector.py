@@ -67,6 +67,8 @@ class ProcessSelector:
             trigger.pid,
             trigger.user,
         )
+        self.tail = trigger.tail
+        self.tail_lines = trigger.tail_lines
         self.pid = trigger.pid
         self.pidfile = trigger.pidfile
         self.problem = ""

@@ -17,6 +17,7 @@ from notifyd.sources.processes.exit_watcher import ExitWatcher
 from notifyd.sources.processes.registry import ProcessRegistry, process_key, terms_key
 from notifyd.sources.processes.scanner import LEFTOVER_WAIT, ProcessMatch, ProcessScanner
 from notifyd.sources.processes.selector import ProcessSelector
+from notifyd.sources.processes.tail import read_tail
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, exit_event, start_event
 from notifyd.sources.waiting import wait_readable
 
@@ -313,11 +314,9 @@ class ProcessSource:
                 inherited = {
                     name for each in successors.get(watched.pid, ()) for name in each.triggers
                 }
-                events += [
-                    exit_event(name, self._selectors[name].name, watched, self._wall(), exit_info)
-                    for name in watched.triggers
-                    if name not in inherited and self._is_reported(name, exit_info)
-                ]
+                for name in watched.triggers:
+                    if name not in inherited and self._is_reported(name, exit_info):
+                        events.append(await self._exit_event(name, watched, exit_info))
                 stored |= {process_key(name, watched.pid): None for name in watched.triggers}
             new = [each for found in successors.values() for each in found]
             stored |= {
@@ -330,6 +329,16 @@ class ProcessSource:
                 self._stop_watching(watched)
         if exited:
             self._scanner.recheck_parts()
+
+    async def _exit_event(
+        self, trigger: str, watched: WatchedProcess, exit_info: ExitInfo
+    ) -> Event:
+        selector = self._selectors[trigger]
+        if selector.tail is not None:
+            loop, path, lines = asyncio.get_running_loop(), selector.tail, selector.tail_lines
+            tail = await loop.run_in_executor(None, read_tail, path, lines)
+            exit_info = exit_info._replace(tail=tail)
+        return exit_event(trigger, selector.name, watched, self._wall(), exit_info)
 
     async def _find_successors(
         self, batch: Sequence[tuple[WatchedProcess, ExitInfo]]

@@ -91,13 +91,15 @@ class ExitInfo(NamedTuple):
     """How a process ended.
 
     status: as of wait(2), None if unknown. duration: seconds, None if unknown. while_stopped: it
-    ended while notifyd was not running. rebooted: the machine restarted meanwhile.
+    ended while notifyd was not running. rebooted: the machine restarted meanwhile. tail: lines to
+    show with it.
     """
 
     status: int | None = None
     duration: float | None = None
     while_stopped: bool = False
     rebooted: bool = False
+    tail: str = ""
 
     @property
     def code(self) -> int | None:
@@ -162,6 +164,8 @@ def exit_event(
         "signal": exit_info.signal,
         "duration": "" if duration is None else format_duration(duration),
     }
+    if exit_info.tail:
+        facts["after"] = exit_info.tail
     return _event(trigger, watched, wall, exit_info.describe(), facts)
 
 
