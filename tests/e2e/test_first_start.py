@@ -15,6 +15,20 @@ def test_without_a_configuration_file_the_log_says_where_to_create_one(daemon, t
     assert f"create {tmp_path}/notifyd/config.toml or /etc/notifyd/config.toml" in line
 
 
+def test_the_variables_of_a_kubernetes_service_are_ignored_with_one_line(daemon, platform):
+    config = "[triggers.app]\ntype = 'log'\npaths = '/x'\npatterns = '(?P<what>.*)'\n"
+    one = daemon(f"{PLENTY}{config}title = 'to {{{{ fields.what }}}}'\n")
+    one.environ |= {"NOTIFYD_SERVICE_HOST": "10.0.0.1", "NOTIFYD_PORT": "tcp://10.0.0.1:80"}
+    one.start()
+    [line] = [line for line in one.log.read_text().splitlines() if "environment variables" in line]
+    assert "[info" in line
+    assert "NOTIFYD_PORT, NOTIFYD_SERVICE_HOST" in line
+    assert one.command("test", "app").returncode == 0
+    wait_for(lambda: platform.delivered)
+    [sent] = platform.delivered.values()
+    assert sent.json["title"] == "to what"
+
+
 def test_a_missing_log_is_reported_until_it_appears(daemon, tmp_path, platform):
     (tmp_path / "logs").mkdir()
     append(tmp_path / "logs" / "there.log", "of old")
