@@ -77,10 +77,14 @@ class ExitWatcher:
             if zombie.deadline <= now and pidfd not in reaped:
                 exited.append((pidfd, zombie.status))
         for pidfd, _ in exited:
+            self.remove(pidfd)
+        return exited
+
+    def remove(self, pidfd: int) -> None:
+        """Stop watching a pidfd that is still open, if it is watched."""
+        if self._pids.pop(pidfd, None) is not None:
             self._epoll.unregister(pidfd)
             self._zombies.pop(pidfd, None)
-            del self._pids[pidfd]
-        return exited
 
     @property
     def deadline(self) -> float | None:

@@ -385,6 +385,7 @@ class ProcessSource:
             del self._watched[watched.pid]
         if watched.pidfd >= 0:
             del self._by_pidfd[watched.pidfd]
+            self._exit_watcher.remove(watched.pidfd)
             os.close(watched.pidfd)
             watched.pidfd = -1
         self._scanner.forget(watched.pid)
