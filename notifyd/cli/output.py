@@ -2,11 +2,13 @@
 
 import json
 import os
-import shutil
 import time
-from typing import TextIO
 
 from notifyd.cli.exit_status import OutputError
+
+TYPE_CHECKING = False  # importing typing takes too long
+if TYPE_CHECKING:
+    from typing import TextIO
 
 _COLORS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
 _DROPPED = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x2066, 0x206A)))
@@ -46,10 +48,12 @@ def truncate(text: str, width: int) -> str:
 
 def terminal_width() -> int:
     """Return the columns of the terminal; 80 if the output is none."""
+    import shutil  # noqa: PLC0415 - slow to import, and `notifyd send` does not need it
+
     return shutil.get_terminal_size((80, 24)).columns
 
 
-def colored(text: str, color: str, stream: TextIO) -> str:
+def colored(text: str, color: str, stream: "TextIO") -> str:
     """Color a text for a terminal; leave it alone for another stream, or if NO_COLOR is set."""
     if not color or os.environ.get("NO_COLOR") or not stream.isatty():
         return text
