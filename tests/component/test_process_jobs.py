@@ -202,3 +202,38 @@ async def test_the_end_of_a_log_comes_with_the_exit(connector, tag, spawn, tmp_p
         await reaped(child)
         await recorder.until(lambda: recorder.events)
     assert recorder.events[0].facts["after"] == "100%\nRuntimeError: no memory"
+
+
+async def test_of_many_wrapped_jobs_each_is_reported_once(connector, tag, spawn):
+    """Jobs that last longer than a scan: none is lost, doubled or taken for its wrapper."""
+    recorder = Recorder()
+    script = 'nice timeout 60 "$0" "$@"; exit 1'
+    async with running(recorder, connector, job={"cmdline": tag}):
+        children = [spawn(JOB, tag, ["sh", "-c", script, sys.executable, "-c"]) for _ in range(20)]
+        await recorder.until(lambda: len(watched(recorder)) >= 20, within=30.0)
+        await asyncio.sleep(SETTLED)
+        for child in children:
+            child.stdin.close()
+        await recorder.until(lambda: len(recorder.events) >= 20)
+        for child in children:
+            await reaped(child)
+        await recorder.until(lambda: not watched(recorder))
+    assert codes(recorder) == ["4"] * 20
+    assert {event.facts["name"] for event in recorder.events} == {PYTHON}
+
+
+async def test_after_a_restart_a_wrapper_is_still_no_job(connector, tag, spawn):
+    recorder = Recorder()
+    keys = {"cmdline": tag, "on": ["start", "exit"]}
+    script = '"$0" "$@"; exit 1'
+    async with running(recorder, connector, job=keys):
+        child = spawn(JOB, tag, ["sh", "-c", script, sys.executable, "-c"])
+        await recorder.until(lambda: len(recorder.events) == 1)
+        assert len(watched(recorder)) == 1
+    async with running(recorder, connector, job=keys):
+        await asyncio.sleep(SETTLED)
+        child.stdin.close()
+        await reaped(child)
+        await recorder.until(lambda: not watched(recorder))
+    assert codes(recorder) == ["4"]
+    assert len(recorder.events) == 2
