@@ -9,26 +9,11 @@ from notifyd.platform.endpoints import ENDPOINTS, GROUPS, Endpoint
 
 _HEAD = '''"""The endpoints as typed methods. Written by codegen.py from its table: do not edit."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from notifyd.platform.answers import Answer
-
-
-class EndpointCaller(Protocol):
-    async def call(
-        self, key: str, path: Mapping[str, str | int], fields: Mapping[str, Any]
-    ) -> Answer: ...
-
-    async def upload(
-        self, path: str, files: Sequence[str | Path], fields: Mapping[str, str]
-    ) -> Answer: ...
-
-
-class EndpointGroup:
-    def __init__(self, caller: EndpointCaller) -> None:
-        self._caller = caller
+from notifyd.platform.endpoint_group import EndpointCaller, EndpointGroup
 '''
 
 
