@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.sources.processes import source
+from notifyd.sources.processes import successors
 from support.processes import reaped, running, watched
 from support.recorder import Recorder
 
@@ -149,7 +149,7 @@ async def test_a_copy_that_soon_ends_after_its_job_is_not_reported(connector, ta
 
 
 async def test_a_copy_that_outlives_its_job_is_watched(connector, tag, spawn, monkeypatch):
-    monkeypatch.setattr(source, "LEFTOVER_WAIT", 1.0)
+    monkeypatch.setattr(successors, "LEFTOVER_WAIT", 1.0)
     recorder = Recorder()
     keys = {"cmdline": tag, "on": ["start", "exit"]}
     async with running(recorder, connector, job=keys):

@@ -63,7 +63,7 @@ class ProcessDiscovery:
         watched: pids whose forks matter. every_interval: the caller polls processes itself.
         """
         loop = asyncio.get_running_loop()
-        if every_interval or self._scanner.needs_soon:
+        if every_interval or self._scanner.needs_scan_soon:
             self._scan_at = min(self._scan_at, loop.time() + self._interval)
         has_pidfiles = self._scanner.has_pidfiles
         until = min(self._scan_at, self._pidfiles_at) if has_pidfiles else self._scan_at

@@ -16,6 +16,7 @@ from notifyd.sources.processes.selector import ProcessSelector
 _MAX_AGE_STEP = 64
 """A known process may exec: it is read again 1, 2, 4 … scans after the first, then every 64."""
 _COPY_AGE = 0.5
+"""Seconds for which a process that has not execed is not matched."""
 LEFTOVER_WAIT = 30.0
 """Seconds for which processes that a job leaves behind are not watched."""
 _MAX_CMDLINE = 1000
@@ -30,8 +31,8 @@ class ProcessMatch(NamedTuple):
     """A process and the triggers that select it.
 
     start: clock ticks after boot. group: its process group.
-    wrapper_for: those of the triggers for which it is a wrapper, and the job may appear below it.
-    wrappers: triggers and pids of wrappers above it, which are no jobs. is_leftover: it belonged to
+    wrapper_for: the triggers for which it is a wrapper, so that the job may still appear below it.
+    wrappers: triggers and pids of wrappers above it, which are no jobs. is_leftover: it was part of
     a job that has ended.
 
     Thousands of matches may be alike, so they share their strings.
@@ -80,13 +81,14 @@ class ProcessScanner:
         self._forgotten: set[int] = set()
         self.young_copies: set[int] = set()
         """Pids of copies of their parents that are too young to be matched."""
-        self._jobless_wrappers: set[tuple[int, int, str]] = set()
+        self._wrappers_with_jobs: set[tuple[int, int, str]] = set()
         """Pid, start and trigger of wrappers below which a job was found."""
         self._parts: dict[tuple[int, int], int] = {}
         """Parts of jobs by pid and start, with a hash of what they ran: an exec changes it."""
         self._parts_due = False
         self._leftovers: dict[tuple[int, int], float] = {}
-        """Until when they are not watched, in seconds after boot, by pid and start."""
+        """Pid and start of processes left behind by a job, with the time until which they are not
+        watched, in seconds after boot."""
 
     @property
     def needs_scans(self) -> bool:
@@ -102,7 +104,7 @@ class ProcessScanner:
         self._forgotten.add(pid)
 
     @property
-    def needs_soon(self) -> bool:
+    def needs_scan_soon(self) -> bool:
         """Whether processes wait for a scan: young copies, or what a job has left behind."""
         now = procfs.uptime()
         waiting = any(now < until < inf for until in list(self._leftovers.values()))
@@ -114,15 +116,15 @@ class ProcessScanner:
         self._forgotten |= pids
         self._parts_due = bool(pids)
 
-    def leave(self, match: ProcessMatch, wait: float = LEFTOVER_WAIT) -> None:
-        """Do not watch what a job has left behind for so many seconds."""
+    def postpone(self, match: ProcessMatch, wait: float = LEFTOVER_WAIT) -> None:
+        """Do not watch a process that a job has left behind for this many seconds."""
         self._leftovers[match.pid, match.start] = procfs.uptime() + wait
         self.forget(match.pid)
 
     def orphaned_copies(self, since: int) -> list[ProcessMatch]:
-        """Return selected copies of ended parents that started since, in clock ticks after boot.
+        """Return selected copies of ended parents.
 
-        Any thread may call it.
+        since: the earliest start, in clock ticks after boot. May be called from any thread.
         """
         found, ancestry = [], Ancestry()
         for pid in procfs.list_pids():
@@ -180,12 +182,14 @@ class ProcessScanner:
             match = self._match_job(process, triggers, ancestry) if triggers else None
             if match is not None:
                 matches.append(match)
-        return [each for match in matches if (each := self._without_wrapped(match)).triggers]
+        return [
+            each for match in matches if (each := self._without_wrapper_triggers(match)).triggers
+        ]
 
     def _match_job(
         self, process: Process, triggers: Iterable[str], ancestry: Ancestry
     ) -> ProcessMatch | None:
-        """Return a match of those triggers for which the process is a job."""
+        """Return a match of the triggers for which the process is a job; None if there are none."""
         identity = (process.pid, process.stat.start)
         jobs, wrapper_for, wrappers = [], [], []
         for name in triggers:
@@ -197,7 +201,7 @@ class ProcessScanner:
             if is_wrapper(process, selector):
                 wrapper_for.append(name)
             wrappers += [(name, each.pid) for each in above]
-            self._jobless_wrappers.update((each.pid, each.stat.start, name) for each in above)
+            self._wrappers_with_jobs.update((each.pid, each.stat.start, name) for each in above)
         if not jobs:
             self._parts[identity] = hash(process.arguments)
             return None
@@ -211,12 +215,12 @@ class ProcessScanner:
             wrapper_for=tuple(wrapper_for), wrappers=tuple(wrappers), is_leftover=until > 0.0
         )
 
-    def _without_wrapped(self, match: ProcessMatch) -> ProcessMatch:
-        """Leave out the triggers for which it is a wrapper of a job."""
+    def _without_wrapper_triggers(self, match: ProcessMatch) -> ProcessMatch:
+        """Return a match without the triggers for which the process is a wrapper of a job."""
         wrapped = [
             name
             for name in match.wrapper_for
-            if (match.pid, match.start, name) in self._jobless_wrappers
+            if (match.pid, match.start, name) in self._wrappers_with_jobs
         ]
         if not wrapped:
             return match
@@ -229,7 +233,7 @@ class ProcessScanner:
             del self._parts[identity]
         for identity in [each for each in list(self._leftovers) if each[0] not in present]:
             del self._leftovers[identity]
-        self._jobless_wrappers = {each for each in self._jobless_wrappers if each[0] in present}
+        self._wrappers_with_jobs = {each for each in self._wrappers_with_jobs if each[0] in present}
 
     def _match_named(self, arming: frozenset[str]) -> list[ProcessMatch]:
         """Match pidfiles and pids; a pid once only, because the kernel may reuse it."""

@@ -5,7 +5,6 @@ import os
 import resource
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from math import inf
 
 from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.model.events import Event, SourceBatch
@@ -15,8 +14,9 @@ from notifyd.sources.processes import procfs
 from notifyd.sources.processes.discovery import ProcessDiscovery
 from notifyd.sources.processes.exit_watcher import ExitWatcher
 from notifyd.sources.processes.registry import ProcessRegistry, process_key, terms_key
-from notifyd.sources.processes.scanner import LEFTOVER_WAIT, ProcessMatch, ProcessScanner
+from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
 from notifyd.sources.processes.selector import ProcessSelector
+from notifyd.sources.processes.successors import ExitedProcess, find_successors
 from notifyd.sources.processes.tail import read_tail
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, exit_event, start_event
 from notifyd.sources.waiting import wait_readable
@@ -177,7 +177,7 @@ class ProcessSource:
                 [(each, self._exit_info(each, status)) for each, status in found], emit
             )
 
-    def _poll_without_pidfd(self) -> list[tuple[WatchedProcess, ExitInfo]]:
+    def _poll_without_pidfd(self) -> list[ExitedProcess]:
         """Return which of the processes without a pidfd have ended; open one for the others."""
         exited = []
         for watched in [each for each in self._watched.values() if each.pidfd < 0]:
@@ -197,7 +197,7 @@ class ProcessSource:
             events: list[Event] = []
             stored: dict[str, str | None] = {}
             taken: dict[int, tuple[WatchedProcess, tuple[str, ...]]] = {}
-            jobless: list[tuple[str, WatchedProcess]] = []
+            replaced: list[tuple[str, WatchedProcess]] = []
             for match in batch:
                 watched, before = taken.get(match.pid) or (self._watched_process(match), ())
                 if watched is None:
@@ -211,14 +211,14 @@ class ProcessSource:
                 events += self._start_events(match, watched, triggers)
                 wrappers = self._watched_wrappers(match)
                 stored |= {process_key(name, wrapper.pid): None for name, wrapper in wrappers}
-                jobless += wrappers
+                replaced += wrappers
             if stored:
                 await emit(SourceBatch(tuple(events), stored))
                 self._registry.obsolete_keys -= stored.keys()
             for watched, triggers in taken.values():
                 watched.triggers += triggers
                 self._watched[watched.pid] = watched
-            for name, wrapper in jobless:
+            for name, wrapper in replaced:
                 wrapper.remove_trigger(name)
                 if not wrapper.triggers:
                     self._stop_watching(wrapper)
@@ -304,9 +304,9 @@ class ProcessSource:
         started = procfs.ticks_to_seconds(watched.start)
         return ExitInfo(status, max(0.0, procfs.uptime() - started))
 
-    async def _report(self, exited: list[tuple[WatchedProcess, ExitInfo]], emit: Emit) -> None:
+    async def _report(self, exited: list[ExitedProcess], emit: Emit) -> None:
         for batch in batched(exited, BATCH_SIZE):
-            successors = await self._find_successors(batch)
+            successors = await self._watch_successors(batch)
             events: list[Event] = []
             stored: dict[str, str | None] = {}
             for watched, exit_info in batch:
@@ -340,13 +340,10 @@ class ProcessSource:
             exit_info = exit_info._replace(tail=tail)
         return exit_event(trigger, selector.name, watched, self._wall(), exit_info)
 
-    async def _find_successors(
-        self, batch: Sequence[tuple[WatchedProcess, ExitInfo]]
+    async def _watch_successors(
+        self, batch: Sequence[ExitedProcess]
     ) -> dict[int, list[WatchedProcess]]:
-        """Return the copies that continue the job of a launcher, by its pid.
-
-        Other copies that jobs have left behind are not watched, or not yet.
-        """
+        """Start to watch the copies that continue the job of a launcher; return them by its pid."""
         exited = [
             (watched, exit_info)
             for watched, exit_info in batch
@@ -354,23 +351,11 @@ class ProcessSource:
             and any(self._selectors[name].needs_scans for name in watched.triggers)
         ]
         successors: dict[int, list[WatchedProcess]] = {}
-        if not exited:
-            return successors
-        since = min(watched.start for watched, _ in exited)
-        loop = asyncio.get_running_loop()
-        copies = await loop.run_in_executor(None, self._scanner.orphaned_copies, since)
-        for match in copies:
-            found = _origin(match, exited)
-            if found is None or match.pid in self._watched:
-                continue
-            watched, exit_info = found
-            if not exit_info.is_launcher:
-                self._scanner.leave(match, inf if exit_info.while_stopped else LEFTOVER_WAIT)
-                continue
+        for launcher, match in await find_successors(self._scanner, exited, self._watched):
             successor = WatchedProcess.from_match(match, self._boot)
-            successor.triggers = tuple(name for name in watched.triggers if name in match.triggers)
+            successor.triggers = tuple(name for name in launcher.triggers if name in match.triggers)
             if self._start_watching(successor):
-                successors.setdefault(watched.pid, []).append(successor)
+                successors.setdefault(launcher.pid, []).append(successor)
         return successors
 
     def _is_reported(self, trigger: str, exit_info: ExitInfo) -> bool:
@@ -389,18 +374,3 @@ class ProcessSource:
             os.close(watched.pidfd)
             watched.pidfd = -1
         self._scanner.forget(watched.pid)
-
-
-def _origin(
-    match: ProcessMatch, exited: Sequence[tuple[WatchedProcess, ExitInfo]]
-) -> tuple[WatchedProcess, ExitInfo] | None:
-    """Return the ended process, the youngest possible, of which a match is a copy."""
-    possible = [
-        (watched, exit_info)
-        for watched, exit_info in exited
-        if watched.start <= match.start
-        and set(watched.triggers) & set(match.triggers)
-        # A daemon that started while notifyd was stopped has a group of its own.
-        and (not exit_info.while_stopped or watched.group == match.group)
-    ]
-    return max(possible, key=lambda each: each[0].start, default=None)
