@@ -68,11 +68,10 @@ class ConditionReport(StrEnum):
 class MatchSummary:
     """Matches counted together, for one notification. Times are wall-clock seconds.
 
-    lines, paths: the last ones, at most LINES_KEPT. event: the last match, or the last
-    one with the worst outcome. reminder: the number,
-    from 1, of a reminder, which counts no matches. kinds, outcomes: how many matches have each
-    value of the facts `event` and `outcome`. is_overflow: these are matches of all groups beyond
-    `max_groups`.
+    lines, paths: the last ones, at most LINES_KEPT. event: the last match, or the last one with the
+    worst outcome. reminder: the number, from 1, of a reminder, which counts no matches. kinds,
+    outcomes: how many matches have each value of the facts `event` and `outcome`. is_overflow: the
+    matches are those of all groups beyond `max_groups`.
     """
 
     count: int

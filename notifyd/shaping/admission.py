@@ -239,7 +239,7 @@ def close_group(context: StepContext, notification: Notification) -> None:
     if key.startswith(DIGEST_PREFIX):
         key = key.removeprefix(DIGEST_PREFIX)
         context.put_digest(key, None)
-        if key == BUDGET_DIGEST:  # the next one is paused from now on: until now it took more
+        if key == BUDGET_DIGEST:  # it takes no more from now on, so the pause begins
             not_before = context.now.mono + context.rules.budget.digest_pause
             context.global_state = replace(context.global_state, budget_digest_from=not_before)
     elif key and (group := context.group(key)) and group.open_id == notification.id:

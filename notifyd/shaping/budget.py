@@ -14,11 +14,12 @@ UNKNOWN_SOURCE = ""
 """The source of charges by earlier versions, which stored only their times."""
 _TCP_SOURCE = "tcp"
 _MOST_ABOVE_TOTAL = 1000
-"""Sources without a recent charge that pass although the total is used up, at most."""
+"""How many charges of sources without a current one may exceed the total."""
 
-_LONGEST_PAUSE = 30.0
-_LONGEST_DELAY = 120.0
-"""A digest of what is over the budget is due this many seconds after the last and the first."""
+_DIGEST_DEBOUNCE = 30.0
+_DIGEST_MAX_WAIT = 120.0
+"""Seconds after the last and after the first notification over the budget: the earlier of the two
+is when their digest is due."""
 
 
 class Charge(NamedTuple):
@@ -55,14 +56,14 @@ def has_budget(charges: tuple[Charge, ...], budget: Budget, source: str) -> bool
     return len(charges) < budget.total + _MOST_ABOVE_TOTAL
 
 
-def digest_due_at(first: float, now: float, not_before: float) -> float:
-    """Return when the digest is due to which something is added now.
+def digest_due_at(began_at: float, now: float, not_before: float) -> float:
+    """Return when a digest is due if something is added to it now.
 
-    first: when the digest began. not_before: when the pause since the last digest ends.
+    began_at: when something was first added. not_before: when the pause since the last digest ends.
     """
-    return max(not_before, min(first + _LONGEST_DELAY, now + _LONGEST_PAUSE))
+    return max(not_before, min(began_at + _DIGEST_MAX_WAIT, now + _DIGEST_DEBOUNCE))
 
 
 def latest_digest_due(now: float, not_before: float) -> float:
-    """Return by when a digest is due, whenever it began before now."""
-    return max(not_before, now + _LONGEST_DELAY)
+    """Return the latest time at which a digest that has begun is due."""
+    return max(not_before, now + _DIGEST_MAX_WAIT)

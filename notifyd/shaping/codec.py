@@ -39,7 +39,7 @@ def state_entries(decision: Decision, before: GlobalState) -> dict[str, str | No
         ("ledger", decision.trigger_stats),
         ("trail", decision.traces),
         ("incident", decision.incidents),
-        ("delivery", decision.deliveries),
+        ("delivery", decision.webhook_deliveries),
     ):
         for key, value in changed.items():
             entries[f"{kind}:{key}"] = None if value is None else KINDS[kind].encode(value)
@@ -56,7 +56,7 @@ def all_entries(state: State) -> dict[str, str | None]:
     decision.trigger_stats.update(state.trigger_stats)
     decision.traces.update(state.traces)
     decision.incidents.update(state.incidents)
-    decision.deliveries.update(state.deliveries)
+    decision.webhook_deliveries.update(state.webhook_deliveries)
     return state_entries(decision, GlobalState())
 
 
@@ -106,7 +106,7 @@ def _restore_value(state: State, kind: str, key: str, value: Any, now: Now) -> N
         case "incident":
             state.incidents[value.key] = value
         case "delivery":
-            state.deliveries[key] = value
+            state.webhook_deliveries[key] = value
         case "books":
             state.global_state = _restored_global_state(value, now)
 

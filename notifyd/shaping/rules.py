@@ -64,7 +64,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a person can bear of priority default and below, in any window of `per` seconds.
+    """How much of priority default and below is sent in any window of `per` seconds.
 
     max: notifications of each source. total: of all sources together.
     digest_pause: seconds between two digests of what is over the budget.

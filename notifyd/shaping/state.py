@@ -35,8 +35,8 @@ class PendingDigest:
 
 
 @dataclass(frozen=True, slots=True)
-class RememberedDelivery:
-    """A webhook's delivery, whose repetition is a duplicate until a monotonic time."""
+class WebhookDelivery:
+    """A delivery of a webhook. until: monotonic time; before it, a repetition is a duplicate."""
 
     until: float
 
@@ -94,10 +94,10 @@ class Reply:
 class Decision:
     """The changes of one step: written in one commit, and adopted only after that.
 
-    None deletes a group, a digest, an incident or a delivery. orphaned_keys: stored entries to
-    delete. contents: what the text of a notification is rendered from, if that is new. replies: by
-    the index of their event. retried: ended notifications that are queued again, as they must still
-    be stored. forget_before: the wall-clock time before which history may be deleted.
+    None deletes a group, a digest, an incident or a webhook delivery. orphaned_keys: stored entries
+    to delete. contents: what the text of a notification is rendered from, if that is new. replies:
+    by the index of their event. retried: ended notifications that are queued again, as they must
+    still be stored. forget_before: the wall-clock time before which history may be deleted.
     """
 
     global_state: GlobalState
@@ -108,7 +108,7 @@ class Decision:
     trigger_stats: dict[str, TriggerStats] = field(default_factory=dict)
     traces: dict[str, list[TraceEntry]] = field(default_factory=dict)
     incidents: dict[str, Incident | None] = field(default_factory=dict)
-    deliveries: dict[str, RememberedDelivery | None] = field(default_factory=dict)
+    webhook_deliveries: dict[str, WebhookDelivery | None] = field(default_factory=dict)
     orphaned_keys: tuple[str, ...] = ()
     notifications: dict[str, Notification] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Decision:
 class State:
     """All that the fold knows. Only `adopt` changes it, once a decision is on disk.
 
-    deliveries: of webhooks, by what identifies them. notifications: the waiting ones.
+    webhook_deliveries: by what identifies them. notifications: the waiting ones.
     orphaned_keys: stored entries that could not be read.
     group_counts: groups by trigger. timers: a heap of (monotonic time, key); some are out of date.
     last_step_at: monotonic time of the last decision. clock_offset: by how much the wall clock was
@@ -136,7 +136,7 @@ class State:
     trigger_stats: dict[str, TriggerStats] = field(default_factory=dict)
     traces: dict[str, list[TraceEntry]] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
-    deliveries: dict[str, RememberedDelivery] = field(default_factory=dict)
+    webhook_deliveries: dict[str, WebhookDelivery] = field(default_factory=dict)
     orphaned_keys: tuple[str, ...] = ()
     notifications: dict[str, Notification] = field(default_factory=dict)
     group_counts: Counter[str] = field(default_factory=Counter)
@@ -168,11 +168,11 @@ class State:
                 self.incidents.pop(key, None)
             else:
                 self.incidents[key] = incident
-        for key, delivery in decision.deliveries.items():
+        for key, delivery in decision.webhook_deliveries.items():
             if delivery is None:
-                self.deliveries.pop(key, None)
+                self.webhook_deliveries.pop(key, None)
             else:
-                self.deliveries[key] = delivery
+                self.webhook_deliveries[key] = delivery
         if decision.orphaned_keys:
             self.orphaned_keys = ()
         for notification in decision.notifications.values():

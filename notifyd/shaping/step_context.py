@@ -15,9 +15,9 @@ from notifyd.shaping.state import (
     Decision,
     GlobalState,
     PendingDigest,
-    RememberedDelivery,
     State,
     TriggerStats,
+    WebhookDelivery,
 )
 from notifyd.shaping.trace import LINE_CLIP, Action, TraceEntry, append_entry
 
@@ -142,13 +142,13 @@ class StepContext:
 
     # deliveries of webhooks
 
-    def deliveries(self) -> dict[str, RememberedDelivery]:
-        merged = self._state.deliveries | self.decision.deliveries
+    def webhook_deliveries(self) -> dict[str, WebhookDelivery]:
+        merged = self._state.webhook_deliveries | self.decision.webhook_deliveries
         return {key: value for key, value in merged.items() if value is not None}
 
-    def put_delivery(self, key: str, delivery: RememberedDelivery | None) -> None:
+    def put_webhook_delivery(self, key: str, delivery: WebhookDelivery | None) -> None:
         """Remember a delivery, or forget it."""
-        self.decision.deliveries[key] = delivery
+        self.decision.webhook_deliveries[key] = delivery
 
     # incidents
 

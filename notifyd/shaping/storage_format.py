@@ -26,7 +26,7 @@ from notifyd.model.notifications import (
 from notifyd.shaping.budget import Charge
 from notifyd.shaping.group import Condition, Group, Transition
 from notifyd.shaping.send_state import SendState, SendStatus
-from notifyd.shaping.state import GlobalState, PendingDigest, RememberedDelivery, TriggerStats
+from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats, WebhookDelivery
 from notifyd.shaping.stored_kind import (
     StoredKind,
     array_schema,
@@ -257,7 +257,7 @@ _INCIDENT = object_schema(
     },
 )
 
-_DELIVERY = object_schema(RememberedDelivery, {"until": ("until", _TIME)})
+_DELIVERY = object_schema(WebhookDelivery, {"until": ("until", _TIME)})
 
 KINDS: Mapping[str, StoredKind] = {
     "group": StoredKind(_GROUP),

@@ -22,7 +22,7 @@ from notifyd.shaping.codec import restore_state
 from notifyd.shaping.group import Condition, Group, Transition
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.send_state import SendState, SendStatus
-from notifyd.shaping.state import GlobalState, PendingDigest, RememberedDelivery, TriggerStats
+from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats, WebhookDelivery
 from notifyd.shaping.storage_format import KINDS
 from notifyd.shaping.stored_kind import StoredValueError
 from notifyd.shaping.trace import Action, TraceEntry
@@ -140,7 +140,7 @@ VALUES = {
         1_795_602_220.0,
     ),
     "incident": Incident(1_795_613_590.25, "a title", "A sentence.", reported=True),
-    "delivery": RememberedDelivery(11_966.5),
+    "delivery": WebhookDelivery(11_966.5),
 }
 """One of each kind, no attribute of which has its default."""
 

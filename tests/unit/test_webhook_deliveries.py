@@ -65,7 +65,7 @@ def test_the_deliveries_that_expire_first_are_forgotten_beyond_the_limit() -> No
     world = World()
     for number in range(MOST_REMEMBERED + 10):
         world.fold(WebhookReceived(str(number), 600.0, ()), at=number / 100)
-    assert len(world.state.deliveries) == MOST_REMEMBERED
+    assert len(world.state.webhook_deliveries) == MOST_REMEMBERED
     assert world.receive("0", 20.0)[0] == ""
     assert world.receive(str(MOST_REMEMBERED), 20.0)[0] == DUPLICATE
 
@@ -75,5 +75,7 @@ def test_expired_deliveries_are_deleted_from_the_state() -> None:
     for number in range(5):
         world.receive(str(number), 1.0)
     decision = world.fold(WebhookReceived("new", 600.0, ()), at=700.0)
-    assert [key for key, value in decision.deliveries.items() if value is None] == list("01234")
-    assert list(world.state.deliveries) == ["new"]
+    assert [key for key, value in decision.webhook_deliveries.items() if value is None] == list(
+        "01234"
+    )
+    assert list(world.state.webhook_deliveries) == ["new"]
