@@ -12,7 +12,7 @@ from typing import cast
 from notifyd.cli.exit_status import UsageError, exit_status
 from notifyd.cli.options import add_config_option
 from notifyd.cli.output import format_json, quantity, write
-from notifyd.config.consistency import with_paths
+from notifyd.config.errors import with_paths
 from notifyd.config.load import LoadedConfig, load
 from notifyd.config.patterns import may_match_every_line
 from notifyd.config.token import ListenSecrets, find_listen_token, find_token, find_webhook_secret
@@ -90,9 +90,8 @@ def _check_writable(directory: Path | None, key: str) -> None:
     if not existing.is_dir():
         raise ConfigError([f"{key}: {existing} is not a directory; set another path"])
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise ConfigError(
-            [f"{key}: user {effective_user()} cannot write to {existing}; grant it or set another"]
-        )
+        problem = f"user {effective_user()} cannot write to {existing}"
+        raise ConfigError([f"{key}: {problem}; grant access or set another path"])
 
 
 def _missing_token(loaded: LoadedConfig) -> str:

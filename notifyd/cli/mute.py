@@ -46,8 +46,8 @@ def _check_duration(text: str, *, has_trigger: bool) -> None:
         if has_trigger or text[:1].isdigit():
             raise UsageError(str(error)) from None
         raise UsageError(
-            f"for how long? use for example `notifyd mute {text} 30m`, or `notifyd mute 30m` for "
-            "all but urgent notifications"
+            f"missing duration; use for example `notifyd mute {text} 30m`, or `notifyd mute 30m` "
+            "for all but urgent notifications"
         ) from None
 
 

@@ -1,21 +1,18 @@
 """Checks across keys: combinations that contradict each other, and names that are not defined."""
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from notifyd.config import patterns, templates
-from notifyd.config.errors import ConfigPath, ErrorReport
+from notifyd.config.errors import ConfigPath, ErrorReport, with_paths
 from notifyd.config.paths import is_loopback
 from notifyd.config.sections import ListenConfig
 from notifyd.config.triggers import (
     AnyTrigger,
-    FileTriggerConfig,
     LogTriggerConfig,
     OblienTriggerConfig,
-    ProcessTriggerConfig,
-    ScheduleTriggerConfig,
     ShapingConfig,
 )
+from notifyd.config.type_consistency import check_type_keys
 from notifyd.config.values import data_strings
 from notifyd.model.notifications import Json
 from notifyd.text.durations import format_duration
@@ -24,15 +21,6 @@ from notifyd.text.suggestions import did_you_mean
 
 _GROUP_FIELDS = ("path", "line", "pid", "name", "unit", "outcome")
 """The fields that `group_by` accepts besides the named groups of patterns."""
-_FILE_KEYS = {
-    "encoding": "applies only to files, because the journal is read as UTF-8",
-    "format": "applies only to files, because the journal holds unwrapped messages",
-    "flush_partial": "applies only to files, because journal entries are always complete",
-}
-_BRACES = re.compile(r"\{[^{}/]*,[^{}/]*\}")
-_CRON_SIZES = {"minute": 60, "hour": 24, "day": 31, "month": 12, "day of the week": 7}
-"""The fields of a cron expression in their order, with their number of values."""
-_PROCESS_KEYS = ("name", "cmdline", "pidfile", "pid")
 
 
 def check_defaults(
@@ -100,20 +88,7 @@ def check_trigger(
     """
     path = ("triggers", name)
     _check_times(path, trigger, invalid, defaults, report)
-    if isinstance(trigger, LogTriggerConfig):
-        _check_patterns(path, trigger, raw, report)
-        _check_journal(path, trigger, raw, report)
-        needs_patterns = trigger.stale is None or trigger.stale_match
-        if "patterns" not in raw and needs_patterns:
-            report.error((*path, "patterns"), "required key is missing")
-    if isinstance(trigger, OblienTriggerConfig):
-        _check_oblien(path, trigger, raw, invalid, report)
-    if isinstance(trigger, ProcessTriggerConfig):
-        _check_process(path, trigger, invalid, report)
-    if isinstance(trigger, LogTriggerConfig | FileTriggerConfig):
-        _check_paths(path, trigger.paths, raw, report)
-    if isinstance(trigger, ScheduleTriggerConfig):
-        _check_steps((*path, "cron"), trigger.cron, report)
+    check_type_keys(path, trigger, raw, invalid, report)
     _check_fields(path, trigger, raw, report)
     if trigger.window is not None and trigger.shaping(defaults).threshold == 1:
         report.warning((*path, "window"), "has no effect without `threshold`")
@@ -123,14 +98,6 @@ def check_trigger(
             report.warning((*path, key), reason)
     for key in RESERVED_KEYS & trigger.data.keys():
         report.warning((*path, "data", key), "is replaced by notifyd's own entry of this name")
-
-
-def with_paths(
-    path: ConfigPath, raw: Json, key: str, values: Sequence[str]
-) -> Iterator[tuple[ConfigPath, str]]:
-    """Yield the values of a key with their paths; a string in place of a list has no index."""
-    for index, value in enumerate(values):
-        yield (*path, key, index) if isinstance(raw.get(key), list) else (*path, key), value
 
 
 def _check_times(
@@ -170,104 +137,6 @@ def _check_cooldown(path: ConfigPath, shaping: ShapingConfig, report: ErrorRepor
     if longest is not None and cooldown is not None and longest < cooldown:
         reason = f"must be at least `cooldown` ({format_duration(cooldown)})"
         report.error((*path, "cooldown_max"), reason, format_duration(longest))
-
-
-def _check_paths(path: ConfigPath, values: Sequence[str], raw: Json, report: ErrorReport) -> None:
-    """Warn about paths that probably name no file."""
-    for item, value in with_paths(path, raw, "paths", values):
-        if value != value.strip():
-            reason = "begins or ends with a blank, which is part of the file's name; remove it"
-            report.warning(item, reason, value)
-        if _BRACES.search(value):
-            reason = "braces are not expanded and stand for themselves; list each path"
-            report.warning(item, reason, value)
-        if value.endswith("/"):
-            report.warning(item, f"names a directory; use '{value}*' for the files in it", value)
-
-
-def _check_steps(path: ConfigPath, cron: str, report: ErrorReport) -> None:
-    """Warn about steps larger than their field, which leave only its first value."""
-    for (name, size), field in zip(_CRON_SIZES.items(), cron.split(), strict=True):
-        for step in re.findall(r"(?:^|,)\*/([0-9]+)", field):
-            if int(step) >= size:
-                reason = f"*/{step} means only the first {name} of all {size}; list the times"
-                report.warning(path, reason, cron)
-
-
-def _check_patterns(
-    path: ConfigPath, trigger: LogTriggerConfig, raw: Json, report: ErrorReport
-) -> None:
-    spans_lines = trigger.multiline is not None or bool(trigger.journal)
-    for key, values in (("patterns", trigger.patterns), ("exclude", trigger.exclude)):
-        for item, pattern in with_paths(path, raw, key, values):
-            _warn_of_pattern(item, pattern, report, spans_lines=spans_lines)
-    if trigger.multiline is not None:
-        _warn_of_pattern((*path, "multiline"), trigger.multiline, report)
-    if trigger.stale_match and trigger.stale is None:
-        report.warning((*path, "stale_match"), "has no effect without `stale`")
-
-
-def _warn_of_pattern(
-    path: ConfigPath, pattern: str, report: ErrorReport, *, spans_lines: bool = False
-) -> None:
-    for warning in patterns.pattern_warnings(pattern, spans_lines=spans_lines):
-        report.warning(path, warning, pattern)
-
-
-def _check_journal(
-    path: ConfigPath, trigger: LogTriggerConfig, raw: Json, report: ErrorReport
-) -> None:
-    if "paths" in raw and "journal" in raw:
-        report.error((*path, "journal"), "cannot be combined with `paths`")
-    elif "journal" not in raw:
-        if "paths" not in raw:
-            report.error(path, "requires `paths` or `journal`")
-        return
-    for key, reason in _FILE_KEYS.items():
-        if key in raw:
-            report.error((*path, key), f"{reason}; remove it")
-    for item, name in with_paths(path, raw, "group_by", trigger.group_by or []):
-        if name == "path":
-            report.warning(item, "has no effect: journal entries have no path", name)
-    for item, unit in with_paths(path, raw, "journal", trigger.journal):
-        if "@." in unit:
-            instances = unit.replace("@.", "@*.")
-            reason = f"a template unit has no entries; use {instances} for its instances"
-            report.warning(item, reason, unit)
-
-
-def _check_process(
-    path: ConfigPath,
-    trigger: ProcessTriggerConfig,
-    invalid: Collection[str],
-    report: ErrorReport,
-) -> None:
-    given = [key for key in _PROCESS_KEYS if key in invalid or getattr(trigger, key) is not None]
-    if not given:
-        report.error(path, f"requires one of: {', '.join(_PROCESS_KEYS)}")
-    for key in given[1:]:
-        if (given[0], key) != ("name", "cmdline"):
-            report.error((*path, key), f"cannot be combined with `{given[0]}`")
-    if trigger.cmdline is not None:
-        _warn_of_pattern((*path, "cmdline"), trigger.cmdline, report, spans_lines=True)
-
-
-def _check_oblien(
-    path: ConfigPath,
-    trigger: OblienTriggerConfig,
-    raw: Json,
-    invalid: Collection[str],
-    report: ErrorReport,
-) -> None:
-    given = [key for key in ("get", "webhook") if key in invalid or getattr(trigger, key)]
-    if not given:
-        report.error(path, "requires `get` or `webhook`")
-    elif len(given) > 1:
-        report.error((*path, "webhook"), "cannot be combined with `get`")
-    elif given == ["webhook"]:
-        for key in ("every", "value", "when"):
-            if key in raw:
-                report.error((*path, key), "applies only to `get`; remove it")
 
 
 def check_webhooks(settings: Json, triggers: Mapping[str, AnyTrigger], report: ErrorReport) -> None:

@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic_core import ErrorDetails
 
+from notifyd.model.notifications import Json
 from notifyd.text.durations import format_duration, format_size
 from notifyd.text.limits import strip_control_from_title
 from notifyd.text.redaction import redact
@@ -151,3 +152,11 @@ def _bound(context: Mapping[str, object], raw: object) -> str:
             size = f'"{format_size(limit)}"' if isinstance(raw, str) else str(limit)
             return f"must be {words} {size}"
     return ""
+
+
+def with_paths(
+    path: ConfigPath, raw: Json, key: str, values: Sequence[str]
+) -> Iterator[tuple[ConfigPath, str]]:
+    """Yield the values of a key with their paths; a string in place of a list has no index."""
+    for index, value in enumerate(values):
+        yield (*path, key, index) if isinstance(raw.get(key), list) else (*path, key), value

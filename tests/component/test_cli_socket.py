@@ -182,7 +182,7 @@ async def test_send_fails_when_the_api_refused_the_notification(notifyd, served:
         (["send", "--tail", "x", "x"], "--tail: use a number of lines such as 20 (got 'x')"),
         (["mute", "30"], 'invalid duration "30": add a unit, for example "30m"'),
         (["mute", "app", "30"], 'invalid duration "30": add a unit, for example "30m"'),
-        (["mute", "app"], "for how long? use for example `notifyd mute app 30m`"),
+        (["mute", "app"], "missing duration; use for example `notifyd mute app 30m`"),
         (["history", "--since", "5"], 'since: invalid duration "5": add a unit'),
         (["send", "--wait[=D]", "x"], "--wait: use a duration"),
         (["send", "--wait=a&b", "x"], "--wait: use a duration"),

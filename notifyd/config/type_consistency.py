@@ -1,0 +1,151 @@
+"""Checks across the keys that one type of trigger has."""
+
+import re
+from collections.abc import Collection, Sequence
+
+from notifyd.config import patterns
+from notifyd.config.errors import ConfigPath, ErrorReport, with_paths
+from notifyd.config.triggers import (
+    AnyTrigger,
+    FileTriggerConfig,
+    LogTriggerConfig,
+    OblienTriggerConfig,
+    ProcessTriggerConfig,
+    ScheduleTriggerConfig,
+)
+from notifyd.model.notifications import Json
+
+_FILE_KEYS = {
+    "encoding": "applies only to files, because the journal is read as UTF-8",
+    "format": "applies only to files, because the journal holds unwrapped messages",
+    "flush_partial": "applies only to files, because journal entries are always complete",
+}
+_BRACES = re.compile(r"\{[^{}/]*,[^{}/]*\}")
+_CRON_SIZES = {"minute": 60, "hour": 24, "day": 31, "month": 12, "day of the week": 7}
+"""The fields of a cron expression in their order, with their number of values."""
+_PROCESS_KEYS = ("name", "cmdline", "pidfile", "pid")
+
+
+def check_type_keys(
+    path: ConfigPath,
+    trigger: AnyTrigger,
+    raw: Json,
+    invalid: Collection[str],
+    report: ErrorReport,
+) -> None:
+    """Check the keys that the type of a trigger has.
+
+    raw: the table as written. invalid: the keys whose values in `trigger` are placeholders.
+    """
+    if isinstance(trigger, LogTriggerConfig):
+        _check_patterns(path, trigger, raw, report)
+        _check_journal(path, trigger, raw, report)
+        needs_patterns = trigger.stale is None or trigger.stale_match
+        if "patterns" not in raw and needs_patterns:
+            report.error((*path, "patterns"), "required key is missing")
+    if isinstance(trigger, OblienTriggerConfig):
+        _check_oblien(path, trigger, raw, invalid, report)
+    if isinstance(trigger, ProcessTriggerConfig):
+        _check_process(path, trigger, invalid, report)
+    if isinstance(trigger, LogTriggerConfig | FileTriggerConfig):
+        _check_paths(path, trigger.paths, raw, report)
+    if isinstance(trigger, ScheduleTriggerConfig):
+        _check_steps((*path, "cron"), trigger.cron, report)
+
+
+def _check_paths(path: ConfigPath, values: Sequence[str], raw: Json, report: ErrorReport) -> None:
+    """Warn about paths that probably name no file."""
+    for item, value in with_paths(path, raw, "paths", values):
+        if value != value.strip():
+            reason = "begins or ends with a blank, which is part of the file's name; remove it"
+            report.warning(item, reason, value)
+        if _BRACES.search(value):
+            reason = "braces are not expanded and stand for themselves; list each path"
+            report.warning(item, reason, value)
+        if value.endswith("/"):
+            report.warning(item, f"names a directory; use '{value}*' for the files in it", value)
+
+
+def _check_steps(path: ConfigPath, cron: str, report: ErrorReport) -> None:
+    """Warn about steps larger than their field, which leave only its first value."""
+    for (name, size), field in zip(_CRON_SIZES.items(), cron.split(), strict=True):
+        for step in re.findall(r"(?:^|,)\*/([0-9]+)", field):
+            if int(step) >= size:
+                reason = f"*/{step} means only the first {name} of all {size}; list the times"
+                report.warning(path, reason, cron)
+
+
+def _check_patterns(
+    path: ConfigPath, trigger: LogTriggerConfig, raw: Json, report: ErrorReport
+) -> None:
+    spans_lines = trigger.multiline is not None or bool(trigger.journal)
+    for key, values in (("patterns", trigger.patterns), ("exclude", trigger.exclude)):
+        for item, pattern in with_paths(path, raw, key, values):
+            _warn_of_pattern(item, pattern, report, spans_lines=spans_lines)
+    if trigger.multiline is not None:
+        _warn_of_pattern((*path, "multiline"), trigger.multiline, report)
+    if trigger.stale_match and trigger.stale is None:
+        report.warning((*path, "stale_match"), "has no effect without `stale`")
+
+
+def _warn_of_pattern(
+    path: ConfigPath, pattern: str, report: ErrorReport, *, spans_lines: bool = False
+) -> None:
+    for warning in patterns.pattern_warnings(pattern, spans_lines=spans_lines):
+        report.warning(path, warning, pattern)
+
+
+def _check_journal(
+    path: ConfigPath, trigger: LogTriggerConfig, raw: Json, report: ErrorReport
+) -> None:
+    if "paths" in raw and "journal" in raw:
+        report.error((*path, "journal"), "cannot be combined with `paths`")
+    elif "journal" not in raw:
+        if "paths" not in raw:
+            report.error(path, "requires `paths` or `journal`")
+        return
+    for key, reason in _FILE_KEYS.items():
+        if key in raw:
+            report.error((*path, key), f"{reason}; remove it")
+    for item, name in with_paths(path, raw, "group_by", trigger.group_by or []):
+        if name == "path":
+            report.warning(item, "has no effect: journal entries have no path", name)
+    for item, unit in with_paths(path, raw, "journal", trigger.journal):
+        if "@." in unit:
+            instances = unit.replace("@.", "@*.")
+            reason = f"a template unit has no entries; use {instances} for its instances"
+            report.warning(item, reason, unit)
+
+
+def _check_process(
+    path: ConfigPath,
+    trigger: ProcessTriggerConfig,
+    invalid: Collection[str],
+    report: ErrorReport,
+) -> None:
+    given = [key for key in _PROCESS_KEYS if key in invalid or getattr(trigger, key) is not None]
+    if not given:
+        report.error(path, f"requires one of: {', '.join(_PROCESS_KEYS)}")
+    for key in given[1:]:
+        if (given[0], key) != ("name", "cmdline"):
+            report.error((*path, key), f"cannot be combined with `{given[0]}`")
+    if trigger.cmdline is not None:
+        _warn_of_pattern((*path, "cmdline"), trigger.cmdline, report, spans_lines=True)
+
+
+def _check_oblien(
+    path: ConfigPath,
+    trigger: OblienTriggerConfig,
+    raw: Json,
+    invalid: Collection[str],
+    report: ErrorReport,
+) -> None:
+    given = [key for key in ("get", "webhook") if key in invalid or getattr(trigger, key)]
+    if not given:
+        report.error(path, "requires `get` or `webhook`")
+    elif len(given) > 1:
+        report.error((*path, "webhook"), "cannot be combined with `get`")
+    elif given == ["webhook"]:
+        for key in ("every", "value", "when"):
+            if key in raw:
+                report.error((*path, key), "applies only to `get`; remove it")
