@@ -63,15 +63,15 @@ class MountWatcher:
     """Reports where file systems are mounted and unmounted. Without /proc it reports nothing.
 
     The kernel announces each change once per descriptor, also to a poll that has no use for it.
-    So the event loop polls it from the first `call_on_change` on, and never starts anew.
+    So the event loop polls it from the first `call_on_change` on, until this is closed.
     """
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._file: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._call: Callable[[], None] = _do_nothing
-        self._is_changed = False
+        self._callback: Callable[[], None] = _do_nothing
+        self._has_changed = False
         with suppress(OSError):
             self._file = os.open(_MOUNT_INFO, os.O_RDONLY | os.O_CLOEXEC)
             self._epoll.register(self._file, select.EPOLLPRI | select.EPOLLERR)
@@ -87,29 +87,29 @@ class MountWatcher:
         if self._file is not None:
             os.close(self._file)
 
-    def call_on_change(self, call: Callable[[], None] | None) -> None:
-        """Call this on the running loop after each change, and at once after one not yet taken."""
-        self._call = call or _do_nothing
+    def call_on_change(self, callback: Callable[[], None] | None) -> None:
+        """Call back on the running loop after each change, and at once if one was not yet taken."""
+        self._callback = callback or _do_nothing
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-            self._is_changed = self._is_changed or bool(self._epoll.poll(0))
+            self._has_changed = self._has_changed or bool(self._epoll.poll(0))
             self._loop.add_reader(self._epoll.fileno(), self._on_change)
-        if self._is_changed:
-            self._call()
+        if self._has_changed:
+            self._callback()
 
     def take_changed_points(self) -> set[str]:
         """Return, once, the mount points that changed. May be called from any thread."""
         if self._epoll.poll(0):
-            self._is_changed = True
-        if not self._is_changed:
+            self._has_changed = True
+        if not self._has_changed:
             return set()
-        self._is_changed = False  # before the table is read, so that no change is missed
+        self._has_changed = False  # before the table is read, so that no change is missed
         earlier, self._table = self._table, MountTable()
         return self._table.changed_points(earlier)
 
     def _on_change(self) -> None:
-        self._is_changed = True
-        self._call()
+        self._has_changed = True
+        self._callback()
 
 
 def _do_nothing() -> None:

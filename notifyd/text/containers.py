@@ -39,7 +39,7 @@ def _unwrap_docker(line: bytes) -> WrappedMessage | None:
     return WrappedMessage(str(entry.get("stream", ""))[:20], message, not text.endswith("\n"))
 
 
-UNWRAP: Final[Mapping[str, Callable[[bytes], WrappedMessage | None]]] = {
+_UNWRAPPERS: Final[Mapping[str, Callable[[bytes], WrappedMessage | None]]] = {
     "cri": _unwrap_cri,
     "docker": _unwrap_docker,
 }
@@ -48,15 +48,16 @@ UNWRAP: Final[Mapping[str, Callable[[bytes], WrappedMessage | None]]] = {
 class MessageJoiner:
     """Unwraps lines and joins split messages. A line in another format is a message as it is.
 
-    pending: the beginnings of split messages, by format, text and stream. limit: bytes to keep of a
-    split message. raw: messages are not reduced to their visible text.
+    wrapper: `cri` or `docker`. pending: the beginnings of split messages, by wrapper, kind of text
+    and stream. limit: bytes to keep of a split message. raw: messages are not reduced to their
+    visible text.
     """
 
     def __init__(
-        self, name: str, pending: Mapping[str, LongLine], *, limit: int, raw: bool
+        self, wrapper: str, pending: Mapping[str, LongLine], *, limit: int, raw: bool
     ) -> None:
-        self._unwrap, self._limit, self._raw = UNWRAP[name], limit, raw
-        self._prefix = f"{name}:{'raw' if raw else ''}:"
+        self._unwrap, self._limit, self._raw = _UNWRAPPERS[wrapper], limit, raw
+        self._prefix = f"{wrapper}:{'raw' if raw else ''}:"
         self.pending = {key: line for key, line in pending.items() if key.startswith(self._prefix)}
 
     def feed(self, line: bytes, offset: int) -> tuple[int, bytes] | None:

@@ -13,7 +13,7 @@ _JAVA_EXCEPTION: Final = re.compile(
 )
 _GO_PANIC: Final = re.compile(r"^(?:panic|fatal error): .*", re.MULTILINE)
 _GO_STACK: Final = re.compile(r"^goroutine \d+ ", re.MULTILINE)
-_MAX_LINKS: Final = 10
+_MAX_EXCEPTIONS: Final = 10
 
 
 def exceptions_of(text: str) -> list[str]:
@@ -29,7 +29,7 @@ def exceptions_of(text: str) -> list[str]:
         found = [match[1] for match in map(_JAVA_EXCEPTION.match, lines) if match]
     if not found and _GO_STACK.search(text):
         found = _GO_PANIC.findall(text)[::-1]
-    return found[:_MAX_LINKS]
+    return found[:_MAX_EXCEPTIONS]
 
 
 def _python_exceptions(lines: list[str]) -> list[str]:

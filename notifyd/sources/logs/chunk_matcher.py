@@ -35,8 +35,8 @@ class _TriggerGroups(NamedTuple):
     """By format and whether the text is raw."""
 
     @property
-    def need_whole_lines(self) -> tuple[str, ...]:
-        """The triggers that a part of a line does not concern."""
+    def whole_line_triggers(self) -> tuple[str, ...]:
+        """The triggers that see only whole lines."""
         return (*self.visible, *chain.from_iterable(self.wrapped.values()))
 
 
@@ -85,7 +85,7 @@ class ChunkMatcher:
     def _extend_long_line(self, reader: LogReader, chunk: Chunk) -> LongLine | None:
         """Return the long line that a chunk is a part of, if its visible text matters."""
         groups = self._groups_of(reader)
-        names = groups.need_whole_lines
+        names = groups.whole_line_triggers
         if not (chunk.is_line_head and names) or self._is_last(reader, chunk):
             return None
         line = reader.long_line or LongLine(reader.offset)

@@ -30,7 +30,7 @@ class PathMonitor:
         self._found = ScanResult()
         self._chains = PathChains()
         self._replaced: set[str] = set()
-        self._are_links_replaced = False
+        self._has_replaced_links = False
         self._vanished: dict[str, float] = {}
         self._reported_vanished: set[str] = set()
         self._recheck_at: float | None = None
@@ -61,7 +61,7 @@ class PathMonitor:
             for name in sorted(prospector.path_table.affected_paths(path)):
                 if name != path:
                     prospector.path_table.track_links(name)
-                    self._are_links_replaced = True
+                    self._has_replaced_links = True
                 if prospector.is_known(name) or not self._scanner.is_ignored_dir(name):
                     prospector.check_path(name)
         self._scanner.mark_matched(self._found, hints.changed)
@@ -69,11 +69,11 @@ class PathMonitor:
             prospector.on_written(path)
 
     def _take_replaced_roots(self, changed: set[str]) -> set[str]:
-        """Return the roots of patterns to which a changed path leads, and follow them anew."""
+        """Return the roots of patterns that changed paths lead to; record their chains anew."""
         roots = {root for path in changed for root in self._chains.paths_through(path)}
         for root in roots:
             self._chains.track(root)
-        self._are_links_replaced |= bool(roots)
+        self._has_replaced_links |= bool(roots)
         return roots
 
     def _is_affected_by_mount(self, point: str) -> bool:
@@ -135,20 +135,23 @@ class PathMonitor:
         return min(times, default=None)
 
     def take_watch_request(self, *, recheck: bool) -> WatchRequest:
-        """Return what to watch, once with what was replaced. recheck: make all watches anew."""
+        """Return what to watch. What was replaced is in one request only.
+
+        recheck: make all watches anew.
+        """
         path_table = self._prospector.path_table
         request = WatchRequest(
             self._found.watch_dirs | path_table.link_target_dirs,
             {*self._chains.entries, *path_table.link_entries},
             self._replaced,
-            recheck=recheck or self._are_links_replaced,
+            recheck=recheck or self._has_replaced_links,
         )
-        self._replaced, self._are_links_replaced = set(), False
+        self._replaced, self._has_replaced_links = set(), False
         return request
 
     @property
     def missing_paths(self) -> tuple[str, ...]:
-        """The path patterns that match nothing: none yet, or none any more."""
+        """The path patterns that have matched nothing yet, and those whose path is missing now."""
         missing = self._scanner.missing_patterns(self._found)
         return (*missing, *sorted(self._reported_vanished))
 

@@ -252,7 +252,7 @@ class Tailer:
         return (
             *([Problem("descriptors", scarce)] if scarce else []),
             *self._paths.problems,
-            *self._resolver.gaps.problems,
+            *self._resolver.lost_generations.problems,
             *timed_out_problems(timed_out),
             *self.refused.problems,
         )

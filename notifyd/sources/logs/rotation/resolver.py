@@ -21,7 +21,7 @@ from notifyd.sources.logs.reading.reader_set import DRAIN_SECONDS, ReaderSet
 from notifyd.sources.logs.reading.registry import CHECKPOINT_TTL
 from notifyd.sources.logs.rotation.content_match import ContentMatcher
 from notifyd.sources.logs.rotation.copytruncate import CopyTracker
-from notifyd.sources.logs.rotation.gaps import GapCounter
+from notifyd.sources.logs.rotation.lost_generations import LostGenerations
 from notifyd.sources.logs.rotation.untracked import UntrackedFiles
 
 _DISTINCTIVE_SIZE = 64
@@ -48,7 +48,7 @@ class RotationResolver:
         self._suspect_paths: set[str] = set()
         self._failed_searches: dict[str, float] = {}
         self._renamed: dict[str, list[str]] = {}
-        self.gaps = GapCounter()
+        self.lost_generations = LostGenerations()
 
     # Recording what may have been rotated
 
@@ -57,7 +57,7 @@ class RotationResolver:
         self._moved_paths.add(path)
 
     def on_renamed(self, old: str, new: str) -> None:
-        """Record the name that rotation gave to a log, or gave instead of such a name."""
+        """Record that a log, or a file that was a log before, was renamed."""
         for names in self._renamed.values():
             if old in names:
                 names[names.index(old)] = new
@@ -65,7 +65,7 @@ class RotationResolver:
         if self._scanner.patterns_for(old):
             names = self._renamed.setdefault(old, [])
             if self._path_table.get(old) is None and not names:
-                names.append("")  # the place of the file that was known
+                names.append("")  # stands for the file that was being read
             names.append(new)
 
     def mark_suspect(self, path: str, reader: LogReader) -> None:
@@ -201,12 +201,12 @@ class RotationResolver:
     def _add_renamed(
         self, log: str, names: list[str], rotated: dict[str, list[RotatedFile]]
     ) -> None:
-        """Add the files that a log was renamed to. Count those that do not exist any more.
+        """Add the files that a log was renamed to. Count those that no longer exist.
 
         The first one was being read, so it is not lost.
         """
         files = [rotated_file_at(name) for name in names]
-        self.gaps.add_deleted(log, files[1:].count(None))
+        self.lost_generations.add_deleted(log, files[1:].count(None))
         known = {found.key for found in rotated.get(log, [])}
         new = [found for found in files if found and found.key not in known]
         if new:
@@ -216,7 +216,7 @@ class RotationResolver:
     def _count_compressed(self, log: str, latest: Checkpoint) -> None:
         """Count the compressed generations that were written to after the last checkpoint.
 
-        Compression keeps the modification time, by which those are left out that were read.
+        Compression keeps the modification time, which identifies those that were read.
         """
         known_times = set()
         for key, checkpoint in self._readers.known_files(log):
@@ -227,7 +227,7 @@ class RotationResolver:
         for path, mtime_ns in find_compressed(log, self._readers.archive_dirs.known_dirs(log)):
             is_later = mtime_ns // _NS > latest.modified_ns // _NS
             if is_later and mtime_ns // _NS not in known_times:
-                self.gaps.add_compressed(log, path, mtime_ns)
+                self.lost_generations.add_compressed(log, path, mtime_ns)
 
     def _take_suspects(self) -> dict[str, Checkpoint]:
         """Return, once, the last checkpoints of the suspect logs of which no line was read yet."""
