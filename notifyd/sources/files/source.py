@@ -15,6 +15,7 @@ from notifyd.sources.base import Emit, batched
 from notifyd.sources.files.change_stream import ChangeStream, PathChange, WatchFailedError
 from notifyd.sources.files.snapshot import FileChange, FileTerms, Snapshot, checkpoint_updates
 from notifyd.sources.files.state import StatResult, escape_path, stat_paths
+from notifyd.sources.missing_paths import MissingPaths
 from notifyd.sources.mounts import MountWatcher
 from notifyd.sources.path_chains import PathChains
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
@@ -30,8 +31,6 @@ UNREADABLE_PER_INTERVAL = 1000
 """Unreadable directories that are looked at in that time; more of them take longer."""
 SWEEP_REST = 9
 """A sweep is followed by this many times its own duration without one."""
-MISSING_SECONDS = 5.0
-"""How long a directory is missing before that is reported, except at the first sweep."""
 CLOCK_GAP = 30.0
 """Seconds between both clocks beyond which a suspend or a paused machine is assumed."""
 
@@ -75,8 +74,7 @@ class FileSource:
         self._watch_problem = ""
         self._chains = PathChains()
         self._has_replaced_dirs = False
-        self._missing_since: dict[str, float] = {}
-        self._reported_missing: frozenset[str] = frozenset()
+        self._missing_dirs = MissingPaths()
         self._unreadable: dict[str, str] = {}
         self._check_unreadable_at = inf
 
@@ -85,14 +83,14 @@ class FileSource:
         reasons = sorted(self._unreadable.values())
         problems += [Problem("folder", escape_path(reason)) for reason in reasons]
         known = sum(len(snapshot.known) for snapshot in self._snapshots.values())
-        missing = tuple(map(escape_path, sorted(self._reported_missing)))
+        missing = tuple(map(escape_path, sorted(self._missing_dirs.reported)))
         problems += self._refused.problems
         return SourceHealth(self.name, known, tuple(problems), missing_paths=missing)
 
     async def run(self, emit: Emit) -> None:
         # Times of an earlier run may be those of another loop.
         self._watched_dirs, self._watch_at, self._sweep_at, self._rested_at = None, 0.0, 0.0, 0.0
-        self._missing_since = {}
+        self._missing_dirs = MissingPaths(self._missing_dirs.reported)
         async with ChangeStream(self._step) as stream:
             with MountWatcher() as mounts:
                 mounts.call_on_change(stream.wake)
@@ -103,7 +101,7 @@ class FileSource:
         loop = asyncio.get_running_loop()
         mono, wall = loop.time(), self._wall()
         await self._sweep(stream, emit)
-        self._report_missing(inf)
+        self._missing_dirs.report_all()
         await emit(SourceBatch((), {}))
         for keys in batched(self._obsolete_keys, KEYS_PER_BATCH):
             await emit(SourceBatch((), dict.fromkeys(keys)))
@@ -115,7 +113,7 @@ class FileSource:
                 await self._check_unreadable()
             if loop.time() >= self._sweep_at:
                 await self._sweep(stream, emit)
-            self._report_missing(loop.time() - MISSING_SECONDS)
+            self._missing_dirs.report(self._missing_dirs.due(loop.time()))
             if known != (known := self.health().changed_key):
                 await emit(SourceBatch((), {}))
             hints = await self._wait_for_hints(stream)
@@ -178,7 +176,7 @@ class FileSource:
             else:
                 await self._store_initial(name, result.changes(snapshot), emit)
         now, self._unreadable = loop.time(), unreadable
-        self._missing_since = {root: self._missing_since.get(root, now) for root in missing}
+        self._missing_dirs.update(missing, now)
         has_new_chains = set(chains.entries) != set(self._chains.entries)
         self._chains = chains
         self._check_unreadable_at = now + UNREADABLE_INTERVAL if unreadable else inf
@@ -220,14 +218,6 @@ class FileSource:
         if reasons != list(self._unreadable.values()):
             self._request_sweep()
 
-    def _report_missing(self, before: float) -> None:
-        """Report the directories that have been missing since before a time."""
-        self._reported_missing = frozenset(
-            root
-            for root, since in self._missing_since.items()
-            if since <= before or root in self._reported_missing
-        )
-
     def _request_new_watches(self) -> None:
         """Request a sweep after which directories that may have been replaced are watched."""
         self._has_replaced_dirs = True
@@ -237,13 +227,9 @@ class FileSource:
         self._sweep_at = min(self._sweep_at, self._rested_at)
 
     async def _wait_for_hints(self, stream: ChangeStream) -> set[PathChange]:
+        due_times = [s.next_due for s in self._snapshots.values()] + [self._missing_dirs.next_due]
         deadlines = [self._sweep_at, self._check_unreadable_at]
-        deadlines += [
-            since + MISSING_SECONDS
-            for root, since in self._missing_since.items()
-            if root not in self._reported_missing
-        ]
-        deadlines += [s.next_due for s in self._snapshots.values() if s.next_due is not None]
+        deadlines += [due for due in due_times if due is not None]
         timeout = max(0.0, min(deadlines) - asyncio.get_running_loop().time())
         if self._watched_dirs is None:
             await asyncio.sleep(timeout)

@@ -7,6 +7,7 @@ from notifyd.model.health import Problem
 from notifyd.sources.logs.discovery.inotify import FsHints, WatchRequest
 from notifyd.sources.logs.discovery.path_scanner import PathScanner, ScanResult
 from notifyd.sources.logs.prospector import Prospector
+from notifyd.sources.missing_paths import MissingPaths
 from notifyd.sources.mounts import MountTable
 from notifyd.sources.path_chains import PathChains
 
@@ -14,8 +15,6 @@ _RECHECK_SECONDS = 10.0
 """How often an unreadable path is checked again. No hint says that it became readable."""
 _MOST_RECHECKS = 1000
 """How many paths are checked again in that time, on average."""
-_VANISHED_SECONDS = 5.0
-"""How long a path is missing before that is reported: rotation replaces it within moments."""
 
 
 class PathMonitor:
@@ -31,8 +30,7 @@ class PathMonitor:
         self._chains = PathChains()
         self._replaced: set[str] = set()
         self._has_replaced_links = False
-        self._vanished: dict[str, float] = {}
-        self._reported_vanished: set[str] = set()
+        self._vanished = MissingPaths()
         self._recheck_at: float | None = None
         self.polling_reason = ""
 
@@ -85,9 +83,7 @@ class PathMonitor:
 
     def _update_vanished(self, now: float) -> None:
         """Record since when a path is missing that was found before."""
-        vanished = self._scanner.vanished_patterns(self._found)
-        self._vanished = {pattern: self._vanished.get(pattern, now) for pattern in vanished}
-        self._reported_vanished &= vanished
+        self._vanished.update(self._scanner.vanished_patterns(self._found), now)
 
     def recheck(self, now: float) -> bool:
         """Check unreadable paths again if that is due; return whether it was."""
@@ -113,26 +109,15 @@ class PathMonitor:
 
     def _report_vanished(self, now: float) -> None:
         """Report the paths that have been missing for long enough, unless they exist again."""
-        due = {
-            pattern
-            for pattern, since in self._vanished.items()
-            if now >= since + _VANISHED_SECONDS and pattern not in self._reported_vanished
-        }
-        if due:
+        if due := self._vanished.due(now):
             self._update_vanished(now)
-            self._reported_vanished |= due & self._vanished.keys()
+            self._vanished.report(due)
 
     @property
     def wake_at(self) -> float | None:
         """The monotonic time at which `recheck` has something to do; None if it has nothing."""
-        times = [
-            since + _VANISHED_SECONDS
-            for pattern, since in self._vanished.items()
-            if pattern not in self._reported_vanished
-        ]
-        if self._recheck_at is not None:
-            times.append(self._recheck_at)
-        return min(times, default=None)
+        times = (self._vanished.next_due, self._recheck_at)
+        return min((time for time in times if time is not None), default=None)
 
     def take_watch_request(self, *, recheck: bool) -> WatchRequest:
         """Return what to watch. What was replaced is in one request only.
@@ -153,7 +138,7 @@ class PathMonitor:
     def missing_paths(self) -> tuple[str, ...]:
         """The path patterns that have matched nothing yet, and those whose path is missing now."""
         missing = self._scanner.missing_patterns(self._found)
-        return (*missing, *sorted(self._reported_vanished))
+        return (*missing, *sorted(self._vanished.reported))
 
     @property
     def problems(self) -> Sequence[Problem]:
