@@ -8,7 +8,7 @@ from notifyd.model.notifications import Json, Message, Peer, Priority, Status
 
 
 class Acceptance(NamedTuple):
-    """A message that is on disk. over_budget: it is counted in a digest, and not sent alone."""
+    """A message that is on disk. over_budget: it is counted in a digest, not sent by itself."""
 
     id: str
     status: Status
@@ -20,7 +20,7 @@ class Webhook:
     """An event that the platform reported.
 
     name: of the event. line, fields, text: what a notification shows of it. key: what identifies
-    the delivery; remember: seconds during which the same key is a duplicate.
+    the delivery. remember: seconds during which the same key is a duplicate.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Control(Protocol):
     ) -> list[Json]:
         """Return notifications, newest first.
 
-        trigger: empty for all. since: only those of the last seconds; 0 for any time.
+        trigger: empty for all. since: age in seconds of the oldest one to return; 0 for any age.
         """
         ...
 
@@ -76,7 +76,7 @@ class Control(Protocol):
         ...
 
     async def receive_webhook(self, webhook: Webhook) -> bool:
-        """Count an event for its triggers, once it is on disk; False for a duplicate."""
+        """Count an event for its triggers, and return once it is on disk; False for a duplicate."""
         ...
 
     async def status(self) -> Json: ...

@@ -176,7 +176,7 @@ class SendParameters(LocalRequest):
 
 
 class ListParameters(LocalRequest):
-    """since: how many seconds ago the oldest one was created at most; 0 for any time."""
+    """since: age in seconds of the oldest notification to list; 0 for any age."""
 
     limit: Annotated[int, BeforeValidator(_parse_limit)] = DEFAULT_LISTED
     status: AnyStatus | None = None

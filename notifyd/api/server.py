@@ -24,7 +24,7 @@ _LAST_RESPONSES = 1.0
 """Seconds that requests at work get when the daemon shuts down."""
 
 _SIGNED = "/webhooks/"
-"""Prefix of the paths that need a signature, and neither the token nor a Host of ours."""
+"""Prefix of the paths that need a signature instead of the token; any Host is accepted there."""
 
 _UNAVAILABLE = ("/v1/events", "/v1/heartbeats/")
 """Paths of the contract that this version does not serve."""
@@ -66,7 +66,9 @@ async def serve_tcp(
 ) -> AsyncIterator[None]:
     """Answer on `listener` while inside; its socket stays its owner's to close."""
     limits = limits or ConnectionLimits()
-    api = _LocalApi(control, settings, limits, subject="client")
+    api = _LocalApi(
+        control, settings, limits, subject="client", ignored=frozenset({TOKEN_PARAMETER})
+    )
     authorizer = TcpAuthorizer(listener)
     webhooks = WebhookRoutes(control, lambda: listener.read_secrets().webhook_secret)
     signed = HttpRouter(webhooks.routes(), BodyLimits(settings.max_body, limits.body))
@@ -86,10 +88,19 @@ async def serve_tcp(
 
 
 class _LocalApi:
-    """The routes of one listener, with its own rate limit. subject: what it calls a client."""
+    """The routes of one listener, with its own rate limit.
+
+    subject: what errors call a client. ignored: query parameters that routes do not see.
+    """
 
     def __init__(
-        self, control: Control, settings: SocketConfig, limits: ConnectionLimits, *, subject: str
+        self,
+        control: Control,
+        settings: SocketConfig,
+        limits: ConnectionLimits,
+        *,
+        subject: str,
+        ignored: frozenset[str] = frozenset(),
     ) -> None:
         limiter = RateLimiter[Hashable](
             Rate(settings.rate.max, settings.rate.per),
@@ -105,5 +116,5 @@ class _LocalApi:
             + DaemonRoutes(control).routes(),
             BodyLimits(settings.max_body, limits.body, "[socket] max_body"),
             unavailable=_UNAVAILABLE,
-            ignored=frozenset({TOKEN_PARAMETER}) if subject == "client" else frozenset(),
+            ignored=ignored,
         )

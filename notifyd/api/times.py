@@ -12,12 +12,12 @@ _TIME_KEYS = frozenset(
         *("told_at", "cooling_until", "lasting_since"),
     }
 )
-_TIMES_BY_NAME = frozenset({"muted"})
+_TIME_TABLE_KEYS = frozenset({"muted"})
 """Keys of objects whose values are times."""
-_OF_OTHERS = frozenset({"data"})
-"""Keys of what senders wrote, which is left alone."""
+_SENDER_KEYS = frozenset({"data"})
+"""Keys whose values senders wrote; they are not changed."""
 _EARLIEST = 1e8
-"""Numbers below this are no times of this daemon."""
+"""Smaller numbers are durations, not times."""
 
 
 def success(**fields: object) -> web.Response:
@@ -38,16 +38,16 @@ def add_iso_times(value: object) -> object:
 def _add_to_object(answer: dict[str, object]) -> dict[str, object]:
     result: dict[str, object] = {}
     for key, value in answer.items():
-        result[key] = value if key in _OF_OTHERS else add_iso_times(value)
+        result[key] = value if key in _SENDER_KEYS else add_iso_times(value)
         if key in _TIME_KEYS and (text := _iso(value)):
             result[f"{key}_iso"] = text
-        elif key in _TIMES_BY_NAME and isinstance(value, dict):
+        elif key in _TIME_TABLE_KEYS and isinstance(value, dict):
             result[f"{key}_iso"] = {name: text for name in value if (text := _iso(value[name]))}
     return result
 
 
 def _iso(value: object) -> str:
-    """Return a time as text; empty if it is none."""
+    """Return a time as text; empty for a value that is no time."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value < _EARLIEST:
         return ""
     try:

@@ -43,7 +43,7 @@ class FileMatches:
 
 
 class _LineBlock(NamedTuple):
-    """Whole lines, or the only part that counts of an overlong one. number: of the first line."""
+    """Whole lines, or the part of an overlong one that counts. number: that of the first line."""
 
     block: bytearray
     start: int
@@ -61,7 +61,8 @@ def _open(name: str) -> io.RawIOBase:
 def _read_lines(file: io.RawIOBase, long_line_limit: int) -> Iterator[_LineBlock]:
     """Yield blocks of whole lines. The last line needs no newline.
 
-    A line longer than a block is read for so many bytes of visible text; with 0, its head counts.
+    long_line_limit: bytes of visible text that count of a line longer than a block. With 0, the
+    beginning of the line counts as it is.
     """
     block, long_line = bytearray(_BLOCK_SIZE), LongLine(0)
     kept, number, is_skipping, is_started = 0, 1, False, False

@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _show_credentials(database: Path, renew: bool) -> str:  # noqa: FBT001 - a command's flag
-    async with _opened(database) as store:
+    async with _open_store(database) as store:
         url = await store.run(credentials.load_url)
         if renew:
             new = await store.run(credentials.renew_client)
@@ -105,7 +105,7 @@ async def _show_credentials(database: Path, renew: bool) -> str:  # noqa: FBT001
 
 
 async def _show_inbox(database: Path, renew: bool) -> str:  # noqa: FBT001 - a command's flag
-    async with _opened(database) as store:
+    async with _open_store(database) as store:
         load = credentials.renew_inbox_key if renew else credentials.load_inbox_key
         key = await store.run(load)
         return inbox_url(await store.run(credentials.load_url), key)
@@ -115,8 +115,8 @@ _ACTIONS = {"credentials": _show_credentials, "inbox": _show_inbox}
 
 
 @asynccontextmanager
-async def _opened(database: Path) -> AsyncIterator[RelayStore]:
-    """Open the database of a relay, perhaps of one that runs."""
+async def _open_store(database: Path) -> AsyncIterator[RelayStore]:
+    """Open the database of a relay, which may be running."""
     store = await RelayStore.open(database)
     try:
         yield store

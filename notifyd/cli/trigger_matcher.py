@@ -32,7 +32,7 @@ class TriggerMatcher:
             limit = config.max_line + SURPLUS
             self._joiner = MessageJoiner(config.format, {}, limit=limit, raw=config.raw)
         self._first_lines = array("Q")
-        """Of all messages of a container's log, the number of the line each begins with."""
+        """The number of the line that each message of a container's log begins with."""
         self._multiline = config.multiline is not None
         self._needs_aggregator = self._multiline or bool(config.before or config.after)
         self._numbers: deque[int] = deque()

@@ -175,7 +175,11 @@ class Daemon:
             old, self._reload_error = self._configuration.settings, ""
             await self._switch_to(new)
             log.info("configuration reloaded", triggers=len(new.settings.triggers))
-            return {"reloaded": True, "problems": [], "restart": _needs_restart(old, new.settings)}
+            return {
+                "reloaded": True,
+                "problems": [],
+                "restart": _sections_needing_restart(old, new.settings),
+            }
 
     def _refuse_reload(self, error: NotifydError) -> Json:
         problems = error.problems if isinstance(error, ConfigError) else [str(error)]
@@ -240,7 +244,7 @@ class Daemon:
         return overall_health(send_state, self._engine.store_error, sources)
 
 
-def _needs_restart(old: Settings, new: Settings) -> list[str]:
+def _sections_needing_restart(old: Settings, new: Settings) -> list[str]:
     """Return the sections whose changes take effect at the next start only."""
     changed = [name for name in _FIXED_SECTIONS if getattr(old, name) != getattr(new, name)]
     return changed if old.listen.tcp == new.listen.tcp else [*changed, "listen"]

@@ -31,7 +31,7 @@ class BodyLimits:
 class Request(Generic[ClientT]):
     """parameters: the values of the path's `{name}` segments, decoded.
 
-    ignored: names of query parameters that are not the handler's, such as a token.
+    ignored: names of query parameters that the handler does not see, such as a token.
     """
 
     http: web.BaseRequest

@@ -1,7 +1,7 @@
-"""Webhooks of the platform, which prove themselves by a signature instead of a token.
+"""Webhooks of the platform, which are authenticated by a signature instead of a token.
 
 The platform does not document which bytes it signs or how it writes the signature. Assumed is an
-HMAC-SHA256 of the raw body, in hexadecimal or base64, with or without `sha256=` before it.
+HMAC-SHA256 of the raw body, in hexadecimal or base64, with or without the prefix `sha256=`.
 """
 
 import hmac
@@ -27,14 +27,17 @@ from notifyd.model.notifications import Json
 _SIGNATURE = "X-Webhook-Signature"
 _ID_HEADERS = ("X-Webhook-Id", "X-Webhook-Delivery")
 _REMEMBER_ID = 86_400.0
+"""Seconds during which the same delivery id is a duplicate."""
 _REMEMBER_BODY = 600.0
-"""Seconds during which the same delivery id, or the same body without an id, is a duplicate."""
+"""Seconds during which the same body, without a delivery id, is a duplicate."""
 
-_NAMES = ("name", "workload_id", "workspace_id", "vm_id", "namespace", "id")
+_SUBJECT_KEYS = ("name", "workload_id", "workspace_id", "vm_id", "namespace", "id")
 """Keys whose values say what an event is about, the best one first."""
 
 _MOST_FIELDS = 64
+"""Values of the body that become fields."""
 _LONGEST_FIELD = 300
+"""Characters of each field."""
 _LONGEST_BODY = 1500
 """Characters of the body that a notification shows."""
 
@@ -73,7 +76,7 @@ class WebhookRoutes:
 
 
 def is_signed(body: bytes, signature: str, secret: str) -> bool:
-    """Return whether a signature is the body's. The comparison takes constant time."""
+    """Return whether a signature is that of the body. The comparison takes constant time."""
     given = signature.strip().removeprefix("sha256=")
     expected = hmac.digest(secret.encode(), body, sha256)
     matches = [hmac.compare_digest(candidate, expected) for candidate in _decoded(given)]
@@ -81,7 +84,7 @@ def is_signed(body: bytes, signature: str, secret: str) -> bool:
 
 
 def _decoded(text: str) -> Iterator[bytes]:
-    """Yield what a text means in hexadecimal and in base64."""
+    """Yield the bytes that a text encodes in hexadecimal, and in base64."""
     with suppress(ValueError):
         yield bytes.fromhex(text)
     with suppress(ValueError):  # binascii.Error is one
@@ -119,7 +122,7 @@ def _subject(values: Json) -> str:
     """Return the name or id of what an event is about; empty if the body has none."""
     details = values.get("data")
     for table in (details if isinstance(details, dict) else {}, values):
-        for key in _NAMES:
+        for key in _SUBJECT_KEYS:
             if isinstance(value := table.get(key), (str, int)) and value != "":
                 return str(value)[:_LONGEST_FIELD]
     return ""
