@@ -79,13 +79,7 @@ def default_body(summary: MatchSummary, now: float) -> str:
     trace the exceptions are shown, newest first. Lines of the context are not repeated. What does
     not fit is counted: "and 2 more".
     """
-    facts, line = summary.event.facts, summary.event.line
-    kept = tuple(map(_without_frames, summary.lines or (line,)))
-    if summary.outcomes:
-        kept = (*sorted(kept, key=lambda each: each == line),)
-        kept = kept if kept[-1] == line else (*kept, line)
-    if trace := facts.get("trace"):
-        kept = (*kept[:-1], trace)
+    facts, kept = summary.event.facts, _kept_lines(summary)
     last = kept[-1]
     if any(line != last for line in kept):
         last = clip(last, _LINE_CLIP)
@@ -110,6 +104,18 @@ def default_body(summary: MatchSummary, now: float) -> str:
     elif summary.count > 1:
         lines.append(f"{summary.count} {TIMES} {format_span(summary.first, summary.last, now)}")
     return "\n".join(lines)
+
+
+def _kept_lines(summary: MatchSummary) -> tuple[str, ...]:
+    """Return the lines of a summary, traces without frames. The last one represents the matches."""
+    facts, line = summary.event.facts, summary.event.line
+    kept = tuple(map(_without_frames, summary.lines or (line,)))
+    if summary.outcomes:
+        kept = (*sorted(kept, key=lambda each: each == line),)
+        kept = kept if kept[-1] == line else (*kept, line)
+    if trace := facts.get("trace"):
+        kept = (*kept[:-1], trace)
+    return kept
 
 
 def _without_frames(line: str) -> str:
@@ -138,7 +144,7 @@ def _size(text: str) -> float:
     return max(len(text), size / _BYTES_PER_CHARACTER)
 
 
-def format_counts(counts: Mapping[str, int]) -> str:
+def _format_counts(counts: Mapping[str, int]) -> str:
     """Format counts as "78 created, 2 deleted", the largest first."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     return ", ".join(f"{count} {name}" for name, count in ordered)
@@ -147,7 +153,7 @@ def format_counts(counts: Mapping[str, int]) -> str:
 def _file_change(summary: MatchSummary) -> str:
     if summary.count > 1:
         is_complete = sum(summary.kinds.values()) == summary.count
-        return format_counts(summary.kinds) if is_complete else f"{summary.count} changes"
+        return _format_counts(summary.kinds) if is_complete else f"{summary.count} changes"
     event = summary.event
     name = event.path.rstrip("/").rpartition("/")[2]
     return f"{event.facts.get('event', 'changed')} {name}".rstrip()
