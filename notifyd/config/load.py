@@ -17,7 +17,7 @@ class LoadedConfig:
     """Valid settings, the files they came from and their warnings.
 
     table: the merged document as written. report: accepts further warnings. ignored_variables:
-    the environment variables that are no settings although they begin like one.
+    environment variables that begin like settings and are none.
     """
 
     settings: Settings

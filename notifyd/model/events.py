@@ -25,7 +25,7 @@ class Now(NamedTuple):
 
 
 _SEVERITIES = {"success": 0, "unknown": 0, "warning": 1, "failure": 2, "critical": 2}
-"""By the value of the fact `outcome`; any other value has the lowest severity."""
+"""Severity by the value of the fact `outcome`; any other value has the lowest."""
 
 
 def severity_of(outcomes: Iterable[str]) -> int:

@@ -117,7 +117,7 @@ def _restored_global_state(stored: GlobalState, now: Now) -> GlobalState:
     mutes = {name: until - offset for name, until in stored.wall_mutes.items()}
     return replace(
         stored,
-        send_state=replace(stored.send_state, worker_free=False),  # the worker of then is gone
+        send_state=replace(stored.send_state, worker_free=False),  # its worker has ended
         mutes={**mutes, **stored.mutes},
         wall_mutes={},
     )

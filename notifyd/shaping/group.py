@@ -153,7 +153,7 @@ def max_batch(group: Group, events: Sequence[Event], now: Now, rule: Rule) -> in
 
 
 def _may_rise(group: Group, events: Sequence[Event], now: Now) -> bool:
-    """Whether some of the events may make a group due before its cooldown ends."""
+    """Return whether an event is severe enough to make a group due before its cooldown ends."""
     if now.mono >= group.cooldown_until or "outcome" not in events[0].facts:
         return False
     if group.summary and severity_of(group.summary.outcomes) > group.severity:

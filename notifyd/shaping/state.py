@@ -23,7 +23,8 @@ _CLOCK_JUMP = 2.0
 class PendingDigest:
     """A digest that more may be counted into. due: when it enters the outbox, monotonic.
 
-    queued: whether it is in the outbox, without an attempt so far. began_at: when it began.
+    queued: whether it is in the outbox, without an attempt so far. began_at: the monotonic time at
+    which something was first added.
     """
 
     id: str

@@ -65,9 +65,9 @@ class ChunkMatcher:
         """By trigger, the number of lines that were longer than `max_line`."""
 
     def match_chunk(self, reader: LogReader, chunk: Chunk, *, limit: int, room: int) -> list[Event]:
-        """Match the lines of a chunk and move the reader behind them.
+        """Match the lines of a chunk and move the reader past them.
 
-        Stops behind the line with which there are `limit` hits or `room` bytes of text.
+        Stops after the line with which there are `limit` hits or `room` bytes of text.
         """
         long_line = self._extend_long_line(reader, chunk)
         end, scanned = self._scan(reader, chunk, limit=limit, room=room)
@@ -94,7 +94,7 @@ class ChunkMatcher:
         return line.extend(piece, limit)
 
     def _kept_bytes(self, triggers: Iterable[str]) -> int:
-        """Return how much is kept of a text that is read in pieces."""
+        """Return how many bytes are kept of a text that is read in pieces."""
         return max(self._triggers[name].max_line for name in triggers) + SURPLUS
 
     def _joiners(self, reader: LogReader) -> Iterator[tuple[tuple[str, ...], MessageJoiner]]:
