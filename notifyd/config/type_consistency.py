@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 
 from notifyd.config import patterns
 from notifyd.config.errors import ConfigPath, ErrorReport, with_paths
+from notifyd.config.record_starts import RECORD_STARTS
 from notifyd.config.triggers import (
     AnyTrigger,
     FileTriggerConfig,
@@ -82,7 +83,8 @@ def _check_patterns(
     for key, values in (("patterns", trigger.patterns), ("exclude", trigger.exclude)):
         for item, pattern in with_paths(path, raw, key, values):
             _warn_of_pattern(item, pattern, report, spans_lines=spans_lines)
-    if trigger.multiline is not None:
+    is_preset = raw.get("multiline") in RECORD_STARTS  # ours, and not what the user wrote
+    if trigger.multiline is not None and not is_preset:
         _warn_of_pattern((*path, "multiline"), trigger.multiline, report)
     if trigger.stale_match and trigger.stale is None:
         report.warning((*path, "stale_match"), "has no effect without `stale`")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from notifyd.cli import main
+
 BAD = '[log]\nlevle = "info"\n[budget]\nmax = 0\n'
 GOOD = """
 [triggers.a]
@@ -188,3 +190,13 @@ def test_directories_are_checked_for_the_user_of_the_daemon(public_directory: Pa
     done = check(public_directory, content, "--user", "nobody")
     assert done.returncode == 78
     assert f"socket.path: user nobody cannot write to {public_directory}" in done.stderr
+
+
+@pytest.mark.parametrize("preset", ["python", "java", "go", "timestamp"])
+def test_a_ready_made_multiline_draws_no_warning(preset, tmp_path, capsys):
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[triggers.t]\ntype = "log"\npaths = "/x"\npatterns = "ERROR"\nmultiline = "{preset}"\n'
+    )
+    assert main(["check", "--config", str(config)]) == 0
+    assert "multiline" not in capsys.readouterr().err
