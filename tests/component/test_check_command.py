@@ -199,4 +199,4 @@ def test_a_ready_made_multiline_draws_no_warning(preset, tmp_path, capsys):
         f'[triggers.t]\ntype = "log"\npaths = "/x"\npatterns = "ERROR"\nmultiline = "{preset}"\n'
     )
     assert main(["check", "--config", str(config)]) == 0
-    assert "multiline" not in capsys.readouterr().err
+    assert "triggers.t.multiline" not in capsys.readouterr().err
