@@ -4,7 +4,15 @@ from uuid import uuid4
 import pytest
 
 from support.listeners import BRISK, LISTENERS
+from support.logs import open_tailers
 from support.socket_api import daemon
+
+
+@pytest.fixture(autouse=True)
+def _closed_tailers():
+    yield
+    while open_tailers:
+        open_tailers.pop().close()
 
 
 @pytest.fixture

@@ -34,8 +34,13 @@ def log_options(triggers, *, wall=time.time, excluded_dirs=(), max_descriptors=N
     return LogSourceOptions(triggers, scanner, matcher, wall, tuple(excluded_dirs), max_descriptors)
 
 
+open_tailers = []
+"""The tailers of this test, which `conftest.py` closes after it."""
+
+
 def tailer(triggers, checkpoints, **keys):
-    return Tailer(log_options(triggers, **keys), checkpoints)
+    open_tailers.append(Tailer(log_options(triggers, **keys), checkpoints))
+    return open_tailers[-1]
 
 
 class CountingExecutor(ThreadPoolExecutor):

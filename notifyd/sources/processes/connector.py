@@ -17,7 +17,7 @@ _PROCESSES = 1
 _LISTEN, _IGNORE = 1, 2
 _FORK, _EXEC = 0x1, 0x2
 _HEADERS = 16 + 20
-_REPLY_WITHIN = 0.1
+_REPLY_WITHIN_MS = 100
 
 
 class ProcessEvents(NamedTuple):
@@ -45,7 +45,9 @@ class ProcessConnector:
             connection.bind((0, _PROCESSES))
             connection.send(_message(_LISTEN))
             # Without permission there is no reply at all.
-            if not select.select([connection], [], [], _REPLY_WITHIN)[0]:
+            replies = select.poll()  # unlike select(), it takes descriptors above 1023
+            replies.register(connection, select.POLLIN)
+            if not replies.poll(_REPLY_WITHIN_MS):
                 raise OSError(errno.EPERM, "the process connector does not answer")
             # The reply is an event as well, so the filter is set only now. Kernels before 6.6
             # ignore it and report all events.
