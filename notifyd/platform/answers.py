@@ -18,6 +18,8 @@ Answer = Any
 """What the platform sends, as `json.loads` gives it; the reference documents no answer in full."""
 
 _REQUEST_ID_HEADERS = ("X-Request-Id", "X-Request-ID", "Request-Id")
+_SHORTEST_SECRET = 8
+"""Characters: masking a shorter text would garble the message and protect nothing."""
 _TEXT_LIMIT = 300
 """Characters of an error's text that are kept."""
 
@@ -107,7 +109,7 @@ def _shown(value: object, secret: str = "") -> str:
     if not isinstance(value, str):
         return ""
     text = "".join(char if char.isprintable() else " " for char in value)
-    if secret:
+    if len(secret) >= _SHORTEST_SECRET:
         text = text.replace(secret, "[secret]")
     text = " ".join(text.split())
     return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"

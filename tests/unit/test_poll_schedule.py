@@ -88,6 +88,10 @@ def test_a_retry_after_holds_for_every_path():
 def test_a_clock_that_is_set_back_does_not_stop_the_polls():
     window = RateWindow(2, 60.0, (5000.0, 5001.0))
     assert window.free_at(1000.0) <= 1060.0
+    schedule = Clock({"/a": 5.0}).schedule
+    schedule.next(100_000.0)
+    schedule.succeeded("/a", 100_000.0, 0.0)
+    assert schedule.next(1000.0)[1] <= 1005.0
 
 
 @given(

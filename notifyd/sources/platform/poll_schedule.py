@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
 
 _JITTER = 0.1
 """Share of an interval by which a poll may come early."""
 _LONGEST_BACKOFF = 300.0
+_SET_BACK = 2.0
+"""Seconds: the clock was set back if it went back further."""
 _RESERVED = 0.1
 """Share of the rate that polls leave to what is not a poll."""
 
@@ -63,6 +64,7 @@ class PollSchedule:
         self, intervals: Mapping[str, float], window: RateWindow, *, now: float, random: float
     ) -> None:
         self._window = window
+        self._last_seen = now
         demand = sum(1 / interval for interval in intervals.values())
         self.stretch = max(1.0, demand * window.per / window.limit)
         """By how much less often than asked the paths are polled."""
@@ -72,12 +74,14 @@ class PollSchedule:
             for index, (path, interval) in enumerate(intervals.items())
         }
 
-    def interval(self, path: str) -> float:
-        """Return the seconds between two polls of a path, as the rate allows them."""
-        return self._paths[path].interval
-
     def next(self, now: float) -> tuple[str, float]:
-        """Return the path that is due first, and when it may be asked for."""
+        """Return the path that is due first, and when it may be asked for.
+
+        If the clock was set back, no path waits longer than its interval.
+        """
+        if now < self._last_seen - _SET_BACK:
+            self.restart(now)
+        self._last_seen = now
         path = min(self._paths, key=lambda path: self._paths[path].due)
         return path, max(self._paths[path].due, self._window.free_at(now))
 
@@ -100,7 +104,3 @@ class PollSchedule:
         """After a gap in time: whatever was due meanwhile is due now, once."""
         for entry in self._paths.values():
             entry.due = min(entry.due, now + entry.interval)
-
-    @property
-    def first_due(self) -> float:
-        return min((entry.due for entry in self._paths.values()), default=inf)

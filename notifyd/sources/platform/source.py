@@ -52,12 +52,12 @@ class PlatformSourceOptions:
 class PlatformSource:
     """Polls one path after the other, all within one rate that restarts do not reset.
 
-    positions: `oblien:` stores the times of the last requests, `oblien:<trigger>` the last value.
+    checkpoints: `oblien:` stores the times of the last requests, `oblien:<trigger>` the last value.
     """
 
     name = "oblien"
 
-    def __init__(self, options: PlatformSourceOptions, positions: Mapping[str, str]) -> None:
+    def __init__(self, options: PlatformSourceOptions, checkpoints: Mapping[str, str]) -> None:
         self._options = options
         self._watches = [
             ValueWatch(name, config, options.counts[name])
@@ -65,12 +65,12 @@ class PlatformSource:
         ]
         self._refused = RefusedValues(self.name)
         self._known: dict[str, KnownValue] = {}
-        times = self._restore_times(positions)
+        times = self._restore_times(checkpoints)
         self._window = RateWindow(options.rate.max, options.rate.per, times)
         for watch in self._watches:
-            self._restore(watch, positions.get(_key(watch.name)))
+            self._restore(watch, checkpoints.get(_key(watch.name)))
         keys = {_RATE_KEY, *(_key(watch.name) for watch in self._watches)}
-        self._obsolete_keys = positions.keys() - keys
+        self._obsolete_keys = checkpoints.keys() - keys
         self._failures: dict[str, FetchFailedError] = {}
         """The last failure by path; a path that answered has none."""
         self._not_numbers: set[str] = set()
@@ -78,11 +78,11 @@ class PlatformSource:
         self._reported: dict[FailureKind, bool] = {}
         self._schedule: PollSchedule | None = None
 
-    def _restore_times(self, positions: Mapping[str, str]) -> tuple[float, ...]:
-        if _RATE_KEY not in positions:
+    def _restore_times(self, checkpoints: Mapping[str, str]) -> tuple[float, ...]:
+        if _RATE_KEY not in checkpoints:
             return ()
         try:
-            return _decode_times(positions[_RATE_KEY])
+            return _decode_times(checkpoints[_RATE_KEY])
         except CheckpointValueError as error:
             self._refused.add(_RATE_KEY, "times of requests", error, "the rate starts anew")
             now = self._options.wall()
@@ -118,7 +118,7 @@ class PlatformSource:
         problems += [
             Problem(
                 "value",
-                f"{name}: the value is no number, so it cannot be compared: check `value`",
+                f"{name}: the value is not a number and cannot be compared; check `value`",
                 subject=name,
             )
             for name in sorted(self._not_numbers)
