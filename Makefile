@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-JOBS   ?= auto
+# The tests wait more than they compute.
+JOBS   ?= $(shell echo $$((2 * $$(nproc))))
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # Which dependencies the environment gets: as locked, or the ends of what pyproject.toml allows.
@@ -46,7 +47,7 @@ layers: $(READY) ## check the import layers
 	$(BIN)/lint-imports --no-cache
 
 unit: $(READY) ## run the tests alone, in parallel (JOBS)
-	$(BIN)/pytest -n $(JOBS) -m "not soak" -q
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not soak" -q
 
 soak: $(READY) ## run the long tests: kills, outages, full disks (SOAK_SECONDS)
 	$(BIN)/pytest -n $(JOBS) -m soak -q --timeout 3600
