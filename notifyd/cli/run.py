@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     remove_credentials(os.environ)
     logging.configure(loaded.settings.log.level, loaded.settings.log.format)
     if missing_token:
-        log.warning("no send token yet; notifications stay queued", fix=missing_token)
+        log.warning("notifications stay queued until there is a send token", fix=missing_token)
     settings = loaded.settings
     secrets = find_listen_token(settings.listen), find_webhook_secret(settings.webhooks)
     token_warnings = (source.warning for source in (token, *secrets) if source)

@@ -130,11 +130,11 @@ class ContentIdentity:
         self.only_nul = False
 
     def take_snapshot(self) -> None:
-        """Remember the content of a file of which nothing was read."""
+        """Remember the content of an unread file."""
         self._snapshot = UnreadSnapshot.read(self._file.descriptor)
 
     def has_lost_snapshot(self, offset: int) -> bool:
-        """Whether content was lost of which nothing was read. The snapshot is discarded."""
+        """Whether unread content was lost. The snapshot is discarded."""
         snapshot, self._snapshot = self._snapshot, None
         if snapshot is None or offset > 0:
             return False
