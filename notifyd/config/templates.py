@@ -15,7 +15,7 @@ VARIABLES = frozenset(
     {
         *("trigger", "type", "count", "first", "last", "host", "workspace"),
         *("path", "paths", "line", "first_line", "lines", "fields", "before", "after", "trace"),
-        *("state", "reminder"),
+        *("state", "reminder", "value"),
         *("pid", "name", "cmdline", "exit_code", "signal", "outcome", "duration", "unit"),
     }
 )

@@ -127,7 +127,7 @@ class TriggerConfig(ShapingConfig):
 
     @property
     def failure_priority(self) -> Priority:
-        """The priority of a notification whose matches include the outcome `failure`."""
+        """The priority if the matches include the outcome `failure` or `critical`."""
         return self.priority
 
     def shaping(self, defaults: ShapingConfig) -> ResolvedShaping:

@@ -24,7 +24,10 @@ class Now(NamedTuple):
     wall: float
 
 
-_SEVERITIES = {"success": 0, "unknown": 0, "warning": 1, "failure": 2, "critical": 2}
+FAILURE = 2
+"""The severity of a failure, and of a critical state."""
+
+_SEVERITIES = {"success": 0, "unknown": 0, "warning": 1, "failure": FAILURE, "critical": FAILURE}
 """Severity by the value of the fact `outcome`; any other value has the lowest."""
 
 

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from notifyd.model.events import FAILURE, severity_of
 from notifyd.model.notifications import MatchSummary, Priority
 from notifyd.model.persistence import AT_ONCE, Persistence
 from notifyd.model.time_windows import TimeWindow
@@ -14,7 +15,8 @@ class Rule:
     """The shaping of one trigger. Durations are seconds.
 
     identity: changes with whatever makes earlier groups meaningless (type, group_by).
-    failure_priority: of notifications whose matches include a failure; None: `priority`.
+    failure_priority: of notifications whose matches include a failure or a critical state; None:
+    `priority`.
     has_conditions: whether its events begin and end conditions; repeat: pauses before reminders
     of one, the last one repeats; resolve: whether the end of a condition is reported.
     begin_after, end_after: how firm a change must be before the condition begins or ends.
@@ -40,7 +42,7 @@ class Rule:
 
     def priority_of(self, summary: MatchSummary) -> Priority:
         """Return the priority of a notification with these matches."""
-        has_failure = summary.outcomes.get("failure", 0) > 0
+        has_failure = severity_of(summary.outcomes) >= FAILURE
         return self.failure_priority or self.priority if has_failure else self.priority
 
     @property

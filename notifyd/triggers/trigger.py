@@ -19,7 +19,7 @@ _BODY_BEFORE_ERRORS = 1_500
 """Characters of the body that leave room for template errors."""
 _ELLIPSIS = "…"
 _NUMBERS = ("pid", "exit_code")
-_FACTS = ("name", "cmdline", "signal", "outcome", "unit", "before", "after", "trace")
+_FACTS = ("name", "cmdline", "signal", "outcome", "unit", "before", "after", "trace", "value")
 
 
 class Fields:

@@ -1,0 +1,1 @@
+"""Probes: checks that notifyd runs by itself, and whose results begin and end conditions."""
