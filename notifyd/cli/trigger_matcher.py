@@ -13,6 +13,7 @@ from notifyd.sources.logs.aggregators import to_event
 from notifyd.sources.records.aggregator import SURPLUS, RecordAggregator
 from notifyd.sources.records.scanning import HitLike
 from notifyd.text.containers import MessageJoiner
+from notifyd.text.json_lines import has_level, normalize_level
 from notifyd.text.visible import has_invisible_text, visible_lines
 
 _MAX_HITS = 10_000
@@ -27,12 +28,15 @@ class TriggerMatcher:
         self._records = RecordMatcher(pattern_set(name, config, records=True))
         self._aggregator = RecordAggregator(config, path)
         self._path, self._raw = path, config.raw
+        self._levels = set(map(normalize_level, config.levels))
         self._joiner: MessageJoiner | None = None
-        if config.format != "text":
+        if config.wrappers:
             limit = config.max_line + SURPLUS
-            self._joiner = MessageJoiner(config.format, {}, limit=limit, raw=config.raw)
+            self._joiner = MessageJoiner(config.wrappers, {}, limit=limit, raw=config.raw)
         self._first_lines = array("Q")
-        """The number of the line that each message of a container's log begins with."""
+        """The number of the line that each unwrapped message begins with."""
+        self._entries: dict[int, bytes] = {}
+        """The JSON objects of the messages at hand, by the position of their message."""
         self._multiline = config.multiline is not None
         self._needs_aggregator = self._multiline or bool(config.before or config.after)
         self._numbers: deque[int] = deque()
@@ -58,10 +62,12 @@ class TriggerMatcher:
     ) -> Iterator[tuple[int, Event]]:
         """Unwrap lines, and number their messages by the line that each begins with."""
         messages = []
+        self._entries.clear()
         for index, line in enumerate(bytes(lines).removesuffix(b"\n").split(b"\n"), number):
             if (message := joiner.feed(line, index)) is not None:
-                self._first_lines.append(message[0])
-                messages.append(message[1] + b"\n")
+                self._entries[len(self._first_lines)] = message.entry
+                self._first_lines.append(message.offset)
+                messages.append(message.text + b"\n")
         first = len(self._first_lines) - len(messages)
         block = bytearray(b"".join(messages))
         for position, event in self._match_lines(block, 0, len(block), first):
@@ -77,17 +83,21 @@ class TriggerMatcher:
         while start < end:
             scan = self._scanner.scan(block, start, end, limit=_MAX_HITS)
             first, numbers, counted = number, [], start
+            hits = []
             for hit in scan.hits:
                 number += block.count(b"\n", counted, hit.offset)
                 counted = hit.offset
-                numbers.append(number)
+                if not self._levels or has_level(self._entries.get(number, b""), self._levels):
+                    hits.append(hit)
+                    numbers.append(number)
             number += block.count(b"\n", counted, scan.end)
+            scan = scan._replace(hits=hits)
             if self._needs_aggregator:
                 yield from self._aggregate(block, start, scan, first, numbers)
             else:
                 now = time.time()
                 for line, hit in zip(numbers, scan.hits, strict=True):
-                    yield line, to_event(hit, now, self._path)
+                    yield line, to_event(hit, now, self._path, self._entries.get(line, b""))
             start = scan.end
 
     def finish(self) -> Iterator[tuple[int, Event]]:
@@ -126,8 +136,9 @@ class TriggerMatcher:
 
     def _make_event(self, hit: HitLike) -> Event:
         number = self._record_number if self._multiline else self._numbers.popleft()
-        facts = {"pattern": str(hit.pattern), "number": str(number)}
-        return Event(hit.trigger, time.time(), hit.line, self._path, hit.fields, facts)
+        entry = b"" if self._multiline else self._entries.get(number, b"")
+        event = to_event(hit, time.time(), self._path, entry)
+        return event._replace(facts={**event.facts, "number": str(number)})
 
 
 def _numbered(event: Event) -> tuple[int, Event]:

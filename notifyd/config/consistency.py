@@ -160,6 +160,8 @@ def _check_fields(path: ConfigPath, trigger: AnyTrigger, raw: Json, report: Erro
     """Check the fields that `group_by` and the templates refer to, where they can be known."""
     if isinstance(trigger, OblienTriggerConfig) and trigger.webhook:
         return
+    if isinstance(trigger, LogTriggerConfig) and trigger.has_json_fields:
+        return
     written = raw.get("patterns", []) if isinstance(trigger, LogTriggerConfig) else []
     written = [written] if isinstance(written, str) else written
     if not isinstance(written, list):

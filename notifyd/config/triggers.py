@@ -17,6 +17,8 @@ from notifyd.config.values import (
     Data,
     Encoding,
     EventPattern,
+    FormatName,
+    Formats,
     IgnorePatterns,
     JmesPath,
     Names,
@@ -39,6 +41,10 @@ FileChangeName = Literal["created", "modified", "deleted"]
 ProcessEventName = Literal["exit", "failure", "start"]
 LineCount = Annotated[int, Field(ge=0, le=50)]
 T = TypeVar("T")
+
+
+def _text_format() -> list[FormatName]:
+    return ["text"]
 
 
 def _on_exit() -> list[ProcessEventName]:
@@ -178,10 +184,16 @@ class LogTriggerConfig(TriggerConfig):
     """Patterns see this much of a line's visible text; between 80 B and 256 KiB."""
     encoding: Encoding = "utf-8"
     """Python codec in which a newline is the single byte LF. Files only."""
-    format: Literal["text", "docker", "cri"] = "text"
-    """What wraps the lines: `docker` for Docker's json-file logs, `cri` for the logs of containerd
-    and CRI-O. Messages are unwrapped, and joined where the runtime split them, before patterns see
-    them; a line in another format counts as it is. Files only."""
+    format: Formats = Field(default_factory=_text_format)
+    """What wraps the lines: `json` for loggers that write JSON, `docker` for Docker's json-file
+    logs, `cri` for those of containerd, CRI-O and Podman, `["docker", "json"]` or `["cri", "json"]`
+    for containers that write JSON. Messages are unwrapped, and joined where the runtime split them,
+    before patterns see them. The message of a JSON line is its `msg`, `message`, `event` or `log`;
+    all keys are fields, nested ones as `http.status`, and `level` is one whatever the logger calls
+    it. A line in another format counts as it is. Files only."""
+    levels: Names = Field(default_factory=list)
+    """With `format = "json"`: only lines with one of these levels count, such as
+    `["error", "fatal"]`. Default: all lines."""
     raw: bool = False
     """Match the lines as they are in the file. Default: patterns, `multiline`, fields and
     notifications see what a terminal shows: without escape sequences, and of a line that carriage
@@ -205,6 +217,16 @@ class LogTriggerConfig(TriggerConfig):
     @property
     def has_conditions(self) -> bool:
         return self.stale is not None
+
+    @property
+    def wrappers(self) -> tuple[str, ...]:
+        """The formats that wrap the lines, the outer one first; empty for plain text."""
+        return () if self.format == _text_format() else tuple(self.format)
+
+    @property
+    def has_json_fields(self) -> bool:
+        """Whether keys of JSON lines are fields, so that not all fields are known."""
+        return "json" in self.format
 
 
 class FileTriggerConfig(TriggerConfig):

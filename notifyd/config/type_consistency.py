@@ -41,6 +41,7 @@ def check_type_keys(
     if isinstance(trigger, LogTriggerConfig):
         _check_patterns(path, trigger, raw, report)
         _check_journal(path, trigger, raw, report)
+        _check_levels(path, trigger, invalid, report)
         needs_patterns = trigger.stale is None or trigger.stale_match
         if "patterns" not in raw and needs_patterns:
             report.error((*path, "patterns"), "required key is missing")
@@ -88,6 +89,17 @@ def _check_patterns(
         _warn_of_pattern((*path, "multiline"), trigger.multiline, report)
     if trigger.stale_match and trigger.stale is None:
         report.warning((*path, "stale_match"), "has no effect without `stale`")
+
+
+def _check_levels(
+    path: ConfigPath, trigger: LogTriggerConfig, invalid: Collection[str], report: ErrorReport
+) -> None:
+    if not trigger.levels or "format" in invalid:
+        return
+    if not trigger.has_json_fields:
+        report.error((*path, "levels"), 'requires `format = "json"`: plain lines have no level')
+    elif trigger.multiline is not None:
+        report.error((*path, "levels"), "cannot be combined with `multiline`")
 
 
 def _warn_of_pattern(

@@ -8,7 +8,7 @@ import pwd
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from string import ascii_letters, digits
-from typing import Annotated
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -30,6 +30,8 @@ _UNIT_TYPES = (
     *("service", "socket", "timer", "scope", "slice", "path", "mount", "automount"),
     *("target", "device", "swap"),
 )
+
+_NESTED_FORMATS: Final = (["docker", "json"], ["cri", "json"])
 
 _EVENT_CHARACTERS = frozenset(f"{ascii_letters}{digits}._-*")
 _SHORTEST_PING_KEY = 8
@@ -191,6 +193,12 @@ def _check_unique(values: list[str]) -> list[str]:
     return values
 
 
+def _check_formats(values: list[str]) -> list[str]:
+    if len(values) > 1 and values not in _NESTED_FORMATS:
+        raise ValueError('can be combined only as ["docker", "json"] or ["cri", "json"]')
+    return values
+
+
 def _check_pattern(value: str) -> str:
     patterns.compile_pattern(value)
     return value
@@ -300,6 +308,7 @@ def _check_when(value: str) -> str:
     return value
 
 
+FormatName = Literal["text", "json", "docker", "cri"]
 AbsolutePath = Annotated[Path, BeforeValidator(_parse_path)]
 SecretPath = Annotated[Path, BeforeValidator(_parse_secret_path)]
 SocketPath = Annotated[Path, BeforeValidator(_parse_path), AfterValidator(_check_socket_path)]
@@ -324,6 +333,9 @@ STRING_OR_LIST = BeforeValidator(_to_list)
 UNIQUE = AfterValidator(_check_unique)
 NON_EMPTY = Field(min_length=1)
 Names = Annotated[list[str], UNIQUE, STRING_OR_LIST]
+Formats = Annotated[
+    list[FormatName], AfterValidator(_check_formats), NON_EMPTY, UNIQUE, STRING_OR_LIST
+]
 Patterns = Annotated[list[Pattern], UNIQUE, STRING_OR_LIST]
 NonEmptyPatterns = Annotated[list[Pattern], NON_EMPTY, UNIQUE, STRING_OR_LIST]
 NonEmptyPathPatterns = Annotated[list[PathPattern], NON_EMPTY, UNIQUE, STRING_OR_LIST]

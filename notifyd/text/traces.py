@@ -6,10 +6,14 @@ from typing import Final
 _PYTHON_START: Final = re.compile(r"^[\s|+]*Traceback \(most recent call last\):\s*$")
 _EXCEPTION: Final = r"(?:[A-Za-z_$][\w$]*\.)*[A-Z_][\w$]*"
 _PYTHON_EXCEPTION: Final = re.compile(rf"^[\s|]*{_EXCEPTION}(?::.*)?$")
-_JAVA_FRAME: Final = re.compile(r"^\s+at [\w$.<>/@ -]+\(.*\)", re.MULTILINE)
+_JAVA_FRAME: Final = re.compile(
+    r"^\s+at (?:[\w$.<>/@\[\] -]+\(.*\)|(?:async )?\S+:\d+:\d+$)", re.MULTILINE
+)
+"""Also of JavaScript."""
 _JAVA_EXCEPTION: Final = re.compile(
-    r"^(?:Exception in thread \"[^\"]*\" |Caused by: )?"
-    r"((?:[a-z_$][\w$]*\.)+[A-Z][\w$]*(?:: .*)?|[A-Z][\w$]*(?:Exception|Error)(?:: .*)?)$"
+    r"^(?:Exception in thread \"[^\"]*\" |Caused by: |Uncaught |\s+\[cause\]: )?"
+    r"((?:(?:[a-z_$][\w$]*\.)+[A-Z][\w$]*|(?:[A-Z][\w$]*)?(?:Exception|Error))"
+    r"(?: \[\w+\])?(?:: .*)?)(?: \{)?$"
 )
 _GO_PANIC: Final = re.compile(r"^(?:panic|fatal error): .*", re.MULTILINE)
 _GO_STACK: Final = re.compile(r"^goroutine \d+ ", re.MULTILINE)
@@ -17,9 +21,9 @@ _MAX_EXCEPTIONS: Final = 10
 
 
 def exceptions_of(text: str) -> list[str]:
-    """Return the exceptions of a Python, Java or Go trace with their messages, newest first.
+    """Return the exceptions of a stack trace with their messages, newest first.
 
-    Of a chain each link counts. Empty if the text is not such a trace.
+    Of a chain each link counts. Empty if the text is no trace of Python, Java, JavaScript or Go.
     """
     if "\n" not in text:
         return []

@@ -21,6 +21,8 @@ def sample_event(name: str, config: AnyTrigger | PlatformHealthConfig, wall: flo
     match config:
         case LogTriggerConfig():
             fields = {group: group for group in sorted(named_groups(config.patterns))}
+            if config.has_json_fields:
+                fields = {"level": "error"} | fields
             path = _sample_path(config.paths)
             line = " ".join(["sample line of notifyd test:", *fields])
             facts = {"unit": config.journal[0]} if config.journal else {}

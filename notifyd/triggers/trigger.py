@@ -23,15 +23,28 @@ _FACTS = ("name", "cmdline", "signal", "outcome", "unit", "before", "after", "tr
 
 
 class Fields:
-    """Named groups for templates: `fields.items` is the group `items`, never a method."""
+    """Fields for templates: `fields.items` is the field `items`, never a method.
+
+    `fields.http.status` is the field of a nested JSON key, as is `fields["http.status"]`.
+    """
 
     __slots__ = ("_values",)
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
 
-    def __getitem__(self, name: str) -> str:
-        return self._values[name]
+    def __getitem__(self, name: str) -> "str | Fields":
+        if name in self._values:
+            return self._values[name]
+        prefix = f"{name}."
+        nested = {
+            key.removeprefix(prefix): value
+            for key, value in self._values.items()
+            if key.startswith(prefix)
+        }
+        if not nested:
+            raise KeyError(name)
+        return Fields(nested)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

@@ -254,7 +254,7 @@ def test_messages_with_many_hits_are_scanned_in_parts(tmp_path):
     assert daemon.lines() == [f"x {number}!" for number in range(2_000)]
 
 
-@pytest.mark.parametrize("name", ["cri", "docker"])
+@pytest.mark.parametrize("name", ["cri", "docker", "json"])
 @pytest.mark.parametrize("seed", range(4))
 def test_any_division_of_a_containers_log_gives_the_same_events(tmp_path, name, seed):
     rng = random.Random(seed)
@@ -263,7 +263,9 @@ def test_any_division_of_a_containers_log_gives_the_same_events(tmp_path, name, 
     for _ in range(60):
         text, stream = rng.choice(("ERROR ", "at x", "1%\r", "\x1b[31m", "")), rng.choice(streams)
         is_partial = rng.random() < 0.5
-        if name == "cri":
+        if name == "json":
+            lines.append(json.dumps({"msg": f"{text}\n", "n": {"s": stream}}).encode())
+        elif name == "cri":
             lines.append(cri(text, "P" if is_partial else "F", stream))
         else:
             lines.append(docker(text + "\n" * (not is_partial), stream))
@@ -288,7 +290,11 @@ def test_any_division_of_a_containers_log_gives_the_same_events(tmp_path, name, 
                 daemon.restart()
         daemon.pass_time(3.0)
         return [
-            [(event.line, event.facts) for event in daemon.events if event.trigger == each]
+            [
+                (event.line, event.fields, event.facts)
+                for event in daemon.events
+                if event.trigger == each
+            ]
             for each in triggers
         ]
 
@@ -297,3 +303,49 @@ def test_any_division_of_a_containers_log_gives_the_same_events(tmp_path, name, 
     division = [data[start:end] for start, end in itertools.pairwise(cuts)]
     assert all(whole)
     assert run("pieces.log", division) == whole
+
+
+def test_the_keys_of_json_lines_are_fields_and_patterns_see_the_message(tmp_path):
+    log = tmp_path / "app.log"
+    keys = {"format": "json"}
+    daemon = VirtualDaemon(
+        {
+            "fields": trigger(log, patterns=r"^(?P<what>\w+) failed(?P<level>!)?$", **keys),
+            "context": trigger(log, patterns="failed", before=1, after=1, **keys),
+            "levels": trigger(log, patterns=".", levels=["error"], **keys),
+            "text": trigger(log, patterns='^{"level"'),
+        }
+    )
+    lines = (
+        '{"level":30,"msg":"started"}',
+        '{"level":50,"msg":"upload failed","http":{"status":500},"err":{"message":"timeout"}}',
+        "plain failed",
+        '{"level":50,"msg":"cut',
+    )
+    append(log, *lines)
+    daemon.poll_all()
+    daemon.pass_time(2.0)
+    by_trigger = {
+        name: [event for event in daemon.events if event.trigger == name]
+        for name in daemon.triggers
+    }
+    first, second = by_trigger["fields"]
+    keys = {"level": "error", "msg": "upload failed", "http.status": "500"}
+    assert first.fields == keys | {"err.message": "timeout", "what": "upload"}
+    assert first.facts["trace"] == "upload failed\ntimeout"
+    assert (second.line, second.fields) == ("plain failed", {"what": "plain", "level": ""})
+    assert by_trigger["levels"][0].line == "upload failed"
+    assert len(by_trigger["levels"]) == 1
+    context = by_trigger["context"][0]
+    assert context.fields["http.status"] == "500"
+    assert (context.facts["before"], context.facts["after"]) == ("started", "plain failed")
+    assert len(by_trigger["text"]) == 3
+
+
+def test_json_lines_with_many_hits_are_scanned_in_parts(tmp_path):
+    log = tmp_path / "app.log"
+    daemon = VirtualDaemon({"t": trigger(log, patterns="x", format="json")})
+    append(log, *(f'{{"msg":"x {number}","n":{number}}}' for number in range(2_000)))
+    daemon.poll_all()
+    found = [(event.line, event.fields["n"]) for event in daemon.events]
+    assert found == [(f"x {number}", str(number)) for number in range(2_000)]

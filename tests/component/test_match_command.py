@@ -33,6 +33,15 @@ type = "log"
 paths = "/var/log/pods/app/0.log"
 patterns = '^(?P<level>ERROR) end$'
 format = "cri"
+[triggers.json]
+type = "log"
+paths = "/var/log/app.log"
+patterns = 'route'
+format = ["docker", "json"]
+levels = "error"
+group_by = "level"
+before = 1
+body = "{{ fields.http.status }} {{ trace }} {{ fields['http.status'] }} {{ fields.http.x }}"
 [triggers.silent]
 type = "log"
 paths = "/var/log/app.log"
@@ -241,3 +250,16 @@ def test_split_messages_of_a_container_are_joined_and_numbered_by_their_first_li
     time = b"2026-11-29T18:00:00.1Z stdout "
     done = match("pod", given=time + b"F x\n" + time + b"P ERROR \n" + time + b"F end\nplain\n")
     assert [(each["number"], each["line"]) for each in objects(done)[:-1]] == [(2, "ERROR end")]
+
+
+def test_json_inside_a_containers_log_is_matched_by_its_message(match):
+    first = '{"level":30,"msg":"route a","http":{}}\n'
+    second = '{"level":50,"msg":"no route","err":"timeout","http":{"status":502}}\n'
+    parts = (first[:20], first[20:], second)
+    lines = (json.dumps({"log": part, "stream": "stdout"}) for part in parts)
+    done = match("json", "-", given="\n".join(lines).encode())
+    (found, shown) = map(json.loads, done.stdout.decode().splitlines())
+    assert (found["number"], found["line"]) == (3, "no route")
+    assert found["fields"]["level"] == "error"
+    assert shown["notification"]["title"] == "json (error)"
+    assert shown["notification"]["body"] == "502 no route\ntimeout 502 "

@@ -7,9 +7,16 @@ import pytest
 from notifyd.text.containers import MessageJoiner
 
 
+def parsed(formats, *lines):
+    joiner = MessageJoiner(formats, {}, limit=1000, raw=False)
+    found = (joiner.feed(line, number) for number, line in enumerate(lines))
+    return [(message.text.decode(), message.entry) for message in found if message is not None]
+
+
 def join(name, lines, *, raw=False, limit=1000):
-    joiner = MessageJoiner(name, {}, limit=limit, raw=raw)
-    return [found for number, line in enumerate(lines) if (found := joiner.feed(line, number))]
+    joiner = MessageJoiner((name,), {}, limit=limit, raw=raw)
+    found = (joiner.feed(line, number) for number, line in enumerate(lines))
+    return [(message.offset, message.text) for message in found if message is not None]
 
 
 def cri(text, tag="F", stream="stderr"):
@@ -67,3 +74,47 @@ def test_a_message_of_many_parts_is_kept_up_to_a_limit():
     assert join("cri", [cri("x" * 100, "P")] * 50 + [cri("y")], limit=120) == [(0, b"x" * 120)]
     lines = [cri("x" * 100 + "\r", "P")] * 50 + [cri("y")]
     assert join("cri", lines, limit=120) == [(0, b"y")]
+
+
+@pytest.mark.parametrize(
+    ("formats", "wrap"),
+    [
+        (("json",), lambda line: [line]),
+        (
+            ("docker", "json"),
+            lambda line: [docker(line[:9].decode()), docker(f"{line[9:].decode()}\n")],
+        ),
+        (("cri", "json"), lambda line: [cri(line[:9].decode(), "P"), cri(line[9:].decode())]),
+    ],
+)
+def test_json_messages_are_read_after_they_are_joined(formats, wrap):
+    line = b'{"level":"error","msg":"no route"}'
+    assert parsed(formats, *wrap(line), b"plain") == [("no route", line), ("plain", b"")]
+
+
+def test_a_split_message_is_kept_apart_for_triggers_that_read_it_as_json():
+    line = cri('{"msg":"a', "P")
+    plain = MessageJoiner(("cri",), {}, limit=5, raw=False)
+    nested = MessageJoiner(("cri", "json"), {}, limit=500, raw=False)
+    assert plain.feed(line, 0) is nested.feed(line, 0) is None
+    both = plain.pending | nested.pending
+    nested = MessageJoiner(("cri", "json"), both, limit=500, raw=False)
+    assert nested.feed(cri('b"}'), 1).text == b"ab"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"2024-05-01T10:00:00.123456789+02:00 stderr F ERROR x",  # Podman's k8s-file, containerd
+        b"2024-05-01T10:00:00Z stderr F ERROR x",  # CRI-O with whole seconds
+        b"2024-05-01T10:00:00.1Z stderr F:tag2 ERROR x",
+        b"2024-05-01T10:00:00.1+05:30 stdout F \x1b[31mERROR x\x1b[0m",
+    ],
+)
+def test_lines_of_all_runtimes_that_write_cri_are_unwrapped(line):
+    assert join("cri", [line]) == [(0, b"ERROR x")]
+
+
+def test_the_last_part_of_a_split_message_may_be_empty():
+    assert join("cri", [cri("ERROR x", "P"), cri("")]) == [(0, b"ERROR x")]
+    assert join("docker", [docker("ERROR x"), docker("\n")]) == [(0, b"ERROR x")]

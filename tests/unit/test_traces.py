@@ -89,3 +89,25 @@ def test_multiline_accepts_the_names_and_patterns():
     for given, pattern in [("go", RECORD_STARTS["go"]), (r"^\S", r"^\S")]:
         config = LogTriggerConfig.model_validate({"multiline": given, **keys})
         assert config.multiline == pattern
+
+
+NODE_TRACE = """/app/server.js:12
+    throw new Error("cannot start", { cause });
+    ^
+
+Error: cannot start
+    at main (/app/server.js:12:11)
+    at async node:internal/main/run_main_module:36:49 {
+  [cause]: TypeError [ERR_INVALID_ARG_TYPE]: The "port" must be a number
+      at Object.<anonymous> (/app/config.js:3:9)
+}
+
+Node.js v22.1.0"""
+
+
+def test_the_errors_of_a_javascript_trace():
+    assert exceptions_of(NODE_TRACE) == [
+        "Error: cannot start",
+        'TypeError [ERR_INVALID_ARG_TYPE]: The "port" must be a number',
+    ]
+    assert exceptions_of("Error: x\n    at /app/a.js:1:2") == ["Error: x"]

@@ -13,6 +13,7 @@ from notifyd.sources.records.aggregator import RECORD_TIMEOUT, RecordAggregator,
 from notifyd.sources.records.record_matchers import RecordMatchers
 from notifyd.sources.records.scanning import HitLike, RecordMatcherFor
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
+from notifyd.text.json_lines import errors_of, fields_of, parse_object
 from notifyd.text.traces import exceptions_of
 
 
@@ -79,13 +80,19 @@ class AggregatorSet:
         start = first_line if is_multiline else view.first_line_past(start_offset)
         if start >= view.end:
             return []
+
+        def make_event(hit: HitLike) -> Event:
+            # A record has its own offsets, and may be of several JSON lines.
+            entry = b"" if is_multiline else view.entry_at(hit.offset)
+            return to_event(hit, self._readers.wall, reader.path, entry)
+
         events = self._aggregator(key, reader).feed(
             view.block,
             start,
             view.end,
             [hit for hit in hits if hit.offset >= first_line],
             match_record=lambda record: self.record_matchers.match(trigger, record),
-            make_event=lambda hit: to_event(hit, self._readers.wall, reader.path),
+            make_event=make_event,
         )
         self._mark_fed(key)
         return events
@@ -209,11 +216,20 @@ class AggregatorSet:
             self._last_fed.pop(key, None)
 
 
-def to_event(hit: HitLike, wall: float, path: str) -> Event:
-    facts = _facts(hit.pattern)
+def to_event(hit: HitLike, wall: float, path: str, entry: bytes = b"") -> Event:
+    """Return the event of a hit. entry: the JSON object that its line comes from.
+
+    The keys of that object are fields as well; named groups take precedence unless they are empty.
+    """
+    facts, fields = _facts(hit.pattern), hit.fields
     if exceptions := exceptions_of(hit.line):  # the line may be clipped before they come
         facts = {**facts, "trace": "\n".join(exceptions)}
-    return Event(hit.trigger, wall, hit.line, path, hit.fields, facts)
+    if (found := parse_object(entry)) is not None:
+        keys = fields_of(found)
+        if errors := errors_of(keys, hit.line):
+            facts = {**facts, "trace": "\n".join([hit.line, *errors])}
+        fields = {**fields, **keys, **{name: value for name, value in fields.items() if value}}
+    return Event(hit.trigger, wall, hit.line, path, fields, facts)
 
 
 @cache

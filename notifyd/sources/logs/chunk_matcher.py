@@ -18,6 +18,7 @@ from notifyd.sources.records.aggregator import SURPLUS
 from notifyd.sources.records.scanning import HitLike, ScannerFor, ScannerLike
 from notifyd.sources.records.staleness import StalenessTimer
 from notifyd.text.containers import MessageJoiner
+from notifyd.text.json_lines import has_level, normalize_level
 from notifyd.text.visible import LongLine, cut_lines
 
 MOST_EVENTS = 500
@@ -31,8 +32,8 @@ class _TriggerGroups(NamedTuple):
 
     raw: tuple[str, ...]
     visible: tuple[str, ...]
-    wrapped: Mapping[tuple[str, bool], tuple[str, ...]]
-    """By format and whether the text is raw."""
+    wrapped: Mapping[tuple[tuple[str, ...], bool], tuple[str, ...]]
+    """By formats and whether the text is raw."""
 
     @property
     def whole_line_triggers(self) -> tuple[str, ...]:
@@ -60,6 +61,11 @@ class ChunkMatcher:
         self._staleness = staleness
         self._scanners: dict[tuple[str, ...], ScannerLike] = {}
         self._triggers = triggers
+        self._levels = {
+            name: set(map(normalize_level, trigger.levels))
+            for name, trigger in triggers.items()
+            if trigger.levels
+        }
         self._groups: dict[tuple[str, ...], _TriggerGroups] = {}
         self.cut_lines: Counter[str] = Counter()
         """By trigger, the number of lines that were longer than `max_line`."""
@@ -99,16 +105,17 @@ class ChunkMatcher:
 
     def _joiners(self, reader: LogReader) -> Iterator[tuple[tuple[str, ...], MessageJoiner]]:
         """Yield the triggers that see unwrapped messages, and what unwraps them from here on."""
-        for (name, raw), triggers in self._groups_of(reader).wrapped.items():
+        for (formats, raw), triggers in self._groups_of(reader).wrapped.items():
             limit = self._kept_bytes(triggers)
-            yield triggers, MessageJoiner(name, reader.split_messages, limit=limit, raw=raw)
+            yield triggers, MessageJoiner(formats, reader.split_messages, limit=limit, raw=raw)
 
     def _split_messages(self, reader: LogReader, chunk: Chunk, end: int) -> dict[str, LongLine]:
         """Return the beginnings of messages that continue after an index of the buffer."""
         pending: dict[str, LongLine] = {}
         for _, joiner in self._joiners(reader):
-            LineView.of_messages(self.buffer, chunk._replace(end=end), reader.long_line, joiner)
-            pending |= joiner.pending
+            if joiner.joins:
+                LineView.of_messages(self.buffer, chunk._replace(end=end), reader.long_line, joiner)
+                pending |= joiner.pending
         return pending
 
     def _is_last(self, reader: LogReader, chunk: Chunk) -> bool:
@@ -164,6 +171,11 @@ class ChunkMatcher:
                 return stop, scanned
             end = stop
 
+    def _has_level(self, hit: HitLike, view: LineView) -> bool:
+        """Return whether a line has one of the levels of its trigger, if that has any."""
+        levels = self._levels.get(hit.trigger)
+        return levels is None or has_level(view.entry_at(hit.offset), levels)
+
     def _to_events(
         self,
         reader: LogReader,
@@ -171,12 +183,13 @@ class ChunkMatcher:
         view: LineView,
         hits: Sequence[HitLike],
     ) -> list[Event]:
+        hits = [hit for hit in hits if self._has_level(hit, view)]
         aggregating = self._aggregators.triggers_of(reader)
         first_lines = {
             name: view.first_line_from(offset) for name, offset in reader.start_offsets.items()
         }
         events = [
-            to_event(hit, self._readers.wall, reader.path)
+            to_event(hit, self._readers.wall, reader.path, view.entry_at(hit.offset))
             for hit in hits
             if hit.trigger not in aggregating and hit.offset >= first_lines[hit.trigger]
         ]
@@ -242,10 +255,10 @@ class ChunkMatcher:
     def _groups_of(self, reader: LogReader) -> _TriggerGroups:
         names = self._path_scanner.in_config_order(reader.start_offsets)
         if names not in self._groups:
-            by_text: defaultdict[tuple[str, bool], list[str]] = defaultdict(list)
+            by_text: defaultdict[tuple[tuple[str, ...], bool], list[str]] = defaultdict(list)
             for name in names:
-                by_text[self._triggers[name].format, self._triggers[name].raw].append(name)
-            raw, visible = by_text.pop(("text", True), []), by_text.pop(("text", False), [])
+                by_text[self._triggers[name].wrappers, self._triggers[name].raw].append(name)
+            raw, visible = by_text.pop(((), True), []), by_text.pop(((), False), [])
             wrapped = {text: tuple(triggers) for text, triggers in by_text.items()}
             self._groups[names] = _TriggerGroups(tuple(raw), tuple(visible), wrapped)
         return self._groups[names]

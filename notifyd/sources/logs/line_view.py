@@ -1,5 +1,6 @@
 """The lines of a chunk as triggers see them: as they are in the file, or their visible text."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
@@ -9,10 +10,15 @@ from notifyd.text.visible import LongLine, has_invisible_text, visible_lines
 
 
 class MessageSpan(NamedTuple):
-    """offset: in the file, where the first line of a message begins. raw_end: end of its last."""
+    """offset: in the file, where the first line of a message begins. raw_end: end of its last.
+
+    start: where the message begins in the block. entry: the JSON object that it comes from, if any.
+    """
 
     offset: int
     raw_end: int
+    start: int
+    entry: bytes
 
 
 class LineView(NamedTuple):
@@ -65,16 +71,16 @@ class LineView(NamedTuple):
     ) -> Self:
         """View the messages that the lines of a chunk end. The joiner keeps what is pending."""
         start, end, base = chunk.start, chunk.end, chunk.base
-        messages, spans, at = [], [], start
+        block, spans, at = bytearray(), [], start
         for line in bytes(memoryview(raw)[start:end]).removesuffix(b"\n").split(b"\n"):
             following, offset, text = at + len(line) + 1, base + at, line
             if long_line is not None and at == start:
                 offset, text = long_line.start, _finish(long_line, line)
             if (message := joiner.feed(text, offset)) is not None:
-                messages.append(message[1])
-                spans.append(MessageSpan(message[0], min(following, end)))
+                raw_end = min(following, end)
+                spans.append(MessageSpan(message.offset, raw_end, len(block), message.entry))
+                block += message.text + b"\n"
             at = following
-        block = bytearray(b"".join(message + b"\n" for message in messages))
         return cls(block, 0, len(block), raw, start, end, base, base + start, spans)
 
     def until(self, raw_end: int) -> Self:
@@ -89,6 +95,12 @@ class LineView(NamedTuple):
             count = self.raw.count(b"\n", self.raw_start, raw_end)
             end = _skip_lines(self.block, self.start, self.end, count)
         return self._replace(end=end, raw_end=raw_end)
+
+    def entry_at(self, start: int) -> bytes:
+        """Return the JSON object from which the message comes that begins at `start`, if any."""
+        if self.messages is None:
+            return b""
+        return self.messages[bisect_right(self.messages, start, key=_span_start) - 1].entry
 
     def to_raw_end(self, end: int) -> int:
         """Return where the line ends in `raw` that ends at `end` in the block."""
@@ -130,6 +142,10 @@ class LineView(NamedTuple):
             return self.raw.rfind(b"\n", self.start, at) + 1 or self.start
         count = self.raw.count(b"\n", self.raw_start, at)
         return _skip_lines(self.block, self.start, self.end, count)
+
+
+def _span_start(span: MessageSpan) -> int:
+    return span.start
 
 
 def _finish(long_line: LongLine, rest: bytes) -> bytes:
