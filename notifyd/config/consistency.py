@@ -69,7 +69,8 @@ def check_mutes(table: Json, report: ErrorReport) -> None:
         names = [name for name in listed if isinstance(name, str)]
         for item, name in with_paths(path, raw, "mute", names):
             if name not in known:
-                hint = did_you_mean(name, known)
+                fix = 'define it with `times`, for example times = ["22:00-07:00"]'
+                hint = did_you_mean(name, known) or f"; {fix}"
                 report.error(item, f"[mute.{name}] is not defined{hint}", name)
 
 

@@ -31,6 +31,14 @@ _TABLE_MESSAGE = re.compile(
 _PARSER_REASONS = {
     "cannot overwrite a value": "duplicate key",
     r"illegal character '\n'": "unterminated string",
+    r"unescaped '\' in a string": (
+        "in double quotes a backslash begins an escape sequence; use single quotes, such as "
+        r"'\d+', in which it stands for itself"
+    ),
+    "invalid hex value": (
+        r"in double quotes \x, \u and \U begin an escape sequence; use single quotes, in which a "
+        "backslash stands for itself"
+    ),
 }
 
 

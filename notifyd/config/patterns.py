@@ -14,7 +14,7 @@ _NAMED_GROUP = re.compile(r"\(\?P?<([^\W\d]\w*)>")
 _DELIMITED = re.compile(r"/((?:[^/\\\n]|\\.)*)/([gimsuxy]+)")
 """A pattern between slashes with flags, as other languages write it."""
 _TIME_LIMIT = 1.0
-_LF = 10
+_LF, _CR, _ESC = 0x0A, 0x0D, 0x1B
 _START = frozenset({op.AT_BEGINNING, op.AT_BEGINNING_STRING})
 _END = frozenset({op.AT_END, op.AT_END_STRING})
 _MATCHES_EMPTY = "can match the empty string, so it may match every line"
@@ -44,10 +44,13 @@ def named_groups(patterns: Iterable[str]) -> set[str]:
     return {name for pattern in patterns for name in _NAMED_GROUP.findall(pattern)}
 
 
-def pattern_warnings(pattern: str, *, spans_lines: bool = False) -> list[str]:
+def pattern_warnings(
+    pattern: str, *, spans_lines: bool = False, sees_visible_text: bool = False
+) -> list[str]:
     """Return warnings about patterns that match every line, no line, or backtrack without end.
 
-    spans_lines: whether the pattern sees text of several lines.
+    spans_lines: whether the pattern sees text of several lines. sees_visible_text: whether escape
+    sequences and carriage returns are removed from that text.
     """
     if found := _text_warnings(pattern):
         return found
@@ -58,6 +61,8 @@ def pattern_warnings(pattern: str, *, spans_lines: bool = False) -> list[str]:
         matches_empty = min_width(tree, tree) == 0
         backtracks = any(_can_backtrack(item, tree) for item in tree)
         found = _tree_warnings(tree, spans_lines=spans_lines)
+        if sees_visible_text:
+            found += _invisible_warnings(tree)
     except (re.error, RecursionError, OverflowError):  # syntax of the regex module only
         matches_empty, backtracks = _matches_empty(pattern), False
     if matches_empty:
@@ -102,7 +107,7 @@ def _text_warnings(pattern: str) -> list[str]:
 def _tree_warnings(tree: Any, *, spans_lines: bool) -> list[str]:
     """Warn about parts of a pattern that cannot match in the text of a line."""
     found = []
-    if not spans_lines and any(_requires_line_break(item) for item in tree):
+    if not spans_lines and any(_requires(item, _LF) for item in tree):
         found.append("never matches: a line does not contain its line break; use `multiline`")
     if not flags(tree) & re.MULTILINE:
         sequences = list(_sequences(tree))
@@ -113,6 +118,19 @@ def _tree_warnings(tree: Any, *, spans_lines: bool) -> list[str]:
         ):
             found.append("`^` after other text never matches: nothing precedes a line's beginning")
     return found
+
+
+def _invisible_warnings(tree: Any) -> list[str]:
+    """Warn about characters that are removed before the pattern sees a line."""
+    return [
+        f"never matches: {what} removed from a line before patterns see it; leave {it} out, or set "
+        "`raw = true`"
+        for code, what, it in (
+            (_ESC, "escape sequences, such as colours, are", "them"),
+            (_CR, "carriage returns are", "them"),
+        )
+        if any(_requires(item, code) for item in tree)
+    ]
 
 
 def _sequences(items: Any) -> Iterator[list[Item]]:
@@ -144,18 +162,23 @@ def _has_text(items: Any, tree: Any) -> bool:
     return min_width(items, tree) > 0
 
 
-def _requires_line_break(item: Item) -> bool:
+def _requires(item: Item, character: int) -> bool:
+    """Return whether a character, by its code point, is in every text that the item matches."""
     code, value = item
+
+    def is_required(items: Any) -> bool:
+        return any(_requires(each, character) for each in items)
+
     if code is op.LITERAL:
-        return bool(value == _LF)
+        return bool(value == character)
     if code is op.IN:
-        return list(value) == [(op.LITERAL, _LF)]
+        return list(value) == [(op.LITERAL, character)]
     if code is op.SUBPATTERN:
-        return any(map(_requires_line_break, value[3]))
+        return is_required(value[3])
     if code is op.BRANCH:
-        return all(any(map(_requires_line_break, branch)) for branch in value[1])
+        return all(map(is_required, value[1]))
     if code in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
-        return value[0] > 0 and any(map(_requires_line_break, value[2]))
+        return value[0] > 0 and is_required(value[2])
     return False
 
 

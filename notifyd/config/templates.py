@@ -1,5 +1,6 @@
 """The sandboxed Jinja2 environment of titles and bodies, and static checks of templates."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -28,6 +29,34 @@ _MAX_STEPS = 10_000
 """Loop iterations and calls in one rendering, nested ones included."""
 _COUNT_STEPS = "(count steps)"
 """The filter added to every loop; no template can spell this name."""
+
+
+_TOKENS = {
+    "'end of print statement'": "'}}'",
+    "'end of statement block'": "'%}'",
+    "token 'name'": "a name",
+    "token ": "",
+}
+"""Jinja's names of what a template contains, and how it is written."""
+_REASONS = tuple(
+    (re.compile(pattern, re.DOTALL), reason)
+    for pattern, reason in (
+        (r"expected (.*), got ('.*')", r"expected \1 before \2"),
+        (r"Expected an expression, got ('.*')", r"a value is missing before \1"),
+        (r"unexpected '}'", "unexpected '}'; '{{' is closed by '}}'"),
+        (r"unexpected end of template, expected ('.*')", r"\1 is missing at the end"),
+        (
+            r"Unexpected end of template.* needs to be closed is '(\w+)'",
+            r"'{% \1 %}' is not closed; add '{% end\1 %}'",
+        ),
+        (r"Missing end of comment tag", r"'{#' is not closed; add '#}'"),
+        (r"unexpected char ('.*') at \d+", r"unexpected character \1"),
+        (r"No filter named '(?P<filter>.*)'", r"no filter named '\g<filter>'"),
+        (r"No test named ('.*')", r"no test named \1"),
+        (r"Encountered unknown tag '(\w+)'.*", r"there is no tag '{% \1 %}' to use here"),
+    )
+)
+"""Messages of Jinja's parser, and what they mean in plain words."""
 
 
 class _Context(Context):
@@ -117,8 +146,7 @@ def template_error(source: str) -> str | None:
         tree = SANDBOX.parse(source)
         SANDBOX.from_string(source)
     except TemplateSyntaxError as error:
-        reason = (error.message or "").rstrip(".")
-        return f"invalid template, line {error.lineno}: {reason[:1].lower()}{reason[1:]}"
+        return f"invalid template, line {error.lineno}: {_plain_reason(error.message or '')}"
     except (RecursionError, OverflowError, MemoryError):
         return "invalid template: nested too deeply"
     if next(meta.find_referenced_templates(tree), tree) is not tree:
@@ -127,6 +155,19 @@ def template_error(source: str) -> str | None:
     if not unknown:
         return None
     return f"invalid template: {'; '.join(map(_unknown_variable, unknown))}"
+
+
+def _plain_reason(message: str) -> str:
+    """Rewrite a message of Jinja's parser for people who do not know its terms."""
+    message = message.rstrip(".")
+    for token, text in _TOKENS.items():
+        message = message.replace(token, text)
+    for pattern, reason in _REASONS:
+        if found := pattern.fullmatch(message):
+            name = found.groupdict().get("filter")
+            hint = did_you_mean(name, SANDBOX.filters) if name else ""
+            return found.expand(reason) + hint
+    return message[:1].lower() + message[1:]
 
 
 def referenced_fields(source: str) -> Iterator[str]:

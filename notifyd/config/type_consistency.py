@@ -1,7 +1,7 @@
 """Checks across the keys that one type of trigger has."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from notifyd.config import patterns
 from notifyd.config.errors import ConfigPath, ErrorReport, with_paths
@@ -83,10 +83,14 @@ def _check_patterns(
     spans_lines = trigger.multiline is not None or bool(trigger.journal)
     for key, values in (("patterns", trigger.patterns), ("exclude", trigger.exclude)):
         for item, pattern in with_paths(path, raw, key, values):
-            _warn_of_pattern(item, pattern, report, spans_lines=spans_lines)
+            warnings = patterns.pattern_warnings(
+                pattern, spans_lines=spans_lines, sees_visible_text=not trigger.raw
+            )
+            _report_warnings(item, pattern, warnings, report)
     is_preset = raw.get("multiline") in RECORD_STARTS  # ours, and not what the user wrote
     if trigger.multiline is not None and not is_preset:
-        _warn_of_pattern((*path, "multiline"), trigger.multiline, report)
+        warnings = patterns.pattern_warnings(trigger.multiline, sees_visible_text=not trigger.raw)
+        _report_warnings((*path, "multiline"), trigger.multiline, warnings, report)
     if trigger.stale_match and trigger.stale is None:
         report.warning((*path, "stale_match"), "has no effect without `stale`")
 
@@ -102,10 +106,10 @@ def _check_levels(
         report.error((*path, "levels"), "cannot be combined with `multiline`")
 
 
-def _warn_of_pattern(
-    path: ConfigPath, pattern: str, report: ErrorReport, *, spans_lines: bool = False
+def _report_warnings(
+    path: ConfigPath, pattern: str, warnings: Iterable[str], report: ErrorReport
 ) -> None:
-    for warning in patterns.pattern_warnings(pattern, spans_lines=spans_lines):
+    for warning in warnings:
         report.warning(path, warning, pattern)
 
 
@@ -144,7 +148,8 @@ def _check_process(
         if (given[0], key) != ("name", "cmdline"):
             report.error((*path, key), f"cannot be combined with `{given[0]}`")
     if trigger.cmdline is not None:
-        _warn_of_pattern((*path, "cmdline"), trigger.cmdline, report, spans_lines=True)
+        warnings = patterns.pattern_warnings(trigger.cmdline, spans_lines=True)
+        _report_warnings((*path, "cmdline"), trigger.cmdline, warnings, report)
 
 
 def _check_oblien(

@@ -5,6 +5,7 @@ import grp
 import math
 import os
 import pwd
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from string import ascii_letters, digits
@@ -33,6 +34,9 @@ _UNIT_TYPES = (
 
 _NESTED_FORMATS: Final = (["docker", "json"], ["cri", "json"])
 
+_ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
+"""A name that may be given to a user or a group."""
+_NEW_GROUP = "create it with `groupadd --system {}`, or set an existing one"
 _EVENT_CHARACTERS = frozenset(f"{ascii_letters}{digits}._-*")
 _SHORTEST_PING_KEY = 8
 _PING_KEY_CHARACTERS = frozenset(f"{ascii_letters}{digits}-_")
@@ -157,14 +161,16 @@ def _check_unit(value: str) -> str:
     return f"{value}.service"
 
 
-def _exists(kind: str, lookup: Callable[[str], object]) -> Callable[[str], str]:
-    """Return a check that `lookup` finds a name. kind: what the name is the name of."""
+def _exists(kind: str, lookup: Callable[[str], object], fix: str) -> Callable[[str], str]:
+    """Return a check that `lookup` finds a name. kind: what it names. fix: for a missing one."""
 
     def check(value: str) -> str:
         try:
             lookup(value)
         except KeyError:
-            raise ValueError(f"no such {kind} on this machine") from None
+            name = value if _ACCOUNT.fullmatch(value) else "NAME"
+            reason = f"no such {kind} on this machine; {fix.format(name)}"
+            raise ValueError(reason) from None
         return value
 
     return check
@@ -318,8 +324,10 @@ PathPattern = Annotated[str, AfterValidator(_expand_path)]
 IgnorePattern = Annotated[str, AfterValidator(_check_ignore_pattern)]
 Mode = Annotated[int, BeforeValidator(_parse_mode)]
 Url = Annotated[str, AfterValidator(_check_url)]
-Group = Annotated[str, AfterValidator(_exists("group", grp.getgrnam))]
-User = Annotated[str, AfterValidator(_exists("user", _find_user))]
+Group = Annotated[str, AfterValidator(_exists("group", grp.getgrnam, _NEW_GROUP))]
+User = Annotated[
+    str, AfterValidator(_exists("user", _find_user, "use the name or the number of one"))
+]
 ProcessName = Annotated[str, AfterValidator(_check_process_name)]
 Pattern = Annotated[str, AfterValidator(_check_pattern)]
 RecordStart = Annotated[str, AfterValidator(_check_record_start)]

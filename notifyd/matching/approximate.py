@@ -64,7 +64,7 @@ def approximate_in_records(pattern: str, encoding: str = "utf-8") -> Approximati
     if approximation.expression is None:
         return approximation
     if not approximation.literals:
-        return Approximation(None, "it requires no fixed text")
+        return Approximation(None, "no fixed text is in every match")
     literals = approximation.literals[0]
     return Approximation(regex_ast.render(to_node(literals)), literals=(literals,))
 

@@ -72,11 +72,11 @@ def test_slow_patterns_of_records_are_warned_about_with_their_path(tmp_path: Pat
         ),
         (
             "warning: config.d/app.toml: triggers.a.patterns[1]: slow: tried on every record, "
-            "because it requires no fixed text (got '\\d+ \\w+')"
+            "because no fixed text is in every match (got '\\d+ \\w+')"
         ),
         (
             "warning: config.d/app.toml: triggers.b.patterns: slow: tried on every record, because "
-            "it requires no fixed text (got '\\w\\d')"
+            "no fixed text is in every match (got '\\w\\d')"
         ),
     ]
 

@@ -26,7 +26,14 @@ def test_jinja_features_are_available(source: str):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("{{ line }", "invalid template, line 1: unexpected '}'"),
+        ("{{ line }", "invalid template, line 1: unexpected '}'; '{{' is closed by '}}'"),
+        ("{{ line", "line 1: '}}' is missing at the end"),
+        ("{{ line line }}", "line 1: expected '}}' before 'line'"),
+        ("{{ }}", "line 1: a value is missing before '}}'"),
+        ("{% if line %}x", "line 1: '{% if %}' is not closed; add '{% endif %}'"),
+        ("{% endif %}", "line 1: there is no tag '{% endif %}' to use here"),
+        ("{{ line | uper }}", "no filter named 'uper'; did you mean 'upper'?"),
+        ("{# x", "line 1: '{#' is not closed; add '#}'"),
         ("\n\n{% if %}", "invalid template, line 3: "),
         ("{{ line | shout }}", "no filter named 'shout'"),
         ("{{ cuont }}", "unknown variable 'cuont'; did you mean 'count'?"),
