@@ -1,10 +1,6 @@
 """`notifyd status`: the state of the daemon, its problems and how to fix them."""
 
 import argparse
-import time
-from collections import Counter
-from collections.abc import Mapping
-from types import MappingProxyType
 
 from notifyd.cli.exit_status import FAILED
 from notifyd.cli.options import add_daemon_options
@@ -21,7 +17,9 @@ from notifyd.client.http import send_request
 HELP = "Show the state of the daemon, its problems and how to fix them."
 
 _COLUMNS = ("type", "matches", "notifications", "below_threshold", "pending")
+_DEVICE_FIX = "install the app and sign in, or open the inbox page of the relay"
 _TOKEN_FIXES = {
+    "missing": "set one in [api] token_file or NOTIFYD_SEND_TOKEN",
     "refused": "set a valid one in [api] token_file, or restart with another one",
     "unusable": "set one in [api] token_file or NOTIFYD_SEND_TOKEN",
 }
@@ -34,9 +32,8 @@ _DIGEST_REASONS = {
     "removed": "of triggers that were changed or removed",
 }
 
-_HOURS = 24
-"""The time over which figures per hour are averaged."""
-_MOST_LISTED = 1000
+_SHOWN_RATE = 0.05
+"""Notifications per hour below which a trigger counts as quiet."""
 
 Answer = dict[str, object]
 
@@ -58,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.check:
         write(_check_line(status))
     else:
-        write(format_status(status, _hourly(args.socket)))
+        write(format_status(status))
     return FAILED if failed else 0
 
 
@@ -67,26 +64,9 @@ def _check_line(status: Answer) -> str:
     return "; ".join([printable(status.get("status", "?")), *problems])
 
 
-def _hourly(socket_path: str | None) -> dict[str, float]:
-    """Return the notifications per hour of each trigger in the last day, as far as visible."""
-    target = f"/v1/notifications?limit={_MOST_LISTED}&since={_HOURS}h"
-    _, answer = send_request("GET", target, socket_path=socket_path)
-    found = answer.get("notifications")
-    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
-    hours = float(_HOURS)
-    if len(rows) == _MOST_LISTED and isinstance(oldest := rows[-1].get("created"), (int, float)):
-        hours = max((time.time() - oldest) / 3600, 1 / 60)
-    counts = Counter(str(row.get("trigger")) for row in rows)
-    return {name: count / hours for name, count in counts.items()}
-
-
-def format_status(status: Answer, hourly: Mapping[str, float] = MappingProxyType({})) -> str:
-    """Format a status for people. Missing parts are left out.
-
-    hourly: notifications per hour by trigger; the noisiest trigger comes first.
-    """
-    triggers = _part(status, "triggers")
-    blocks = [_summary(status), _problems(status), _triggers(triggers, hourly)]
+def format_status(status: Answer) -> str:
+    """Format a status for people, the noisiest trigger first. Missing parts are left out."""
+    blocks = [_summary(status), _problems(status), _triggers(_part(status, "triggers"))]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -98,10 +78,7 @@ def _summary(status: Answer) -> str:
             f"{printable(status.get('version', '?'))}, up {format_elapsed(status.get('uptime'))}",
         ],
         ["api", printable(_part(status, "api").get("url", "?"))],
-        [
-            "token",
-            f"{printable(token.get('state', '?'))}, from {printable(token.get('source', '?'))}",
-        ],
+        ["token", _token(token)],
         ["delivery", _delivery(delivery)],
         ["outbox", _outbox(outbox)],
         *(["muted", line] for line in _muted(status)),
@@ -112,8 +89,15 @@ def _summary(status: Answer) -> str:
     return format_table(rows)
 
 
+def _token(token: Answer) -> str:
+    state, source = printable(token.get("state", "?")), printable(token.get("source", "?"))
+    return f"{state}, {'expected in' if state in ('missing', 'unusable') else 'from'} {source}"
+
+
 def _delivery(delivery: Answer) -> str:
     state = printable(delivery.get("state", "?"))
+    if note := delivery.get("note"):
+        return f"{state}; the last notification was {printable(note)}"
     pause = delivery.get("paused_for")
     paused = isinstance(pause, (int, float)) and pause >= 1
     return f"{state}, next attempt in {format_elapsed(pause)}" if paused else state
@@ -172,12 +156,18 @@ def _missing_paths(status: Answer) -> list[str]:
 def _problems(status: Answer) -> str:
     """List the problems, or say that there are none."""
     token, delivery = _part(status, "token"), _part(status, "delivery")
-    found = [_token_problem(token)] if token.get("state") in _TOKEN_FIXES else []
+    found = []
+    if token.get("state") in _TOKEN_FIXES:
+        found.append(_token_problem(token))
+    elif problem := token.get("problem"):
+        found.append(printable(problem))
     error = delivery.get("error")
     if error and not (found and error == token.get("problem")):
         found.append(f"delivery: {printable(error)}")
     if warning := delivery.get("warning"):
-        found.append(f"the last notification reached no device: {printable(warning)}")
+        found.append(
+            f"the last notification reached no device: {printable(warning)}; {_DEVICE_FIX}"
+        )
     if failed := _part(delivery, "last_failed"):
         name = printable(failed.get("id"))
         reason = printable(failed.get("reason"))
@@ -216,7 +206,7 @@ def _token_problem(token: Answer) -> str:
     return f"the send token is {state}: {reason}{_TOKEN_FIXES[state]}"
 
 
-def _triggers(triggers: Answer, hourly: Mapping[str, float]) -> str:
+def _triggers(triggers: Answer) -> str:
     rows = [
         [
             *("TRIGGER", *(name.upper().replace("_", " ") for name in _COLUMNS)),
@@ -224,17 +214,22 @@ def _triggers(triggers: Answer, hourly: Mapping[str, float]) -> str:
         ]
     ]
 
-    def noise(entry: tuple[str, object]) -> tuple[float, object]:
-        name, counts = entry
-        matches = counts.get("matches") if isinstance(counts, dict) else 0
-        return -hourly.get(name, 0.0), -matches if isinstance(matches, int) else 0
-
-    for name, counts in sorted(triggers.items(), key=noise):
-        if isinstance(counts, dict):
-            cells = [printable(counts.get(column, 0)) for column in _COLUMNS]
-            cells.append(f"{hourly.get(name, 0.0):.1f}".replace("0.0", "0"))
-            rows.append([printable(name), *cells, printable(counts.get("reason") or "")])
+    counted = [(name, each) for name, each in triggers.items() if isinstance(each, dict)]
+    for name, counts in sorted(counted, key=lambda entry: _noise(entry[1])):
+        cells = [printable(counts.get(column, 0)) for column in _COLUMNS]
+        per_hour = _number(counts.get("per_hour"))
+        cells.append(f"{per_hour:.1f}" if per_hour >= _SHOWN_RATE else "0")
+        rows.append([printable(name), *cells, printable(counts.get("reason") or "")])
     return format_table(rows) if len(rows) > 1 else ""
+
+
+def _noise(counts: Answer) -> tuple[float, float]:
+    """Return what sorts the trigger with the most notifications, then matches, first."""
+    return -_number(counts.get("per_hour")), -_number(counts.get("matches"))
+
+
+def _number(value: object) -> float:
+    return value if isinstance(value, (int, float)) else 0.0
 
 
 def _sources(status: Answer) -> list[Answer]:

@@ -2,7 +2,7 @@
 
 from notifyd.delivery.response import ApiResponse
 from notifyd.http.retry_after import retry_after_seconds
-from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
+from notifyd.model.attempts import KEPT_IN_INBOX, Outcome, OutcomeKind, SendAttempt
 from notifyd.model.events import Now
 from notifyd.model.notifications import Json
 
@@ -90,7 +90,10 @@ def _classify_success(response: ApiResponse) -> tuple[OutcomeKind, str]:
         why = ", ".join(word for word in words if isinstance(word, str))
         return OutcomeKind.NO_DEVICE, f"the platform did not push it{f' ({why})' if why else ''}"
     if report.get("devices") == 0:
-        return OutcomeKind.NO_DEVICE, "no device is registered for this workspace"
+        detail = report.get("detail")
+        is_kept = isinstance(detail, str) and detail.startswith(KEPT_IN_INBOX)
+        reason = str(detail) if is_kept else "no device is registered for this workspace"
+        return OutcomeKind.NO_DEVICE, reason
     if report.get("delivered") == 0 and report.get("failed"):
         return OutcomeKind.DELIVERED, f"no device accepted it{_first_error(report)}"
     return OutcomeKind.DELIVERED, ""

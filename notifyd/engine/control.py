@@ -1,11 +1,16 @@
 """The requests of the local API, answered from the engine and the store."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from notifyd.api.control import Acceptance, Webhook
 from notifyd.engine.engine import Engine
-from notifyd.model.errors import ConcurrentUpdateError, RequestRefusedError
+from notifyd.model.errors import (
+    ConcurrentUpdateError,
+    RequestRefusedError,
+    StoreUnavailableError,
+)
 from notifyd.model.events import Event, Match
 from notifyd.model.notifications import SOCKET, Json, Message, Notification, Peer, Priority, Status
 from notifyd.outbox.store import OutboxStore
@@ -25,6 +30,8 @@ from notifyd.text.suggestions import did_you_mean
 MAX_RETRIED = 1000
 """Notifications that one request sends again, at most."""
 
+_HOURS = 24
+"""The time over which figures per hour are averaged."""
 _OUTBOX_FULL = "the outbox is full: try again when some notifications have been delivered"
 _NOT_RETRIED = {
     "in_flight": "it is being sent right now: check again in a moment",
@@ -58,7 +65,9 @@ class DaemonOperations(Protocol):
         """Return how long the longest last line of a trigger's logs is that has no newline."""
         ...
 
-    def status(self) -> Json: ...
+    def status(self, per_hour: Mapping[str, float]) -> Json:
+        """Return the status. per_hour: notifications of each trigger; quiet ones are left out."""
+        ...
 
     def health(self) -> tuple[bool, str]: ...
 
@@ -223,7 +232,11 @@ class ControlService:
         return reply is None or not reply.refusal
 
     async def status(self) -> Json:
-        return self._daemon.status()
+        """Return the daemon's status, with the notifications per hour of each trigger."""
+        counts: dict[str, int] = {}
+        with suppress(StoreUnavailableError):  # the status says that it is
+            counts = await self._store.count_by_trigger(self._engine.now().wall - _HOURS * 3600)
+        return self._daemon.status({name: count / _HOURS for name, count in counts.items()})
 
     def health(self) -> tuple[bool, str]:
         return self._daemon.health()

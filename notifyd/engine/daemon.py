@@ -4,10 +4,11 @@ import asyncio
 import random
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -22,7 +23,13 @@ from notifyd.delivery.worker import deliver
 from notifyd.engine.control import ControlService
 from notifyd.engine.engine import Engine
 from notifyd.engine.pipeline import Pipeline
-from notifyd.model.errors import ConfigError, NotifydError, StoreUnavailableError, TokenError
+from notifyd.model.errors import (
+    ConfigError,
+    NotifydError,
+    NoTokenError,
+    StoreUnavailableError,
+    TokenError,
+)
 from notifyd.model.events import Event, Match
 from notifyd.model.notifications import SOCKET, Json, Message, Priority
 from notifyd.outbox.store import OutboxStore
@@ -218,20 +225,22 @@ class Daemon:
         sources = self._configuration.pipeline.health()
         return max((source.unfinished_bytes.get(trigger, 0) for source in sources), default=0)
 
-    def status(self) -> Json:
+    def status(self, per_hour: Mapping[str, float] = MappingProxyType({})) -> Json:
         settings, token = self._configuration.settings, self._configuration.token
+        token_state, token_problem = _token_state(token)
         info = DaemonInfo(
             store_error=self._engine.store_error,
             sources=self._configuration.pipeline.health(),
             trigger_types={name: trigger.type for name, trigger in settings.triggers.items()},
             token_name=token.name,
-            token_problem=_token_problem(token),
+            token_state=token_state,
+            token_problem=token_problem,
             api_url=settings.api.url,
             uptime=time.monotonic() - self._started,
             reload_error=self._reload_error,
             delivery=self._engine.delivery_reporter.summary(),
         )
-        return build_status(self._engine.state, self._engine.now(), info)
+        return build_status(self._engine.state, self._engine.now(), info, per_hour)
 
     def metrics(self) -> bytes:
         from notifyd.telemetry.metrics import render_metrics  # noqa: PLC0415 - loaded on first use
@@ -250,12 +259,15 @@ def _sections_needing_restart(old: Settings, new: Settings) -> list[str]:
     return changed if old.listen.tcp == new.listen.tcp else [*changed, "listen"]
 
 
-def _token_problem(token: TokenSource) -> str:
+def _token_state(token: TokenSource) -> tuple[str, str]:
+    """Return whether the token is ok, missing or unusable, and what is wrong with it."""
     try:
         token.read()
+    except NoTokenError as error:
+        return "missing", str(error)
     except TokenError as error:
-        return str(error)
-    return token.warning
+        return "unusable", str(error)
+    return "ok", token.warning
 
 
 async def _wait_first(*waits: Coroutine[Any, Any, object], within: float) -> None:

@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from notifyd.model.notifications import Json
 
+KEPT_IN_INBOX = "kept in the inbox"
+"""Begins what a relay says of a notification that reached no device: nothing is wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class SendAttempt:

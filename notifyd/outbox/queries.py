@@ -50,6 +50,10 @@ BEYOND_NEWEST: Final = (
 )
 OLDEST: Final = f"SELECT id FROM notifications WHERE {IS_FINISHED} ORDER BY changed LIMIT ?"  # noqa: S608
 
+COUNT_BY_TRIGGER: Final = (
+    "SELECT trigger, count(*) FROM notifications WHERE created >= ? GROUP BY trigger"
+)
+
 
 def find_newest(filters: Collection[str]) -> str:
     """Return the query for the newest notifications, written so that an index serves it.

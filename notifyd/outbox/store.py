@@ -164,6 +164,12 @@ class OutboxStore:
         found = await self._read(lambda reader: reader.execute(query, parameters).fetchall())
         return [rows.to_json(row) for row in found]
 
+    async def count_by_trigger(self, since: float) -> dict[str, int]:
+        """Count the notifications of each trigger since a time in wall-clock seconds."""
+        query = queries.COUNT_BY_TRIGGER
+        found = await self._read(lambda reader: reader.execute(query, (since,)).fetchall())
+        return dict(map(tuple, found))
+
     async def _find_row(self, notification_id: str) -> sqlite3.Row | None:
         def read(reader: sqlite3.Connection) -> sqlite3.Row | None:
             found = reader.execute(queries.FIND, (notification_id,)).fetchall()

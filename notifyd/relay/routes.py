@@ -11,6 +11,7 @@ from notifyd.http.request import Request
 from notifyd.http.responses import success
 from notifyd.http.routing import Handler, HttpRoute
 from notifyd.http.schemas import Schema
+from notifyd.model.attempts import KEPT_IN_INBOX
 from notifyd.relay import credentials, devices, notifications, tokens
 from notifyd.relay.credentials import StoredClient
 from notifyd.relay.inbox import InboxConnections
@@ -21,6 +22,8 @@ from notifyd.relay.store import RelayStore
 from notifyd.relay.tokens import Token
 
 _LONGEST_KEY = 255
+_KEPT = f"{KEPT_IN_INBOX}; open the inbox page to see it"
+"""What senders are told while there is no device."""
 
 
 class RelayRoutes:
@@ -131,7 +134,8 @@ class RelayRoutes:
             raise rate_limited("rate_limited", str(error), error.wait) from None
         if not report.is_repeat:
             self._inbox.wake()
-        return success(delivered=report.devices, failed=0, devices=report.devices)
+        note = {} if report.devices else {"reason": "no_device", "detail": _KEPT}
+        return success(delivered=report.devices, failed=0, devices=report.devices, **note)
 
     async def _token_of(self, request: Request[RemoteClient]) -> Token:
         scheme, _, plain = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")

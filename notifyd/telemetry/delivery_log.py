@@ -8,7 +8,7 @@ from collections import Counter
 
 import structlog
 
-from notifyd.model.attempts import Outcome, OutcomeKind
+from notifyd.model.attempts import KEPT_IN_INBOX, Outcome, OutcomeKind
 from notifyd.model.events import Now
 from notifyd.model.notifications import Json
 from notifyd.shaping.send_state import SendState, SendStatus
@@ -58,9 +58,11 @@ class DeliveryReporter:
     def report_sending(self, send_state: SendState, mono: float) -> None:
         """Log whether notifications are sent and reach a device, if that has changed."""
         state = f"{send_state.status.value} {send_state.cause}".strip()
-        if state != self._logged_state and self._may_log(state, mono):
+        is_ok = send_state.status is SendStatus.OK
+        # Every line about a pause is followed by one about its end.
+        if state != self._logged_state and (is_ok or self._may_log(state, mono)):
             self._logged_state = state
-            if send_state.status is SendStatus.OK:
+            if is_ok:
                 log.info("sending resumed")
             else:
                 log.warning(
@@ -74,6 +76,8 @@ class DeliveryReporter:
             self._reaches_device = reaches_device
             if reaches_device:
                 log.info("notifications reach a device again")
+            elif send_state.no_device_reason.startswith(KEPT_IN_INBOX):
+                log.info("notifications reach no device", note=send_state.no_device_reason)
             else:
                 log.warning("notifications reach no device", reason=send_state.no_device_reason)
 

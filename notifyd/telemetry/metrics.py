@@ -20,7 +20,7 @@ _BY_TRIGGER = {
     "below_threshold": "Matches that never reached the threshold.",
 }
 _SENDING = ("ok", "waiting", "refused", "endpoint")
-_TOKEN = ("ok", "unusable", "refused")
+_TOKEN = ("ok", "missing", "unusable", "refused")
 
 Status = Mapping[str, Any]
 """As `status.build_status` returns it."""

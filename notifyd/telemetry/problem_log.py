@@ -19,6 +19,8 @@ REPEAT_INTERVAL = 600.0
 _MISSING = "missing"
 """The kind under which missing paths are logged."""
 
+_MAGIC = frozenset("*?[")
+
 _GroupKey = tuple[str, str]
 """The name of a source, and a kind of problem."""
 
@@ -81,9 +83,15 @@ def _by_kind(healths: Iterable[SourceHealth]) -> dict[_GroupKey, dict[str, _Line
         for path in health.missing_paths:
             shown = strip_control_from_title(path)
             kind = "log file" if health.name == "log" else "directory"
-            lines = _Lines(f"waiting for {kind}: {shown}", f"{kind} appeared: {shown}")
-            found.setdefault((health.name, _MISSING), {})[path] = lines
+            found.setdefault((health.name, _MISSING), {})[path] = _missing_lines(kind, shown)
     return found
+
+
+def _missing_lines(kind: str, path: str) -> _Lines:
+    """Return the lines about a missing path. Of a pattern it is unknown which file appeared."""
+    if _MAGIC.isdisjoint(path):
+        return _Lines(f"waiting for {kind}: {path}", f"{kind} appeared: {path}")
+    return _Lines(f"waiting for a {kind} that matches {path}", f"a {kind} now matches {path}")
 
 
 class _ProblemGroup:

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from notifyd import __version__
+from notifyd.model.attempts import KEPT_IN_INBOX
 from notifyd.model.events import Now
 from notifyd.model.health import LISTED_PER_KIND, SourceHealth
 from notifyd.model.notifications import SOCKET, Json, Notification, Status
@@ -17,15 +19,16 @@ from notifyd.shaping.state import State, TriggerStats
 class DaemonInfo:
     """What the status reports beside the fold's state.
 
-    store_error: why the database cannot be written. trigger_types: by name. token_problem: why the
-    token cannot be read. uptime: in seconds. reload_error: why the last reload was refused.
-    delivery: `DeliveryReporter.summary`.
+    store_error: why the database cannot be written. trigger_types: by name. token_state: `ok`,
+    `missing` or `unusable`; token_problem: what is wrong with it. uptime: in seconds. reload_error:
+    why the last reload was refused. delivery: `DeliveryReporter.summary`.
     """
 
     store_error: str
     sources: Sequence[SourceHealth]
     trigger_types: Mapping[str, str]
     token_name: str
+    token_state: str
     token_problem: str
     api_url: str
     uptime: float
@@ -33,8 +36,10 @@ class DaemonInfo:
     delivery: Json
 
 
-def build_status(state: State, now: Now, info: DaemonInfo) -> Json:
-    """Return the whole status as JSON."""
+def build_status(
+    state: State, now: Now, info: DaemonInfo, per_hour: Mapping[str, float] = MappingProxyType({})
+) -> Json:
+    """Return the whole status as JSON. per_hour: notifications of the triggers that sent some."""
     send_state = state.global_state.send_state
     is_healthy, word = overall_health(send_state, info.store_error, info.sources)
     return {
@@ -49,10 +54,12 @@ def build_status(state: State, now: Now, info: DaemonInfo) -> Json:
         "outbox": _outbox(state.notifications.values(), now) | {"store": info.store_error or "ok"},
         "triggers": {
             name: _trigger(kind, _stats(state, name), _pending(state, name))
+            | {"per_hour": round(per_hour.get(name, 0.0), 2)}
             | _muted(state, name, now)
             for name, kind in info.trigger_types.items()
         },
-        "socket": _trigger(SOCKET, _stats(state, SOCKET), pending=0),
+        "socket": _trigger(SOCKET, _stats(state, SOCKET), pending=0)
+        | {"per_hour": round(per_hour.get(SOCKET, 0.0), 2)},
         "muted": requested_mute_ends(state.global_state.mutes, now),
         **_held_back(state, now),
         "sources": [_source(source) for source in info.sources],
@@ -84,7 +91,7 @@ def overall_health(
 def _token(send_state: SendState, info: DaemonInfo) -> Json:
     is_refused = send_state.status is SendStatus.REFUSED
     return {
-        "state": "refused" if is_refused else "unusable" if info.token_problem else "ok",
+        "state": "refused" if is_refused else info.token_state,
         "source": info.token_name,
         "problem": info.token_problem or (send_state.error if is_refused else ""),
     }
@@ -95,10 +102,17 @@ def _delivery(send_state: SendState, now: Now) -> Json:
         "state": send_state.status.value,
         "error": send_state.error,
         "cause": send_state.cause,
-        "warning": send_state.no_device_reason,
+        **_no_device(send_state),
         "failures": send_state.consecutive_failures,
         "paused_for": round(max(0.0, send_state.paused_until - now.mono), 1),
     }
+
+
+def _no_device(send_state: SendState) -> Json:
+    """Return why the last notification reached no device: a warning, unless a relay kept it."""
+    reason = send_state.no_device_reason
+    is_kept = reason.startswith(KEPT_IN_INBOX)
+    return {"warning": "" if is_kept else reason, "note": reason if is_kept else ""}
 
 
 def _outbox(waiting: Iterable[Notification], now: Now) -> Json:

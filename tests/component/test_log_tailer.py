@@ -189,7 +189,7 @@ def test_excluded_directories_are_not_read(tmp_path):
     append(tmp_path / "app.log", "line")
     found.poll(FsHints(all=True), 0.0)
     batch = found.poll(FsHints(changed={str(state / "notifyd.log")}), 0.0)
-    assert batch.open_readers == 1
+    assert batch.watched_files == 1
     found.close()
 
 

@@ -21,7 +21,9 @@ async def token(visitor: Visitor) -> str:
 
 
 def figures(devices: int) -> dict:
-    return {"success": True, "delivered": devices, "failed": 0, "devices": devices}
+    counts = {"success": True, "delivered": devices, "failed": 0, "devices": devices}
+    kept = "kept in the inbox; open the inbox page to see it"
+    return counts if devices else counts | {"reason": "no_device", "detail": kept}
 
 
 async def test_without_a_device_a_notification_is_stored_and_reports_zero(

@@ -56,6 +56,14 @@ async def test_the_next_process_loads_what_was_committed(tmp_path):
     assert stored.clock == "{}"
 
 
+async def test_notifications_are_counted_by_trigger_since_a_time(tmp_path):
+    rows = [row(str(number), created=float(number)) for number in range(5)]
+    async with OutboxStore(tmp_path) as store:
+        await store.commit(commit(*(OutboxEntry(each, parcel("x")) for each in rows)))
+        assert await store.count_by_trigger(2.0) == {rows[0].trigger: 3}
+        assert await store.count_by_trigger(9.0) == {}
+
+
 async def test_a_notification_keeps_its_text_until_it_gets_a_new_one(tmp_path):
     async with OutboxStore(tmp_path) as store:
         await store.commit(commit(OutboxEntry(row("a"), parcel("a", "One"))))

@@ -135,7 +135,10 @@ def test_no_registered_device_is_a_warning(running, platform):
     platform.plan(ok(devices=0, delivered=0))
     running.send(title="a")
     wait_for(lambda: state(running)["warning"])
-    assert "no device is registered" in running.command("status").stdout
+    shown = running.command("status").stdout
+    assert "no device is registered" in shown
+    assert "open the inbox page" in shown
+    assert running.ask("GET", "/v1/status")["socket"]["per_hour"] == round(1 / 24, 2)
     assert health(running)["status"] == "ok"
 
 

@@ -28,6 +28,9 @@ def test_two_commands_lead_to_the_first_push(tmp_path):
             wait_for_daemon(tmp_path)
             shown = shell(FIRST_PUSH, env | exports)
             assert "delivered 0, failed 0, devices 0" in shown
+            status = shell("notifyd status", env | exports)
+            assert "the last notification was kept in the inbox; open the inbox page" in status
+            assert "no problems" in status
             assert "onp_" not in shown
         saved = tmp_path / ".config/notifyd/send-token"
         assert oct(saved.stat().st_mode & 0o777) == "0o600"

@@ -26,7 +26,7 @@ def test_the_variables_of_a_kubernetes_service_are_ignored_with_one_line(daemon,
     assert one.command("test", "app").returncode == 0
     wait_for(lambda: platform.delivered)
     [sent] = platform.delivered.values()
-    assert sent.json["title"] == "to what"
+    assert sent.json["title"] == "Test: to what"
 
 
 def test_a_missing_log_is_reported_until_it_appears(daemon, tmp_path, platform):
@@ -40,7 +40,9 @@ def test_a_missing_log_is_reported_until_it_appears(daemon, tmp_path, platform):
     def log_lines(path):
         lines = one.log.read_text().splitlines()
         return [
-            line for line in lines if f"log file: {path}" in line or f"appeared: {path}" in line
+            line
+            for line in lines
+            if any(f"{words} {path}" in line for words in ("log file:", "appeared:", "matches"))
         ]
 
     def missing_paths():
@@ -56,7 +58,7 @@ def test_a_missing_log_is_reported_until_it_appears(daemon, tmp_path, platform):
     assert missing_paths() == [paths[2]]
     (tmp_path / "logs" / "later").mkdir()
     append(tmp_path / "logs" / "later" / "x.log", "line")
-    wait_for(lambda: "log file appeared: " in log_lines(paths[2])[-1])
+    wait_for(lambda: "a log file now matches " in log_lines(paths[2])[-1])
     assert missing_paths() == []
     (tmp_path / "logs" / "app.log").unlink()
     append(tmp_path / "logs" / "there.log", "line")

@@ -182,7 +182,9 @@ def test_without_a_token_everything_waits_for_one(daemon, platform, tmp_path):
     del naked.environ["NOTIFYD_SEND_TOKEN"]
     with naked:
         naked.send(title="early")
-        problem = naked.ask("GET", "/v1/status")["token"]["problem"]
+        token = naked.ask("GET", "/v1/status")["token"]
+        problem = token["problem"]
+        assert token["state"] == "missing"
         for way in ("token_file", "NOTIFYD_SEND_TOKEN", f"{tmp_path}/send-token"):
             assert way in problem
         assert platform.received == []
@@ -265,6 +267,7 @@ def test_a_token_file_that_vanishes_is_told(daemon, tmp_path):
     secret.unlink()
     token = one.ask("GET", "/v1/status")["token"]
     assert token["state"] == "unusable"
+    assert f"unusable, expected in the file {secret}" in one.command("status").stdout
     assert str(secret) in token["problem"]
 
 

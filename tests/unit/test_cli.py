@@ -195,6 +195,38 @@ def test_a_problem_with_the_token_is_listed_once(token, error, lines):
         assert shown.startswith(f"  - {line}")
 
 
+@pytest.mark.parametrize(
+    ("state", "row"),
+    [
+        ("ok", "ok, from the file /t"),
+        ("missing", "missing, expected in the file /t"),
+        ("unusable", "unusable, expected in the file /t"),
+    ],
+)
+def test_a_missing_token_comes_from_nowhere(state, row):
+    text = format_status({"token": {"state": state, "source": "the file /t"}})
+    assert row in text
+
+
+def test_a_token_that_everybody_can_read_is_a_problem_and_usable():
+    warning = "every user can read the send token in /t: chmod 600 /t"
+    text = format_status({"token": {"state": "ok", "source": "the file /t", "problem": warning}})
+    assert f"problems:\n  - {warning}" in text
+    assert "ok, from the file /t" in text
+
+
+def test_a_missing_device_is_a_problem_with_its_fix():
+    text = format_status({"delivery": {"state": "ok", "warning": "no device is registered"}})
+    assert "  - the last notification reached no device: no device is registered; install" in text
+    assert "open the inbox page" in text
+
+
+def test_what_a_relay_keeps_is_no_problem():
+    text = format_status({"delivery": {"state": "ok", "note": "kept in the inbox; open it"}})
+    assert "ok; the last notification was kept in the inbox; open it" in text
+    assert "no problems" in text
+
+
 def test_held_back_notifications_are_shown_with_the_time_of_their_digest():
     text = format_status(
         {

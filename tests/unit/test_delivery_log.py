@@ -54,6 +54,14 @@ def test_alternating_states_do_not_flood_the_log(lines, states):
     assert len(lines) <= len(states) * (3600 / REPEAT_INTERVAL + 1)
 
 
+def test_the_end_of_every_reported_pause_is_logged(lines):
+    reporter = DeliveryReporter()
+    for second, send_state in enumerate([WAITING, FINE, OFFLINE, FINE, WAITING, FINE]):
+        reporter.report_sending(send_state, second)
+    reported = ["the API answered 503", "cannot resolve api.oblien.com"]
+    assert logged(lines) == [reported[0], "sending resumed", reported[1], "sending resumed"]
+
+
 def test_a_state_that_lasts_is_logged_even_if_it_was_logged_shortly_before(lines):
     reporter = DeliveryReporter()
     for second, send_state in enumerate([WAITING, FINE, *[WAITING] * 1000]):

@@ -66,6 +66,8 @@ def test_success_is_delivered_with_the_apis_figures(status):
         ),
         ({"skipped": "no_push", **GOOD}, "the platform did not push it (no_push)"),
         ({"skipped": 1}, "the platform did not push it"),
+        ({"devices": 0, "detail": "kept in the inbox; see it"}, "kept in the inbox; see it"),
+        ({"devices": 0, "detail": "else"}, "no device is registered for this workspace"),
     ],
 )
 def test_a_success_without_a_device_is_no_device(report, reason):

@@ -32,6 +32,7 @@ def metrics(**known):
             ],
             "trigger_types": {"app": "log"},
             "token_name": "a file",
+            "token_state": "ok",
             "token_problem": "",
             "api_url": "http://localhost",
             "uptime": 5.0,

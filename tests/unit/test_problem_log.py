@@ -176,6 +176,16 @@ def test_a_missing_log_file_is_logged_once_and_is_no_problem(lines):
     ]
 
 
+def test_a_pattern_is_not_shown_as_the_file_that_appeared(lines):
+    reporter = ProblemReporter()
+    reporter.update([missing("/var/log/*.log")], 0)
+    reporter.update([missing()], 1)
+    assert logged(lines) == [
+        ("info", "waiting for a log file that matches /var/log/*.log"),
+        ("info", "a log file now matches /var/log/*.log"),
+    ]
+
+
 def test_a_reload_that_removes_a_missing_path_does_not_report_that_it_appeared(lines):
     reporter = ProblemReporter()
     reporter.update([missing("/a.log", "/b.log")], 0)

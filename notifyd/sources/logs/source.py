@@ -81,7 +81,7 @@ class LogSource:
         before = self._health
         self._health = SourceHealth(
             self.name,
-            batch.open_readers,
+            batch.watched_files,
             problems,
             timed_out=batch.timed_out,
             cut_lines=batch.cut_lines,

@@ -40,9 +40,9 @@ class LogBatch:
     """The result of one poll.
 
     more: there is more to read at once. wake_at: monotonic time of the next poll, with or without
-    a hint. watches: what to watch; None if that is the same as before. open_readers: how many files
-    are open. scanned_all: all paths were checked. polling_reason: why hints may be missing; else
-    empty.
+    a hint. watches: what to watch; None if that is the same as before. watched_files: how many
+    files with a configured path are read. scanned_all: all paths were checked. polling_reason: why
+    hints may be missing; else empty.
     """
 
     events: tuple[Event, ...]
@@ -50,7 +50,7 @@ class LogBatch:
     more: bool
     wake_at: float | None
     watches: WatchRequest | None
-    open_readers: int
+    watched_files: int
     problems: tuple[Problem, ...]
     missing_paths: tuple[str, ...]
     timed_out: Mapping[str, int]
@@ -139,7 +139,7 @@ class Tailer:
             more=bool(readers.queue),
             wake_at=self._wake_at(),
             watches=self._paths.take_watch_request(recheck=hints.all) if is_changed else None,
-            open_readers=len(readers),
+            watched_files=readers.watched_files,
             problems=self._problems(timed_out),
             missing_paths=self._paths.missing_paths,
             timed_out=timed_out,

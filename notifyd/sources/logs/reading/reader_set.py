@@ -40,8 +40,10 @@ class ReaderSet:
         self._replaced: list[Checkpoint] = []
         self._withheld: dict[FileId, FileId] = {}
 
-    def __len__(self) -> int:
-        return len(self._readers)
+    @property
+    def watched_files(self) -> int:
+        """How many files are read that have a configured path, and not only drain."""
+        return len(self._keys) - len({key.identity for key in self.queue.draining})
 
     def __contains__(self, key: FileId) -> bool:
         return key in self._readers
