@@ -89,11 +89,10 @@ def _run_command(words: list[str]) -> int:
 
 
 def _parse(name: str, module: ModuleType, words: list[str]) -> object:
-    import argparse  # noqa: PLC0415 - takes longer than sending a notification
+    # argparse takes longer than sending a notification.
+    from notifyd.cli.argument_parser import ArgumentParser  # noqa: PLC0415
 
-    parser = argparse.ArgumentParser(
-        prog=f"notifyd {name}", description=module.HELP, allow_abbrev=False
-    )
+    parser = ArgumentParser(prog=f"notifyd {name}", description=module.HELP, allow_abbrev=False)
     module.add_arguments(parser)
     # The optional FILE may follow an option: `match TRIGGER --count FILE`.
     parse = parser.parse_intermixed_args if name == "match" else parser.parse_args

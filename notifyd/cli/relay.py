@@ -24,9 +24,10 @@ HELP = "Serve the Notifications API on this machine, with an inbox page."
 
 _EPILOG = """\
 Client credentials come from OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET. Without these variables they
-are generated at the first start and printed once. The URL of the inbox page stays the same.
-`notifyd relay credentials` and `notifyd relay inbox` show them later; with --renew they replace
-them, and a running relay accepts the new ones at once.
+are generated at the first start and printed once: of the secret only a hash is stored.
+`notifyd relay credentials` shows the client id, `notifyd relay inbox` the URL of the inbox page,
+which stays the same. With --renew they replace the credentials, or the secret in the URL, and a
+running relay accepts the new ones at once.
 """
 
 _NOT_LOOPBACK = (
@@ -150,7 +151,9 @@ async def _serve(args: argparse.Namespace) -> None:
 def _greeting(relay: Relay) -> str:
     lines = [f"API    {relay.url}", f"Inbox  {relay.inbox_url}"]
     if relay.new_client is not None:
-        lines += ["New client credentials, printed only once; `notifyd token` needs them:"]
+        lines += [
+            "New client credentials, which `notifyd token` needs. The secret is printed only once:"
+        ]
         lines += _exports(relay.url, relay.new_client)
     return "\n".join(lines)
 

@@ -6,7 +6,7 @@ import sys
 from itertools import pairwise
 from types import SimpleNamespace
 
-from notifyd.cli.exit_status import REFUSED, UsageError
+from notifyd.cli.exit_status import REFUSED, TRY_LATER, UsageError
 from notifyd.cli.options import SOCKET_HELP, Flag, Option, parse_valid
 from notifyd.cli.output import write
 from notifyd.client.http import send_request
@@ -32,6 +32,11 @@ _KEPT_STDIN = 256 << 10
 _RESERVED_KEYS = ("notification_id", "trigger", "priority", "count")
 _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ms|[smhdw]))+")
 _ACCEPTED = 202
+_KEPT = "kept in the inbox"
+"""Begins what a relay says of a notification that reached no device."""
+_NO_DEVICE = (
+    "no device is registered: install the app and sign in, or open the inbox page of the relay"
+)
 _FIGURES = ("delivered", "failed", "devices")
 
 
@@ -45,7 +50,8 @@ _OPTIONS = (
         "--wait",
         metavar="D",
         implicit="30s",
-        about="wait for the delivery, 30s unless D is given, and print its result",
+        about="wait for the delivery, 30s unless D is given, and print its result; exit status 75 "
+        "if it was not delivered in time",
     ),
     Option(
         "--tail",
@@ -95,7 +101,7 @@ def run(args: "SimpleNamespace | argparse.Namespace") -> int:
     write(json.dumps(answer, ensure_ascii=False) if args.json else str(answer.get("id")))
     if answer.get("over_budget"):
         _warn("over the budget; it will arrive in a digest, counted with others")
-        return 0
+        return TRY_LATER if wait else 0
     if not wait:
         return 0
     if status == _ACCEPTED:
@@ -103,24 +109,25 @@ def run(args: "SimpleNamespace | argparse.Namespace") -> int:
     if not args.json:
         write(", ".join(f"{name} {answer.get(name, 0)}" for name in _FIGURES))
     if not answer.get("devices"):
-        _warn("accepted, but no device is registered")
+        detail = str(answer.get("detail") or "")
+        _warn(detail if detail.startswith(_KEPT) else f"accepted, but {_NO_DEVICE}")
     return 0
 
 
 def _report_timeout(notification_id: str, socket_path: str | None) -> int:
-    """Print why the notification was not delivered in time, as far as the daemon knows."""
+    """Print why the notification was not delivered in time; return the exit status."""
     target = f"/v1/notifications/{notification_id}"
     _, found = send_request("GET", target, socket_path=socket_path, within=_ANSWER_TIMEOUT)
     rows = found.get("notifications")
     if isinstance(rows, list) and rows and (digest := rows[0].get("merged_into")):
         _warn(f"held back and merged into the digest {digest}")
-        return 0
+        return TRY_LATER
     _, status = send_request("GET", "/v1/status", socket_path=socket_path, within=_ANSWER_TIMEOUT)
     delivery, token = status.get("delivery"), status.get("token")
     reason = str(delivery.get("error") or "") if isinstance(delivery, dict) else ""
     _warn("queued, but not delivered in time" + (f": {reason}" if reason else ""))
     refused = isinstance(token, dict) and token.get("state") == "refused"
-    return REFUSED if refused else 0
+    return REFUSED if refused else TRY_LATER
 
 
 def _warn(sentence: str) -> None:

@@ -8,8 +8,8 @@ from notifyd.cli.output import format_json, printable, write
 from notifyd.client.http import send_request
 
 HELP = (
-    "Send a notification as a trigger would, with its title, body, data and priority and a sample "
-    "in place of a match. Prints its id."
+    "Send a notification as a trigger would, with its body, data and priority and a sample in "
+    'place of a match. Its title begins with "Test: ". Prints its id.'
 )
 
 

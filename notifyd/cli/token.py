@@ -45,8 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument(
         "--save",
         action="store_true",
-        help="write the token where the daemon reads it, mode 0600, and do not show it",
+        help="write the token where the daemon reads it, mode 0600, and do not show it; a token "
+        "that is there already is replaced only if you confirm it",
     )
+    create.add_argument("--yes", action="store_true", help="with --save: replace without asking")
     listing = actions.add_parser("list", help="list tokens, without their secrets")
     listing.add_argument("--workspace", metavar="ID", help="only this workspace")
     for name, what in (
@@ -77,6 +79,13 @@ def _create(args: argparse.Namespace) -> int:
     if args.name and len(args.name) > _MAX_NAME:
         raise UsageError(f"--name is longer than {_MAX_NAME} characters")
     target = _target(args) if args.save else None
+    if target is not None and not args.yes and _holds_token(target):
+        question = (
+            f"{target} already holds a token, which the daemon will no longer use: replace it?"
+        )
+        if not _confirmed(question):
+            write("nothing changed")
+            return 1
     metadata = {
         key: value
         for key, value in (("channel", args.channel), ("device_id", args.device))
@@ -110,6 +119,14 @@ def _target(args: argparse.Namespace) -> Path:
     """Return the file that the daemon reads its token from."""
     loaded = load(args.config, os.environ)
     return token_file(loaded.settings.api, loaded.files, os.environ)
+
+
+def _holds_token(target: Path) -> bool:
+    """Return whether a file holds anything; what cannot be read is reported when it is written."""
+    try:
+        return target.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _list(args: argparse.Namespace) -> int:

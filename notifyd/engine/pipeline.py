@@ -36,6 +36,9 @@ from notifyd.text.redaction import redact
 from notifyd.triggers import Trigger
 from notifyd.triggers.sample import sample_event
 
+_TEST_PREFIX = "Test: "
+"""Begins the title of a sample, so that nobody takes it for an alarm."""
+
 
 class Pipeline:
     """settings: validated. triggers, rules and render serve the engine as long as this runs."""
@@ -103,10 +106,14 @@ class Pipeline:
                     await self._health_changed.wait()
 
     def sample(self, name: str, wall: float) -> tuple[Message, Priority]:
-        """Return what a trigger would send for a sample event at `wall`, and its priority."""
+        """Return what a trigger would send for a sample event at `wall`, and its priority.
+
+        The title begins with "Test: ".
+        """
         trigger = self.triggers[name]
         summary = summarize_one(sample_event(name, trigger.config, wall))
         title, body = trigger.render(summary, wall)
+        title = f"{_TEST_PREFIX}{title or name}"
         return Message(title, body, trigger.render_data(summary, wall)), trigger.config.priority
 
     def webhook_matches(self, event: Event, name: str) -> tuple[Match, ...]:

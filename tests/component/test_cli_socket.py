@@ -95,13 +95,16 @@ async def test_send_warns_when_there_is_no_device(notifyd, served: Daemon):
     served.control.report = {"status": "no_device", "delivered": 0, "failed": 0, "devices": 0}
     ran = await notifyd("send", "--wait=5s", "hello")
     assert (ran.status, ran.out) == (0, "n1\ndelivered 0, failed 0, devices 0\n")
-    assert "no device" in ran.err
+    assert "no device is registered: install the app and sign in, or open the inbox" in ran.err
+    served.control.report |= {"detail": "kept in the inbox; open the inbox page to see it"}
+    ran = await notifyd("send", "--wait=5s", "hello")
+    assert ran.err == "notifyd send: kept in the inbox; open the inbox page to see it\n"
 
 
 async def test_send_says_why_it_was_not_delivered_in_time(notifyd, served: Daemon):
     served.control.state = {"delivery": {"error": "the network is down"}, "token": {"state": "ok"}}
     ran = await notifyd("send", "--wait=50ms", "hello")
-    assert (ran.status, ran.out) == (0, "n1\n")
+    assert (ran.status, ran.out) == (75, "n1\n")
     assert ran.err.endswith("not delivered in time: the network is down\n")
     served.control.state = {"token": {"state": "refused"}}
     assert (await notifyd("send", "--wait=50ms", "hello")).status == 77
@@ -115,15 +118,15 @@ async def test_send_names_the_digest_it_was_merged_into(notifyd, served: Daemon)
 
     served.control.wait_for_outcome = held_back
     ran = await notifyd("send", "--wait=50ms", "hello")
-    assert (ran.status, ran.out) == (0, "n1\n")
+    assert (ran.status, ran.out) == (75, "n1\n")
     assert ran.err == "notifyd send: held back and merged into the digest n9\n"
 
 
 async def test_send_says_once_that_it_went_over_the_budget(notifyd, served: Daemon):
     served.control.over_budget = True
-    for words in (["x"], ["--wait=5s", "x"]):
+    for words, status in ((["x"], 0), (["--wait=5s", "x"], 75)):
         ran = await notifyd("send", *words)
-        assert ran.status == 0
+        assert ran.status == status
         assert ran.err == (
             "notifyd send: over the budget; it will arrive in a digest, counted with others\n"
         )
@@ -171,7 +174,12 @@ async def test_send_fails_when_the_api_refused_the_notification(notifyd, served:
     [
         (["send"], "nothing to send"),
         (["send", "-d", "novalue", "x"], "use the form k=v (got 'novalue')"),
-        (["send", "-p", "huge", "x"], "invalid choice: 'huge'"),
+        (
+            ["send", "-p", "hihg", "x"],
+            "choice: 'hihg'; use one of: min, low, default, high, urgent; did you mean 'high'?",
+        ),
+        (["relay", "inbx"], "; did you mean 'inbox'?"),
+        (["token", "crate"], "; did you mean 'create'?"),
         (["send", "--delay", "5", "x"], 'delay: invalid duration "5": add a unit'),
         (["send", "--delay", "9999d", "x"], "delay: must be at most 30d (got '9999d')"),
         (["send", "--wait=2m", "x"], "wait: must be at most 1m (got '2m')"),
@@ -186,7 +194,7 @@ async def test_send_fails_when_the_api_refused_the_notification(notifyd, served:
         (["history", "--since", "5"], 'since: invalid duration "5": add a unit'),
         (["send", "--wait[=D]", "x"], "--wait: use a duration"),
         (["send", "--wait=a&b", "x"], "--wait: use a duration"),
-        (["send", "--titel", "x"], "unrecognized arguments: --titel"),
+        (["send", "--titel", "x"], "unrecognized arguments: --titel; did you mean '--title'?"),
         (["send", "-t"], "expected one argument"),
         (["history", "-n", "0"], "limit: must be between 1 and 1000"),
         (["cancel"], "required"),
@@ -325,10 +333,8 @@ async def test_status_check_is_for_scripts(notifyd, served: Daemon):
 
 async def test_status_lists_the_noisiest_trigger_first(notifyd, served: Daemon):
     counts = {"type": "log", "matches": 1, "notifications": 1}
-    served.control.state = {"triggers": {"quiet": counts, "noisy": counts}}
-    for number in range(1, 13):
-        await notifyd("send", "x")
-        served.control.rows[f"n{number}"]["trigger"] = "noisy"
+    triggers = {"quiet": counts | {"per_hour": 0.04}, "noisy": counts | {"per_hour": 0.5}}
+    served.control.state = {"triggers": triggers}
     rows = [line.split() for line in (await notifyd("status")).out.splitlines() if "log" in line]
     assert [(row[0], row[-1]) for row in rows] == [("noisy", "0.5"), ("quiet", "0")]
 

@@ -178,6 +178,21 @@ async def test_a_token_is_saved_where_the_daemon_reads_it_and_never_shown(api, t
     }
 
 
+async def test_a_saved_token_is_replaced_only_on_demand(notifyd, api, tmp_path):
+    saved = tmp_path / "notifyd" / "send-token"
+    saved.parent.mkdir()
+    saved.write_text("onp_old\n")
+    words = ("token", "create", "--workspace", "w", "--save")
+    done = await notifyd(*words, XDG_CONFIG_HOME=str(tmp_path))
+    assert (done.status, done.err.count("\n")) == (2, 1)
+    assert f"{saved} already holds a token" in done.err
+    assert "--yes" in done.err
+    assert (saved.read_text(), api.requests) == ("onp_old\n", [])
+    api.plan(reply(200, {"success": True, "token": {**RECORD, "token": "onp_secret"}}))
+    done = await notifyd(*words, "--yes", XDG_CONFIG_HOME=str(tmp_path))
+    assert (done.status, saved.read_text()) == (0, "onp_secret\n")
+
+
 async def test_a_token_goes_beside_the_configuration_that_is_named(notifyd, api, tmp_path):
     config = tmp_path / "other" / "config.toml"
     config.parent.mkdir()
