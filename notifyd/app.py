@@ -14,6 +14,8 @@ from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 
+import structlog
+
 from notifyd.api.unix import UnixListener
 from notifyd.config.credentials import find_credentials
 from notifyd.config.load import load
@@ -33,6 +35,9 @@ from notifyd.model.notifications import Json
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import latest_time, restore_state
 from notifyd.shaping.state import State
+from notifyd.telemetry.systemd import ServiceManager
+
+log = structlog.get_logger()
 
 
 class App:
@@ -52,6 +57,7 @@ class App:
     ) -> None:
         self._settings, self._token = settings, token
         self._config_path, self._environ = config, environ
+        self.service_manager = ServiceManager(environ)
         self._daemon: Daemon | None = None
         self._serving, self._stopping = asyncio.Event(), asyncio.Event()
 
@@ -87,6 +93,13 @@ class App:
         path = socket_path(settings.socket.path, folder, environ)
         listen_secrets = ListenSecrets.read(settings.listen, settings.webhooks)
         listener = stack.enter_context(UnixListener.open(path, settings.socket, environ))
+        if listener.is_inherited and (ignored := _ignored_keys(settings)):
+            log.warning(
+                "ignored keys of [socket]: systemd passes the socket",
+                keys=ignored,
+                fix="set SocketMode=, SocketGroup= or ListenStream= in the socket unit",
+            )
+        path = listener.path or path
         tcp_socket = _open_tcp(settings.listen, stack)
         store = await stack.enter_async_context(OutboxStore(folder))
         scan_executor = ThreadPoolExecutor(1, "scan")
@@ -113,6 +126,7 @@ class App:
             Configuration(settings, self._token, listen_secrets, pipeline),
             load=partial(self._load, context),
             stopping=self._stopping,
+            manager=self.service_manager,
         )
 
     def _load(self, context: PipelineContext) -> Configuration:
@@ -124,6 +138,11 @@ class App:
         listen_secrets = ListenSecrets.read(loaded.settings.listen, loaded.settings.webhooks)
         pipeline = Pipeline(loaded.settings, context)
         return Configuration(loaded.settings, token, listen_secrets, pipeline)
+
+
+def _ignored_keys(settings: Settings) -> str:
+    """Return the keys of [socket] that have no effect on a socket that systemd passes."""
+    return ", ".join(sorted({"path", "mode", "group"} & settings.socket.model_fields_set))
 
 
 def _open_tcp(listen: ListenConfig, stack: AsyncExitStack) -> socket.socket | None:

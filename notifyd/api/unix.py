@@ -25,13 +25,21 @@ _FIRST_INHERITED = 3  # SD_LISTEN_FDS_START
 
 
 class UnixListener:
-    """A listening socket and the lock on its path. `path` is None for an inherited socket."""
+    """A listening socket and the lock on its path.
 
-    def __init__(self, sock: socket.socket, path: Path | None = None, lock: int = -1) -> None:
+    `path` is None if the socket has none in the file system. lock: -1 for a socket that is
+    inherited: its file is not this daemon's to remove.
+    """
+
+    def __init__(self, sock: socket.socket, path: Path | None, lock: int = -1) -> None:
         self.socket = sock
         self.path = path
         self._lock = lock
         self._identity = None if path is None else _identity(path)
+
+    @property
+    def is_inherited(self) -> bool:
+        return self._lock == -1
 
     @classmethod
     def open(cls, path: Path, settings: SocketConfig, environ: Mapping[str, str]) -> Self:
@@ -42,7 +50,7 @@ class UnixListener:
         files.
         """
         if (inherited := _inherited_socket(environ)) is not None:
-            return cls(inherited)
+            return cls(inherited, _path_of(inherited))
         if len(os.fsencode(path)) > _LONGEST_PATH:
             limit = f"the path of a socket has at most {_LONGEST_PATH} bytes; use a shorter one"
             raise ConfigError([f"socket.path: {limit} (got {str(path)!r})"])
@@ -57,9 +65,9 @@ class UnixListener:
             raise
 
     def close(self) -> None:
-        """Stop listening, and remove the path if it is still this socket's."""
+        """Stop listening, and remove the path if this daemon created it and it is still there."""
         self.socket.close()
-        if self.path is None:
+        if self.path is None or self.is_inherited:
             return
         if self._identity is not None and _identity(self.path) == self._identity:
             self.path.unlink(missing_ok=True)
@@ -78,8 +86,9 @@ def _inherited_socket(environ: Mapping[str, str]) -> socket.socket | None:
     if environ.get("LISTEN_PID") != str(os.getpid()):
         return None
     count = environ.get("LISTEN_FDS", "")
-    for descriptor in range(_FIRST_INHERITED, _FIRST_INHERITED + int(count or 0)):
-        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+    number = int(count) if count.isdecimal() else 0
+    for descriptor in range(_FIRST_INHERITED, _FIRST_INHERITED + number):
+        if not _is_socket(descriptor):
             continue
         sock = socket.socket(fileno=descriptor)
         if (
@@ -91,9 +100,22 @@ def _inherited_socket(environ: Mapping[str, str]) -> socket.socket | None:
             sock.settimeout(0)
             return sock
         sock.detach()
-    reason = f"none of the {count or 0} inherited descriptors is a listening Unix stream socket"
+    reason = f"none of the {number} inherited descriptors is a listening Unix stream socket"
     fix = "use ListenStream= with a path and Accept=no in the socket unit"
     raise ConfigError([f"LISTEN_FDS: {reason}; {fix}"])
+
+
+def _is_socket(descriptor: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except OSError:  # fewer were passed than announced
+        return False
+
+
+def _path_of(sock: socket.socket) -> Path | None:
+    """Return the path that a Unix socket is bound to; None for an abstract or no address."""
+    address = os.fsdecode(sock.getsockname())
+    return None if not address or address.startswith("\0") else Path(address)
 
 
 def _create_directory(path: Path, mode: int) -> None:

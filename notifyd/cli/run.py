@@ -15,7 +15,7 @@ import structlog
 from notifyd import __version__
 from notifyd.app import App
 from notifyd.cli.options import add_config_option
-from notifyd.cli.output import quantity
+from notifyd.cli.process_limits import drop_inheritable_rights, forbid_memory_dumps
 from notifyd.config.credentials import remove_credentials
 from notifyd.config.files import FILE_NAME, default_dirs
 from notifyd.config.load import LoadedConfig, load
@@ -28,7 +28,7 @@ from notifyd.config.token import (
 )
 from notifyd.model.errors import NotifydError, NoTokenError
 from notifyd.telemetry import logging
-from notifyd.telemetry.systemd import sd_notify
+from notifyd.telemetry.systemd import remove_protocol_variables
 
 HELP = "Run the daemon in the foreground. SIGTERM and SIGINT stop it, SIGHUP reloads it."
 _EXIT_TIMEOUT = 1.0
@@ -48,6 +48,9 @@ def run(args: argparse.Namespace) -> int:
     missing_token = _missing_token(token)
     remove_token(os.environ)
     remove_credentials(os.environ)
+    remove_protocol_variables(os.environ)
+    forbid_memory_dumps()
+    drop_inheritable_rights()
     logging.configure(loaded.settings.log.level, loaded.settings.log.format)
     if missing_token:
         log.warning("notifications stay queued until there is a send token", fix=missing_token)
@@ -105,7 +108,7 @@ async def serve(app: App, loaded: LoadedConfig) -> None:
         log.info(
             "notifyd started", version=__version__, triggers=triggers, socket=str(socket or "")
         )
-        sd_notify("READY=1", f"STATUS={quantity(triggers, 'trigger')}")
+        app.service_manager.notify("READY=1")
 
     async with asyncio.TaskGroup() as group:
         reloader = group.create_task(_reload_on(hangup, app))
@@ -123,7 +126,7 @@ def _exit_within(seconds: float) -> None:
 
 
 def _stop(app: App) -> None:
-    sd_notify("STOPPING=1")
+    app.service_manager.notify("STOPPING=1")
     app.stop()
 
 
@@ -131,9 +134,10 @@ async def _reload_on(hangup: asyncio.Event, app: App) -> None:
     while True:
         await hangup.wait()
         hangup.clear()
-        sd_notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        monotonic = f"MONOTONIC_USEC={time.monotonic_ns() // 1000}"
+        app.service_manager.notify("RELOADING=1", monotonic)
         try:
             await app.reload()
         except NotifydError as error:  # shutting down meanwhile
             log.warning("configuration not reloaded", reason=str(error))
-        sd_notify("READY=1")
+        app.service_manager.notify("READY=1")

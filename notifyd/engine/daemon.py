@@ -23,6 +23,7 @@ from notifyd.delivery.worker import deliver
 from notifyd.engine.control import ControlService
 from notifyd.engine.engine import Engine
 from notifyd.engine.pipeline import Pipeline
+from notifyd.engine.service_reporter import ServiceReporter
 from notifyd.model.errors import (
     ConfigError,
     NotifydError,
@@ -36,7 +37,8 @@ from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.inputs import Configured, SendingAllowed
 from notifyd.telemetry import logging
 from notifyd.telemetry.problem_log import ProblemReporter
-from notifyd.telemetry.status import DaemonInfo, build_status, overall_health
+from notifyd.telemetry.status import DaemonInfo, build_status, overall_health, status_line
+from notifyd.telemetry.systemd import ServiceManager
 
 _READY_TIMEOUT = 5.0
 """Seconds for the sources' first scan; after that the socket opens in any case."""
@@ -47,6 +49,8 @@ _DELIVERY_TIMEOUT = 3.0
 _COMMIT_TIMEOUT = 2.0
 """Seconds for the engine's last commit when the daemon stops and the database is unavailable."""
 _MAINTENANCE_INTERVAL = 30.0
+_TOKEN_WORDS = {"missing": "no token", "unusable": "token unusable"}
+"""What the status line says of a token that is not ok."""
 _FIXED_SECTIONS = ("socket", "state")
 """Sections of the configuration that take effect at the next start only."""
 
@@ -91,7 +95,7 @@ class Daemon:
     """Runs what is open, from the start to `stopping`.
 
     tcp_socket: the listening socket of `[listen] tcp`, if there is one. load: reads the
-    configuration again and builds all of it.
+    configuration again and builds all of it. manager: hears how the daemon is.
     """
 
     def __init__(
@@ -104,12 +108,15 @@ class Daemon:
         *,
         load: Callable[[], Configuration],
         stopping: asyncio.Event,
+        manager: ServiceManager,
     ) -> None:
         self._listener, self._tcp_socket = listener, tcp_socket
         self._store, self._engine = store, engine
         self._configuration, self._load = configuration, load
         self._stopping = stopping
         self._problem_reporter = ProblemReporter()
+        self._service_reporter = ServiceReporter(manager, engine, self._status_line)
+        engine.on_change = self._service_reporter.notify_change
         self._tasks = asyncio.TaskGroup()
         self._sources = _RestartableTask(self._tasks, "sources", self._run_sources)
         self._delivery = _RestartableTask(self._tasks, "delivery", self._run_delivery)
@@ -124,6 +131,7 @@ class Daemon:
             maintenance = tasks.create_task(
                 self._engine.run_maintenance(_MAINTENANCE_INTERVAL), name="maintenance"
             )
+            reporter = tasks.create_task(self._service_reporter.run(), name="service reporter")
             self._delivery.start()
             self._sources.start()
             await _wait_first(
@@ -139,6 +147,7 @@ class Daemon:
             await self._sources.stop(0)
             await self._delivery.stop(0)
             maintenance.cancel()
+            reporter.cancel()
             self._engine.stop()
             await asyncio.wait({engine}, timeout=_COMMIT_TIMEOUT)
             engine.cancel()
@@ -155,6 +164,7 @@ class Daemon:
                 )
                 await stack.enter_async_context(serve_tcp(control, settings.socket, listener))
             on_serving(self._listener.path)
+            self._service_reporter.report_status()
             await self._stopping.wait()
             await self._sources.stop(_SOURCES_TIMEOUT)
 
@@ -180,6 +190,7 @@ class Daemon:
             except NotifydError as error:
                 return self._refuse_reload(error)
             old, self._reload_error = self._configuration.settings, ""
+            self._service_reporter.notify_change()
             await self._switch_to(new)
             log.info("configuration reloaded", triggers=len(new.settings.triggers))
             return {
@@ -191,6 +202,7 @@ class Daemon:
     def _refuse_reload(self, error: NotifydError) -> Json:
         problems = error.problems if isinstance(error, ConfigError) else [str(error)]
         self._reload_error = "\n".join(problems)
+        self._service_reporter.notify_change()
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         event = f"kept the old configuration; {count}"
         log.warning(event, problems=problems)
@@ -241,6 +253,15 @@ class Daemon:
             delivery=self._engine.delivery_reporter.summary(),
         )
         return build_status(self._engine.state, self._engine.now(), info, per_hour)
+
+    def _status_line(self) -> str:
+        return status_line(
+            self._engine.state,
+            self._configuration.pipeline.health(),
+            store_error=self._engine.store_error,
+            token_problem=_TOKEN_WORDS.get(_token_state(self._configuration.token)[0], ""),
+            reload_error=self._reload_error,
+        )
 
     def metrics(self) -> bytes:
         from notifyd.telemetry.metrics import render_metrics  # noqa: PLC0415 - loaded on first use

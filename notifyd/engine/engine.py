@@ -60,6 +60,8 @@ class Engine:
         self.store_error = ""
         """Why the database cannot be written; empty while commits succeed."""
         self.delivery_reporter = DeliveryReporter()
+        self.on_change: Callable[[], None] = lambda: None
+        """Called after each step, and when the database fails."""
         self._store, self._clock, self._rules = store, clock, rules
         self._queue = CommitQueue()
         self._batch: list[PendingCommit] = []
@@ -67,6 +69,8 @@ class Engine:
         self._attempts: asyncio.Queue[SendAttempt] = asyncio.Queue()
         self._waiters: dict[str, list[asyncio.Future[Notification]]] = {}
         self._adopted = asyncio.Event()
+        self._turned = asyncio.Event()
+        self._is_repairing = False
         self._stopping = self._stopped = False
 
     async def apply(
@@ -114,9 +118,23 @@ class Engine:
         self._stopping = True
         self._wakeup.set()
 
+    async def wait_turn(self) -> None:
+        """Return once the loop of `run` has come round; never if it hangs.
+
+        Waiting for work, a commit and a failed attempt to commit count. A repair of the database
+        may take long, so it is no hang.
+        """
+        self._turned.clear()
+        self._wakeup.set()
+        if not self._is_repairing:
+            await self._turned.wait()
+
     async def _next_batch(self) -> list[PendingCommit] | None:
         """Wait for queued events or a deadline of the state; None once stopped."""
-        while not self._queue:
+        while True:
+            self._turned.set()
+            if self._queue:
+                return self._queue.take_batch()
             if self._stopping:
                 return None
             now = self._clock.now()
@@ -129,7 +147,6 @@ class Engine:
                     await self._wakeup.wait()
             except TimeoutError:
                 continue
-        return self._queue.take_batch()
 
     async def _commit_batch(self) -> None:
         """Fold the current batch and commit the decision, retrying until that succeeds."""
@@ -152,12 +169,14 @@ class Engine:
                 self._batch = self._store_failed(batch, error)
                 await asyncio.sleep(_RETRY_DELAYS[min(failures, len(_RETRY_DELAYS) - 1)])
                 failures += 1
+                self._turned.set()
                 continue
             self._store_recovered()
             self.state.adopt(decision, now)
             self.delivery_reporter.report_sending(decision.global_state.send_state, now.mono)
             self.delivery_reporter.report_budget(decision.digests.get(BUDGET_DIGEST), now)
             self._adopted.set()
+            self.on_change()
             self._reply(batch, decision)
             self._queue_incidents()
             return
@@ -178,11 +197,15 @@ class Engine:
         running = RunningState(
             all_entries(self.state), self.state.notifications, self._render_lost_text
         )
+        self._is_repairing = True
+        self._turned.set()
         try:
             await self._store.repair(running)
         except StoreUnavailableError as error:
             batch = self._store_failed(batch, error)
             await asyncio.sleep(_RETRY_DELAYS[-1])
+        finally:
+            self._is_repairing = False
         return batch
 
     def _render_lost_text(self, notification: Notification) -> Payload:
@@ -213,6 +236,7 @@ class Engine:
             log.error(
                 "database writes fail; requests are refused and sources wait", reason=str(error)
             )
+            self.on_change()
         self._queue.reject_fail_fast(self.store_error)
         return reject_fail_fast(batch, self.store_error)
 

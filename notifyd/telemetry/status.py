@@ -14,6 +14,13 @@ from notifyd.shaping.mutes import mute_end, requested_mute_ends
 from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import State, TriggerStats
 
+_WATCHED = {
+    "journal": ("journal unit",),
+    "process": ("process", "processes"),
+    "oblien": ("value of the platform", "values of the platform"),
+}
+"""What a source watches, where that is not its name."""
+
 
 @dataclass(frozen=True, slots=True)
 class DaemonInfo:
@@ -68,6 +75,49 @@ def build_status(
         ],
         "reload": {"error": info.reload_error},
     }
+
+
+def status_line(
+    state: State,
+    sources: Sequence[SourceHealth],
+    *,
+    store_error: str,
+    token_problem: str,
+    reload_error: str,
+) -> str:
+    """Return the status in one line, for `systemctl status`: what is watched, what waits, why.
+
+    token_problem: what is wrong with the stored token, in a few words.
+    """
+    waiting = sum(
+        notification.status in (Status.QUEUED, Status.ATTEMPTING)
+        for notification in state.notifications.values()
+    )
+    send_status = state.global_state.send_state.status
+    problems = sum(len(source.problems) for source in sources)
+    trouble = (
+        "database not writable" if store_error else "",
+        token_problem or ("token refused" if send_status is SendStatus.REFUSED else ""),
+        "endpoint refuses requests" if send_status is SendStatus.ENDPOINT else "",
+        "sending paused" if send_status is SendStatus.WAITING else "",
+        "kept the old configuration" if reload_error else "",
+        _quantity(problems, "problem") if problems else "",
+    )
+    parts = (f"watching {_watched(sources)}", f"{waiting} waiting", *trouble)
+    return "; ".join(filter(None, parts))
+
+
+def _watched(sources: Iterable[SourceHealth]) -> str:
+    words = [
+        _quantity(source.watching, *_WATCHED.get(source.name, (source.name,)))
+        for source in sources
+        if source.watching
+    ]
+    return ", ".join(words) or "nothing"
+
+
+def _quantity(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def overall_health(

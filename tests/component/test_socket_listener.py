@@ -246,7 +246,7 @@ def test_an_inherited_socket_is_used_and_left_in_place(path, tmp_path):
         with activated(passed, tmp_path / "unused") as daemon:
             client.settimeout(10)
             client.connect(os.fspath(path))
-            assert client.recv(100) == b"None False"
+            assert client.recv(100) == f"{path} False".encode()
         assert daemon.returncode == 0
     assert path.is_socket()
     assert list(tmp_path.iterdir()) == [path]
@@ -258,6 +258,13 @@ def test_an_inherited_socket_that_does_not_listen_is_refused(tmp_path):
         activated(passed, tmp_path / "unused") as daemon,
     ):
         assert b"LISTEN_FDS: none of the 1 inherited descriptors" in daemon.stdout.read()
+
+
+@pytest.mark.parametrize("count", ["", "many", "2"])
+def test_descriptors_that_were_announced_and_not_passed_are_refused(path, count):
+    environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": count}
+    with pytest.raises(ConfigError, match="LISTEN_FDS: none of the "):
+        UnixListener.open(path, PLAIN, environ)
 
 
 def test_activation_meant_for_another_process_is_ignored(path):
