@@ -169,6 +169,8 @@ def _process_event(summary: MatchSummary) -> str:
     facts = summary.event.facts
     if facts.get("event") == "start":
         return "started"
+    if cause := facts.get("cause"):
+        return f"killed: {cause}"
     if signal := facts.get("signal"):
         return f"killed by {signal}"
     match facts.get("outcome") or facts.get("event"):

@@ -13,6 +13,7 @@ from notifyd.sources.base import Emit, batched
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.discovery import ProcessDiscovery
 from notifyd.sources.processes.exit_watcher import ExitWatcher
+from notifyd.sources.processes.oom_kills import OomKills
 from notifyd.sources.processes.registry import ProcessRegistry, process_key, terms_key
 from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
 from notifyd.sources.processes.selector import ProcessSelector
@@ -65,7 +66,7 @@ class ProcessSource:
         self._interval = interval
         self._use_connector = use_connector
         self._scanner = ProcessScanner(self._selectors, wall)
-        self._exit_watcher = ExitWatcher()
+        self._exit_watcher, self._oom_kills = ExitWatcher(), OomKills()
         self._lock = asyncio.Lock()
         self._watched: dict[int, WatchedProcess] = {}
         self._by_pidfd: dict[int, WatchedProcess] = {}
@@ -98,7 +99,7 @@ class ProcessSource:
         )
 
     async def run(self, emit: Emit) -> None:
-        self._exit_watcher = ExitWatcher()
+        self._exit_watcher, self._oom_kills = ExitWatcher(), OomKills()
         self._lock = asyncio.Lock()
         # An earlier run may have ended before its matches were committed.
         self._scanner = ProcessScanner(self._selectors, self._wall)
@@ -117,6 +118,7 @@ class ProcessSource:
                 os.close(pidfd)
             self._by_pidfd.clear()
             self._exit_watcher.close()
+            self._oom_kills.close()
             for watched in self._watched.values():
                 watched.pidfd = -1
                 self._registry.restored[watched.identity] = watched
@@ -163,11 +165,13 @@ class ProcessSource:
     async def _watch_exits(self, emit: Emit) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            deadline = self._exit_watcher.deadline
+            deadlines = [self._exit_watcher.deadline, self._oom_kills.next_refresh]
+            deadline = min((each for each in deadlines if each is not None), default=None)
             timeout = None if deadline is None else max(0.0, deadline - loop.time())
             await wait_readable(self._exit_watcher.fileno(), timeout)
             async with self._lock:
                 await self._report_exits(emit)
+                self._oom_kills.refresh(loop.time())
 
     async def _report_exits(self, emit: Emit) -> None:
         loop = asyncio.get_running_loop()
@@ -281,6 +285,8 @@ class ProcessSource:
                 self._exit_watcher.add(pidfd, watched.pid)
             else:
                 os.close(pidfd)
+        if is_same:
+            self._oom_kills.watch(watched.pid, asyncio.get_running_loop().time())
         return is_same
 
     async def _report_held_starts(self, emit: Emit) -> None:
@@ -305,6 +311,9 @@ class ProcessSource:
         return ExitInfo(status, max(0.0, procfs.uptime() - started))
 
     async def _report(self, exited: list[ExitedProcess], emit: Emit) -> None:
+        killed = [watched.pid for watched, exit_info in exited if exit_info.signal == "SIGKILL"]
+        causes = self._oom_kills.explain(killed) if killed else {}
+        exited = [(each, info._replace(cause=causes.get(each.pid, ""))) for each, info in exited]
         for batch in batched(exited, BATCH_SIZE):
             successors = await self._watch_successors(batch)
             events: list[Event] = []
@@ -366,6 +375,7 @@ class ProcessSource:
 
     def _stop_watching(self, watched: WatchedProcess) -> None:
         self._exited.add((watched.pid, watched.start))
+        self._oom_kills.forget(watched.pid)
         if self._watched.get(watched.pid) is watched:
             del self._watched[watched.pid]
         if watched.pidfd >= 0:

@@ -92,7 +92,7 @@ class ExitInfo(NamedTuple):
 
     status: as of wait(2), None if unknown. duration: seconds, None if unknown. while_stopped: it
     ended while notifyd was not running. rebooted: the machine restarted meanwhile. tail: lines to
-    show with it.
+    show with it. cause: why it was killed by its signal, if known.
     """
 
     status: int | None = None
@@ -100,6 +100,7 @@ class ExitInfo(NamedTuple):
     while_stopped: bool = False
     rebooted: bool = False
     tail: str = ""
+    cause: str = ""
 
     @property
     def code(self) -> int | None:
@@ -141,6 +142,8 @@ class ExitInfo(NamedTuple):
             return "ended when the machine restarted, status unknown"
         if self.while_stopped:
             return "ended while notifyd was not running, status unknown"
+        if self.cause:
+            return f"was killed: {self.cause}{after}"
         if self.signal:
             return f"was killed by {self.signal}{after}"
         if self.code is not None:
@@ -164,6 +167,8 @@ def exit_event(
         "signal": exit_info.signal,
         "duration": "" if duration is None else format_duration(duration),
     }
+    if exit_info.cause:
+        facts["cause"] = exit_info.cause
     if exit_info.tail:
         facts["after"] = exit_info.tail
     return _event(trigger, watched, wall, exit_info.describe(), facts)
