@@ -24,7 +24,7 @@ from notifyd.config.sections import ListenConfig
 from notifyd.config.settings import Settings
 from notifyd.config.token import ListenSecrets, TokenSource, find_token
 from notifyd.engine.clock import Clock, boot_id
-from notifyd.engine.daemon import Configuration, Daemon
+from notifyd.engine.daemon import MAINTENANCE_INTERVAL, Configuration, Daemon
 from notifyd.engine.engine import Engine
 from notifyd.engine.pipeline import Pipeline
 from notifyd.engine.platform_fetcher import PlatformFetcher
@@ -44,7 +44,8 @@ class App:
     """One daemon. Signals and exit statuses belong to the command line; a test may run two.
 
     config: the file to read at a reload; None to find it by the usual rules. environ: a copy of
-    the environment that still has the token, which the process's own no longer has.
+    the environment that still has the token, which the process's own no longer has. wall: the
+    wall clock. maintenance: seconds between two looks at the clocks.
     """
 
     def __init__(
@@ -54,8 +55,11 @@ class App:
         *,
         config: Path | None,
         environ: Mapping[str, str],
+        wall: Callable[[], float] = time.time,
+        maintenance: float = MAINTENANCE_INTERVAL,
     ) -> None:
         self._settings, self._token = settings, token
+        self._wall, self._maintenance = wall, maintenance
         self._config_path, self._environ = config, environ
         self.service_manager = ServiceManager(environ)
         self._daemon: Daemon | None = None
@@ -75,6 +79,7 @@ class App:
         try:
             async with AsyncExitStack() as stack:
                 self._daemon = await self._open(stack)
+                self._daemon.maintenance_interval = self._maintenance
                 await self._daemon.run(serving)
         except* NotifydError as errors:
             raise errors.exceptions[0] from None
@@ -112,11 +117,11 @@ class App:
             pattern_cache=folder / "patterns",
             scan_executor=scan_executor,
             load_checkpoints=store.load_checkpoints,
-            wall=time.time,
+            wall=self._wall,
             open_fetcher=partial(PlatformFetcher, credentials) if credentials else None,
         )
         pipeline = Pipeline(settings, context)
-        clock, state = await _restore(store)
+        clock, state = await _restore(store, self._wall)
         engine = Engine(store, state, clock, pipeline.rules, pipeline.render)
         return Daemon(
             listener,
@@ -152,10 +157,10 @@ def _open_tcp(listen: ListenConfig, stack: AsyncExitStack) -> socket.socket | No
     return stack.enter_context(listen_tcp(*listen.tcp, "[listen] tcp"))
 
 
-async def _restore(store: OutboxStore) -> tuple[Clock, State]:
+async def _restore(store: OutboxStore, wall: Callable[[], float]) -> tuple[Clock, State]:
     """Restore the clock and the state that the last process stored."""
     stored = await store.load()
-    clock = Clock(stored.clock, boot=boot_id())
+    clock = Clock(stored.clock, boot=boot_id(), wall=wall)
     entries, waiting, seed = stored.state_entries, stored.notifications, secrets.token_hex(16)
     state = restore_state(entries, waiting, seed=seed, now=clock.now())
     latest = latest_time(state)

@@ -83,6 +83,7 @@ def _summary(status: Answer) -> str:
         ["outbox", _outbox(outbox)],
         *(["muted", line] for line in _muted(status)),
         *(["digest", line] for line in _digests(status)),
+        *(["clock", line] for line in _gap(_part(status, "gap"))),
         ["watching", _watching(status)],
         *(["waiting for", path] for path in _missing_paths(status)),
     ]
@@ -136,6 +137,16 @@ def _muted(status: Answer) -> list[str]:
         if until and until != all_until:
             lines.append(f"{printable(name)}, until {format_time(until)}")
     return lines
+
+
+def _gap(gap: Answer) -> list[str]:
+    """Describe the last suspend, or jump of the clock, since the daemon's start."""
+    if not gap:
+        return []
+    length, end = format_elapsed(gap.get("seconds")), format_time(gap.get("at"))
+    if gap.get("kind") == "suspend":
+        return [f"suspended for {length}, until {end}"]
+    return [f"went forward by {length} at {end}: it was set, or the machine was paused"]
 
 
 def _watching(status: Answer) -> str:

@@ -22,6 +22,7 @@ from notifyd.delivery.client import SendClient
 from notifyd.delivery.worker import deliver
 from notifyd.engine.control import ControlService
 from notifyd.engine.engine import Engine
+from notifyd.engine.gaps import ClockWatch, Gap, GapDetector, GapKind, suspended_seconds
 from notifyd.engine.pipeline import Pipeline
 from notifyd.engine.service_reporter import ServiceReporter
 from notifyd.model.errors import (
@@ -39,6 +40,7 @@ from notifyd.telemetry import logging
 from notifyd.telemetry.problem_log import ProblemReporter
 from notifyd.telemetry.status import DaemonInfo, build_status, overall_health, status_line
 from notifyd.telemetry.systemd import ServiceManager
+from notifyd.text.durations import format_duration
 
 _READY_TIMEOUT = 5.0
 """Seconds for the sources' first scan; after that the socket opens in any case."""
@@ -48,7 +50,8 @@ _DELIVERY_TIMEOUT = 3.0
 """Seconds for the request in flight when the daemon stops; the rest stays in the outbox."""
 _COMMIT_TIMEOUT = 2.0
 """Seconds for the engine's last commit when the daemon stops and the database is unavailable."""
-_MAINTENANCE_INTERVAL = 30.0
+MAINTENANCE_INTERVAL = 30.0
+"""Seconds between two looks at the clocks and the database file, if the kernel reports nothing."""
 _TOKEN_WORDS = {"missing": "no token", "unusable": "token unusable"}
 """What the status line says of a token that is not ok."""
 _FIXED_SECTIONS = ("socket", "state")
@@ -114,6 +117,8 @@ class Daemon:
         self._store, self._engine = store, engine
         self._configuration, self._load = configuration, load
         self._stopping = stopping
+        self.maintenance_interval = MAINTENANCE_INTERVAL
+        self._last_gap: Gap | None = None
         self._problem_reporter = ProblemReporter()
         self._service_reporter = ServiceReporter(manager, engine, self._status_line)
         engine.on_change = self._service_reporter.notify_change
@@ -128,9 +133,7 @@ class Daemon:
         """Run until `stopping`; then stop the sources first and the engine last."""
         async with self._tasks as tasks:
             engine = tasks.create_task(self._engine.run(), name="engine")
-            maintenance = tasks.create_task(
-                self._engine.run_maintenance(_MAINTENANCE_INTERVAL), name="maintenance"
-            )
+            maintenance = tasks.create_task(self._run_maintenance(), name="maintenance")
             reporter = tasks.create_task(self._service_reporter.run(), name="service reporter")
             self._delivery.start()
             self._sources.start()
@@ -179,6 +182,32 @@ class Daemon:
         async with SendClient(api.url, api.timeout) as client:
             await self._engine.start_worker()
             await deliver(self._engine, client, token, now=self._engine.now, random=random.random)
+
+    async def _run_maintenance(self) -> None:
+        """Look after the clocks and the database file, whenever the clock was set at the latest."""
+        gaps = GapDetector(self._engine.now(), suspended_seconds)
+        with ClockWatch() as watch:
+            while True:
+                await watch.wait(self.maintenance_interval)
+                gap = gaps.observe(self._engine.now())
+                if gap is not None:
+                    await self._reconnect(gap)
+                await self._engine.maintain()
+
+    async def _reconnect(self, gap: Gap) -> None:
+        """Open all connections anew: after a gap their other ends may have gone away.
+
+        A request that was in flight is sent again under its id.
+        """
+        self._last_gap = gap
+        cause = "suspend" if gap.kind is GapKind.SUSPEND else "clock set, or machine paused"
+        length = format_duration(round(gap.seconds))
+        log.info("gap in time; connections are opened anew", cause=cause, length=length)
+        async with self._reloading:
+            await self._delivery.stop()
+            self._configuration.pipeline.reconnect()
+            if not self._stopping.is_set():
+                self._delivery.start()
 
     async def reload(self) -> Json:
         """Replace the configuration; if the new one cannot be used, keep the old one."""
@@ -251,6 +280,7 @@ class Daemon:
             uptime=time.monotonic() - self._started,
             reload_error=self._reload_error,
             delivery=self._engine.delivery_reporter.summary(),
+            gap=_describe_gap(self._last_gap),
         )
         return build_status(self._engine.state, self._engine.now(), info, per_hour)
 
@@ -272,6 +302,12 @@ class Daemon:
         send_state = self._engine.state.global_state.send_state
         sources = self._configuration.pipeline.health()
         return overall_health(send_state, self._engine.store_error, sources)
+
+
+def _describe_gap(gap: Gap | None) -> Json | None:
+    if gap is None:
+        return None
+    return {"kind": gap.kind.value, "seconds": round(gap.seconds, 1), "at": gap.ended}
 
 
 def _sections_needing_restart(old: Settings, new: Settings) -> list[str]:

@@ -216,16 +216,14 @@ class Engine:
         for incident in self._store.take_incidents():
             self._queue.put(PendingCommit([IncidentOccurred(incident)], {}, fail_fast=False))
 
-    async def run_maintenance(self, interval: float) -> None:
-        """Commit, every `interval` seconds at most, if the database file or the clock changed.
+    async def maintain(self) -> None:
+        """Commit if the database file or the clock changed.
 
         A commit restores a database that was deleted or replaced, and recomputes wall-clock
         deadlines after the clock was set. While commits follow each other this has nothing to do.
         """
-        while True:
-            await asyncio.sleep(interval)
-            if self._store.is_file_gone() or self.state.has_clock_jumped(self._clock.now()):
-                await self.apply([])
+        if self._store.is_file_gone() or self.state.has_clock_jumped(self._clock.now()):
+            await self.apply([])
 
     def _store_failed(
         self, batch: list[PendingCommit], error: StoreUnavailableError

@@ -38,6 +38,8 @@ from notifyd.triggers.sample import sample_event
 
 _TEST_PREFIX = "Test: "
 """Begins the title of a sample, so that nobody takes it for an alarm."""
+_CONNECTED = ("oblien",)
+"""The sources that hold connections to other machines."""
 
 
 class Pipeline:
@@ -125,6 +127,12 @@ class Pipeline:
             and trigger.config.webhook
             and fnmatchcase(name, trigger.config.webhook)
         )
+
+    def reconnect(self) -> None:
+        """Let the sources that hold connections to other machines open them anew."""
+        for source in self._sources:
+            if source.name in _CONNECTED:
+                source.restart()
 
     async def wait_ready(self) -> None:
         """Wait until every source has finished its first scan."""

@@ -5,7 +5,8 @@ repeats events. A StoreError is not the source's fault and ends the process.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -39,6 +40,17 @@ class SourceSupervisor:
         self._error = ""
         self._has_emitted = False
         self._last_health: SourceHealth | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._is_restarting = False
+
+    def restart(self) -> None:
+        """Build the source anew from what is committed, at once; it must be no fault of its own.
+
+        Does nothing while the source waits for a restart.
+        """
+        if self._running is not None:
+            self._is_restarting = True
+            self._running.cancel()
 
     async def run(self, emit: Emit) -> None:
         """Run the source until cancelled."""
@@ -55,7 +67,8 @@ class SourceSupervisor:
             started = loop.time()
             try:
                 self._source = await self._build()
-                await self._source.run(emit_from_source)
+                if await self._was_restarted(self._source.run(emit_from_source)):
+                    continue
                 self._error = f"the {self.name} source stopped unexpectedly"
             except StoreError:
                 raise
@@ -69,6 +82,21 @@ class SourceSupervisor:
             log.debug("source stopped", source=self.name, reason=self._error, restart_in=delay)
             self._check_health()
             await asyncio.sleep(delay)
+
+    async def _was_restarted(self, run: Coroutine[Any, Any, None]) -> bool:
+        """Run to the end; return whether `restart` ended it."""
+        self._running = asyncio.ensure_future(run)
+        self._is_restarting = False
+        try:
+            await self._running
+        except asyncio.CancelledError:
+            this = asyncio.current_task()
+            if not self._is_restarting or (this is not None and this.cancelling()):
+                raise
+            return True
+        finally:
+            self._running = None
+        return False
 
     def health(self) -> SourceHealth:
         """Return the source's health; after a failure it is dead until it emits again."""

@@ -186,6 +186,17 @@ def resume_sending(context: StepContext) -> None:
     )
 
 
+def resume_after_gap(context: StepContext) -> None:
+    """End what waits for the network to return: it was away, or has returned, during the gap."""
+    if context.send_state.status is not SendStatus.WAITING:
+        return
+    resume_sending(context)
+    now = context.now.mono
+    for notification in context.queued():
+        if notification.not_before > now:
+            context.put_notification(replace(notification, not_before=now))
+
+
 def recover(context: StepContext) -> None:
     """Start with a new worker. An interrupted attempt may have arrived: it takes a slot."""
     send_state, now = context.send_state, context.now

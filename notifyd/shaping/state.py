@@ -15,7 +15,7 @@ from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.send_state import SendState
 from notifyd.shaping.trace import TraceEntry
 
-_CLOCK_JUMP = 2.0
+CLOCK_JUMP = 2.0
 """Seconds by which the wall clock must jump for wall-clock deadlines to be computed again."""
 
 
@@ -190,7 +190,7 @@ class State:
         """Whether the wall clock was set, or went on through a suspend, since the last step."""
         return (
             self.clock_offset is not None
-            and abs(now.wall - now.mono - self.clock_offset) > _CLOCK_JUMP
+            and abs(now.wall - now.mono - self.clock_offset) > CLOCK_JUMP
         )
 
     def has_gap(self, now: Now) -> bool:
@@ -199,7 +199,7 @@ class State:
         A suspend, a paused machine and a clock that was set forward look alike.
         """
         return (
-            self.clock_offset is not None and now.wall - now.mono - self.clock_offset > _CLOCK_JUMP
+            self.clock_offset is not None and now.wall - now.mono - self.clock_offset > CLOCK_JUMP
         )
 
     def deadline(self) -> float:

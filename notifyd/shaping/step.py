@@ -34,7 +34,7 @@ from notifyd.shaping.requests import cancel, release_held, submit
 from notifyd.shaping.retries import retry
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.send_state import SendStatus
-from notifyd.shaping.sending import dispatch, recover, resume_sending, settle
+from notifyd.shaping.sending import dispatch, recover, resume_after_gap, resume_sending, settle
 from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.step_context import StepContext
 from notifyd.shaping.trace import Action
@@ -56,8 +56,7 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
         mutes.update_mute_ends(context)
     if state.has_gap(now):
         conditions.restart_waits(context)
-        if context.send_state.status is SendStatus.WAITING:
-            resume_sending(context)
+        resume_after_gap(context)
     if state.is_due(now):
         _run_timers(context)
     batch = _MatchBatch(context)

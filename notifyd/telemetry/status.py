@@ -28,7 +28,8 @@ class DaemonInfo:
 
     store_error: why the database cannot be written. trigger_types: by name. token_state: `ok`,
     `missing` or `unusable`; token_problem: what is wrong with it. uptime: in seconds. reload_error:
-    why the last reload was refused. delivery: `DeliveryReporter.summary`.
+    why the last reload was refused. delivery: `DeliveryReporter.summary`. gap: the last suspend, or
+    jump of the clock, since the start.
     """
 
     store_error: str
@@ -41,6 +42,7 @@ class DaemonInfo:
     uptime: float
     reload_error: str
     delivery: Json
+    gap: Json | None = None
 
 
 def build_status(
@@ -55,6 +57,7 @@ def build_status(
         "status": word,
         "healthy": is_healthy,
         "uptime": round(info.uptime, 1),
+        "gap": info.gap,
         "api": {"url": info.api_url},
         "token": _token(send_state, info),
         "delivery": _delivery(send_state, now) | info.delivery,

@@ -217,13 +217,12 @@ async def test_maintenance_restores_a_deleted_database(tmp_path):
     folder = tmp_path / "state"
     async with running(folder) as (engine, _):
         await engine.apply([request("hello")])
-        maintenance = asyncio.create_task(engine.run_maintenance(0.01))
         shutil.rmtree(folder)
+        await engine.maintain()
         incidents = "SELECT title FROM notifications ORDER BY id"
         async with asyncio.timeout(10):
             while not engine.state.incidents:  # noqa: ASYNC110 - the state has no event for it
                 await asyncio.sleep(0.01)
-        maintenance.cancel()
         assert on_disk(folder, incidents) == [("hello",), ("notifyd's database was deleted",)]
 
 
@@ -270,8 +269,7 @@ async def test_maintenance_notices_that_the_clock_was_set(tmp_path):
     async with running(tmp_path, rules, clock) as (engine, store):
         await engine.apply([Configured(rules), match("app")])
         digest = engine.state.digests["mute:app"]
-        maintenance = asyncio.create_task(engine.run_maintenance(0.01))
         offset[0] = 3 * 3600.0
+        await engine.maintain()
         await until(lambda: digest.id in engine.state.notifications, 15.0)
-        maintenance.cancel()
         assert (await store.find(digest.id)).count == 1

@@ -68,3 +68,30 @@ async def test_each_change_is_announced_once_and_a_failed_source_is_dead_until_i
     assert messages[0].startswith("the weak source failed: RuntimeError: a bug")
     assert messages[1].startswith("it ended")
     assert messages[2:] == ["", "a is a FIFO"]
+
+
+async def test_a_source_that_is_told_to_restart_does_so_at_once_and_is_never_dead():
+    built, seen = [], []
+    emitted = asyncio.Event()
+
+    async def build():
+        built.append(FailingSource([]))
+        return built[-1]
+
+    async def emit(_batch):
+        emitted.set()
+
+    supervised = SourceSupervisor("weak", build, lambda: seen.append(supervised.health()))
+    supervised.restart()
+    running = asyncio.create_task(supervised.run(emit))
+    async with asyncio.timeout(45):
+        for number in (1, 2, 3):
+            await emitted.wait()
+            emitted.clear()
+            assert len(built) == number
+            supervised.restart()
+            await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
+    assert not any(health.dead for health in seen)

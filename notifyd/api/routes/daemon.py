@@ -14,7 +14,10 @@ from notifyd.http.routing import HttpRoute
 from notifyd.model.notifications import Json
 
 _SHARED_STATUS = frozenset(
-    {"version", "status", "healthy", "uptime", "delivery", "outbox", "muted", "held_back"}
+    {
+        *("version", "status", "healthy", "uptime", "gap"),
+        *("delivery", "outbox", "muted", "held_back"),
+    }
 )
 """What the TCP client sees of the status: nothing of triggers, files and settings."""
 
