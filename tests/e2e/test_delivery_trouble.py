@@ -94,7 +94,7 @@ def test_a_deleted_token_file_stops_sending_until_it_is_back(running, platform, 
     wait_for(lambda: "is empty" in str(state(running, "token")["problem"]))
     assert platform.received == []
     token.write_text(platform.token)
-    wait_for(lambda: notification in platform.delivered, 3)
+    wait_for(lambda: notification in platform.delivered)
 
 
 def test_a_failed_notification_is_reported_and_retried_under_its_id(running, platform):
@@ -118,17 +118,17 @@ def test_a_failed_notification_is_reported_and_retried_under_its_id(running, pla
 
 
 def test_a_retry_after_is_kept_over_a_kill_and_reported(running, platform):
-    platform.plan(status(429, "slow down", Retry_After=8))
+    platform.plan(status(429, "slow down", Retry_After=900))
     running.send(title="a")
     wait_for(lambda: state(running)["state"] == "waiting")
-    first = platform.received[0].time
     running.kill()
     running.start()
     assert health(running) == {"success": True, "status": "waiting"}
     done = running.command("retry")
     assert "1 waiting" in done.stdout
     assert "slow down" in running.command("status").stdout
-    assert platform.waited(2, within=20)[1].time - first >= 8
+    assert 600 < state(running)["paused_for"] <= 900
+    assert len(platform.received) == 1
 
 
 def test_no_registered_device_is_a_warning(running, platform):

@@ -32,5 +32,5 @@ def test_a_line_written_right_after_the_instructions_is_notified(tmp_path):
         wait_for(lambda: is_delivered(tmp_path / "notifyd.sock"))
     finally:
         demo.send_signal(signal.SIGINT)
-        demo.communicate(timeout=15)
+        demo.communicate(timeout=45)
     assert demo.returncode == 0

@@ -64,7 +64,7 @@ class Writer(threading.Thread):
                     cut = self.random.randrange(len(line))
                     file.write(line[:cut])
                     file.write(line[cut:])
-            self.done.wait(self.random.random() * 0.01)
+            self.done.wait(self.random.random() * 0.04)
             if self.rotate.is_set():
                 self.rotate.clear()
                 rotations += 1
@@ -122,7 +122,7 @@ def drill(daemon, platform, folder, kills, seed):
         sender.done.set()
         sender.join()
     expected = writer.written
-    wait_for(lambda: one.quiet() and told(platform) >= expected, 20, lambda: told(platform))
+    wait_for(lambda: one.quiet() and told(platform) >= expected, 90, lambda: told(platform))
     counts = told(platform)
     requests = counts.pop("socket")
     assert counts == expected
@@ -133,7 +133,7 @@ def drill(daemon, platform, folder, kills, seed):
     assert ids == [received.id for received in platform.received]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_five_kills_lose_and_double_nothing(daemon, platform, tmp_path, seed):
     drill(daemon, platform, tmp_path, 5, seed)
 

@@ -28,7 +28,7 @@ def send(port: int, token: str) -> tuple[int, dict]:
         {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=45) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         with error:
@@ -90,7 +90,7 @@ def deliver(port: int, body: dict) -> tuple[int, dict]:
         raw,
         {"X-Webhook-Signature": f"sha256={signature}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=45) as response:
         return response.status, json.load(response)
 
 

@@ -48,7 +48,7 @@ class Watched:
             self.written.append(f"line {len(self.written) + 1}")
             append(log, self.written[-1])
 
-    def told(self, within=20.0):
+    def told(self, within=45.0):
         """Wait until every line was told, each once."""
         wait_for(lambda: set(self.written) <= set(self.lines()), within, self.missing)
         assert sorted(self.lines()) == sorted(self.written)

@@ -50,10 +50,12 @@ class Drill:
         self.writers = Writers(self.sites, self.chance, pause)
         self.rotations = 0
         self.said = ""
+        self.counted = 0
+        self.counts = {site.name: Counter() for site in self.sites}
 
     def write(self, turns):
         end = self.writers.turns + turns
-        wait_for(lambda: self.writers.turns >= end or not self.writers.is_alive(), 30)
+        wait_for(lambda: self.writers.turns >= end or not self.writers.is_alive(), 90)
         assert self.writers.is_alive()
 
     def rotate(self, times, turns=4):
@@ -83,26 +85,28 @@ class Drill:
     def read_what_is_packed(self):
         """Wait, for a kill now could not be made up for: no archive is read."""
 
+        packed = {site.name: site.packed for site in self.sites}
+
         def read():
             told = self.told()
-            return all(site.packed <= told[site.name].keys() for site in self.sites)
+            return all(numbers <= told[name].keys() for name, numbers in packed.items())
 
         with suppress(AssertionError):  # what is lost is said in the end
-            wait_for(read, 10)
+            wait_for(read, 45)
 
     def watching(self):
         sources = self.daemon.ask("GET", "/v1/status")["sources"]
         return any(source["name"] == "log" and source["watching"] for source in sources)
 
     def told(self):
-        counts = {site.name: Counter() for site in self.sites}
-        for message in list(self.platform.delivered.values()):
+        for message in list(self.platform.delivered.values())[self.counted :]:
             numbers = message.json["body"].split()
             assert len(numbers) == int(message.json["data"]["count"])
-            counts[message.json["data"]["trigger"]].update(map(int, numbers))
-        return counts
+            self.counts[message.json["data"]["trigger"]].update(map(int, numbers))
+            self.counted += 1
+        return self.counts
 
-    def faults(self, within=4.0):
+    def faults(self, within=20.0):
         """Say by log what is wrong in the end."""
         self.writers.done.set()
         self.writers.join()
@@ -162,10 +166,8 @@ def drill(tmp_path, daemon, platform):
         one.writers.join()
 
 
-@pytest.mark.parametrize("pattern", ["app.log", "all"])
-def test_every_mode_tells_each_line_once(drill, pattern):
-    one = drill(pattern, SEED or 1, 0.03)
-    one.up()
+def test_every_mode_tells_each_line_once(drill):
+    one = drill("all", SEED or 1, 0.03)
     one.up(times=2)
     one.down()
     one.up()

@@ -168,7 +168,7 @@ def test_a_second_daemon_is_told_who_runs(running):
         env=running.environ,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=45,
         check=False,
     )
     assert second.returncode == 1

@@ -48,7 +48,9 @@ class World:
         return reply(200, {"success": True, "data": self.values.get(request.path)})
 
     def pushes(self):
-        return [r.json for r in self.api.requests if r.path == "/notifications/send"]
+        """Return what was sent. What a kill made the daemon send again has the same id."""
+        sent = [r for r in self.api.requests if r.path == "/notifications/send"]
+        return list({r.headers["idempotency-key"]: r.json for r in sent}.values())
 
     def polls(self, path):
         return sum(request.path == path for request in self.api.requests)
@@ -85,7 +87,7 @@ def daemon(world, tmp_path):
 
 async def until(condition, what=""):
     """Await a condition while the double's loop runs."""
-    return await asyncio.to_thread(wait_for, condition, 20.0, what)
+    return await asyncio.to_thread(wait_for, condition, 45.0, what)
 
 
 async def started(daemon):
@@ -120,7 +122,7 @@ async def test_a_trigger_for_each_group_shows_on_the_inbox_what_changed(world, d
         for path, value, _, _, after, _ in GROUPS.values():
             world.values[path] = {**world.values[path], **content(after, value)}
         shown = {}
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(shown) < len(GROUPS):
                 event = await page.event()
                 shown[event.data["data"]["trigger"]] = event.data

@@ -36,7 +36,7 @@ class RestrictedDaemon:
         return [line for line in lines if all(word in line for word in words)]
 
     def until_logged(self, *words):
-        wait_for(lambda: self.logged(*words), 5, self.daemon.log.read_text)
+        wait_for(lambda: self.logged(*words), 45, self.daemon.log.read_text)
 
     def problems(self):
         sources = self.daemon.ask("GET", "/v1/status")["sources"]
@@ -104,7 +104,7 @@ def test_of_many_files_some_are_listed_and_the_others_counted(restricted):
     assert one.problems()[20:] == ["and 30 more like these"]
     for log in logs:
         log.chmod(0o644)
-    wait_for(lambda: len(one.logged("[info", "resolved: ")) == 21, 5, one.daemon.log.read_text)
+    wait_for(lambda: len(one.logged("[info", "resolved: ")) == 21, 45, one.daemon.log.read_text)
     assert one.logged("[info", "resolved: 30 more like this one")
     assert len(one.logged("cannot be read")) == 42
 

@@ -112,7 +112,7 @@ class Daemon:
             return False
 
     def ask(self, method: str, target: str, body: object = None) -> dict[str, object]:
-        return send_request(method, target, body=body, socket_path=str(self.socket), within=20)[1]
+        return send_request(method, target, body=body, socket_path=str(self.socket), within=45)[1]
 
     def send(self, **message: object) -> str:
         return str(self.ask("POST", "/notifications/send", message)["id"])
@@ -124,7 +124,7 @@ class Daemon:
             env=self.environ | {"NOTIFYD_SOCK": str(self.socket)},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
             **options,
         )

@@ -79,7 +79,7 @@ async def running(triggers, *, checkpoints=None, watch=InotifyWatcher, scan_inte
                 task.result()
 
 
-async def until(condition, within=30.0):
+async def until(condition, within=45.0):
     """Wait for a condition that no batch announces."""
     async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110 - no event is set for it

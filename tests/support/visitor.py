@@ -84,7 +84,7 @@ class Page:
     async def event(self) -> Event:
         """Wait for the next event, skipping comments and `retry`."""
         fields: dict[str, str] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             while "event" not in fields:
                 block = await self._stream.readuntil(b"\n\n")
                 if not block:

@@ -96,8 +96,8 @@ def no_entry_is_lost_or_duplicated(platform, folder):
             "/run/systemd/journal/socket",
         )
     run("systemd-run", "--unit=broken-one", "--property=Type=oneshot", "false")
-    wait_for(lambda: run("systemctl", "is-active", "numbers").strip() != "active", within=20)
-    wait_for(lambda: told(platform)["failed"] and told(platform)["native"], within=20)
+    wait_for(lambda: run("systemctl", "is-active", "numbers").strip() != "active", within=60)
+    wait_for(lambda: told(platform)["failed"] and told(platform)["native"], within=60)
     for trigger, asked in (
         ("unit", ["_SYSTEMD_UNIT=numbers.service"]),
         ("logged", ["--grep=^logged [0-9]+$"]),
@@ -106,7 +106,7 @@ def no_entry_is_lost_or_duplicated(platform, folder):
         assert len(expected) >= (COUNT // 2 if trigger == "unit" else 10), expected
         wait_for(
             lambda trigger=trigger, asked=asked: bodies(platform, trigger) == kept(*asked),
-            within=20,
+            within=60,
             what=lambda trigger=trigger, asked=asked: (
                 f"{trigger}: lost {kept(*asked) - bodies(platform, trigger)}, "
                 f"duplicated {bodies(platform, trigger) - kept(*asked)}"

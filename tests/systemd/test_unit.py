@@ -112,7 +112,7 @@ def test_the_unit_is_hardened(tmp_path):
 
 @needs_systemd
 def test_the_service_starts_reads_reloads_and_survives_a_kill():
-    said = booted(SCRIPT, within=50)
+    said = booted(SCRIPT, within=150)
     for words in (
         "User=notifyd",
         "ActiveState=active",
@@ -130,6 +130,6 @@ def test_the_service_starts_reads_reloads_and_survives_a_kill():
 
 @needs_systemd
 def test_a_service_without_a_token_starts_when_the_token_is_written():
-    said = booted(WITHOUT_TOKEN, within=50)
+    said = booted(WITHOUT_TOKEN, within=150)
     assert "without a token: ExecMainStatus=243 ActiveState=failed" in said, said
     assert "path unit: inactive" in said, said
