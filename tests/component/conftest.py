@@ -1,8 +1,10 @@
 import subprocess
+import time
 from uuid import uuid4
 
 import pytest
 
+from notifyd.sources.processes import procfs
 from support.listeners import BRISK, LISTENERS
 from support.logs import open_tailers
 from support.socket_api import daemon
@@ -49,6 +51,8 @@ def spawn(request):
     def spawn(script, tag, command=("sh", "-c"), **keys):
         child = subprocess.Popen([*command, script, tag], stdin=subprocess.PIPE, **keys)
         started.append(child)
+        while procfs.may_exec(child.pid):  # Popen returns shortly before /proc shows the command
+            time.sleep(0.001)
         return child
 
     yield spawn

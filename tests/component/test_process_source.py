@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.connector import ProcessConnector
 from support.logs import until
-from support.processes import reaped, running, watched
+from support.processes import TIMING, reaped, running, watched
 from support.recorder import Recorder
 
 FORK = """
@@ -27,11 +27,24 @@ os.wait()
 """Starts a command that is an orphan."""
 
 SHUN = """
-import subprocess, sys, time
+import signal, subprocess, sys
 subprocess.Popen(sys.argv[1:])
-time.sleep(60)
+signal.pause()
 """
 """Starts a command and never reaps it."""
+
+EXECS_LATER = """
+import os, signal, sys
+lifetime, held = os.pipe()
+child = os.fork()
+if child == 0:
+    sys.stdin.readline()
+    os.dup2(lifetime, 0)
+    os.execvp("cat", ["cat"])
+print(child, flush=True)
+signal.pause()
+"""
+"""Prints the pid of a child that becomes `cat` when stdin is closed."""
 
 MANY = """
 import json, os, sys
@@ -253,6 +266,18 @@ async def test_a_pidfile_is_followed_as_it_changes(connector, tag, spawn, tmp_pa
     assert [event.facts["pid"] for event in recorder.events] == [str(c.pid) for c in children]
 
 
+async def test_a_pidfile_is_read_again_once_its_process_has_execed(connector, tag, spawn, tmp_path):
+    recorder, pidfile = Recorder(), tmp_path / "app.pid"
+    forked = spawn(EXECS_LATER, tag, [sys.executable, "-c"], stdout=subprocess.PIPE)
+    pid = int(forked.stdout.readline())
+    pidfile.write_text(str(pid))
+    keys = {"pidfile": str(pidfile), "cmdline": "^cat"}
+    async with running(recorder, connector, job=keys):
+        assert watched(recorder) == set()
+        forked.stdin.close()
+        await recorder.until(lambda: watched(recorder) == {f"process:job:{pid}"})
+
+
 async def test_an_outdated_pidfile_selects_no_process(connector, tag, spawn, tmp_path):
     recorder, pidfile = Recorder(), tmp_path / "app.pid"
     child = spawn("read x; :", tag)
@@ -331,7 +356,7 @@ async def test_an_exit_is_reported_once_though_a_scan_had_found_the_process(
             if max_pidfds is None:
                 await recorder.until(lambda: recorder.events)
             executor.released.set()
-            await until(lambda: executor.scans == 5)
+            await until(lambda: executor.scans >= 5)
     assert len(recorder.events) == 1
 
 
@@ -368,19 +393,26 @@ async def test_while_a_start_and_an_exit_are_stored_no_problem_is_reported(conne
     assert messages == []
 
 
-async def test_events_of_the_connector_are_enough(connector, tag, spawn):
+async def test_events_of_the_connector_are_enough(connector, tag, spawn, tmp_path):
+    if not connector:
+        pytest.skip("it needs the process connector")
     try:
         ProcessConnector.open().close()
     except OSError as error:
         pytest.skip(f"no process connector: {error}")
-    if not connector:
-        pytest.skip("it needs the process connector")
-    recorder = Recorder()
+    recorder, script = Recorder(), tmp_path / "job"
+    script.write_text("#!/bin/sh\nread code\nexit $code\n")
+    script.chmod(0o700)
     keys = {"cmdline": tag, "on": ["start", "exit"]}
-    async with running(recorder, connector, interval=30.0, job=keys):
+    rare = TIMING._replace(interval=600.0)
+    async with running(recorder, connector, timing=rare, job=keys):
         for code in ("5", "6"):
             count = len(recorder.events)
-            await reaped(spawn(f"sleep 0.1; exit {code}", tag))
+            child = spawn(str(script), tag, [])
+            await recorder.until(lambda n=count: len(recorder.events) == n + 1)
+            child.stdin.write(f"{code}\n".encode())
+            child.stdin.close()
+            await reaped(child)
             await recorder.until(lambda n=count: len(recorder.events) == n + 2)
     codes = [event.facts.get("exit_code") for event in recorder.events]
     assert codes == [None, "5", None, "6"]

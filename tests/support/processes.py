@@ -5,14 +5,21 @@ import time
 from contextlib import asynccontextmanager
 
 from notifyd.config.triggers import ProcessTriggerConfig
+from notifyd.sources.processes.scanner import ProcessTiming
 from notifyd.sources.processes.source import ProcessSource
 
 BOOT = "this-boot"
+TIMING = ProcessTiming(
+    interval=0.05, copy_age=0.1, start_wait=0.0, launcher_time=600.0, leftover_wait=600.0
+)
+"""Quick where a test waits for it, and never over where it is an upper bound."""
+SETTLED = 0.3
+"""Seconds after which every process that is a job has been found, if the machine is not busy."""
 
 
 @asynccontextmanager
 async def running(recorder, connector, boot=BOOT, **triggers):
-    options = {"interval": 0.05, "max_pidfds": None, "executor": None}
+    options = {"timing": TIMING, "max_pidfds": None, "executor": None}
     options |= {key: triggers.pop(key) for key in options if key in triggers}
     built = {name: ProcessTriggerConfig.model_validate(each) for name, each in triggers.items()}
     source = ProcessSource(

@@ -8,6 +8,7 @@ from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.jobs import is_wrapper
 from notifyd.sources.processes.procfs import Process, ProcessStat
+from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
 from notifyd.sources.processes.selector import ProcessSelector, ProcessTerms
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, exit_event, start_event
 from notifyd.sources.stored_values import CheckpointValueError
@@ -207,3 +208,28 @@ def test_a_damaged_state_is_refused(damage, reason):
     with pytest.raises(CheckpointValueError) as refusal:
         WatchedProcess.decode("4242", changed(value, **damage))
     assert str(refusal.value).startswith(reason)
+
+
+def test_what_a_job_left_behind_is_scanned_once_more_when_its_wait_is_over():
+    scanner = ProcessScanner({"job": selector(cmdline="^no such process$")}, wall=lambda: 0.0)
+    scanner.scan(frozenset())
+    assert not scanner.needs_scan_soon
+    scanner.postpone(ProcessMatch(os.getpid(), 1, "", "", "", ("job",)), wait=0.0)
+    assert scanner.needs_scan_soon
+    scanner.scan(frozenset())
+    assert not scanner.needs_scan_soon
+
+
+@pytest.mark.parametrize(
+    ("exit_info", "expected"),
+    [
+        (ExitInfo(0, 4.0), True),
+        (ExitInfo(None, 4.0), True),
+        (ExitInfo(0, 6.0), False),
+        (ExitInfo(1 << 8, 4.0), False),
+        (ExitInfo(9, 4.0), False),
+        (ExitInfo(while_stopped=True), False),
+    ],
+)
+def test_a_launcher_ends_soon_and_without_a_failure(exit_info, expected):
+    assert exit_info.is_launcher(5.0) is expected

@@ -16,19 +16,18 @@ T = TypeVar("T")
 
 
 class ProcessDiscovery:
-    """Yields new matches of a scanner. interval: seconds between two scans."""
+    """Yields new matches of a scanner."""
 
     def __init__(
         self,
         scanner: ProcessScanner,
         executor: Executor | None,
-        interval: float,
         *,
         use_connector: bool,
     ) -> None:
         self._scanner = scanner
         self._executor = executor
-        self._interval = interval
+        self._interval = scanner.timing.interval
         self._use_connector = use_connector and scanner.needs_scans
         self._connector: ProcessConnector | None = None
         self._scan_at = 0.0

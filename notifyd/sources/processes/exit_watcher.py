@@ -3,6 +3,7 @@
 import fcntl
 import select
 import struct
+from collections.abc import Collection
 from typing import NamedTuple
 
 from notifyd.sources.processes import procfs
@@ -85,6 +86,11 @@ class ExitWatcher:
         if self._pids.pop(pidfd, None) is not None:
             self._epoll.unregister(pidfd)
             self._zombies.pop(pidfd, None)
+
+    @property
+    def zombies(self) -> Collection[int]:
+        """Return the pidfds whose process has exited and is not reported yet."""
+        return self._zombies.keys()
 
     @property
     def deadline(self) -> float | None:

@@ -96,6 +96,14 @@ def read_process(pid: int) -> Process | None:
     return Process(pid, found, executable, tuple(arguments))
 
 
+def may_exec(pid: int) -> bool:
+    """Return whether a process has not execed yet, or is just about to: it has no arguments."""
+    found = read_stat(pid)
+    if found is None or found.is_zombie:
+        return False
+    return found.is_copy or not _read(pid, "cmdline")
+
+
 def read_uid(pid: int) -> int | None:
     """Return the effective user id."""
     for line in (_read(pid, "status") or "").splitlines():

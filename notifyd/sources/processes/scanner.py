@@ -15,10 +15,8 @@ from notifyd.sources.processes.selector import ProcessSelector
 
 _MAX_AGE_STEP = 64
 """A known process may exec: it is read again 1, 2, 4 … scans after the first, then every 64."""
-_COPY_AGE = 0.5
-"""Seconds for which a process that has not execed is not matched."""
-LEFTOVER_WAIT = 30.0
-"""Seconds for which processes that a job leaves behind are not watched."""
+_COPY_SEARCHES = 10
+"""How often copies are searched for at most, while new processes appear."""
 _MAX_CMDLINE = 1000
 """Characters of a command line that are kept and shown."""
 
@@ -27,13 +25,31 @@ def _truncate(line: str) -> str:
     return line if len(line) <= _MAX_CMDLINE else line[: _MAX_CMDLINE - 1] + "…"
 
 
+class ProcessTiming(NamedTuple):
+    """In seconds. interval: between two scans. copy_age: no match before, unless it has execed.
+
+    start_wait: for which the start of a wrapper waits for a job below it. launcher_time: within
+    which a launcher succeeds, and leaves a copy that does its job. leftover_wait: for which
+    processes that a job leaves behind are not watched.
+    """
+
+    interval: float = 1.0
+    copy_age: float = 0.5
+    start_wait: float = 0.5
+    launcher_time: float = 5.0
+    leftover_wait: float = 30.0
+
+
+TIMING = ProcessTiming()
+
+
 class ProcessMatch(NamedTuple):
     """A process and the triggers that select it.
 
     start: clock ticks after boot. group: its process group.
     wrapper_for: the triggers for which it is a wrapper, so that the job may still appear below it.
     wrappers: triggers and pids of wrappers above it, which are no jobs. is_leftover: it was part of
-    a job that has ended.
+    a job that has ended. is_copy: it has not execed.
 
     Thousands of matches may be alike, so they share their strings.
     """
@@ -48,6 +64,7 @@ class ProcessMatch(NamedTuple):
     wrapper_for: tuple[str, ...] = ()
     wrappers: tuple[tuple[str, int], ...] = ()
     is_leftover: bool = False
+    is_copy: bool = False
 
     @classmethod
     def of(cls, process: Process, triggers: Iterable[str]) -> Self:
@@ -60,6 +77,7 @@ class ProcessMatch(NamedTuple):
             "" if uid is None else _user_name(uid),
             tuple(triggers),
             process.stat.group,
+            is_copy=process.stat.is_copy,
         )
 
 
@@ -67,10 +85,16 @@ class ProcessScanner:
     """Blocking; one caller at a time. wall: returns seconds since the epoch.
 
     Between fork and exec, a process shows its parent's program. So a process that has not execed
-    is matched only once it is half a second old, and one that ends earlier never counts.
+    is matched only once it is `timing.copy_age` old, and one that ends earlier never counts.
     """
 
-    def __init__(self, selectors: Mapping[str, ProcessSelector], wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        selectors: Mapping[str, ProcessSelector],
+        wall: Callable[[], float],
+        timing: ProcessTiming = TIMING,
+    ) -> None:
+        self.timing = timing
         self._selectors = selectors
         for selector in selectors.values():
             selector.reset()
@@ -89,6 +113,7 @@ class ProcessScanner:
         self._leftovers: dict[tuple[int, int], float] = {}
         """Pid and start of processes left behind by a job, with the time until which they are not
         watched, in seconds after boot."""
+        self._scan_began = 0.0
 
     @property
     def needs_scans(self) -> bool:
@@ -106,8 +131,7 @@ class ProcessScanner:
     @property
     def needs_scan_soon(self) -> bool:
         """Whether processes wait for a scan: young copies, or what a job has left behind."""
-        now = procfs.uptime()
-        waiting = any(now < until < inf for until in list(self._leftovers.values()))
+        waiting = any(self._scan_began <= until < inf for until in list(self._leftovers.values()))
         return bool(self.young_copies or waiting or self._parts_due)
 
     def recheck_parts(self) -> None:
@@ -116,9 +140,18 @@ class ProcessScanner:
         self._forgotten |= pids
         self._parts_due = bool(pids)
 
-    def postpone(self, match: ProcessMatch, wait: float = LEFTOVER_WAIT) -> None:
+    def postpone(self, match: ProcessMatch, wait: float) -> None:
         """Do not watch a process that a job has left behind for this many seconds."""
         self._leftovers[match.pid, match.start] = procfs.uptime() + wait
+        self.forget(match.pid)
+
+    def is_postponed(self, match: ProcessMatch) -> bool:
+        """Return whether a job was found to have left this process behind after it was matched."""
+        return not match.is_leftover and (match.pid, match.start) in self._leftovers
+
+    def retry(self, match: ProcessMatch) -> None:
+        """Match a process again in the next scan, which is due soon."""
+        self.young_copies.add(match.pid)
         self.forget(match.pid)
 
     def orphaned_copies(self, since: int) -> list[ProcessMatch]:
@@ -126,8 +159,20 @@ class ProcessScanner:
 
         since: the earliest start, in clock ticks after boot. May be called from any thread.
         """
+        found: list[ProcessMatch] = []
+        searched: set[int] = set()
+        for _ in range(_COPY_SEARCHES):
+            # A copy may have been forked meanwhile, by one that has ended since.
+            new = set(procfs.list_pids()) - searched
+            if not new:
+                break
+            found += self._orphaned_copies_among(sorted(new), since)
+            searched |= new
+        return found
+
+    def _orphaned_copies_among(self, pids: list[int], since: int) -> list[ProcessMatch]:
         found, ancestry = [], Ancestry()
-        for pid in procfs.list_pids():
+        for pid in pids:
             seen = procfs.read_stat(pid)
             if seen is None or not seen.is_copy or seen.start < since or pid == os.getpid():
                 continue
@@ -149,12 +194,17 @@ class ProcessScanner:
         if not self._scanned:
             return matches
         self._scans += 1
-        present = set(procfs.list_pids())
-        forgotten, self._forgotten = self._forgotten, set()
+        self._scan_began = procfs.uptime()
         self._parts_due = False
+        forgotten, self._forgotten = self._forgotten, set()
+        leftovers = list(self._leftovers)
+        present = set(procfs.list_pids())
         for pid in forgotten | (self._first_scans.keys() - present):
             self._first_scans.pop(pid, None)
         self.young_copies &= present
+        for identity in leftovers:
+            if identity[0] not in present:
+                self._leftovers.pop(identity, None)
         self._discard_ended(present)
         ages = {pid: self._scans - self._first_scans.get(pid, self._scans) for pid in present}
         return matches + self._match([pid for pid in present if _is_due(ages[pid])], arming)
@@ -175,7 +225,8 @@ class ProcessScanner:
                 continue
             triggers = [name for name, each in self._scanned.items() if each.matches(process)]
             self.young_copies.discard(pid)
-            if triggers and process.stat.is_copy and now - process.stat.started < _COPY_AGE:
+            is_young = now - process.stat.started < self.timing.copy_age
+            if triggers and process.stat.is_copy and is_young:
                 self.young_copies.add(pid)
                 self._first_scans[pid] = self._scans
                 triggers = [name for name in triggers if name in arming]
@@ -206,7 +257,7 @@ class ProcessScanner:
             self._parts[identity] = hash(process.arguments)
             return None
         if self._parts.pop(identity, None) == hash(process.arguments):
-            self._leftovers.setdefault(identity, procfs.uptime() + LEFTOVER_WAIT)
+            self._leftovers.setdefault(identity, procfs.uptime() + self.timing.leftover_wait)
         until = self._leftovers.get(identity, 0.0)
         if procfs.uptime() < until:
             self._first_scans[process.pid] = self._scans
@@ -231,8 +282,6 @@ class ProcessScanner:
     def _discard_ended(self, present: set[int]) -> None:
         for identity in [each for each in self._parts if each[0] not in present]:
             del self._parts[identity]
-        for identity in [each for each in list(self._leftovers) if each[0] not in present]:
-            del self._leftovers[identity]
         self._wrappers_with_jobs = {each for each in self._wrappers_with_jobs if each[0] in present}
 
     def _match_named(self, arming: frozenset[str]) -> list[ProcessMatch]:

@@ -110,6 +110,8 @@ class ProcessSelector:
         self._pidfile_state, self.problem = state, ""
         process = procfs.read_process(pid)
         if process is None or not self.matches(process):
+            if procfs.may_exec(pid):
+                self._pidfile_state = None
             return None
         if wall - procfs.uptime() + process.stat.started > written + _START_TOLERANCE:
             self.problem = (

@@ -15,7 +15,12 @@ from notifyd.sources.processes.discovery import ProcessDiscovery
 from notifyd.sources.processes.exit_watcher import ExitWatcher
 from notifyd.sources.processes.oom_kills import OomKills
 from notifyd.sources.processes.registry import ProcessRegistry, process_key, terms_key
-from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
+from notifyd.sources.processes.scanner import (
+    TIMING,
+    ProcessMatch,
+    ProcessScanner,
+    ProcessTiming,
+)
 from notifyd.sources.processes.selector import ProcessSelector
 from notifyd.sources.processes.successors import ExitedProcess, find_successors
 from notifyd.sources.processes.tail import read_tail
@@ -24,8 +29,6 @@ from notifyd.sources.waiting import wait_readable
 
 BATCH_SIZE = 500
 """Processes in one batch."""
-START_WAIT = 0.5
-"""Seconds that the start of a wrapper waits for a job below it."""
 SPARE_DESCRIPTORS = 256
 """Descriptors that are left to the rest of the daemon."""
 
@@ -35,11 +38,11 @@ class ProcessSource:
 
     checkpoints: `process:<trigger>` stores the selection with which a trigger was armed,
     `process:<trigger>:<pid>` a watched process. boot_id: the kernel's, new at each boot.
-    executor: reads /proc, which may block. interval: seconds between two scans.
-    use_connector: subscribe to the kernel's process events. max_pidfds: None for all descriptors
-    that the process may open, less a reserve.
+    executor: reads /proc, which may block. use_connector: subscribe to the kernel's process events.
+    max_pidfds: None for all descriptors that the process may open, less a reserve.
 
-    Without the process connector, a process that lives shorter than `interval` may be missed.
+    Without the process connector, a process that lives shorter than the interval of `timing` may be
+    missed.
     """
 
     name = "process"
@@ -52,7 +55,7 @@ class ProcessSource:
         wall: Callable[[], float],
         boot_id: str,
         executor: Executor | None = None,
-        interval: float = 1.0,
+        timing: ProcessTiming = TIMING,
         use_connector: bool = True,
         max_pidfds: int | None = None,
     ) -> None:
@@ -63,9 +66,9 @@ class ProcessSource:
         all_descriptors = max(soft_limit - SPARE_DESCRIPTORS, 0)
         self._max_pidfds = all_descriptors if max_pidfds is None else max_pidfds
         self._selectors = {name: ProcessSelector(trigger) for name, trigger in triggers.items()}
-        self._interval = interval
+        self._timing = timing
         self._use_connector = use_connector
-        self._scanner = ProcessScanner(self._selectors, wall)
+        self._scanner = ProcessScanner(self._selectors, wall, timing)
         self._exit_watcher, self._oom_kills = ExitWatcher(), OomKills()
         self._lock = asyncio.Lock()
         self._watched: dict[int, WatchedProcess] = {}
@@ -102,9 +105,9 @@ class ProcessSource:
         self._exit_watcher, self._oom_kills = ExitWatcher(), OomKills()
         self._lock = asyncio.Lock()
         # An earlier run may have ended before its matches were committed.
-        self._scanner = ProcessScanner(self._selectors, self._wall)
+        self._scanner = ProcessScanner(self._selectors, self._wall, self._timing)
         discovery = ProcessDiscovery(
-            self._scanner, self._executor, self._interval, use_connector=self._use_connector
+            self._scanner, self._executor, use_connector=self._use_connector
         )
         try:
             await self._resume(emit)
@@ -197,6 +200,9 @@ class ProcessSource:
         """Watch matches, and report starts of triggers that were armed before."""
         fresh = [match for match in matches if (match.pid, match.start) not in self._exited]
         self._exited.clear()
+        for match in [each for each in fresh if self._is_undecided(each)]:
+            self._scanner.retry(match)
+            fresh.remove(match)
         for batch in batched(fresh, BATCH_SIZE):
             events: list[Event] = []
             stored: dict[str, str | None] = {}
@@ -231,20 +237,34 @@ class ProcessSource:
             await emit(SourceBatch((), terms))
             self._registry.armed |= unarmed
 
+    def _is_undecided(self, match: ProcessMatch) -> bool:
+        """Return whether a match may be what is left of a job whose exit came after the scan."""
+        if self._scanner.is_postponed(match):
+            return True
+        if not match.is_copy or match.is_leftover:
+            return False
+        exiting = (self._by_pidfd[pidfd] for pidfd in self._exit_watcher.zombies)
+        return any(
+            watched.start <= match.start and set(watched.triggers) & set(match.triggers)
+            for watched in exiting
+        )
+
     def _start_events(
         self, match: ProcessMatch, watched: WatchedProcess, triggers: Sequence[str]
     ) -> list[Event]:
-        """Return the starts to report at once; those of wrappers are held."""
+        """Return the starts to report at once; those of wrappers are held until they exec."""
         reported = [
             name
             for name in triggers
             if name in self._registry.armed and "start" in self._selectors[name].on
         ]
-        watched.held_starts += tuple(name for name in reported if name in match.wrapper_for)
+        now_jobs = set(match.triggers) - set(match.wrapper_for)
+        due = [name for name in watched.held_starts if name in now_jobs]
+        due += [name for name in reported if name in now_jobs and not match.is_leftover]
+        held = (*watched.held_starts, *(name for name in reported if name in match.wrapper_for))
+        watched.held_starts = tuple(name for name in held if name not in now_jobs)
         return [
-            start_event(name, self._selectors[name].name, watched, self._wall())
-            for name in reported
-            if name not in match.wrapper_for and not match.is_leftover
+            start_event(name, self._selectors[name].name, watched, self._wall()) for name in due
         ]
 
     def _watched_wrappers(self, match: ProcessMatch) -> list[tuple[str, WatchedProcess]]:
@@ -292,9 +312,9 @@ class ProcessSource:
     async def _report_held_starts(self, emit: Emit) -> None:
         """Report the starts of wrappers below which no job has appeared in time."""
         events: list[Event] = []
-        now = procfs.uptime()
+        latest = procfs.uptime() - self._timing.start_wait
         for watched in self._watched.values():
-            if watched.held_starts and now - procfs.ticks_to_seconds(watched.start) >= START_WAIT:
+            if watched.held_starts and procfs.ticks_to_seconds(watched.start) <= latest:
                 events += self._held_starts(watched)
                 watched.held_starts = ()
         if events:
@@ -360,11 +380,18 @@ class ProcessSource:
             and any(self._selectors[name].needs_scans for name in watched.triggers)
         ]
         successors: dict[int, list[WatchedProcess]] = {}
-        for launcher, match in await find_successors(self._scanner, exited, self._watched):
-            successor = WatchedProcess.from_match(match, self._boot)
-            successor.triggers = tuple(name for name in launcher.triggers if name in match.triggers)
-            if self._start_watching(successor):
-                successors.setdefault(launcher.pid, []).append(successor)
+        has_ended = True
+        while has_ended:  # a successor that has ended already may have one of its own
+            has_ended = False
+            new = {each.pid for found in successors.values() for each in found}
+            known = self._watched.keys() | new
+            for launcher, match in await find_successors(self._scanner, exited, known):
+                successor = WatchedProcess.from_match(match, self._boot)
+                successor.triggers = tuple(n for n in launcher.triggers if n in match.triggers)
+                if self._start_watching(successor):
+                    successors.setdefault(launcher.pid, []).append(successor)
+                else:
+                    has_ended = True
         return successors
 
     def _is_reported(self, trigger: str, exit_info: ExitInfo) -> bool:

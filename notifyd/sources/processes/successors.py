@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Container, Sequence
 from math import inf
 
-from notifyd.sources.processes.scanner import LEFTOVER_WAIT, ProcessMatch, ProcessScanner
+from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess
 
 ExitedProcess = tuple[WatchedProcess, ExitInfo]
@@ -29,10 +29,11 @@ async def find_successors(
         if origin is None or match.pid in watched_pids:
             continue
         watched, exit_info = origin
-        if exit_info.is_launcher:
+        if exit_info.is_launcher(scanner.timing.launcher_time):
             successors.append((watched, match))
         else:
-            scanner.postpone(match, inf if exit_info.while_stopped else LEFTOVER_WAIT)
+            wait = inf if exit_info.while_stopped else scanner.timing.leftover_wait
+            scanner.postpone(match, wait)
     return successors
 
 

@@ -11,8 +11,6 @@ from notifyd.sources.processes.scanner import ProcessMatch
 from notifyd.sources.stored_values import CheckpointValueError, StoredFields
 from notifyd.text.durations import format_duration
 
-LAUNCHER_TIME: Final = 5.0
-"""Seconds within which a launcher succeeds, and leaves a copy that does its job."""
 _MAX_PID: Final = 1 << 22
 """The kernel's PID_MAX_LIMIT."""
 
@@ -118,11 +116,13 @@ class ExitInfo(NamedTuple):
         except ValueError:
             return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
-    @property
-    def is_launcher(self) -> bool:
-        """Whether it may have ended so soon because a copy of it goes into the background."""
-        is_soon = self.duration is not None and self.duration <= LAUNCHER_TIME
-        return self.status == 0 and is_soon and not self.while_stopped
+    def is_launcher(self, launcher_time: float) -> bool:
+        """Return whether it may have ended so soon because a copy of it goes into the background.
+
+        An unknown status counts as success: init reaps at once what ended below a launcher.
+        """
+        is_soon = self.duration is not None and self.duration <= launcher_time
+        return not self.status and is_soon and not self.while_stopped
 
     @property
     def is_failure(self) -> bool:
