@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from notifyd.model.notifications import Json, Message, Peer, Priority, Status
+from notifyd.model.pings import Ping
 
 
 class Acceptance(NamedTuple):
@@ -77,6 +78,10 @@ class Control(Protocol):
 
     async def receive_webhook(self, webhook: Webhook) -> bool:
         """Count an event for its triggers, and return once it is on disk; False for a duplicate."""
+        ...
+
+    async def ping(self, ping: Ping) -> None:
+        """Take a ping of a heartbeat, and return once it is on disk. Code: unknown_heartbeat."""
         ...
 
     async def status(self) -> Json: ...

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from notifyd.api.pings import LONGEST_RUN
 from notifyd.http.errors import printable
 from notifyd.http.schemas import RequestSchema, SchemaErrors
 from notifyd.model.notifications import Json, Message, Priority, Status
@@ -190,6 +191,12 @@ class CancelParameters(LocalRequest):
 
 class RetryParameters(LocalRequest):
     status: Annotated[AnyStatus, AfterValidator(_check_retried)] | None = None
+
+
+class PingParameters(LocalRequest):
+    """rid: pairs the start and the end of a run."""
+
+    rid: Annotated[str, Field(max_length=LONGEST_RUN)] = ""
 
 
 class ExplainParameters(LocalRequest):

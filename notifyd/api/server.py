@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from notifyd.api.auth import ApiCaller, Authorizer
+from notifyd.api.compat.healthchecks import LARGEST_BODY, PREFIX, HealthchecksRoutes
 from notifyd.api.control import Control
 from notifyd.api.routes.daemon import DaemonRoutes
+from notifyd.api.routes.heartbeats import HeartbeatRoutes
 from notifyd.api.routes.notifications import NotificationRoutes
 from notifyd.api.routes.triggers import TriggerRoutes
 from notifyd.api.routes.webhooks import WebhookRoutes
@@ -26,7 +28,7 @@ _LAST_RESPONSES = 1.0
 _SIGNED = "/webhooks/"
 """Prefix of the paths that need a signature instead of the token; any Host is accepted there."""
 
-_UNAVAILABLE = ("/v1/events", "/v1/heartbeats/")
+_UNAVAILABLE = ("/v1/events",)
 """Paths of the contract that this version does not serve."""
 
 
@@ -72,10 +74,14 @@ async def serve_tcp(
     authorizer = TcpAuthorizer(listener)
     webhooks = WebhookRoutes(control, lambda: listener.read_secrets().webhook_secret)
     signed = HttpRouter(webhooks.routes(), BodyLimits(settings.max_body, limits.body))
+    pings = HealthchecksRoutes(control, api.limiter, lambda: listener.read_secrets().ping_key)
+    keyed = HttpRouter(pings.routes(), BodyLimits(LARGEST_BODY, limits.body))
 
     async def respond(request: web.BaseRequest, remote: RemoteClient) -> web.StreamResponse:
         if request.path.startswith(_SIGNED):
             return await signed(request, remote)
+        if request.path.startswith(PREFIX):
+            return await keyed(request, remote)
         return await api.router(request, authorizer.caller(request))
 
     async with server.serve(
@@ -102,7 +108,7 @@ class _LocalApi:
         subject: str,
         ignored: frozenset[str] = frozenset(),
     ) -> None:
-        limiter = RateLimiter[Hashable](
+        self.limiter = limiter = RateLimiter[Hashable](
             Rate(settings.rate.max, settings.rate.per),
             subject=subject,
             code="too_many_requests",
@@ -113,6 +119,7 @@ class _LocalApi:
         self.router = HttpRouter[ApiCaller](
             notifications.routes()
             + TriggerRoutes(control, limiter).routes()
+            + HeartbeatRoutes(control, limiter).routes()
             + DaemonRoutes(control).routes(),
             BodyLimits(settings.max_body, limits.body, "[socket] max_body"),
             unavailable=_UNAVAILABLE,

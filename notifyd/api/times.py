@@ -9,7 +9,7 @@ from notifyd.http.responses import json_response
 _TIME_KEYS = frozenset(
     {
         *("created", "expires", "changed", "at", "first", "last", "until", "muted_until"),
-        *("told_at", "cooling_until", "lasting_since"),
+        *("told_at", "cooling_until", "lasting_since", "last_ping", "deadline"),
     }
 )
 _TIME_TABLE_KEYS = frozenset({"muted"})

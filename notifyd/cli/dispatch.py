@@ -19,6 +19,7 @@ COMMANDS = {
     "match": "test the patterns of a trigger against a file or the journal",
     "test": "send a notification as a trigger would",
     "send": "send a notification through the daemon",
+    "ping": "report a run of a job to its heartbeat",
     "status": "show the state of the daemon, its problems and how to fix them",
     "history": "list notifications with their status",
     "explain": "explain why there was or was no notification",
@@ -30,7 +31,7 @@ COMMANDS = {
     "api": "call any endpoint of the platform's API",
     "relay": "serve the Notifications API on this machine, with an inbox page",
 }
-_NOT_YET = frozenset({"doctor", "exec", "hook", "mcp", "ping", "service", "tail"})
+_NOT_YET = frozenset({"doctor", "exec", "hook", "mcp", "service", "tail"})
 """Documented commands that this version does not have yet."""
 
 _FAILURE_STATUS = {"match": USAGE}

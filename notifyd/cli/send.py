@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from notifyd.cli.exit_status import REFUSED, TRY_LATER, UsageError
 from notifyd.cli.options import SOCKET_HELP, Flag, Option, parse_valid
 from notifyd.cli.output import write
+from notifyd.cli.stdin import read_end
 from notifyd.client.http import send_request
 
 TYPE_CHECKING = False  # importing typing takes too long
@@ -24,11 +25,6 @@ _MAX_CHARACTERS = 8_000
 """Characters of the body that are sent: the daemon keeps far fewer, and max_body is not reached."""
 _SHORT = 1_000
 """Characters of a body that is never cut."""
-_CHUNK = 1 << 16
-_MAX_STDIN = 1 << 30
-"""Bytes read from stdin. Its writer gets a broken pipe after that."""
-_KEPT_STDIN = 256 << 10
-"""Bytes at the end of stdin that may become the body."""
 _RESERVED_KEYS = ("notification_id", "trigger", "priority", "count")
 _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ms|[smhdw]))+")
 _ACCEPTED = 202
@@ -141,7 +137,7 @@ def _message(args: "SimpleNamespace | argparse.Namespace") -> dict[str, object]:
         if (value := getattr(args, name)) is not None
     }
     from_stdin = args.words == ["-"]
-    text = _read_stdin() if from_stdin else " ".join(args.words)
+    text = read_end() if from_stdin else " ".join(args.words)
     if args.words and not (from_stdin or args.tail):
         message["body"] = text[:_MAX_CHARACTERS]
     elif args.words:
@@ -181,19 +177,3 @@ def _end_of(text: str, title: str, data: dict[str, object], *, lines: int | None
     if lines is not None:
         text = "\n".join(text.split("\n")[-lines:])
     return keep_end(title, text, data)
-
-
-def _read_stdin() -> str:
-    """Return the end of stdin."""
-    if sys.stdin is None:
-        raise UsageError("- reads from stdin, but stdin is closed")
-    kept, left, is_cut = bytearray(), _MAX_STDIN, False
-    while left > 0 and (chunk := sys.stdin.buffer.read(_CHUNK)):
-        left -= len(chunk)
-        kept += chunk
-        if len(kept) > 2 * _KEPT_STDIN:
-            del kept[:-_KEPT_STDIN]
-            is_cut = True
-    sys.stdin.close()
-    text = kept.decode("utf-8", "replace").rstrip("\n")
-    return text.lstrip("\ufffd") if is_cut else text  # the cut may go through a character

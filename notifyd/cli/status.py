@@ -66,7 +66,8 @@ def _check_line(status: Answer) -> str:
 
 def format_status(status: Answer) -> str:
     """Format a status for people, the noisiest trigger first. Missing parts are left out."""
-    blocks = [_summary(status), _problems(status), _triggers(_part(status, "triggers"))]
+    triggers = _part(status, "triggers")
+    blocks = [_summary(status), _problems(status), _heartbeats(triggers), _triggers(triggers)]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -152,7 +153,8 @@ def _gap(gap: Answer) -> list[str]:
 def _watching(status: Answer) -> str:
     sources = _sources(status)
     if not sources:
-        return "nothing: no triggers are configured"
+        has_triggers = bool(_part(status, "triggers"))
+        return "pings" if has_triggers else "nothing: no triggers are configured"
     return ", ".join(
         f"{printable(source.get('name', '?'))} ({printable(source.get('watching', 0))})"
         for source in sources
@@ -215,6 +217,32 @@ def _token_problem(token: Answer) -> str:
         return problem
     reason = f"{problem}; " if problem else ""
     return f"the send token is {state}: {reason}{_TOKEN_FIXES[state]}"
+
+
+def _heartbeats(triggers: Answer) -> str:
+    """List the heartbeats, those that are down first."""
+    found = {name: _part(triggers, name).get("heartbeat") for name in triggers}
+    rows = [
+        [
+            printable(name),
+            printable(heartbeat.get("state", "?")),
+            _ping(heartbeat),
+            format_time(heartbeat["deadline"]) if heartbeat.get("deadline") else "-",
+        ]
+        for name, heartbeat in found.items()
+        if isinstance(heartbeat, dict)
+    ]
+    rows.sort(key=lambda row: (row[1] != "down", row[0]))
+    return format_table([["HEARTBEAT", "STATE", "LAST PING", "DEADLINE"], *rows]) if rows else ""
+
+
+def _ping(heartbeat: Answer) -> str:
+    """Return "2026-11-30 03:02:10 (success, ran 3m)"."""
+    if not heartbeat.get("last_ping"):
+        return "-"
+    signal, runtime = printable(heartbeat.get("last_signal") or "?"), heartbeat.get("last_runtime")
+    ran = "" if runtime is None else f", ran {format_elapsed(runtime)}"
+    return f"{format_time(heartbeat['last_ping'])} ({signal}{ran})"
 
 
 def _triggers(triggers: Answer) -> str:

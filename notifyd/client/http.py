@@ -38,18 +38,16 @@ def send_request(
 ) -> tuple[int, dict[str, object]]:
     """Send one request and return the HTTP status and the JSON object of the response.
 
-    within: seconds. DaemonUnreachableError: no daemon answers in time. DaemonAnswerError: the
-    response is an error.
+    body: bytes are sent as they are, anything else as JSON. within: seconds.
+    DaemonUnreachableError: no daemon answers in time. DaemonAnswerError: the response is an error.
     """
-    payload = (
-        b"" if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-    )
+    payload, content_type = _encode(body)
     head = (
         f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         f"Content-Length: {len(payload)}\r\n"
     )
-    if body is not None:
-        head += "Content-Type: application/json\r\n"
+    if content_type:
+        head += f"Content-Type: {content_type}\r\n"
     deadline = monotonic() + within
     with _connect(socket_paths(socket_path), deadline) as sock:
         raw = _exchange(sock, head.encode() + b"\r\n" + payload, deadline)
@@ -57,6 +55,15 @@ def send_request(
     if status >= _FIRST_ERROR_STATUS or response.get("success") is not True:
         raise DaemonAnswerError(status, response)
     return status, response
+
+
+def _encode(body: object) -> tuple[bytes, str]:
+    """Return a body and its content type, which is empty without a body."""
+    if body is None:
+        return b"", ""
+    if isinstance(body, bytes):
+        return body, "text/plain; charset=utf-8"
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"), "application/json"
 
 
 def _connect(paths: list[str], deadline: float) -> socket.socket:

@@ -133,13 +133,18 @@ class ListenSecrets(NamedTuple):
 
     token: SecretStr | None = None
     webhook_secret: SecretStr | None = None
+    ping_key: SecretStr | None = None
 
     @classmethod
     def read(cls, listen: ListenConfig, webhooks: WebhooksConfig) -> Self:
         """Read the files; ConfigError if one cannot be used, as the daemon needs them."""
         try:
             token, secret = find_listen_token(listen), find_webhook_secret(webhooks)
-            return cls(token.read() if token else None, secret.read() if secret else None)
+            return cls(
+                token.read() if token else None,
+                secret.read() if secret else None,
+                listen.ping_key,
+            )
         except TokenError as error:
             raise ConfigError([str(error)]) from None
 

@@ -1,11 +1,12 @@
 """The keys of each trigger type, and shaping with all defaults applied."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
 from notifyd.config.comparison import CHANGED
+from notifyd.config.cron import CronSchedule
 from notifyd.config.sections import Count, Positive, Section
 from notifyd.config.times import Cron, Duration, PersistenceValue, Size, Zone
 from notifyd.config.values import (
@@ -94,7 +95,8 @@ class ShapingConfig(Section):
     cooldown: Duration | None = None
     """After a notification, count matches for this long and report them at its end. Doubles while
     matches continue. A worse outcome than the reported one, such as a failure after a success, does
-    not wait for its end. Default: `"5m"`; schedule triggers `"0s"`."""
+    not wait for its end. Default: `"5m"`; schedule and heartbeat
+    triggers `"0s"`."""
     cooldown_max: Duration | None = None
     """Longest `cooldown`. After this long without a match it starts small again.
     Default: `"1h"`."""
@@ -283,6 +285,43 @@ class ScheduleTriggerConfig(TriggerConfig):
     timezone: Zone | None = None
     """IANA time zone. Default: that of the machine."""
 
+    @property
+    def schedule(self) -> CronSchedule:
+        return CronSchedule(self.cron, self.timezone)
+
+
+class HeartbeatTriggerConfig(TriggerConfig):
+    default_debounce: ClassVar[float] = 0.0
+    default_cooldown: ClassVar[float] = 0.0
+
+    type: Literal["heartbeat"] = "heartbeat"
+    every: Annotated[Duration, Field(ge=1.0)] | None = None
+    """Longest time between two pings; at least `"1s"`. Either `every` or `cron` is required."""
+    cron: Cron | None = None
+    """When a ping is expected, in place of `every`: minute, hour, day of the month, month, day of
+    the week. A time that falls into a stop or a gap in time is skipped."""
+    timezone: Zone | None = None
+    """IANA time zone of `cron`. Default: that of the machine."""
+    grace: Duration | None = None
+    """How late a ping may be. Default: a tenth of the time between two pings, at least `"30s"` and
+    at most `"1h"`."""
+    max_runtime: Positive | None = None
+    """Report a run that has not ended this long after its `start` ping. While it runs, no other
+    ping is expected. Default: no limit."""
+
+    @property
+    def schedule(self) -> CronSchedule | None:
+        return None if self.cron is None else CronSchedule(self.cron, self.timezone)
+
+    def shaping(self, defaults: ShapingConfig) -> ResolvedShaping:
+        """Resolve the keys. A heartbeat is one condition, which holds as soon as it is known."""
+        shaping = super().shaping(defaults)
+        return replace(shaping, group_by=(), threshold=1, begin_after=AT_ONCE, end_after=AT_ONCE)
+
+    @property
+    def has_conditions(self) -> bool:
+        return True
+
 
 class OblienTriggerConfig(TriggerConfig):
     default_debounce: ClassVar[float] = 0.0
@@ -326,6 +365,7 @@ _Trigger = (
     | FileTriggerConfig
     | ProcessTriggerConfig
     | ScheduleTriggerConfig
+    | HeartbeatTriggerConfig
     | OblienTriggerConfig
 )
 AnyTrigger = Annotated[_Trigger, Field(discriminator="type")]
@@ -341,6 +381,7 @@ TRIGGER_TYPES: dict[str, type[_Trigger]] = {
     "file": FileTriggerConfig,
     "process": ProcessTriggerConfig,
     "schedule": ScheduleTriggerConfig,
+    "heartbeat": HeartbeatTriggerConfig,
     "oblien": OblienTriggerConfig,
 }
 

@@ -9,6 +9,7 @@ from notifyd.config.record_starts import RECORD_STARTS
 from notifyd.config.triggers import (
     AnyTrigger,
     FileTriggerConfig,
+    HeartbeatTriggerConfig,
     LogTriggerConfig,
     OblienTriggerConfig,
     ProcessTriggerConfig,
@@ -24,6 +25,8 @@ _FILE_KEYS = {
 _BRACES = re.compile(r"\{[^{}/]*,[^{}/]*\}")
 _CRON_SIZES = {"minute": 60, "hour": 24, "day": 31, "month": 12, "day of the week": 7}
 """The fields of a cron expression in their order, with their number of values."""
+_HEARTBEAT_KEYS = ("group_by", "max_groups", "threshold")
+"""The keys that a heartbeat ignores, because it is one condition."""
 _PROCESS_KEYS = ("name", "cmdline", "pidfile", "pid")
 
 
@@ -51,7 +54,9 @@ def check_type_keys(
         _check_process(path, trigger, invalid, report)
     if isinstance(trigger, LogTriggerConfig | FileTriggerConfig):
         _check_paths(path, trigger.paths, raw, report)
-    if isinstance(trigger, ScheduleTriggerConfig):
+    if isinstance(trigger, HeartbeatTriggerConfig):
+        _check_heartbeat(path, trigger, raw, invalid, report)
+    if isinstance(trigger, ScheduleTriggerConfig | HeartbeatTriggerConfig) and trigger.cron:
         _check_steps((*path, "cron"), trigger.cron, report)
 
 
@@ -168,3 +173,26 @@ def _check_oblien(
         for key in ("every", "value", "when"):
             if key in raw:
                 report.error((*path, key), "applies only to `get`; remove it")
+
+
+def _check_heartbeat(
+    path: ConfigPath,
+    trigger: HeartbeatTriggerConfig,
+    raw: Json,
+    invalid: Collection[str],
+    report: ErrorReport,
+) -> None:
+    given = [key for key in ("every", "cron") if key in invalid or getattr(trigger, key)]
+    if not given:
+        report.error(path, "requires `every` or `cron`")
+    elif len(given) > 1:
+        report.error((*path, "cron"), "cannot be combined with `every`")
+    if trigger.timezone is not None and "cron" not in given:
+        report.warning((*path, "timezone"), "has no effect without `cron`")
+    for key in ("for", "clear"):
+        if key in raw:
+            reason = "does not apply to heartbeats; `grace` says how late a ping may be; remove it"
+            report.error((*path, key), reason)
+    for key in _HEARTBEAT_KEYS:
+        if key in raw:
+            report.warning((*path, key), "has no effect: a heartbeat is one condition")

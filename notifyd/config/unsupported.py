@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from notifyd.config.errors import ConfigPath
 from notifyd.model.notifications import Json
 
-UNSUPPORTED_TYPES = frozenset({"unit", "heartbeat"})
+UNSUPPORTED_TYPES = frozenset({"unit"})
 _KEYS_BY_TABLE = {"socket": frozenset({"compat"})}
 _KEYS_BY_TYPE = {
     "log": frozenset[str](),

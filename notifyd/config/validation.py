@@ -121,6 +121,8 @@ def _trigger_type(path: ConfigPath, trigger: Json, report: ErrorReport) -> str |
         return "log"
     if trigger.keys() & {"cmdline", "pidfile", "pid", "on"}:
         return "process"
+    if trigger.keys() & {"grace", "max_runtime"}:
+        return "heartbeat"
     if "cron" in trigger:
         return "schedule"
     return "file" if trigger.keys() & {"events", "settle"} else None

@@ -13,10 +13,12 @@ from notifyd.model.errors import (
 )
 from notifyd.model.events import Event, Match
 from notifyd.model.notifications import SOCKET, Json, Message, Notification, Peer, Priority, Status
+from notifyd.model.pings import Ping
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.inputs import (
     Cancelled,
     Muted,
+    Pinged,
     Retried,
     SendingAllowed,
     Submitted,
@@ -230,6 +232,19 @@ class ControlService:
         request = WebhookReceived(webhook.key, webhook.remember, matches)
         (reply,) = await self._engine.apply([request], fail_fast=True)
         return reply is None or not reply.refusal
+
+    async def ping(self, ping: Ping) -> None:
+        (reply,) = await self._engine.apply([Pinged(ping)], fail_fast=True)
+        if reply is not None and reply.refusal:
+            raise RequestRefusedError(reply.refusal, self._unknown_heartbeat(ping.heartbeat))
+
+    def _unknown_heartbeat(self, name: str) -> str:
+        types = self._daemon.trigger_types()
+        if name in types:
+            return f'trigger {name} is no heartbeat; set type = "heartbeat" in its table'
+        hint = did_you_mean(name, [each for each, kind in types.items() if kind == "heartbeat"])
+        table = f'[triggers.{name}] with type = "heartbeat"'
+        return f"there is no heartbeat {name!r}{hint or f'; define {table} in the configuration'}"
 
     async def status(self) -> Json:
         """Return the daemon's status, with the notifications per hour of each trigger."""

@@ -16,6 +16,7 @@ from notifyd.config.settings import Settings
 from notifyd.config.triggers import (
     BUILT_IN_TRIGGER,
     AnyTrigger,
+    HeartbeatTriggerConfig,
     OblienTriggerConfig,
     PlatformHealthConfig,
 )
@@ -26,7 +27,7 @@ from notifyd.engine.supervisor import SourceSupervisor
 from notifyd.model.events import Event, Match, SourceBatch
 from notifyd.model.health import SourceHealth
 from notifyd.model.notifications import Message, Priority
-from notifyd.shaping.rules import Budget, Limit, Rule, Rules
+from notifyd.shaping.rules import Budget, HeartbeatRule, Limit, Rule, Rules
 from notifyd.shaping.state import Reply
 from notifyd.shaping.summaries import summarize_one
 from notifyd.sources.base import Source
@@ -175,6 +176,11 @@ def _build_rules(settings: Settings, triggers: Mapping[str, Trigger]) -> Rules:
     delivery = settings.delivery
     return Rules(
         triggers={name: _build_rule(settings, trigger) for name, trigger in triggers.items()},
+        heartbeats={
+            name: _build_heartbeat_rule(trigger.config)
+            for name, trigger in triggers.items()
+            if isinstance(trigger.config, HeartbeatTriggerConfig)
+        },
         rate=Limit(settings.rate_limit.max, settings.rate_limit.per),
         budget=Budget(
             settings.budget.max,
@@ -186,6 +192,17 @@ def _build_rules(settings: Settings, triggers: Mapping[str, Trigger]) -> Rules:
         probe=delivery.probe,
         history=delivery.history,
         digest=delivery.digest,
+    )
+
+
+def _build_heartbeat_rule(config: HeartbeatTriggerConfig) -> HeartbeatRule:
+    identity = (config.every, config.cron, config.timezone, config.grace, config.max_runtime)
+    return HeartbeatRule(
+        identity="\0".join("" if part is None else str(part) for part in identity),
+        every=config.every or 0.0,
+        recurrence=config.schedule,
+        grace=config.grace,
+        max_runtime=inf if config.max_runtime is None else config.max_runtime,
     )
 
 

@@ -198,7 +198,12 @@ class BoundedConnection(RequestProtocol, Generic[ClientT]):
         else:
             error = internal_error()
             if not isinstance(exc, ConnectionError):
-                log.error("request failed", method=request.method, path=request.path, **_cause(exc))
+                log.error(
+                    "request failed",
+                    method=request.method,
+                    path=_loggable(request.path),
+                    **_cause(exc),
+                )
         if has_begun_response(request):
             raise ConnectionError("the response has begun and can only be cut off")
         response = error_response(error)
@@ -209,6 +214,11 @@ class BoundedConnection(RequestProtocol, Generic[ClientT]):
         error = kw.get("exc_info")
         cause = _cause(error) if isinstance(error, BaseException) else {}
         log.error("connection failed", detail=" ".join(map(str, args)), **cause)
+
+
+def _loggable(path: str) -> str:
+    """Return a path without the secret with which the paths of pings begin."""
+    return "/ping/…" if path.startswith("/ping/") else path
 
 
 def _cause(error: BaseException | None) -> dict[str, str]:

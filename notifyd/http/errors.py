@@ -10,6 +10,7 @@ from notifyd.model.notifications import Json
 
 _REFUSALS = {
     "not_found": HTTPStatus.NOT_FOUND,
+    "unknown_heartbeat": HTTPStatus.NOT_FOUND,
     "forbidden": HTTPStatus.FORBIDDEN,
     "in_flight": HTTPStatus.CONFLICT,
     "finished": HTTPStatus.CONFLICT,

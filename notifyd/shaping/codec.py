@@ -9,6 +9,7 @@ from typing import Any
 from notifyd.model.events import Now
 from notifyd.model.notifications import Incident, Notification
 from notifyd.shaping.group import restarted_wait
+from notifyd.shaping.heartbeat import forget_wait
 from notifyd.shaping.state import Decision, GlobalState, State
 from notifyd.shaping.storage_format import KINDS
 from notifyd.shaping.stored_kind import StoredValueError
@@ -40,6 +41,7 @@ def state_entries(decision: Decision, before: GlobalState) -> dict[str, str | No
         ("trail", decision.traces),
         ("incident", decision.incidents),
         ("delivery", decision.webhook_deliveries),
+        ("heartbeat", decision.heartbeats),
     ):
         for key, value in changed.items():
             entries[f"{kind}:{key}"] = None if value is None else KINDS[kind].encode(value)
@@ -57,6 +59,7 @@ def all_entries(state: State) -> dict[str, str | None]:
     decision.traces.update(state.traces)
     decision.incidents.update(state.incidents)
     decision.webhook_deliveries.update(state.webhook_deliveries)
+    decision.heartbeats.update(state.heartbeats)
     return state_entries(decision, GlobalState())
 
 
@@ -107,6 +110,8 @@ def _restore_value(state: State, kind: str, key: str, value: Any, now: Now) -> N
             state.incidents[value.key] = value
         case "delivery":
             state.webhook_deliveries[key] = value
+        case "heartbeat":
+            state.heartbeats[key] = forget_wait(value)
         case "books":
             state.global_state = _restored_global_state(value, now)
 

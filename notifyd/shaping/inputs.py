@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from notifyd.model.attempts import Outcome
 from notifyd.model.events import Match
 from notifyd.model.notifications import SOCKET, Incident, Message, Notification, Peer, Priority
+from notifyd.model.pings import Ping
 from notifyd.shaping.rules import Rules
 
 
@@ -71,6 +72,13 @@ class WebhookReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class Pinged:
+    """A job pinged a heartbeat."""
+
+    ping: Ping
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStarted:
     """A new delivery worker is free; the attempts of an earlier one have no known outcome."""
 
@@ -94,5 +102,5 @@ class IncidentOccurred:
     incident: Incident
 
 
-Request = Submitted | Cancelled | Retried | Muted | WebhookReceived
+Request = Submitted | Cancelled | Retried | Muted | WebhookReceived | Pinged
 Input = Match | Configured | Request | WorkerStarted | Settled | SendingAllowed | IncidentOccurred

@@ -3,6 +3,8 @@
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
+from typing import Protocol
 
 from notifyd.model.events import FAILURE, severity_of
 from notifyd.model.notifications import MatchSummary, Priority
@@ -51,6 +53,31 @@ class Rule:
         return not self.debounce and not self.cooldown
 
 
+class Recurrence(Protocol):
+    """Expected wall-clock times, such as those of a cron expression."""
+
+    def next_time(self, wall: float) -> float:
+        """Return the first time after this one."""
+        ...
+
+    def format(self, wall: float) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatRule:
+    """When pings are expected. Durations are seconds.
+
+    identity: changes with whatever begins the wait anew. every: between two pings; ignored with a
+    recurrence. grace: None for a share of the time between two pings.
+    """
+
+    identity: str
+    every: float = 0.0
+    recurrence: Recurrence | None = None
+    grace: float | None = None
+    max_runtime: float = inf
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """At most `max` in any window of `per` seconds."""
@@ -88,6 +115,7 @@ class Rules:
     """
 
     triggers: Mapping[str, Rule] = field(default_factory=dict)
+    heartbeats: Mapping[str, HeartbeatRule] = field(default_factory=dict)
     rate: Limit = Limit(30, 60.0)
     budget: Budget = Budget()
     expire: float = 86400.0

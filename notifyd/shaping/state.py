@@ -5,15 +5,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
+from typing import TypeVar
 
 from notifyd.model.attempts import SendAttempt
 from notifyd.model.events import Now
 from notifyd.model.notifications import Content, Digest, Incident, Notification, Priority, Status
 from notifyd.shaping.budget import Charge
 from notifyd.shaping.group import Group, deadline
+from notifyd.shaping.heartbeat import Heartbeat
 from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.send_state import SendState
 from notifyd.shaping.trace import TraceEntry
+
+T = TypeVar("T")
 
 CLOCK_JUMP = 2.0
 """Seconds by which the wall clock must jump for wall-clock deadlines to be computed again."""
@@ -95,10 +99,11 @@ class Reply:
 class Decision:
     """The changes of one step: written in one commit, and adopted only after that.
 
-    None deletes a group, a digest, an incident or a webhook delivery. orphaned_keys: stored entries
-    to delete. contents: what the text of a notification is rendered from, if that is new. replies:
-    by the index of their event. retried: ended notifications that are queued again, as they must
-    still be stored. forget_before: the wall-clock time before which history may be deleted.
+    None deletes a group, a digest, an incident, a delivery or a heartbeat. orphaned_keys: stored
+    entries to delete. contents: what the text of a notification is rendered from, if that is new.
+    replies: by the index of their event. retried: ended notifications that are queued again, as
+    they must still be stored. forget_before: the wall-clock time before which history may be
+    deleted.
     """
 
     global_state: GlobalState
@@ -110,6 +115,7 @@ class Decision:
     traces: dict[str, list[TraceEntry]] = field(default_factory=dict)
     incidents: dict[str, Incident | None] = field(default_factory=dict)
     webhook_deliveries: dict[str, WebhookDelivery | None] = field(default_factory=dict)
+    heartbeats: dict[str, Heartbeat | None] = field(default_factory=dict)
     orphaned_keys: tuple[str, ...] = ()
     notifications: dict[str, Notification] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
@@ -123,8 +129,8 @@ class Decision:
 class State:
     """All that the fold knows. Only `adopt` changes it, once a decision is on disk.
 
-    webhook_deliveries: by what identifies them. notifications: the waiting ones.
-    orphaned_keys: stored entries that could not be read.
+    webhook_deliveries: by what identifies them. heartbeats: by trigger. notifications: the waiting
+    ones. orphaned_keys: stored entries that could not be read.
     group_counts: groups by trigger. timers: a heap of (monotonic time, key); some are out of date.
     last_step_at: monotonic time of the last decision. clock_offset: by how much the wall clock was
     ahead of the monotonic line then; None before the first.
@@ -138,6 +144,7 @@ class State:
     traces: dict[str, list[TraceEntry]] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
     webhook_deliveries: dict[str, WebhookDelivery] = field(default_factory=dict)
+    heartbeats: dict[str, Heartbeat] = field(default_factory=dict)
     orphaned_keys: tuple[str, ...] = ()
     notifications: dict[str, Notification] = field(default_factory=dict)
     group_counts: Counter[str] = field(default_factory=Counter)
@@ -164,22 +171,22 @@ class State:
             self.put_group(key, group)
         for key, pending in decision.digests.items():
             self.put_digest(key, pending)
-        for key, incident in decision.incidents.items():
-            if incident is None:
-                self.incidents.pop(key, None)
-            else:
-                self.incidents[key] = incident
-        for key, delivery in decision.webhook_deliveries.items():
-            if delivery is None:
-                self.webhook_deliveries.pop(key, None)
-            else:
-                self.webhook_deliveries[key] = delivery
+        _update(self.incidents, decision.incidents)
+        _update(self.webhook_deliveries, decision.webhook_deliveries)
+        _update(self.heartbeats, decision.heartbeats)
+        for name, heartbeat in decision.heartbeats.items():
+            if heartbeat is not None:
+                self._arm(heartbeat.deadline, name)
         if decision.orphaned_keys:
             self.orphaned_keys = ()
         for notification in decision.notifications.values():
             self.put_notification(notification)
-        if is_stale or len(self.timers) > 64 + 4 * (len(self.groups) + len(self.notifications)):
+        if is_stale or len(self.timers) > self._most_timers:
             self._rebuild_timers()
+
+    @property
+    def _most_timers(self) -> int:
+        return 64 + 4 * (len(self.groups) + len(self.notifications) + len(self.heartbeats))
 
     def is_due(self, now: Now) -> bool:
         """Whether a step is due without any event."""
@@ -266,3 +273,14 @@ class State:
             self._arm(notification.expires - self.global_state.expiry_offset, notification.id)
             if notification.status is Status.HELD:
                 self._arm(notification.not_before, notification.id)
+        for name, heartbeat in self.heartbeats.items():
+            self._arm(heartbeat.deadline, name)
+
+
+def _update(values: dict[str, T], changes: Mapping[str, T | None]) -> None:
+    """Apply changes, of which None deletes."""
+    for key, value in changes.items():
+        if value is None:
+            values.pop(key, None)
+        else:
+            values[key] = value

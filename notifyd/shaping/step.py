@@ -6,7 +6,7 @@ from typing import assert_never
 
 from notifyd.model.events import AlertState, Event, Match, Now
 from notifyd.model.notifications import Message, Priority, Status
-from notifyd.shaping import conditions, matches, mutes, webhooks
+from notifyd.shaping import conditions, heartbeats, matches, mutes, webhooks
 from notifyd.shaping.admission import (
     add_to_digest,
     admit,
@@ -23,6 +23,7 @@ from notifyd.shaping.inputs import (
     IncidentOccurred,
     Input,
     Muted,
+    Pinged,
     Retried,
     SendingAllowed,
     Settled,
@@ -48,14 +49,17 @@ _OWN_TRIGGER = "notifyd"
 def step(state: State, events: Sequence[Input], now: Now) -> Decision:
     """Fold events into the state, which stays as it is, and return the changes.
 
-    New rules come first, then whatever is due by `now`, then the events in their order.
+    New rules come first, then whatever is due by `now`, then the events in their order. Deadlines
+    of heartbeats come last: a ping that arrives with its deadline is in time.
     """
     context = StepContext(state, now)
     _prepare(context, events)
     if state.has_clock_jumped(now):
         mutes.update_mute_ends(context)
+        heartbeats.follow_clock(context)
     if state.has_gap(now):
         conditions.restart_waits(context)
+        heartbeats.restart_waits(context)
         resume_after_gap(context)
     if state.is_due(now):
         _run_timers(context)
@@ -67,6 +71,8 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
         if reply := _apply(context, event):
             context.decision.replies[index] = reply
     batch.flush()
+    for alarm in heartbeats.check_deadlines(context) if state.is_due(now) else ():
+        _count_match(context, Match((), alarm))
     _report_incidents(context)
     merge_storm(context)
     dispatch(context)
@@ -92,6 +98,7 @@ def _configure(context: StepContext, rules: Rules) -> None:
             _close_out(context, group)
             context.put_group(key, None)
     conditions.apply_rules(context)
+    heartbeats.apply_rules(context)
     mutes.update_mute_ends(context)
     apply_digest_pause(context)
 
@@ -196,6 +203,8 @@ def _apply(context: StepContext, event: Input) -> Reply | None:
             settle(context, event.outcome)
         case WebhookReceived():
             return _receive_webhook(context, event)
+        case Pinged():
+            return _receive_ping(context, event)
         case WorkerStarted():
             recover(context)
         case SendingAllowed():
@@ -211,6 +220,13 @@ def _receive_webhook(context: StepContext, request: WebhookReceived) -> Reply:
     reply = webhooks.receive(context, request)
     for match in request.matches if not reply.refusal else ():
         _count_match(context, match)
+    return reply
+
+
+def _receive_ping(context: StepContext, request: Pinged) -> Reply:
+    reply, event = heartbeats.receive(context, request.ping)
+    if event is not None:
+        _count_match(context, Match((), event))
     return reply
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from notifyd.model.events import Now
 from notifyd.model.notifications import Content, Incident, Notification, Status
 from notifyd.shaping.group import Group
+from notifyd.shaping.heartbeat import Heartbeat
 from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.send_state import SendState
 from notifyd.shaping.state import (
@@ -149,6 +150,19 @@ class StepContext:
     def put_webhook_delivery(self, key: str, delivery: WebhookDelivery | None) -> None:
         """Remember a delivery, or forget it."""
         self.decision.webhook_deliveries[key] = delivery
+
+    # heartbeats
+
+    def heartbeat(self, name: str) -> Heartbeat | None:
+        changed = self.decision.heartbeats
+        return changed[name] if name in changed else self._state.heartbeats.get(name)
+
+    def heartbeats(self) -> list[tuple[str, Heartbeat]]:
+        merged = self._state.heartbeats | self.decision.heartbeats
+        return [(name, heartbeat) for name, heartbeat in merged.items() if heartbeat is not None]
+
+    def put_heartbeat(self, name: str, heartbeat: Heartbeat | None) -> None:
+        self.decision.heartbeats[name] = heartbeat
 
     # incidents
 

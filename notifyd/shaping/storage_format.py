@@ -23,8 +23,10 @@ from notifyd.model.notifications import (
     Priority,
     Status,
 )
+from notifyd.model.pings import PingSignal
 from notifyd.shaping.budget import Charge
 from notifyd.shaping.group import Condition, Group, Transition
+from notifyd.shaping.heartbeat import Heartbeat, JobRun
 from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats, WebhookDelivery
 from notifyd.shaping.stored_kind import (
@@ -259,6 +261,37 @@ _INCIDENT = object_schema(
 
 _DELIVERY = object_schema(WebhookDelivery, {"until": ("until", _TIME)})
 
+_HEARTBEAT = object_schema(
+    Heartbeat,
+    {
+        "rule": ("rule_identity", _TEXT),
+        "since": ("since", _TIME),
+        "waits_from": ("waits_from", _TIME),
+        "expected": ("expected", _TIME),
+        "put_off": ("put_off_until", _TIME),
+        "deadline": ("deadline", _TIME),
+        "pinged": ("pinged_at", _TIME),
+        "signal": ("signal", optional_schema(enum_schema(PingSignal))),
+        "arrived": ("arrived", _TIME),
+        "output": ("output", _TEXT),
+        "runs": (
+            "runs",
+            list_schema(
+                object_schema(
+                    JobRun,
+                    {
+                        "id": ("id", _TEXT),
+                        "started": ("started", _TIME),
+                        "waits_from": ("waits_from", _TIME),
+                    },
+                )
+            ),
+        ),
+        "runtime": ("runtime", _TIME),
+        "down_since": ("down_since", _TIME),
+    },
+)
+
 KINDS: Mapping[str, StoredKind] = {
     "group": StoredKind(_GROUP),
     "digest": StoredKind(_DIGEST),
@@ -267,5 +300,6 @@ KINDS: Mapping[str, StoredKind] = {
     "books": StoredKind(_BOOKS),
     "incident": StoredKind(_INCIDENT),
     "delivery": StoredKind(_DELIVERY),
+    "heartbeat": StoredKind(_HEARTBEAT),
 }
 """By the word before the colon in the name of an entry."""

@@ -54,6 +54,17 @@ def format_duration(value: float) -> str:
     return "".join(parts)
 
 
+def format_rough(value: float) -> str:
+    """Format seconds as briefly as a title needs: 93600 → "26h", 5400 → "1h30m", 4 days → "4d"."""
+    minute, hour, day = _SECONDS["m"], _SECONDS["h"], _SECONDS["d"]
+    for largest, unit in ((minute, 1.0), (10 * minute, 1.0), (hour, minute), (10 * hour, minute)):
+        if value < largest:
+            return format_duration(round(value / unit) * unit if value >= 1 else value)
+    if value < 3 * day:
+        return f"{round(value / hour)}h"
+    return format_duration(round(value / hour) * hour if value < 10 * day else value // day * day)
+
+
 def format_size(value: int) -> str:
     """Format bytes so that `parse_size` accepts the result: 65536 → "64KiB"."""
     for unit in ("GiB", "MiB", "KiB"):

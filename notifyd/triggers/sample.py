@@ -6,6 +6,7 @@ from notifyd.config.patterns import named_groups
 from notifyd.config.triggers import (
     AnyTrigger,
     FileTriggerConfig,
+    HeartbeatTriggerConfig,
     LogTriggerConfig,
     OblienTriggerConfig,
     PlatformHealthConfig,
@@ -36,6 +37,9 @@ def sample_event(name: str, config: AnyTrigger | PlatformHealthConfig, wall: flo
             facts = {"name": program, "cmdline": program, "pid": "1", "event": "exit"}
             facts |= {"exit_code": "1", "duration": "60", "outcome": "failure"}
             return Event(name, wall, f"{program} (pid 1) exited with status 1", facts=facts)
+        case HeartbeatTriggerConfig():
+            facts = {"event": "failure", "outcome": "failure", "exit_code": "1"}
+            return Event(name, wall, "failed, status 1 (sample of notifyd test)", facts=facts)
         case OblienTriggerConfig():
             return Event(name, wall, "sample value of notifyd test", facts={"event": "changed"})
     return Event(name, wall, "sample of notifyd test")

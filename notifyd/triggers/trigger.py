@@ -12,6 +12,7 @@ from notifyd.model.events import Event, Match
 from notifyd.model.notifications import Json, MatchSummary
 from notifyd.text.durations import format_duration
 from notifyd.triggers.default_text import default_body, default_title, format_time, overflow_title
+from notifyd.triggers.heartbeat_text import heartbeat_body, heartbeat_title
 
 _OUTPUT_LIMIT = 8_000
 """Characters after which text is cut: far more than a notification can hold."""
@@ -110,12 +111,19 @@ class Trigger:
         def fallback_title() -> str:
             if summary.is_overflow:
                 return overflow_title(self.name, self.shaping.max_groups, summary)
+            if self.config.type == "heartbeat":
+                return heartbeat_title(self.name, summary, now)
             return default_title(self.name, self.config.type, group, summary)
+
+        def fallback_body() -> str:
+            if self.config.type == "heartbeat":
+                return heartbeat_body(summary, now)
+            return default_body(summary, now)
 
         # Templates would name the last of many groups as if it were the only one.
         own_title, own_body = (None, None) if summary.is_overflow else (self._title, self._body)
         title, title_error = _render(own_title, names, fallback_title)
-        body, body_error = _render(own_body, names, lambda: default_body(summary, now))
+        body, body_error = _render(own_body, names, fallback_body)
         if not title.strip() and not body.strip():
             title = fallback_title()
         errors = [

@@ -101,11 +101,12 @@ async def test_an_internal_error_is_one_sentence_without_debug(tmp_path, words, 
     assert words[0] == "--debug" or err.count(b"\n") == 1
 
 
-async def test_send_imports_no_heavy_module():
+@pytest.mark.parametrize("words", [["send", "-t", "x", "y"], ["ping", "x", "start", "y"]])
+async def test_what_jobs_call_imports_no_heavy_module(words):
     heavy = {"asyncio", "aiohttp", "pydantic", "structlog", "argparse", "typing", "pathlib"}
     code = (
         "import sys; from notifyd.cli import main; "
-        "main(['send', '-t', 'x', 'y', '--socket', '/nonexistent']); print(*sys.modules)"
+        f"main([*{words}, '--socket', '/nonexistent']); print(*sys.modules)"
     )
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-I", "-c", code],

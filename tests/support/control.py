@@ -6,6 +6,7 @@ import itertools
 from notifyd.api.control import Acceptance, Webhook
 from notifyd.model.errors import RequestRefusedError
 from notifyd.model.notifications import Json, Message, Peer, Priority, Status
+from notifyd.model.pings import Ping
 
 
 class MemoryControl:
@@ -22,6 +23,7 @@ class MemoryControl:
         self.reloaded: Json = {"reloaded": True, "problems": [], "restart": []}
         self.muted: dict[str, float] = {}
         self.webhooks: list[Webhook] = []
+        self.pings: list[Ping] = []
         self.listed: tuple[str, float] = ("", 0.0)
         self.waited_for = asyncio.Event()
         self.settle = asyncio.Event()
@@ -128,6 +130,13 @@ class MemoryControl:
         is_new = all(webhook.key != earlier.key for earlier in self.webhooks)
         self.webhooks.append(webhook)
         return is_new
+
+    async def ping(self, ping: Ping) -> None:
+        if self.failure is not None:
+            raise self.failure
+        if ping.heartbeat != "backup":
+            raise RequestRefusedError("unknown_heartbeat", f"no heartbeat {ping.heartbeat!r}")
+        self.pings.append(ping)
 
     async def status(self) -> Json:
         return self.state

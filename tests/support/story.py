@@ -8,6 +8,7 @@
     start 2026-03-02 21:59 Europe/Berlin
     at 0s: app matches "ERROR one"
     at 1m: app matches "ERROR two" 300 times every 10s
+    at 2m: ping backup fail "the disk is full"
     between 2s and 3s: want "app" "ERROR one"
     end 2h
 
@@ -25,6 +26,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from notifyd.api.pings import parse_signal
 from notifyd.config.load import load
 from notifyd.delivery.outcome import decide_outcome
 from notifyd.delivery.response import ApiResponse, parse_response
@@ -32,7 +34,8 @@ from notifyd.engine.pipeline import Pipeline
 from notifyd.engine.sources import PipelineContext
 from notifyd.model.events import AlertState, Event, Now
 from notifyd.model.notifications import Message, Priority
-from notifyd.shaping.inputs import Cancelled, Muted, Settled, Submitted
+from notifyd.model.pings import Ping
+from notifyd.shaping.inputs import Cancelled, Muted, Pinged, Settled, Submitted
 from notifyd.text.durations import format_duration, parse_duration
 from support.histories import PEER, History
 
@@ -165,6 +168,8 @@ class Story:
                 self._at(at, lambda: self._match(trigger, line, alert_state=AlertState.FIRING))
             case [trigger, "ends", line]:
                 self._at(at, lambda: self._match(trigger, line, alert_state=AlertState.RESOLVED))
+            case ["ping", name, signal, *output]:
+                self._at(at, lambda: self._ping(name, signal, output))
             case ["send", title, *options, number, "times", "every", every]:
                 given = dict(zip(options[::2], options[1::2], strict=True))
                 for index in range(int(number)):
@@ -267,6 +272,14 @@ class Story:
         wall = self.history.now.wall
         event = Event(trigger, wall, line, "/var/log/app.log", fields, facts, alert_state)
         self._feed(*[compiled.match(event)] * number)
+
+    def _ping(self, name: str, signal: str, output: list[str]) -> None:
+        """signal: `start` or, with the id of a run, `start/ID`."""
+        word, _, run = signal.partition("/")
+        given = parse_signal(word)
+        assert given, signal
+        ping = Ping(name, given.signal, run, given.exit_status, " ".join(output))
+        self._feed(Pinged(ping))
 
     def _send(self, title: str, options: dict[str, str]) -> None:
         self._feed(

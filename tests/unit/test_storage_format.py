@@ -17,9 +17,11 @@ from notifyd.model.notifications import (
     Priority,
     Status,
 )
+from notifyd.model.pings import PingSignal
 from notifyd.shaping.budget import Charge
 from notifyd.shaping.codec import restore_state
 from notifyd.shaping.group import Condition, Group, Transition
+from notifyd.shaping.heartbeat import Heartbeat, JobRun
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats, WebhookDelivery
@@ -141,6 +143,21 @@ VALUES = {
     ),
     "incident": Incident(1_795_613_590.25, "a title", "A sentence.", reported=True),
     "delivery": WebhookDelivery(11_966.5),
+    "heartbeat": Heartbeat(
+        "\0" + "0 3 * * *",
+        11_300.5,
+        11_366.5,
+        1_795_640_000.5,
+        11_370.5,
+        12_366.5,
+        1_795_613_592.5,
+        PingSignal.START,
+        11_367.5,
+        "the end of the output",
+        (JobRun("7b9c1d0e", 11_366.25, 11_367.25),),
+        180.5,
+        11_368.5,
+    ),
 }
 """One of each kind, no attribute of which has its default."""
 

@@ -2,12 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from math import inf
 from typing import Final
-from zoneinfo import ZoneInfo
-
-from cronsim import CronSim
 
 from notifyd.config.triggers import ScheduleTriggerConfig
 from notifyd.model.events import Event, SourceBatch
@@ -22,7 +18,6 @@ from notifyd.sources.stored_values import (
 
 CLOCK_INTERVAL: Final = 60.0
 """Seconds between two reads of the clock: it may be set, and the machine may be suspended."""
-_MOMENT: Final = 1e-4
 _CLOCK_WAS_AHEAD: Final = 86_400.0
 """Seconds: a stored time further in the future than this comes from a clock that was wrong."""
 _MISSED_AFTER: Final = 120.0
@@ -80,7 +75,7 @@ class ScheduleSource:
                 obsolete = dict.fromkeys(self._obsolete_keys)
                 await emit(SourceBatch(events, obsolete | self._checkpoints(started | due)))
                 self._refused.log()
-            next_times = [next_time(each, now) for each in self._triggers.values()]
+            next_times = [each.schedule.next_time(now) for each in self._triggers.values()]
             timeout = max(0.0, min(next_times) - self._wall())
             await asyncio.sleep(min(self._clock_interval, timeout))
 
@@ -99,12 +94,11 @@ class ScheduleSource:
 
     def _due_time(self, name: str, now: float) -> float | None:
         """Return the latest time that has come since the last one reported."""
-        time = last_time(self._triggers[name], now)
+        time = self._triggers[name].schedule.last_time(now)
         return time if time > self._last_times[name] else None
 
     def _event(self, name: str, at: float, now: float) -> Event:
-        when = datetime.fromtimestamp(at, _zone(self._triggers[name]))
-        line = f"{when:%a %H:%M}"
+        line = self._triggers[name].schedule.format(at)
         if now - at > _MISSED_AFTER:
             line = f"{line} was missed: notifyd was not running, or the clock was set"
         return Event(name, at, line, facts={"event": "schedule"})
@@ -117,24 +111,6 @@ def encode_time(wall: float) -> str:
 def decode_time(text: str) -> float:
     """Decode what `encode_time` returned; CheckpointValueError for anything else."""
     return as_seconds(decode_json(text))
-
-
-def next_time(trigger: ScheduleTriggerConfig, wall: float) -> float:
-    """Return the first time after this one, in seconds since the epoch."""
-    start = datetime.fromtimestamp(wall, _zone(trigger))
-    times = (when.timestamp() for when in CronSim(trigger.cron, start))
-    return next(at for at in times if at > wall)  # at the end of summer time an hour repeats
-
-
-def last_time(trigger: ScheduleTriggerConfig, wall: float) -> float:
-    """Return the last time up to and including this one, in seconds since the epoch."""
-    just_after = datetime.fromtimestamp(wall + _MOMENT, _zone(trigger))
-    return next(CronSim(trigger.cron, just_after, reverse=True)).timestamp()
-
-
-def _zone(trigger: ScheduleTriggerConfig) -> ZoneInfo | None:
-    """Return the trigger's time zone; None for the local one."""
-    return ZoneInfo(trigger.timezone) if trigger.timezone else None
 
 
 def _key(name: str, trigger: ScheduleTriggerConfig) -> str:

@@ -1,0 +1,1 @@
+"""Routes in the form of other services, so that their clients work unchanged."""
