@@ -32,12 +32,11 @@ async def tcp():
         yield running
 
 
-async def send(
-    tcp, method: str, path: str, body: bytes | None = None, headers: str = "", host="hc-ping.com"
-):
+async def send(tcp, method: str, path: str, body: bytes | None = None, *, headers: str = ""):
     """Return status and text of an answer; a body of None sends no length either."""
     length = "" if body is None else f"Content-Length: {len(body)}\r\n"
-    head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+    host = "" if headers else "Host: hc-ping.com\r\n"
+    head = f"{method} {path} HTTP/1.1\r\n{host}Connection: close\r\n"
     raw = await tcp.exchange(f"{head}{headers}{length}\r\n".encode() + (body or b""))
     top, _, text = raw.partition(b"\r\n\r\n")
     return int(top.split(b" ")[1]), text.decode()
@@ -152,7 +151,9 @@ async def test_without_a_key_no_url_is_a_ping(tcp):
 
 
 async def test_the_key_opens_nothing_else_and_other_methods_are_refused(tcp):
-    assert (await send(tcp, "GET", f"/v1/status?token={KEY}", host=tcp.host))[0] == 401
+    assert (await send(tcp, "GET", f"/v1/status?token={KEY}", headers=f"Host: {tcp.host}\r\n"))[
+        0
+    ] == 401
     assert (await send(tcp, "PUT", f"/ping/{KEY}/backup", b"x"))[0] == 405
     assert not tcp.control.pings
 
@@ -168,8 +169,8 @@ async def test_a_huge_body_is_cut_and_a_monstrous_one_does_not_count(tcp):
 
 
 async def test_the_token_pings_over_tcp_too(tcp):
-    headers = f"Authorization: Bearer {TCP_TOKEN}\r\n"
-    assert (await send(tcp, "POST", "/v1/heartbeats/backup", b"", headers, tcp.host))[0] == 200
+    headers = f"Host: {tcp.host}\r\nAuthorization: Bearer {TCP_TOKEN}\r\n"
+    assert (await send(tcp, "POST", "/v1/heartbeats/backup", b"", headers=headers))[0] == 200
     assert tcp.control.pings == [Ping("backup")]
 
 
