@@ -151,14 +151,12 @@ def _gap(gap: Answer) -> list[str]:
 
 
 def _watching(status: Answer) -> str:
-    sources = _sources(status)
-    if not sources:
-        has_triggers = bool(_part(status, "triggers"))
-        return "pings" if has_triggers else "nothing: no triggers are configured"
-    return ", ".join(
-        f"{printable(source.get('name', '?'))} ({printable(source.get('watching', 0))})"
-        for source in sources
-    )
+    counts = [(source.get("name", "?"), source.get("watching", 0)) for source in _sources(status)]
+    if heartbeats := len(_heartbeat_parts(_part(status, "triggers"))):
+        counts.append(("heartbeat", heartbeats))
+    if not counts:
+        return "nothing: no triggers are configured"
+    return ", ".join(f"{printable(name)} ({printable(count)})" for name, count in counts)
 
 
 def _missing_paths(status: Answer) -> list[str]:
@@ -221,7 +219,6 @@ def _token_problem(token: Answer) -> str:
 
 def _heartbeats(triggers: Answer) -> str:
     """List the heartbeats, those that are down first."""
-    found = {name: _part(triggers, name).get("heartbeat") for name in triggers}
     rows = [
         [
             printable(name),
@@ -229,11 +226,14 @@ def _heartbeats(triggers: Answer) -> str:
             _ping(heartbeat),
             format_time(heartbeat["deadline"]) if heartbeat.get("deadline") else "-",
         ]
-        for name, heartbeat in found.items()
-        if isinstance(heartbeat, dict)
+        for name, heartbeat in _heartbeat_parts(triggers).items()
     ]
     rows.sort(key=lambda row: (row[1] != "down", row[0]))
     return format_table([["HEARTBEAT", "STATE", "LAST PING", "DEADLINE"], *rows]) if rows else ""
+
+
+def _heartbeat_parts(triggers: Answer) -> dict[str, Answer]:
+    return {name: part for name in triggers if (part := _part(_part(triggers, name), "heartbeat"))}
 
 
 def _ping(heartbeat: Answer) -> str:

@@ -133,7 +133,7 @@ class ListenConfig(Section):
     token_file: SecretPath | None = None
     """File that holds the token of the TCP clients and nothing else. Required with `tcp`."""
     ping_key: PingKey | None = None
-    """First part of the path `/ping/...`, in the URL forms of healthchecks.io."""
+    """What clients of healthchecks.io must know: its URLs are served below `/ping/KEY/NAME`."""
 
 
 class WebhooksConfig(Section):

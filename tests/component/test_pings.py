@@ -151,9 +151,8 @@ async def test_without_a_key_no_url_is_a_ping(tcp):
 
 
 async def test_the_key_opens_nothing_else_and_other_methods_are_refused(tcp):
-    assert (await send(tcp, "GET", f"/v1/status?token={KEY}", headers=f"Host: {tcp.host}\r\n"))[
-        0
-    ] == 401
+    host = f"Host: {tcp.host}\r\n"
+    assert (await send(tcp, "GET", f"/v1/status?token={KEY}", headers=host))[0] == 401
     assert (await send(tcp, "PUT", f"/ping/{KEY}/backup", b"x"))[0] == 405
     assert not tcp.control.pings
 
