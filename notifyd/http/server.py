@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from aiohttp import web
 
+from notifyd.http.acceptor import Acceptor
 from notifyd.http.connection import BoundedConnection
 from notifyd.http.errors import to_http_error
 from notifyd.http.open_connections import ConnectedClient, ConnectionLimits, OpenConnections
@@ -20,10 +21,6 @@ ClientT = TypeVar("ClientT", bound=ConnectedClient)
 
 RequestHandler = Callable[[web.BaseRequest, ClientT], Awaitable[web.StreamResponse]]
 Identify = Callable[[asyncio.BaseTransport], ClientT]
-
-_ACCEPTED_AT_ONCE = 16
-"""asyncio accepts as many connections as its backlog before it does anything else: with the
-kernel's, a burst would use up all descriptors before the first eviction."""
 
 
 @asynccontextmanager
@@ -45,10 +42,9 @@ async def serve(
     runner = web.ServerRunner(server, shutdown_timeout=grace)
     await runner.setup()
     try:
-        # A duplicate, because the runner closes its socket.
-        await web.SockSite(runner, sock.dup(), backlog=_ACCEPTED_AT_ONCE).start()
         sock.listen(backlog)
-        yield
+        with Acceptor(sock, server):
+            yield
     finally:
         await runner.cleanup()
 
