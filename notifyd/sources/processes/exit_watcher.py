@@ -70,7 +70,10 @@ class ExitWatcher:
             else:
                 # Without events to wait for, epoll still reports the hang-up.
                 self._epoll.modify(pidfd, 0)
-                status = procfs.zombie_status(self._pids[pidfd])
+                try:
+                    status = procfs.zombie_status(self._pids[pidfd])
+                except OSError:  # it may be known once the parent has reaped the process
+                    status = None
                 wait = HIDDEN_ZOMBIE_WAIT if status is None else ZOMBIE_WAIT
                 self._zombies[pidfd] = _Zombie(status, now + wait)
         reaped = {pidfd for pidfd, _ in exited}

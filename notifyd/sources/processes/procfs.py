@@ -1,5 +1,10 @@
-"""Processes as /proc shows them, see proc(5)."""
+"""Processes as /proc shows them, see proc(5).
 
+What cannot be read at the moment, for lack of descriptors or memory, is an OSError: a process that
+is not seen has not ended.
+"""
+
+import errno
 import os
 import time
 from pathlib import Path
@@ -7,6 +12,8 @@ from typing import NamedTuple
 
 _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Error numbers of what cannot be read at the moment."""
 _FORKNOEXEC = 0x40
 """PF_FORKNOEXEC: forked, but not execed yet."""
 _STATE, _PARENT, _GROUP, _FLAGS, _START, _EXIT = 0, 1, 2, 6, 19, 49
@@ -141,7 +148,9 @@ def uptime() -> float:
 def _read(pid: int, name: str) -> str | None:
     try:
         return (_PROC / str(pid) / name).read_bytes().decode("utf-8", "replace")
-    except OSError:
+    except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise
         return None
 
 

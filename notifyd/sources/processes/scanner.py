@@ -103,6 +103,8 @@ class ProcessScanner:
         self._scans = 0
         self._first_scans: dict[int, int] = {}
         self._forgotten: set[int] = set()
+        self._unread: set[int] = set()
+        """Pids that could not be read at the moment."""
         self.young_copies: set[int] = set()
         """Pids of copies of their parents that are too young to be matched."""
         self._wrappers_with_jobs: set[tuple[int, int, str]] = set()
@@ -130,9 +132,12 @@ class ProcessScanner:
 
     @property
     def needs_scan_soon(self) -> bool:
-        """Whether processes wait for a scan: young copies, or what a job has left behind."""
+        """Whether processes wait for a scan.
+
+        These are young copies, what a job has left behind, and what could not be read.
+        """
         waiting = any(self._scan_began <= until < inf for until in list(self._leftovers.values()))
-        return bool(self.young_copies or waiting or self._parts_due)
+        return bool(self.young_copies or waiting or self._parts_due or self._unread)
 
     def recheck_parts(self) -> None:
         """Check in the next scan which parts of jobs have lost their job."""
@@ -163,7 +168,10 @@ class ProcessScanner:
         searched: set[int] = set()
         for _ in range(_COPY_SEARCHES):
             # A copy may have been forked meanwhile, by one that has ended since.
-            new = set(procfs.list_pids()) - searched
+            try:
+                new = set(procfs.list_pids()) - searched
+            except OSError:
+                break
             if not new:
                 break
             found += self._orphaned_copies_among(sorted(new), since)
@@ -173,10 +181,13 @@ class ProcessScanner:
     def _orphaned_copies_among(self, pids: list[int], since: int) -> list[ProcessMatch]:
         found, ancestry = [], Ancestry()
         for pid in pids:
-            seen = procfs.read_stat(pid)
-            if seen is None or not seen.is_copy or seen.start < since or pid == os.getpid():
+            try:
+                seen = procfs.read_stat(pid)
+                if seen is None or not seen.is_copy or seen.start < since or pid == os.getpid():
+                    continue
+                process = procfs.read_process(pid)
+            except OSError:
                 continue
-            process = procfs.read_process(pid)
             if process is None:
                 continue
             triggers = [
@@ -189,16 +200,20 @@ class ProcessScanner:
         return found
 
     def scan(self, arming: frozenset[str]) -> list[ProcessMatch]:
-        """Check all processes. arming: triggers that take copies of a parent as they are."""
+        """Check all processes. arming: triggers that take copies of a parent as they are.
+
+        OSError, and nothing is changed, if processes cannot be listed or read at the moment.
+        """
+        leftovers = list(self._leftovers)
+        present = set(procfs.list_pids()) if self._scanned else set()
         matches = self._match_named(arming)
         if not self._scanned:
             return matches
         self._scans += 1
         self._scan_began = procfs.uptime()
         self._parts_due = False
-        forgotten, self._forgotten = self._forgotten, set()
-        leftovers = list(self._leftovers)
-        present = set(procfs.list_pids())
+        forgotten, self._forgotten = self._forgotten | self._unread, set()
+        self._unread = set()
         for pid in forgotten | (self._first_scans.keys() - present):
             self._first_scans.pop(pid, None)
         self.young_copies &= present
@@ -220,22 +235,31 @@ class ProcessScanner:
         matches, now, ancestry = [], procfs.uptime(), Ancestry()
         for pid in pids:
             self._first_scans.setdefault(pid, self._scans)
-            process = None if pid == os.getpid() else procfs.read_process(pid)
-            if process is None:
+            try:
+                match = self._match_one(pid, arming, now, ancestry)
+            except OSError:
+                self._unread.add(pid)
                 continue
-            triggers = [name for name, each in self._scanned.items() if each.matches(process)]
-            self.young_copies.discard(pid)
-            is_young = now - process.stat.started < self.timing.copy_age
-            if triggers and process.stat.is_copy and is_young:
-                self.young_copies.add(pid)
-                self._first_scans[pid] = self._scans
-                triggers = [name for name in triggers if name in arming]
-            match = self._match_job(process, triggers, ancestry) if triggers else None
             if match is not None:
                 matches.append(match)
         return [
             each for match in matches if (each := self._without_wrapper_triggers(match)).triggers
         ]
+
+    def _match_one(
+        self, pid: int, arming: frozenset[str], now: float, ancestry: Ancestry
+    ) -> ProcessMatch | None:
+        process = None if pid == os.getpid() else procfs.read_process(pid)
+        if process is None:
+            return None
+        triggers = [name for name, each in self._scanned.items() if each.matches(process)]
+        self.young_copies.discard(pid)
+        is_young = now - process.stat.started < self.timing.copy_age
+        if triggers and process.stat.is_copy and is_young:
+            self.young_copies.add(pid)
+            self._first_scans[pid] = self._scans
+            triggers = [name for name in triggers if name in arming]
+        return self._match_job(process, triggers, ancestry) if triggers else None
 
     def _match_job(
         self, process: Process, triggers: Iterable[str], ancestry: Ancestry
@@ -288,7 +312,11 @@ class ProcessScanner:
         """Match pidfiles and pids; a pid once only, because the kernel may reuse it."""
         matches = []
         for name, selector in self._selectors.items():
-            process = selector.read_pidfile(self._wall())
+            try:
+                process = selector.read_pidfile(self._wall())
+            except OSError:
+                selector.reset()
+                continue
             if selector.pid is not None and name in arming:
                 process = procfs.read_process(selector.pid)
                 if process is None or not selector.matches(process):

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import resource
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from functools import partial
 
 from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.model.events import Event, SourceBatch
@@ -77,6 +78,7 @@ class ProcessSource:
         """Pid and start of processes reported since the current scan began: it may list them."""
         self._registry = ProcessRegistry(self._selectors, checkpoints)
         self._has_unknown_status = False
+        self._read_problem = ""
 
     def health(self) -> SourceHealth:
         problems = [
@@ -91,6 +93,9 @@ class ProcessSource:
                 "status may be missed; raise LimitNOFILE= or `ulimit -n`"
             )
             problems.append(Problem("descriptors", message, subject="processes"))
+        if self._read_problem:
+            fix = "raise LimitNOFILE= or `ulimit -n`"
+            problems.append(Problem("descriptors", f"{self._read_problem}; {fix}"))
         if self._has_unknown_status:
             message = (
                 "the exit status of some processes is unknown, so failures may be missed; use "
@@ -144,7 +149,7 @@ class ProcessSource:
     async def _discover(self, discovery: ProcessDiscovery, emit: Emit) -> None:
         """Take the matches of one scan after the other."""
         arming = frozenset(self._selectors.keys() - self._registry.armed)
-        matches, is_first = await discovery.scan(arming), True
+        matches, is_first = await self._find(lambda: discovery.scan(arming), emit), True
         problems = self.health().problems
         while True:
             async with self._lock:
@@ -161,9 +166,30 @@ class ProcessSource:
                 await self._report_held_starts(emit)
             has_polled = len(self._watched) > len(self._by_pidfd)
             has_held = any(watched.held_starts for watched in self._watched.values())
-            matches = await discovery.next_matches(
-                self._watched, every_interval=has_polled or has_held
+            find = partial(
+                discovery.next_matches, self._watched, every_interval=has_polled or has_held
             )
+            matches = await self._find(find, emit)
+
+    async def _find(
+        self, find: Callable[[], Awaitable[list[ProcessMatch]]], emit: Emit
+    ) -> list[ProcessMatch]:
+        """Return what is found, once processes can be read."""
+        while True:
+            try:
+                matches = await find()
+            except OSError as error:
+                if error.errno not in procfs.EXHAUSTED:
+                    raise
+                problem = f"processes cannot be read at the moment: {os.strerror(error.errno)}"
+            else:
+                problem = ""
+            if problem != self._read_problem:
+                self._read_problem = problem
+                await emit(SourceBatch((), {}))
+            if not problem:
+                return matches
+            await asyncio.sleep(self._timing.interval)
 
     async def _watch_exits(self, emit: Emit) -> None:
         loop = asyncio.get_running_loop()
@@ -188,9 +214,12 @@ class ProcessSource:
         """Return which of the processes without a pidfd have ended; open one for the others."""
         exited = []
         for watched in [each for each in self._watched.values() if each.pidfd < 0]:
-            found = procfs.read_stat(watched.pid)
-            if found is None or found.start != watched.start or found.is_zombie:
+            try:
+                found = procfs.read_stat(watched.pid)
                 status = procfs.zombie_status(watched.pid) if found and found.is_zombie else None
+            except OSError:
+                continue
+            if found is None or found.start != watched.start or found.is_zombie:
                 exited.append((watched, self._exit_info(watched, status)))
             else:
                 self._start_watching(watched)
@@ -296,8 +325,11 @@ class ProcessSource:
             return False
         except OSError:  # no descriptor left, or a kernel before 5.3: the process is polled
             pass
-        found = procfs.read_stat(watched.pid)
-        is_same = found is not None and found.start == watched.start
+        try:
+            found = procfs.read_stat(watched.pid)
+            is_same = found is not None and found.start == watched.start
+        except OSError:
+            is_same = True
         if pidfd >= 0:
             if is_same:
                 watched.pidfd = pidfd
