@@ -60,8 +60,8 @@ class Group:
     window: times of the matches below the threshold. window_events: the last of these matches.
     summary: matches that reached the threshold and are in no notification yet; first_match_at:
     when the first of them came; due: when they are reported.
-    cooldown_until: when the cooldown ends; cooldown: its length in seconds; severity: the highest
-    of the outcomes that were reported when it began.
+    cooldown_until: when the cooldown ends; cooldown: its length in seconds; base_cooldown: the
+    rule's `cooldown` when it began; severity: the highest of the outcomes that were reported then.
     open_id: the notification, never attempted, that later matches join; open_summary: its matches.
     transition: a change of the condition that waits for `for` or `clear`.
     """
@@ -82,6 +82,7 @@ class Group:
     condition: Condition | None = None
     transition: Transition | None = None
     severity: int = 0
+    base_cooldown: float = 0.0
 
     @property
     def is_overflow(self) -> bool:
@@ -192,8 +193,36 @@ def start_cooldown(group: Group, now: Now, rule: Rule) -> Group:
     went_on = group.summary is not None and group.due <= group.cooldown_until and not rose
     length = max(group.cooldown * 2 if went_on else group.cooldown, rule.cooldown)
     length = min(length, max(rule.cooldown, rule.cooldown_max))
-    until = now.mono + length
-    return replace(group, summary=None, cooldown_until=until, cooldown=length, severity=severity)
+    return replace(
+        group,
+        summary=None,
+        cooldown_until=now.mono + length,
+        cooldown=length,
+        severity=severity,
+        base_cooldown=rule.cooldown,
+    )
+
+
+def shorten_cooldown(group: Group, rule: Rule) -> Group:
+    """Apply a shorter `cooldown` or `cooldown_max` to a cooldown as if it had begun with it.
+
+    A longer one counts from the next cooldown on.
+    """
+    if not group.cooldown or not group.base_cooldown:
+        return group
+    length = rule.cooldown * group.cooldown / group.base_cooldown
+    length = min(length, max(rule.cooldown, rule.cooldown_max), group.cooldown)
+    if length == group.cooldown:
+        return group
+    until = group.cooldown_until - group.cooldown + length
+    waits_for_end = group.summary is not None and group.due == group.cooldown_until
+    return replace(
+        group,
+        due=until if waits_for_end else group.due,
+        cooldown_until=until,
+        cooldown=length,
+        base_cooldown=rule.cooldown,
+    )
 
 
 def deadline(group: Group, rule: Rule) -> float:

@@ -16,7 +16,14 @@ from notifyd.shaping.admission import (
     new_notification,
     queue_due_digest,
 )
-from notifyd.shaping.group import Group, confirmed_at, is_due, is_idle, window_ends_at
+from notifyd.shaping.group import (
+    Group,
+    confirmed_at,
+    is_due,
+    is_idle,
+    shorten_cooldown,
+    window_ends_at,
+)
 from notifyd.shaping.inputs import (
     Cancelled,
     Configured,
@@ -97,6 +104,8 @@ def _configure(context: StepContext, rules: Rules) -> None:
         if rule is None or rule.identity != group.identity:
             _close_out(context, group)
             context.put_group(key, None)
+        elif (shortened := shorten_cooldown(group, rule)) is not group:
+            context.put_group(key, shortened)
     conditions.apply_rules(context)
     heartbeats.apply_rules(context)
     mutes.update_mute_ends(context)

@@ -108,6 +108,7 @@ _GROUP = object_schema(
         "due": ("due", _TIME),
         "cooling": ("cooldown_until", _TIME),
         "cooldown": ("cooldown", _TIME),
+        "cooldown_base": ("base_cooldown", _TIME),
         "seen": ("last_match_at", _TIME),
         "open": ("open_id", _TEXT),
         "told": ("open_summary", optional_schema(_SUMMARY)),

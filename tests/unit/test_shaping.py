@@ -154,6 +154,30 @@ def test_later_matches_join_a_notification_that_was_never_attempted():
     assert run.counted(Status.ATTEMPTING) == {"app": 3}
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_shorter_cooldown_ends_one_that_runs(restarts):
+    run = history(Rule("app", debounce=0.0, cooldown=300.0))
+    run.feed(match("app"))
+    run.sleep(60)
+    run.feed(match("app"))
+    assert len(run.notifications) == 1
+    if restarts:
+        run.restart()
+    run.configure(replace(run.rules, triggers={"app": Rule("app", debounce=0.0, cooldown=10.0)}))
+    run.sleep(1)
+    assert [each.count for each in run.notifications.values()] == [1, 1]
+
+
+def test_a_changed_cooldown_keeps_how_often_it_has_doubled():
+    run = history(Rule("app", debounce=0.0, cooldown=100.0))
+    play(run, 0, 60, 120)  # from 100 on, a cooldown of 200 seconds runs
+    for cooldown in (500.0, 20.0):
+        rule = Rule("app", debounce=0.0, cooldown=cooldown)
+        run.configure(replace(run.rules, triggers={"app": rule}))
+    until(run, 400)
+    assert arrivals(run) == [(0.0, 1), (100.0, 1), (140.0, 1)]
+
+
 def test_windows_and_cooldowns_survive_a_restart():
     run = history(Rule("app", threshold=2, window=60.0, debounce=0.0, cooldown=100.0))
     play(run, 0)

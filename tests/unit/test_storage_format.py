@@ -92,6 +92,7 @@ VALUES = {
         Condition(EVENT, 14_000.5, 3, "01a2-hold", "01a2-row"),
         Transition(EVENT, 11_366.5, 2),
         2,
+        300.0,
     ),
     "digest": PendingDigest(
         "01a212e9-06bc-722b-9a83-0b91912138af",
