@@ -18,6 +18,7 @@ import structlog
 
 from notifyd.api.unix import UnixListener
 from notifyd.config.credentials import find_credentials
+from notifyd.config.files import find_config_file
 from notifyd.config.load import load
 from notifyd.config.paths import socket_path, state_dir
 from notifyd.config.sections import ListenConfig
@@ -128,7 +129,7 @@ class App:
             tcp_socket,
             store,
             engine,
-            Configuration(settings, self._token, listen_secrets, pipeline),
+            Configuration(settings, self._token, listen_secrets, pipeline, self._config_file()),
             load=partial(self._load, context),
             stopping=self._stopping,
             manager=self.service_manager,
@@ -142,7 +143,10 @@ class App:
             token.read()
         listen_secrets = ListenSecrets.read(loaded.settings.listen, loaded.settings.webhooks)
         pipeline = Pipeline(loaded.settings, context)
-        return Configuration(loaded.settings, token, listen_secrets, pipeline)
+        return Configuration(loaded.settings, token, listen_secrets, pipeline, self._config_file())
+
+    def _config_file(self) -> Path | None:
+        return find_config_file(self._config_path, self._environ)
 
 
 def _ignored_keys(settings: Settings) -> str:

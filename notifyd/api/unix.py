@@ -51,14 +51,13 @@ class UnixListener:
         """
         if (inherited := _inherited_socket(environ)) is not None:
             return cls(inherited, _path_of(inherited))
-        if len(os.fsencode(path)) > _LONGEST_PATH:
-            limit = f"the path of a socket has at most {_LONGEST_PATH} bytes; use a shorter one"
-            raise ConfigError([f"socket.path: {limit} (got {str(path)!r})"])
+        _check_length(path)
         group = -1 if settings.group is None else group_id(settings.group, "group")
         _create_directory(path, settings.mode)
         lock = _acquire_lock(path)
         try:
-            _remove_stale_socket(path)
+            if _is_stale(path):
+                path.unlink(missing_ok=True)
             return cls(_bind(path, settings.mode, group), path, lock)
         except BaseException:
             os.close(lock)
@@ -79,6 +78,23 @@ class UnixListener:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def check_socket(path: Path, settings: SocketConfig) -> None:
+    """Raise what `UnixListener.open` would raise for a path in an existing directory.
+
+    Changes nothing.
+    """
+    _check_length(path)
+    if settings.group is not None:
+        group_id(settings.group, "group")
+    _is_stale(path)
+
+
+def _check_length(path: Path) -> None:
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        limit = f"the path of a socket has at most {_LONGEST_PATH} bytes; use a shorter one"
+        raise ConfigError([f"socket.path: {limit} (got {str(path)!r})"])
 
 
 def _inherited_socket(environ: Mapping[str, str]) -> socket.socket | None:
@@ -145,12 +161,12 @@ def _acquire_lock(path: Path) -> int:
     return lock
 
 
-def _remove_stale_socket(path: Path) -> None:
-    """Remove a socket that nobody listens on; InUseError for anything else."""
+def _is_stale(path: Path) -> bool:
+    """Return whether a socket exists on which nobody listens; InUseError for anything else."""
     try:
         found = path.lstat()
     except FileNotFoundError:
-        return
+        return False
     except OSError as error:
         raise _unusable(path, error) from None
     if not stat.S_ISSOCK(found.st_mode):
@@ -162,9 +178,9 @@ def _remove_stale_socket(path: Path) -> None:
         try:
             probe.connect(bytes(path))
         except ConnectionRefusedError:
-            path.unlink(missing_ok=True)
+            return True
         except FileNotFoundError:
-            return
+            return False
         except BlockingIOError:
             raise _in_use(path, 0) from None
         except OSError as error:

@@ -6,21 +6,21 @@ import pwd
 import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
-from pathlib import Path
 from typing import cast
 
 from notifyd.cli.exit_status import UsageError, exit_status
 from notifyd.cli.options import add_config_option
 from notifyd.cli.output import format_json, quantity, write
+from notifyd.cli.start_check import check_start
 from notifyd.config.errors import with_paths
+from notifyd.config.files import find_config_file
 from notifyd.config.load import LoadedConfig, load
 from notifyd.config.patterns import may_match_every_line
 from notifyd.config.token import ListenSecrets, find_listen_token, find_token, find_webhook_secret
 from notifyd.config.triggers import FileTriggerConfig, LogTriggerConfig
 from notifyd.matching.approximate import approximate, approximate_in_records
-from notifyd.model.errors import ConfigError, NotifydError, NoTokenError, TokenError
+from notifyd.model.errors import ConfigError, NotifydError, NoTokenError
 from notifyd.model.notifications import Json
-from notifyd.model.user import effective_user
 from notifyd.sources.journal.access import access_problem, missing_command
 from notifyd.triggers import Trigger
 
@@ -47,7 +47,13 @@ def run(args: argparse.Namespace) -> int:
             become_user(args.user, os.environ)
         loaded = load(args.config, os.environ)
         warnings = _check(loaded)
-    except (ConfigError, TokenError) as error:
+        main_file = find_config_file(args.config, os.environ)
+        # The service of another user has directories of its own where none are configured.
+        has_defaults = not args.user
+        note = check_start(loaded.settings, os.environ, main_file, has_defaults=has_defaults)
+    except UsageError:
+        raise
+    except NotifydError as error:
         if not args.json:
             raise
         problems = error.problems if isinstance(error, ConfigError) else [str(error)]
@@ -57,10 +63,13 @@ def run(args: argparse.Namespace) -> int:
         report = {"success": True, "errors": [], "warnings": warnings}
         report["files"] = [str(file) for file in loaded.files]
         report["triggers"] = list(loaded.settings.triggers)
+        report["note"] = note
         write(format_json(report))
         return 0
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    if note:
+        print(f"note: {note}", file=sys.stderr)
     files = ", ".join(map(str, loaded.files)) or "no configuration file, using defaults"
     write(f"ok: {quantity(len(loaded.settings.triggers), 'trigger')}; {files}")
     return 0
@@ -71,27 +80,11 @@ def _check(loaded: LoadedConfig) -> list[str]:
     settings = loaded.settings
     missing_token = _missing_token(loaded)
     ListenSecrets.read(settings.listen, settings.webhooks)
-    _check_writable(settings.state.dir, "state.dir")
-    _check_writable(settings.socket.path and settings.socket.path.parent, "socket.path")
     for name, trigger in settings.triggers.items():
         Trigger(name, trigger, settings.defaults)
     _warn_of_slow_patterns(loaded)
     _warn_of_directories(loaded)
     return [*loaded.warnings, *filter(None, [missing_token]), *_machine_warnings(loaded)]
-
-
-def _check_writable(directory: Path | None, key: str) -> None:
-    """Raise ConfigError if the daemon cannot create or use a directory that is configured."""
-    if directory is None:
-        return
-    existing = directory
-    while not os.path.lexists(existing) and existing != existing.parent:
-        existing = existing.parent
-    if not existing.is_dir():
-        raise ConfigError([f"{key}: {existing} is not a directory; set another path"])
-    if not os.access(existing, os.W_OK | os.X_OK):
-        problem = f"user {effective_user()} cannot write to {existing}"
-        raise ConfigError([f"{key}: {problem}; grant access or set another path"])
 
 
 def _missing_token(loaded: LoadedConfig) -> str:

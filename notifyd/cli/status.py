@@ -78,6 +78,7 @@ def _summary(status: Answer) -> str:
             "notifyd",
             f"{printable(status.get('version', '?'))}, up {format_elapsed(status.get('uptime'))}",
         ],
+        ["config", printable(status.get("config") or "none, using defaults")],
         ["api", printable(_part(status, "api").get("url", "?"))],
         ["token", _token(token)],
         ["delivery", _delivery(delivery)],

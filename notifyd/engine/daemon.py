@@ -62,12 +62,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a reload replaces as a whole. secrets: of the TCP listener."""
+    """What a reload replaces as a whole. secrets: of the TCP listener. file: the main one."""
 
     settings: Settings
     token: TokenSource
     secrets: ListenSecrets
     pipeline: Pipeline
+    file: Path | None
 
 
 class _RestartableTask:
@@ -280,6 +281,7 @@ class Daemon:
             uptime=time.monotonic() - self._started,
             reload_error=self._reload_error,
             delivery=self._engine.delivery_reporter.summary(),
+            config_file=str(self._configuration.file or ""),
             gap=_describe_gap(self._last_gap),
         )
         return build_status(self._engine.state, self._engine.now(), info, per_hour)

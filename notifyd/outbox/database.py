@@ -3,12 +3,13 @@
 import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
 from notifyd.model.errors import DatabaseDamagedError, StoreError, StoreUnavailableError
+from notifyd.outbox.location import DATABASE_NAME
 from notifyd.outbox.recovery import wal
 
 SCHEMA = 2
@@ -21,6 +22,10 @@ WAL_LIMIT = 4 << 20
 
 T = TypeVar("T")
 
+_MAGIC = b"SQLite format 3\0"
+_HEADER_SIZE = 100
+_USER_VERSION = slice(60, 64)
+"""Where the header of a database file holds `user_version`: sqlite.org/fileformat2.html."""
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _UNAVAILABLE = {
     "SQLITE_FULL": "the disk is full: free some space",
@@ -57,12 +62,36 @@ def open_database(path: Path) -> sqlite3.Connection:
     Raises DatabaseDamagedError if it has to be recovered first, StoreError if a newer notifyd
     wrote it.
     """
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise StoreError(f"cannot open {path}: {error.strerror}; this user must own it") from error
+    _touch(path, os.O_CREAT)
     translate_errors(lambda: _refuse_newer(path), path)
     return translate_errors(lambda: _open(path), path)
+
+
+def check_database(folder: Path) -> None:
+    """Raise what `open_database` would raise for a state directory's database, if it exists.
+
+    Changes nothing. A damaged database is no mistake: it is recovered when it is opened.
+    """
+    path = folder / DATABASE_NAME
+    if not os.path.lexists(path):
+        return
+    _touch(path, os.O_NONBLOCK)
+    with path.open("rb") as file:
+        header = file.read(_HEADER_SIZE)
+    wal_file = path.with_name(f"{path.name}-wal")
+    if wal_file.exists() and wal_file.stat().st_size:  # it may hold a newer header
+        with suppress(StoreUnavailableError):
+            translate_errors(lambda: _refuse_newer(path), path)
+    elif header.startswith(_MAGIC) and len(header) == _HEADER_SIZE:
+        _refuse_schema(int.from_bytes(header[_USER_VERSION]), path)
+
+
+def _touch(path: Path, flags: int) -> None:
+    """Open a database file for writing and close it. Raise StoreError if that is not possible."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600))
+    except OSError as error:
+        raise StoreError(f"cannot open {path}: {error.strerror}; this user must own it") from error
 
 
 def _refuse_newer(path: Path) -> None:
@@ -72,6 +101,10 @@ def _refuse_newer(path: Path) -> None:
         found = schema_of(reader)
     finally:
         reader.close()
+    _refuse_schema(found, path)
+
+
+def _refuse_schema(found: int, path: Path) -> None:
     if found > SCHEMA:
         raise StoreError(
             f"{path} was written by a newer notifyd (schema {found}, this one knows {SCHEMA}): "

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from notifyd.model.errors import InUseError, StoreError, StoreUnavailableError
 
+DATABASE_NAME = "notifyd.db"
+
 _FileId = tuple[int, int]
 """Device and inode."""
 
@@ -19,7 +21,7 @@ class DatabaseFile:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.path = folder / "notifyd.db"
+        self.path = folder / DATABASE_NAME
         self._lock_path = folder / "lock"
         self._lock = _lock(folder, self._lock_path)
         self._opened: _FileId | None = None
@@ -61,6 +63,31 @@ class DatabaseFile:
         os.close(self._lock)
 
 
+def find_lock_holder(folder: Path) -> str:
+    """Return the pid of the daemon that has locked a state directory; empty if none has.
+
+    Creates nothing.
+    """
+    try:
+        lock = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_holder(lock)
+    except OSError:
+        return ""
+    else:
+        return ""
+    finally:
+        os.close(lock)
+
+
+def _read_holder(lock: int) -> str:
+    return os.read(lock, 20).decode(errors="replace").strip() or "unknown"
+
+
 def _lock(folder: Path, path: Path) -> int:
     """Create the directory if necessary and lock it until the returned descriptor is closed."""
     try:
@@ -74,7 +101,7 @@ def _lock(folder: Path, path: Path) -> int:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        holder = os.read(lock, 20).decode(errors="replace").strip() or "unknown"
+        holder = _read_holder(lock)
         os.close(lock)
         raise InUseError(
             f"notifyd already runs with the state directory {folder} (pid {holder}); "

@@ -31,7 +31,8 @@ class DaemonInfo:
     store_error: why the database cannot be written. trigger_types: by name. token_state: `ok`,
     `missing` or `unusable`; token_problem: what is wrong with it. uptime: in seconds. reload_error:
     why the last reload was refused. delivery: `DeliveryReporter.summary`. gap: the last suspend, or
-    jump of the clock, since the start.
+    jump of the clock, since the start. config_file: the main file of the configuration; empty
+    without one.
     """
 
     store_error: str
@@ -44,7 +45,12 @@ class DaemonInfo:
     uptime: float
     reload_error: str
     delivery: Json
+    config_file: str = ""
     gap: Json | None = None
+
+    @property
+    def has_token_problem(self) -> bool:
+        return self.token_state in ("missing", "unusable")
 
 
 def build_status(
@@ -59,6 +65,7 @@ def build_status(
         "status": word,
         "healthy": is_healthy,
         "uptime": round(info.uptime, 1),
+        "config": info.config_file,
         "gap": info.gap,
         "api": {"url": info.api_url},
         "token": _token(send_state, info),
@@ -147,7 +154,7 @@ def overall_health(
 def _token(send_state: SendState, info: DaemonInfo) -> Json:
     is_refused = send_state.status is SendStatus.REFUSED
     return {
-        "state": "refused" if is_refused else info.token_state,
+        "state": "refused" if is_refused and not info.has_token_problem else info.token_state,
         "source": info.token_name,
         "problem": info.token_problem or (send_state.error if is_refused else ""),
     }

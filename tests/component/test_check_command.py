@@ -1,14 +1,18 @@
 import json
 import os
+import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from notifyd.cli import main
+from notifyd.outbox.database import open_database
 
 BAD = '[log]\nlevle = "info"\n[budget]\nmax = 0\n'
 GOOD = """
@@ -37,7 +41,7 @@ def check(
         check=False,
         capture_output=True,
         text=True,
-        env={"PATH": os.environ["PATH"], "SEND_TOKEN": "onp_x"} | environ,
+        env={"PATH": os.environ["PATH"], "SEND_TOKEN": "onp_x", "HOME": str(directory)} | environ,
     )
 
 
@@ -183,6 +187,84 @@ def test_a_state_directory_that_the_daemon_could_not_use_is_78(tmp_path: Path):
     assert not (tmp_path / "new").exists()
 
 
+def test_default_directories_are_checked_too(tmp_path: Path):
+    (tmp_path / "file").touch()
+    done = check(tmp_path, "", HOME=f"{tmp_path}/file")
+    assert done.returncode == 78
+    assert done.stderr == f"state.dir: {tmp_path}/file is not a directory; set another path\n"
+    assert check(tmp_path, "", XDG_RUNTIME_DIR=f"{tmp_path}/file").returncode == 78
+    assert check(tmp_path, "").returncode == 0
+
+
+def test_a_database_of_a_newer_version_is_78_and_stays_as_it_is(tmp_path: Path):
+    state = tmp_path / "state"
+    state.mkdir()
+    with closing(sqlite3.connect(state / "notifyd.db")) as database:
+        database.execute("PRAGMA user_version = 999")
+    before = {path.name: path.read_bytes() for path in state.iterdir()}
+    done = check(tmp_path, f'[state]\ndir = "{state}"\n')
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "was written by a newer notifyd (schema 999" in done.stderr
+    assert {path.name: path.read_bytes() for path in state.iterdir()} == before
+    run = subprocess.run(
+        [sys.executable, "-m", "notifyd", "run", "--config", str(tmp_path / "config.toml")],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "SEND_TOKEN": "onp_x", "HOME": str(tmp_path)},
+    )
+    assert (run.returncode, run.stderr.splitlines()[-1:]) == (78, done.stderr.splitlines())
+
+
+def test_a_database_that_is_damaged_or_current_is_no_mistake(tmp_path: Path):
+    state = tmp_path / "state"
+    state.mkdir()
+    content = f'[state]\ndir = "{state}"\n'
+    (state / "notifyd.db").write_bytes(b"not a database" * 100)
+    assert check(tmp_path, content).returncode == 0
+    (state / "notifyd.db").unlink()
+    open_database(state / "notifyd.db").close()
+    assert check(tmp_path, content).returncode == 0
+    (state / "notifyd.db").unlink()
+    (state / "notifyd.db").mkdir()
+    done = check(tmp_path, content)
+    assert done.returncode == 78
+    assert "cannot open" in done.stderr
+
+
+def test_a_tcp_address_that_is_taken_is_1_as_for_run(tmp_path: Path):
+    (tmp_path / "token").write_text("a-token")
+    (tmp_path / "token").chmod(0o600)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        done = check(tmp_path, f'[listen]\ntcp = "{address}"\ntoken_file = "{tmp_path}/token"\n')
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"{address} is in use; stop the program that listens there")
+        done = check(
+            tmp_path, f'[listen]\ntcp = "{address}"\ntoken_file = "{tmp_path}/token"\n', "--json"
+        )
+        assert (done.returncode, len(json.loads(done.stdout)["errors"])) == (1, 1)
+
+
+@pytest.mark.parametrize("is_socket", [True, False])
+def test_something_else_at_the_path_of_the_socket_is_1_as_for_run(tmp_path: Path, is_socket):
+    path = tmp_path / "s"
+    content = f'[socket]\npath = "{path}"\n'
+    with socket.socket(socket.AF_UNIX) as server:
+        if is_socket:
+            server.bind(str(path))
+            server.listen()
+        else:
+            path.touch()
+        done = check(tmp_path, content)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert str(path) in done.stderr
+    assert path.exists()
+    if is_socket:  # now it is stale
+        assert check(tmp_path, content).returncode == 0
+        assert path.exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
 def test_directories_are_checked_for_the_user_of_the_daemon(public_directory: Path):
     content = f'[socket]\npath = "{public_directory}/notifyd.sock"\n'
@@ -193,7 +275,9 @@ def test_directories_are_checked_for_the_user_of_the_daemon(public_directory: Pa
 
 
 @pytest.mark.parametrize("preset", ["python", "java", "go", "timestamp"])
-def test_a_ready_made_multiline_draws_no_warning(preset, tmp_path, capsys):
+def test_a_ready_made_multiline_draws_no_warning(preset, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     config = tmp_path / "config.toml"
     config.write_text(
         f'[triggers.t]\ntype = "log"\npaths = "/x"\npatterns = "ERROR"\nmultiline = "{preset}"\n'

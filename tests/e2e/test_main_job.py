@@ -177,6 +177,21 @@ def test_a_second_daemon_is_told_who_runs(running):
     assert running.answers()
 
 
+def test_check_knows_the_daemon_that_runs_with_the_configuration(running, tmp_path):
+    config = running.config
+    status = running.ask("GET", "/v1/status")
+    assert status["config"] == str(config)
+    words = ["check", "--config"]
+    done = running.command(*words, str(config))
+    assert done.returncode == 0
+    assert "runs with this configuration; `notifyd reload` applies changes" in done.stderr
+    other = tmp_path / "other.toml"
+    other.write_text(config.read_text())
+    done = running.command(*words, str(other))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "notifyd already runs with the state directory" in done.stderr
+
+
 def test_without_a_token_everything_waits_for_one(daemon, platform, tmp_path):
     naked = daemon(PLENTY)
     del naked.environ["NOTIFYD_SEND_TOKEN"]

@@ -1,0 +1,84 @@
+"""What `notifyd run` opens at its start, looked at without creating or changing anything."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from notifyd.api.unix import check_socket
+from notifyd.client.http import send_request
+from notifyd.config.paths import socket_path, state_dir
+from notifyd.config.settings import Settings
+from notifyd.http.tcp import listen_tcp
+from notifyd.model.errors import (
+    ConfigError,
+    DaemonAnswerError,
+    DaemonUnreachableError,
+    InUseError,
+)
+from notifyd.model.user import effective_user
+from notifyd.outbox.database import check_database
+from notifyd.outbox.location import find_lock_holder
+
+_ANSWER_TIMEOUT = 2.0
+
+
+def check_start(
+    settings: Settings, environ: Mapping[str, str], config: Path | None, *, has_defaults: bool
+) -> str:
+    """Raise what a start would raise for directories, database, socket and TCP address.
+
+    config: the main configuration file. has_defaults: whether paths that are not configured are
+    those that the daemon will use, too. Return a note if a daemon runs with this configuration: it
+    is meant to be reloaded, so what it holds is no mistake.
+    """
+    folder = state_dir(settings.state.dir, environ) if has_defaults else settings.state.dir
+    path = settings.socket.path
+    if has_defaults and folder is not None:
+        path = socket_path(path, folder, environ)
+    _check_directory(folder, "state.dir")
+    _check_directory(path and path.parent, "socket.path")
+    holder = find_lock_holder(folder) if folder is not None else ""
+    if holder and folder is not None:
+        if not _runs_with(config, path):
+            raise InUseError(
+                f"notifyd already runs with the state directory {folder} (pid {holder}) and "
+                "another configuration; stop it first or set [state] dir to another directory"
+            )
+        return f"process {holder} runs with this configuration; `notifyd reload` applies changes"
+    if folder is not None:
+        check_database(folder)
+    if path is not None:
+        check_socket(path, settings.socket)
+    if settings.listen.tcp is not None:
+        listen_tcp(*settings.listen.tcp, "[listen] tcp").close()
+    return ""
+
+
+def _check_directory(directory: Path | None, key: str) -> None:
+    """Raise ConfigError if the daemon cannot create or use a directory."""
+    if directory is None:
+        return
+    existing = directory
+    while not os.path.lexists(existing) and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        raise ConfigError([f"{key}: {existing} is not a directory; set another path"])
+    if not os.access(existing, os.W_OK | os.X_OK):
+        problem = f"user {effective_user()} cannot write to {existing}"
+        raise ConfigError([f"{key}: {problem}; grant access or set another path"])
+
+
+def _runs_with(config: Path | None, path: Path | None) -> bool:
+    """Return whether the daemon on a socket reads this file, as far as it says so."""
+    if path is None:
+        return True
+    try:
+        _, status = send_request("GET", "/v1/status", socket_path=str(path), within=_ANSWER_TIMEOUT)
+    except (DaemonUnreachableError, DaemonAnswerError):
+        return True  # it may not be asked by this user
+    running = status.get("config")
+    return not isinstance(running, str) or _resolve(running) == _resolve(str(config or ""))
+
+
+def _resolve(path: str) -> str:
+    return os.path.realpath(path) if path else ""
