@@ -49,7 +49,7 @@ class Event(NamedTuple):
 
     wall: when it was observed. line: its text. fields: named groups of the pattern. facts: other
     values, by the names that templates use (pid, name, exit_code, …); `outcome` gives a severity.
-    alert_state: a repeated one changes nothing, unless its severity is higher.
+    alert_state: a repeated one changes nothing, unless its severity is another.
     """
 
     trigger: str

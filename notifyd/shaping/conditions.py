@@ -13,6 +13,7 @@ from notifyd.shaping.group import (
     Transition,
     persistence_of,
     restarted_wait,
+    rises,
 )
 from notifyd.shaping.matches import (
     add_to_group,
@@ -32,26 +33,35 @@ _GRACE = 60.0
 def update_condition(context: StepContext, key: str, group: Group, match: Match) -> None:
     """Begin or end a group's condition once that is confirmed. A repeated state changes nothing.
 
-    A condition that fires with a higher severity than before is reported again.
+    A condition that fires with another severity than before is reported again: a higher one like
+    its beginning, a lower one like its end.
     """
     event, condition = match.event, group.condition
     is_firing = event.alert_state is AlertState.FIRING
-    rises = condition is not None and is_firing and event.severity > condition.event.severity
-    if is_firing == (condition is not None) and not rises:
+    if condition is None:
+        is_change = is_firing
+    else:
+        is_change = not is_firing or event.severity != condition.event.severity
+    if not is_change:
         if group.transition is not None:  # back before the change was confirmed
             context.put_group(key, replace(group, transition=None))
             context.trace(group.trigger, Action.NOT_CONFIRMED, 0, line=event.line)
         return
     known = group.transition
-    if known is None or known.event.alert_state is not event.alert_state:
+    if known is None or _direction(group, known.event) != _direction(group, event):
         transition = Transition(event, context.now.mono)
     elif known.count < persistence_of(group, context.rule(group.trigger)).times:
         transition = replace(known, event=event, count=known.count + 1)
-    elif known.event.line != event.line:
+    elif known.event.line != event.line or known.event.severity != event.severity:
         transition = replace(known, event=event)
     else:
         return
     confirm(context, key, replace(group, transition=transition))
+
+
+def _direction(group: Group, event: Event) -> tuple[AlertState, bool]:
+    """Return what tells one kind of change from another. A rise waits for `for`, others `clear`."""
+    return event.alert_state, rises(group, event)
 
 
 def confirm(context: StepContext, key: str, group: Group) -> None:
@@ -66,13 +76,17 @@ def confirm(context: StepContext, key: str, group: Group) -> None:
         _trace_unconfirmed(context, group, transition, persistence)
         return
     group = replace(group, transition=None)
-    if group.condition is None:
+    condition = group.condition
+    if condition is None:
         add_to_group(context, key, replace(group, condition=Condition(event)), [event])
-    elif event.alert_state is AlertState.FIRING:
-        condition = replace(group.condition, event=event)
+    elif rises(group, event):
+        condition = replace(condition, event=event)
         add_to_group(context, key, replace(group, condition=condition), [event])
+    elif event.alert_state is AlertState.FIRING:
+        group = replace(group, condition=replace(condition, event=event))
+        _ease(context, key, group, condition, event)
     else:
-        _resolve(context, key, replace(group, condition=None), group.condition, event)
+        _ease(context, key, replace(group, condition=None), condition, event)
 
 
 def _trace_unconfirmed(
@@ -102,19 +116,22 @@ def restart_waits(context: StepContext) -> None:
             context.put_group(key, restarted_wait(group, context.now))
 
 
-def _resolve(
-    context: StepContext, key: str, group: Group, condition: Condition, event: Event
-) -> None:
+def _ease(context: StepContext, key: str, group: Group, condition: Condition, event: Event) -> None:
+    """Report at once that a condition ended, or has a lower severity than before.
+
+    group: as it is after that. condition: as it was.
+    """
     trigger = group.trigger
     rule = context.rule(trigger)
     context.put_group(key, group)
     pending = mute_digest(context, trigger)
     if pending is not None and pending.id == condition.mute_digest_id:
-        retract_match(context, trigger, condition.event.line)
-        context.add_stats(
-            trigger, matches=1, ended_while_muted=2, reason="came and went while muted"
-        )
-        context.trace(trigger, Action.ENDED_WHILE_MUTED, 2, line=event.line, group=group.values)
+        if group.condition is None:
+            retract_match(context, trigger, condition.event.line)
+            context.add_stats(
+                trigger, matches=1, ended_while_muted=2, reason="came and went while muted"
+            )
+            context.trace(trigger, Action.ENDED_WHILE_MUTED, 2, line=event.line, group=group.values)
         return
     if not rule.resolve:
         return

@@ -242,13 +242,20 @@ def deadline(group: Group, rule: Rule) -> float:
 def persistence_of(group: Group, rule: Rule) -> Persistence:
     """Return what a change of the group's condition must satisfy: its end, or its beginning.
 
-    A rise in severity must satisfy the same as the beginning.
+    A rise in severity must satisfy the same as the beginning, a fall the same as the end.
     """
     if group.transition is not None:
-        begins = group.transition.event.alert_state is AlertState.FIRING
+        begins = rises(group, group.transition.event)
     else:
         begins = group.condition is None
     return rule.begin_after if begins else rule.end_after
+
+
+def rises(group: Group, event: Event) -> bool:
+    """Whether an event says that the group's condition begins, or has a higher severity."""
+    if event.alert_state is not AlertState.FIRING:
+        return False
+    return group.condition is None or event.severity > group.condition.event.severity
 
 
 def confirmed_at(group: Group, rule: Rule) -> float:

@@ -419,15 +419,26 @@ def test_a_failure_after_a_reported_success_is_a_rise_again():
     assert reported(run)[-1] == {"failure": 1}
 
 
-def test_a_condition_that_gets_worse_is_reported_once_more():
+def test_a_condition_that_gets_worse_or_better_is_reported_once_more():
     run = history(replace(COOLING, has_conditions=True))
-    for value in ("warning", "warning", "critical", "critical", "warning", "critical"):
+    for value in ("warning", "warning", "critical", "critical", "warning", "warning"):
         run.feed(outcome(value, alert_state=AlertState.FIRING))
         settle(run)
-    assert reported(run) == [{"warning": 1}, {"critical": 1}]
+    assert reported(run) == [{"warning": 1}, {"critical": 1}, {"warning": 1}]
     run.feed(outcome("success", alert_state=AlertState.RESOLVED))
     settle(run)
-    assert reported(run)[2:] == [{"success": 1}]
+    assert reported(run)[3:] == [{"success": 1}]
+
+
+def test_a_condition_that_flaps_between_severities_waits_for_the_cooldown():
+    run = history(replace(COOLING, has_conditions=True))
+    for value in ("critical", "warning", "critical", "warning", "critical"):
+        run.feed(outcome(value, alert_state=AlertState.FIRING))
+        settle(run)
+    assert reported(run) == [{"critical": 1}, {"warning": 1}]
+    run.sleep(301)
+    settle(run)
+    assert reported(run)[2:] == [{"critical": 2, "warning": 1}]
 
 
 def test_a_condition_must_be_worse_for_as_long_as_it_must_fire():
