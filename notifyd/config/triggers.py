@@ -3,10 +3,17 @@
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from notifyd.config.comparison import CHANGED
 from notifyd.config.cron import CronSchedule
+from notifyd.config.resource_limits import (
+    ResourceLimit,
+    ResourceName,
+    default_limits,
+    parse_clear,
+    parse_limit,
+)
 from notifyd.config.sections import Count, Positive, Section
 from notifyd.config.times import Cron, Duration, PersistenceValue, Size, Zone
 from notifyd.config.values import (
@@ -345,6 +352,47 @@ class OblienTriggerConfig(TriggerConfig):
         return self.get is not None and self.when != CHANGED
 
 
+class ResourceTriggerConfig(TriggerConfig):
+    default_debounce: ClassVar[float] = 0.0
+
+    type: Literal["resource"] = "resource"
+    resource: ResourceName
+    """What to measure: `disk` or `inodes` (with `path`), `memory`, `swap`, `load`, `pressure-cpu`,
+    `pressure-memory`, `pressure-io`, `oom` (processes that the kernel killed for want of memory),
+    `gpu-utilization`, `gpu-memory`, `gpu-temperature`. Those of the GPU need `notifyd[gpu]`."""
+    path: AbsolutePath | None = None
+    """Any path in the file system to measure. `disk` and `inodes` only, which require it."""
+    warning: Annotated[ResourceLimit | None, BeforeValidator(parse_limit)] = None
+    """Limit from which on the state is a warning: `"80%"`, `"5GiB free"`, `"2GiB used"`, a number
+    for `load` (or `"200%"` of the CPUs), degrees for `gpu-temperature`. `"< 10%"` is passed by
+    values below it. Default, if neither limit is set: `"80%"` for `disk`, `inodes` and `swap`,
+    `"90%"` for `memory`; the others require one."""
+    critical: Annotated[ResourceLimit | None, BeforeValidator(parse_limit)] = None
+    """Limit from which on the state is critical. Default, if neither limit is set: `"95%"` for
+    `disk`, `inodes`, `memory` and `swap`."""
+    clear: Annotated[Persistence | None, BeforeValidator(parse_clear)] = None
+    """A limit behind which the state ends, such as `"75%"`; `critical` ends as far behind its own
+    limit. Or how long, or how often in a row, the value must be back behind the limits. Default:
+    2 percent points for `disk`, `inodes` and memory of all kinds, else at once."""
+    every: Annotated[Duration, Field(ge=1.0)] = 30.0
+    """How often to measure; at least `"1s"`."""
+
+    @property
+    def failure_priority(self) -> Priority:
+        return self.priority if "priority" in self.model_fields_set else Priority.HIGH
+
+    @property
+    def has_conditions(self) -> bool:
+        return self.resource != "oom"
+
+    @property
+    def limits(self) -> tuple[ResourceLimit | None, ResourceLimit | None]:
+        """`warning` and `critical` as written, or the defaults of the resource."""
+        if self.warning is None and self.critical is None:
+            return default_limits(self.resource)
+        return self.warning, self.critical
+
+
 class PlatformHealthConfig(TriggerConfig):
     """The built-in trigger that reports an unreachable platform and refused credentials."""
 
@@ -367,6 +415,7 @@ _Trigger = (
     | ScheduleTriggerConfig
     | HeartbeatTriggerConfig
     | OblienTriggerConfig
+    | ResourceTriggerConfig
 )
 AnyTrigger = Annotated[_Trigger, Field(discriminator="type")]
 
@@ -383,6 +432,7 @@ TRIGGER_TYPES: dict[str, type[_Trigger]] = {
     "schedule": ScheduleTriggerConfig,
     "heartbeat": HeartbeatTriggerConfig,
     "oblien": OblienTriggerConfig,
+    "resource": ResourceTriggerConfig,
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from notifyd.config import patterns
 from notifyd.config.errors import ConfigPath, ErrorReport, with_paths
 from notifyd.config.record_starts import RECORD_STARTS
+from notifyd.config.resource_consistency import check_resource
 from notifyd.config.triggers import (
     AnyTrigger,
     FileTriggerConfig,
@@ -13,6 +14,7 @@ from notifyd.config.triggers import (
     LogTriggerConfig,
     OblienTriggerConfig,
     ProcessTriggerConfig,
+    ResourceTriggerConfig,
     ScheduleTriggerConfig,
 )
 from notifyd.model.notifications import Json
@@ -50,6 +52,8 @@ def check_type_keys(
             report.error((*path, "patterns"), "required key is missing")
     if isinstance(trigger, OblienTriggerConfig):
         _check_oblien(path, trigger, raw, invalid, report)
+    if isinstance(trigger, ResourceTriggerConfig):
+        check_resource(path, trigger, raw, invalid, report)
     if isinstance(trigger, ProcessTriggerConfig):
         _check_process(path, trigger, invalid, report)
     if isinstance(trigger, LogTriggerConfig | FileTriggerConfig):

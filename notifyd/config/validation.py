@@ -23,6 +23,7 @@ _PLACEHOLDERS = {
     "per": "1s",
     "times": ["00:00-01:00"],
     "cron": "0 0 * * *",
+    "resource": "memory",
 }
 """Valid values that replace invalid required keys, so that the other keys can be checked."""
 _MISSING = "required key is missing"
@@ -125,6 +126,8 @@ def _trigger_type(path: ConfigPath, trigger: Json, report: ErrorReport) -> str |
         return "heartbeat"
     if "cron" in trigger:
         return "schedule"
+    if "resource" in trigger:
+        return "resource"
     return "file" if trigger.keys() & {"events", "settle"} else None
 
 

@@ -14,6 +14,7 @@ from notifyd.config.triggers import (
     LogTriggerConfig,
     OblienTriggerConfig,
     ProcessTriggerConfig,
+    ResourceTriggerConfig,
     ScheduleTriggerConfig,
     TriggerConfig,
 )
@@ -29,6 +30,7 @@ from notifyd.sources.logs.options import LogSourceOptions
 from notifyd.sources.logs.source import LogSource
 from notifyd.sources.platform.fetching import OpenFetcher
 from notifyd.sources.platform.source import PlatformSource, PlatformSourceOptions
+from notifyd.sources.probes.resources.source import ResourceSource, ResourceSourceOptions
 from notifyd.sources.processes.source import ProcessSource
 from notifyd.sources.schedule.source import ScheduleSource
 from notifyd.triggers import Trigger
@@ -82,6 +84,7 @@ class SourceBuilders:
             "process": self._process(),
             "schedule": self._schedule(),
             "oblien": self._oblien(),
+            "resource": self._resource(),
         }
         return {kind: build for kind, build in builders.items() if build is not None}
 
@@ -148,6 +151,19 @@ class SourceBuilders:
             context.wall,
         )
         return lambda checkpoints: PlatformSource(options, checkpoints)
+
+    def _resource(self) -> BuildSource | None:
+        triggers = _of_type(self._configs, ResourceTriggerConfig)
+        if not triggers:
+            return None
+        shapings = {name: self._triggers[name].shaping for name in triggers}
+        options = ResourceSourceOptions(
+            triggers,
+            {name: (shaping.begin_after, shaping.end_after) for name, shaping in shapings.items()},
+            self._context.wall,
+            boot_id(),
+        )
+        return lambda checkpoints: ResourceSource(options, checkpoints)
 
     def _scanner(self, names: tuple[str, ...]) -> Scanner:
         """Compile the patterns of these triggers into one scanner; runs on the scan thread."""

@@ -11,6 +11,7 @@ from notifyd.config.triggers import (
     OblienTriggerConfig,
     PlatformHealthConfig,
     ProcessTriggerConfig,
+    ResourceTriggerConfig,
 )
 from notifyd.model.events import Event
 
@@ -42,6 +43,10 @@ def sample_event(name: str, config: AnyTrigger | PlatformHealthConfig, wall: flo
             return Event(name, wall, "failed, status 1 (sample of notifyd test)", facts=facts)
         case OblienTriggerConfig():
             return Event(name, wall, "sample value of notifyd test", facts={"event": "changed"})
+        case ResourceTriggerConfig():
+            subject = f"{config.resource} {config.path or ''}".rstrip()
+            facts = {"event": "resource", "name": subject, "outcome": "critical"}
+            return Event(name, wall, f"{subject}: sample value of notifyd test", facts=facts)
     return Event(name, wall, "sample of notifyd test")
 
 

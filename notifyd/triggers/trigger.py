@@ -13,6 +13,7 @@ from notifyd.model.notifications import Json, MatchSummary
 from notifyd.text.durations import format_duration
 from notifyd.triggers.default_text import default_body, default_title, format_time, overflow_title
 from notifyd.triggers.heartbeat_text import heartbeat_body, heartbeat_title
+from notifyd.triggers.resource_text import resource_body, resource_title
 
 _OUTPUT_LIMIT = 8_000
 """Characters after which text is cut: far more than a notification can hold."""
@@ -113,11 +114,15 @@ class Trigger:
                 return overflow_title(self.name, self.shaping.max_groups, summary)
             if self.config.type == "heartbeat":
                 return heartbeat_title(self.name, summary, now)
+            if self.config.type == "resource" and summary.condition_report:
+                return resource_title(summary)
             return default_title(self.name, self.config.type, group, summary)
 
         def fallback_body() -> str:
             if self.config.type == "heartbeat":
                 return heartbeat_body(summary, now)
+            if self.config.type == "resource":
+                return resource_body(summary, now, title)
             return default_body(summary, now)
 
         # Templates would name the last of many groups as if it were the only one.

@@ -1,0 +1,1 @@
+"""Resources of the machine or its cgroup, measured at intervals against limits."""
