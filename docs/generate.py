@@ -20,6 +20,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from notifyd.cli import COMMANDS, main
+from notifyd.config.resource_limits import parse_clear, parse_limit
 from notifyd.config.sections import RateConfig, Section
 from notifyd.config.settings import Settings
 from notifyd.config.templates import VARIABLES
@@ -34,6 +35,8 @@ READERS = {
     parse_duration: "duration",
     parse_size: "size",
     parse_persistence: "duration or number of times",
+    parse_limit: "limit",
+    parse_clear: "limit, duration or number of times",
 }
 PLAIN = {BaseModel: "table", bool: "boolean", int: "integer", Path: "path"}
 

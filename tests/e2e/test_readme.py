@@ -10,10 +10,14 @@ import pytest
 from packaging.requirements import Requirement
 
 from notifyd.config.load import load
+from notifyd.config.resource_limits import ResourceValue
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import TRIGGER_TYPES, ShapingConfig
 from notifyd.model.notifications import ConditionReport, MatchSummary
+from notifyd.model.persistence import AT_ONCE
 from notifyd.sources.platform.watched_value import ValueWatch
+from notifyd.sources.probes.resources.measurement import Measurement
+from notifyd.sources.probes.resources.watch import ResourceWatch
 from notifyd.sources.schedule.source import ScheduleSource
 from notifyd.triggers import Trigger
 from support.daemon import wait_for
@@ -59,6 +63,7 @@ def test_the_examples_send_the_pushes_that_are_announced(tmp_path, platform):
     config.write_text("\n".join(blocks(TRIGGERS, "toml")))
     immediate = TRIGGERS.replace(section(TRIGGERS, "### Schedules"), "")
     immediate = immediate.replace(section(TRIGGERS, "### The platform"), "")
+    immediate = immediate.replace(section(TRIGGERS, "### Probes"), "")
     with running("notifyd run", env):
         wait_for_daemon(tmp_path)
         for script in blocks(TRIGGERS, "sh"):
@@ -99,6 +104,22 @@ def test_the_platform_example_makes_the_announced_push():
     report = ConditionReport.FIRING
     summary = MatchSummary(1, event.wall, event.wall, event.line, (event.line,), (), event, report)
     assert Trigger(name, trigger, ShapingConfig()).render(summary) == pushes(text)[0]
+
+
+def test_the_probe_makes_the_announced_push():
+    text = section(README, "### Probes")
+    ((name, config),) = tomllib.loads(blocks(text, "toml")[0])["triggers"].items()
+    trigger = TRIGGER_TYPES["resource"].model_validate(config)
+    watch = ResourceWatch(name, trigger, begin_after=AT_ONCE, end_after=AT_ONCE)
+    title, body = pushes(text)[0]
+    measured = Measurement(
+        "disk /", title.partition(": ")[2].partition(" (")[0], ResourceValue(96.0, free=3.1 * 2**30)
+    )
+    event = watch.evaluate(measured, 1_767_603_600.0).event
+    event = event._replace(facts={**event.facts, "after": body})
+    report = ConditionReport.FIRING
+    summary = MatchSummary(1, event.wall, event.wall, event.line, (event.line,), (), event, report)
+    assert Trigger(name, trigger, ShapingConfig()).render(summary) == (title, body)
 
 
 def test_the_demo_shows_what_the_second_shell_does(tmp_path):

@@ -170,6 +170,9 @@ class Story:
                 self._at(at, lambda: self._match(trigger, line, alert_state=AlertState.RESOLVED))
             case ["ping", name, signal, *output]:
                 self._at(at, lambda: self._ping(name, signal, output))
+            case [trigger, "is", level, line]:
+                state = AlertState.RESOLVED if level == "ok" else AlertState.FIRING
+                self._at(at, lambda: self._match(trigger, line, alert_state=state, outcome=level))
             case ["send", title, *options, number, "times", "every", every]:
                 given = dict(zip(options[::2], options[1::2], strict=True))
                 for index in range(int(number)):

@@ -149,8 +149,7 @@ class ResourceSource:
         return events, stored
 
     async def _evaluate(self, watch: ResourceWatch, measured: Measurement) -> Event | None:
-        mono, wall = asyncio.get_running_loop().time(), self._options.wall()
-        made = watch.evaluate(measured, mono, wall)
+        made = watch.evaluate(measured, self._options.wall())
         if made is None or not made.wants_consumers:
             return made.event if made is not None else None
         return await self._with_consumers(made.event, watch.config)
