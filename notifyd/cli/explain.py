@@ -94,6 +94,8 @@ def _pending(trigger: Answer) -> list[str]:
             f"{quantity(unfinished, 'byte')} without a newline at the end of a log; a line counts "
             "once it ends, or with `flush_partial`"
         )
+    if isinstance(heartbeat := trigger.get("heartbeat"), dict):
+        lines += _heartbeat(heartbeat)
     held = trigger.get("held_back")
     for reason, count in held.items() if isinstance(held, dict) else ():
         lines.append(f"{printable(count)} held back for the next digest ({printable(reason)})")
@@ -104,6 +106,16 @@ def _pending(trigger: Answer) -> list[str]:
         state, error = printable(delivery.get("state")), printable(delivery.get("error"))
         lines.append(f"delivery is {state}: {error}")
     return [f"  now: {line}" for line in lines]
+
+
+def _heartbeat(heartbeat: Answer) -> list[str]:
+    lines = ["no ping yet"]
+    if heartbeat.get("last_ping"):
+        when, signal = format_time(heartbeat["last_ping"]), printable(heartbeat.get("last_signal"))
+        lines = [f"last ping at {when} ({signal})"]
+    if deadline := heartbeat.get("deadline"):
+        lines.append(f"reported at {format_time(deadline)} unless a ping comes before")
+    return lines
 
 
 def _group(group: Answer) -> list[str]:

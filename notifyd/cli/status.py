@@ -152,12 +152,13 @@ def _gap(gap: Answer) -> list[str]:
 
 
 def _watching(status: Answer) -> str:
-    counts = [(source.get("name", "?"), source.get("watching", 0)) for source in _sources(status)]
-    if heartbeats := len(_heartbeat_parts(_part(status, "triggers"))):
-        counts.append(("heartbeat", heartbeats))
-    if not counts:
+    sources = _sources(status)
+    if not sources:
         return "nothing: no triggers are configured"
-    return ", ".join(f"{printable(name)} ({printable(count)})" for name, count in counts)
+    return ", ".join(
+        f"{printable(source.get('name', '?'))} ({printable(source.get('watching', 0))})"
+        for source in sources
+    )
 
 
 def _missing_paths(status: Answer) -> list[str]:
@@ -227,14 +228,11 @@ def _heartbeats(triggers: Answer) -> str:
             _ping(heartbeat),
             format_time(heartbeat["deadline"]) if heartbeat.get("deadline") else "-",
         ]
-        for name, heartbeat in _heartbeat_parts(triggers).items()
+        for name in triggers
+        if (heartbeat := _part(_part(triggers, name), "heartbeat"))
     ]
     rows.sort(key=lambda row: (row[1] != "down", row[0]))
     return format_table([["HEARTBEAT", "STATE", "LAST PING", "DEADLINE"], *rows]) if rows else ""
-
-
-def _heartbeat_parts(triggers: Answer) -> dict[str, Answer]:
-    return {name: part for name in triggers if (part := _part(_part(triggers, name), "heartbeat"))}
 
 
 def _ping(heartbeat: Answer) -> str:

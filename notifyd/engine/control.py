@@ -234,7 +234,11 @@ class ControlService:
         return reply is None or not reply.refusal
 
     async def ping(self, ping: Ping) -> None:
-        (reply,) = await self._engine.apply([Pinged(ping)], fail_fast=True)
+        try:
+            (reply,) = await self._engine.apply([Pinged(ping)], fail_fast=True)
+        except StoreUnavailableError:
+            self._engine.note_refused_ping(ping.heartbeat)
+            raise
         if reply is not None and reply.refusal:
             raise RequestRefusedError(reply.refusal, self._unknown_heartbeat(ping.heartbeat))
 

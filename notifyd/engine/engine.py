@@ -27,6 +27,7 @@ from notifyd.shaping.inputs import (
     Configured,
     IncidentOccurred,
     Input,
+    PingsRefused,
     Retried,
     SendingAllowed,
     Settled,
@@ -71,6 +72,7 @@ class Engine:
         self._adopted = asyncio.Event()
         self._turned = asyncio.Event()
         self._is_repairing = False
+        self._refused_pings: set[str] = set()
         self._stopping = self._stopped = False
 
     async def apply(
@@ -110,6 +112,11 @@ class Engine:
             for pending in self._batch:
                 pending.fail(StoreUnavailableError(_SHUTTING_DOWN))
             self._queue.close(_SHUTTING_DOWN)
+
+    def note_refused_ping(self, heartbeat: str) -> None:
+        """Let a heartbeat wait anew with the next commit: a ping of it could not be stored."""
+        if heartbeat in self.state.heartbeats:
+            self._refused_pings.add(heartbeat)
 
     def now(self) -> Now:
         return self._clock.now()
@@ -154,7 +161,8 @@ class Engine:
         while True:
             batch = self._batch
             now = self._clock.now()
-            decision = step(self.state, [event for each in batch for event in each.events], now)
+            refused = frozenset(self._refused_pings)
+            decision = step(self.state, _events_of(batch, refused), now)
             commit = await self._commit_of(decision, batch, now)
             try:
                 if not commit.is_empty or self.store_error or self._store.is_file_gone():
@@ -173,6 +181,7 @@ class Engine:
                 continue
             self._store_recovered()
             self.state.adopt(decision, now)
+            self._refused_pings -= refused
             self.delivery_reporter.report_sending(decision.global_state.send_state, now.mono)
             self.delivery_reporter.report_budget(decision.digests.get(BUDGET_DIGEST), now)
             self._adopted.set()
@@ -316,6 +325,11 @@ class Engine:
 
     async def token_changed(self) -> None:
         await self.apply([SendingAllowed()])
+
+
+def _events_of(batch: Sequence[PendingCommit], refused_pings: frozenset[str]) -> list[Input]:
+    events = [event for each in batch for event in each.events]
+    return [*events, PingsRefused(refused_pings)] if refused_pings else events
 
 
 def _without_conflict(

@@ -141,7 +141,10 @@ class Pipeline:
             await source.ready.wait()
 
     def health(self) -> list[SourceHealth]:
-        return [source.health() for source in self._sources]
+        """Return the health of each source. Heartbeats, which the fold observes, are one too."""
+        sources = [source.health() for source in self._sources]
+        heartbeats = len(self.rules.heartbeats)
+        return [*sources, SourceHealth("heartbeat", heartbeats)] if heartbeats else sources
 
 
 def _kind(checkpoint_key: str) -> str:

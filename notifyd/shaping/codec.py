@@ -132,7 +132,8 @@ def latest_time(state: State) -> float:
     """Return the latest monotonic time in the state; 0 if it is empty."""
     matched = (group.last_match_at for group in state.groups.values())
     charged = (charge.at for charge in state.global_state.charges)
-    return max((0.0, *matched, *charged, *state.global_state.send_state.slots))
+    pinged = (max(beat.since, beat.arrived) for beat in state.heartbeats.values())
+    return max((0.0, *matched, *charged, *pinged, *state.global_state.send_state.slots))
 
 
 def _recover_lost_notifications(state: State, now: Now) -> None:

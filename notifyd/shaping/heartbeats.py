@@ -55,10 +55,11 @@ def apply_rules(context: StepContext) -> None:
             context.put_heartbeat(name, changed)
 
 
-def restart_waits(context: StepContext) -> None:
-    """Let all heartbeats wait anew after a gap, in which no ping could arrive."""
+def restart_waits(context: StepContext, names: frozenset[str] | None = None) -> None:
+    """Let heartbeats wait anew, because no ping could arrive. names: None for all of them."""
     for name, known in context.heartbeats():
-        if rule := context.rules.heartbeats.get(name):
+        rule = context.rules.heartbeats.get(name)
+        if rule is not None and (names is None or name in names):
             context.put_heartbeat(name, heartbeat.restart_wait(known, rule, context.now))
 
 

@@ -79,6 +79,13 @@ class Pinged:
 
 
 @dataclass(frozen=True, slots=True)
+class PingsRefused:
+    """Pings of these heartbeats were refused, because nothing could be stored."""
+
+    heartbeats: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStarted:
     """A new delivery worker is free; the attempts of an earlier one have no known outcome."""
 
@@ -103,4 +110,13 @@ class IncidentOccurred:
 
 
 Request = Submitted | Cancelled | Retried | Muted | WebhookReceived | Pinged
-Input = Match | Configured | Request | WorkerStarted | Settled | SendingAllowed | IncidentOccurred
+Input = (
+    Match
+    | Configured
+    | Request
+    | PingsRefused
+    | WorkerStarted
+    | Settled
+    | SendingAllowed
+    | IncidentOccurred
+)

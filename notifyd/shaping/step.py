@@ -31,6 +31,7 @@ from notifyd.shaping.inputs import (
     Input,
     Muted,
     Pinged,
+    PingsRefused,
     Retried,
     SendingAllowed,
     Settled,
@@ -212,7 +213,7 @@ def _apply(context: StepContext, event: Input) -> Reply | None:
             settle(context, event.outcome)
         case WebhookReceived():
             return _receive_webhook(context, event)
-        case Pinged():
+        case Pinged() | PingsRefused():
             return _receive_ping(context, event)
         case WorkerStarted():
             recover(context)
@@ -232,7 +233,10 @@ def _receive_webhook(context: StepContext, request: WebhookReceived) -> Reply:
     return reply
 
 
-def _receive_ping(context: StepContext, request: Pinged) -> Reply:
+def _receive_ping(context: StepContext, request: Pinged | PingsRefused) -> Reply | None:
+    if isinstance(request, PingsRefused):
+        heartbeats.restart_waits(context, request.heartbeats)
+        return None
     reply, event = heartbeats.receive(context, request.ping)
     if event is not None:
         _count_match(context, Match((), event))

@@ -57,6 +57,12 @@ def _triggers(triggers: Status) -> Iterator[Metric]:
     pending = {trigger: counters["pending"] for trigger, counters in triggers.items()}
     help_text = "Matches that wait for a debounce or a cooldown to end."
     yield _gauges("pending_matches", help_text, "trigger", pending)
+    beats = {name: each["heartbeat"] for name, each in triggers.items() if "heartbeat" in each}
+    up = {name: int(beat["state"] != "down") for name, beat in beats.items()}
+    yield _gauges("heartbeat_up", "0 if the job is late, failed or runs too long.", "trigger", up)
+    pinged = {name: beat["last_ping"] for name, beat in beats.items()}
+    help_text = "When the last ping came, in seconds since the epoch; 0 for never."
+    yield _gauges("heartbeat_last_ping_seconds", help_text, "trigger", pinged)
 
 
 def _outbox(outbox: Status, held_back: Status) -> Iterator[Metric]:

@@ -10,11 +10,10 @@ from notifyd.model.attempts import KEPT_IN_INBOX
 from notifyd.model.events import Now
 from notifyd.model.health import LISTED_PER_KIND, SourceHealth
 from notifyd.model.notifications import SOCKET, Json, Notification, Status
-from notifyd.shaping.group import NEVER
-from notifyd.shaping.heartbeat import Heartbeat
 from notifyd.shaping.mutes import mute_end, requested_mute_ends
 from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import State, TriggerStats
+from notifyd.telemetry.heartbeats import heartbeat_part
 
 _WATCHED = {
     "journal": ("journal unit",),
@@ -75,7 +74,7 @@ def build_status(
             name: _trigger(kind, _stats(state, name), _pending(state, name))
             | {"per_hour": round(per_hour.get(name, 0.0), 2)}
             | _muted(state, name, now)
-            | _heartbeat_part(state, name, now)
+            | heartbeat_part(state, name, now)
             for name, kind in info.trigger_types.items()
         },
         "socket": _trigger(SOCKET, _stats(state, SOCKET), pending=0)
@@ -233,27 +232,6 @@ def _trigger(kind: str, stats: TriggerStats, pending: int) -> Json:
 def _muted(state: State, trigger: str, now: Now) -> Json:
     until = mute_end(state.rule(trigger), state.global_state.mutes, now)
     return {"muted_until": until} if until else {}
-
-
-def _heartbeat_part(state: State, trigger: str, now: Now) -> Json:
-    heartbeat = state.heartbeats.get(trigger)
-    return {"heartbeat": _heartbeat(heartbeat, now)} if heartbeat else {}
-
-
-def _heartbeat(heartbeat: Heartbeat, now: Now) -> Json:
-    """Return the last ping, and when the next alarm is due: 0 if there is none."""
-    has_deadline = heartbeat.deadline < NEVER
-    word = "waiting" if heartbeat.pinged_at else "new"
-    if heartbeat.runs:
-        word = "running"
-    return {
-        "state": "down" if heartbeat.is_down else word,
-        "last_ping": heartbeat.pinged_at,
-        "last_signal": heartbeat.signal or "",
-        "last_runtime": round(heartbeat.runtime, 1) if heartbeat.runtime >= 0 else None,
-        "running": len(heartbeat.runs),
-        "deadline": now.wall + heartbeat.deadline - now.mono if has_deadline else 0.0,
-    }
 
 
 def _source(source: SourceHealth) -> Json:

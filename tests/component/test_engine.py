@@ -10,16 +10,18 @@ from dataclasses import replace
 import pytest
 
 from notifyd.engine.clock import Clock
+from notifyd.engine.control import ControlService
 from notifyd.engine.engine import Engine
 from notifyd.model.attempts import Outcome, OutcomeKind
 from notifyd.model.errors import ConcurrentUpdateError, StoreUnavailableError
 from notifyd.model.notifications import Message, Payload, Priority, Status
+from notifyd.model.pings import Ping
 from notifyd.model.time_windows import DAY_MINUTES, TimeWindow
 from notifyd.outbox.queries import COLUMN_LIST
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import restore_state
-from notifyd.shaping.inputs import Configured, Retried, Submitted
-from notifyd.shaping.rules import Budget, Limit, Rule, Rules
+from notifyd.shaping.inputs import Configured, Pinged, Retried, Submitted
+from notifyd.shaping.rules import Budget, HeartbeatRule, Limit, Rule, Rules
 from support.daemon import wait_for
 from support.histories import PEER, match
 from support.logs import until
@@ -130,6 +132,25 @@ async def test_a_full_disk_refuses_requests_and_keeps_what_nobody_can_repeat(tmp
         matched = "SELECT count(*) FROM notifications WHERE trigger = 'app'"
         assert on_disk(tmp_path, matched) == [(3,)]
         await engine.apply([request("z")], fail_fast=True)
+
+
+async def test_a_ping_that_a_full_disk_refuses_is_no_reason_for_an_alarm(tmp_path):
+    heartbeat = HeartbeatRule("hourly", every=3600.0, grace=0.0)
+    async with running(tmp_path, replace(RULES, heartbeats={"job": heartbeat})) as (engine, store):
+        await engine.apply([Pinged(Ping("job"))], fail_fast=True)
+        before = engine.state.heartbeats["job"]
+        (pages,) = store._writer.execute("PRAGMA page_count").fetchone()
+        store._writer.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StoreUnavailableError):
+            await fill(engine)
+        control = ControlService(engine, store, daemon=None)
+        for name in ("job", "other"):
+            with pytest.raises(StoreUnavailableError):
+                await control.ping(Ping(name))
+        assert engine.state.heartbeats == {"job": before}
+        store._writer.execute("PRAGMA max_page_count = 100000")
+        await until(lambda: engine.state.heartbeats["job"].deadline > before.deadline)
+        assert engine.state.heartbeats["job"].pinged_at == before.pinged_at
 
 
 async def test_an_attempt_is_on_disk_before_the_worker_gets_it(tmp_path):

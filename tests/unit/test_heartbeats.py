@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from notifyd.config.cron import CronSchedule
 from notifyd.model.events import Now
 from notifyd.model.pings import OUTPUT_KEPT, Ping, PingSignal
+from notifyd.shaping.codec import latest_time, restore_state
 from notifyd.shaping.heartbeat import MOST_RUNS
 from notifyd.shaping.heartbeats import UNKNOWN
-from notifyd.shaping.inputs import Pinged
+from notifyd.shaping.inputs import Pinged, PingsRefused
 from notifyd.shaping.rules import HeartbeatRule, Rule, Rules
-from notifyd.telemetry.status import _heartbeat
+from notifyd.telemetry.heartbeats import describe_heartbeat
 from support.examples import examples
 from support.histories import History
 
@@ -96,6 +97,24 @@ def test_a_short_delay_puts_nothing_off():
     one.pause(664.0)
     one.feed()
     assert condition(one) is not None
+
+
+def test_a_heartbeat_whose_ping_was_refused_waits_anew():
+    one = history()
+    ping(one)
+    one.sleep(650)
+    one.feed(PingsRefused(frozenset({"job", "other"})))
+    one.sleep(659)
+    assert condition(one) is None
+    one.sleep(2)
+    assert condition(one) is not None
+
+
+def test_the_monotonic_line_goes_on_from_a_ping_when_its_reading_is_lost():
+    one = history()
+    one.sleep(500)
+    ping(one)
+    assert latest_time(restore_state(one.stored, (), seed="s", now=Now(0.0, 0.0))) == 1500.0
 
 
 def test_a_removed_heartbeat_is_forgotten_and_a_changed_one_waits_anew():
@@ -199,14 +218,14 @@ def test_a_late_end_of_a_run_that_was_reported_ends_the_report_of_it():
 
 def test_status_shows_the_last_ping_and_the_next_deadline():
     one = history(JOB)
-    shown = _heartbeat(beat(one), one.now)
+    shown = describe_heartbeat(beat(one), one.now)
     assert (shown["state"], shown["last_ping"]) == ("new", 0.0)
     assert shown["deadline"] == TWO_O_CLOCK + 660
     ping(one, "start")
-    assert _heartbeat(beat(one), one.now)["state"] == "running"
+    assert describe_heartbeat(beat(one), one.now)["state"] == "running"
     one.sleep(60)
     ping(one, "fail")
-    shown = _heartbeat(beat(one), one.now)
+    shown = describe_heartbeat(beat(one), one.now)
     assert (shown["state"], shown["last_signal"], shown["last_runtime"]) == ("down", "fail", 60.0)
     assert (shown["last_ping"], shown["deadline"]) == (TWO_O_CLOCK + 60, 0.0)
 

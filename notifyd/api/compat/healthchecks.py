@@ -71,8 +71,9 @@ class HealthchecksRoutes:
         signal = Signal(PingSignal.SUCCESS) if text is None else parse_signal(text)
         if signal is None:
             return _text(HTTPStatus.BAD_REQUEST, "invalid url format")
-        run = request.http.query.get("rid", "")
-        if run and not _is_uuid(run):
+        given = request.http.query.get("rid", "")
+        run = _normalized_uuid(given) if given else ""
+        if run is None:
             return _text(HTTPStatus.BAD_REQUEST, "invalid uuid format")
         output = await read_output(request) if request.http.method == "POST" else ""
         ping = Ping(request.parameters["name"], signal.signal, run, signal.exit_status, output)
@@ -95,9 +96,8 @@ def _text(status: HTTPStatus, text: str, headers: Mapping[str, str] = HEADERS) -
     )
 
 
-def _is_uuid(text: str) -> bool:
+def _normalized_uuid(text: str) -> str | None:
     try:
-        UUID(text)
+        return str(UUID(text))
     except ValueError:
-        return False
-    return True
+        return None
