@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import urllib.request
 from asyncio import to_thread
 
 import pytest
@@ -124,6 +125,8 @@ async def test_each_signal_is_a_path_in_the_form_of_healthchecks(tcp, method, pa
 async def test_a_run_is_named_by_a_uuid_and_unknown_parameters_are_ignored(tcp):
     assert (await send(tcp, "GET", f"/ping/{KEY}/backup/start?rid={RID}&create=1"))[0] == 200
     assert tcp.control.pings == [Ping("backup", PingSignal.START, RID)]
+    await send(tcp, "GET", f"/ping/{KEY}/backup?rid={RID.upper()}")
+    assert tcp.control.pings[1].run == RID
     answer = await send(tcp, "GET", f"/ping/{KEY}/backup?rid=1")
     assert answer == (400, "invalid uuid format")
 
@@ -201,6 +204,54 @@ async def test_curl_works_as_healthchecks_documents_it(tcp):
         Ping("backup", PingSignal.LOG, output="the output of a pipe"),
         Ping("backup", fail),
         Ping("backup"),
+    ]
+
+
+@pytest.mark.skipif(not shutil.which("wget"), reason="wget is not installed")
+async def test_wget_works_as_healthchecks_documents_it(tcp):
+    url = f"http://{tcp.host}/ping/{KEY}/backup"
+    calls = f"""
+        wget {url} -T 10 -t 10 -O /dev/null
+        wget -qO- --post-data="a line" {url}/1
+    """
+    done = await to_thread(
+        subprocess.run,
+        ["sh", "-ec", calls],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "OK", done.stderr
+    assert tcp.control.pings == [
+        Ping("backup"),
+        Ping("backup", PingSignal.FAIL, exit_status=1, output="a line"),
+    ]
+
+
+async def test_python_works_as_healthchecks_documents_it(tcp):
+    url = f"http://{tcp.host}/ping/{KEY}/backup"
+    json_client = {"Content-type": "application/json", "X-Api-Key": ""}  # as healthchecks-io sends
+
+    def use() -> list[bytes]:
+        calls = [
+            url,
+            urllib.request.Request(url, data=b"all good"),
+            urllib.request.Request(f"{url}/fail", b"not JSON", json_client, method="POST"),
+            urllib.request.Request(f"{url}/start", headers=json_client, method="HEAD"),
+        ]
+        answers = []
+        for call in calls:
+            with urllib.request.urlopen(call, timeout=10) as answer:
+                answers.append(answer.read())
+        return answers
+
+    assert await to_thread(use) == [b"OK", b"OK", b"OK", b""]
+    assert tcp.control.pings == [
+        Ping("backup"),
+        Ping("backup", output="all good"),
+        Ping("backup", PingSignal.FAIL, output="not JSON"),
+        Ping("backup", PingSignal.START),
     ]
 
 

@@ -1,6 +1,7 @@
 """The command line: how arguments are parsed, and how output is formatted."""
 
 import argparse
+import re
 from contextlib import redirect_stderr
 from io import StringIO
 
@@ -8,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.cli import send
+from notifyd.cli import ping, send
 from notifyd.cli.dispatch import innermost
 from notifyd.cli.exit_status import UsageError, exit_status
+from notifyd.cli.explain import format_trigger
 from notifyd.cli.output import format_elapsed, format_table, format_time, printable, quantity
 from notifyd.cli.status import format_status
 from notifyd.model.errors import (
@@ -26,15 +28,26 @@ from notifyd.text.limits import RESERVED_KEYS
 
 values = ["high", "huge", "5s", "body", "", "a b", "-", "--", "-5"]
 flags = ["-t", "-tHi", "-t=x", "--title", "--title=a=b", "-p", "-d", "-da=b", "--data=c=d"]
-flags += ["--json", "--json=x", "--delay", "--wait=5s", "--wait=", "--nope", "-x"]
+flags += [
+    "--rid",
+    "--rid=a",
+    "--json",
+    "--json=x",
+    "--delay",
+    "--wait=5s",
+    "--wait=",
+    "--nope",
+    "-x",
+]
 words = st.sampled_from(values + flags)
 
 
-@given(st.lists(words, max_size=6))
-def test_send_parses_a_line_as_argparse_does(line):
-    args = send.read(line)
+@pytest.mark.parametrize("command", [send, ping])
+@given(line=st.lists(words, max_size=6))
+def test_a_command_parses_a_line_as_argparse_does(command, line):
+    args = command.read(line)
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    send.add_arguments(parser)
+    command.add_arguments(parser)
     try:
         with redirect_stderr(StringIO()):
             parsed = parser.parse_args(line)
@@ -274,3 +287,48 @@ def test_every_error_has_its_exit_status_even_inside_a_task_group(error, status)
     grouped = ExceptionGroup("tasks", [ExceptionGroup("inner", [error])])
     assert innermost(grouped) is error
     assert exit_status(error) == status
+
+
+HEARTBEATS = {
+    "sync": {
+        "heartbeat": {
+            "state": "waiting",
+            "last_ping": 1_700_000_000.0,
+            "last_signal": "success",
+            "last_runtime": 180.0,
+            "deadline": 1_700_090_000.0,
+        }
+    },
+    "new": {"heartbeat": {"state": "new", "last_ping": 0.0, "deadline": 1_700_090_000.0}},
+    "backup": {
+        "heartbeat": {
+            "state": "down",
+            "last_ping": 1_700_000_000.0,
+            "last_signal": "fail",
+            "last_runtime": None,
+            "deadline": 0.0,
+        }
+    },
+    "app": {},
+}
+
+
+def test_status_lists_heartbeats_those_that_are_down_first():
+    lines = format_status({"triggers": HEARTBEATS}).split("\n\n")[2].splitlines()
+    pinged, deadline = format_time(1_700_000_000.0), format_time(1_700_090_000.0)
+    assert [" | ".join(re.split("  +", line)) for line in lines] == [
+        "HEARTBEAT | STATE | LAST PING | DEADLINE",
+        f"backup | down | {pinged} (fail) | -",
+        f"new | new | - | {deadline}",
+        f"sync | waiting | {pinged} (success, ran 3m) | {deadline}",
+    ]
+
+
+def test_explain_shows_the_last_ping_and_the_next_deadline():
+    trigger = {"trigger": "sync", "type": "heartbeat", **HEARTBEATS["sync"]}
+    pinged, deadline = format_time(1_700_000_000.0), format_time(1_700_090_000.0)
+    assert format_trigger(trigger).splitlines()[-2:] == [
+        f"  now: last ping at {pinged} (success)",
+        f"  now: reported at {deadline} unless a ping comes before",
+    ]
+    assert "now: no ping yet" in format_trigger({"heartbeat": HEARTBEATS["new"]["heartbeat"]})

@@ -4,7 +4,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from notifyd.model.attempts import Outcome, OutcomeKind
 from notifyd.model.health import Problem, SourceHealth
-from notifyd.shaping.rules import Rule, Rules
+from notifyd.model.pings import Ping
+from notifyd.shaping.inputs import Pinged
+from notifyd.shaping.rules import HeartbeatRule, Rule, Rules
 from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import GlobalState
 from notifyd.telemetry.delivery_log import DeliveryReporter
@@ -14,7 +16,9 @@ from support.histories import History, match
 
 
 def metrics(**known):
-    run = History(Rules(triggers={"app": Rule("app", threshold=2, window=5.0, debounce=0.0)}))
+    triggers = {"app": Rule("app", threshold=2, window=5.0, debounce=0.0), "job": Rule("job")}
+    run = History(Rules(triggers, {"job": HeartbeatRule("job", every=3600.0)}))
+    run.feed(Pinged(Ping("job")))
     run.feed(match("app"), match("app"), match("app"))
     run.sleep(10)
     run.submit("a", delay=60.0)
@@ -30,7 +34,7 @@ def metrics(**known):
                     "log", 3, (Problem("file", "one"),), timed_out={"app": 2}, dropped={"app": 7}
                 )
             ],
-            "trigger_types": {"app": "log"},
+            "trigger_types": {"app": "log", "job": "heartbeat"},
             "token_name": "a file",
             "token_state": "ok",
             "token_problem": "",
@@ -57,6 +61,9 @@ def test_counters_and_gauges_have_their_names():
     assert found["notifyd_below_threshold_total", "app"] == 1
     assert found["notifyd_undecided_lines_total", "app"] == 2
     assert found["notifyd_lost_entries_total", "app"] == 7
+    assert found["notifyd_heartbeat_up", "job"] == 1
+    assert found["notifyd_heartbeat_last_ping_seconds", "job"] == 1_700_000_000.0
+    assert ("notifyd_heartbeat_up", "app") not in found
     assert found["notifyd_outbox_notifications", "attempting"] == 1
     assert found["notifyd_outbox_notifications", "held"] == 1
     assert found["notifyd_outbox_oldest_age_seconds",] == 10
