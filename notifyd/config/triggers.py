@@ -118,7 +118,7 @@ class ShapingConfig(Section):
     for_: Annotated[PersistenceValue | None, Field(alias="for")] = None
     """A condition begins once it has held for this long (`"10m"`) or this often in a row
     (`"3 times"`). The wait starts again at each start of the daemon and after a gap in time.
-    Default: at once."""
+    Not for heartbeats. Default: at once."""
     clear: PersistenceValue | None = None
     """A condition ends once the opposite has held for this long, or this often in a row.
     Default: at once."""
