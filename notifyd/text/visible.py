@@ -1,8 +1,9 @@
 """The visible text of lines: what a terminal shows of them.
 
 LF alone ends a line. The CRs before it are dropped, then everything up to the last CR that is
-left. Terminal escape sequences are removed: CSI, OSC and other control strings with their text,
-charset selection. Of an unterminated sequence only its introducer is removed.
+left. A sequence that puts the cursor into the first column is like a CR. Terminal escape sequences
+are removed: CSI, OSC and other control strings with their text, charset selection. Of an
+unterminated sequence only its introducer is removed.
 """
 
 import re
@@ -28,6 +29,10 @@ _SEQUENCE: Final = _compile(
 )
 _UNFINISHED: Final = _compile(rb"\x1b(?:\[[0-?]#[ -/]#|[\]PX^_][^\x07\x1b\n]#|[ -/][ -/]#)?")
 _UNFINISHED_STRING: Final = _compile(rb"\x1b[\]PX^_][^\x07\x1b\n]#\x1b")
+_TO_FIRST_COLUMN: Final = re.compile(rb"\x1b\[(?:[01]?[G`]|[0-9]{2,8}[09]D)")
+"""Also a move to the left by more columns than a terminal has."""
+_FIRST_COLUMN_ENDS: Final = (b"G", b"`", b"D")
+"""Without any of these there is no such sequence, and they are quicker to find."""
 _CR: Final = 0x0D
 _LONE_CR: Final = re.compile(rb"\r(?=[^\n])")
 
@@ -43,11 +48,12 @@ def has_invisible_text(block: bytearray, start: int, end: int) -> bool:
 
 def visible_lines(data: bytes) -> bytes:
     """Return the visible text of each line. The number of LFs stays the same."""
+    has_sequences = b"\x1b" in data
+    if has_sequences:
+        data = _first_column_as_cr(data)
     if b"\r" in data:
         data = _after_last_cr(data)
-    if b"\x1b" not in data:
-        return data
-    return _SEQUENCE.sub(b"", data)
+    return _SEQUENCE.sub(b"", data) if has_sequences else data
 
 
 def cut_lines(block: bytearray, start: int, end: int, limit: int) -> Iterator[int]:
@@ -69,6 +75,12 @@ def visible_text(text: str) -> str:
     return visible_lines(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
+def _first_column_as_cr(data: bytes) -> bytes:
+    if any(end in data for end in _FIRST_COLUMN_ENDS):
+        return _TO_FIRST_COLUMN.sub(b"\r", data)
+    return data
+
+
 def _after_last_cr(data: bytes) -> bytes:
     parts, at = [], 0
     while (lone := _LONE_CR.search(data, at)) is not None:
@@ -88,8 +100,8 @@ class LongLine(NamedTuple):
     """A line that is read in pieces.
 
     start: the offset at which it begins. text: the beginning of its visible text so far.
-    undecided: bytes after that whose meaning depends on the next piece: a CR, or an unfinished
-    escape sequence.
+    undecided: bytes after that whose meaning depends on the next piece: a CR, an unfinished escape
+    sequence, or both.
     """
 
     start: int
@@ -98,19 +110,21 @@ class LongLine(NamedTuple):
 
     def extend(self, piece: bytes, limit: int) -> Self:
         """Add a piece without LF. limit: bytes of text to keep."""
-        data = self.undecided + piece
-        body = data.rstrip(b"\r")
-        last_cr = body.rfind(b"\r")
-        text, body = (b"", body[last_cr + 1 :]) if last_cr >= 0 else (self.text, body)
-        undecided = b"\r" if data.endswith(b"\r") else b""
-        if not undecided and (start := _unfinished_start(body)) < len(body):
-            body, undecided = body[:start], body[start:]
-        text += visible_lines(body)
+        data = _first_column_as_cr(self.undecided + piece)
+        start = data.rfind(b"\r") + 1
+        start += _unfinished_start(data[start:])
+        data, undecided = data[:start], data[start:]  # which may become a CR
+        if data.endswith(b"\r"):
+            data, undecided = data.rstrip(b"\r"), b"\r" + undecided
+        last_cr = data.rfind(b"\r")
+        text, data = (b"", data[last_cr + 1 :]) if last_cr >= 0 else (self.text, data)
+        text += visible_lines(data)
         return self._replace(text=text[:limit], undecided=undecided)
 
     def finish(self) -> bytes:
         """Return the visible text of the line if it ends here."""
-        return self.text + visible_lines(self.undecided)
+        is_overwritten = self.undecided.rstrip(b"\r").startswith(b"\r")
+        return (b"" if is_overwritten else self.text) + visible_lines(self.undecided)
 
 
 def _unfinished_start(data: bytes) -> int:

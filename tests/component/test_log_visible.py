@@ -157,6 +157,7 @@ def test_the_bytes_of_an_unfinished_line_are_known_until_it_ends(tmp_path):
 WORDS = [
     *(b"\r", b"\n", b"\n", b"\r\n", b"\x1b[31m", b"\x1b[0m", b"\x1b[", b"\x1b]0;t\x07", b"\x1b]"),
     *(b"\x1b", b"ERROR ", b"at x", b"ok", b"1%", b"50%\r", b" ", b"z" * 90),
+    *(b"\x1b[1G", b"1G"),
 ]
 
 

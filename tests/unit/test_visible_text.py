@@ -14,6 +14,8 @@ ALPHABET = [
     b"\r\n",
     b"\x1b[31m",
     b"\x1b\\",
+    b"\x1b[1G",
+    b"G",
     b"word",
     "é".encode(),
 ]
@@ -22,9 +24,12 @@ SEQUENCE = re.compile(
     rb"|[\[\]PX^_ -/])?"
 )
 
+TO_FIRST_COLUMN = re.compile(rb"\x1b\[(|0|1)[G`]|\x1b\[\d{2,8}[09]D")
+
 
 def expected_line(line: bytes) -> bytes:
     """Apply the rule to one line, without regard to speed."""
+    line = TO_FIRST_COLUMN.sub(b"\r", line)
     return SEQUENCE.sub(b"", line.rstrip(b"\r").split(b"\r")[-1])
 
 
@@ -48,6 +53,11 @@ def random_bytes(rng: random.Random, most: int) -> bytes:
         (b"\x1b\x1b[0m[31mx", b"[31mx"),
         (b"10%\r50%\r100%", b"100%"),
         (b"10%\r50%\r\r", b"50%"),
+        (b"10%\x1b[1G50%\x1b[G100%", b"100%"),
+        (b"10%\x1b[2K\x1b[0G\x1b[32m50%\x1b[1G\r", b"50%"),
+        (b"10%\x1b[1000D50%\x1b[1`100%", b"100%"),
+        (b"col 40: \x1b[40Gx\x1b[10Gy\x1b[2Dz", b"col 40: xyz"),
+        (b"10%\r\x1b[1", b"1"),
         (b"\r", b""),
         (b"\r\r\r", b""),
         ("\x1b[2mé\x1b[0m\rü".encode(), "ü".encode()),
