@@ -32,7 +32,7 @@ from notifyd.shaping.state import Reply
 from notifyd.shaping.summaries import summarize_one
 from notifyd.sources.base import Source
 from notifyd.telemetry.problem_log import ProblemReporter
-from notifyd.text.limits import is_encodable, replace_surrogates
+from notifyd.text.limits import is_encodable, replace_surrogates, show_escaped_bytes
 from notifyd.text.redaction import redact
 from notifyd.triggers import Trigger
 from notifyd.triggers.sample import sample_event
@@ -152,13 +152,16 @@ def _kind(checkpoint_key: str) -> str:
 
 
 def _well_formed(event: Event) -> Event:
-    """Replace lone surrogates: names of files and commands may be any bytes."""
+    """Replace lone surrogates: names of files and commands may be any bytes.
+
+    Names in another encoding than UTF-8 stay readable.
+    """
     texts = (event.line, event.path, *event.fields.values(), *event.facts.values())
     if is_encodable("".join(texts)):
         return event
     return event._replace(
-        line=replace_surrogates(event.line),
-        path=replace_surrogates(event.path),
+        line=replace_surrogates(show_escaped_bytes(event.line)),
+        path=replace_surrogates(show_escaped_bytes(event.path)),
         fields=replace_surrogates(event.fields),
         facts=replace_surrogates(event.facts),
     )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
+from notifyd.text.frames import last_own_frame
 from notifyd.text.traces import exceptions_of
 from notifyd.text.visible import visible_text
 
@@ -110,13 +111,21 @@ def errors_of(fields: Mapping[str, str], message: str) -> list[str]:
 
     Empty if the message has all of it.
     """
-    for value in fields.values():
-        if "\n" in value and (exceptions := exceptions_of(value)):
-            return [exception for exception in exceptions if exception not in message]
+    for value in _traces(fields):
+        return [exception for exception in exceptions_of(value) if exception not in message]
     for key in _ERROR_KEYS:
         if error := fields.get(key, "").strip().partition("\n")[0]:
             return [] if error in message else [error]
     return []
+
+
+def frame_of(fields: Mapping[str, str]) -> str:
+    """Return the last own frame of a stack trace among the fields; empty without one."""
+    return next(map(last_own_frame, _traces(fields)), "")
+
+
+def _traces(fields: Mapping[str, str]) -> Iterator[str]:
+    return (value for value in fields.values() if "\n" in value and exceptions_of(value))
 
 
 def _flatten(entry: JsonObject, prefix: str, depth: int) -> Iterator[tuple[str, str]]:

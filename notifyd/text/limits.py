@@ -37,6 +37,7 @@ _REPLACED: dict[int, str | None] = {
 }
 _REPLACED_IN_BODY = {key: value for key, value in _REPLACED.items() if key not in (0x09, 0x0A)}
 _REPLACED_IN_TITLE = _REPLACED | dict.fromkeys(b"\n\t", " ")
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 T = TypeVar("T")
@@ -63,6 +64,13 @@ def data_size(data: Mapping[str, object]) -> int:
 def replace_surrogates(value: T) -> T:
     """Replace lone surrogates, which UTF-8 cannot encode, in text and in JSON at any depth."""
     return cast("T", _replace_surrogates(value))
+
+
+def show_escaped_bytes(text: str) -> str:
+    """Show the bytes of a name that is no UTF-8 as Windows-1252, the most common other encoding."""
+    return _ESCAPED_BYTE.sub(
+        lambda byte: bytes([ord(byte[0]) & 0xFF]).decode("cp1252", "replace"), text
+    )
 
 
 def is_encodable(text: str) -> bool:

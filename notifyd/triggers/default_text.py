@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 
+from notifyd.model.events import Event
 from notifyd.model.notifications import ConditionReport, MatchSummary
 from notifyd.text.traces import exceptions_of
 
@@ -76,14 +77,14 @@ def default_body(summary: MatchSummary, now: float) -> str:
     """Return the distinct lines that fit, the last with its context, and the count with its times.
 
     Where the matches have outcomes, the worst comes first instead of the last line at the end. Of a
-    trace the exceptions are shown, newest first. Lines of the context are not repeated. What does
-    not fit is counted: "and 2 more".
+    trace the exceptions are shown, newest first, and where that one was raised. Lines of the
+    context are not repeated. What does not fit is counted: "and 2 more".
     """
     facts, kept = summary.event.facts, _kept_lines(summary)
     last = kept[-1]
     if any(line != last for line in kept):
         last = clip(last, _LINE_CLIP)
-    context = [facts.get("before", ""), last, facts.get("after", "")]
+    context = [facts.get("before", ""), _with_frame(last, summary.event), facts.get("after", "")]
     if facts.get("event") in _VALUE_EVENTS:  # the line holds both values
         context = context[1:2]
     latest = "\n".join(text for text in context if text)
@@ -116,6 +117,16 @@ def _kept_lines(summary: MatchSummary) -> tuple[str, ...]:
     if trace := facts.get("trace"):
         kept = (*kept[:-1], trace)
     return kept
+
+
+def _with_frame(line: str, event: Event) -> str:
+    """Add to a trace, below its newest exception, where that was raised, if there is room."""
+    frame = event.facts.get("frame", "")
+    if not frame or len(line) > _BODY_ROOM - len(frame):
+        return line
+    lines = line.split("\n")
+    lines.insert(1 + (lines[0] == event.line), f"at {frame}")  # below the message of a JSON line
+    return "\n".join(lines)
 
 
 def _without_frames(line: str) -> str:

@@ -28,7 +28,7 @@ debounce = "100ms"
     Path(os.fsdecode(name)).write_bytes(b"ERROR \xff one\n")
     got = [r.json for r in platform.waited(2, 8)]
     assert {m["data"]["trigger"] for m in got} == {"logs", "files"}
-    assert all("caf" in message["title"] + message["body"] for message in got)
+    assert all("café.log" in message["title"] + message["body"] for message in got)
     one.kill()
     one.start()
     with Path(os.fsdecode(name)).open("ab") as file:

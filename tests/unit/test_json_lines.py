@@ -5,7 +5,14 @@ import json
 import pytest
 
 from notifyd.text.containers import MessageJoiner
-from notifyd.text.json_lines import errors_of, fields_of, has_level, normalize_level, parse_object
+from notifyd.text.json_lines import (
+    errors_of,
+    fields_of,
+    frame_of,
+    has_level,
+    normalize_level,
+    parse_object,
+)
 
 LOGGERS = {
     "pino": (
@@ -124,6 +131,7 @@ def test_levels_are_compared_by_their_meaning(level, wanted):
 def test_the_exceptions_of_a_stack_trace_come_with_the_message():
     trace = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\nValueError: bad'
     assert errors_of({"exc_info": trace}, "failed") == ["ValueError: bad"]
+    assert frame_of({"exc_info": trace}) == "a.py:1 in f"
     assert errors_of(
         {"err.message": "bad", "err.stack": "Error: bad\n    at f (a.js:1:2)"}, ""
     ) == ["Error: bad"]

@@ -14,6 +14,7 @@ from notifyd.text.limits import (
     data_size,
     encode,
     keep_end,
+    show_escaped_bytes,
     strip_control,
     strip_control_from_title,
     truncate_notification,
@@ -148,3 +149,9 @@ def test_the_size_of_data():
     with pytest.raises(ValueError, match="not JSON compliant"):
         data_size({"a": float("nan")})
     assert {"notification_id", "trigger", "priority", "count"} == RESERVED_KEYS
+
+
+def test_a_name_that_is_no_utf_8_is_readable():
+    name = b"caf\xe9 \x80\x81.log".decode(errors="surrogateescape")
+    assert show_escaped_bytes(name) == "café €\ufffd.log"
+    assert show_escaped_bytes("ü\ud800") == "ü\ud800"

@@ -76,6 +76,17 @@ def test_the_default_body_of_a_clipped_trace_has_the_exceptions_that_were_found_
     assert body == "ValueError: x"
 
 
+def test_the_default_body_says_where_the_newest_exception_was_raised():
+    place = {"trace": "ValueError: x\nKeyError: 'a'", "frame": "a.py:3 in f"}
+    _, body = trigger().render(summary(event("Traceback\n…", **place)))
+    assert body.splitlines() == ["ValueError: x", "at a.py:3 in f", "KeyError: 'a'"]
+    place["trace"] = "failed\nValueError: x"
+    _, body = trigger().render(summary(event("failed", **place)))
+    assert body.splitlines() == ["failed", "ValueError: x", "at a.py:3 in f"]
+    _, body = trigger().render(summary(event("x", trace="E: " + "x" * 1800, frame="a.py:3")))
+    assert "a.py:3" not in body
+
+
 def test_templates_have_the_lines_around_a_match():
     made = trigger(body="{{ before }}|{{ line }}|{{ after }}")
     assert made.render(summary(event("hit", before="one")))[1] == "one|hit|"

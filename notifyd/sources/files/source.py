@@ -14,12 +14,13 @@ from notifyd.model.health import Problem, SourceHealth
 from notifyd.sources.base import Emit, batched
 from notifyd.sources.files.change_stream import ChangeStream, PathChange, WatchFailedError
 from notifyd.sources.files.snapshot import FileChange, FileTerms, Snapshot, checkpoint_updates
-from notifyd.sources.files.state import StatResult, escape_path, stat_paths
+from notifyd.sources.files.state import StatResult, stat_paths
 from notifyd.sources.missing_paths import MissingPaths
 from notifyd.sources.mounts import MountWatcher
 from notifyd.sources.path_chains import PathChains
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
 from notifyd.sources.unreadable_dirs import directory_problem
+from notifyd.text.limits import show_escaped_bytes
 
 EVENTS_PER_BATCH = 500
 KEYS_PER_BATCH = 5000
@@ -81,9 +82,9 @@ class FileSource:
     def health(self) -> SourceHealth:
         problems = [Problem("inotify", self._watch_problem)] if self._watch_problem else []
         reasons = sorted(self._unreadable.values())
-        problems += [Problem("folder", escape_path(reason)) for reason in reasons]
+        problems += [Problem("folder", show_escaped_bytes(reason)) for reason in reasons]
         known = sum(len(snapshot.known) for snapshot in self._snapshots.values())
-        missing = tuple(map(escape_path, sorted(self._missing_dirs.reported)))
+        missing = tuple(map(show_escaped_bytes, sorted(self._missing_dirs.reported)))
         problems += self._refused.problems
         return SourceHealth(self.name, known, tuple(problems), missing_paths=missing)
 
@@ -327,6 +328,6 @@ class FileSource:
         self._obsolete_keys -= stored.keys()
 
     def _event(self, name: str, change: FileChange) -> Event:
-        path = escape_path(change.path)
+        path = show_escaped_bytes(change.path)
         line = f"{change.kind} {path}"
         return Event(name, self._wall(), line, path, facts={"event": change.kind})

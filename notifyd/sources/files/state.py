@@ -64,5 +64,5 @@ def stat_paths(paths: Iterable[str]) -> list[StatResult]:
 
 
 def escape_path(path: str) -> str:
-    r"""Replace bytes that are not UTF-8 by \udcXX, so that the path can be stored and shown."""
+    r"""Replace bytes that are not UTF-8 by \udcXX, so that the path can be stored."""
     return path.encode("utf-8", "backslashreplace").decode()

@@ -13,7 +13,8 @@ from notifyd.sources.records.aggregator import RECORD_TIMEOUT, RecordAggregator,
 from notifyd.sources.records.record_matchers import RecordMatchers
 from notifyd.sources.records.scanning import HitLike, RecordMatcherFor
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
-from notifyd.text.json_lines import errors_of, fields_of, parse_object
+from notifyd.text.frames import last_own_frame
+from notifyd.text.json_lines import errors_of, fields_of, frame_of, parse_object
 from notifyd.text.traces import exceptions_of
 
 
@@ -223,11 +224,11 @@ def to_event(hit: HitLike, wall: float, path: str, entry: bytes = b"") -> Event:
     """
     facts, fields = _facts(hit.pattern), hit.fields
     if exceptions := exceptions_of(hit.line):  # the line may be clipped before they come
-        facts = {**facts, "trace": "\n".join(exceptions)}
+        facts = {**facts, "trace": "\n".join(exceptions), "frame": last_own_frame(hit.line)}
     if (found := parse_object(entry)) is not None:
         keys = fields_of(found)
         if errors := errors_of(keys, hit.line):
-            facts = {**facts, "trace": "\n".join([hit.line, *errors])}
+            facts = {**facts, "trace": "\n".join([hit.line, *errors]), "frame": frame_of(keys)}
         fields = {**fields, **keys, **{name: value for name, value in fields.items() if value}}
     return Event(hit.trigger, wall, hit.line, path, fields, facts)
 
