@@ -418,6 +418,21 @@ async def test_events_of_the_connector_are_enough(connector, tag, spawn, tmp_pat
     assert codes == [None, "5", None, "6"]
 
 
+async def test_a_job_is_followed_beside_a_build(connector, tag, spawn):
+    recorder, build = Recorder(), "while :; do /bin/true; done"
+    async with running(
+        recorder, connector, job={"cmdline": f"^sh .*{tag}", "on": ["start", "exit"]}
+    ):
+        spawn(build, "another-tag")
+        for count in (2, 4, 6):
+            child = spawn("read x; exit 5", tag)
+            await recorder.until(lambda n=count: len(recorder.events) == n - 1)
+            child.stdin.close()
+            await reaped(child)
+            await recorder.until(lambda n=count: len(recorder.events) == n)
+    assert [event.facts.get("exit_code") for event in recorder.events] == [None, "5"] * 3
+
+
 async def test_a_process_of_two_triggers_is_reported_for_each(connector, tag, spawn):
     recorder, child = Recorder(), spawn("read x; exit 4", tag)
     async with running(recorder, connector, a={"cmdline": tag}, b={"cmdline": tag}):

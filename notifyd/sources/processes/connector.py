@@ -18,6 +18,9 @@ _LISTEN, _IGNORE = 1, 2
 _FORK, _EXEC = 0x1, 0x2
 _HEADERS = 16 + 20
 _REPLY_WITHIN_MS = 100
+_SO_RCVBUFFORCE = 33
+_BUFFER = 4 << 20
+"""Bytes for events that have not been read."""
 
 
 class ProcessEvents(NamedTuple):
@@ -42,6 +45,9 @@ class ProcessConnector:
         )
         with contextlib.ExitStack() as undo:
             undo.callback(connection.close)
+            # A build's events of a tenth of a second, many times over.
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
             connection.bind((0, _PROCESSES))
             connection.send(_message(_LISTEN))
             # Without permission there is no reply at all.
@@ -58,7 +64,7 @@ class ProcessConnector:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def read_events(self, limit: int = 1000) -> ProcessEvents:
+    def read_events(self, limit: int = 5000) -> ProcessEvents:
         """Return the events that have arrived. Does not block."""
         events = ProcessEvents(set(), set(), overflowed=False)
         for _ in range(limit):

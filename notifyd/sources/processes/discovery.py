@@ -5,12 +5,15 @@ from collections.abc import Callable, Container
 from concurrent.futures import Executor
 from typing import Self, TypeVar
 
+from notifyd.sources.processes import procfs
 from notifyd.sources.processes.connector import ProcessConnector
 from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
 from notifyd.sources.waiting import wait_readable
 
 CONNECTED_INTERVAL = 60.0
 """Seconds between two scans while the process connector reports new processes."""
+BUSY_INTERVAL = 0.1
+"""Seconds between two readings of the connector while others start many processes."""
 
 T = TypeVar("T")
 
@@ -32,6 +35,7 @@ class ProcessDiscovery:
         self._connector: ProcessConnector | None = None
         self._scan_at = 0.0
         self._pidfiles_at = 0.0
+        self._read_at = 0.0
 
     async def __aenter__(self) -> Self:
         if self._use_connector:
@@ -79,8 +83,14 @@ class ProcessDiscovery:
         if self._connector is None:
             await asyncio.sleep(timeout)
             return []
+        loop = asyncio.get_running_loop()
+        busy = self._read_at + BUSY_INTERVAL - loop.time()
+        if busy > 0:  # events come in groups: one wake-up takes them all
+            await asyncio.sleep(min(busy, timeout))
+            timeout -= min(busy, timeout)
         if not await wait_readable(self._connector.fileno(), timeout):
             return []
+        self._read_at = loop.time()
         events = self._connector.read_events()
         if events.overflowed:
             self._scan_at = 0.0
@@ -88,9 +98,11 @@ class ProcessDiscovery:
             # A copy of a watched process may match as well, if it lives on.
             soon = asyncio.get_running_loop().time() + self._interval
             self._scan_at = min(self._scan_at, soon)
-        if not events.execed:
+        # Most processes of a build have ended by now.
+        execed = [pid for pid in events.execed if procfs.exists(pid)]
+        if not execed:
             return []
-        return await self._run(lambda: self._scanner.check(events.execed))
+        return await self._run(lambda: self._scanner.check(execed))
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -71,6 +71,11 @@ def list_pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - plain names
 
 
+def exists(pid: int) -> bool:
+    """Return whether there is such a process, or a zombie of it."""
+    return os.access(f"/proc/{pid}", os.F_OK)
+
+
 def read_stat(pid: int) -> ProcessStat | None:
     """Read /proc/PID/stat; None if there is no such process."""
     text = _read(pid, "stat")
