@@ -41,11 +41,15 @@ class Comparison:
         return _ORDER[self.operator](left, right)
 
 
-def parse_comparison(text: str) -> Comparison:
-    """Parse `== x`, `!= x`, `< n`, `<= n`, `> n` or `>= n`; ValueError says what is wrong."""
+def parse_comparison(text: str, *alternatives: str) -> Comparison:
+    """Parse `== x`, `!= x`, `< n`, `<= n`, `> n` or `>= n`; ValueError says what is wrong.
+
+    alternatives: other texts that the caller accepts, for the message.
+    """
     found = _FORM.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f'invalid comparison; use "{CHANGED}", \'== "failed"\' or "< 5"')
+        also = "".join(f'"{each}", ' for each in alternatives)
+        raise ValueError(f'invalid comparison; use {also}\'== "failed"\' or "< 5"')
     try:
         operand = json.loads(found[2])
     except ValueError:

@@ -1,6 +1,7 @@
 """The keys of each trigger type, and shaping with all defaults applied."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field
@@ -22,8 +23,11 @@ from notifyd.config.values import (
     UNIQUE,
     AbsolutePath,
     ApiPath,
+    Command,
+    ComparisonText,
     Data,
     Encoding,
+    EnvironmentTable,
     EventPattern,
     FormatName,
     Formats,
@@ -46,6 +50,7 @@ from notifyd.model.notifications import SOCKET, Priority
 from notifyd.model.persistence import AT_ONCE, Persistence
 
 FileChangeName = Literal["created", "modified", "deleted"]
+CheckKind = Literal["exit", "nagios", "value", "changed"]
 ProcessEventName = Literal["exit", "failure", "start"]
 LineCount = Annotated[int, Field(ge=0, le=50)]
 T = TypeVar("T")
@@ -136,7 +141,8 @@ class TriggerConfig(ShapingConfig):
     body: Template | None = None
     """Template of the body."""
     priority: PriorityName = Priority.DEFAULT
-    """`min`, `low`, `default`, `high` or `urgent`. Default for failures of processes: `high`."""
+    """`min`, `low`, `default`, `high` or `urgent`. Default for failures of processes and commands:
+    `high`."""
     data: Data = Field(default_factory=dict)
     """Table merged into the `data` of the notification."""
 
@@ -330,6 +336,40 @@ class HeartbeatTriggerConfig(TriggerConfig):
         return True
 
 
+class CommandTriggerConfig(TriggerConfig):
+    default_debounce: ClassVar[float] = 0.0
+
+    type: Literal["command"] = "command"
+    run: Command
+    """The command: a list with the program and its arguments, or one string for `sh -c`. It runs as
+    the daemon's user, without its token and capabilities, and never twice at once. Required."""
+    every: Annotated[Duration, Field(ge=1.0)] = 60.0
+    """How often to run it; at least `"1s"`."""
+    timeout: Annotated[Duration, Field(ge=0.1, le=86_400.0)] = 30.0
+    """After this long the command is killed with all that it has started, and the check is
+    unknown."""
+    check: CheckKind = "exit"
+    """`exit`: an exit status other than 0 is a failure. `nagios`: the plugin API of Nagios, 1
+    warning, 2 critical, 3 unknown. `value`: the first line of the output is compared by `when`.
+    `changed`: each change of the output is reported."""
+    when: ComparisonText | None = None
+    """For `value`: the comparison that is a failure: `== x`, `!= x`, `< n`, `<= n`, `> n`,
+    `>= n`."""
+    env: EnvironmentTable = Field(default_factory=dict)
+    """Table of further environment variables. Of the daemon's own the command gets PATH, HOME, the
+    user's name, language and time zone."""
+    cwd: AbsolutePath = Path("/")
+    """Directory in which it runs."""
+
+    @property
+    def failure_priority(self) -> Priority:
+        return self.priority if "priority" in self.model_fields_set else Priority.HIGH
+
+    @property
+    def has_conditions(self) -> bool:
+        return True
+
+
 class OblienTriggerConfig(TriggerConfig):
     default_debounce: ClassVar[float] = 0.0
 
@@ -414,6 +454,7 @@ _Trigger = (
     | ProcessTriggerConfig
     | ScheduleTriggerConfig
     | HeartbeatTriggerConfig
+    | CommandTriggerConfig
     | OblienTriggerConfig
     | ResourceTriggerConfig
 )
@@ -431,6 +472,7 @@ TRIGGER_TYPES: dict[str, type[_Trigger]] = {
     "process": ProcessTriggerConfig,
     "schedule": ScheduleTriggerConfig,
     "heartbeat": HeartbeatTriggerConfig,
+    "command": CommandTriggerConfig,
     "oblien": OblienTriggerConfig,
     "resource": ResourceTriggerConfig,
 }

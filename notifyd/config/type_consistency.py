@@ -9,6 +9,7 @@ from notifyd.config.record_starts import RECORD_STARTS
 from notifyd.config.resource_consistency import check_resource
 from notifyd.config.triggers import (
     AnyTrigger,
+    CommandTriggerConfig,
     FileTriggerConfig,
     HeartbeatTriggerConfig,
     LogTriggerConfig,
@@ -54,6 +55,8 @@ def check_type_keys(
         _check_oblien(path, trigger, raw, invalid, report)
     if isinstance(trigger, ResourceTriggerConfig):
         check_resource(path, trigger, raw, invalid, report)
+    if isinstance(trigger, CommandTriggerConfig):
+        _check_command(path, trigger, raw, invalid, report)
     if isinstance(trigger, ProcessTriggerConfig):
         _check_process(path, trigger, invalid, report)
     if isinstance(trigger, LogTriggerConfig | FileTriggerConfig):
@@ -159,6 +162,23 @@ def _check_process(
     if trigger.cmdline is not None:
         warnings = patterns.pattern_warnings(trigger.cmdline, spans_lines=True)
         _report_warnings((*path, "cmdline"), trigger.cmdline, warnings, report)
+
+
+def _check_command(
+    path: ConfigPath,
+    trigger: CommandTriggerConfig,
+    raw: Json,
+    invalid: Collection[str],
+    report: ErrorReport,
+) -> None:
+    if "check" in invalid:
+        return
+    if trigger.check == "value":
+        if trigger.when is None and "when" not in invalid:
+            reason = 'required key is missing; check = "value" compares by it, for example "> 90"'
+            report.error((*path, "when"), reason)
+    elif "when" in raw:
+        report.error((*path, "when"), 'applies only to check = "value"; remove it')
 
 
 def _check_oblien(

@@ -24,6 +24,7 @@ _PLACEHOLDERS = {
     "times": ["00:00-01:00"],
     "cron": "0 0 * * *",
     "resource": "memory",
+    "run": ["/"],
 }
 """Valid values that replace invalid required keys, so that the other keys can be checked."""
 _MISSING = "required key is missing"
@@ -128,6 +129,8 @@ def _trigger_type(path: ConfigPath, trigger: Json, report: ErrorReport) -> str |
         return "schedule"
     if "resource" in trigger:
         return "resource"
+    if "run" in trigger:
+        return "command"
     return "file" if trigger.keys() & {"events", "settle"} else None
 
 

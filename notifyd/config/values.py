@@ -37,6 +37,10 @@ _NESTED_FORMATS: Final = (["docker", "json"], ["cri", "json"])
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
 """A name that may be given to a user or a group."""
 _NEW_GROUP = "create it with `groupadd --system {}`, or set an existing one"
+
+SHELL = ("/bin/sh", "-c")
+"""What runs a command that is written as one string."""
+
 _EVENT_CHARACTERS = frozenset(f"{ascii_letters}{digits}._-*")
 _SHORTEST_PING_KEY = 8
 _PING_KEY_CHARACTERS = frozenset(f"{ascii_letters}{digits}-_")
@@ -308,9 +312,42 @@ def _check_jmespath(value: str) -> str:
     return value
 
 
+def _parse_command(value: object) -> object:
+    """Convert a string to the arguments of a shell."""
+    if isinstance(value, str):
+        return [*SHELL, value] if value.strip() else []
+    return value
+
+
+def _check_command(value: list[str]) -> list[str]:
+    """Expand `~` in the program's name. Refuse a relative path: it depends on the directory."""
+    if any("\0" in argument for argument in value):
+        raise ValueError("must not contain NUL characters")
+    program = value[0]
+    if not program.strip():
+        raise ValueError("names no program")
+    if program.startswith("~") or "/" in program:
+        program = _expand_path(program)
+    return [program, *value[1:]]
+
+
+def _check_environment(value: dict[str, str]) -> dict[str, str]:
+    for name, text in value.items():
+        if not name or "=" in name or "\0" in name + text:
+            raise ValueError(f"{name!r} cannot be an environment variable")
+    return value
+
+
+def _check_comparison(value: str) -> str:
+    if value == CHANGED:
+        raise ValueError(f'use check = "{CHANGED}" for this')
+    parse_comparison(value)
+    return value
+
+
 def _check_when(value: str) -> str:
     if value != CHANGED:
-        parse_comparison(value)
+        parse_comparison(value, CHANGED)
     return value
 
 
@@ -352,4 +389,9 @@ IgnorePatterns = Annotated[list[IgnorePattern], UNIQUE, STRING_OR_LIST]
 EventPattern = Annotated[str, AfterValidator(_check_event_pattern)]
 ApiPath = Annotated[str, AfterValidator(_check_api_path)]
 JmesPath = Annotated[str, AfterValidator(_check_jmespath)]
+Command = Annotated[
+    list[str], NON_EMPTY, BeforeValidator(_parse_command), AfterValidator(_check_command)
+]
+EnvironmentTable = Annotated[dict[str, str], AfterValidator(_check_environment)]
+ComparisonText = Annotated[str, AfterValidator(_check_comparison)]
 When = Annotated[str, AfterValidator(_check_when)]

@@ -10,6 +10,7 @@ from typing import TypeVar
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import (
     BUILT_IN_TRIGGER,
+    CommandTriggerConfig,
     FileTriggerConfig,
     LogTriggerConfig,
     OblienTriggerConfig,
@@ -30,6 +31,7 @@ from notifyd.sources.logs.options import LogSourceOptions
 from notifyd.sources.logs.source import LogSource
 from notifyd.sources.platform.fetching import OpenFetcher
 from notifyd.sources.platform.source import PlatformSource, PlatformSourceOptions
+from notifyd.sources.probes.commands.source import CommandSource, CommandSourceOptions
 from notifyd.sources.probes.resources.source import ResourceSource, ResourceSourceOptions
 from notifyd.sources.processes.source import ProcessSource
 from notifyd.sources.schedule.source import ScheduleSource
@@ -83,6 +85,7 @@ class SourceBuilders:
             "file": self._file(),
             "process": self._process(),
             "schedule": self._schedule(),
+            "command": self._command(),
             "oblien": self._oblien(),
             "resource": self._resource(),
         }
@@ -131,6 +134,14 @@ class SourceBuilders:
         if not triggers:
             return None
         return lambda checkpoints: ScheduleSource(triggers, checkpoints, wall=self._context.wall)
+
+    def _command(self) -> BuildSource | None:
+        triggers = _of_type(self._configs, CommandTriggerConfig)
+        if not triggers:
+            return None
+        shapings = {name: self._triggers[name].shaping for name in triggers}
+        options = CommandSourceOptions(triggers, shapings, self._context.wall)
+        return lambda checkpoints: CommandSource(options, checkpoints)
 
     def _oblien(self) -> BuildSource | None:
         found = _of_type(self._configs, OblienTriggerConfig)

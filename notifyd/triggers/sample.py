@@ -5,6 +5,7 @@ import re
 from notifyd.config.patterns import named_groups
 from notifyd.config.triggers import (
     AnyTrigger,
+    CommandTriggerConfig,
     FileTriggerConfig,
     HeartbeatTriggerConfig,
     LogTriggerConfig,
@@ -13,7 +14,7 @@ from notifyd.config.triggers import (
     ProcessTriggerConfig,
     ResourceTriggerConfig,
 )
-from notifyd.model.events import Event
+from notifyd.model.events import AlertState, Event
 
 _GLOB = re.compile(r"\*+|\?|\[[^\]]*\]")
 
@@ -41,6 +42,15 @@ def sample_event(name: str, config: AnyTrigger | PlatformHealthConfig, wall: flo
         case HeartbeatTriggerConfig():
             facts = {"event": "failure", "outcome": "failure", "exit_code": "1"}
             return Event(name, wall, "failed, status 1 (sample of notifyd test)", facts=facts)
+        case CommandTriggerConfig():
+            line = "sample output of notifyd test"
+            facts = {"event": "check", "check": config.check, "reason": "status 1"}
+            facts |= {"outcome": "failure", "exit_code": "1", "value": "1"}
+            if config.check in ("nagios", "value"):
+                facts["reason"] = line
+            is_change = config.check == "changed"
+            state = AlertState.NONE if is_change else AlertState.FIRING
+            return Event(name, wall, line, facts=facts, alert_state=state)
         case OblienTriggerConfig():
             return Event(name, wall, "sample value of notifyd test", facts={"event": "changed"})
         case ResourceTriggerConfig():

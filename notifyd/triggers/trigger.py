@@ -11,6 +11,7 @@ from notifyd.config.triggers import AnyTrigger, PlatformHealthConfig, ResolvedSh
 from notifyd.model.events import Event, Match
 from notifyd.model.notifications import Json, MatchSummary
 from notifyd.text.durations import format_duration
+from notifyd.triggers.check_text import check_body, check_title
 from notifyd.triggers.default_text import default_body, default_title, format_time, overflow_title
 from notifyd.triggers.heartbeat_text import heartbeat_body, heartbeat_title
 from notifyd.triggers.resource_text import resource_body, resource_title
@@ -116,6 +117,8 @@ class Trigger:
                 return heartbeat_title(self.name, summary, now)
             if self.config.type == "resource" and summary.condition_report:
                 return resource_title(summary)
+            if self.config.type == "command":
+                return check_title(self.name, group, summary)
             return default_title(self.name, self.config.type, group, summary)
 
         def fallback_body() -> str:
@@ -123,6 +126,8 @@ class Trigger:
                 return heartbeat_body(summary, now)
             if self.config.type == "resource":
                 return resource_body(summary, now, title)
+            if self.config.type == "command":
+                return check_body(summary, now)
             return default_body(summary, now)
 
         # Templates would name the last of many groups as if it were the only one.

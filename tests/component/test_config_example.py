@@ -42,7 +42,7 @@ def keys() -> set[str]:
 def test_passes_check(capsys: pytest.CaptureFixture[str]):
     assert main(["check", "--config", str(EXAMPLE)]) == 0
     out, err = capsys.readouterr()
-    assert out == f"ok: 5 triggers; {EXAMPLE}\n"
+    assert out == f"ok: 6 triggers; {EXAMPLE}\n"
     assert "line" not in err
 
 
@@ -76,6 +76,8 @@ def test_commented_settings_are_valid(table: str, setting: str, tmp_path: Path):
         "[triggers.stand-up]": 'type = "schedule"\ncron = "30 9 * * *"\n',
         "[defaults]": '[mute.night]\ntimes = "22:00-07:00"\n' if "mute" in setting else "",
         "[triggers.disk]": 'type = "resource"\nresource = "disk"\npath = "/"\n',
+        "[triggers.name-service]": 'type = "command"\nrun = "true"\n'
+        + ('check = "value"\n' if "when" in setting else ""),
         "[triggers.training]": 'type = "process"\n' + ("name = 'x'\n" if "user" in setting else ""),
     }.get(table, "")
     if setting.startswith("journal"):

@@ -31,7 +31,7 @@ def test_a_comparison_holds_or_not_or_cannot_be_decided(text, value, holds):
 
 @pytest.mark.parametrize("text", ["", "=", "= 5", "5", "changes", "<", "< many", "> true", "<> 5"])
 def test_what_is_no_comparison_is_refused_with_an_example(text):
-    with pytest.raises(ValueError, match=r'use (for example )?"'):
+    with pytest.raises(ValueError, match="use "):
         parse_comparison(text)
 
 
