@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from notifyd.sources.path_chains import follow_path
+
 _NETWORK_TYPES = {
     "nfs",
     "nfs4",
@@ -52,7 +54,7 @@ class MountTable:
 
         Empty for a local file system.
         """
-        path = os.path.realpath(directory)
+        path = follow_path(directory).end  # os.path.realpath fails while a link is being replaced
         while path not in self._types and path != "/":
             path = os.path.dirname(path)  # noqa: PTH120 - strings throughout
         kind = self._types.get(path, "")

@@ -38,16 +38,23 @@ def follow_path(path: str) -> PathChain:
             continue
         at = os.path.join(at, part)  # noqa: PTH118
         entries.append(at)
-        if os.path.islink(at):  # noqa: PTH114
+        if (target := _link_target(at)) is not None:
             followed += 1
             if followed > _MOST_LINKS:
                 break
-            target = os.readlink(at)  # noqa: PTH115
             rest.extendleft(reversed(target.split("/")))
             at = "/" if target.startswith("/") else os.path.dirname(at)  # noqa: PTH120
         elif not os.path.lexists(at):
             break
     return PathChain(tuple(entries), has_links=followed > 0)
+
+
+def _link_target(path: str) -> str | None:
+    """Return what a link leads to; None if it is no link, or has just been replaced."""
+    try:
+        return os.readlink(path)  # noqa: PTH115 - strings throughout
+    except OSError:
+        return None
 
 
 class PathChains:
@@ -70,9 +77,11 @@ class PathChains:
 
     def track_if_linked(self, path: str) -> None:
         """Record the chain of a path that leads through links; others take no room. Blocking."""
-        self.forget(path)
-        if os.path.realpath(path) != path:
-            self.track(path)
+        chain = follow_path(path)
+        if chain.has_links:
+            self.update(path, chain)
+        else:
+            self.forget(path)
 
     def forget(self, path: str) -> None:
         chain = self._chains.pop(path, None)
