@@ -22,7 +22,14 @@ from notifyd.delivery.client import SendClient
 from notifyd.delivery.worker import deliver
 from notifyd.engine.control import ControlService
 from notifyd.engine.engine import Engine
-from notifyd.engine.gaps import ClockWatch, Gap, GapDetector, GapKind, suspended_seconds
+from notifyd.engine.gaps import (
+    ClockWatch,
+    Gap,
+    GapDetector,
+    GapKind,
+    is_stalled,
+    suspended_seconds,
+)
 from notifyd.engine.pipeline import Pipeline
 from notifyd.engine.service_reporter import ServiceReporter
 from notifyd.model.errors import (
@@ -35,7 +42,7 @@ from notifyd.model.errors import (
 from notifyd.model.events import Event, Match
 from notifyd.model.notifications import SOCKET, Json, Message, Priority
 from notifyd.outbox.store import OutboxStore
-from notifyd.shaping.inputs import Configured, SendingAllowed
+from notifyd.shaping.inputs import Configured, SendingAllowed, Stalled
 from notifyd.telemetry import logging
 from notifyd.telemetry.problem_log import ProblemReporter
 from notifyd.telemetry.status import DaemonInfo, build_status, overall_health, status_line
@@ -189,7 +196,10 @@ class Daemon:
         gaps = GapDetector(self._engine.now(), suspended_seconds)
         with ClockWatch() as watch:
             while True:
+                before = self._engine.now()
                 await watch.wait(self.maintenance_interval)
+                if is_stalled(before, self.maintenance_interval, self._engine.now()):
+                    await self._engine.apply([Stalled()])
                 gap = gaps.observe(self._engine.now())
                 if gap is not None:
                     await self._reconnect(gap)

@@ -244,7 +244,7 @@ def _alarm(event: Event, elapsed: float) -> Event:
     """Complete an alarm whose line has a place for the time that has elapsed, as reminders need."""
     return event._replace(
         line=event.line.format(format_rough(elapsed)),
-        facts={**event.facts, "duration": repr(elapsed), "pattern": event.line},
+        facts={**event.facts, "duration": repr(elapsed), "ongoing": event.line},
         alert_state=AlertState.FIRING,
     )
 

@@ -86,6 +86,11 @@ class PingsRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Stalled:
+    """The process was not run for so long that those who wanted to reach it have given up."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStarted:
     """A new delivery worker is free; the attempts of an earlier one have no known outcome."""
 
@@ -115,6 +120,7 @@ Input = (
     | Configured
     | Request
     | PingsRefused
+    | Stalled
     | WorkerStarted
     | Settled
     | SendingAllowed

@@ -35,6 +35,7 @@ from notifyd.shaping.inputs import (
     Retried,
     SendingAllowed,
     Settled,
+    Stalled,
     Submitted,
     WebhookReceived,
     WorkerStarted,
@@ -66,8 +67,7 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
         mutes.update_mute_ends(context)
         heartbeats.follow_clock(context)
     if state.has_gap(now):
-        conditions.restart_waits(context)
-        heartbeats.restart_waits(context)
+        _restart_waits(context)
         resume_after_gap(context)
     if state.is_due(now):
         _run_timers(context)
@@ -88,13 +88,23 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
 
 
 def _prepare(context: StepContext, events: Sequence[Input]) -> None:
-    """Apply new rules and incidents before all else: nothing is reported by outdated rules."""
+    """Apply first what decides about the rest: nothing is reported by outdated rules or waits."""
     for event in events:
         if isinstance(event, Configured):
             _configure(context, event.rules)
             context.drop_orphaned_keys()
         elif isinstance(event, IncidentOccurred):
             context.put_incident(event.incident)
+        elif isinstance(event, PingsRefused):
+            heartbeats.restart_waits(context, event.heartbeats)
+        elif isinstance(event, Stalled):
+            _restart_waits(context)
+
+
+def _restart_waits(context: StepContext) -> None:
+    """Let everything wait anew that waits for input, because none could arrive."""
+    conditions.restart_waits(context)
+    heartbeats.restart_waits(context)
 
 
 def _configure(context: StepContext, rules: Rules) -> None:
@@ -213,13 +223,13 @@ def _apply(context: StepContext, event: Input) -> Reply | None:
             settle(context, event.outcome)
         case WebhookReceived():
             return _receive_webhook(context, event)
-        case Pinged() | PingsRefused():
+        case Pinged():
             return _receive_ping(context, event)
         case WorkerStarted():
             recover(context)
         case SendingAllowed():
             resume_sending(context)
-        case Configured() | IncidentOccurred():
+        case Configured() | IncidentOccurred() | PingsRefused() | Stalled():
             pass  # applied by `_prepare`
         case _:
             assert_never(event)
@@ -233,10 +243,7 @@ def _receive_webhook(context: StepContext, request: WebhookReceived) -> Reply:
     return reply
 
 
-def _receive_ping(context: StepContext, request: Pinged | PingsRefused) -> Reply | None:
-    if isinstance(request, PingsRefused):
-        heartbeats.restart_waits(context, request.heartbeats)
-        return None
+def _receive_ping(context: StepContext, request: Pinged) -> Reply:
     reply, event = heartbeats.receive(context, request.ping)
     if event is not None:
         _count_match(context, Match((), event))

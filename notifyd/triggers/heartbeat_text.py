@@ -23,7 +23,7 @@ def _ongoing(summary: MatchSummary, now: float) -> str:
     facts = summary.event.facts
     with suppress(KeyError, ValueError, IndexError):
         elapsed = float(facts["duration"]) + max(0.0, now - summary.first)
-        return facts["pattern"].format(format_rough(elapsed))
+        return facts["ongoing"].format(format_rough(elapsed))
     return f"failing ({summary.event.line})"
 
 

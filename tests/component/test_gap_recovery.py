@@ -9,6 +9,7 @@ from notifyd.cli.status import format_status
 from notifyd.client.http import send_request
 from notifyd.config.load import load
 from notifyd.config.token import find_token
+from notifyd.engine import gaps
 from support.platform import Platform
 from support.replies import hang
 
@@ -26,10 +27,10 @@ class Machine:
 
 
 @asynccontextmanager
-async def daemon(folder, platform, machine):
+async def daemon(folder, platform, machine, triggers=""):
     """Run a daemon in this process; yield how to ask it."""
     config = folder / "config.toml"
-    config.write_text(f'[api]\nurl = "{platform.url}"\ntimeout = "5m"\n')
+    config.write_text(f'[api]\nurl = "{platform.url}"\ntimeout = "5m"\n{triggers}')
     socket = folder / "notifyd.sock"
     environ = {
         "NOTIFYD_SEND_TOKEN": platform.token,
@@ -55,6 +56,21 @@ async def daemon(folder, platform, machine):
     finally:
         app.stop()
         await running
+
+
+async def test_after_a_stall_heartbeats_wait_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(gaps, "LONGEST_DELAY", 0.3)
+    heartbeat = '[triggers.job]\ntype = "heartbeat"\nevery = "1h"\n'
+    async with Platform() as platform, daemon(tmp_path, platform, Machine(), heartbeat) as ask:
+
+        async def deadline():
+            return (await ask("GET", "/v1/status"))["triggers"]["job"]["heartbeat"]["deadline"]
+
+        before = await deadline()
+        time.sleep(1.0)  # noqa: ASYNC251 - the daemon runs in this loop, and is to stall
+        async with asyncio.timeout(45):
+            while await deadline() < before + 1.0:
+                pass
 
 
 async def test_a_request_that_hangs_since_before_the_gap_is_made_anew_at_once(tmp_path):

@@ -92,9 +92,12 @@ async def test_a_ping_that_cannot_be_stored_is_not_acknowledged(served, tcp):
     assert (await send(tcp, "GET", f"/ping/{KEY}/backup"))[0] == 503
 
 
-async def test_pings_count_for_the_rate_of_their_sender(tmp_path):
+async def test_pings_have_a_rate_that_messages_do_not_use_up(tmp_path):
     settings = SocketConfig(rate=SocketRateConfig(max=2, per="1h"))
     async with daemon(tmp_path / "s", settings) as running:
+        for status in (202, 202, 429):
+            sent = await ask(running.path, "POST", "/notifications/send", {"title": "hi"})
+            assert sent.status == status
         statuses = [
             (await ask(running.path, "POST", "/v1/heartbeats/backup")).status for _ in range(4)
         ]

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.text.durations import format_duration, format_size, parse_duration, parse_size
+from notifyd.text.durations import (
+    format_duration,
+    format_rough,
+    format_size,
+    parse_duration,
+    parse_size,
+)
 
 
 @given(st.integers(0, 10**9))
@@ -65,3 +71,30 @@ def test_an_invalid_size_is_refused(value: object):
 def test_a_size_without_a_unit_is_refused_with_the_right_form(value: object):
     with pytest.raises(ValueError, match='invalid size "64": add a unit, for example "64KiB"'):
         parse_size(value)
+
+
+@given(st.floats(0, 10**8))
+def test_a_rough_duration_is_right_to_a_few_percent(value: float):
+    assert parse_duration(format_rough(value)) == pytest.approx(value, abs=0.5, rel=0.1)
+    assert len(format_rough(value)) <= 6
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.08, "80ms"),
+        (3.6, "4s"),
+        (59.7, "1m"),
+        (90, "1m30s"),
+        (1_530, "26m"),
+        (5_400, "1h30m"),
+        (7_200, "2h"),
+        (93_600, "26h"),
+        (86_400, "24h"),
+        (4 * 86_400, "4d"),
+        (4.2 * 86_400, "4d5h"),
+        (30.9 * 86_400, "30d"),
+    ],
+)
+def test_a_rough_duration_is_short(value: float, text: str):
+    assert format_rough(value) == text

@@ -12,7 +12,7 @@ from notifyd.model.pings import OUTPUT_KEPT, Ping, PingSignal
 from notifyd.shaping.codec import latest_time, restore_state
 from notifyd.shaping.heartbeat import MOST_RUNS
 from notifyd.shaping.heartbeats import UNKNOWN
-from notifyd.shaping.inputs import Pinged, PingsRefused
+from notifyd.shaping.inputs import Pinged, PingsRefused, Stalled
 from notifyd.shaping.rules import HeartbeatRule, Rule, Rules
 from notifyd.telemetry.heartbeats import describe_heartbeat
 from support.examples import examples
@@ -88,6 +88,17 @@ def test_a_daemon_that_was_stopped_by_a_signal_first_takes_the_pings_that_wait(s
     one.sleep(put_off - 0.1)
     assert condition(one) is None
     one.sleep(0.2)
+    assert condition(one) is not None
+
+
+def test_a_stalled_daemon_lets_all_wait_anew():
+    one = history(JOB)
+    ping(one, "start")
+    one.pause(1300.0)
+    one.feed(Stalled())
+    one.sleep(1199)
+    assert condition(one) is None
+    one.sleep(2)
     assert condition(one) is not None
 
 

@@ -18,7 +18,10 @@ from notifyd.model.pings import Ping, PingSignal
 
 
 class HeartbeatRoutes:
-    """A body is the job's output, whatever its content type."""
+    """A body is the job's output, whatever its content type.
+
+    Pings have a rate of their own, so that messages do not make a job look late.
+    """
 
     def __init__(self, control: Control, limiter: RateLimiter[Hashable]) -> None:
         self._control, self._limiter = control, limiter
@@ -30,7 +33,7 @@ class HeartbeatRoutes:
         ]
 
     async def _ping(self, request: Request[ApiCaller]) -> web.Response:
-        await self._limiter.take(request.client.share_key)
+        await self._limiter.take(("ping", request.client.share_key))
         name, signal = request.parameters["name"], _signal(request.parameters.get("signal"))
         run = request.query(PingParameters).rid
         output = await read_output(request)
