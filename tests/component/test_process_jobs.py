@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from notifyd.sources.probes.commands.runner import CommandRequest, CommandRunner
 from notifyd.sources.processes import procfs
+from support.commands import pids_of
 from support.logs import until
 from support.processes import SETTLED, TIMING, reaped, running, watched
 from support.recorder import Recorder
@@ -82,6 +84,20 @@ async def test_a_job_that_forks_workers_ends_once(connector, tag, spawn):
         await asyncio.sleep(SETTLED)
     assert codes(recorder) == ["3"]
     assert recorder.events[0].facts["pid"] == str(child.pid)
+
+
+async def test_the_commands_of_probes_are_no_jobs(connector, tag, spawn):
+    recorder = Recorder()
+    async with CommandRunner() as runner, running(recorder, connector, job={"cmdline": tag}):
+        request = CommandRequest("t", ["tail", "-f", "/dev/null", f"/{tag}"], {}, "/", 600.0)
+        command = asyncio.create_task(runner.run(request))
+        await until(lambda: pids_of(f"tail -f /dev/null /{tag}"))
+        child = spawn("read line; exit 3", tag)
+        await recorder.until(lambda: watched(recorder))
+        await asyncio.sleep(SETTLED)
+        assert watched(recorder) == {f"process:job:{child.pid}"}
+        command.cancel()
+        await asyncio.wait({command})
 
 
 @pytest.mark.parametrize(

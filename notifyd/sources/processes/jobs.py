@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 
+from notifyd.sources.probes.commands import RUNNER_PROGRAM
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.procfs import Process
 from notifyd.sources.processes.selector import ProcessSelector
@@ -40,6 +41,13 @@ class Ancestry:
                 return
             yield found
             parent = found.stat.parent
+
+    def is_command(self, process: Process) -> bool:
+        """Return whether it is the command of a probe, a part of one, or what runs them."""
+        return any(
+            each.stat.parent == os.getpid() and str(RUNNER_PROGRAM) in each.arguments
+            for each in (process, *self.ancestors(process))
+        )
 
     def selected(self, process: Process, selector: ProcessSelector) -> list[Process]:
         """Return the ancestors that a selector selects as well, the nearest first."""

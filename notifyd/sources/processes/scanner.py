@@ -253,6 +253,8 @@ class ProcessScanner:
         if process is None:
             return None
         triggers = [name for name, each in self._scanned.items() if each.matches(process)]
+        if triggers and ancestry.is_command(process):
+            return None
         self.young_copies.discard(pid)
         is_young = now - process.stat.started < self.timing.copy_age
         if triggers and process.stat.is_copy and is_young:

@@ -9,13 +9,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Self
 
 from notifyd.model.errors import SourceError
+from notifyd.sources.probes.commands import RUNNER_PROGRAM
 from notifyd.sources.probes.commands.environment import base_environment
 
-_PROGRAM: Final = Path(__file__).with_name("runner_process.py")
 _LINE_LIMIT: Final = 1 << 20
 """Bytes of the longest reply: what is kept of the outputs, written as JSON."""
 _EXIT_TIMEOUT: Final = 2.0
@@ -119,7 +118,7 @@ def _start_process() -> tuple[subprocess.Popen[bytes], socket.socket]:
     with theirs:
         try:
             process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-I", "-S", str(_PROGRAM)],
+                [sys.executable, "-I", "-S", str(RUNNER_PROGRAM)],
                 env=base_environment(os.environ),
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
