@@ -43,6 +43,8 @@ _STOP_GRACE: Final = 5.0
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG: Final = 1
+_PR_CAP_AMBIENT: Final = 47
+_PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
 _CAPABILITY_VERSION: Final = 0x2008_0522
 
 
@@ -336,6 +338,7 @@ def _drop_capabilities() -> None:
     """Give up all capabilities, ambient ones included, unless the user is root."""
     if os.geteuid() == 0:
         return
+    _LIBC.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)  # what exec would keep
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     _LIBC.capset(header, (ctypes.c_uint32 * 6)())
 
