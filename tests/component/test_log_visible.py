@@ -81,6 +81,7 @@ def test_raw_and_visible_triggers_share_a_chunk_with_many_hits(tmp_path):
     daemon.poll_all()
     assert daemon.lines("visible") == [f"x {number}" for number in range(2_000)]
     assert len(daemon.lines("raw")) == 2_000
+    assert daemon.polls < 20
 
 
 def test_lines_longer_than_max_line_are_counted_and_keep_their_beginning(tmp_path):

@@ -52,6 +52,14 @@ class CountingExecutor(ThreadPoolExecutor):
         self.tasks += 1
         return super().submit(*args, **kwargs)
 
+    async def until_idle(self, seconds, within=45.0):
+        """Wait until it is given no task for so many seconds."""
+        async with asyncio.timeout(within):
+            before = None
+            while before != self.tasks:
+                before = self.tasks
+                await asyncio.sleep(seconds)
+
 
 @asynccontextmanager
 async def running(triggers, *, checkpoints=None, watch=InotifyWatcher, scan_interval=300.0):
@@ -104,7 +112,7 @@ class VirtualDaemon:
         self.events = []
         self.now = 0.0
         self.wall = 1_000_000.0
-        self.batch = None
+        self.batch, self.polls = None, 0
         self.start()
 
     def start(self):
@@ -130,6 +138,7 @@ class VirtualDaemon:
         """Poll once, which may leave something to read."""
         hints = FsHints(all=True) if hints is None else hints
         self.batch = self.tailer.poll(hints, self.now)
+        self.polls += 1
         if not commit:
             return
         self.events += self.batch.events

@@ -156,16 +156,16 @@ class ChunkMatcher:
         """Scan the views of a chunk up to the same line; return where that ends."""
         views = list(self._views(reader, chunk, is_complete=self._is_last(reader, chunk)))
         views += self._message_views(reader, chunk)
+        share = max(1, limit // max(1, len(views)))
         end = chunk.end
         while True:
-            scanned, stop, left = [], end, limit
+            scanned, stop = [], end
             for triggers, whole_view in views:
                 view = whole_view.until(end)
                 scan = self._scanner(triggers).scan(
-                    view.block, view.start, view.end, limit=left, room=room
+                    view.block, view.start, view.end, limit=share, room=room
                 )
                 stop = min(stop, view.to_raw_end(scan.end))
-                left = max(1, left - len(scan.hits))
                 scanned.append((triggers, view.until(view.to_raw_end(scan.end)), scan.hits))
             if stop == end or len(views) == 1:
                 return stop, scanned
