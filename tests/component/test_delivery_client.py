@@ -112,7 +112,7 @@ async def test_each_response_has_its_outcome_and_reason(reply, expected, words):
 async def test_a_request_that_exceeds_the_deadline_is_aborted(reply):
     async with Platform() as platform:
         platform.plan(reply)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(45):
             response = await ask(platform.url, timeout=0.2)
     assert response.status is None
     assert response.fault == "no answer from localhost within 0.2 s"
@@ -121,7 +121,7 @@ async def test_a_request_that_exceeds_the_deadline_is_aborted(reply):
 async def test_an_error_with_a_dripping_body_is_judged_by_its_status():
     async with Platform() as platform:
         platform.plan(Reply(422, delay=0.02, fault="drip"))
-        response = await ask(platform.url, timeout=0.2)
+        response = await ask(platform.url, timeout=1.0)
     assert kind_of(response) is OutcomeKind.FAILED
 
 
@@ -195,7 +195,7 @@ async def test_an_unresolvable_name_is_reported():
 async def test_a_name_server_that_never_answers_does_not_delay_the_process():
     def never_answer(*_: object) -> list:
         threads.append(threading.current_thread())
-        release.wait(10)
+        release.wait(45)
         return []
 
     threads, release = [], threading.Event()

@@ -54,7 +54,7 @@ class MemoryQueue:
         self.reports.put_nowait("token changed")
 
     async def next_report(self) -> Outcome | str:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(45):
             return await self.reports.get()
 
     async def next_outcome_kind(self) -> OutcomeKind:

@@ -241,7 +241,7 @@ async def test_maintenance_restores_a_deleted_database(tmp_path):
         shutil.rmtree(folder)
         await engine.maintain()
         incidents = "SELECT title FROM notifications ORDER BY id"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             while not engine.state.incidents:  # noqa: ASYNC110 - the state has no event for it
                 await asyncio.sleep(0.01)
         assert on_disk(folder, incidents) == [("hello",), ("notifyd's database was deleted",)]

@@ -345,7 +345,7 @@ async def main(folder):
     task.cancel()
     await asyncio.wait([task])
 
-asyncio.run(asyncio.wait_for(main(pathlib.Path(sys.argv[1])), 20))
+asyncio.run(asyncio.wait_for(main(pathlib.Path(sys.argv[1])), 45))
 """
 
 

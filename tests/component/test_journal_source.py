@@ -399,10 +399,7 @@ async def test_an_idle_source_never_polls(journal):
     async with journal.running(trigger(), check_interval=60.0) as seen:
         journal.write("x")
         await seen.until(lambda: seen.lines)
-        await asyncio.sleep(1.2)
-        tasks = seen.executor.tasks
-        await asyncio.sleep(0.5)
-        assert seen.executor.tasks == tasks
+        await seen.executor.until_idle(1.2)
 
 
 async def test_a_check_of_the_directories_is_no_poll(journal):
@@ -410,10 +407,7 @@ async def test_a_check_of_the_directories_is_no_poll(journal):
         journal.write("x")
         await seen.until(lambda: seen.lines)
         await until(journal.followed)
-        await asyncio.sleep(1.2)
-        tasks = seen.executor.tasks
-        await asyncio.sleep(0.5)
-        assert seen.executor.tasks == tasks
+        await seen.executor.until_idle(1.2)
         journal.roots[0].rename(journal.roots[0].with_name("away"))
         await asyncio.wait([seen.task])
     assert "directories have changed" in str(seen.ended)

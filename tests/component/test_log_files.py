@@ -160,7 +160,7 @@ async def test_the_rest_of_a_burst_is_taken_without_waiting(tmp_path):
             append(tmp_path / str(number % 2), "line")
         append(tmp_path / "last", "line")
         hints = watch.read_hints()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(45):
             while str(tmp_path / "last") not in hints.written:
                 await watch.wait(3600)
                 hints |= watch.read_hints()

@@ -36,7 +36,7 @@ async def test_rsync_of_one_more_line_reports_one_line(tmp_path, source):
         for number in range(3):
             append(source, f"ERROR new {number}")
             sh(REPLACEMENTS["rsync"], tmp_path)
-            await seen.until(lambda number=number: f"ERROR new {number}" in seen.lines, within=2)
+            await seen.until(lambda number=number: f"ERROR new {number}" in seen.lines)
     assert seen.lines == [f"ERROR new {number}" for number in range(3)]
 
 

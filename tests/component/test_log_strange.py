@@ -101,7 +101,7 @@ async def test_an_unreadable_file_is_reported_and_read_once_it_is_readable(tmp_p
             os.seteuid(0)
             log.chmod(0o644)
             os.seteuid(OTHER_UID)
-            await seen.until(lambda: seen.lines == ["two", "one"], within=2)
+            await seen.until(lambda: seen.lines == ["two", "one"])
     finally:
         os.seteuid(0)
 

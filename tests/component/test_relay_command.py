@@ -37,7 +37,7 @@ async def relay(
 
 async def greeting(process: Process, lines: int) -> str:
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(45):
         return b"".join([await process.stdout.readline() for _ in range(lines)]).decode()
 
 
@@ -132,7 +132,11 @@ async def test_silent_connections_do_not_use_up_the_descriptors(tmp_path: Path) 
         page = re.findall(r"^Inbox +(\S+)$", await greeting(process, 6), re.MULTILINE)[0]
         where = urlsplit(page)
         silent = [await asyncio.open_connection(where.hostname, where.port) for _ in range(300)]
-        async with aiohttp.ClientSession() as session, asyncio.timeout(1), session.get(page) as got:
+        async with (
+            aiohttp.ClientSession() as session,
+            asyncio.timeout(45),
+            session.get(page) as got,
+        ):
             assert got.status == 200
         for _, writer in silent:
             writer.close()

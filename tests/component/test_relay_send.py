@@ -42,7 +42,7 @@ async def test_open_pages_and_registered_devices_are_counted(visitor: Visitor, t
         await one.until_live()
         await two.until_live()
         assert (await visitor.send(token)).json == figures(3)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(45):
         while (await visitor.send(token)).json != figures(1):
             pass  # each time round asks the relay again
 

@@ -56,10 +56,10 @@ async def test_a_corrected_clock_is_noticed_while_the_source_runs():
     source = ScheduleSource({"daily": daily}, {}, wall=clock, clock_interval=0.01)
     task = asyncio.create_task(source.run(kept.emit))
     for text in ("2026-06-01 08:00", "2026-06-01 09:00:01"):
-        await asyncio.wait_for(kept.read.wait(), 5)
+        await asyncio.wait_for(kept.read.wait(), 45)
         kept.read.clear()
         clock.wall = at(text)
-    await asyncio.wait_for(kept.read.wait(), 5)
+    await asyncio.wait_for(kept.read.wait(), 45)
     task.cancel()
     await asyncio.wait({task})
     assert [event.wall for event in kept.events] == [at("2026-06-01 09:00")]
@@ -70,7 +70,7 @@ async def run_once(kept, clock, **triggers):
     kept.read.clear()
     source = ScheduleSource(triggers, dict(kept.checkpoints), wall=clock)
     task = asyncio.create_task(source.run(kept.emit))
-    await asyncio.wait_for(kept.read.wait(), 5)
+    await asyncio.wait_for(kept.read.wait(), 45)
     for _ in range(5):
         await asyncio.sleep(0)
     task.cancel()
@@ -117,10 +117,10 @@ async def test_a_time_that_comes_while_the_source_runs_is_reported_then():
     kept, clock = Kept(), Clock("2026-06-01 08:59:59.98")
     source = ScheduleSource({"daily": trigger("0 9 * * *")}, {}, wall=clock)
     task = asyncio.create_task(source.run(kept.emit))
-    await asyncio.wait_for(kept.read.wait(), 5)
+    await asyncio.wait_for(kept.read.wait(), 45)
     kept.read.clear()
     clock.wall = at("2026-06-01 09:00")
-    await asyncio.wait_for(kept.read.wait(), 5)
+    await asyncio.wait_for(kept.read.wait(), 45)
     task.cancel()
     await asyncio.wait({task})
     assert len(kept.events) == 1

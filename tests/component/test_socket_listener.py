@@ -122,10 +122,10 @@ def test_a_datagram_socket_is_left_alone(path):
 
 def test_a_stale_socket_is_replaced_after_a_kill(path):
     code = (
-        "import sys, time; from pathlib import Path; from notifyd.api.unix import UnixListener; "
+        "import signal, sys; from pathlib import Path; from notifyd.api.unix import UnixListener; "
         "from notifyd.config.sections import SocketConfig; "
         "kept = UnixListener.open(Path(sys.argv[1]), SocketConfig(), {}); "
-        "print(flush=True); time.sleep(60)"
+        "print(flush=True); signal.pause()"
     )
     with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE) as first:
         first.stdout.readline()
@@ -244,7 +244,7 @@ def test_an_inherited_socket_is_used_and_left_in_place(path, tmp_path):
         passed.bind(os.fspath(path))
         passed.listen()
         with activated(passed, tmp_path / "unused") as daemon:
-            client.settimeout(10)
+            client.settimeout(45)
             client.connect(os.fspath(path))
             assert client.recv(100) == f"{path} False".encode()
         assert daemon.returncode == 0

@@ -76,7 +76,7 @@ async def test_waiting_ends_when_the_daemon_stops(tmp_path):
         waiting = asyncio.create_task(
             ask(running.path, "POST", "/notifications/send?wait=60s", {"title": "t"})
         )
-        await asyncio.wait_for(running.control.waited_for.wait(), 5)
+        await asyncio.wait_for(running.control.waited_for.wait(), 45)
     assert (await waiting).body == {"success": True, "id": "n1", "status": "queued"}
 
 

@@ -48,7 +48,7 @@ async def healths(monkeypatch):
     supervised = SourceSupervisor("weak", build, lambda: seen.append(supervised.health()))
     assert not supervised.health().ready
     running = asyncio.create_task(supervised.run(emit))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(45):
         await supervised.ready.wait()
         while len(seen) < 4:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0)

@@ -21,7 +21,7 @@ from notifyd.http.open_connections import ConnectionLimits
 from notifyd.http.tcp import listen_tcp
 from support.control import MemoryControl
 
-PATIENCE = 10.0
+PATIENCE = 45.0
 TCP_TOKEN = "token-of-the-tcp-clients"
 GENEROUS = SocketRateConfig(max=100_000, per="1s")
 JSON = "Content-Type: application/json\r\n"
