@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from structlog.testing import capture_logs
 
 from notifyd.sources.logs.discovery.inotify import FsHints
@@ -141,12 +142,49 @@ def test_the_hole_that_a_writer_without_o_append_leaves_after_a_truncation_is_sk
     log = tmp_path / "app.log"
     with log.open("wb", buffering=0) as writer:
         daemon = VirtualDaemon({"t": trigger(log)})
-        writer.write(b"one\n" * 100_000)
+        writer.write(b"one\n" * 10_000)
         daemon.poll_all()
         os.truncate(log, 0)
         writer.write(b"two\n")
         daemon.poll_all()
-    assert daemon.lines()[100_000:] == ["two"]
+    assert daemon.lines()[10_000:] == ["two"]
+
+
+@pytest.mark.parametrize("first", [b"", b"one\n", b"one\nunfinished", b"x" * (3 << 20)])
+@pytest.mark.parametrize("multiline", [None, "^[a-z]"])
+def test_a_hole_of_a_terabyte_is_skipped(tmp_path, first, multiline):
+    log, keys = tmp_path / "app.log", {"multiline": multiline} if multiline else {}
+    daemon = VirtualDaemon({"t": trigger(log, patterns="one|two|three", **keys)})
+    append(log, first)
+    os.truncate(log, len(first) + (1 << 40))
+    daemon.poll()
+    daemon.restart()
+    append(log, b"two\nthree\nfour")
+    polls = 0
+    while not daemon.batch or daemon.batch.more or not polls:
+        daemon.poll()
+        polls += 1
+    daemon.pass_time(60)
+    assert polls < 5
+    assert daemon.lines()[-1].strip("\0") == "three"
+
+
+def test_a_line_without_an_end_does_not_hold_up_other_logs(tmp_path):
+    endless, log = tmp_path / "endless.log", tmp_path / "app.log"
+    daemon = VirtualDaemon({"t": trigger(endless, log, patterns="one|end")})
+    daemon.poll_all()
+    with endless.open("wb") as file:
+        for _ in range(80):
+            file.write(b"x" * (1 << 20))
+    append(log, "one")
+    daemon.poll()
+    daemon.poll(FsHints())
+    assert daemon.lines() == ["one"]
+    assert daemon.batch.more
+    append(endless, b" end\nend")
+    append(endless, "ed")
+    daemon.poll_all()
+    assert daemon.lines()[1:] == ["ended"]
 
 
 def test_nul_bytes_at_the_start_of_a_file_are_skipped(tmp_path):

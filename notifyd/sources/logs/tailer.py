@@ -189,6 +189,11 @@ class Tailer:
             if (lost := reader.take_lost_checkpoint()) is not None:
                 self._resolver.on_truncated(reader, lost)
                 continue  # a copy of what was lost is read before what is new
+            if chunk is None and reader.is_interrupted:
+                chunks = 0  # other files, and a stop, do not wait for a line that does not end
+                readers.save_checkpoint(reader)
+                queue.requeue(reader.key)
+                continue
             if chunk is None:
                 events += self._end_of_file(reader)
                 continue

@@ -58,6 +58,11 @@ class Fingerprint:
             self.head += bytes(block[start : min(end, start + HEAD_SIZE - len(self.head))])
         self.tail = bytes(block[max(start - len(self.tail), end - TAIL_SIZE) : end])
 
+    def advance_over_hole(self, length: int) -> None:
+        """Move the offset over NUL bytes."""
+        self.head += bytes(min(length, HEAD_SIZE - len(self.head)))
+        self.tail = (self.tail + bytes(min(length, TAIL_SIZE)))[-TAIL_SIZE:]
+
     @property
     def head_digest(self) -> str:
         if self._cached_digest[0] != self.head:

@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 from notifyd.sources.logs.checkpoint import TAIL_SIZE, Checkpoint
 from notifyd.sources.logs.reading.descriptor_pool import PooledFile
-from notifyd.sources.logs.reading.fingerprint import HEAD_SIZE, Fingerprint
+from notifyd.sources.logs.reading.fingerprint import Fingerprint
 
 
 class UnreadSnapshot(NamedTuple):
@@ -103,11 +103,9 @@ class ContentIdentity:
         """Move over the bytes of a buffer from TAIL_SIZE to `end`."""
         self._fingerprint.advance(buffer, TAIL_SIZE, end)
 
-    def skip_hole(self, offset: int) -> None:
-        """Move to an offset before which the file contains only NUL bytes."""
-        self._fingerprint = Fingerprint(
-            bytes(min(offset, HEAD_SIZE)), bytes(min(offset, TAIL_SIZE))
-        )
+    def skip_hole(self, length: int) -> None:
+        """Move over a hole, which contains only NUL bytes."""
+        self._fingerprint.advance_over_hole(length)
 
     def verify_content(self, offset: int) -> bool:
         """Whether the file still contains what was read up to the offset."""

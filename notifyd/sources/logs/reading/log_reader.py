@@ -1,5 +1,6 @@
 """Reads the lines of one open log file."""
 
+import errno
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,6 +13,9 @@ from notifyd.sources.logs.reading.descriptor_pool import PooledFile
 from notifyd.sources.logs.reading.identity import ContentIdentity
 from notifyd.sources.logs.reading.line_ends import LineEndSearch, last_line_start
 from notifyd.text.visible import LongLine
+
+_BLOCKS_PER_READ = 16
+"""Blocks that one read may skip before it lets other files have their turn."""
 
 
 class ReadState(Enum):
@@ -55,6 +59,7 @@ class LogReader:
         self.last_checkpoint = Checkpoint(path, 0, "")
         self._identity = ContentIdentity(file)
         self._lost_checkpoint: Checkpoint | None = None
+        self.is_interrupted = False
         self._skipping_line = False
         self._last_end: int | None = None
         self._line_end = LineEndSearch()
@@ -239,26 +244,33 @@ class LogReader:
     def read(self, buffer: bytearray) -> Chunk | None:
         """Read the next complete lines into a buffer.
 
-        Returns None if there are none, or if the content was lost.
+        Returns None if there are none, if the content was lost, or, `is_interrupted`, after a
+        while without a line.
         """
+        self.is_interrupted = False
         descriptor, identity = self.descriptor, self._identity
         identity.begin_read(descriptor)
         if self.catch_up_end is None and identity.has_lost_snapshot(self.offset):
             self._restart()
             return None
-        while self._may_have_lines(descriptor):
+        for _ in range(_BLOCKS_PER_READ):
+            if not self._may_have_lines(descriptor):
+                return None
             length = self._fill(descriptor, buffer)
             end = TAIL_SIZE + length
             if not length or (self.offset == 0 and buffer.startswith(COMPRESSED_MAGIC, TAIL_SIZE)):
                 return None
-            if identity.only_nul and buffer[TAIL_SIZE] == 0:
-                self._skip_nul(descriptor, buffer, end)
+            if buffer[TAIL_SIZE] == 0 and self._skip_hole(descriptor, length):
+                pass
+            elif identity.only_nul and buffer[TAIL_SIZE] == 0:
+                self._skip_nul(buffer, end)
             elif self._is_skipping:
                 newline = buffer.find(b"\n", TAIL_SIZE, end) + 1
                 self._skipping_line = newline == 0
                 self._consume(buffer, newline or end)
             else:
                 return self._cut_chunk(buffer, end)
+        self.is_interrupted = True
         return None
 
     def read_partial_line(self, buffer: bytearray) -> Chunk | None:
@@ -342,16 +354,33 @@ class LogReader:
         self._identity.advance(buffer, end)
         self._line_end.searched = 0
 
-    def _skip_nul(self, descriptor: int, buffer: bytearray, end: int) -> None:
-        """Skip the hole that a writer leaves that keeps its offset after a truncation."""
+    def _skip_hole(self, descriptor: int, length: int) -> bool:
+        """Skip a hole at the offset; return False if there is none that is worth it.
+
+        A writer that keeps its offset after a truncation leaves one at the start. A shorter one
+        elsewhere is a part of its line. length: of the block that was read.
+        """
+        if not self._identity.only_nul and length < BLOCK_SIZE:
+            return False
+        size = self.size  # of a moment before: what is written from now on is no hole
         try:
             data = os.lseek(descriptor, self.offset, os.SEEK_DATA)
-        except OSError:
-            data = self.offset
-        if data > self.offset:
-            self.offset = data
-            self._identity.skip_hole(data)
-            return
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                return False
+            data = size  # there is no data up to the end
+        if self.catch_up_end is not None:
+            data = min(data, self.catch_up_end)
+        hole = data - self.offset
+        if hole <= 0 or (hole < BLOCK_SIZE and not self._identity.only_nul):
+            return False
+        self.offset = data
+        self._identity.skip_hole(hole)
+        self._line_end.searched = 0
+        return True
+
+    def _skip_nul(self, buffer: bytearray, end: int) -> None:
+        """Skip NUL bytes at the start of a file."""
         nul = end - TAIL_SIZE - len(bytes(memoryview(buffer)[TAIL_SIZE:end]).lstrip(b"\0"))
         self._consume(buffer, TAIL_SIZE + nul)
 
