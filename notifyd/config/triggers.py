@@ -228,10 +228,15 @@ class LogTriggerConfig(TriggerConfig):
     """Report when no line has come for this long."""
     stale_match: bool = False
     """With `stale`: only matching lines count."""
+    stalled: Positive | None = None
+    """Report when the number in the group `progress` of a pattern has stood still for this long,
+    also in a progress bar or an unfinished line. Lines with a number are watched and not reported
+    themselves. A number is watched from when it first moves until it is complete: `100%`, `7/7`,
+    equal to the group `total`, or until a line has the group `done`."""
 
     @property
     def has_conditions(self) -> bool:
-        return self.stale is not None
+        return self.stale is not None or self.stalled is not None
 
     @property
     def wrappers(self) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ def check_type_keys(
         _check_patterns(path, trigger, raw, report)
         _check_journal(path, trigger, raw, report)
         _check_levels(path, trigger, invalid, report)
+        _check_stalled(path, trigger, raw, invalid, report)
         needs_patterns = trigger.stale is None or trigger.stale_match
         if "patterns" not in raw and needs_patterns:
             report.error((*path, "patterns"), "required key is missing")
@@ -105,6 +106,25 @@ def _check_patterns(
         _report_warnings((*path, "multiline"), trigger.multiline, warnings, report)
     if trigger.stale_match and trigger.stale is None:
         report.warning((*path, "stale_match"), "has no effect without `stale`")
+
+
+def _check_stalled(
+    path: ConfigPath,
+    trigger: LogTriggerConfig,
+    raw: Json,
+    invalid: Collection[str],
+    report: ErrorReport,
+) -> None:
+    if trigger.stalled is None:
+        return
+    if trigger.stale is not None:
+        reason = "cannot be combined with `stale`: a log without lines has no progress either"
+        report.error((*path, "stalled"), f"{reason}; remove one")
+    if "patterns" not in raw or "patterns" in invalid or trigger.has_json_fields:
+        return
+    if "progress" not in patterns.named_groups(trigger.patterns):
+        reason = r"requires a pattern with a group named progress, such as '(?P<progress>\d+)%'"
+        report.error((*path, "stalled"), reason)
 
 
 def _check_levels(

@@ -58,6 +58,8 @@ def default_title(trigger: str, kind: str, group: Sequence[str], summary: MatchS
             values = []  # the body names it
     head = f"{trigger} ({', '.join(values)})" if values else trigger
     if summary.condition_report:
+        if summary.event.facts.get("event") == "stalled":
+            return f"{head}: {_progress_report(summary)}"
         is_silence = summary.event.facts.get("event") == "stale"
         reports = _SILENCE_REPORTS if is_silence else _CONDITION_REPORTS
         return f"{head}: {reports[summary.condition_report]}"
@@ -66,6 +68,20 @@ def default_title(trigger: str, kind: str, group: Sequence[str], summary: MatchS
     if kind == "process":
         return f"{head}: {_process_event(summary)}"
     return head if summary.count == 1 else f"{head}: {summary.count} {TIMES}"
+
+
+def _progress_report(summary: MatchSummary) -> str:
+    """Return "stalled at 42%", "still stalled at 7/10", "moving again at 43%"."""
+    value = summary.event.facts.get("value", "")
+    at = f" at {value}" if value else ""
+    match summary.condition_report:
+        case ConditionReport.FIRING:
+            return f"stalled{at}"
+        case ConditionReport.STILL_FIRING:
+            return f"still stalled{at}"
+        case ConditionReport.FIRED_AND_RESOLVED:
+            return "was stalled for a while"
+    return f"moving again{at}"
 
 
 def overflow_title(trigger: str, max_groups: int, summary: MatchSummary) -> str:

@@ -68,7 +68,7 @@ def test_commented_triggers_are_valid_when_the_marks_are_removed(tmp_path: Path)
 def test_commented_settings_are_valid(table: str, setting: str, tmp_path: Path):
     setting = re.sub(r'^(group|admin_group) = ".*"', rf'\1 = "{GROUP}"', setting)
     needed = {
-        "[triggers.system-errors]": 'type = "log"\npaths = "/x"\npatterns = "x"\n',
+        "[triggers.system-errors]": 'type = "log"\npaths = "/x"\npatterns = "(?P<progress>x)"\n',
         "[listen]": 'token_file = "/x"\n'
         if "tcp" in setting
         else 'tcp = "127.0.0.1:1"\n' + ('token_file = "/x"\n' if "ping_key" in setting else ""),

@@ -17,6 +17,7 @@ _ARMED: Final = _PREFIX + "armed:"
 _CATCH_UP: Final = _PREFIX + "lane:"
 _DROPPED: Final = _PREFIX + "lost:"
 PENDING_RECORD: Final = _PREFIX + "carry:"
+STALLED: Final = _PREFIX + "stalled:"
 MAIN_READER: Final = ""
 """The key of the main reader, which reads for all triggers; a catch-up reader's is a stored key."""
 
@@ -115,6 +116,8 @@ class JournalRegistry:
         """Return whether to keep the key: it belongs to a trigger, and its value is usable."""
         if key == _CURSOR:
             return self._restore_cursor(value)
+        if key.startswith(STALLED):  # they are deleted where they are used
+            return True
         if key.startswith(_DROPPED):
             return self._restore_dropped(key.removeprefix(_DROPPED), value)
         if key.startswith(_CATCH_UP):

@@ -14,10 +14,11 @@ from notifyd.sources.journal.cursor import Cursor
 from notifyd.sources.journal.entry import JournalEntry
 from notifyd.sources.journal.entry_stream import EntryStream
 from notifyd.sources.journal.options import JournalSourceOptions
-from notifyd.sources.journal.registry import MAIN_READER, CatchUp, JournalRegistry
+from notifyd.sources.journal.registry import MAIN_READER, STALLED, CatchUp, JournalRegistry
 from notifyd.sources.journal.subscriptions import Subscriptions
 from notifyd.sources.journal.units import journalctl_matches
 from notifyd.sources.records.aggregator import SURPLUS
+from notifyd.sources.records.progress import ProgressTimer
 from notifyd.sources.records.staleness import StalenessTimer
 
 _COMMIT_DELAY: Final = 1.0
@@ -55,6 +56,10 @@ class JournalTailer:
         self._catch_up: CatchUp | None = None
         self._cursor = registry.cursor or Cursor()
         self._staleness: StalenessTimer | None = None
+        stored = checkpoints if key == MAIN_READER else {}
+        self._progress = ProgressTimer(
+            options.triggers, stored, prefix=STALLED, refused=registry.refused
+        )
         if key == MAIN_READER:
             self._staleness = StalenessTimer(options.triggers)
         else:
@@ -137,6 +142,7 @@ class JournalTailer:
         self._started_at = now if self._started_at is None else self._started_at
         if self._staleness is not None:
             self._staleness.begin_poll(now)
+            self._progress.begin_poll(now)
         is_dry = len(self._entries) < MAX_EVENTS and not self._has_ended and self._read(now)
         events = self._scan(now)
         is_idle = not self._entries and (is_dry or self._has_ended)
@@ -146,6 +152,9 @@ class JournalTailer:
             events += self._finish_catch_up()
         if self._staleness is not None:
             events += self._staleness.evaluate(events, now, self._wall(), has_more=not is_idle)
+        events = self._progress.take(events, now)
+        if self._key == MAIN_READER:
+            events += self._progress.evaluate(now, self._wall(), has_more=not is_idle)
         if is_idle and self._advance_to is not None:
             self._advance(self._advance_to)
         is_done = is_idle and self._has_ended
@@ -217,7 +226,11 @@ class JournalTailer:
         return self._aggregators.flush_and_clear()
 
     def _due_checkpoints(self, now: float, *, at_once: bool) -> CheckpointUpdates:
-        has_changes = self._aggregators.has_changes or self._registry.has_changes
+        has_changes = (
+            self._aggregators.has_changes
+            or self._registry.has_changes
+            or (self._key == MAIN_READER and self._progress.has_changes)
+        )
         if self._unsaved_since is None and (self._cursor_moved or has_changes):
             self._unsaved_since = now
         is_due = self._unsaved_since is not None and now >= self._unsaved_since + _COMMIT_DELAY
@@ -232,12 +245,12 @@ class JournalTailer:
             stored = catch_up._replace(cursor=self._cursor).encode() if catch_up else None
             return checkpoints | {self._key: stored}
         self._registry.move_to(self._cursor)
-        return checkpoints | self._registry.take_changes()
+        return checkpoints | self._registry.take_changes() | self._progress.take_changes()
 
     def _wake_at(self, now: float) -> float | None:
         times = [self._aggregators.next_flush(now)]
         if self._staleness is not None:
-            times.append(self._staleness.next_poll())
+            times += [self._staleness.next_poll(), self._progress.next_poll()]
         if self._unsaved_since is not None:
             times.append(self._unsaved_since + _COMMIT_DELAY)
         return min((time for time in times if time is not None), default=None)

@@ -32,6 +32,7 @@ PREFIX: Final = "log:"
 _FILE: Final = PREFIX + "file:"
 _FIRST_SCAN: Final = PREFIX + "armed:"
 _PENDING_RECORD: Final = PREFIX + "carry:"
+STALLED: Final = PREFIX + "stalled:"
 
 
 class FileId(NamedTuple):

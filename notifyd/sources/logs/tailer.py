@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from notifyd.model.events import CheckpointUpdates, Event
 from notifyd.model.health import Problem
 from notifyd.sources.logs.aggregators import AggregatorSet
-from notifyd.sources.logs.checkpoint import FileId
+from notifyd.sources.logs.checkpoint import STALLED, FileId
 from notifyd.sources.logs.chunk_matcher import MOST_BYTES, MOST_EVENTS, ChunkMatcher
 from notifyd.sources.logs.discovery.access import UnreadableFileError, explain_error
 from notifyd.sources.logs.discovery.inotify import FsHints, WatchRequest
@@ -21,6 +21,8 @@ from notifyd.sources.logs.reading.log_reader import LogReader
 from notifyd.sources.logs.reading.partial_lines import PartialLineTimer
 from notifyd.sources.logs.reading.reader_set import ReaderSet
 from notifyd.sources.logs.reading.registry import Registry
+from notifyd.sources.logs.unfinished_progress import UnfinishedProgress
+from notifyd.sources.records.progress import ProgressTimer
 from notifyd.sources.records.record_matchers import timed_out_problems
 from notifyd.sources.records.staleness import StalenessTimer
 from notifyd.sources.stored_values import RefusedValues
@@ -91,6 +93,10 @@ class Tailer:
         )
         self._partial_lines = PartialLineTimer(triggers)
         self._staleness = StalenessTimer(triggers)
+        self._progress = ProgressTimer(triggers, current, prefix=STALLED, refused=self.refused)
+        self._unfinished_progress = UnfinishedProgress(
+            triggers, self._progress, self._aggregators.record_matchers.match
+        )
         self._matcher = ChunkMatcher(
             options.scanner_for,
             scanner,
@@ -113,6 +119,7 @@ class Tailer:
         readers = self._readers
         readers.begin_poll(now, self._wall())
         self._staleness.begin_poll(now)
+        self._progress.begin_poll(now)
         self._paths.follow(hints, now)
         if hints.all:
             self._aggregators.forget_unused()
@@ -127,6 +134,9 @@ class Tailer:
         events += self._matcher.match_partial_lines()
         has_more = bool(readers.queue)
         events += self._staleness.evaluate(events, now, readers.wall, has_more=has_more)
+        events = self._progress.take(events, now)
+        self._unfinished_progress.look(readers, now)
+        events += self._progress.evaluate(now, readers.wall, has_more=has_more)
         # What rotation handling finds is committed with the events that made it look.
         self._resolver.close_drained()
         self._resolver.resolve()
@@ -151,19 +161,26 @@ class Tailer:
 
     def _take_changes(self, now: float, *, has_events: bool) -> CheckpointUpdates:
         """Return the changes to commit: with events, when urgent, or after _COMMIT_SECONDS."""
-        has_changes = self._registry.has_changes or self._aggregators.has_changes
+        has_changes = (
+            self._registry.has_changes
+            or self._aggregators.has_changes
+            or self._progress.has_changes
+        )
         if self._changed_at is None and has_changes:
             self._changed_at = now
         is_due = self._changed_at is not None and now >= self._changed_at + _COMMIT_SECONDS
         if not (has_events or self._registry.is_urgent or is_due):
             return {}
         self._changed_at = None
-        return self._registry.take_changes() | self._aggregators.take_changes()
+        changes = self._registry.take_changes() | self._aggregators.take_changes()
+        return changes | self._progress.take_changes()
 
     def _wake_at(self) -> float | None:
         times = [
             self._aggregators.next_flush(),
             self._staleness.next_poll(),
+            self._progress.next_poll(),
+            self._unfinished_progress.next_look(),
             self._paths.wake_at,
             *map(self._partial_lines.next_due, self._partial_lines.readers(self._readers)),
         ]
@@ -228,6 +245,7 @@ class Tailer:
         """Unschedule a file that was read to its end."""
         self._readers.queue.unschedule(reader.key)
         self._partial_lines.observe(reader, self._readers.now)
+        self._unfinished_progress.observe(reader)
         self._unfinished.pop(reader.key, None)
         if unfinished := reader.offset + reader.partial_line_len - reader.line_start:
             self._unfinished[reader.key] = unfinished

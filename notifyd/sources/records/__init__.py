@@ -1,1 +1,1 @@
-"""Shared by logs and the journal: matching of lines and records, their context, staleness."""
+"""Shared by logs and the journal: matching, records of several lines, context, standstills."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from notifyd.sources.logs.checkpoint import (
     PREFIX,
+    STALLED,
     AggregatorId,
     Checkpoint,
     FileId,
@@ -53,8 +54,8 @@ class Registry:
             elif (file := FileId.from_key(key)) is not None:
                 if not self._restore_checkpoint(file, value, triggers):
                     self._delete(key)
-            elif AggregatorId.from_key(key) is None:  # aggregators delete their keys themselves
-                self._delete(key)
+            elif not (AggregatorId.from_key(key) or key.startswith(STALLED)):
+                self._delete(key)  # aggregators and numbers that stall delete their keys themselves
 
     def _restore_first_scan(self, key: str, pattern: PathPattern, value: str) -> None:
         try:
