@@ -1,8 +1,9 @@
 """The text of a notification where the trigger has no template of its own."""
 
 import json
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from notifyd.model.events import Event
 from notifyd.model.notifications import ConditionReport, MatchSummary
@@ -17,6 +18,12 @@ _BYTES_PER_CHARACTER = 1.4
 _LINE_CLIP = 350
 """Characters of each line, so that several fit."""
 _VALUE_EVENTS = ("changed", "comparison")
+_RULE_CHARACTERS = r"[=\-_*#~+─━═]"
+_DECORATED = re.compile(
+    rf"\s*(?P<start>{_RULE_CHARACTERS})(?P=start){{7,}}\s*(?P<text>.*?)"
+    rf"(?:\s+(?P<end>{_RULE_CHARACTERS})(?P=end){{7,}})?\s*"
+)
+"""A line that begins with a rule, and may end with one."""
 _OUTCOMES = {"failure": "failed", "unknown": "with unknown status", "success": "succeeded"}
 """The worst first."""
 _CONDITION_REPORTS = {
@@ -49,7 +56,7 @@ def format_span(first: float, last: float, now: float) -> str:
 
 
 def default_title(trigger: str, kind: str, group: Sequence[str], summary: MatchSummary) -> str:
-    """Return "app-errors (db-1)", "uploads: created report.pdf", "training: failed"."""
+    """Return "app-errors (db-1)", "uploads: created report.pdf", "training failed: status 1"."""
     values = [value for value in group if value]
     if kind == "process":
         facts = summary.event.facts
@@ -66,7 +73,11 @@ def default_title(trigger: str, kind: str, group: Sequence[str], summary: MatchS
     if kind == "file":
         return f"{head}: {_file_change(summary)}"
     if kind == "process":
-        return f"{head}: {_process_event(summary)}"
+        return (
+            f"{head}: {_process_counts(summary)}"
+            if summary.count > 1
+            else (f"{head} {_process_event(summary.event.facts)}")
+        )
     return head if summary.count == 1 else f"{head}: {summary.count} {TIMES}"
 
 
@@ -103,6 +114,8 @@ def default_body(summary: MatchSummary, now: float) -> str:
     context = [facts.get("before", ""), _with_frame(last, summary.event), facts.get("after", "")]
     if facts.get("event") in _VALUE_EVENTS:  # the line holds both values
         context = context[1:2]
+    if "pid" in facts and summary.count == 1:  # the title says how the job ended, its log why
+        context = ["", context[2], context[1]]
     latest = "\n".join(text for text in context if text)
     shown = {kept[-1], *context[0].splitlines()}
     earlier = fitting_lines(
@@ -120,7 +133,17 @@ def default_body(summary: MatchSummary, now: float) -> str:
         lines.append(f"Since {format_time(summary.first, now)}; reminder {summary.reminder}.")
     elif summary.count > 1:
         lines.append(f"{summary.count} {TIMES} {format_span(summary.first, summary.last, now)}")
-    return "\n".join(lines)
+    return "\n".join(_undecorated("\n".join(lines)))
+
+
+def _undecorated(text: str) -> Iterator[str]:
+    """Yield the lines without rules around them, which fill a phone: "===== 1 failed ====="."""
+    for line in text.split("\n"):
+        found = _DECORATED.fullmatch(line)
+        if found is None:
+            yield line
+        elif found["text"]:
+            yield found["text"]
 
 
 def _kept_lines(summary: MatchSummary) -> tuple[str, ...]:
@@ -186,14 +209,16 @@ def _file_change(summary: MatchSummary) -> str:
     return f"{event.facts.get('event', 'changed')} {name}".rstrip()
 
 
-def _process_event(summary: MatchSummary) -> str:
-    """Return "failed, status 3", "killed by SIGKILL", "1 failed, 2 succeeded"."""
-    if summary.count > 1:
-        counts = [(summary.outcomes.get(name, 0), text) for name, text in _OUTCOMES.items()]
-        counts.append((summary.kinds.get("start", 0), "started"))
-        text = ", ".join(f"{count} {text}" for count, text in counts if count)
-        return text or f"{summary.count} {TIMES}"
-    facts = summary.event.facts
+def _process_counts(summary: MatchSummary) -> str:
+    """Return "1 failed, 2 succeeded"."""
+    counts = [(summary.outcomes.get(name, 0), text) for name, text in _OUTCOMES.items()]
+    counts.append((summary.kinds.get("start", 0), "started"))
+    text = ", ".join(f"{count} {text}" for count, text in counts if count)
+    return text or f"{summary.count} {TIMES}"
+
+
+def _process_event(facts: Mapping[str, str]) -> str:
+    """Return "failed: status 3", "killed by SIGKILL", "ended"."""
     if facts.get("event") == "start":
         return "started"
     if cause := facts.get("cause"):
@@ -202,7 +227,7 @@ def _process_event(summary: MatchSummary) -> str:
         return f"killed by {signal}"
     match facts.get("outcome") or facts.get("event"):
         case "failure":
-            return f"failed, status {facts['exit_code']}" if facts.get("exit_code") else "failed"
+            return f"failed: status {facts['exit_code']}" if facts.get("exit_code") else "failed"
         case "unknown":
             return "ended, status unknown"
     return "ended"

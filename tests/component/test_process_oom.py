@@ -59,7 +59,7 @@ async def test_the_kill_is_named(limited_group, tag, spawn):
     assert "was killed: out of memory" in event.line
     config = ProcessTriggerConfig.model_validate({"type": "process", "cmdline": tag})
     trigger = Trigger("training", config, ShapingConfig())
-    assert trigger.render(summarize_one(event))[0] == "training: killed: out of memory"
+    assert trigger.render(summarize_one(event))[0] == "training killed: out of memory"
 
 
 async def test_a_kill_by_somebody_is_not(tag, spawn):

@@ -134,7 +134,7 @@ def test_the_demo_shows_what_the_second_shell_does(tmp_path):
     with running(f"{recipe} --port 0", environ(tmp_path), tmp_path):
         wait_for(lambda: listed(socket) is not None)
         typed(second_shell, environ(tmp_path), tmp_path)
-        expected = {"disk full", "reports: created results.csv", "jobs: failed, status 3", "Hi"}
+        expected = {"disk full", "reports: created results.csv", "jobs failed: status 3", "Hi"}
         wait_for(
             lambda: expected <= {title for title, _ in listed(socket)}, what=lambda: listed(socket)
         )

@@ -20,7 +20,7 @@ TRIGGERS = {
 TITLES = {
     "app": "level: msg",
     "up": "up: created sample",
-    "job": "job: failed",
+    "job": "job failed",
     "daily": "daily",
 }
 

@@ -294,18 +294,35 @@ class TestDefaultText:
     @pytest.mark.parametrize(
         ("facts", "title"),
         [
-            ({"outcome": "success", "exit_code": "0", "signal": ""}, "app: ended"),
-            ({"outcome": "unknown", "exit_code": ""}, "app: ended, status unknown"),
-            ({"outcome": "failure", "exit_code": "3"}, "app: failed, status 3"),
-            ({"outcome": "failure", "signal": "SIGKILL"}, "app: killed by SIGKILL"),
-            ({"outcome": "failure"}, "app: failed"),
-            ({"event": "failure"}, "app: failed"),
-            ({"event": "start"}, "app: started"),
+            ({"outcome": "success", "exit_code": "0", "signal": ""}, "app ended"),
+            ({"outcome": "unknown", "exit_code": ""}, "app ended, status unknown"),
+            ({"outcome": "failure", "exit_code": "3"}, "app failed: status 3"),
+            ({"outcome": "failure", "signal": "SIGKILL"}, "app killed by SIGKILL"),
+            ({"outcome": "failure", "cause": "out of memory"}, "app killed: out of memory"),
+            ({"outcome": "failure"}, "app failed"),
+            ({"event": "failure"}, "app failed"),
+            ({"event": "start"}, "app started"),
         ],
     )
     def test_process(self, facts: dict[str, str], title: str):
         ended = event("python (pid 7) ended with exit status 3 after 4m", name="python", **facts)
         assert trigger("process").render(summary(ended)) == (title, ended.line)
+
+    def test_the_tail_of_a_job_comes_before_its_pid_and_rules_around_it_go(self):
+        rule = "=" * 20
+        lines = (f"{rule} summary {rule}", "-" * 20, "FAILED t.py", f"{rule} 1 failed {rule}")
+        ended = event("python (pid 7) exited", name="python", pid="7", after="\n".join(lines))
+        _, body = trigger("process").render(summary(ended))
+        assert body.split("\n") == [
+            "summary",
+            "FAILED t.py",
+            "1 failed",
+            "python (pid 7) exited",
+        ]
+
+    @pytest.mark.parametrize("line", ["--- a/x.py", "-v x", "x ======== y", "train: 10%|████  |"])
+    def test_other_lines_are_shown_as_they_are(self, line: str):
+        assert trigger().render(summary(event(line)))[1] == line
 
     def test_of_several_ends_the_worst_comes_first(self):
         def end(number, **facts):
