@@ -250,6 +250,8 @@ actions = st.one_of(
     st.tuples(st.just("sleep"), spans),
     st.tuples(st.just("stop"), st.sampled_from([0.0, 30.0, 4000.0, 90_000.0])),
     st.tuples(st.just("suspend"), spans),
+    st.tuples(st.just("stall"), st.sampled_from([20.0, 300.0, 700.0, 4000.0, 90_000.0])),
+    st.tuples(st.just("refuse")),
     st.tuples(st.just("reload")),
 )
 scripts = st.lists(actions | st.tuples(st.just("set_back"), spans), max_size=25)
@@ -310,6 +312,18 @@ class Observer:
 
     def suspend(self, seconds: float) -> None:
         self.set_back(-seconds - 2.1)
+        self.gap()
+
+    def stall(self, seconds: float) -> None:
+        """Timers come first: the daemon notices only after them that it was not run."""
+        self.one.pause(seconds)
+        self.one.feed()
+        self.check()
+        self.one.feed(Stalled())
+        self.gap()
+
+    def refuse(self) -> None:
+        self.one.feed(PingsRefused(frozenset({"job"})))
         self.gap()
 
     def set_back(self, seconds: float) -> None:
