@@ -13,7 +13,7 @@ LONGEST_RUN = 64
 _MOST_STATUS = 255
 _ELLIPSIS = "…\n"
 _SCANNED = 64 << 10
-"""Bytes at the end of a body in which the end of the output is looked for."""
+"""Bytes at the end of a body that are kept until its visible text is known."""
 
 
 class Signal(NamedTuple):
@@ -36,15 +36,13 @@ async def read_output(request: Request[ClientT]) -> str:
     length = request.http.content_length
     if not length and "Transfer-Encoding" not in request.headers:
         return ""
-    return clip_output(await request.body())
+    return clip_output(await request.body_end(_SCANNED))
 
 
 def clip_output(body: bytes) -> str:
     """Return the end of an output as visible text, beginning with a line where one is near."""
-    is_cut = len(body) > _SCANNED
-    text = body[-_SCANNED:].decode("utf-8", "replace")
-    text = strip_control(visible_text(text)).strip()
-    if len(text) <= OUTPUT_KEPT and not is_cut:
+    text = strip_control(visible_text(body.decode("utf-8", "replace"))).strip()
+    if len(text) <= OUTPUT_KEPT:
         return text
     text = text[-(OUTPUT_KEPT - len(_ELLIPSIS)) :]
     _, found, complete = text.partition("\n")

@@ -15,7 +15,6 @@ from notifyd.http.schemas import Schema, parse_json, validate
 from notifyd.text.durations import format_size
 
 ClientT = TypeVar("ClientT")
-Body = TypeVar("Body", bytes, bytearray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +56,26 @@ class Request(Generic[ClientT]):
 
     async def body(self) -> bytes:
         """Read the body; HttpError when it is too large, too slow or not as announced."""
+        return await self.body_end(self.limits.size)
+
+    async def body_end(self, kept: int) -> bytes:
+        """Read the whole body as `body` does, but return only so many bytes of its end."""
         self._check_headers()
         content = self.http.content
         if content.is_eof():  # most bodies arrive with the headers
-            return self._check_size(content.read_nowait())
+            whole = content.read_nowait()
+            self._check_size(len(whole))
+            return whole[-kept:]
         await self._send_continue()
-        body = bytearray()
+        body, size = bytearray(), 0
         try:
             async with asyncio.timeout(self.limits.seconds):
                 async for chunk in content.iter_any():
+                    size += len(chunk)
+                    self._check_size(size)
                     body += chunk
-                    self._check_size(body)
+                    if len(body) > 2 * kept:
+                        del body[:-kept]
         except TimeoutError:
             raise HttpError(
                 HTTPStatus.REQUEST_TIMEOUT,
@@ -76,7 +84,7 @@ class Request(Generic[ClientT]):
             ) from None
         except web.RequestPayloadError:
             raise bad_request("the body is not what its headers announce") from None
-        return bytes(body)
+        return bytes(body[-kept:])
 
     def _require_json(self) -> None:
         if self.http.content_type != "application/json":
@@ -102,13 +110,11 @@ class Request(Generic[ClientT]):
                 "length_required",
                 "there is no body; send one with a Content-Length or in chunks",
             )
-        if length is not None and length > self.limits.size:
-            raise self._too_large()
+        self._check_size(length or 0)
 
-    def _check_size(self, body: Body) -> Body:
-        if len(body) > self.limits.size:
+    def _check_size(self, size: int) -> None:
+        if size > self.limits.size:
             raise self._too_large()
-        return body
 
     def _too_large(self) -> HttpError:
         setting = f" ({self.limits.setting})" if self.limits.setting else ""

@@ -25,8 +25,8 @@ from notifyd.model.pings import Ping, PingSignal
 
 PREFIX = "/ping/"
 
-LARGEST_BODY = 1 << 20
-"""Bytes that are read of a body; healthchecks.io reads 100 kB and ignores the rest."""
+LARGEST_BODY = 64 << 20
+"""Bytes of a body, of which the end is kept; healthchecks.io ignores what is more than 100 kB."""
 
 _CLIENT = "ping"
 """The one client that all who know the key are, for the rate limit."""
