@@ -9,6 +9,7 @@ from notifyd.cli.exit_status import UsageError
 from notifyd.cli.trigger_matcher import TriggerMatcher
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import Event
+from notifyd.sources.logs.discovery.access import COMPRESSED_SUFFIXES
 from notifyd.sources.logs.reading.buffer import COMPRESSED_MAGIC
 from notifyd.sources.records.aggregator import SURPLUS
 from notifyd.text.visible import LongLine
@@ -18,7 +19,12 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class FileMatches:
-    """The matches of one trigger in a file. name: its path, or - for standard input."""
+    """The matches of one trigger in a file. name: its path, or - for standard input.
+
+    has_times: events carry their own time.
+    """
+
+    has_times = False
 
     def __init__(self, trigger: str, config: LogTriggerConfig, name: str) -> None:
         self._matcher = TriggerMatcher(trigger, config, "" if name == "-" else name)
@@ -52,6 +58,11 @@ class _LineBlock(NamedTuple):
 
 
 def _open(name: str) -> io.RawIOBase:
+    if name.endswith(COMPRESSED_SUFFIXES):
+        raise UsageError(
+            f"{name}: by its name it is compressed, and the daemon does not read compressed files; "
+            "decompress it, for example with `zcat FILE | notifyd match TRIGGER -`"
+        )
     try:
         return open(0 if name == "-" else name, "rb", buffering=0, closefd=name != "-")
     except OSError as error:

@@ -25,7 +25,9 @@ _POLL_TIMEOUT = 1.0
 
 
 class JournalMatches:
-    """The matches of one trigger in the journal."""
+    """The matches of one trigger in the journal. has_times: events carry their own time."""
+
+    has_times = True
 
     def __init__(self, name: str, config: LogTriggerConfig) -> None:
         self._units = config.journal

@@ -61,7 +61,7 @@ class Pipeline:
             )
             for name, config in configs.items()
         }
-        self.rules = _build_rules(settings, self.triggers)
+        self.rules = build_rules(settings, self.triggers)
         self.render = Renderer(self.triggers, is_redacting=settings.text.redact).render
         self._load_checkpoints = context.load_checkpoints
         self._health_changed = asyncio.Event()
@@ -178,7 +178,8 @@ async def _complete(commit: asyncio.Future[list[Reply | None]]) -> None:
         raise
 
 
-def _build_rules(settings: Settings, triggers: Mapping[str, Trigger]) -> Rules:
+def build_rules(settings: Settings, triggers: Mapping[str, Trigger]) -> Rules:
+    """Return what the fold knows of a configuration."""
     delivery = settings.delivery
     return Rules(
         triggers={name: _build_rule(settings, trigger) for name, trigger in triggers.items()},
