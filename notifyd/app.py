@@ -33,6 +33,7 @@ from notifyd.engine.sources import PipelineContext
 from notifyd.http.tcp import listen_tcp
 from notifyd.model.errors import NotifydError, NoTokenError
 from notifyd.model.notifications import Json
+from notifyd.outbox.location import check_directory
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import latest_time, restore_state
 from notifyd.shaping.state import State
@@ -108,6 +109,8 @@ class App:
         path = listener.path or path
         tcp_socket = _open_tcp(settings.listen, stack)
         store = await stack.enter_async_context(OutboxStore(folder))
+        if unsafe := check_directory(folder):
+            log.warning(unsafe)
         scan_executor = ThreadPoolExecutor(1, "scan")
         stack.callback(scan_executor.shutdown, wait=False, cancel_futures=True)
         credentials = find_credentials(environ)

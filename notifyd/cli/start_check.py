@@ -17,7 +17,7 @@ from notifyd.model.errors import (
 )
 from notifyd.model.user import effective_user
 from notifyd.outbox.database import check_database
-from notifyd.outbox.location import find_lock_holder
+from notifyd.outbox.location import check_directory, find_lock_holder
 
 _ANSWER_TIMEOUT = 2.0
 
@@ -36,6 +36,8 @@ def check_start(
     if has_defaults and folder is not None:
         path = socket_path(path, folder, environ)
     _check_directory(folder, "state.dir")
+    if folder is not None:
+        check_directory(folder)
     _check_directory(path and path.parent, "socket.path")
     holder = find_lock_holder(folder) if folder is not None else ""
     if holder and folder is not None:

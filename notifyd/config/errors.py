@@ -77,6 +77,10 @@ class ErrorReport:
         """Add an error that concerns a whole file."""
         self._errors.append((-1, sentence))
 
+    def file_warning(self, sentence: str) -> None:
+        """Add a warning that concerns a whole file."""
+        self._warnings.append((-1, sentence))
+
     def error(self, path: ConfigPath, reason: str, value: object = NO_VALUE) -> None:
         position, label = self._origins.find(path)
         self._errors.append((position, _line(label, path, reason, value)))

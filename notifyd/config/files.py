@@ -12,6 +12,7 @@ from pathlib import Path
 from notifyd.config.errors import ConfigPath, ErrorReport, Origins, format_path
 from notifyd.model.errors import ConfigError
 from notifyd.model.notifications import Json
+from notifyd.model.ownership import describe_untrusted, is_refused_here
 from notifyd.model.user import effective_user
 
 SYSTEM_DIR = Path("/etc/notifyd")
@@ -114,6 +115,12 @@ def read_document(file: Path, label: str, report: ErrorReport) -> Document | Non
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 report.file_error(f"{label}: not a regular file ({file})")
                 return None
+            problem = describe_untrusted(file, os.fstat(stream.fileno()))
+            if problem and is_refused_here():
+                report.file_error(f"{label}: not read as root: {problem}")
+                return None
+            if problem:
+                report.file_warning(f"{label}: not safe: {problem}")
             content = stream.read(_MAX_FILE_SIZE + 1)
         if len(content) > _MAX_FILE_SIZE:
             report.file_error(f"{label}: file is larger than {_MAX_FILE_SIZE >> 20} MiB ({file})")

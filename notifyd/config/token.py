@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from notifyd.config.files import config_dir, open_nonblocking
 from notifyd.config.sections import ApiConfig, ListenConfig, WebhooksConfig
 from notifyd.model.errors import ConfigError, NoTokenError, TokenError
+from notifyd.model.ownership import describe_untrusted, is_refused_here
 from notifyd.model.user import effective_user
 
 VARIABLES = ("NOTIFYD_SEND_TOKEN", "OBLIEN_SEND_TOKEN", "SEND_TOKEN")
@@ -66,11 +67,16 @@ class TokenSource:
 
     @property
     def warning(self) -> str:
-        """Warn if every user can read the file; empty if there is nothing to warn of."""
+        """Warn if other users can read or change the file; empty if there is nothing to warn of."""
+        if self.path is None:
+            return ""
         try:
-            mode = self.path.stat().st_mode if self.path else 0
+            status = self.path.stat()
         except OSError:
             return ""
+        if problem := describe_untrusted(self.path, status):
+            return f"the file of the {self.kind} is not safe: {problem}"
+        mode = status.st_mode
         if mode & stat.S_IROTH:
             return f"every user can read the {self.kind} in {self.path}: chmod 600 {self.path}"
         return ""
@@ -81,6 +87,9 @@ class TokenSource:
             with open(path, "rb", opener=open_nonblocking) as stream:
                 if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                     raise TokenError(f"{failure}: {self.name} is not a regular file")
+                problem = describe_untrusted(path, os.fstat(stream.fileno()))
+                if problem and is_refused_here():
+                    raise TokenError(f"{failure} as root from {self.name}: {problem}")
                 content = stream.read(_MAX_LENGTH + 1)
         except OSError as error:
             reason = f"{error.strerror}; {_fix(path, error)}"

@@ -12,6 +12,7 @@ from pathlib import Path
 import hyperscan
 
 from notifyd.matching.literals import Literal
+from notifyd.model.ownership import describe_untrusted
 
 _MODE = hyperscan.HS_MODE_BLOCK
 _MAX_FILES = 64
@@ -73,8 +74,13 @@ def _engine() -> str:
 
 
 def _read(path: Path) -> hyperscan.Database | None:
+    """Read a cached database. One that others could have written is ignored."""
     try:
-        content = path.read_bytes()
+        with open(path, "rb", opener=_open_regular) as file:
+            for status in (os.fstat(file.fileno()), path.parent.stat()):
+                if describe_untrusted(path, status):
+                    return None
+            content = file.read()
         os.utime(path)
     except OSError:
         return None
@@ -87,6 +93,10 @@ def _read(path: Path) -> hyperscan.Database | None:
     except hyperscan.error:
         return None
     return database
+
+
+def _open_regular(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _write(path: Path, dump: bytes) -> None:

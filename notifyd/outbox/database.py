@@ -1,7 +1,9 @@
 """Opening the database: its schema, its integrity, and SQLite's errors as sentences for users."""
 
+import errno
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing, suppress
 from importlib import resources
@@ -26,6 +28,8 @@ _MAGIC = b"SQLite format 3\0"
 _HEADER_SIZE = 100
 _USER_VERSION = slice(60, 64)
 """Where the header of a database file holds `user_version`: sqlite.org/fileformat2.html."""
+_NOT_REGULAR = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
+"""Error numbers of opening a link, a directory, and a socket or a device without a driver."""
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _UNAVAILABLE = {
     "SQLITE_FULL": "the disk is full: free some space",
@@ -75,7 +79,7 @@ def check_database(folder: Path) -> None:
     path = folder / DATABASE_NAME
     if not os.path.lexists(path):
         return
-    _touch(path, os.O_NONBLOCK)
+    _touch(path, 0)
     with path.open("rb") as file:
         header = file.read(_HEADER_SIZE)
     wal_file = path.with_name(f"{path.name}-wal")
@@ -87,11 +91,24 @@ def check_database(folder: Path) -> None:
 
 
 def _touch(path: Path, flags: int) -> None:
-    """Open a database file for writing and close it. Raise StoreError if that is not possible."""
+    """Open a database file for writing and close it.
+
+    Raise StoreError if that is not possible, or it is no regular file: a pipe would block for ever,
+    and a link could lead to a file that is not to be changed.
+    """
+    flags |= os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+    move = "move it away, or set [state] dir to another directory"
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600))
+        descriptor = os.open(path, flags, 0o600)
     except OSError as error:
+        if error.errno in _NOT_REGULAR:
+            raise StoreError(f"{path} is not a regular file; {move}") from error
         raise StoreError(f"cannot open {path}: {error.strerror}; this user must own it") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise StoreError(f"{path} is not a regular file; {move}")
+    finally:
+        os.close(descriptor)
 
 
 def _refuse_newer(path: Path) -> None:

@@ -1,11 +1,13 @@
 """The database's place on disk: its directory, held by one daemon, and the file itself."""
 
+import errno
 import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from notifyd.model.errors import InUseError, StoreError, StoreUnavailableError
+from notifyd.model.ownership import describe_untrusted, is_refused_here
 
 DATABASE_NAME = "notifyd.db"
 
@@ -63,13 +65,27 @@ class DatabaseFile:
         os.close(self._lock)
 
 
+def check_directory(folder: Path) -> str:
+    """Return a warning if others may change the state directory; empty if not, or without one.
+
+    Raises StoreError if this user is root, whom they could make write elsewhere.
+    """
+    try:
+        problem = describe_untrusted(folder, folder.stat())
+    except OSError:
+        return ""
+    if problem and is_refused_here():
+        raise StoreError(f"the state directory is not used as root: {problem}")
+    return problem and f"the state directory is not safe: {problem}"
+
+
 def find_lock_holder(folder: Path) -> str:
     """Return the pid of the daemon that has locked a state directory; empty if none has.
 
     Creates nothing.
     """
     try:
-        lock = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        lock = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
         return ""
     try:
@@ -92,8 +108,12 @@ def _lock(folder: Path, path: Path) -> int:
     """Create the directory if necessary and lock it until the returned descriptor is closed."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        check_directory(folder)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        lock = os.open(path, flags, 0o600)
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise StoreError(f"{path} is a link, which no daemon made; remove it") from error
         raise StoreError(
             f"cannot use the state directory {folder}: {error.strerror}; "
             "set [state] dir to a directory that this user can write to"

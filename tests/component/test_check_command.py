@@ -229,7 +229,7 @@ def test_a_database_that_is_damaged_or_current_is_no_mistake(tmp_path: Path):
     (state / "notifyd.db").mkdir()
     done = check(tmp_path, content)
     assert done.returncode == 78
-    assert "cannot open" in done.stderr
+    assert "notifyd.db is not a regular file; move it away" in done.stderr
 
 
 def test_a_tcp_address_that_is_taken_is_1_as_for_run(tmp_path: Path):
