@@ -13,6 +13,7 @@ import pytest
 
 from notifyd.cli import main
 from notifyd.outbox.database import open_database
+from support import forked
 
 BAD = '[log]\nlevle = "info"\n[budget]\nmax = 0\n'
 GOOD = """
@@ -31,18 +32,15 @@ def public_directory() -> Iterator[Path]:
         yield Path(directory)
 
 
-def check(
-    directory: Path, content: str, *options: str, **environ: str
-) -> subprocess.CompletedProcess[str]:
+def check(directory: Path, content: str, *options: str, **environ: str) -> forked.Ended:
     (directory / "config.toml").write_text(content)
     file = str(directory / "config.toml")
-    return subprocess.run(
-        [sys.executable, "-m", "notifyd", "check", "--config", file, *options],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={"PATH": os.environ["PATH"], "SEND_TOKEN": "onp_x", "HOME": str(directory)} | environ,
-    )
+    environ = {
+        "PATH": os.environ["PATH"],
+        "SEND_TOKEN": "onp_x",
+        "HOME": str(directory),
+    } | environ
+    return forked.run(["check", "--config", file, *options], environ=environ, text=True)
 
 
 def test_a_valid_config_is_0_with_warnings(tmp_path: Path):
@@ -100,13 +98,8 @@ def test_a_missing_file_is_78(tmp_path: Path):
     done = check(tmp_path, "", NOTIFYD_CONFIG=str(tmp_path / "gone"))
     assert done.returncode == 0, "the file named on the command line counts"
     (tmp_path / "config.toml").unlink()
-    done = subprocess.run(
-        [sys.executable, "-m", "notifyd", "check"],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={"NOTIFYD_CONFIG": str(tmp_path / "gone")},
-    )
+    environ = {"NOTIFYD_CONFIG": str(tmp_path / "gone")}
+    done = forked.run(["check"], environ=environ, text=True)
     assert (done.returncode, done.stderr) == (
         78,
         f"{tmp_path}/gone: no such file (given by NOTIFYD_CONFIG)\n",

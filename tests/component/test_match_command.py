@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from support import forked
+
 CONFIG = r"""
 [triggers.errors]
 type = "log"
@@ -58,15 +60,10 @@ COMMAND = [sys.executable, "-m", "notifyd", "match"]
 def match(tmp_path):
     (tmp_path / "config.toml").write_text(CONFIG)
 
-    def run(*args, given=b"", stdout=subprocess.PIPE):
-        return subprocess.run(
-            [*COMMAND, "--config", str(tmp_path / "config.toml"), *map(str, args)],
-            check=False,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            input=given,
-            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
-        )
+    def run(*args, given=b"", stdout=None):
+        words = ["match", "--config", tmp_path / "config.toml", *args]
+        environ = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+        return forked.run(words, environ=environ, stdin=given, stdout=stdout)
 
     return run
 

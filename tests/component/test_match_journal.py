@@ -2,11 +2,10 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
+from support import forked
 from support.journal import Journal
 
 CONFIG = r"""
@@ -33,18 +32,12 @@ def journal(tmp_path):
 def match(tmp_path, journal):
     (tmp_path / "config.toml").write_text(CONFIG)
 
-    def run(*args, stdin=subprocess.DEVNULL, given=None):
-        return subprocess.run(
-            [sys.executable, "-m", "notifyd", "match", *args],
-            check=False,
-            capture_output=True,
-            text=True,
-            env={
-                "PATH": f"{journal.command.parent}:{os.environ['PATH']}",
-                "NOTIFYD_CONFIG": str(tmp_path / "config.toml"),
-            },
-            **({"stdin": stdin} if given is None else {"input": given}),
-        )
+    def run(*args, given=None):
+        environ = {
+            "PATH": f"{journal.command.parent}:{os.environ['PATH']}",
+            "NOTIFYD_CONFIG": str(tmp_path / "config.toml"),
+        }
+        return forked.run(["match", *args], environ=environ, stdin=given, text=True)
 
     return run
 
@@ -89,8 +82,8 @@ def test_a_file_and_piped_input_are_read_line_by_line(match, journal, tmp_path):
     (tmp_path / "app.log").write_text("ERROR in a file\n")
     lines = [
         objects(match("errors", str(tmp_path / "app.log")))[0],
-        objects(match("errors", given="x\nERROR piped in\n"))[0],
-        objects(match("errors", "-", given="ERROR asked for\n"))[0],
+        objects(match("errors", given=b"x\nERROR piped in\n"))[0],
+        objects(match("errors", "-", given=b"ERROR asked for\n"))[0],
     ]
     assert [(found["number"], found["line"]) for found in lines] == [
         (1, "ERROR in a file"),

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
+from support import forked
+
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
 
@@ -41,11 +43,14 @@ async def greeting(process: Process, lines: int) -> str:
         return b"".join([await process.stdout.readline() for _ in range(lines)]).decode()
 
 
+async def ended_relay(home: Path, *words: str, **environment: str) -> forked.Ended:
+    environ = ENVIRONMENT | {"HOME": str(home)} | environment
+    return await asyncio.to_thread(forked.run, ["relay", *words], environ=environ, text=True)
+
+
 async def failure(home: Path, *words: str, **environment: str) -> tuple[int, str]:
-    async with relay(home, *words, **environment) as process:
-        _, stderr = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, stderr.decode().strip()
+    ended = await ended_relay(home, *words, **environment)
+    return ended.returncode, ended.stderr.strip()
 
 
 async def test_credentials_are_generated_once_and_work(tmp_path: Path) -> None:
@@ -75,10 +80,9 @@ async def test_credentials_are_generated_once_and_work(tmp_path: Path) -> None:
 
 
 async def shown(home: Path, *words: str) -> str:
-    async with relay(home, *words) as process:
-        stdout, stderr = await process.communicate()
-        assert (process.returncode, stderr) == (0, b"")
-        return stdout.decode()
+    ended = await ended_relay(home, *words)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout
 
 
 async def test_renewed_credentials_and_inbox_urls_count_at_once(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ import os
 import sys
 from dataclasses import dataclass
 
+from support import forked
+
 PATIENCE = 45.0
 NOTIFYD = [sys.executable, "-m", "notifyd"]
 
@@ -17,14 +19,7 @@ class Ran:
 
 
 async def run(*words: str, stdin: bytes = b"", **environ: str) -> Ran:
-    process = await asyncio.create_subprocess_exec(
-        *NOTIFYD,
-        *words,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TZ": "UTC", **environ},
-    )
-    out, err = await asyncio.wait_for(process.communicate(stdin), PATIENCE)
-    assert b"Traceback" not in err
-    return Ran(process.returncode, out.decode(), err.decode())
+    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TZ": "UTC", **environ}
+    ended = await asyncio.to_thread(forked.run, words, environ=environ, stdin=stdin, text=True)
+    assert "Traceback" not in ended.stderr
+    return Ran(*ended)
