@@ -121,8 +121,12 @@ def test_of_a_long_output_the_first_and_the_last_lines_are_shown():
 def test_a_change_names_what_is_gone_and_what_is_new():
     assert describe_change("1.2", "1.3") == "1.2 → 1.3"
     assert describe_change("", "x") == "nothing → x"
-    assert describe_change("a\nb\nc", "a\nd\ne\nc") == "b → d (and 1 more line)"
-    assert describe_change("a\nb", "b\na") == "a (and 1 more line) → b (and 1 more line)"
+    assert describe_change("a\nb\nc", "a\nd\nc") == "b → d"
+    assert describe_change("a\nb\nc", "a\nd\ne\nc") == "- b\n+ d\n+ e"
+    assert describe_change("a\nb", "b\na") == "the order or the number of equal lines"
+    assert describe_change("a", "a") == "the output after its first 2000 characters"
+    many = describe_change("", "".join(f"{number}\n" for number in range(100)))
+    assert many.splitlines()[-2:] == ["+ 7", "and 92 more"]
 
 
 @pytest.fixture(autouse=True)

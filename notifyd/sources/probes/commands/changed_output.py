@@ -7,9 +7,10 @@ from typing import Final
 
 from notifyd.sources.stored_values import StoredFields
 
-_CLIP: Final = 1_000
+_CLIP: Final = 2_000
 """Characters kept of an output."""
 _LINE_CLIP: Final = 200
+_LINES_SHOWN: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +47,34 @@ def terms_of(argv: list[str]) -> str:
 
 
 def describe_change(before: str, after: str) -> str:
-    """Return "1.2 → 1.3", or of several lines the first that is gone and the first that is new."""
+    """Return "1.2 → 1.3", or of several lines those that are gone and those that are new.
+
+    Lines that replace each other are shown as pairs, others with "-" and "+" before them.
+    """
+    if before == after:  # as far as they are kept
+        return f"the output after its first {_CLIP} characters"
     old, new = before.splitlines(), after.splitlines()
-    if len(old) > 1 or len(new) > 1:
-        gone = [line for line in old if line not in new]
-        come = [line for line in new if line not in old]
-        if gone or come:
-            old, new = gone, come
-    return f"{_one(old)} \N{RIGHTWARDS ARROW} {_one(new)}"
-
-
-def _one(lines: list[str]) -> str:
+    if len(old) <= 1 and len(new) <= 1:
+        return _pair(old[0] if old else "nothing", new[0] if new else "nothing")
+    gone = [line for line in old if line not in new]
+    come = [line for line in new if line not in old]
+    if len(gone) == len(come):
+        lines = [_pair(*each) for each in zip(gone, come, strict=True)]
+    else:
+        lines = [*(f"- {_clip(line)}" for line in gone), *(f"+ {_clip(line)}" for line in come)]
     if not lines:
-        return "nothing"
-    first = lines[0] if len(lines[0]) <= _LINE_CLIP else f"{lines[0][: _LINE_CLIP - 1]}…"
-    more = len(lines) - 1
-    return f"{first} (and {more} more {'line' if more == 1 else 'lines'})" if more else first
+        return "the order or the number of equal lines"
+    if len(lines) > _LINES_SHOWN:
+        lines = [*lines[:_LINES_SHOWN], f"and {len(lines) - _LINES_SHOWN} more"]
+    return "\n".join(lines)
+
+
+def _pair(old: str, new: str) -> str:
+    return f"{_clip(old)} \N{RIGHTWARDS ARROW} {_clip(new)}"
+
+
+def _clip(line: str) -> str:
+    return line if len(line) <= _LINE_CLIP else f"{line[: _LINE_CLIP - 1]}…"
 
 
 def _digest(text: str) -> str:

@@ -35,9 +35,9 @@ _NOT_FOUND: Final = (126, 127)
 class CheckResult:
     """The outcome of a check: success, warning, critical, failure or unknown.
 
-    line: its first line, or `reason` if there is none. reason: why, in a few words, for the title.
-    details: more of the output, and performance data. value: what was compared, the first figure,
-    or the output to compare with the next one. status: of the exit, if there was one.
+    line: its first line, or what stands for it if there is none. reason: why, in a few words, for
+    the title. details: more of the output, and performance data. value: what was compared, the
+    first figure, or the output to compare with the next one. status: of the exit, if there was one.
     """
 
     outcome: str
@@ -126,7 +126,7 @@ def _operand(comparison: Comparison, text: str) -> object:
 
 def _described(outcome: str, reason: str, output: str, status: int | None) -> CheckResult:
     first, _, rest = output.partition("\n")
-    line = _clip(first, _LINE_CLIP) or reason
+    line = _clip(first, _LINE_CLIP) or ("succeeded" if outcome == "success" else reason)
     return CheckResult(outcome, line, reason, _last_lines(rest), status=status)
 
 

@@ -60,9 +60,14 @@ class CommandRunner:
 
     async def __aenter__(self) -> Self:
         self._process, connection = _start_process()
-        reader, self._writer = await asyncio.open_unix_connection(
-            sock=connection, limit=_LINE_LIMIT
-        )
+        try:
+            reader, self._writer = await asyncio.open_unix_connection(
+                sock=connection, limit=_LINE_LIMIT
+            )
+        except BaseException:  # cancelled: the process ends with its socket
+            connection.close()
+            await asyncio.to_thread(self._wait)
+            raise
         self._receiving = asyncio.create_task(self._receive(reader))
         return self
 

@@ -81,7 +81,8 @@ class _Run:
     def __init__(self, request: Mapping[str, Any]) -> None:
         self.id: int = request["id"]
         self.name: str = request["name"]
-        self.deadline: float = time.monotonic() + request["timeout"]
+        self._timeout: float = request["timeout"]
+        self.deadline = time.monotonic() + self._timeout
         self.timed_out = self.has_reply = False
         out, out_end = os.pipe()
         err, err_end = os.pipe()
@@ -107,6 +108,10 @@ class _Run:
             os.killpg(self.pid, signal.SIGKILL)
         with suppress(ProcessLookupError, PermissionError):
             os.kill(self.pid, signal.SIGKILL)
+
+    def restart_timeout(self) -> None:
+        if not self.timed_out:
+            self.deadline = time.monotonic() + self._timeout
 
     def has_ended(self) -> bool:
         """Whether the command itself has ended. Its number and its group stay reserved."""
@@ -169,10 +174,9 @@ class CommandServer:
         wakes_at = min([self._stop_at, *(run.deadline for run in self._runs)])
         timeout = None if wakes_at == inf else max(0.0, wakes_at - time.monotonic())
         ready = [key.fileobj for key, _ in self._selector.select(timeout)]
-        late = time.monotonic() - wakes_at
-        if late > _GAP:  # the machine or this process was paused, and so were the commands
+        if time.monotonic() > wakes_at + _GAP:  # the machine was paused, and so were the commands
             for run in self._runs:
-                run.deadline += late
+                run.restart_timeout()
         for each in ready:
             if each is self._connection:
                 if not self._receive():
@@ -285,7 +289,8 @@ def _replace(argv: list[str], env: Mapping[str, str], cwd: str) -> NoReturn:
     name = argv[0]
     program = next(_candidates(name, env), None)
     if program is None:
-        raise _StartError(f"cannot start {name}: no such program in {env.get('PATH', os.defpath)}")
+        reason = "no such program in PATH; write its whole path, or set PATH in `env`"
+        raise _StartError(f"cannot start {name}: {reason}")
     if denied := _denied_privilege(program):
         raise _StartError(f"cannot start {program}: {denied}")
     try:
