@@ -1,4 +1,5 @@
-"""How often an idle daemon wakes up: 10 log triggers over 100 files in which nothing happens.
+"""How often an idle daemon wakes up: 10 log triggers over 100 files in which nothing happens, and 5
+resource triggers.
 
     make bench-idle               prints wake-ups a second and the CPU time of a minute
 
@@ -22,6 +23,33 @@ paths = ["{folder}/logs/*.log"]
 patterns = ['pattern {number}']
 """
 TRIGGERS, FILES = 10, 100
+RESOURCES = """
+[triggers.disk]
+type = "resource"
+resource = "disk"
+path = "/"
+critical = "100%"
+
+[triggers.inodes]
+type = "resource"
+resource = "inodes"
+path = "/"
+critical = "100%"
+
+[triggers.memory]
+type = "resource"
+resource = "memory"
+critical = "100%"
+
+[triggers.load]
+type = "resource"
+resource = "load"
+critical = "100000%"
+
+[triggers.killed]
+type = "resource"
+resource = "oom"
+"""
 _SETTLE = 5.0
 
 
@@ -30,7 +58,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     seconds = parser.parse_args().seconds
     print(f"{'':28}wake-ups/s   CPU ms/minute")
-    for triggers in (0, TRIGGERS):
+    cases = ((0, 0, ""), (TRIGGERS, FILES, ""), (0, 5, RESOURCES))
+    for triggers, watched, resources in cases:
         with tempfile.TemporaryDirectory() as name, in_thread(Platform()) as platform:
             folder = Path(name)
             (folder / "logs").mkdir()
@@ -39,14 +68,15 @@ def main() -> None:
             config = "".join(
                 TRIGGER.format(number=number, folder=folder) for number in range(triggers)
             )
-            with Daemon(folder, platform, PLENTY + config) as daemon:
-                wait_for(partial(follows, daemon, FILES * bool(triggers)), what="all files")
+            with Daemon(folder, platform, PLENTY + config + resources) as daemon:
+                wait_for(partial(follows, daemon, watched), what="what is watched")
                 time.sleep(_SETTLE)
                 woken, cpu = wake_ups(daemon.process.pid), cpu_of(daemon.process.pid)
                 time.sleep(seconds)
                 woken = wake_ups(daemon.process.pid) - woken
                 cpu = cpu_of(daemon.process.pid) - cpu
         what = f"{triggers} log triggers, {FILES * bool(triggers)} files"
+        what = "5 resource triggers at 30s" if resources else what
         print(f"{what:28}{woken / seconds:10.2f} {cpu * 1000 * 60 / seconds:15.2f}")
 
 
