@@ -17,6 +17,7 @@ from notifyd.sources.probes.resources.largest_directories import (
 )
 from notifyd.sources.probes.resources.largest_processes import largest_processes
 from notifyd.sources.probes.resources.measurement import KernelFiles, MeasureError, format_bytes
+from support import gpus
 from support.machine import GIB, Machine
 
 
@@ -227,3 +228,26 @@ def test_without_a_gpu_there_is_one_sentence(resource):
     with pytest.raises(MeasureError, match=r"nvidia-ml-py|driver of NVIDIA") as failure:
         partial(gpu.measure_gpu, config)()
     assert "\n" not in str(failure.value)
+
+
+def test_of_several_gpus_the_one_nearest_to_the_limit_is_shown_with_its_processes(tmp_path):
+    pytest.importorskip("pynvml")
+    idle, busy, full, hot = gpus.measure(
+        tmp_path,
+        {"resource": "gpu-utilization", "warning": "< 5%"},
+        {"resource": "gpu-utilization", "warning": "90%"},
+        {"resource": "gpu-memory", "warning": "25GiB free"},
+        {"resource": "gpu-temperature", "warning": 80},
+    )
+    assert idle[0] == "GPU 1: 3% busy"
+    assert busy[0] == "GPU 0: 97% busy"
+    assert full[0] == "GPU 0 memory: 75% used, 20.0 GiB free"
+    assert hot[0] == "GPU 0: 84 °C"
+    (line,) = full[1]
+    assert line.endswith(f"(pid {os.getpid()}): 59.0 GiB")
+
+
+def test_a_gpu_that_fails_is_one_sentence(tmp_path):
+    pytest.importorskip("pynvml")
+    ((line, _),) = gpus.measure(tmp_path, {"resource": "gpu-temperature", "warning": 80}, lost=True)
+    assert line == "the driver of NVIDIA does not answer: GPU is lost"
