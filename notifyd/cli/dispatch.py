@@ -29,9 +29,10 @@ COMMANDS = {
     "reload": "reload the configuration",
     "token": "create, list, revoke and delete send tokens",
     "api": "call any endpoint of the platform's API",
+    "service": "install notifyd as a service of systemd, or remove it",
     "relay": "serve the Notifications API on this machine, with an inbox page",
 }
-_NOT_YET = frozenset({"doctor", "exec", "hook", "mcp", "service", "tail"})
+_NOT_YET = frozenset({"doctor", "exec", "hook", "mcp", "tail"})
 """Documented commands that this version does not have yet."""
 
 _FAILURE_STATUS = {"match": USAGE}

@@ -1,9 +1,10 @@
-"""Find, read and merge the configuration files."""
+"""Find, read, merge and write the configuration files."""
 
 import ast
 import os
 import re
 import stat
+import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -164,6 +165,21 @@ def _is_deeper(value: object, levels: int) -> bool:
 def open_nonblocking(path: str, flags: int) -> int:
     """Open without blocking on a FIFO that has no writer; an `opener` for `open`."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def replace_file(path: Path, content: str, mode: int) -> None:
+    """Write a file and rename it into place, so that it is never seen incomplete."""
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(content)
+            os.fchmod(stream.fileno(), mode)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
 
 
 def merge_document(base: Json, document: Document, origins: Origins, report: ErrorReport) -> None:

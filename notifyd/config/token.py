@@ -2,7 +2,6 @@
 
 import os
 import stat
-import tempfile
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import NamedTuple, Self
 
 from pydantic import SecretStr
 
-from notifyd.config.files import config_dir, open_nonblocking
+from notifyd.config.files import SYSTEM_DIR, config_dir, open_nonblocking, replace_file
 from notifyd.config.sections import ApiConfig, ListenConfig, WebhooksConfig
 from notifyd.model.errors import ConfigError, NoTokenError, TokenError
 from notifyd.model.ownership import describe_untrusted, is_refused_here
@@ -19,6 +18,7 @@ from notifyd.model.user import effective_user
 VARIABLES = ("NOTIFYD_SEND_TOKEN", "OBLIEN_SEND_TOKEN", "SEND_TOKEN")
 CREDENTIAL = "send-token"
 
+_CREDENTIAL_PLACE = f"to the file that systemd loads it from: {SYSTEM_DIR / CREDENTIAL}"
 _MAX_LENGTH = 8192
 _BOM = "\ufeff"
 """The byte order mark that some editors write at the beginning of a file."""
@@ -36,7 +36,8 @@ class TokenSource:
     """Where the send token comes from: a file, which may change, or a fixed value.
 
     name: the source in plain words, for status and errors. awaited: there is no token yet, and
-    `path` is where it is expected. kind: what errors call it.
+    `path` is where it is expected. kind: what errors call it. place: where to write it, if that is
+    not `path`.
     """
 
     name: str
@@ -44,6 +45,7 @@ class TokenSource:
     value: SecretStr | None = field(default=None, repr=False)
     awaited: bool = False
     kind: str = "send token"
+    place: str = ""
 
     def read(self) -> SecretStr:
         """Return the current token. Raise TokenError with the reason and how to fix it."""
@@ -57,13 +59,9 @@ class TokenSource:
             raise NoTokenError("there is no send token")
         token = text.removeprefix(_BOM).strip()
         if not token:
-            raise NoTokenError(f"the {self.kind} in {self.name} is empty: write it there")
-        if not (token.isascii() and token.isprintable()) or " " in token:
-            raise TokenError(
-                f"the {self.kind} in {self.name} contains characters that are not allowed, "
-                "such as spaces or line breaks: store the token alone"
-            )
-        return SecretStr(token)
+            place = self.place or "there"
+            raise NoTokenError(f"the {self.kind} in {self.name} is empty: write it {place}")
+        return SecretStr(check_token(token, f"{self.kind} in {self.name}"))
 
     @property
     def warning(self) -> str:
@@ -99,6 +97,16 @@ class TokenSource:
         return content.decode("utf-8", "replace")
 
 
+def check_token(token: str, name: str = "send token") -> str:
+    """Return the token. Raise TokenError if a header cannot carry it. name: for the message."""
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise TokenError(
+            f"the {name} contains characters that are not allowed, such as spaces or line breaks: "
+            "store the token alone"
+        )
+    return token
+
+
 def find_token(
     api: ApiConfig, environ: Mapping[str, str], files: Sequence[Path] = ()
 ) -> TokenSource:
@@ -112,7 +120,9 @@ def find_token(
     if directory := environ.get("CREDENTIALS_DIRECTORY"):
         path = Path(directory) / CREDENTIAL
         if path.exists():
-            return TokenSource(f"the systemd credential {CREDENTIAL}", path=path)
+            return TokenSource(
+                f"the systemd credential {CREDENTIAL}", path=path, place=_CREDENTIAL_PLACE
+            )
     beside = token_file(api, files, environ)
     if os.path.lexists(beside):
         return TokenSource(f"the file {beside}", path=beside)
@@ -175,16 +185,7 @@ def save_token(path: Path, token: str) -> None:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(f"{token}\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(draft).replace(path)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
+        replace_file(path, f"{token}\n", 0o600)
     except OSError as error:
         raise TokenError(f"cannot save the token in {path}: {error.strerror}") from None
 

@@ -76,10 +76,15 @@ def test_a_wheel_built_from_it_is_typed_and_holds_the_data_files(sdist, tracked,
     assert "notifyd/py.typed" in package
     assert names - package == {
         "notifyd/config.example.toml",
+        "notifyd/units/drop-ins/private-logs.conf",
         "notifyd/units/notifyd-token.path",
         "notifyd/units/notifyd-token.service",
         "notifyd/units/notifyd.service",
+        "notifyd/units/notifyd.socket",
         "notifyd/units/notifyd.sysusers.conf",
+        "notifyd/units/notifyd.tmpfiles.conf",
+        "notifyd/units/user/notifyd.service",
+        "notifyd/units/user/notifyd.socket",
     }
     assert package - names == set()
     assert metadata["Name"] == "workspace-notifyd"

@@ -1,0 +1,1 @@
+"""Installs notifyd as a service of systemd, for the system or for one user, and removes it."""
