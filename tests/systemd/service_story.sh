@@ -57,7 +57,7 @@ mv /etc/notifyd/send-token.new /etc/notifyd/send-token
 wait_until 'show StatusText | grep -q "; 0 waiting$"'
 echo restarted with a token that was renamed into place
 rm /etc/notifyd/send-token
-wait_until 'show StatusText | grep -q "no token"'
+wait_until 'show StatusText | grep -q "no token" && systemctl --quiet is-active notifyd'
 echo without a token: $(show ActiveState)
 echo "$token" | sh -eux {scripts}/token
 wait_until 'show StatusText | grep -q "; 0 waiting$"'
@@ -125,7 +125,7 @@ uid=$(id -u ann)
 loginctl enable-linger ann
 wait_until '[ -S /run/user/$uid/bus ]'
 as_ann() {{ runuser -u ann -- env HOME=/home/ann XDG_RUNTIME_DIR=/run/user/$uid "$@"; }}
-as_ann sh -eux {scripts}/user
+as_ann sh -eux < {scripts}/user
 echo of a user: $(as_ann systemctl --user show -p StatusText --value notifyd)
 echo of a user: $(stat -c '%a %U' /run/user/$uid/notifyd.sock) $(as_ann notifyd status --check)
 as_ann systemctl --user stop notifyd
