@@ -2,6 +2,7 @@
 
 import ctypes
 import resource
+from contextlib import suppress
 
 # Source: linux/prctl.h.
 _PR_SET_DUMPABLE = 4
@@ -11,7 +12,8 @@ _PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 def forbid_memory_dumps() -> None:
     """Write no core file, and let no other process of this user read memory and environment."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):  # a filter of system calls may refuse it
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _prctl(_PR_SET_DUMPABLE, 0)
 
 

@@ -113,7 +113,7 @@ echo a private log was read
 wait_until 'pgrep -P $(show MainPID) journalctl > /dev/null'
 child=$(pgrep -P $(show MainPID) journalctl | head -1)
 echo rights: $(grep CapAmb /proc/$(show MainPID)/status) and of children: $(grep CapEff /proc/$child/status)
-sed -i /^systemd-journal:/d /etc/group
+sed -i /^systemd-journal:/d /etc/group /etc/gshadow
 sh -eux {scripts}/fewer_rights
 echo fewer rights: $(grep CapEff /proc/$(show MainPID)/status)
 echo without the group: $(systemctl is-active notifyd)
