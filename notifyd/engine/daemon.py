@@ -142,7 +142,6 @@ class Daemon:
         async with self._tasks as tasks:
             engine = tasks.create_task(self._engine.run(), name="engine")
             maintenance = tasks.create_task(self._run_maintenance(), name="maintenance")
-            reporter = tasks.create_task(self._service_reporter.run(), name="service reporter")
             self._delivery.start()
             self._sources.start()
             await _wait_first(
@@ -158,7 +157,6 @@ class Daemon:
             await self._sources.stop(0)
             await self._delivery.stop(0)
             maintenance.cancel()
-            reporter.cancel()
             self._engine.stop()
             await asyncio.wait({engine}, timeout=_COMMIT_TIMEOUT)
             engine.cancel()
@@ -175,9 +173,12 @@ class Daemon:
                 )
                 await stack.enter_async_context(serve_tcp(control, settings.socket, listener))
             on_serving(self._listener.path)
+            # Not before READY=1: systemd drops a reload that comes while it waits for that.
             self._service_reporter.report_status()
+            reporter = self._tasks.create_task(self._service_reporter.run(), name="service status")
             await self._stopping.wait()
             await self._sources.stop(_SOURCES_TIMEOUT)
+            reporter.cancel()
 
     def _listen_secrets(self) -> ListenSecrets:
         return self._configuration.secrets
