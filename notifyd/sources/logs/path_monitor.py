@@ -37,6 +37,10 @@ class PathMonitor:
     def follow(self, hints: FsHints, now: float) -> None:
         """Check the paths that hints name, or all. Sets `all` if a mount affects a path."""
         hints.all = hints.all or any(map(self._is_affected_by_mount, hints.mount_points))
+        for path in hints.attributes:
+            self._prospector.on_attributes_changed(path)
+        for path in hints.written_last:
+            self._prospector.on_written_last(path)
         if hints.all:
             self._scan_all()
         else:

@@ -1,7 +1,7 @@
 """Which files the configured paths lead to, for which triggers, and from where they are read."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
@@ -12,9 +12,10 @@ from notifyd.sources.logs.discovery.path_scanner import PathScanner
 from notifyd.sources.logs.discovery.path_table import FileIdentity, PathTable
 from notifyd.sources.logs.discovery.rotated_files import RotatedFile, find_rotated, original_names
 from notifyd.sources.logs.reading.line_ends import last_line_start
-from notifyd.sources.logs.reading.log_reader import LogReader, ReadState
+from notifyd.sources.logs.reading.log_reader import LogReader, ReadState, RestStat
 from notifyd.sources.logs.reading.reader_set import ReaderSet
 from notifyd.sources.logs.reading.registry import PathPattern
+from notifyd.sources.logs.reading.rewrites import RewriteDetector
 from notifyd.sources.logs.rotation.longer_copy import resume_longer_copy
 from notifyd.sources.logs.rotation.resolver import RotationResolver
 
@@ -29,6 +30,7 @@ class Prospector:
     ) -> None:
         self.path_table = PathTable()
         self.resolver = RotationResolver(readers, self.path_table, scanner)
+        self.rewrites = RewriteDetector(readers)
         self._triggers, self._scanner, self._readers = triggers, scanner, readers
         self._registry = readers.registry
         self._problems: dict[str, str] = {}
@@ -94,6 +96,7 @@ class Prospector:
         for reader in self._readers.readers_of((status.st_dev, status.st_ino)):
             if reader.last_stat != stat:
                 reader.last_stat = stat
+                self.rewrites.on_unproved(reader, reader.rest)
                 self.resolver.mark_suspect(path, reader)
                 self._readers.queue.schedule(reader.key)
 
@@ -103,6 +106,21 @@ class Prospector:
             if identity := self.path_table.get(name) or self._resume_unnamed(name):
                 for reader in self._readers.readers_of(identity):
                     self._readers.queue.schedule(reader.key)
+
+    def on_written_last(self, path: str) -> None:
+        """Handle the hint that a file was written to, and that nothing else happened since."""
+        for reader in self._readers_at(path):
+            self.rewrites.on_written(reader)
+
+    def on_attributes_changed(self, path: str) -> None:
+        """Handle the hint that attributes of a file, such as its times, were changed."""
+        for reader in self._readers_at(path):
+            self.rewrites.on_attributes_changed(reader)
+
+    def _readers_at(self, path: str) -> Iterator[LogReader]:
+        for name in self.path_table.affected_paths(path):
+            if identity := self.path_table.get(name):
+                yield from self._readers.readers_of(identity)
 
     def on_appeared(self, path: str) -> None:
         """Handle the hint that a file appeared, which may be rotated from a log."""
@@ -171,6 +189,9 @@ class Prospector:
     ) -> LogReader:
         reader = self._readers.open(path, key, status)
         lost = reader.take_lost_checkpoint()
+        if lost is None and reader.last_checkpoint.tail_digest:
+            last = reader.last_checkpoint
+            self.rewrites.on_unproved(reader, RestStat(last.offset, last.modified_ns))
         if resume_longer_copy(self._readers, reader, lost):
             return reader
         if lost is not None:

@@ -1,6 +1,7 @@
 """Follows all log files in bounded polls, on the scanning thread."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from notifyd.model.events import CheckpointUpdates, Event
@@ -124,6 +125,7 @@ class Tailer:
         if hints.all:
             self._aggregators.forget_unused()
         rechecked = self._paths.recheck(now)
+        self._prospector.rewrites.schedule_rewritten()
         self._resolver.resolve()
         if readers.queue.has_draining and now >= self._drain_at:
             self._drain_at = now + _DRAIN_INTERVAL
@@ -182,6 +184,7 @@ class Tailer:
             self._progress.next_poll(),
             self._unfinished_progress.next_look(),
             self._paths.wake_at,
+            self._prospector.rewrites.next_due,
             *map(self._partial_lines.next_due, self._partial_lines.readers(self._readers)),
         ]
         if self._readers.queue.has_draining:
@@ -244,6 +247,8 @@ class Tailer:
     def _end_of_file(self, reader: LogReader) -> list[Event]:
         """Unschedule a file that was read to its end."""
         self._readers.queue.unschedule(reader.key)
+        with suppress(OSError, UnreadableFileError):
+            reader.mark_at_rest()
         self._partial_lines.observe(reader, self._readers.now)
         self._unfinished_progress.observe(reader)
         self._unfinished.pop(reader.key, None)
@@ -276,6 +281,7 @@ class Tailer:
             *([Problem("descriptors", scarce)] if scarce else []),
             *self._paths.problems,
             *self._resolver.lost_generations.problems,
+            *self._prospector.rewrites.problems,
             *timed_out_problems(timed_out),
             *self.refused.problems,
         )

@@ -38,13 +38,17 @@ _TOO_FEW_INSTANCES = (
 class FsHints:
     """Paths to check.
 
-    written: files whose content changed. changed: paths that were created, moved or deleted, or
-    whose permissions changed. directories: the directories among these. mount_points: where a file
-    system was mounted or unmounted. renames: old and new paths of files that were renamed from one
-    watched directory to another, in order. all: hints were lost, so every path must be checked.
+    written: files whose content changed. written_last: those of which no attribute changed after
+    that. attributes: files of which an attribute, such as a time, changed. changed: paths that were
+    created, moved or deleted, or of which an attribute changed. directories: the directories among
+    these. mount_points: where a file system was mounted or unmounted. renames: old and new paths of
+    files that were renamed from one watched directory to another, in order. all: hints were lost,
+    so every path must be checked.
     """
 
     written: set[str] = field(default_factory=set)
+    written_last: set[str] = field(default_factory=set)
+    attributes: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
     directories: set[str] = field(default_factory=set)
     mount_points: set[str] = field(default_factory=set)
@@ -53,6 +57,8 @@ class FsHints:
 
     def __ior__(self, other: "FsHints") -> Self:
         self.written |= other.written
+        self.written_last = (self.written_last - other.attributes) | other.written_last
+        self.attributes |= other.attributes
         self.changed |= other.changed
         self.directories |= other.directories
         self.mount_points |= other.mount_points
@@ -218,6 +224,11 @@ class InotifyWatcher:
                 or self._watches[directory][1] & Mask.MODIFY
             ]
             paths.update(found)
+            if paths is hints.written:
+                hints.written_last.update(found)
+            elif event.mask & Mask.ATTRIB:
+                hints.attributes.update(found)
+                hints.written_last.difference_update(found)
             if event.mask & Mask.MOVED_FROM:
                 self._moved_from = (event.cookie, found)
             elif event.mask & Mask.MOVED_TO and event.cookie == self._moved_from[0]:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from enum import Enum
+from typing import NamedTuple
 
 from notifyd.sources.logs.checkpoint import TAIL_SIZE, Checkpoint, FileId, digest
 from notifyd.sources.logs.discovery.access import UnreadableFileError
@@ -30,6 +31,17 @@ class ReadState(Enum):
     READ = "read"
 
 
+class RestStat(NamedTuple):
+    """What a file was when it was read to its end. mtime_ns: its modification time."""
+
+    size: int
+    mtime_ns: int
+
+    def may_be_rewritten(self, now: "RestStat") -> bool:
+        """Whether only the time differs."""
+        return self.size == now.size and self.mtime_ns != now.mtime_ns
+
+
 class LogReader:
     """Reads one file by its descriptor, whatever its path is now.
 
@@ -39,7 +51,8 @@ class LogReader:
     the offset is in, if its beginning was read and its end is wanted. split_messages: the
     beginnings of messages that continue after the offset. copy_search_done: the
     file was deleted while it was open, so no copy contains more than it does. last_stat: its size
-    and modification time when its path was last checked.
+    and modification time when its path was last checked. rest: those after the last read, if that
+    was to its end.
 
     Methods raise UnreadableFileError or OSError if the file has to be opened again and cannot be.
     """
@@ -56,6 +69,7 @@ class LogReader:
         self.state = ReadState.UNREAD
         self.copy_search_done = False
         self.last_stat: tuple[int, int] | None = None
+        self.rest: RestStat | None = None
         self.last_checkpoint = Checkpoint(path, 0, "")
         self._identity = ContentIdentity(file)
         self._lost_checkpoint: Checkpoint | None = None
@@ -235,6 +249,17 @@ class LogReader:
     def share(self, triggers: Iterable[str]) -> None:
         """Deliver what follows the offset to further triggers."""
         self.start_offsets.update(dict.fromkeys(triggers, self.offset))
+
+    def read_again(self) -> None:
+        """Begin at the start, if the file still has what was read: it was written once more."""
+        if self.catch_up_end is None and self.verify_content():
+            self._restart()
+
+    def mark_at_rest(self) -> None:
+        """Record the file as it is, if it was read to its end."""
+        status = os.fstat(self.descriptor)
+        is_read = status.st_size == self.offset
+        self.rest = RestStat(status.st_size, status.st_mtime_ns) if is_read else None
 
     def close(self) -> None:
         self.file.close()
