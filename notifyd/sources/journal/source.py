@@ -10,7 +10,7 @@ from functools import partial
 
 import structlog
 
-from notifyd.model.errors import NotifydError, SourceError
+from notifyd.model.errors import SourceError
 from notifyd.model.events import SourceBatch
 from notifyd.model.health import Problem, SourceHealth
 from notifyd.sources.base import Emit
@@ -86,8 +86,8 @@ class JournalSource:
             async with asyncio.TaskGroup() as group:
                 for key in (MAIN_READER, *self._registry.catch_ups):
                     group.create_task(self._run_reader(key, emit), name=f"journal {key}")
-        except* NotifydError as errors:
-            raise errors.exceptions[0] from None
+        except ExceptionGroup as failed:  # Python 3.11.2 wraps what an `except*` raises
+            raise failed.exceptions[0] from None
 
     async def _find_start(self) -> bool:
         """Find where to start, on a thread of its own: opening a large journal takes seconds."""

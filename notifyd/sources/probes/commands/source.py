@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from notifyd.config.triggers import CommandTriggerConfig, ResolvedShaping
-from notifyd.model.errors import NotifydError
 from notifyd.model.events import AlertState, Event, SourceBatch
 from notifyd.model.health import Problem, SourceHealth
 from notifyd.sources.base import Emit
@@ -146,8 +145,8 @@ class CommandSource:
                         spread = min(probe.config.every, _FIRST_STARTS)
                         delay = spread * number / len(self._probes)
                         group.create_task(self._repeat(probe, runner, emit, delay))
-            except* NotifydError as errors:
-                raise errors.exceptions[0] from None
+            except ExceptionGroup as failed:  # Python 3.11.2 wraps what an `except*` raises
+                raise failed.exceptions[0] from None
 
     async def _repeat(self, probe: Probe, runner: CommandRunner, emit: Emit, delay: float) -> None:
         """Run one command at its times. A time that passes while it still runs is left out."""
