@@ -30,6 +30,21 @@ class ProcessEvents(NamedTuple):
     forked: set[tuple[int, int]]
     overflowed: bool
 
+    @property
+    def with_descendants(self) -> set[int]:
+        """The pids that have execed, and what they forked: a launcher may have ended by now."""
+        children: dict[int, list[int]] = {}
+        for parent, child in self.forked:
+            children.setdefault(parent, []).append(child)
+        found: set[int] = set()
+        waiting = list(self.execed)
+        while waiting:
+            pid = waiting.pop()
+            if pid not in found:
+                found.add(pid)
+                waiting += children.get(pid, ())
+        return found
+
 
 class ProcessConnector:
     """An open subscription."""

@@ -99,10 +99,10 @@ class ProcessDiscovery:
             soon = asyncio.get_running_loop().time() + self._interval
             self._scan_at = min(self._scan_at, soon)
         # Most processes of a build have ended by now.
-        execed = [pid for pid in events.execed if procfs.exists(pid)]
-        if not execed:
+        present = [pid for pid in events.with_descendants if procfs.exists(pid)]
+        if not present:
             return []
-        return await self._run(lambda: self._scanner.check(execed))
+        return await self._run(lambda: self._scanner.check(present))
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
