@@ -13,8 +13,6 @@ from notifyd.model.health import Problem, SourceHealth
 from notifyd.sources.base import Emit, batched
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.discovery import ProcessDiscovery
-from notifyd.sources.processes.exit_watcher import ExitWatcher
-from notifyd.sources.processes.oom_kills import OomKills
 from notifyd.sources.processes.registry import ProcessRegistry, process_key, terms_key
 from notifyd.sources.processes.scanner import (
     TIMING,
@@ -24,6 +22,7 @@ from notifyd.sources.processes.scanner import (
 )
 from notifyd.sources.processes.selector import ProcessSelector
 from notifyd.sources.processes.successors import ExitedProcess, find_successors
+from notifyd.sources.processes.table import Ended, ProcessTable
 from notifyd.sources.processes.tail import read_tail
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, exit_event, start_event
 from notifyd.sources.waiting import wait_readable
@@ -70,10 +69,8 @@ class ProcessSource:
         self._timing = timing
         self._use_connector = use_connector
         self._scanner = ProcessScanner(self._selectors, wall, timing)
-        self._exit_watcher, self._oom_kills = ExitWatcher(), OomKills()
+        self._table = ProcessTable(self._max_pidfds)
         self._lock = asyncio.Lock()
-        self._watched: dict[int, WatchedProcess] = {}
-        self._by_pidfd: dict[int, WatchedProcess] = {}
         self._exited: set[tuple[int, int]] = set()
         """Pid and start of processes reported since the current scan began: it may list them."""
         self._registry = ProcessRegistry(self._selectors, checkpoints)
@@ -86,7 +83,7 @@ class ProcessSource:
             for name, selector in self._selectors.items()
             if selector.problem
         ]
-        if polled := sum(each.pidfd < 0 for each in self._watched.values()):
+        if polled := len(self._table.polled):
             many, their = ("processes are", "their") if polled > 1 else ("process is", "its")
             message = (
                 f"{polled} {many} polled once a second for lack of descriptors, so {their} exit "
@@ -103,11 +100,11 @@ class ProcessSource:
             )
             problems.append(Problem("status", message))
         return SourceHealth(
-            self.name, len(self._watched), (*problems, *self._registry.refused.problems)
+            self.name, len(self._table), (*problems, *self._registry.refused.problems)
         )
 
     async def run(self, emit: Emit) -> None:
-        self._exit_watcher, self._oom_kills = ExitWatcher(), OomKills()
+        self._table = ProcessTable(self._max_pidfds)
         self._lock = asyncio.Lock()
         # An earlier run may have ended before its matches were committed.
         self._scanner = ProcessScanner(self._selectors, self._wall, self._timing)
@@ -122,23 +119,16 @@ class ProcessSource:
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
         finally:
-            for pidfd in self._by_pidfd:
-                os.close(pidfd)
-            self._by_pidfd.clear()
-            self._exit_watcher.close()
-            self._oom_kills.close()
-            for watched in self._watched.values():
-                watched.pidfd = -1
-                self._registry.restored[watched.identity] = watched
-            self._watched.clear()
+            left = self._table.close()
+            self._registry.restored |= {watched.identity: watched for watched in left}
             self._exited.clear()
 
     async def _resume(self, emit: Emit) -> None:
         """Continue to watch restored processes, and report those that have ended."""
         exited = []
         for identity, watched in list(self._registry.restored.items()):
-            if watched.boot == self._boot and self._start_watching(watched):
-                self._watched[watched.pid] = watched
+            if watched.boot == self._boot and self._table.watch(watched, self._now()):
+                self._table.add(watched)
                 del self._registry.restored[identity]
             else:
                 rebooted = watched.boot != self._boot
@@ -154,7 +144,7 @@ class ProcessSource:
         while True:
             async with self._lock:
                 await self._report_exits(emit)
-                await self._report(self._poll_without_pidfd(), emit)
+                await self._report_ended(self._table.poll(self._now()), emit)
                 await self._take(matches, emit)
                 if is_first:
                     is_first = False
@@ -164,11 +154,8 @@ class ProcessSource:
                 if problems != (problems := self.health().problems):
                     await emit(SourceBatch((), {}))
                 await self._report_held_starts(emit)
-            has_polled = len(self._watched) > len(self._by_pidfd)
-            has_held = any(watched.held_starts for watched in self._watched.values())
-            find = partial(
-                discovery.next_matches, self._watched, every_interval=has_polled or has_held
-            )
+            is_polling = bool(self._table.polled) or any(each.held_starts for each in self._table)
+            find = partial(discovery.next_matches, self._table.pids, every_interval=is_polling)
             matches = await self._find(find, emit)
 
     async def _find(
@@ -192,38 +179,24 @@ class ProcessSource:
             await asyncio.sleep(self._timing.interval)
 
     async def _watch_exits(self, emit: Emit) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            deadlines = [self._exit_watcher.deadline, self._oom_kills.next_refresh]
-            deadline = min((each for each in deadlines if each is not None), default=None)
-            timeout = None if deadline is None else max(0.0, deadline - loop.time())
-            await wait_readable(self._exit_watcher.fileno(), timeout)
+            due = self._table.next_due
+            timeout = None if due is None else max(0.0, due - self._now())
+            await wait_readable(self._table.fileno(), timeout)
             async with self._lock:
                 await self._report_exits(emit)
-                self._oom_kills.refresh(loop.time())
+                self._table.refresh(self._now())
 
     async def _report_exits(self, emit: Emit) -> None:
-        loop = asyncio.get_running_loop()
-        while exited := self._exit_watcher.poll(loop.time(), BATCH_SIZE):
-            found = ((self._by_pidfd[pidfd], status) for pidfd, status in exited)
-            await self._report(
-                [(each, self._exit_info(each, status)) for each, status in found], emit
-            )
+        while ended := self._table.take_exits(self._now(), BATCH_SIZE):
+            await self._report_ended(ended, emit)
 
-    def _poll_without_pidfd(self) -> list[ExitedProcess]:
-        """Return which of the processes without a pidfd have ended; open one for the others."""
-        exited = []
-        for watched in [each for each in self._watched.values() if each.pidfd < 0]:
-            try:
-                found = procfs.read_stat(watched.pid)
-                status = procfs.zombie_status(watched.pid) if found and found.is_zombie else None
-            except OSError:
-                continue
-            if found is None or found.start != watched.start or found.is_zombie:
-                exited.append((watched, self._exit_info(watched, status)))
-            else:
-                self._start_watching(watched)
-        return exited
+    async def _report_ended(self, ended: Sequence[Ended], emit: Emit) -> None:
+        await self._report([(each, self._exit_info(each, status)) for each, status in ended], emit)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
     async def _take(self, matches: list[ProcessMatch], emit: Emit) -> None:
         """Watch matches, and report starts of triggers that were armed before."""
@@ -256,7 +229,7 @@ class ProcessSource:
                 self._registry.obsolete_keys -= stored.keys()
             for watched, triggers in taken.values():
                 watched.triggers += triggers
-                self._watched[watched.pid] = watched
+                self._table.add(watched)
             for name, wrapper in replaced:
                 wrapper.remove_trigger(name)
                 if not wrapper.triggers:
@@ -272,10 +245,9 @@ class ProcessSource:
             return True
         if not match.is_copy or match.is_leftover:
             return False
-        exiting = (self._by_pidfd[pidfd] for pidfd in self._exit_watcher.zombies)
         return any(
             watched.start <= match.start and set(watched.triggers) & set(match.triggers)
-            for watched in exiting
+            for watched in self._table.exiting
         )
 
     def _start_events(
@@ -301,51 +273,25 @@ class ProcessSource:
         return [
             (name, wrapper)
             for name, pid in match.wrappers
-            if (wrapper := self._watched.get(pid)) is not None and name in wrapper.triggers
+            if (wrapper := self._table.get(pid)) is not None and name in wrapper.triggers
         ]
 
     def _watched_process(self, match: ProcessMatch) -> WatchedProcess | None:
         """Return the match's process, watched from now on if it is new; None if it has ended."""
-        known = self._watched.get(match.pid)
+        known = self._table.get(match.pid)
         if known is not None and known.start == match.start:
             return known
         watched = WatchedProcess.from_match(match, self._boot)
-        if known is None and self._start_watching(watched):
+        if known is None and self._table.watch(watched, self._now()):
             return watched
         self._scanner.forget(match.pid)
         return None
-
-    def _start_watching(self, watched: WatchedProcess) -> bool:
-        """Open a pidfd if one is left; return False if the process has ended."""
-        pidfd = -1
-        try:
-            if len(self._by_pidfd) < self._max_pidfds:
-                pidfd = os.pidfd_open(watched.pid)
-        except ProcessLookupError:
-            return False
-        except OSError:  # no descriptor left, or a kernel before 5.3: the process is polled
-            pass
-        try:
-            found = procfs.read_stat(watched.pid)
-            is_same = found is not None and found.start == watched.start
-        except OSError:
-            is_same = True
-        if pidfd >= 0:
-            if is_same:
-                watched.pidfd = pidfd
-                self._by_pidfd[pidfd] = watched
-                self._exit_watcher.add(pidfd, watched.pid)
-            else:
-                os.close(pidfd)
-        if is_same:
-            self._oom_kills.watch(watched.pid, asyncio.get_running_loop().time())
-        return is_same
 
     async def _report_held_starts(self, emit: Emit) -> None:
         """Report the starts of wrappers below which no job has appeared in time."""
         events: list[Event] = []
         latest = procfs.uptime() - self._timing.start_wait
-        for watched in self._watched.values():
+        for watched in self._table:
             if watched.held_starts and procfs.ticks_to_seconds(watched.start) <= latest:
                 events += self._held_starts(watched)
                 watched.held_starts = ()
@@ -364,7 +310,7 @@ class ProcessSource:
 
     async def _report(self, exited: list[ExitedProcess], emit: Emit) -> None:
         killed = [watched.pid for watched, exit_info in exited if exit_info.signal == "SIGKILL"]
-        causes = self._oom_kills.explain(killed) if killed else {}
+        causes = self._table.explain_kills(killed)
         exited = [(each, info._replace(cause=causes.get(each.pid, ""))) for each, info in exited]
         for batch in batched(exited, BATCH_SIZE):
             successors = await self._watch_successors(batch)
@@ -385,7 +331,8 @@ class ProcessSource:
             }
             if stored:
                 await emit(SourceBatch(tuple(events), stored))
-            self._watched |= {each.pid: each for each in new}
+            for each in new:
+                self._table.add(each)
             for watched, _ in batch:
                 self._stop_watching(watched)
         if exited:
@@ -416,11 +363,11 @@ class ProcessSource:
         while has_ended:  # a successor that has ended already may have one of its own
             has_ended = False
             new = {each.pid for found in successors.values() for each in found}
-            known = self._watched.keys() | new
+            known = {*self._table.pids, *new}
             for launcher, match in await find_successors(self._scanner, exited, known):
                 successor = WatchedProcess.from_match(match, self._boot)
                 successor.triggers = tuple(n for n in launcher.triggers if n in match.triggers)
-                if self._start_watching(successor):
+                if self._table.watch(successor, self._now()):
                     successors.setdefault(launcher.pid, []).append(successor)
                 else:
                     has_ended = True
@@ -434,12 +381,5 @@ class ProcessSource:
 
     def _stop_watching(self, watched: WatchedProcess) -> None:
         self._exited.add((watched.pid, watched.start))
-        self._oom_kills.forget(watched.pid)
-        if self._watched.get(watched.pid) is watched:
-            del self._watched[watched.pid]
-        if watched.pidfd >= 0:
-            del self._by_pidfd[watched.pidfd]
-            self._exit_watcher.remove(watched.pidfd)
-            os.close(watched.pidfd)
-            watched.pidfd = -1
+        self._table.remove(watched)
         self._scanner.forget(watched.pid)
