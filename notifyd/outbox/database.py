@@ -45,11 +45,15 @@ _UNAVAILABLE = {
 }
 
 
+LOCK_WAIT = 2.0
+"""Seconds that a statement waits for another program's lock."""
+
+
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Connect to the file. read_only: change neither it nor its -wal, not even on closing."""
     address = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     connection = sqlite3.connect(
-        address, uri=True, isolation_level=None, check_same_thread=False, timeout=2.0
+        address, uri=True, isolation_level=None, check_same_thread=False, timeout=LOCK_WAIT
     )
     connection.row_factory = sqlite3.Row
     connection.text_factory = _decode_text

@@ -22,7 +22,6 @@ from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import restore_state
 from notifyd.shaping.inputs import Configured, Pinged, Retried, Submitted
 from notifyd.shaping.rules import Budget, HeartbeatRule, Limit, Rule, Rules
-from support.daemon import wait_for
 from support.histories import PEER, match
 from support.logs import until
 
@@ -166,14 +165,24 @@ async def test_an_attempt_is_on_disk_before_the_worker_gets_it(tmp_path):
         assert (await finished).status is Status.DELIVERED
 
 
+def virtual(machine):
+    """Return how to make a clock of a machine whose times a test sets."""
+    return lambda stored: Clock(
+        stored,
+        boot="boot",
+        monotonic=lambda: machine["monotonic"],
+        wall=lambda: machine["wall"],
+    )
+
+
 async def test_a_debounce_survives_a_restart(tmp_path):
-    rules = Rules(triggers={"app": Rule("app", debounce=0.2, cooldown=7.0)})
-    started = time.monotonic()
-    async with running(tmp_path, rules) as (engine, _):
+    machine = {"monotonic": 0.0, "wall": 1e9}
+    rules = Rules(triggers={"app": Rule("app", debounce=60.0, cooldown=7.0)})
+    async with running(tmp_path, rules, virtual(machine)) as (engine, _):
         await engine.apply([match("app")])
         assert on_disk(tmp_path, "SELECT * FROM notifications") == []
-    await asyncio.to_thread(wait_for, lambda: time.monotonic() > started + 0.3)
-    async with running(tmp_path, rules) as (engine, _):
+    machine["monotonic"] = 61.0
+    async with running(tmp_path, rules, virtual(machine)) as (engine, _):
         await engine.apply([])  # what became due meanwhile follows the configured rule
         (row,) = engine.state.notifications.values()
         assert row.count == 1
@@ -183,17 +192,8 @@ async def test_a_debounce_survives_a_restart(tmp_path):
 
 async def test_history_is_pruned_when_nothing_else_happens(tmp_path):
     machine = {"monotonic": 0.0, "wall": 1e9}
-
-    def clock(stored):
-        return Clock(
-            stored,
-            boot="boot",
-            monotonic=lambda: machine["monotonic"],
-            wall=lambda: machine["wall"],
-        )
-
     rules = Rules(history=86400.0)
-    async with running(tmp_path, rules, clock) as (engine, _):
+    async with running(tmp_path, rules, virtual(machine)) as (engine, _):
         await engine.start_worker()
         await engine.apply([request()])
         await engine.report(Outcome((await engine.next_attempt()).id, OutcomeKind.DELIVERED))
@@ -292,5 +292,5 @@ async def test_maintenance_notices_that_the_clock_was_set(tmp_path):
         digest = engine.state.digests["mute:app"]
         offset[0] = 3 * 3600.0
         await engine.maintain()
-        await until(lambda: digest.id in engine.state.notifications, 15.0)
+        await until(lambda: digest.id in engine.state.notifications)
         assert (await store.find(digest.id)).count == 1

@@ -235,18 +235,18 @@ async def test_ignored_and_excluded_paths_are_never_reported(tmp_path):
 async def test_settle_waits_until_a_file_is_no_longer_written(tmp_path):
     recorder = Recorder()
     file = tmp_path / "upload"
-    keys = {"paths": [f"{tmp_path}/*"], "settle": "200ms"}
+    keys = {"paths": [f"{tmp_path}/*"], "settle": "500ms"}
     async with running(recorder, up=keys):
         started = time.monotonic()
         with file.open("w") as writer:
-            for _ in range(10):
+            for _ in range(6):
                 writer.write("x" * 100)
                 writer.flush()
-                await asyncio.sleep(0.04)
+                await asyncio.sleep(0.05)
         (tmp_path / "temporary").touch()
         (tmp_path / "temporary").unlink()
         await recorder.until(lambda: recorder.lines == [f"created {file}"])
-        assert time.monotonic() - started >= 0.55
+        assert time.monotonic() - started >= 0.75
         file.write_text("new")
         await recorder.until(lambda: f"modified {file}" in recorder.lines)
         file.unlink()

@@ -142,12 +142,12 @@ def test_the_hole_that_a_writer_without_o_append_leaves_after_a_truncation_is_sk
     log = tmp_path / "app.log"
     with log.open("wb", buffering=0) as writer:
         daemon = VirtualDaemon({"t": trigger(log)})
-        writer.write(b"one\n" * 10_000)
+        writer.write(b"one\n" * 1_000)
         daemon.poll_all()
         os.truncate(log, 0)
         writer.write(b"two\n")
         daemon.poll_all()
-    assert daemon.lines()[10_000:] == ["two"]
+    assert daemon.lines()[1_000:] == ["two"]
 
 
 @pytest.mark.parametrize("first", [b"", b"one\n", b"one\nunfinished", b"x" * (3 << 20)])

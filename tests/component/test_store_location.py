@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 
 from notifyd.model.errors import InUseError, StoreUnavailableError
+from notifyd.outbox import database
 from notifyd.outbox.commit import Commit
 from notifyd.outbox.store import OutboxStore
 from support.stores import entry, filled, waiting_ids
@@ -93,7 +94,8 @@ async def test_another_daemon_that_locked_the_directory_meanwhile_keeps_it(folde
     assert waiting_ids(folder) == {"ours"}
 
 
-async def test_another_writer_blocks_commits_and_nothing_else(folder):
+async def test_another_writer_blocks_commits_and_nothing_else(folder, monkeypatch):
+    monkeypatch.setattr(database, "LOCK_WAIT", 0.1)
     async with OutboxStore(folder) as store:
         await store.commit(commit(entry("before")))
         with closing(sqlite3.connect(store.path, isolation_level=None)) as other:

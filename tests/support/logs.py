@@ -1,10 +1,14 @@
 """A log source with real files, real matching, and a recorder in the place of the engine."""
 
 import asyncio
+import atexit
+import shutil
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.engine.sources import pattern_set
@@ -21,8 +25,18 @@ def trigger(*paths, patterns=".", **keys):
     return LogTriggerConfig.model_validate(given)
 
 
+@cache
+def compiled_patterns():
+    """Return the directory where the tests of this process keep compiled patterns."""
+    directory = tempfile.mkdtemp(prefix="notifyd-patterns-")
+    atexit.register(shutil.rmtree, directory)
+    return Path(directory)
+
+
 def scanner_for(triggers):
-    return lambda names: Scanner([pattern_set(name, triggers[name]) for name in names], cache=None)
+    return lambda names: Scanner(
+        [pattern_set(name, triggers[name]) for name in names], cache=compiled_patterns()
+    )
 
 
 def record_matcher_for(triggers):
