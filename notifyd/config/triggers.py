@@ -366,6 +366,10 @@ class CommandTriggerConfig(TriggerConfig):
     cwd: AbsolutePath = Path("/")
     """Directory in which it runs."""
 
+    def shaping(self, defaults: ShapingConfig) -> ResolvedShaping:
+        """Resolve the keys. A check is one condition."""
+        return replace(super().shaping(defaults), group_by=(), threshold=1)
+
     @property
     def failure_priority(self) -> Priority:
         return self.priority if "priority" in self.model_fields_set else Priority.HIGH

@@ -28,8 +28,8 @@ _FILE_KEYS = {
 _BRACES = re.compile(r"\{[^{}/]*,[^{}/]*\}")
 _CRON_SIZES = {"minute": 60, "hour": 24, "day": 31, "month": 12, "day of the week": 7}
 """The fields of a cron expression in their order, with their number of values."""
-_HEARTBEAT_KEYS = ("group_by", "max_groups", "threshold")
-"""The keys that a heartbeat ignores, because it is one condition."""
+_GROUP_KEYS = ("group_by", "max_groups", "threshold")
+"""The keys that a heartbeat and a check ignore, because they are one condition."""
 _PROCESS_KEYS = ("name", "cmdline", "pidfile", "pid")
 
 
@@ -191,6 +191,9 @@ def _check_command(
     invalid: Collection[str],
     report: ErrorReport,
 ) -> None:
+    for key in _GROUP_KEYS:
+        if key in raw:
+            report.warning((*path, key), "has no effect: a check is one condition")
     if "check" in invalid:
         return
     if trigger.check == "value":
@@ -237,6 +240,6 @@ def _check_heartbeat(
         if key in raw:
             reason = "does not apply to heartbeats; `grace` says how late a ping may be; remove it"
             report.error((*path, key), reason)
-    for key in _HEARTBEAT_KEYS:
+    for key in _GROUP_KEYS:
         if key in raw:
             report.warning((*path, key), "has no effect: a heartbeat is one condition")

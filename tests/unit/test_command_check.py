@@ -1,7 +1,10 @@
 """What the result of a command means, and the push that reports it."""
 
+import re
 import time
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +18,9 @@ from notifyd.sources.probes.commands.perfdata import Figure, parse_figures, spli
 from notifyd.sources.probes.commands.runner import CommandResult
 from notifyd.sources.probes.commands.source import Probe
 from notifyd.triggers import Trigger
+from support.markdown import blocks, section
 
+ROOT = Path(__file__).parents[2]
 DISK = b"DISK CRITICAL - /var 97% full;| /var=5800MB;4776;5373;0;5970\n"
 
 
@@ -231,3 +236,35 @@ def test_a_reminder_says_since_when():
 def test_a_failure_has_priority_high_and_a_warning_has_not():
     assert config().failure_priority == "high"
     assert config(priority="low").failure_priority == "low"
+
+
+def test_the_pushes_in_the_documentation_are_what_is_sent():
+    page = section((ROOT / "docs/probes.md").read_text(), "## Commands")
+    shown = set(re.findall(r"`([^`\n]+)`", page))
+    triggers = tomllib.loads(blocks(page, "toml")[0])["triggers"]
+
+    def pushes(name):
+        return Pushes(name, **triggers[name])
+
+    def titles(name, *results):
+        made = pushes(name)
+        return [push[0] for result in results if (push := made.result(*result))]
+
+    good, bad = (0, b""), (1, b"no backup today")
+    backup = pushes("backup")
+    backup.result(*good)
+    assert backup.result(*bad) == ("backup failed: status 1", "no backup today")
+    backup.wall += 2 * 3600 - 60
+    assert backup.result(*good)[0] == "backup recovered after 2h"
+    came_and_went = merge_summaries(*backup.summaries[1:])
+    assert backup.trigger.render(came_and_went)[0] == "backup failed and recovered"
+    output = b"DISK CRITICAL - free space: / 2 GiB (3%);| /=97%;80;95"
+    made = [
+        *titles("disk", (2, output)),
+        *titles("disk", (None,)),
+        *titles("queue", (0, b"107")),
+        *titles("release", (0, b"a"), (0, b"b"))[1:],
+    ]
+    assert {"backup failed: status 1", "backup recovered after 2h"} <= shown
+    assert {"backup failed and recovered", "no backup today", *made} <= shown
+    assert len(made) == 4
