@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         choices=drop_in_names(),
-        help="grant it more; private-logs: read the logs of all users",
+        help="grant it more; private-logs: read the logs of all users; commands: run node, Java "
+        "and the like, and write to /tmp; gpu: see NVIDIA's devices",
     )
     remove.add_argument("--now", action="store_true", help=argparse.SUPPRESS)
     for action in actions.choices.values():

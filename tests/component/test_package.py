@@ -76,6 +76,8 @@ def test_a_wheel_built_from_it_is_typed_and_holds_the_data_files(sdist, tracked,
     assert "notifyd/py.typed" in package
     assert names - package == {
         "notifyd/config.example.toml",
+        "notifyd/units/drop-ins/commands.conf",
+        "notifyd/units/drop-ins/gpu.conf",
         "notifyd/units/drop-ins/private-logs.conf",
         "notifyd/units/notifyd-token.path",
         "notifyd/units/notifyd-token.service",

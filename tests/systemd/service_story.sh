@@ -21,7 +21,8 @@ until answer=$(curl -sf http://127.0.0.1:8788/notifications/tokens -d '{{"worksp
 done
 token=$(echo "$answer" | grep -o 'onp_[A-Za-z0-9_-]*' | sort | tail -1)
 mkdir -p /etc/notifyd/config.d
-printf '[api]\nurl = "http://127.0.0.1:8788"\n[socket]\nmode = "0600"\n' > /etc/notifyd/config.d/url.toml
+printf '[socket]\nmode = "0600"\n' > /etc/notifyd/config.d/socket.toml
+echo NOTIFYD_API__URL=http://127.0.0.1:8788 | sh -eu {scripts}/variables 2> /dev/null || true
 
 {python} tests/systemd/type_when_asked.py 'Send token' "$token" sh -eux {scripts}/install
 sh -eux {scripts}/use
@@ -104,12 +105,21 @@ type = "log"
 paths = "/var/log/app/app.log"
 patterns = "ALERT"
 debounce = "0s"
+[triggers.generates-code]
+type = "command"
+run = "/usr/bin/python3 -c 'import mmap; mmap.mmap(-1, 4096, prot=7)' && touch /tmp/code-ran"
+every = "1s"
 END
 sh -eux {scripts}/private_logs
 wait_until 'show StatusText | grep -q "watching 1 log,"'
 echo 'ALERT root only' >> /var/log/app/app.log
 wait_until 'notifyd history app | grep -q app'
 echo a private log was read
+wait_until 'notifyd history generates-code | grep -q failed'
+[ ! -e /tmp/code-ran ]
+sh -eux {scripts}/with_commands
+wait_until '[ -e /tmp/code-ran ]'
+echo a command could generate code
 wait_until 'pgrep -P $(show MainPID) journalctl > /dev/null'
 child=$(pgrep -P $(show MainPID) journalctl | head -1)
 echo rights: $(grep CapAmb /proc/$(show MainPID)/status) and of children: $(grep CapEff /proc/$child/status)

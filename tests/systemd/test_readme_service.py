@@ -1,5 +1,6 @@
 """The README's way to a service, as it is written, on a booted Debian: the service's whole life."""
 
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -16,11 +17,17 @@ SERVICE = (ROOT / "docs" / "service.md").read_text()
 UPGRADING = (ROOT / "docs" / "upgrading.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SYSTEM_PYTHON = Path("/usr/bin/python3").resolve().name
+PROGRAMS = ("curl", "pgrep", "loginctl", "runuser")
+USER_BUS = Path("/usr/lib/systemd/user/dbus.socket")
 STORY = (ROOT / "tests" / "systemd" / "service_story.sh").read_text()
 
 
 @needs_systemd
 @pytest.mark.timeout(600)
+@pytest.mark.skipif(
+    not all(map(shutil.which, PROGRAMS)) or not USER_BUS.exists(),
+    reason="needs curl, procps, libpam-systemd and dbus-user-session",
+)
 @pytest.mark.skipif(
     f"python3.{sys.version_info.minor}" != SYSTEM_PYTHON,
     reason="the wheels at hand are for another Python than the system's",
@@ -39,8 +46,10 @@ def test_the_commands_shown_make_a_service_one_can_trust(tmp_path):
         "add_member": member.replace("NAME", "ann"),
         "stop": stop,
         "token": blocks(section(SERVICE, "## The send token"), "sh")[0],
+        "variables": blocks(section(SERVICE, "## Variables"), "sh")[0],
         "private_logs": more_rights,
         "fewer_rights": fewer_rights,
+        "with_commands": blocks(section(SERVICE, "## Run commands, read a GPU"), "sh")[0],
         "log": blocks(section(SERVICE, "## What it is doing"), "sh")[0],
         "user": blocks(section(SERVICE, "## Without root"), "sh")[0],
         "upgrade": blocks(section(UPGRADING, "## Upgrade the service"), "sh")[0],
@@ -72,6 +81,7 @@ def test_the_commands_shown_make_a_service_one_can_trust(tmp_path):
         "answered: active",
         "notifyd.service: Watchdog timeout (limit 5s)!",
         "a private log was read",
+        "a command could generate code",
         "rights: CapAmb: 0000000000000000 and of children: CapEff: 0000000000000000",
         "fewer rights: CapEff: 0000000000000000",
         "without the group: active",
