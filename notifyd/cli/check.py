@@ -17,11 +17,12 @@ from notifyd.config.files import find_config_file
 from notifyd.config.load import LoadedConfig, load
 from notifyd.config.patterns import may_match_every_line
 from notifyd.config.token import ListenSecrets, find_listen_token, find_token, find_webhook_secret
-from notifyd.config.triggers import FileTriggerConfig, LogTriggerConfig
+from notifyd.config.triggers import FileTriggerConfig, LogTriggerConfig, ResourceTriggerConfig
 from notifyd.matching.approximate import approximate, approximate_in_records
 from notifyd.model.errors import ConfigError, NotifydError, NoTokenError
 from notifyd.model.notifications import Json
 from notifyd.sources.journal.access import access_problem, missing_command
+from notifyd.sources.probes.resources.gpu import missing_library
 from notifyd.triggers import Trigger
 
 HELP = "Check the configuration and report every error and warning. Starts nothing."
@@ -153,7 +154,7 @@ def _warn_of_slow_patterns(loaded: LoadedConfig) -> None:
 
 
 def _machine_warnings(loaded: LoadedConfig) -> Iterator[str]:
-    """Yield what is wrong on this machine: an unreadable journal, a readable token."""
+    """Yield what is wrong on this machine: an unreadable journal, a readable token, no library."""
     settings = loaded.settings
     logs = (
         trigger for trigger in settings.triggers.values() if isinstance(trigger, LogTriggerConfig)
@@ -162,6 +163,10 @@ def _machine_warnings(loaded: LoadedConfig) -> Iterator[str]:
         reason := missing_command() or access_problem()
     ):
         yield reason
+    for name, trigger in settings.triggers.items():
+        is_gpu = isinstance(trigger, ResourceTriggerConfig) and trigger.resource.startswith("gpu-")
+        if is_gpu and (reason := missing_library()):
+            yield f"{name}: {reason}"
     token = find_token(settings.api, os.environ, loaded.files)
     for source in (
         token,

@@ -20,6 +20,7 @@ from notifyd.cli.shaping_preview import ShapingPreview
 from notifyd.config.load import load
 from notifyd.config.settings import Settings
 from notifyd.config.triggers import LogTriggerConfig
+from notifyd.sources.records.progress import is_watched
 from notifyd.text.durations import format_duration
 from notifyd.text.redaction import redact
 from notifyd.text.suggestions import did_you_mean
@@ -64,8 +65,9 @@ def run(args: argparse.Namespace) -> int:
             count += 1
             if not args.count:
                 wall = event.wall if matches.has_times else now
-                preview = preview or ShapingPreview(settings, trigger, wall)
-                preview.add(event, wall)
+                if not is_watched(config, event):
+                    preview = preview or ShapingPreview(settings, trigger, wall)
+                    preview.add(event, wall)
                 pattern = config.patterns[int(event.facts["pattern"])]
                 _write_json(**position, line=event.line, pattern=pattern, fields=event.fields)
     if args.count:

@@ -49,6 +49,11 @@ body = "{{ fields.http.status }} {{ trace }} {{ fields['http.status'] }} {{ fiel
 type = "log"
 paths = "/var/log/app.log"
 stale = "1h"
+[triggers.steps]
+type = "log"
+paths = "/var/log/app.log"
+patterns = ['step (?P<progress>\d+)', 'ERROR']
+stalled = "10m"
 [triggers.files]
 type = "file"
 paths = "/tmp/x"
@@ -182,6 +187,15 @@ def shaped(match, tmp_path, keys, given, extra=""):
     assert done.returncode == 0
     shown = [each["notification"] for each in objects(done) if "notification" in each]
     return [(each["title"], each["count"], each["after"]) for each in shown]
+
+
+def test_lines_with_a_number_that_is_watched_make_no_notification(match):
+    found = objects(match("steps", given=b"step 1\nERROR\nstep 2\n"))
+    assert [each["fields"] for each in found if "number" in each] == [
+        *({"progress": "1"}, {}, {"progress": "2"}),
+    ]
+    (sent,) = [each["notification"] for each in found if "notification" in each]
+    assert (sent["body"], sent["count"]) == ("ERROR", 1)
 
 
 def test_the_cooldown_is_applied(match, tmp_path):

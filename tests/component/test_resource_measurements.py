@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -245,6 +246,14 @@ def test_of_several_gpus_the_one_nearest_to_the_limit_is_shown_with_its_processe
     assert hot[0] == "GPU 0: 84 °C"
     (line,) = full[1]
     assert line.endswith(f"(pid {os.getpid()}): 59.0 GiB")
+
+
+def test_without_the_library_check_and_status_name_the_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", None)  # as if it were not installed
+    config = ResourceTriggerConfig.model_validate({"resource": "gpu-memory", "warning": "90%"})
+    with pytest.raises(MeasureError, match=r"^the Python package nvidia-ml-py is not installed"):
+        gpu.measure_gpu(config)
+    assert gpu.missing_library().startswith("the Python package nvidia-ml-py is not installed")
 
 
 def test_a_gpu_that_fails_is_one_sentence(tmp_path):

@@ -26,6 +26,11 @@ _CLIP: Final = 350
 _WHOLE: Final = re.compile(r"\s*(?:(%)|/\s*([0-9][0-9.,_]*[kKMGT]?))")
 
 
+def is_watched(config: LogTriggerConfig, event: Event) -> bool:
+    """Whether a trigger only watches the number of a line, which is no match then."""
+    return config.stalled is not None and bool(event.fields.get(PROGRESS))
+
+
 class Place(NamedTuple):
     """Where a trigger watches a number: a file, or a unit of the journal."""
 
@@ -140,7 +145,7 @@ class ProgressTimer:
             place = Place(event.trigger, event.path or event.facts.get("unit", ""))
             if event.fields.get(_DONE):
                 self._finish(place)
-            if event.fields.get(PROGRESS):
+            if is_watched(self._triggers[event.trigger][0], event):
                 self.observe(place, event.fields, event.line, now)
             else:
                 matches.append(event)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import ModuleType
 from typing import NamedTuple
 
@@ -26,6 +27,11 @@ class GpuProcess(NamedTuple):
 
     pid: int
     memory: int
+
+
+def missing_library() -> str:
+    """Say that the library is not installed; empty if it is."""
+    return "" if find_spec("pynvml") else _MISSING
 
 
 def measure_gpu(config: ResourceTriggerConfig) -> Measurement:
