@@ -128,6 +128,8 @@ def _warn_of_directories(loaded: LoadedConfig) -> None:
         for item, path in with_paths(("triggers", name), raw[name], "paths", trigger.paths):
             if not path.endswith("/") and os.path.isdir(path):  # noqa: PTH112 - it may be a glob
                 reason = f"is a directory; use '{path}/*' for the files in it"
+                if isinstance(trigger, FileTriggerConfig):
+                    reason += f", or '{path}/' for itself"
                 loaded.report.warning(item, reason, path)
 
 

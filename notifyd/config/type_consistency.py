@@ -1,7 +1,7 @@
 """Checks across the keys that one type of trigger has."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from notifyd.config import patterns
 from notifyd.config.errors import ConfigPath, ErrorReport, with_paths
@@ -25,6 +25,7 @@ _FILE_KEYS = {
     "format": "applies only to files, because the journal holds unwrapped messages",
     "flush_partial": "applies only to files, because journal entries are always complete",
 }
+_MAGIC = frozenset("*?[")
 _BRACES = re.compile(r"\{[^{}/]*,[^{}/]*\}")
 _CRON_SIZES = {"minute": 60, "hour": 24, "day": 31, "month": 12, "day of the week": 7}
 """The fields of a cron expression in their order, with their number of values."""
@@ -61,23 +62,31 @@ def check_type_keys(
     if isinstance(trigger, ProcessTriggerConfig):
         _check_process(path, trigger, invalid, report)
     if isinstance(trigger, LogTriggerConfig | FileTriggerConfig):
-        _check_paths(path, trigger.paths, raw, report)
+        _check_paths(path, trigger, raw, report)
+    if isinstance(trigger, FileTriggerConfig) and trigger.events == [] and trigger.stale is None:
+        report.error((*path, "events"), "must not be empty without `stale`")
     if isinstance(trigger, HeartbeatTriggerConfig):
         _check_heartbeat(path, trigger, raw, invalid, report)
     if isinstance(trigger, ScheduleTriggerConfig | HeartbeatTriggerConfig) and trigger.cron:
         _check_steps((*path, "cron"), trigger.cron, report)
 
 
-def _check_paths(path: ConfigPath, values: Sequence[str], raw: Json, report: ErrorReport) -> None:
+def _check_paths(
+    path: ConfigPath,
+    trigger: LogTriggerConfig | FileTriggerConfig,
+    raw: Json,
+    report: ErrorReport,
+) -> None:
     """Warn about paths that probably name no file."""
-    for item, value in with_paths(path, raw, "paths", values):
+    for item, value in with_paths(path, raw, "paths", trigger.paths):
         if value != value.strip():
             reason = "begins or ends with a blank, which is part of the file's name; remove it"
             report.warning(item, reason, value)
         if _BRACES.search(value):
             reason = "braces are not expanded and stand for themselves; list each path"
             report.warning(item, reason, value)
-        if value.endswith("/"):
+        is_meant = isinstance(trigger, FileTriggerConfig) and not _MAGIC.isdisjoint(value)
+        if value.endswith("/") and not is_meant:
             report.warning(item, f"names a directory; use '{value}*' for the files in it", value)
 
 

@@ -12,7 +12,7 @@ UNSUPPORTED_TYPES = frozenset({"unit"})
 _KEYS_BY_TABLE = {"socket": frozenset({"compat"})}
 _KEYS_BY_TYPE = {
     "log": frozenset[str](),
-    "file": frozenset({"gitignore", "stale"}),
+    "file": frozenset[str](),
     "process": frozenset[str](),
 }
 

@@ -66,12 +66,12 @@ class Glob:
 
     def walk(
         self,
-        skip: Callable[[str], bool] | None = None,
+        skip: Callable[[os.DirEntry[str]], bool] | None = None,
         onerror: Callable[[OSError], None] | None = None,
     ) -> Iterator[GlobEntry]:
         """Iterate over the matches and the directories on the way to them, the root first.
 
-        skip: whether to leave out a path and everything in it. onerror: called for a directory
+        skip: whether to leave out an entry and everything in it. onerror: called for a directory
         that cannot be listed.
         """
         root = str(self.root)
@@ -85,7 +85,7 @@ class Glob:
                 with os.scandir(prefix) as entries:
                     for entry in entries:
                         path = prefix + entry.name
-                        if skip is not None and skip(path):
+                        if skip is not None and skip(entry):
                             continue
                         below, matched = self._step(states, entry.name, entry)
                         if below:

@@ -73,6 +73,7 @@ def test_commented_settings_are_valid(table: str, setting: str, tmp_path: Path):
         if "tcp" in setting
         else 'tcp = "127.0.0.1:1"\n' + ('token_file = "/x"\n' if "ping_key" in setting else ""),
         "[mute.night]": 'times = "22:00-07:00"\n',
+        "[triggers.new-results]": 'type = "file"\npaths = "/x"\n',
         "[triggers.stand-up]": 'type = "schedule"\ncron = "30 9 * * *"\n',
         "[defaults]": '[mute.night]\ntimes = "22:00-07:00"\n' if "mute" in setting else "",
         "[triggers.disk]": 'type = "resource"\nresource = "disk"\npath = "/"\n',

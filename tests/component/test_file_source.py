@@ -8,10 +8,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 from structlog.testing import capture_logs
+from watchfiles import Change
 
 from notifyd.config.triggers import FileTriggerConfig
+from notifyd.model.events import AlertState
 from notifyd.sources.files import source as file
 from notifyd.sources.files.source import FileSource
+from notifyd.sources.files.write_access import is_open_for_writing
 from support.logs import until
 from support.recorder import Recorder
 
@@ -206,15 +209,94 @@ async def test_the_files_of_a_directory_are_reported_when_it_is_moved_in_and_out
         await recorder.until(lambda: f"deleted {inside}/a" in recorder.lines)
 
 
-async def test_a_file_deleted_right_after_its_creation_is_reported(tmp_path):
+async def test_temporary_names_that_vanish_do_not_count(tmp_path):
     recorder = Recorder()
-    async with running(recorder, up={"paths": [f"{tmp_path}/*"]}):
+    watched = source(recorder, up={"paths": [f"{tmp_path}/**"]})
+    watched._snapshots["up"].directories = {str(tmp_path)}
+    final, temporary = str(tmp_path / "data.csv"), str(tmp_path / ".data.csv.Xa81")
+    (tmp_path / "data.csv").touch()
+    hints = {(Change.added, temporary), (Change.deleted, temporary), (Change.added, final)}
+    await watched._follow(hints, recorder.emit)
+    assert recorder.lines == [f"created {final}"]
+
+
+async def test_directories_count_only_where_they_are_asked_for(tmp_path):
+    recorder = Recorder()
+    keys = {"files": {"paths": [f"{tmp_path}/*"]}, "runs": {"paths": [f"{tmp_path}/*/"]}}
+    async with running(recorder, **keys):
+        (tmp_path / "run-1").mkdir()
+        await recorder.until(lambda: f"created {tmp_path}/run-1" in recorder.lines)
         await settled_after(recorder, tmp_path)
-        file = tmp_path / "brief"
+        (tmp_path / "run-1").rmdir()
+        await recorder.until(lambda: f"deleted {tmp_path}/run-1" in recorder.lines)
+        await settled_after(recorder, tmp_path)
+    directories = [event.trigger for event in recorder.events if event.path.endswith("run-1")]
+    assert directories == ["runs", "runs"]
+    assert {event.trigger for event in recorder.events} == {"files", "runs"}
+
+
+async def test_a_known_directory_of_an_earlier_version_is_forgotten_silently(tmp_path):
+    recorder = Recorder()
+    (tmp_path / "sub").mkdir()
+    keys = {"paths": [f"{tmp_path}/*"]}
+    terms = source(recorder, up=keys)._snapshots["up"].terms.encode()
+    known = f"file:up:{tmp_path}/sub"
+    recorder.checkpoints = {"file:up": terms, known: "[0,0,5]"}
+    async with running(recorder, up=keys):
+        await recorder.until(lambda: known not in recorder.checkpoints)
+        await settled_after(recorder, tmp_path)
+    assert len(recorder.lines) == 1
+
+
+async def test_a_file_has_not_settled_while_somebody_may_write_to_it(tmp_path):
+    recorder = Recorder()
+    keys = {"paths": [f"{tmp_path}/*"], "settle": "50ms"}
+    async with running(recorder, up=keys):
+        with (tmp_path / "upload").open("w") as writer:
+            if not is_open_for_writing(str(tmp_path / "upload")):
+                pytest.skip("the file system has no leases")
+            writer.write("half")
+            writer.flush()
+            for number in range(3):  # each would be reported after the upload
+                (tmp_path / f"other-{number}").touch()
+                await recorder.until(
+                    lambda n=number: f"created {tmp_path}/other-{n}" in recorder.lines
+                )
+            assert f"created {tmp_path}/upload" not in recorder.lines
+        await recorder.until(lambda: f"created {tmp_path}/upload" in recorder.lines)
+    assert len(recorder.lines) == 4
+
+
+async def test_a_trigger_reports_that_nothing_has_changed_for_long(tmp_path):
+    recorder = Recorder()
+    keys = {"paths": [f"{tmp_path}/*"], "stale": "200ms", "events": []}
+    async with running(recorder, up=keys):
+        file = tmp_path / "a"
+        silence, changes = f"no change in {tmp_path}/* for 200ms", f"new changes in {tmp_path}/*"
+        await recorder.until(lambda: recorder.lines == [silence])
         file.touch()
-        file.unlink()
-        await recorder.until(lambda: f"deleted {file}" in recorder.lines)
-    assert recorder.lines[-2:] == [f"created {file}", f"deleted {file}"]
+        await recorder.until(lambda: recorder.lines[:2] == [silence, changes])
+        await recorder.until(lambda: recorder.lines[:3] == [silence, changes, silence])
+        file.write_text("more")
+        await recorder.until(lambda: recorder.lines[:4] == [silence, changes] * 2)
+    states = [event.alert_state for event in recorder.events[:4]]
+    assert states == [AlertState.FIRING, AlertState.RESOLVED] * 2
+
+
+async def test_what_gitignore_leaves_out_is_not_reported(tmp_path):
+    recorder = Recorder()
+    (tmp_path / ".gitignore").write_text("*.tmp\nbuild/\nmarker-*\n")
+    async with running(recorder, up={"paths": [f"{tmp_path}/**"], "gitignore": True}):
+        (tmp_path / "build").mkdir()
+        (tmp_path / "build" / "x").touch()
+        (tmp_path / "a.tmp").touch()
+        (tmp_path / "a.py").touch()
+        await recorder.until(lambda: f"created {tmp_path}/a.py" in recorder.lines)
+        (tmp_path / ".gitignore").write_text("build/\n")
+        await recorder.until(lambda: f"file:up:{tmp_path}/a.tmp" in recorder.checkpoints)
+        (tmp_path / "b.tmp").touch()
+        await recorder.until(lambda: f"created {tmp_path}/b.tmp" in recorder.lines)
+    assert recorder.lines == [f"created {tmp_path}/{name}" for name in ("a.py", "b.tmp")]
 
 
 async def test_ignored_and_excluded_paths_are_never_reported(tmp_path):
@@ -326,8 +408,10 @@ async def test_two_triggers_share_one_directory(tmp_path):
 WITHOUT_WATCHES = """
 import asyncio, pathlib, sys, time
 from notifyd.config.triggers import FileTriggerConfig
+from notifyd.model.events import AlertState
 from notifyd.sources.files import source as file
 from notifyd.sources.files.source import FileSource
+from notifyd.sources.files.write_access import is_open_for_writing
 
 file.POLL_INTERVAL = 0.1
 

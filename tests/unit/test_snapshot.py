@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 from hypothesis import given
@@ -119,8 +120,8 @@ def test_a_stored_state_is_restored(name, state):
     assert key == f"file:t:{escape_path(path)}"
     if state is not None:
         again = snapshot()
-        again.restore(escape_path(path), value)
-        assert again.known == {path: state}
+        assert again.restore(escape_path(path), value) is not state.is_directory
+        assert again.known == ({} if state.is_directory else {path: state})
         assert json.loads(value) == [*state]
 
 
@@ -138,6 +139,8 @@ def test_the_terms_of_a_trigger_are_written_as_before():
     terms = snapshot(paths=["/srv/up/*.csv"], ignore=["*.swp"]).terms
     assert terms.encode() == value
     assert FileTerms.decode(changed(value, added_later=[1])) == terms
+    ignoring = snapshot(gitignore=True).terms
+    assert FileTerms.decode(ignoring.encode()) == ignoring != snapshot().terms
 
 
 @pytest.mark.parametrize(
@@ -172,11 +175,70 @@ def test_an_ignored_name_is_ignored_in_every_directory(tmp_path):
     found = Snapshot(
         FileTriggerConfig.model_validate({"paths": [f"{tmp_path}/**"], "ignore": ignore})
     ).sweep()
-    assert {path for path, _ in found.differences} == {f"{tmp_path}/a.txt", f"{tmp_path}/sub"}
+    assert {path for path, _ in found.differences} == {f"{tmp_path}/a.txt"}
     assert f"{tmp_path}/node_modules" not in found.directories
 
 
 def test_an_ignored_name_matches_literally_or_as_a_pattern():
     known = snapshot(ignore=["[a]b", "c?"])
-    ours = [path for path in ("/x/[a]b", "/x/ab", "/x/cd", "/x/c", "/x/dcd") if known.matches(path)]
+    paths = ("/x/[a]b", "/x/ab", "/x/cd", "/x/c", "/x/dcd")
+    ours = [path for path in paths if known.matches(path, None)]
     assert ours == ["/x/c", "/x/dcd"]
+
+
+def found_by(*patterns, **keys):
+    found = Snapshot(FileTriggerConfig.model_validate({"paths": list(patterns)} | keys)).sweep()
+    return {path for path, _ in found.differences}
+
+
+def test_directories_are_found_only_by_patterns_that_end_in_a_slash(tmp_path):
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    (tmp_path / "runs" / "log").touch()
+    (tmp_path / "runs" / "link").symlink_to("one")
+    runs = f"{tmp_path}/runs"
+    assert found_by(f"{runs}/*") == {f"{runs}/log", f"{runs}/link"}
+    assert found_by(f"{runs}/*/") == {f"{runs}/one"}
+    everything = {f"{runs}/{name}" for name in ("one", "log", "link")}
+    assert found_by(f"{runs}/*/", f"{runs}/*") == everything
+    assert found_by(f"{tmp_path}/**/") == {runs, f"{runs}/one"}
+
+
+def test_an_empty_file_of_the_epoch_is_no_directory(tmp_path):
+    (tmp_path / "old").touch()
+    os.utime(tmp_path / "old", (0, 0))
+    assert found_by(f"{tmp_path}/*") == {f"{tmp_path}/old"}
+
+
+def test_what_gitignore_leaves_out_is_not_found(tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").touch()
+    for name in ("src/a.py", "src/a.pyc", "build/out", "src/build", "src/keep/k.pyc"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".gitignore").write_text("*.pyc\nbuild/\n")
+    (tmp_path / "src" / "keep" / ".gitignore").write_text("!*.pyc\n")
+    found = {
+        os.path.relpath(path, tmp_path) for path in found_by(f"{tmp_path}/src/**", gitignore=True)
+    }
+    assert found == {"src/a.py", "src/build", "src/keep/.gitignore", "src/keep/k.pyc"}
+    everything = found_by(f"{tmp_path}/**", gitignore=True)
+    assert everything == {f"{tmp_path}/{name}" for name in (*found, ".gitignore")}
+
+
+def test_changed_rules_of_gitignore_are_no_changes_of_files(tmp_path):
+    (tmp_path / ".gitignore").write_text("*.a\n")
+    for name in ("x.a", "x.b"):
+        (tmp_path / name).touch()
+    known = Snapshot(
+        FileTriggerConfig.model_validate({"paths": [f"{tmp_path}/x*"], "gitignore": True})
+    )
+    for change in known.sweep().changes(known):
+        known.apply(change)
+    assert known.known.keys() == {f"{tmp_path}/x.b"}
+    (tmp_path / ".gitignore").write_text("*.b\n")
+    swept = known.sweep()
+    assert swept.differences == []
+    assert {(path, state is None) for path, state in swept.silent} == {
+        (f"{tmp_path}/x.a", False),
+        (f"{tmp_path}/x.b", True),
+    }

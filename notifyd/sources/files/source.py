@@ -13,11 +13,13 @@ from notifyd.model.events import Event, SourceBatch
 from notifyd.model.health import Problem, SourceHealth
 from notifyd.sources.base import Emit, batched
 from notifyd.sources.files.change_stream import ChangeStream, PathChange, WatchFailedError
+from notifyd.sources.files.gitignore import IGNORE_FILE
 from notifyd.sources.files.snapshot import FileChange, FileTerms, Snapshot, checkpoint_updates
-from notifyd.sources.files.state import StatResult, stat_paths
+from notifyd.sources.files.state import StatResult, open_paths, stat_paths
 from notifyd.sources.missing_paths import MissingPaths
 from notifyd.sources.mounts import MountWatcher
 from notifyd.sources.path_chains import PathChains
+from notifyd.sources.records.staleness import StalenessTimer
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
 from notifyd.sources.unreadable_dirs import directory_problem
 from notifyd.text.limits import show_escaped_bytes
@@ -44,8 +46,9 @@ class FileSource:
     shortest of all decides how often the kernel's queue is read. excluded: directories that never
     match. executor: runs sweeps and looks, which may block.
 
-    A file that was created and deleted between two looks counts if the kernel reported it and the
-    trigger has no `settle`; if its hint was lost, it is missed.
+    A file that was created and deleted between two looks does not count: most of these are
+    temporary names, such as those of rsync and editors. A file with `settle` counts only while
+    nobody has it open for writing.
     """
 
     name = "file"
@@ -65,6 +68,7 @@ class FileSource:
         debounces = [debounce if t.debounce is None else t.debounce for t in triggers.values()]
         self._step = min(max(min(debounces, default=debounce) / 16, 0.01), 1.0)
         self._snapshots = {name: Snapshot(t, excluded) for name, t in triggers.items()}
+        self._staleness = StalenessTimer(triggers)
         self._armed: set[str] = set()
         self._obsolete_keys: set[str] = set()
         self._refused = RefusedValues(self.name)
@@ -125,6 +129,7 @@ class FileSource:
                 self._request_sweep()
             await self._follow(hints, emit)
             await self._report_settled(emit)
+            await self._report_stale(emit)
 
     def _restore(self, checkpoints: Mapping[str, str]) -> None:
         for key, value in checkpoints.items():
@@ -139,7 +144,8 @@ class FileSource:
 
     def _restore_file(self, key: str, name: str, path: str, value: str) -> None:
         try:
-            self._snapshots[name].restore(path, value)
+            if not self._snapshots[name].restore(path, value):
+                self._obsolete_keys.add(key)
         except CheckpointValueError as error:
             self._obsolete_keys.add(key)
             what = f"state of {path} for trigger {name}"
@@ -171,9 +177,14 @@ class FileSource:
             for root, chain in result.chains.items():
                 chains.update(root, chain)
             if name in self._armed:
+                await self._learn(name, result.changes(snapshot, silent=True), emit)
                 now = loop.time()
-                found = (snapshot.observe(path, state, now) for path, state in result.differences)
-                await self._report(((name, change) for change in found if change), emit)
+                if result.differences:
+                    self._staleness.record_activity(name, now)
+                found = [snapshot.observe(path, state, now) for path, state in result.differences]
+                # Settled ones are looked at once more, because somebody may be writing to them.
+                changes = [] if snapshot.settle else filter(None, found)
+                await self._report(((name, change) for change in changes), emit)
             else:
                 await self._store_initial(name, result.changes(snapshot), emit)
         now, self._unreadable = loop.time(), unreadable
@@ -228,7 +239,8 @@ class FileSource:
         self._sweep_at = min(self._sweep_at, self._rested_at)
 
     async def _wait_for_hints(self, stream: ChangeStream) -> set[PathChange]:
-        due_times = [s.next_due for s in self._snapshots.values()] + [self._missing_dirs.next_due]
+        due_times = [s.next_due for s in self._snapshots.values()]
+        due_times += [self._missing_dirs.next_due, self._staleness.next_poll()]
         deadlines = [self._sweep_at, self._check_unreadable_at]
         deadlines += [due for due in due_times if due is not None]
         timeout = max(0.0, min(deadlines) - asyncio.get_running_loop().time())
@@ -247,37 +259,58 @@ class FileSource:
     async def _follow(self, hints: set[PathChange], emit: Emit) -> None:
         """Look at the paths of hints that can matter to a trigger."""
         added = {path for kind, path in hints if kind is Change.added}
-        paths = set()
-        for kind, path in hints:
-            if kind is not Change.modified and self._chains.paths_through(path):
-                self._request_new_watches()
-            for snapshot in self._snapshots.values():
-                is_modified = kind is Change.modified
-                if not is_modified and path in snapshot.directories:
-                    self._request_new_watches()
-                if snapshot.is_watched(path) and (not is_modified or snapshot.needs_modifications):
-                    paths.add(path)
         changes: list[tuple[str, FileChange]] = []
-        for result in await self._stat(paths):
+        for result in await self._stat(self._hinted_paths(hints)):
             for name, snapshot in self._snapshots.items():
                 if not snapshot.is_watched(result.path):
                     continue
                 was_added = result.path in added
                 if result.is_dir and was_added and result.path not in snapshot.directories:
                     self._request_sweep()
-                if snapshot.matches(result.path):
-                    found = self._changes(snapshot, result, was_added=was_added)
-                    changes += [(name, change) for change in found]
+                if change := self._look_at(name, result):
+                    changes.append((name, change))
         await self._report(changes, emit)
+
+    def _hinted_paths(self, hints: set[PathChange]) -> set[str]:
+        """Return the paths to look at, and request what else the hints make necessary."""
+        paths = set()
+        for kind, path in hints:
+            is_modified = kind is Change.modified
+            if not is_modified and self._chains.paths_through(path):
+                self._request_new_watches()
+            for snapshot in self._snapshots.values():
+                if not is_modified and path in snapshot.directories:
+                    self._request_new_watches()
+                if snapshot.is_watched(path) and (not is_modified or snapshot.needs_modifications):
+                    paths.add(path)
+                if snapshot.uses_gitignore and path.endswith(f"/{IGNORE_FILE}"):
+                    self._request_sweep()
+        return paths
+
+    def _look_at(self, name: str, result: StatResult) -> FileChange | None:
+        """Return the change of a path for a trigger; with `settle` it is due later."""
+        snapshot, now = self._snapshots[name], asyncio.get_running_loop().time()
+        if not snapshot.matches(result.path, result.state):
+            return None
+        if snapshot.is_changed(result.path, result.state):
+            self._staleness.record_activity(name, now)
+        change = snapshot.look_at(result.path, result.state, now)
+        return None if snapshot.settle else change
 
     async def _report_settled(self, emit: Emit) -> None:
         """Look once more at paths that were unchanged for `settle`."""
+        loop = asyncio.get_running_loop()
         for name, snapshot in self._snapshots.items():
-            due = snapshot.due(asyncio.get_running_loop().time())
-            results = await self._stat(due)
-            snapshot.discard(set(due) - {result.path for result in results})
-            now = asyncio.get_running_loop().time()
-            found = (snapshot.observe(result.path, result.state, now) for result in results)
+            if not (due := snapshot.due(loop.time())):
+                continue
+            being_written = await loop.run_in_executor(self._executor, open_paths, due)
+            for path in being_written:
+                snapshot.postpone(path, loop.time())
+            results = await self._stat([path for path in due if path not in being_written])
+            looked_at = being_written.union(result.path for result in results)
+            snapshot.discard(set(due) - looked_at)
+            now = loop.time()
+            found = (snapshot.look_at(result.path, result.state, now) for result in results)
             await self._report(((name, change) for change in found if change), emit)
 
     async def _stat(self, paths: Iterable[str]) -> list[StatResult]:
@@ -285,25 +318,26 @@ class FileSource:
             return []
         return await asyncio.get_running_loop().run_in_executor(self._executor, stat_paths, paths)
 
-    def _changes(
-        self, snapshot: Snapshot, result: StatResult, *, was_added: bool
-    ) -> list[FileChange]:
-        path, state, _ = result
-        is_gone = state is None and path not in snapshot.known
-        if was_added and is_gone and not snapshot.settle:
-            return [FileChange("created", path, None), FileChange("deleted", path, None)]
-        change = snapshot.observe(path, state, asyncio.get_running_loop().time())
-        return [] if change is None else [change]
+    async def _report_stale(self, emit: Emit) -> None:
+        """Report the triggers for which nothing has changed for `stale`, and those that changed."""
+        now = asyncio.get_running_loop().time()
+        self._staleness.begin_poll(now)
+        if events := self._staleness.evaluate((), now, self._wall(), has_more=False):
+            await emit(SourceBatch(tuple(events), {}))
 
     async def _store_initial(self, name: str, changes: Iterable[FileChange], emit: Emit) -> None:
         """Arm a trigger: store the existing files as known, without events."""
-        snapshot = self._snapshots[name]
+        await self._learn(name, changes, emit)
+        terms = self._snapshots[name].terms.encode()
+        await emit(SourceBatch((), {f"file:{name}": terms}))
+        self._armed.add(name)
+
+    async def _learn(self, name: str, changes: Iterable[FileChange], emit: Emit) -> None:
+        """Store changes without events."""
         for batch in batched(changes, KEYS_PER_BATCH):
             await self._commit(emit, (), checkpoint_updates(name, batch))
             for change in batch:
-                snapshot.apply(change)
-        await emit(SourceBatch((), {f"file:{name}": snapshot.terms.encode()}))
-        self._armed.add(name)
+                self._snapshots[name].apply(change)
 
     async def _report(self, changes: Iterable[tuple[str, FileChange]], emit: Emit) -> None:
         for batch in batched(changes, EVENTS_PER_BATCH):

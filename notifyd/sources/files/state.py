@@ -1,12 +1,12 @@
 """The state of a file as one lstat shows it, and its stored form."""
 
 import contextlib
-import json
 import os
 import stat
 from collections.abc import Iterable
 from typing import Final, NamedTuple, Self
 
+from notifyd.sources.files.write_access import is_open_for_writing
 from notifyd.sources.stored_values import StoredFields, decode_json
 
 _ROW: Final = ("size", "mtime_ns", "inode")
@@ -20,8 +20,12 @@ class FileState(NamedTuple):
     mtime_ns: int
     inode: int
 
+    @property
+    def is_directory(self) -> bool:
+        return not self.mtime_ns and not self.size
+
     def encode(self) -> str:
-        return json.dumps([self.size, self.mtime_ns, self.inode], separators=(",", ":"))
+        return f"[{self.size},{self.mtime_ns},{self.inode}]"
 
     @classmethod
     def decode(cls, text: str) -> Self:
@@ -51,7 +55,8 @@ def read_state(path: str) -> FileState | None:
         return None
     if stat.S_ISDIR(found.st_mode):
         return FileState(0, 0, found.st_ino)
-    return FileState(found.st_size, found.st_mtime_ns, found.st_ino)
+    # An empty file of the very epoch is none nanosecond younger: zeros mean a directory.
+    return FileState(found.st_size, found.st_mtime_ns or 1, found.st_ino)
 
 
 def stat_paths(paths: Iterable[str]) -> list[StatResult]:
@@ -63,6 +68,11 @@ def stat_paths(paths: Iterable[str]) -> list[StatResult]:
     return results
 
 
+def open_paths(paths: Iterable[str]) -> set[str]:
+    """Return the files that somebody has open for writing. Blocking."""
+    return set(filter(is_open_for_writing, paths))
+
+
 def escape_path(path: str) -> str:
     r"""Replace bytes that are not UTF-8 by \udcXX, so that the path can be stored."""
-    return path.encode("utf-8", "backslashreplace").decode()
+    return path if path.isascii() else path.encode("utf-8", "backslashreplace").decode()

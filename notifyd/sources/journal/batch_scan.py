@@ -223,7 +223,7 @@ class BatchScanner:
         group = block.group
         if self._staleness is not None:
             for trigger in group.triggers:
-                self._staleness.add_line(trigger, now)
+                self._staleness.record_activity(trigger, now)
 
         def make_event(hit: HitLike) -> Event:
             return self._event(block.entry_at(hit.offset), hit)

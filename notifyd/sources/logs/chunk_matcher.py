@@ -85,7 +85,7 @@ class ChunkMatcher:
             reader.split_messages = self._split_messages(reader, chunk, end)
         reader.advance(self.buffer, chunk, end, long_line)
         for trigger in self._staleness.triggers & reader.start_offsets.keys():
-            self._staleness.add_line(trigger, self._readers.now)
+            self._staleness.record_activity(trigger, self._readers.now)
         return events
 
     def _extend_long_line(self, reader: LogReader, chunk: Chunk) -> LongLine | None:

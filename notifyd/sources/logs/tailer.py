@@ -256,7 +256,7 @@ class Tailer:
             self._unfinished[reader.key] = unfinished
         if reader.has_grown():
             for trigger in self._staleness.triggers & reader.start_offsets.keys():
-                self._staleness.add_line(trigger, self._readers.now)
+                self._staleness.record_activity(trigger, self._readers.now)
         if not reader.is_catch_up_done:
             return []
         events = self._aggregators.finish(reader)

@@ -1,9 +1,9 @@
-"""Conditions of triggers with `stale`: no line, or no matching line, for that long."""
+"""Conditions of triggers with `stale`: no line, matching line or change of a file for that long."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from notifyd.config.triggers import LogTriggerConfig
+from notifyd.config.triggers import FileTriggerConfig, LogTriggerConfig
 from notifyd.model.events import AlertState, Event
 from notifyd.text.durations import format_duration
 
@@ -16,7 +16,7 @@ _POLL_INTERVAL: Final = 15.0
 class StalenessTimer:
     """Emits FIRING once per silence, and RESOLVED once it ends. Times are monotonic seconds."""
 
-    def __init__(self, triggers: Mapping[str, LogTriggerConfig]) -> None:
+    def __init__(self, triggers: Mapping[str, LogTriggerConfig | FileTriggerConfig]) -> None:
         self._triggers = {
             name: (trigger, trigger.stale)
             for name, trigger in triggers.items()
@@ -38,9 +38,12 @@ class StalenessTimer:
             self._deadlines = {name: now + stale for name, (_, stale) in self._triggers.items()}
         self._polled_at = now
 
-    def add_line(self, trigger: str, now: float) -> None:
-        """Restart the wait of a trigger, unless it waits for matching lines only."""
-        if trigger in self._triggers and not self._triggers[trigger][0].stale_match:
+    def record_activity(self, trigger: str, now: float) -> None:
+        """Restart the wait of a trigger at a line or a change.
+
+        A trigger that waits for matching lines only is left alone.
+        """
+        if trigger in self._triggers and not _waits_for_matches(self._triggers[trigger][0]):
             self._restart(trigger, now)
 
     def evaluate(
@@ -76,10 +79,18 @@ class StalenessTimer:
 
     def _event(self, name: str, wall: float, phase: AlertState) -> Event:
         trigger, stale = self._triggers[name]
-        what = "matching line" if trigger.stale_match else "line"
-        where = ", ".join(trigger.paths or trigger.journal)
+        if isinstance(trigger, FileTriggerConfig):
+            what, places = "change", trigger.paths
+        else:
+            what = "matching line" if trigger.stale_match else "line"
+            places = trigger.paths or trigger.journal
+        where = ", ".join(places)
         line = f"no {what} in {where} for {format_duration(stale)}"
         if phase is AlertState.RESOLVED:
             line = f"new {what}s in {where}"
         path = trigger.paths[0] if len(trigger.paths) == 1 else ""
         return Event(name, wall, line, path=path, facts={"event": "stale"}, alert_state=phase)
+
+
+def _waits_for_matches(trigger: LogTriggerConfig | FileTriggerConfig) -> bool:
+    return isinstance(trigger, LogTriggerConfig) and trigger.stale_match

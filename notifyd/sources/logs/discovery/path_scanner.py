@@ -134,7 +134,7 @@ class PathScanner:
             if not os.path.isdir(root):  # noqa: PTH112 - strings throughout
                 _add_problem(problems, root)
             errors: list[OSError] = []
-            for entry in glob.walk(self._is_excluded, errors.append):
+            for entry in glob.walk(lambda found: self._is_excluded(found.path), errors.append):
                 if entry.is_entered:
                     result.watch_dirs.add(entry.path)
                 if entry.is_match and (entry.path == glob.pattern or not _is_directory(entry)):
