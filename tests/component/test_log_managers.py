@@ -121,6 +121,25 @@ async def test_generations_deleted_before_they_were_read_are_counted(tmp_path):
         await until(lambda: any(p.message.startswith(lost) for p in seen.source.health().problems))
 
 
+def test_the_counts_of_lost_generations_survive_a_restart(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, "one")
+    os.utime(log, (1_000, 1_000))
+    daemon = VirtualDaemon({"t": reading_from_start(log)})
+    daemon.kill()
+    append(log, "lost")
+    os.utime(log, (2_000, 2_000))
+    sh("mv app.log app.log.1; gzip app.log.1; echo two > app.log", tmp_path)
+    daemon.start()
+    problems = daemon.problems
+    assert len(problems) == 1
+    daemon.restart()
+    assert daemon.problems == problems
+    daemon.triggers = {"t": reading_from_start(tmp_path / "other.log")}
+    daemon.restart()
+    assert daemon.problems == []
+
+
 @pytest.mark.parametrize("is_lost", [False, True])
 def test_what_is_compressed_before_it_is_read_is_counted(tmp_path, is_lost):
     log = tmp_path / "app.log"

@@ -15,7 +15,9 @@ from notifyd.sources.logs.checkpoint import (
     encode_first_scan,
     first_scan_key,
 )
+from notifyd.sources.logs.discovery.path_scanner import PathScanner
 from notifyd.sources.logs.reading.registry import CHECKPOINT_TTL, Registry
+from notifyd.sources.logs.rotation.lost_generations import LostGenerations
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
 from support.stored import changed, golden, without
 
@@ -111,6 +113,32 @@ def test_the_time_of_a_first_scan_is_written_as_before():
     key, value = FIRST_SCAN
     assert first_scan_key(*PATTERN) == key
     assert encode_first_scan(decode_first_scan(value)) == value
+
+
+def lost_generations(value):
+    own, refused = registry({"log:lost": value})
+    return LostGenerations(own, PathScanner({PATTERN[0]: [PATTERN[1]]}, ())), own, refused
+
+
+def test_the_counts_of_lost_generations_are_written_as_before():
+    key, value = golden("log-lost")
+    lost, own, refused = lost_generations(value)
+    assert [problem.message.partition(" before")[0] for problem in lost.problems] == [
+        "/var/log/app.log lost 2 generations, deleted",
+        "/var/log/app.log lost 1 generation, compressed",
+    ]
+    lost.add_deleted("/var/log/app.log", 1, 1764496062.25)
+    assert own.take_changes()[key] == value.replace(",2,1,", ",3,1,")
+    lost.add_deleted("/var/log/b.log", 1, 1764496062.25 + CHECKPOINT_TTL + 1)
+    assert "app.log" not in own.take_changes()[key]
+    assert refused.problems == []
+
+
+@pytest.mark.parametrize("value", ["", "[]", '{"logs":[["/x",-1,0,0]]}', '{"logs":{}}', "{"])
+def test_refused_counts_of_lost_generations_begin_at_zero(value):
+    lost, own, refused = lost_generations(value)
+    assert lost.problems == ()
+    assert value == "" or (own.take_changes()["log:lost"] is None and len(refused.problems) == 1)
 
 
 def test_keys_are_parsed_as_they_were_written():

@@ -29,6 +29,8 @@ _LONG_LINE: Final = ("start", "text", "undecided")
 """The items of a stored line or message that is not complete."""
 
 PREFIX: Final = "log:"
+LOST: Final = PREFIX + "lost"
+"""The key of the counts of lost generations."""
 _FILE: Final = PREFIX + "file:"
 _FIRST_SCAN: Final = PREFIX + "armed:"
 _PENDING_RECORD: Final = PREFIX + "carry:"

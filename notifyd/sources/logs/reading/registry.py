@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from notifyd.sources.logs.checkpoint import (
+    LOST,
     PREFIX,
     STALLED,
     AggregatorId,
@@ -43,6 +44,8 @@ class Registry:
         self._changes: dict[str, str | None] = {}
         self.is_urgent = False
         """Whether the changes must be committed with this poll."""
+        self.lost_generations = ""
+        """The stored counts of lost generations, if there are any."""
         by_key = {first_scan_key(*pattern): pattern for pattern in patterns}
         triggers = {trigger for trigger, _ in by_key.values()}
         self._new_patterns = {pattern for key, pattern in by_key.items() if key not in stored}
@@ -54,6 +57,8 @@ class Registry:
             elif (file := FileId.from_key(key)) is not None:
                 if not self._restore_checkpoint(file, value, triggers):
                     self._delete(key)
+            elif key == LOST:
+                self.lost_generations = value
             elif not (AggregatorId.from_key(key) or key.startswith(STALLED)):
                 self._delete(key)  # aggregators and numbers that stall delete their keys themselves
 
@@ -165,6 +170,11 @@ class Registry:
         self._new_patterns, self._undated_patterns = set(), set()
 
     # Changes
+
+    def refuse(self, key: str, what: str, error: CheckpointValueError, consequence: str) -> None:
+        """Report a stored value that is not usable, and delete it."""
+        self._refused.add(key, what, error, consequence)
+        self._delete(key)
 
     @property
     def has_changes(self) -> bool:

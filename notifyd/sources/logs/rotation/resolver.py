@@ -22,6 +22,7 @@ from notifyd.sources.logs.reading.registry import CHECKPOINT_TTL
 from notifyd.sources.logs.rotation.content_match import ContentMatcher
 from notifyd.sources.logs.rotation.copytruncate import CopyTracker
 from notifyd.sources.logs.rotation.lost_generations import LostGenerations
+from notifyd.sources.logs.rotation.unnamed import UnnamedGenerations
 from notifyd.sources.logs.rotation.untracked import UntrackedFiles
 
 _DISTINCTIVE_SIZE = 64
@@ -48,7 +49,9 @@ class RotationResolver:
         self._suspect_paths: set[str] = set()
         self._failed_searches: dict[str, float] = {}
         self._renamed: dict[str, list[str]] = {}
-        self.lost_generations = LostGenerations()
+        self.lost_generations = LostGenerations(readers.registry, scanner)
+        self._unnamed = UnnamedGenerations(readers, scanner)
+        self._was_stopped = False
 
     # Recording what may have been rotated
 
@@ -116,7 +119,11 @@ class RotationResolver:
     # Renamed files
 
     def resume_all_renamed(self) -> None:
-        """Find the closed files that were renamed before the start."""
+        """Find the closed files that were renamed before the start.
+
+        `resolve` then looks for generations that began before the start under any name.
+        """
+        self._was_stopped = True
         self.resume_renamed(dict(self._readers.registry.closed_files()))
 
     def resume_renamed(self, missing: Mapping[FileId, Checkpoint]) -> None:
@@ -165,8 +172,11 @@ class RotationResolver:
         has_moved = bool(self._moved_paths)
         while self._moved_paths or self._readers.has_replaced or self._suspect_paths:
             self._resolve_recorded()
-        if has_moved:
+        if self._was_stopped:
+            self._adopt_numbered()
+        if has_moved or self._was_stopped:
             self._readers.schedule_oldest_first()
+        self._was_stopped = False
 
     def _resolve_recorded(self) -> None:
         """Resolve what is recorded; this may record more."""
@@ -185,6 +195,9 @@ class RotationResolver:
         renamed, self._renamed = self._renamed, {}
         for log in sorted(latest):
             self._add_renamed(log, renamed.get(log, []), rotated)
+            if self._was_stopped:
+                named = rotated.get(log, [])
+                _add_rotated(log, self._unnamed.find_between(log, latest[log], named), rotated)
             self._count_compressed(log, latest[log])
             for found in rotated.get(log, []):
                 self._readers.registry.set_archived_path(found.key, found.path)
@@ -206,12 +219,20 @@ class RotationResolver:
         The first one was being read, so it is not lost.
         """
         files = [rotated_file_at(name) for name in names]
-        self.lost_generations.add_deleted(log, files[1:].count(None))
+        self.lost_generations.add_deleted(log, files[1:].count(None), self._readers.wall)
         known = {found.key for found in rotated.get(log, [])}
         new = [found for found in files if found and found.key not in known]
-        if new:
-            new += rotated.get(log, [])
-            rotated[log] = sorted(new, key=lambda found: found.status.st_mtime_ns, reverse=True)
+        _add_rotated(log, new, rotated)
+
+    def _adopt_numbered(self) -> None:
+        """Read the files with which log managers went on beside a log during a stop."""
+        for log in self._unnamed.logs:
+            identity = self._path_table.get(log)
+            reader = self._readers.get(FileId(*identity)) if identity else None
+            if reader is not None and self._is_known(identity):
+                files = self._unnamed.find_beside(log)
+                latest = reader.last_checkpoint
+                self._untracked.adopt(log, files, [], latest, may_have_missed=True)
 
     def _count_compressed(self, log: str, latest: Checkpoint) -> None:
         """Count the compressed generations that were written to after the last checkpoint.
@@ -227,7 +248,7 @@ class RotationResolver:
         for path, mtime_ns in find_compressed(log, self._readers.archive_dirs.known_dirs(log)):
             is_later = mtime_ns // _NS > latest.modified_ns // _NS
             if is_later and mtime_ns // _NS not in known_times:
-                self.lost_generations.add_compressed(log, path, mtime_ns)
+                self.lost_generations.add_compressed(log, path, mtime_ns, self._readers.wall)
 
     def _take_suspects(self) -> dict[str, Checkpoint]:
         """Return, once, the last checkpoints of the suspect logs of which no line was read yet."""
@@ -311,3 +332,10 @@ class RotationResolver:
         """Whether a file was followed before it was opened now."""
         readers = self._readers.readers_of(identity) if identity is not None else []
         return bool(readers) and all(each.inode_verified or not each.is_unread for each in readers)
+
+
+def _add_rotated(log: str, new: list[RotatedFile], rotated: dict[str, list[RotatedFile]]) -> None:
+    """Add rotated files of a log to those that were found, the one written to last first."""
+    if new:
+        files = [*new, *rotated.get(log, [])]
+        rotated[log] = sorted(files, key=lambda found: found.status.st_mtime_ns, reverse=True)
