@@ -123,6 +123,7 @@ class App:
             load_checkpoints=store.load_checkpoints,
             wall=self._wall,
             open_fetcher=partial(PlatformFetcher, credentials) if credentials else None,
+            environ=environ,
         )
         pipeline = Pipeline(settings, context)
         clock, state = await _restore(store, self._wall)

@@ -18,6 +18,7 @@ VARIABLES = frozenset(
         *("path", "paths", "line", "first_line", "lines", "fields", "before", "after", "trace"),
         *("state", "reminder", "value"),
         *("pid", "name", "cmdline", "exit_code", "signal", "outcome", "duration", "unit"),
+        *("result", "restarts"),
     }
 )
 """The variables that a template may use."""

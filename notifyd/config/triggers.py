@@ -52,6 +52,7 @@ from notifyd.model.persistence import AT_ONCE, Persistence
 FileChangeName = Literal["created", "modified", "deleted"]
 CheckKind = Literal["exit", "nagios", "value", "changed"]
 ProcessEventName = Literal["exit", "failure", "start"]
+UnitEventName = Literal["failed", "started", "stopped"]
 LineCount = Annotated[int, Field(ge=0, le=50)]
 T = TypeVar("T")
 
@@ -62,6 +63,10 @@ def _text_format() -> list[FormatName]:
 
 def _on_exit() -> list[ProcessEventName]:
     return ["exit"]
+
+
+def _on_failed() -> list[UnitEventName]:
+    return ["failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ class ShapingConfig(Section):
     group_by: Names | None = None
     """Named groups of a pattern, or any of `path`, `line`, `pid`, `name`, `unit`, `outcome`. Each
     distinct value is a group with windows of its own. Default for process triggers:
-    `["name", "outcome"]`."""
+    `["name", "outcome"]`; for unit triggers: `["unit"]`."""
     max_groups: Count | None = None
     """Groups kept at once; further values share one group, whose notifications say so and name
     none of them. Default: 1000."""
@@ -141,8 +146,8 @@ class TriggerConfig(ShapingConfig):
     body: Template | None = None
     """Template of the body."""
     priority: PriorityName = Priority.DEFAULT
-    """`min`, `low`, `default`, `high` or `urgent`. Default for failures of processes and commands:
-    `high`."""
+    """`min`, `low`, `default`, `high` or `urgent`. Default for failures of processes, units and
+    commands: `high`."""
     data: Data = Field(default_factory=dict)
     """Table merged into the `data` of the notification."""
 
@@ -297,6 +302,34 @@ class ProcessTriggerConfig(TriggerConfig):
     """File, such as the log of the job, whose last lines are shown with the exit."""
     tail_lines: LineCount = 5
     """How many lines of `tail` to show; at most 50."""
+
+    @property
+    def failure_priority(self) -> Priority:
+        return self.priority if "priority" in self.model_fields_set else Priority.HIGH
+
+
+class UnitTriggerConfig(TriggerConfig):
+    default_debounce: ClassVar[float] = 0.0
+    default_group_by: ClassVar[tuple[str, ...]] = ("unit",)
+
+    type: Literal["unit"] = "unit"
+    units: NonEmptyUnitPatterns
+    """Units of systemd to watch: names, or globs such as `worker@*.service`. A name without a
+    suffix means a service. They need not exist yet."""
+    on: Annotated[list[UnitEventName], NON_EMPTY, UNIQUE, STRING_OR_LIST] = Field(
+        default_factory=_on_failed
+    )
+    """Any of `failed`, `started`, `stopped`. `failed` is a condition: `repeat`, `resolve`, `for`
+    and `clear` apply. A restart loop is one failure with a count."""
+    tail_lines: LineCount = 5
+    """How many of the last lines in the unit's journal to show with a failure; at most 50."""
+    bus: Literal["system", "user"] | None = None
+    """Whose units: those of the machine, or those of the daemon's user (`systemctl --user`).
+    Default: `"user"` for a daemon in a user's own session, else `"system"`."""
+
+    @property
+    def has_conditions(self) -> bool:
+        return "failed" in self.on
 
     @property
     def failure_priority(self) -> Priority:
@@ -472,6 +505,7 @@ _Trigger = (
     LogTriggerConfig
     | FileTriggerConfig
     | ProcessTriggerConfig
+    | UnitTriggerConfig
     | ScheduleTriggerConfig
     | HeartbeatTriggerConfig
     | CommandTriggerConfig
@@ -490,6 +524,7 @@ TRIGGER_TYPES: dict[str, type[_Trigger]] = {
     "log": LogTriggerConfig,
     "file": FileTriggerConfig,
     "process": ProcessTriggerConfig,
+    "unit": UnitTriggerConfig,
     "schedule": ScheduleTriggerConfig,
     "heartbeat": HeartbeatTriggerConfig,
     "command": CommandTriggerConfig,

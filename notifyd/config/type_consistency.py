@@ -17,6 +17,7 @@ from notifyd.config.triggers import (
     ProcessTriggerConfig,
     ResourceTriggerConfig,
     ScheduleTriggerConfig,
+    UnitTriggerConfig,
 )
 from notifyd.model.notifications import Json
 
@@ -67,6 +68,8 @@ def check_type_keys(
         report.error((*path, "events"), "must not be empty without `stale`")
     if isinstance(trigger, HeartbeatTriggerConfig):
         _check_heartbeat(path, trigger, raw, invalid, report)
+    if isinstance(trigger, UnitTriggerConfig):
+        _check_units(path, trigger, raw, report)
     if isinstance(trigger, ScheduleTriggerConfig | HeartbeatTriggerConfig) and trigger.cron:
         _check_steps((*path, "cron"), trigger.cron, report)
 
@@ -171,9 +174,24 @@ def _check_journal(
             report.warning(item, "has no effect: journal entries have no path", name)
     for item, unit in with_paths(path, raw, "journal", trigger.journal):
         if "@." in unit:
-            instances = unit.replace("@.", "@*.")
-            reason = f"a template unit has no entries; use {instances} for its instances"
+            reason = f"a template unit has no entries; use {_instances(unit)} for its instances"
             report.warning(item, reason, unit)
+
+
+def _check_units(
+    path: ConfigPath, trigger: UnitTriggerConfig, raw: Json, report: ErrorReport
+) -> None:
+    for item, unit in with_paths(path, raw, "units", trigger.units):
+        if "@." in unit:
+            reason = f"a template unit never runs; use {_instances(unit)} for its instances"
+            report.warning(item, reason, unit)
+    if "tail_lines" in raw and trigger.on == ["started"]:
+        report.warning((*path, "tail_lines"), "has no effect: only failures show log lines")
+
+
+def _instances(template: str) -> str:
+    """Return the pattern of all instances of a template unit."""
+    return template.replace("@.", "@*.")
 
 
 def _check_process(

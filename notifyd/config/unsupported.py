@@ -1,4 +1,4 @@
-"""Keys and trigger types of the contract that this version does not support yet.
+"""Keys of the contract that this version does not support yet.
 
 They are reported by name instead of being called unknown.
 """
@@ -8,30 +8,13 @@ from collections.abc import Iterator
 from notifyd.config.errors import ConfigPath
 from notifyd.model.notifications import Json
 
-UNSUPPORTED_TYPES = frozenset({"unit"})
 _KEYS_BY_TABLE = {"socket": frozenset({"compat"})}
-_KEYS_BY_TYPE = {
-    "log": frozenset[str](),
-    "file": frozenset[str](),
-    "process": frozenset[str](),
-}
 
 
 def remove_unsupported(table: Json) -> Iterator[tuple[ConfigPath, str]]:
     """Remove unsupported entries from the merged table; yield the path and reason of each."""
     for name, keys in _KEYS_BY_TABLE.items():
         yield from _remove_keys((name,), table.get(name), keys)
-    triggers = table.get("triggers")
-    if not isinstance(triggers, dict):
-        return
-    for name, trigger in list(triggers.items()):
-        kind = trigger.get("type") if isinstance(trigger, dict) else None
-        if isinstance(kind, str) and kind in UNSUPPORTED_TYPES:
-            del triggers[name]
-            yield ("triggers", name, "type"), _reason(f'type = "{kind}"')
-        else:
-            keys = _KEYS_BY_TYPE.get(str(kind), frozenset().union(*_KEYS_BY_TYPE.values()))
-            yield from _remove_keys(("triggers", name), trigger, keys)
 
 
 def _remove_keys(

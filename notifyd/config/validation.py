@@ -25,6 +25,7 @@ _PLACEHOLDERS = {
     "cron": "0 0 * * *",
     "resource": "memory",
     "run": ["/"],
+    "units": ["x.service"],
 }
 """Valid values that replace invalid required keys, so that the other keys can be checked."""
 _MISSING = "required key is missing"

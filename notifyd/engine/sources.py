@@ -1,8 +1,9 @@
 """Which sources a configuration needs, and how each is built from its checkpoints."""
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +19,7 @@ from notifyd.config.triggers import (
     ResourceTriggerConfig,
     ScheduleTriggerConfig,
     TriggerConfig,
+    UnitTriggerConfig,
 )
 from notifyd.engine.clock import boot_id
 from notifyd.matching.record_matcher import RecordMatcher
@@ -50,7 +52,8 @@ class PipelineContext:
     host, workspace: for templates. own_paths: the daemon's own files, which no source watches.
     pattern_cache: a directory for compiled patterns. scan_executor: one thread, for matching.
     load_checkpoints: reads what is committed. wall: the wall clock, for the times of events.
-    open_fetcher: asks the platform's API at a base URL; None without credentials.
+    open_fetcher: asks the platform's API at a base URL; None without credentials. environ: says
+    where the buses of systemd are.
     """
 
     host: str
@@ -61,6 +64,7 @@ class PipelineContext:
     load_checkpoints: Callable[[], Awaitable[dict[str, str]]]
     wall: Callable[[], float]
     open_fetcher: Callable[[str], OpenFetcher] | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
 
 
 class SourceBuilders:
@@ -88,6 +92,7 @@ class SourceBuilders:
             "command": self._command(),
             "oblien": self._oblien(),
             "resource": self._resource(),
+            "unit": self._unit(),
         }
         return {kind: build for kind, build in builders.items() if build is not None}
 
@@ -175,6 +180,29 @@ class SourceBuilders:
             boot_id(),
         )
         return lambda checkpoints: ResourceSource(options, checkpoints)
+
+    def _unit(self) -> BuildSource | None:
+        triggers = _of_type(self._configs, UnitTriggerConfig)
+        if not triggers:
+            return None
+        # Imported here, because only these triggers need D-Bus.
+        from notifyd.sources.units.options import UnitSourceOptions  # noqa: PLC0415 - see above
+        from notifyd.sources.units.source import UnitSource  # noqa: PLC0415 - see above
+
+        shapings = {name: self._triggers[name].shaping for name in triggers}
+        options = UnitSourceOptions(
+            triggers,
+            {name: shaping.resolve for name, shaping in shapings.items()},
+            {
+                name: max(shaping.begin_after.times, shaping.end_after.times)
+                for name, shaping in shapings.items()
+            },
+            self._context.environ,
+            os.geteuid(),
+            boot_id(),
+            self._context.wall,
+        )
+        return lambda checkpoints: UnitSource(options, checkpoints)
 
     def _scanner(self, names: tuple[str, ...]) -> Scanner:
         """Compile the patterns of these triggers into one scanner; runs on the scan thread."""

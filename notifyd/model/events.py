@@ -13,6 +13,10 @@ NO_FIELDS: Mapping[str, str] = {}
 """Shared by all events without fields; read-only by its type."""
 
 
+ENDED_QUIETLY = "ended quietly"
+"""As the fact `event`: a condition that is over, which nobody needs to hear of."""
+
+
 class Now(NamedTuple):
     """One reading of both clocks.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from notifyd.model.events import AlertState, Event, Match
+from notifyd.model.events import ENDED_QUIETLY, AlertState, Event, Match
 from notifyd.model.notifications import ConditionReport, MatchSummary, Priority
 from notifyd.model.persistence import Persistence
 from notifyd.shaping.admission import admit, charge_budget
@@ -23,7 +23,7 @@ from notifyd.shaping.matches import (
 )
 from notifyd.shaping.mutes import hold_back, mute_digest, muted_until, retract_match
 from notifyd.shaping.step_context import StepContext
-from notifyd.shaping.summaries import summarize_one
+from notifyd.shaping.summaries import clip_event, summarize_one
 from notifyd.shaping.trace import Action
 
 _GRACE = 60.0
@@ -31,10 +31,11 @@ _GRACE = 60.0
 
 
 def update_condition(context: StepContext, key: str, group: Group, match: Match) -> None:
-    """Begin or end a group's condition once that is confirmed. A repeated state changes nothing.
+    """Begin or end a group's condition once that is confirmed.
 
     A condition that fires with another severity than before is reported again: a higher one like
-    its beginning, a lower one like its end.
+    its beginning, a lower one like its end. Otherwise a repeated state is not reported, but
+    reminders show what it says.
     """
     event, condition = match.event, group.condition
     is_firing = event.alert_state is AlertState.FIRING
@@ -46,6 +47,8 @@ def update_condition(context: StepContext, key: str, group: Group, match: Match)
         if group.transition is not None:  # back before the change was confirmed
             context.put_group(key, replace(group, transition=None))
             context.trace(group.trigger, Action.NOT_CONFIRMED, 0, line=event.line)
+        elif condition is not None and is_firing:
+            _update_event(context, key, group, condition, event)
         return
     known = group.transition
     if known is None or _direction(group, known.event) != _direction(group, event):
@@ -62,6 +65,18 @@ def update_condition(context: StepContext, key: str, group: Group, match: Match)
 def _direction(group: Group, event: Event) -> tuple[AlertState, bool]:
     """Return what tells one kind of change from another. A rise waits for `for`, others `clear`."""
     return event.alert_state, rises(group, event)
+
+
+def _update_event(
+    context: StepContext, key: str, group: Group, condition: Condition, event: Event
+) -> None:
+    """Let reminders show what a condition that is still firing says now."""
+    is_same = (event.line, event.facts) == (condition.event.line, condition.event.facts)
+    # A digest of a mute names the condition by its first line.
+    if is_same or condition.mute_digest_id or event.severity != condition.event.severity:
+        return
+    event = clip_event(event._replace(wall=condition.event.wall))
+    context.put_group(key, replace(group, condition=replace(condition, event=event)))
 
 
 def confirm(context: StepContext, key: str, group: Group) -> None:
@@ -124,6 +139,9 @@ def _ease(context: StepContext, key: str, group: Group, condition: Condition, ev
     trigger = group.trigger
     rule = context.rule(trigger)
     context.put_group(key, group)
+    if event.facts.get("event") == ENDED_QUIETLY:
+        context.trace(trigger, Action.NOT_REPORTED, 0, line=event.line, group=group.values)
+        return
     pending = mute_digest(context, trigger)
     if pending is not None and pending.id == condition.mute_digest_id:
         if group.condition is None:

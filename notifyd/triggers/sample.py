@@ -13,6 +13,7 @@ from notifyd.config.triggers import (
     PlatformHealthConfig,
     ProcessTriggerConfig,
     ResourceTriggerConfig,
+    UnitTriggerConfig,
 )
 from notifyd.model.events import AlertState, Event
 
@@ -57,6 +58,12 @@ def sample_event(name: str, config: AnyTrigger | PlatformHealthConfig, wall: flo
             subject = f"{config.resource} {config.path or ''}".rstrip()
             facts = {"event": "resource", "name": subject, "outcome": "critical"}
             return Event(name, wall, f"{subject}: sample value of notifyd test", facts=facts)
+        case UnitTriggerConfig():
+            unit = _GLOB.sub("sample", config.units[0])
+            facts = {"unit": unit, "event": "failed", "outcome": "failure", "failures": "1"}
+            facts |= {"exit_code": "1", "reason": "status 1", "result": "exit-code"}
+            line = f"{unit}: main process exited with status 1 (sample of notifyd test)"
+            return Event(name, wall, line, facts=facts)
     return Event(name, wall, "sample of notifyd test")
 
 

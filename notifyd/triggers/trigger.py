@@ -15,14 +15,18 @@ from notifyd.triggers.check_text import check_body, check_title
 from notifyd.triggers.default_text import default_body, default_title, format_time, overflow_title
 from notifyd.triggers.heartbeat_text import heartbeat_body, heartbeat_title
 from notifyd.triggers.resource_text import resource_body, resource_title
+from notifyd.triggers.unit_text import unit_body, unit_title
 
 _OUTPUT_LIMIT = 8_000
 """Characters after which text is cut: far more than a notification can hold."""
 _BODY_BEFORE_ERRORS = 1_500
 """Characters of the body that leave room for template errors."""
 _ELLIPSIS = "…"
-_NUMBERS = ("pid", "exit_code")
-_FACTS = ("name", "cmdline", "signal", "outcome", "unit", "before", "after", "trace", "value")
+_NUMBERS = ("pid", "exit_code", "restarts")
+_FACTS = (
+    *("name", "cmdline", "signal", "outcome", "unit", "result"),
+    *("before", "after", "trace", "value"),
+)
 
 
 class Fields:
@@ -111,24 +115,10 @@ class Trigger:
         group = self.match(summary.event).group
 
         def fallback_title() -> str:
-            if summary.is_overflow:
-                return overflow_title(self.name, self.shaping.max_groups, summary)
-            if self.config.type == "heartbeat":
-                return heartbeat_title(self.name, summary, now)
-            if self.config.type == "resource" and summary.condition_report:
-                return resource_title(summary)
-            if self.config.type == "command":
-                return check_title(self.name, group, summary)
-            return default_title(self.name, self.config.type, group, summary)
+            return self._default_title(summary, group, now)
 
         def fallback_body() -> str:
-            if self.config.type == "heartbeat":
-                return heartbeat_body(summary, now)
-            if self.config.type == "resource":
-                return resource_body(summary, now, title)
-            if self.config.type == "command":
-                return check_body(summary, now)
-            return default_body(summary, now)
+            return self._default_body(summary, now, title)
 
         # Templates would name the last of many groups as if it were the only one.
         own_title, own_body = (None, None) if summary.is_overflow else (self._title, self._body)
@@ -144,6 +134,32 @@ class Trigger:
         if errors:
             body = "\n".join([body[:_BODY_BEFORE_ERRORS], *errors])
         return title[:_OUTPUT_LIMIT], body[:_OUTPUT_LIMIT]
+
+    def _default_title(self, summary: MatchSummary, group: tuple[str, ...], now: float) -> str:
+        if summary.is_overflow:
+            return overflow_title(self.name, self.shaping.max_groups, summary)
+        match self.config.type:
+            case "heartbeat":
+                return heartbeat_title(self.name, summary, now)
+            case "resource" if summary.condition_report:
+                return resource_title(summary)
+            case "command":
+                return check_title(self.name, group, summary)
+            case "unit":
+                return unit_title(self.name, group, summary)
+        return default_title(self.name, self.config.type, group, summary)
+
+    def _default_body(self, summary: MatchSummary, now: float, title: str) -> str:
+        match self.config.type:
+            case "heartbeat":
+                return heartbeat_body(summary, now)
+            case "resource":
+                return resource_body(summary, now, title)
+            case "command":
+                return check_body(summary, now)
+            case "unit":
+                return unit_body(summary, now, title)
+        return default_body(summary, now)
 
     def render_data(self, summary: MatchSummary, wall: float | None = None) -> Json:
         """Return the trigger's own entries of `data`, in which every string is a template.
