@@ -15,7 +15,7 @@ INSTALL_lowest := $(PIP) uv && $(BIN)/uv pip compile --quiet --python $(BIN)/pyt
 INSTALL_newest := $(PIP) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --upgrade -r pyproject.toml --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: platform help environment run test lint types layers format unit soak docs bench bench-burst bench-compiling bench-execs bench-idle bench-journal bench-latency bench-logs lock clean system-packages
+.PHONY: platform help environment run test lint types layers format unit soak docs bench bench-burst bench-compiling bench-execs bench-idle bench-journal bench-latency bench-logs bench-requests lock clean system-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -60,7 +60,7 @@ format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-latency bench-burst bench-idle bench-execs bench-compiling bench-logs ## run the benchmarks beside the other tools that are installed
+bench: bench-latency bench-burst bench-idle bench-execs bench-requests bench-compiling bench-logs ## run the benchmarks beside the other tools that are installed
 
 bench-latency: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/latency.py
@@ -79,6 +79,9 @@ bench-idle: $(READY)
 
 bench-journal: $(READY) ## measure the journal source beside journalctl (SYSTEMD_HARNESS)
 	PYTHONPATH=tests $(BIN)/python benchmarks/journal.py
+
+bench-requests: $(READY)
+	PYTHONPATH=tests $(BIN)/python benchmarks/requests.py
 
 bench-logs: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/logs.py

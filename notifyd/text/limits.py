@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from itertools import chain
 from typing import TypeVar, cast
 
 from notifyd.model.notifications import Json
@@ -39,6 +40,11 @@ _REPLACED_IN_BODY = {key: value for key, value in _REPLACED.items() if key not i
 _REPLACED_IN_TITLE = _REPLACED | dict.fromkeys(b"\n\t", " ")
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+_LONGEST_CHARACTER = 6
+"""Bytes of one character as JSON, in a text without control characters: \\u007f."""
+_ENTRY_OVERHEAD = 2
+_FRAME_OVERHEAD = 64
 
 T = TypeVar("T")
 
@@ -101,11 +107,21 @@ def truncate_notification(title: str, body: str, data: Json) -> tuple[str, str, 
     title = _truncate(strip_control_from_title(title), TITLE_LIMIT)
     body = _truncate(strip_control(body).strip("\n"), BODY_LIMIT)
     data = replace_surrogates(data)
-    if len(encode(title, body, data)) > PAYLOAD_LIMIT:
+    if _may_exceed(title, body, data) and len(encode(title, body, data)) > PAYLOAD_LIMIT:
         data = _drop_largest(data, PAYLOAD_LIMIT - _text_reserve(title))
         body = _truncate_bytes(body, PAYLOAD_LIMIT - len(encode(title, "x", data)) + 1)
         title = _truncate_bytes(title, PAYLOAD_LIMIT - len(encode("x", body, data)) + 1)
     return title, body, data
+
+
+def _may_exceed(title: str, body: str, data: Json) -> bool:
+    """Return False if a notification is small for sure; True costs an encoding."""
+    length = len(title) + len(body)
+    for key, value in data.items():
+        if not isinstance(value, str):
+            return True
+        length += len(key) + len(value) + _ENTRY_OVERHEAD
+    return length * _LONGEST_CHARACTER + _FRAME_OVERHEAD > PAYLOAD_LIMIT
 
 
 def keep_end(title: str, body: str, data: Json) -> str:
@@ -155,6 +171,8 @@ def _size(value: object) -> int:
 
 
 def _replace_surrogates(value: object) -> object:
+    if isinstance(value, dict) and all(map(_is_ascii, chain(value, value.values()))):
+        return dict(value)
     match value:
         case str():
             return value if value.isascii() else _SURROGATE.sub(_REPLACEMENT, value)
@@ -165,6 +183,10 @@ def _replace_surrogates(value: object) -> object:
         case list() | tuple():
             return [_replace_surrogates(item) for item in value]
     return value
+
+
+def _is_ascii(value: object) -> bool:
+    return isinstance(value, str) and value.isascii()
 
 
 def _drop_largest(data: Json, room: int) -> Json:

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifyd.text.redaction import redact, redact_data
+from notifyd.text.redaction import (
+    _ODD_CASES,
+    _REDACTIONS,
+    _SEPARATOR,
+    _WITHOUT_SEPARATOR,
+    redact,
+    redact_data,
+)
 
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIE/abc+\nxyz=\n"
 
@@ -156,3 +163,22 @@ def test_deeply_nested_data_ends_in_a_mask():
     text = str(redact_data(deep))
     assert text.count("***") == 1
     assert text.count("{") == 32
+
+
+@pytest.mark.parametrize("rule", [rule for rule in _REDACTIONS if rule.hints is not None])
+@given(data=st.data())
+def test_what_a_rule_masks_contains_one_of_its_hints(rule, data):
+    text = data.draw(st.from_regex(rule.pattern))
+    found = rule.pattern.search(text)
+    if found is not None and not _ODD_CASES.search(text):
+        assert is_hinted(found[0], rule)
+        assert _SEPARATOR.search(found[0]) or rule in _WITHOUT_SEPARATOR
+
+
+def is_hinted(text, rule):
+    return rule.may_match(text.casefold())
+
+
+def test_letters_that_fold_to_others_do_not_hide_a_secret():
+    assert redact("pa\u017f\u017fword=S3CRET") == "pa\u017f\u017fword=***"
+    assert redact("to\u212aen=S3CRET") == "to\u212aen=***"
