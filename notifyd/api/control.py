@@ -72,7 +72,7 @@ class Control(Protocol):
         """End a backoff, and send those of one status again; None: none of them.
 
         {"retried": number, "more": whether some are left, "waiting": number in the outbox,
-        "paused_for": seconds that the API asked for}
+        without those that the peer may not see, "paused_for": seconds that the API asked for}
         """
         ...
 
@@ -80,11 +80,16 @@ class Control(Protocol):
         """Count an event for its triggers, and return once it is on disk; False for a duplicate."""
         ...
 
-    async def ping(self, ping: Ping) -> None:
-        """Take a ping of a heartbeat, and return once it is on disk. Code: unknown_heartbeat."""
+    async def ping(self, ping: Ping, *, is_admin: bool) -> None:
+        """Take a ping of a heartbeat, and return once it is on disk. Code: unknown_heartbeat.
+
+        is_admin: whether a refusal may name triggers.
+        """
         ...
 
-    async def status(self) -> Json: ...
+    async def status(self, *, uid: int | None) -> Json:
+        """Return the whole status or, for one user, their own numbers and the health in words."""
+        ...
 
     async def explain(self, trigger: str) -> list[Json]:
         """Explain why there was or was no push, for one trigger or, where it is empty, for all."""
@@ -105,8 +110,8 @@ class Control(Protocol):
         """Return whether all is well, and "ok" or one word for what is not."""
         ...
 
-    def metrics(self) -> bytes:
-        """Return the metrics in Prometheus' text format."""
+    def metrics(self, *, uid: int | None) -> bytes:
+        """Return the metrics in Prometheus' text format, as far as `status` shows them."""
         ...
 
     async def reload(self) -> Json:

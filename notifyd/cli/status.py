@@ -32,6 +32,7 @@ _DIGEST_REASONS = {
     "removed": "of triggers that were changed or removed",
 }
 
+_OWN = "your own notifications; triggers, files and settings are shown to admins"
 _SHOWN_RATE = 0.05
 """Notifications per hour below which a trigger counts as quiet."""
 
@@ -73,27 +74,30 @@ def format_status(status: Answer) -> str:
 
 def _summary(status: Answer) -> str:
     token, delivery, outbox = (_part(status, name) for name in ("token", "delivery", "outbox"))
-    rows = [
-        [
-            "notifyd",
-            f"{printable(status.get('version', '?'))}, up {format_elapsed(status.get('uptime'))}",
-        ],
-        ["config", printable(status.get("config") or "none, using defaults")],
-        ["api", printable(_part(status, "api").get("url", "?"))],
+    is_own = status.get("scope") == "own"
+    up = format_elapsed(status.get("uptime"))
+    rows = [["notifyd", f"{printable(status.get('version', '?'))}, up {up}"]]
+    if not is_own:
+        rows.append(["config", printable(status.get("config") or "none, using defaults")])
+        rows.append(["api", printable(_part(status, "api").get("url", "?"))])
+    rows += [
         ["token", _token(token)],
         ["delivery", _delivery(delivery)],
         ["outbox", _outbox(outbox)],
         *(["muted", line] for line in _muted(status)),
         *(["digest", line] for line in _digests(status)),
         *(["clock", line] for line in _gap(_part(status, "gap"))),
-        ["watching", _watching(status)],
+        ["shown", _OWN] if is_own else ["watching", _watching(status)],
         *(["waiting for", path] for path in _missing_paths(status)),
     ]
     return format_table(rows)
 
 
 def _token(token: Answer) -> str:
-    state, source = printable(token.get("state", "?")), printable(token.get("source", "?"))
+    state = printable(token.get("state", "?"))
+    if "source" not in token:
+        return state
+    source = printable(token["source"])
     return f"{state}, {'expected in' if state in ('missing', 'unusable') else 'from'} {source}"
 
 
@@ -170,17 +174,17 @@ def _problems(status: Answer) -> str:
     """List the problems, or say that there are none."""
     token, delivery = _part(status, "token"), _part(status, "delivery")
     found = []
-    if token.get("state") in _TOKEN_FIXES:
+    if token.get("state") in _TOKEN_FIXES and status.get("scope") != "own":
         found.append(_token_problem(token))
     elif problem := token.get("problem"):
         found.append(printable(problem))
     error = delivery.get("error")
     if error and not (found and error == token.get("problem")):
         found.append(f"delivery: {printable(error)}")
-    if warning := delivery.get("warning"):
-        found.append(
-            f"the last notification reached no device: {printable(warning)}; {_DEVICE_FIX}"
-        )
+    warning = delivery.get("warning")
+    if warning or delivery.get("reaches_device") is False:
+        why = f": {printable(warning)}" if warning else ""
+        found.append(f"the last notification reached no device{why}; {_DEVICE_FIX}")
     if failed := _part(delivery, "last_failed"):
         name = printable(failed.get("id"))
         reason = printable(failed.get("reason"))

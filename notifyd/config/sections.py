@@ -106,8 +106,8 @@ class SocketConfig(Section):
     group: Group | None = None
     """Group of the socket: its members may connect."""
     admin_group: Group | None = None
-    """Its members may mute, reload, retry and see the notifications of all users. Root and the
-    daemon's own user always may."""
+    """Its members may mute, reload, retry, and see the triggers and the notifications of all users.
+    Root and the daemon's own user always may."""
     max_body: Annotated[Size, Field(ge=1024, le=1 << 20)] = 64 << 10
     """Largest request body, at most 1 MiB."""
     rate: SocketRateConfig = SocketRateConfig()

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from notifyd.model.errors import StoreUnavailableError
+from notifyd.model.errors import ShuttingDownError, StoreUnavailableError
 from notifyd.model.events import CheckpointUpdates
 from notifyd.shaping.inputs import Input
 from notifyd.shaping.state import Reply
@@ -62,9 +62,9 @@ class CommitQueue:
         self._rereadable = deque(reject_fail_fast(self._rereadable, reason))
 
     def close(self, reason: str) -> None:
-        """Fail all commits that are left."""
+        """Fail all commits that are left: the engine is shutting down."""
         for pending in (*self._urgent, *self._rereadable):
-            pending.fail(StoreUnavailableError(reason))
+            pending.fail(ShuttingDownError(reason))
 
 
 def reject_fail_fast(batch: Iterable[PendingCommit], reason: str) -> list[PendingCommit]:

@@ -71,9 +71,13 @@ class DaemonOperations(Protocol):
         """Return the status. per_hour: notifications of each trigger; quiet ones are left out."""
         ...
 
+    def own_status(self, uid: int) -> Json:
+        """Return what a user who is not an admin sees of the status."""
+        ...
+
     def health(self) -> tuple[bool, str]: ...
 
-    def metrics(self) -> bytes: ...
+    def metrics(self, uid: int | None) -> bytes: ...
 
     async def reload(self) -> Json: ...
 
@@ -208,7 +212,10 @@ class ControlService:
         return {
             "retried": retried,
             "more": len(rows) > retried,
-            "waiting": len(state.notifications),
+            "waiting": sum(
+                everyone or (each.peer is not None and each.peer.uid == peer.uid)
+                for each in state.notifications.values()
+            ),
             "paused_for": round(max(0.0, state.global_state.send_state.paused_until - now.mono), 1),
         }
 
@@ -233,25 +240,29 @@ class ControlService:
         (reply,) = await self._engine.apply([request], fail_fast=True)
         return reply is None or not reply.refusal
 
-    async def ping(self, ping: Ping) -> None:
+    async def ping(self, ping: Ping, *, is_admin: bool) -> None:
         try:
             (reply,) = await self._engine.apply([Pinged(ping)], fail_fast=True)
         except StoreUnavailableError:
             self._engine.note_refused_ping(ping.heartbeat)
             raise
         if reply is not None and reply.refusal:
-            raise RequestRefusedError(reply.refusal, self._unknown_heartbeat(ping.heartbeat))
+            sentence = self._unknown_heartbeat(ping.heartbeat, is_admin=is_admin)
+            raise RequestRefusedError(reply.refusal, sentence)
 
-    def _unknown_heartbeat(self, name: str) -> str:
-        types = self._daemon.trigger_types()
+    def _unknown_heartbeat(self, name: str, *, is_admin: bool) -> str:
+        """Name the mistake. Which triggers exist is for admins to see."""
+        types = self._daemon.trigger_types() if is_admin else {}
         if name in types:
             return f'trigger {name} is no heartbeat; set type = "heartbeat" in its table'
         hint = did_you_mean(name, [each for each, kind in types.items() if kind == "heartbeat"])
         table = f'[triggers.{name}] with type = "heartbeat"'
         return f"there is no heartbeat {name!r}{hint or f'; define {table} in the configuration'}"
 
-    async def status(self) -> Json:
+    async def status(self, *, uid: int | None) -> Json:
         """Return the daemon's status, with the notifications per hour of each trigger."""
+        if uid is not None:
+            return self._daemon.own_status(uid)
         counts: dict[str, int] = {}
         with suppress(StoreUnavailableError):  # the status says that it is
             counts = await self._store.count_by_trigger(self._engine.now().wall - _HOURS * 3600)
@@ -260,8 +271,8 @@ class ControlService:
     def health(self) -> tuple[bool, str]:
         return self._daemon.health()
 
-    def metrics(self) -> bytes:
-        return self._daemon.metrics()
+    def metrics(self, *, uid: int | None) -> bytes:
+        return self._daemon.metrics(uid)
 
     async def reload(self) -> Json:
         return await self._daemon.reload()

@@ -44,6 +44,7 @@ from notifyd.model.notifications import SOCKET, Json, Message, Priority
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.inputs import Configured, SendingAllowed, Stalled
 from notifyd.telemetry import logging
+from notifyd.telemetry.own_status import build_own_status
 from notifyd.telemetry.problem_log import ProblemReporter
 from notifyd.telemetry.status import DaemonInfo, build_status, overall_health, status_line
 from notifyd.telemetry.systemd import ServiceManager
@@ -279,9 +280,15 @@ class Daemon:
         return max((source.unfinished_bytes.get(trigger, 0) for source in sources), default=0)
 
     def status(self, per_hour: Mapping[str, float] = MappingProxyType({})) -> Json:
+        return build_status(self._engine.state, self._engine.now(), self._info(), per_hour)
+
+    def own_status(self, uid: int) -> Json:
+        return build_own_status(self._engine.state, self._engine.now(), self._info(), uid)
+
+    def _info(self) -> DaemonInfo:
         settings, token = self._configuration.settings, self._configuration.token
         token_state, token_problem = _token_state(token)
-        info = DaemonInfo(
+        return DaemonInfo(
             store_error=self._engine.store_error,
             sources=self._configuration.pipeline.health(),
             trigger_types={name: trigger.type for name, trigger in settings.triggers.items()},
@@ -295,7 +302,6 @@ class Daemon:
             config_file=str(self._configuration.file or ""),
             gap=_describe_gap(self._last_gap),
         )
-        return build_status(self._engine.state, self._engine.now(), info, per_hour)
 
     def _status_line(self) -> str:
         return status_line(
@@ -306,10 +312,10 @@ class Daemon:
             reload_error=self._reload_error,
         )
 
-    def metrics(self) -> bytes:
+    def metrics(self, uid: int | None) -> bytes:
         from notifyd.telemetry.metrics import render_metrics  # noqa: PLC0415 - loaded on first use
 
-        return render_metrics(self.status())
+        return render_metrics(self.status() if uid is None else self.own_status(uid))
 
     def health(self) -> tuple[bool, str]:
         send_state = self._engine.state.global_state.send_state

@@ -14,7 +14,12 @@ import structlog
 from notifyd.engine.clock import Clock
 from notifyd.engine.commit_queue import CommitQueue, PendingCommit, reject_fail_fast
 from notifyd.model.attempts import Outcome, SendAttempt
-from notifyd.model.errors import ConcurrentUpdateError, DatabaseDamagedError, StoreUnavailableError
+from notifyd.model.errors import (
+    ConcurrentUpdateError,
+    DatabaseDamagedError,
+    ShuttingDownError,
+    StoreUnavailableError,
+)
 from notifyd.model.events import CheckpointUpdates, Now
 from notifyd.model.notifications import Content, Message, Notification, Payload
 from notifyd.outbox.commit import Commit
@@ -90,7 +95,7 @@ class Engine:
         they are committed in bulk, behind all others.
         """
         if self._stopped:
-            raise StoreUnavailableError(_SHUTTING_DOWN)
+            raise ShuttingDownError(_SHUTTING_DOWN)
         if fail_fast and self.store_error:
             raise StoreUnavailableError(self.store_error)
         pending = PendingCommit(events, checkpoints or {}, fail_fast)
@@ -110,7 +115,7 @@ class Engine:
         finally:
             self._stopped = True
             for pending in self._batch:
-                pending.fail(StoreUnavailableError(_SHUTTING_DOWN))
+                pending.fail(ShuttingDownError(_SHUTTING_DOWN))
             self._queue.close(_SHUTTING_DOWN)
 
     def note_refused_ping(self, heartbeat: str) -> None:

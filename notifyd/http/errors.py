@@ -5,7 +5,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 
-from notifyd.model.errors import NotifydError, RequestRefusedError, StoreUnavailableError
+from notifyd.model.errors import (
+    NotifydError,
+    RequestRefusedError,
+    ShuttingDownError,
+    StoreUnavailableError,
+)
 from notifyd.model.notifications import Json
 
 _REFUSALS = {
@@ -21,6 +26,8 @@ _REFUSALS = {
 }
 """Status for each code of a RequestRefusedError; any other code is 422."""
 
+_NOT_STORED = "nothing can be stored at the moment; the server's log says why"
+_NOT_AVAILABLE = "not available at the moment; the server's log says why"
 _STORE_RETRY_AFTER = "5"
 _LONGEST_QUOTE = 64
 
@@ -73,8 +80,8 @@ def internal_error() -> HttpError:
     )
 
 
-def to_http_error(error: NotifydError) -> HttpError:
-    """Convert any of notifyd's errors."""
+def to_http_error(error: NotifydError, *, is_admin: bool) -> HttpError:
+    """Convert any of notifyd's errors. Only admins read the daemon's paths in them."""
     if isinstance(error, HttpError):
         return error
     if isinstance(error, RequestRefusedError):
@@ -82,8 +89,11 @@ def to_http_error(error: NotifydError) -> HttpError:
         return HttpError(status, error.code, str(error))
     if isinstance(error, StoreUnavailableError):
         headers = {"Retry-After": _STORE_RETRY_AFTER}
-        return HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "store_unavailable", str(error), headers)
-    return HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", str(error))
+        is_shown = is_admin or isinstance(error, ShuttingDownError)
+        sentence = str(error) if is_shown else _NOT_STORED
+        return HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "store_unavailable", sentence, headers)
+    sentence = str(error) if is_admin else _NOT_AVAILABLE
+    return HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", sentence)
 
 
 def printable(text: str) -> str:

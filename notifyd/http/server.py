@@ -75,7 +75,7 @@ class BoundedServer(web.Server, Generic[ClientT]):
         try:
             return await self._handler(request, connection.client)
         except NotifydError as error:
-            return error_response(to_http_error(error))
+            return error_response(to_http_error(error, is_admin=connection.client.is_privileged))
 
 
 def fit_descriptors(limits: ConnectionLimits) -> ConnectionLimits:

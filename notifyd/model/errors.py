@@ -33,6 +33,10 @@ class StoreUnavailableError(NotifydError):
     """A commit failed, and may succeed later: the disk is full, read-only or locked."""
 
 
+class ShuttingDownError(StoreUnavailableError):
+    """Nothing is committed any more."""
+
+
 class ConcurrentUpdateError(NotifydError):
     """A commit relied on a notification that has changed. attempts: what the commit expected."""
 

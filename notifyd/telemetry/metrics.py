@@ -23,14 +23,15 @@ _SENDING = ("ok", "waiting", "refused", "endpoint")
 _TOKEN = ("ok", "missing", "unusable", "refused")
 
 Status = Mapping[str, Any]
-"""As `status.build_status` returns it."""
+"""As `status.build_status` returns it or, for one user, `own_status.build_own_status`."""
 
 
 def render_metrics(status: Status) -> bytes:
     """Return Prometheus' text format. Labels are names or words from fixed sets."""
     registry = CollectorRegistry()
     registry.register(_StatusCollector(status))
-    ProcessCollector(registry=registry)
+    if status["scope"] == "all":
+        ProcessCollector(registry=registry)
     return generate_latest(registry)
 
 
@@ -41,10 +42,15 @@ class _StatusCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         status = self._status
         yield InfoMetricFamily("notifyd", "This daemon.", {"version": status["version"]})
-        yield from _triggers(status["triggers"] | {"socket": status["socket"]})
-        yield from _outbox(status["outbox"], status["held_back"])
-        yield from _delivery(status["delivery"])
+        yield from _outbox(status["outbox"])
+        yield from _sending(status["delivery"])
         yield _state("token_state", "State of the send token.", _TOKEN, status["token"]["state"])
+        if status["scope"] == "own":
+            return
+        yield from _triggers(status["triggers"] | {"socket": status["socket"]})
+        help_text = "Matches that wait for the next digest."
+        yield _gauges("held_back_matches", help_text, "reason", status["held_back"])
+        yield from _delivery(status["delivery"])
         yield from _sources(status["sources"])
         reloaded = not status["reload"]["error"]
         yield _gauge("reload_ok", "1 if the last reload was accepted.", reloaded)
@@ -65,7 +71,7 @@ def _triggers(triggers: Status) -> Iterator[Metric]:
     yield _gauges("heartbeat_last_ping_seconds", help_text, "trigger", pinged)
 
 
-def _outbox(outbox: Status, held_back: Status) -> Iterator[Metric]:
+def _outbox(outbox: Status) -> Iterator[Metric]:
     attempting = outbox["attempting"]
     waiting = {
         "held": outbox["held"],
@@ -77,9 +83,15 @@ def _outbox(outbox: Status, held_back: Status) -> Iterator[Metric]:
     )
     help_text = "Age of the oldest waiting notification; 0 if there is none."
     yield _gauge("outbox_oldest_age_seconds", help_text, outbox["oldest_age"])
-    help_text = "Matches that wait for the next digest."
-    yield _gauges("held_back_matches", help_text, "reason", held_back)
     yield _gauge("store_ok", "1 if the database can be written.", outbox["store"] == "ok")
+
+
+def _sending(delivery: Status) -> Iterator[Metric]:
+    yield _state("delivery_state", "State of sending.", _SENDING, delivery["state"])
+    help_text = "Seconds until the next attempt, because of backoff, Retry-After or probe."
+    yield _gauge("delivery_paused_seconds", help_text, delivery["paused_for"])
+    help_text = "1 if the last accepted notification reached a device."
+    yield _gauge("delivery_reaches_device", help_text, delivery["reaches_device"])
 
 
 def _delivery(delivery: Status) -> Iterator[Metric]:
@@ -87,17 +99,12 @@ def _delivery(delivery: Status) -> Iterator[Metric]:
     yield CounterMetricFamily("notifyd_delivery_attempts", help_text, delivery["attempts"])
     help_text = "Attempts by outcome."
     yield _counters("deliveries", help_text, "verdict", delivery["outcomes"])
-    yield _state("delivery_state", "State of sending.", _SENDING, delivery["state"])
     causes = {delivery["cause"]: 1} if delivery["cause"] else {}
     yield _gauges(
         "delivery_trouble", "1 for the cause for which sending is paused.", "cause", causes
     )
     help_text = "Consecutive failed attempts."
     yield _gauge("delivery_failures_in_a_row", help_text, delivery["failures"])
-    help_text = "Seconds until the next attempt, because of backoff, Retry-After or probe."
-    yield _gauge("delivery_paused_seconds", help_text, delivery["paused_for"])
-    help_text = "1 if the last accepted notification reached a device."
-    yield _gauge("delivery_reaches_device", help_text, not delivery["warning"])
 
 
 def _sources(sources: Iterable[Status]) -> Iterator[Metric]:

@@ -51,15 +51,24 @@ class DaemonInfo:
     def has_token_problem(self) -> bool:
         return self.token_state in ("missing", "unusable")
 
+    def effective_token_state(self, send_state: SendState) -> str:
+        """Return `token_state`, or `refused` if the API refuses a token that is ok otherwise."""
+        is_refused = send_state.status is SendStatus.REFUSED
+        return "refused" if is_refused and not self.has_token_problem else self.token_state
+
 
 def build_status(
     state: State, now: Now, info: DaemonInfo, per_hour: Mapping[str, float] = MappingProxyType({})
 ) -> Json:
-    """Return the whole status as JSON. per_hour: notifications of the triggers that sent some."""
+    """Return the whole status as JSON, for admins.
+
+    per_hour: notifications of the triggers that sent some.
+    """
     send_state = state.global_state.send_state
     is_healthy, word = overall_health(send_state, info.store_error, info.sources)
     return {
         "success": True,
+        "scope": "all",
         "version": __version__,
         "status": word,
         "healthy": is_healthy,
@@ -69,7 +78,8 @@ def build_status(
         "api": {"url": info.api_url},
         "token": _token(send_state, info),
         "delivery": _delivery(send_state, now) | info.delivery,
-        "outbox": _outbox(state.notifications.values(), now) | {"store": info.store_error or "ok"},
+        "outbox": count_waiting(state.notifications.values(), now)
+        | {"store": info.store_error or "ok"},
         "triggers": {
             name: _trigger(kind, _stats(state, name), _pending(state, name))
             | {"per_hour": round(per_hour.get(name, 0.0), 2)}
@@ -153,7 +163,7 @@ def overall_health(
 def _token(send_state: SendState, info: DaemonInfo) -> Json:
     is_refused = send_state.status is SendStatus.REFUSED
     return {
-        "state": "refused" if is_refused and not info.has_token_problem else info.token_state,
+        "state": info.effective_token_state(send_state),
         "source": info.token_name,
         "problem": info.token_problem or (send_state.error if is_refused else ""),
     }
@@ -174,10 +184,15 @@ def _no_device(send_state: SendState) -> Json:
     """Return why the last notification reached no device: a warning, unless a relay kept it."""
     reason = send_state.no_device_reason
     is_kept = reason.startswith(KEPT_IN_INBOX)
-    return {"warning": "" if is_kept else reason, "note": reason if is_kept else ""}
+    return {
+        "warning": "" if is_kept else reason,
+        "note": reason if is_kept else "",
+        "reaches_device": is_kept or not reason,
+    }
 
 
-def _outbox(waiting: Iterable[Notification], now: Now) -> Json:
+def count_waiting(waiting: Iterable[Notification], now: Now) -> Json:
+    """Return how many of these notifications wait for what, and the age of the oldest."""
     counts: Counter[Status] = Counter()
     oldest = now.wall
     for notification in waiting:

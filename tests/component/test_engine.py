@@ -145,7 +145,7 @@ async def test_a_ping_that_a_full_disk_refuses_is_no_reason_for_an_alarm(tmp_pat
         control = ControlService(engine, store, daemon=None)
         for name in ("job", "other"):
             with pytest.raises(StoreUnavailableError):
-                await control.ping(Ping(name))
+                await control.ping(Ping(name), is_admin=True)
         assert engine.state.heartbeats == {"job": before}
         store._writer.execute("PRAGMA max_page_count = 100000")
         await until(lambda: engine.state.heartbeats["job"].deadline > before.deadline)

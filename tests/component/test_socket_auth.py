@@ -43,6 +43,21 @@ async def test_each_user_sees_and_cancels_only_their_own():
 
 
 @needs_root
+async def test_status_is_limited_to_the_user_unless_it_is_an_admin():
+    settings = SocketConfig(mode="0666", admin_group="adm", rate=GENEROUS)
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(open_directory())
+        path = (await stack.enter_async_context(daemon(folder / "s", settings))).path
+        seen = [
+            (await ask_as(who, path, "GET", "/v1/status")).body.get("scope")
+            for who in (ALICE, (4001, grp.getgrnam("adm").gr_gid, ()), (0, 0, ()))
+        ]
+        explained = await ask_as(ALICE, path, "GET", "/v1/explain")
+    assert seen == ["own", None, None]  # the MemoryControl's whole status has no scope
+    assert explained.refusal == (403, "forbidden")
+
+
+@needs_root
 async def test_members_of_the_admin_group_may_do_what_root_may():
     settings = SocketConfig(mode="0666", admin_group="adm", rate=GENEROUS)
     gid = grp.getgrnam("adm").gr_gid

@@ -185,7 +185,7 @@ async def test_metrics_are_text(served: Daemon):
     head, _, body = raw.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
     assert b"Content-Type: text/plain; version=0.0.4; charset=utf-8" in head
-    assert body == served.control.metrics()
+    assert body == served.control.metrics(uid=None)
 
 
 # --- paths and methods

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from notifyd.config.load import load
 from notifyd.config.sections import ListenConfig, SocketConfig, SocketRateConfig, WebhooksConfig
 from notifyd.config.token import ListenSecrets, find_listen_token, find_webhook_secret
-from notifyd.model.errors import ConfigError
+from notifyd.model.errors import ConfigError, StoreUnavailableError
 from notifyd.model.notifications import TCP_PEER, Message, Peer, Priority
 from support.socket_api import GENEROUS, TCP_TOKEN, tcp_daemon
 
@@ -118,9 +118,26 @@ async def test_what_needs_an_admin_is_forbidden(tcp, method, target, body):
 
 
 async def test_the_status_shows_nothing_of_triggers_and_files(tcp):
-    tcp.control.state |= {"status": "ok", "sources": [{"problems": ["/secret"]}], "outbox": {}}
     answer = await tcp.ask("GET", "/v1/status", headers=BEARER)
-    assert answer.body == {"success": True, "version": "0.0.0", "status": "ok", "outbox": {}}
+    assert answer.body == {"success": True, "scope": "own", "uid": TCP_PEER.uid}
+    asked = f"GET /metrics?token={TCP_TOKEN} HTTP/1.1\r\nHost: {tcp.host}\r\nConnection: close\r\n"
+    assert b"# metrics for -1\n" in await tcp.exchange(f"{asked}\r\n".encode())
+
+
+async def test_errors_name_no_path_of_the_daemon(tcp):
+    tcp.control.failure = StoreUnavailableError("cannot store anything in /secret: disk full")
+    answer = await tcp.ask("POST", "/notifications/send", {"title": "t"}, BEARER)
+    assert answer.refusal == (503, "store_unavailable")
+    assert "secret" not in answer.body["error"]
+    tcp.control.failure = None
+    mine = (await tcp.ask("POST", "/notifications/send", {"title": "t"}, BEARER)).body["id"]
+    for status, shown in (("queued", False), ("expired", False), ("failed", True)):
+        error = "the API refused it, store a new token in /secret"
+        tcp.control.rows[mine] |= {"status": status, "last_error": error}
+        for target in ("/v1/notifications", f"/v1/notifications/{mine}"):
+            [row] = (await tcp.ask("GET", target, headers=BEARER)).body["notifications"]
+            assert ("secret" in row["last_error"]) is shown
+            assert row["last_error"]
 
 
 async def test_all_clients_share_one_rate():

@@ -52,6 +52,53 @@ def test_a_request_over_tcp_is_delivered_and_a_new_token_counts_after_a_reload(
     assert send(port, "second-token")[0] == 202
 
 
+def ask(port: int, target: str, method: str = "GET") -> str:
+    """Return the body of an answer, or of an error."""
+    headers = {"Authorization": "Bearer first-token"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{target}", None, headers)
+    request.method = method
+    try:
+        with urllib.request.urlopen(request, timeout=45) as response:
+            return response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.read().decode()
+
+
+def test_clients_see_nothing_of_triggers_files_and_other_users(daemon, tmp_path, platform):
+    port, log = free_port(), tmp_path / "hidden.log"
+    log.touch()
+    triggers = f"""
+[triggers.hidden]
+type = "log"
+paths = ["{log}"]
+patterns = ["ERROR"]
+[triggers.hidden-job]
+type = "heartbeat"
+every = "1h"
+"""
+    one = daemon(listening(tmp_path, port) + triggers).start()
+    theirs = one.send(title="hidden message", delay="1h")
+    with log.open("a") as stream:
+        stream.write("ERROR hidden line\n")
+    wait_for(lambda: one.ask("GET", "/v1/status")["triggers"]["hidden"]["matches"] == 1)
+    assert "hidden" in str(one.ask("GET", "/v1/status"))
+    answers = [
+        *(ask(port, f"/v1/{what}") for what in ("status", "explain", "notifications")),
+        *(ask(port, f"/v1/notifications?trigger={name}") for name in ("hidden", "socket")),
+        ask(port, f"/v1/notifications/{theirs}"),
+        *(ask(port, target) for target in ("/metrics", "/healthz")),
+        *(ask(port, f"/v1/heartbeats/{name}", "POST") for name in ("hiden-job", "other")),
+        ask(port, "/v1/retry?status=failed", "POST"),
+        ask(port, "/v1/triggers/hidde/test", "POST"),
+    ]
+    for answer in answers:
+        assert "hidden" not in answer
+        assert str(tmp_path) not in answer
+    assert json.loads(answers[-2])["waiting"] == 0
+    assert '"healthy": true' in answers[0].replace('":true', '": true')
+
+
 def test_a_missing_token_and_an_address_in_use_are_one_sentence(daemon, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -131,21 +131,21 @@ class MemoryControl:
         self.webhooks.append(webhook)
         return is_new
 
-    async def ping(self, ping: Ping) -> None:
+    async def ping(self, ping: Ping, *, is_admin: bool) -> None:  # noqa: ARG002 - the protocol's
         if self.failure is not None:
             raise self.failure
         if ping.heartbeat != "backup":
             raise RequestRefusedError("unknown_heartbeat", f"no heartbeat {ping.heartbeat!r}")
         self.pings.append(ping)
 
-    async def status(self) -> Json:
-        return self.state
+    async def status(self, *, uid: int | None) -> Json:
+        return self.state if uid is None else {"scope": "own", "uid": uid}
 
     def health(self) -> tuple[bool, str]:
         return self.healthy
 
-    def metrics(self) -> bytes:
-        return b"# a metric\n"
+    def metrics(self, *, uid: int | None) -> bytes:
+        return f"# metrics for {uid}\n".encode()
 
     async def reload(self) -> Json:
         return self.reloaded

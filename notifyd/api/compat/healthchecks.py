@@ -60,7 +60,7 @@ class HealthchecksRoutes:
         try:
             return await self._ping(request)
         except NotifydError as error:
-            failure = to_http_error(error)
+            failure = to_http_error(error, is_admin=False)
             return _text(failure.status, _PLAIN.get(failure.status, str(failure)), failure.headers)
 
     async def _ping(self, request: Request[RemoteClient]) -> web.Response:
@@ -77,7 +77,7 @@ class HealthchecksRoutes:
             return _text(HTTPStatus.BAD_REQUEST, "invalid uuid format")
         output = await read_output(request) if request.http.method == "POST" else ""
         ping = Ping(request.parameters["name"], signal.signal, run, signal.exit_status, output)
-        await self._control.ping(ping)
+        await self._control.ping(ping, is_admin=False)
         return _text(HTTPStatus.OK, "OK")
 
     def _knows_key(self, given: str) -> bool:

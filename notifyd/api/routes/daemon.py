@@ -13,14 +13,6 @@ from notifyd.http.responses import content_response, json_response
 from notifyd.http.routing import HttpRoute
 from notifyd.model.notifications import Json
 
-_SHARED_STATUS = frozenset(
-    {
-        *("version", "status", "healthy", "uptime", "gap"),
-        *("delivery", "outbox", "muted", "held_back"),
-    }
-)
-"""What the TCP client sees of the status: nothing of triggers, files and settings."""
-
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -38,10 +30,7 @@ class DaemonRoutes:
 
     async def _status(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
-        status = await self._control.status()
-        if request.client.is_tcp:
-            status = {name: value for name, value in status.items() if name in _SHARED_STATUS}
-        return success(**status)
+        return success(**await self._control.status(uid=request.client.visible_uid))
 
     async def _health(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
@@ -51,7 +40,8 @@ class DaemonRoutes:
 
     async def _metrics(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
-        return content_response(self._control.metrics(), _PROMETHEUS)
+        metrics = self._control.metrics(uid=request.client.visible_uid)
+        return content_response(metrics, _PROMETHEUS)
 
     async def _reload(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)

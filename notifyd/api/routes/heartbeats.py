@@ -37,7 +37,8 @@ class HeartbeatRoutes:
         name, signal = request.parameters["name"], _signal(request.parameters.get("signal"))
         run = request.query(PingParameters).rid
         output = await read_output(request)
-        await self._control.ping(Ping(name, signal.signal, run, signal.exit_status, output))
+        ping = Ping(name, signal.signal, run, signal.exit_status, output)
+        await self._control.ping(ping, is_admin=request.client.admin)
         return success(heartbeat=name, signal=signal.signal)
 
 

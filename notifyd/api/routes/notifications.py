@@ -26,6 +26,9 @@ from notifyd.model.notifications import Json, Priority, Status
 from notifyd.text.limits import RESERVED_KEYS
 
 _NOT_DELIVERED = frozenset({Status.FAILED, Status.EXPIRED, Status.CANCELLED, Status.REPLACED})
+_DECIDED = frozenset({Status.DELIVERED, Status.NO_DEVICE, Status.FAILED})
+"""Statuses after which `last_error` is about the notification, not about the daemon."""
+_NOT_SENT = "it could not be sent so far; `notifyd status` says whether sending is paused"
 _REPORTED = ("status", "delivered", "failed", "devices", "errors", "skipped", "reason", "detail")
 
 
@@ -67,6 +70,8 @@ class NotificationRoutes:
         )
         waits = wait and not acceptance.over_budget
         outcome = await self._outcome(acceptance.id, wait) if waits else None
+        if outcome is not None:
+            outcome = _shown(outcome, request.client)
         warning = _reserved_keys_warning(submission.message.data)
         if outcome is not None:
             return json_response(_report(acceptance.id, outcome) | warning)
@@ -98,7 +103,7 @@ class NotificationRoutes:
             trigger=parameters.trigger,
             since=parameters.since,
         )
-        return success(notifications=rows)
+        return success(notifications=[_shown(row, request.client) for row in rows])
 
     async def _show(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
@@ -106,7 +111,7 @@ class NotificationRoutes:
         row = await self._control.notification(notification_id, uid=request.client.visible_uid)
         if row is None:
             raise not_found(f"no notification {printable(notification_id)}, or it is not yours")
-        return success(notifications=[row])
+        return success(notifications=[_shown(row, request.client)])
 
     async def _cancel(self, request: Request[ApiCaller]) -> web.Response:
         request.query(NoParameters)
@@ -139,6 +144,13 @@ class NotificationRoutes:
             status=status, peer=caller.peer, everyone=caller.admin
         )
         return success(**result)
+
+
+def _shown(row: Json, caller: ApiCaller) -> Json:
+    """Hide what an error says of the daemon's settings, such as paths, from all but admins."""
+    if caller.admin or not row.get("last_error") or row.get("status") in _DECIDED:
+        return row
+    return row | {"last_error": _NOT_SENT}
 
 
 def _reserved_keys_warning(data: Json) -> Json:
