@@ -6,6 +6,7 @@ removed only while it is this daemon's own.
 
 import errno
 import fcntl
+import json
 import os
 import socket
 import stat
@@ -21,6 +22,9 @@ from notifyd.model.user import effective_user
 
 BACKLOG = 1024
 _LONGEST_PATH = 107  # sockaddr_un has 108 bytes, with a NUL at the end
+_REFUSAL_TIMEOUT = 0.2
+"""Seconds for a client that is refused."""
+_REFUSED_REQUEST = 1 << 16
 _FIRST_INHERITED = 3  # SD_LISTEN_FDS_START
 
 
@@ -97,6 +101,30 @@ def _check_length(path: Path) -> None:
         raise ConfigError([f"socket.path: {limit} (got {str(path)!r})"])
 
 
+def refuse_waiting(environ: Mapping[str, str], reason: str) -> None:
+    """Answer 503 to every client that waits at an inherited socket; call it if the start failed.
+
+    systemd would start the daemon again at once for a client that still waits.
+    """
+    try:
+        inherited = _inherited_socket(environ)
+    except ConfigError:
+        return
+    if inherited is None:
+        return
+    body = json.dumps({"success": False, "error": reason, "code": "not_started"}).encode()
+    head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
+    response = f"HTTP/1.1 503 Service Unavailable\r\n{head}\r\n\r\n".encode() + body
+    with inherited, suppress(OSError):  # nobody waits any more
+        for _ in range(BACKLOG):
+            client, _ = inherited.accept()
+            with client, suppress(OSError):
+                client.settimeout(_REFUSAL_TIMEOUT)
+                client.sendall(response)
+                client.shutdown(socket.SHUT_WR)
+                client.recv(_REFUSED_REQUEST)
+
+
 def _inherited_socket(environ: Mapping[str, str]) -> socket.socket | None:
     """Return the listening Unix socket that systemd passed (LISTEN_FDS), if any."""
     if environ.get("LISTEN_PID") != str(os.getpid()):
@@ -106,16 +134,16 @@ def _inherited_socket(environ: Mapping[str, str]) -> socket.socket | None:
     for descriptor in range(_FIRST_INHERITED, _FIRST_INHERITED + number):
         if not _is_socket(descriptor):
             continue
-        sock = socket.socket(fileno=descriptor)
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - takes no keyword
+        sock = socket.socket(fileno=os.dup(descriptor))  # it stays open for `refuse_waiting`
         if (
             sock.family == socket.AF_UNIX
             and sock.type == socket.SOCK_STREAM
             and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         ):
-            sock.set_inheritable(False)
             sock.settimeout(0)
             return sock
-        sock.detach()
+        sock.close()
     reason = f"none of the {number} inherited descriptors is a listening Unix stream socket"
     fix = "use ListenStream= with a path and Accept=no in the socket unit"
     raise ConfigError([f"LISTEN_FDS: {reason}; {fix}"])

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from notifyd import __version__
+from notifyd.api.unix import refuse_waiting
 from notifyd.app import App
 from notifyd.cli.options import add_config_option
 from notifyd.cli.process_limits import drop_inheritable_rights, forbid_memory_dumps
@@ -43,6 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     environ = dict(os.environ)
+    try:
+        return _run(args, environ)
+    except NotifydError:
+        refuse_waiting(environ, "notifyd does not start; its log and `notifyd check` say why")
+        raise
+
+
+def _run(args: argparse.Namespace, environ: dict[str, str]) -> int:
     loaded = load(args.config, environ)
     token = find_token(loaded.settings.api, environ, loaded.files)
     missing_token = _missing_token(token)

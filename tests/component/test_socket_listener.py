@@ -252,6 +252,29 @@ def test_an_inherited_socket_is_used_and_left_in_place(path, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_clients_that_wait_are_refused_if_the_start_fails(path, tmp_path):
+    (tmp_path / "config.toml").write_text("mistake")
+    command = [sys.executable, "-m", "notifyd", "run", "--config", tmp_path / "config.toml"]
+    script = 'exec 3<&"$0"; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
+    with socket.socket(socket.AF_UNIX) as passed, socket.socket(socket.AF_UNIX) as client:
+        passed.bind(os.fspath(path))
+        passed.listen()
+        passed.settimeout(0)
+        client.settimeout(45)
+        client.connect(os.fspath(path))
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        done = subprocess.run(
+            ["bash", "-c", script, str(passed.fileno()), *command],
+            pass_fds=[passed.fileno()],
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (78, b"")
+        assert client.recv(1000).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        with pytest.raises(BlockingIOError):
+            passed.accept()
+
+
 def test_an_inherited_socket_that_does_not_listen_is_refused(tmp_path):
     with (
         socket.socket(socket.AF_UNIX) as passed,

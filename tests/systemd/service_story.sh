@@ -74,7 +74,16 @@ echo reloaded: $(systemctl is-active notifyd)
 kill -9 $(show MainPID)
 wait_until '[ "$(show NRestarts)" = 1 ] && is_up'
 echo after a kill: $(socket)
+starts() {{ journalctl -q -o cat -u notifyd | grep -c '^Starting notifyd.service'; }}
+before=$(starts)
+echo mistake > /etc/notifyd/config.d/wrong.toml
 systemctl stop notifyd
+post "asked in vain"; echo
+wait_until '[ "$(show ActiveState)" = failed ]'
+rm /etc/notifyd/config.d/wrong.toml
+systemctl start notifyd
+systemctl stop notifyd
+echo starts for a request and by hand: $(($(starts) - before))
 echo stopped: $(show ActiveState) $(show Result) $(socket)
 post "asked while stopped" | grep -q '"success": *true' && echo answered: $(show ActiveState)
 

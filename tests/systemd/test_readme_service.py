@@ -77,6 +77,8 @@ def test_the_commands_shown_make_a_service_one_can_trust(tmp_path):
         "without a token: active",
         "reloaded: active",
         "after a kill: 660 root notifyd",
+        '"code": "not_started"',
+        "starts for a request and by hand: 2",
         "stopped: inactive success 660 root notifyd",
         "answered: active",
         "notifyd.service: Watchdog timeout (limit 5s)!",
