@@ -186,13 +186,13 @@ def test_a_number_of_a_unit_that_stands_still_is_reported_over_a_restart(run):
     daemon = run({"t": trigger(patterns=r"step (?P<progress>\d+)|ERROR", stalled="10s")})
     daemon.poll()
     daemon.write("step 7", "ERROR")
-    daemon.until(lambda: "ERROR" in daemon.lines())
+    daemon.until(lambda: "ERROR" in daemon.lines(), 45.0)
     daemon.restart()
     for _ in range(5):
         daemon.pass_time(4.0)
     assert daemon.lines()[-1] == "stalled at 7 for 10s in app.service"
     daemon.write("step 8")
-    daemon.until(lambda: daemon.lines()[-1] == "moving again at 8 in app.service")
+    daemon.until(lambda: daemon.lines()[-1] == "moving again at 8 in app.service", 45.0)
     assert not any("step" in line for line in daemon.lines())
 
 

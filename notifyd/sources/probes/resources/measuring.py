@@ -1,7 +1,7 @@
 """Blocking measurements on threads of their own, so that one that hangs holds nothing up."""
 
+import _thread
 import asyncio
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Final, TypeVar
@@ -67,7 +67,7 @@ class _Round:
 
 
 async def run_in_thread(work: Callable[[], T], timeout: float) -> T:  # noqa: ASYNC109 - the thread goes on
-    """Run blocking work on a daemon thread, which does not hold up the end of the process.
+    """Run blocking work on a thread that does not hold up the end of the process.
 
     TimeoutError if it takes longer; the thread goes on then. Exceptions of the work are raised.
     """
@@ -91,6 +91,6 @@ async def run_in_thread(work: Callable[[], T], timeout: float) -> T:  # noqa: AS
         with suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(settle, result, error)
 
-    threading.Thread(target=run, name="resource", daemon=True).start()
+    _thread.start_new_thread(run, ())  # threading.Thread would wait for its start: one more wake-up
     async with asyncio.timeout(timeout):
         return await done
