@@ -37,6 +37,7 @@ class BoundedConnection(RequestProtocol, Generic[ClientT]):
         "_is_idle",
         "_is_streaming",
         "_limits",
+        "_request",
         "_stall_timer",
         "_timer",
         "_transport",
@@ -72,6 +73,7 @@ class BoundedConnection(RequestProtocol, Generic[ClientT]):
         self._is_half_closed = False
         self._is_idle = False
         self._is_streaming = False
+        self._request: web.BaseRequest | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not isinstance(transport, asyncio.Transport):
@@ -101,7 +103,8 @@ class BoundedConnection(RequestProtocol, Generic[ClientT]):
 
     def evict(self) -> None:
         """Close this connection, which waits, to make room for another."""
-        if not self._is_idle:
+        has_begun = self._request is not None and has_begun_response(self._request)
+        if not (self._is_idle or has_begun):
             self._transport.write(_TOO_MANY)
         self.force_close()
 
@@ -114,15 +117,31 @@ class BoundedConnection(RequestProtocol, Generic[ClientT]):
         super().data_received(data)
         self.fail_broken_body()
 
-    def begin_request(self) -> None:
-        """Suspend the deadline: the headers are complete, and the handler has its own limits."""
+    def begin_request(self, request: web.BaseRequest) -> None:
+        """Suspend the deadline: the headers are complete, and the handler has its own limits.
+
+        HttpError (503) when the client has too many requests at work.
+        """
         self._is_idle = False
+        self._request = request
         self._deadline = math.inf
-        if self._is_counted:
-            self._connections.set_busy(self)
+        if request.content.is_eof():
+            self.begin_work()
+
+    def begin_work(self) -> None:
+        """Keep the connection until the response: the whole request has arrived.
+
+        HttpError (503) when the client has too many requests at work.
+        """
+        if self._is_counted and not self._connections.set_busy(self):
+            raise _too_many()
 
     def begin_stream(self) -> None:
-        """Close the connection when the client closes its half, as a stream has no other end."""
+        """Close the connection when the client closes its half, as a stream has no other end.
+
+        HttpError (503) when the client has too many requests at work.
+        """
+        self.begin_work()
         self._is_streaming = True
         if self._is_half_closed:
             self.force_close()
@@ -133,6 +152,7 @@ class BoundedConnection(RequestProtocol, Generic[ClientT]):
         result = await super().finish_response(request, resp, start_time)
         self._is_idle = True
         self._is_streaming = False
+        self._request = None
         self._deadline = self.event_loop.time() + self._limits.idle
         if self._is_counted:
             self._connections.set_waiting(self)
@@ -230,6 +250,15 @@ def _cause(error: BaseException | None) -> dict[str, str]:
     return {"error": f"{type(error).__name__}: {error}", "at": at}
 
 
+def _too_many() -> HttpError:
+    return HttpError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "too_many_connections",
+        "too many connections; close some and try again",
+        {"Retry-After": "1"},
+    )
+
+
 _TOO_SLOW = raw_error_response(
     HttpError(
         HTTPStatus.REQUEST_TIMEOUT,
@@ -237,11 +266,4 @@ _TOO_SLOW = raw_error_response(
         "no complete request arrived in time; send its headers in one go",
     )
 )
-_TOO_MANY = raw_error_response(
-    HttpError(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "too_many_connections",
-        "too many connections; close some and try again",
-        {"Retry-After": "1"},
-    )
-)
+_TOO_MANY = raw_error_response(_too_many())

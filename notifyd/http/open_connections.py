@@ -91,19 +91,22 @@ class _Share:
     open: int = 0
     stalled: int = 0
     waiting: dict[EvictableConnection, None] = field(default_factory=dict)
+    busy: set[EvictableConnection] = field(default_factory=set)
 
 
 class OpenConnections:
-    """Counts connections by client and keeps track of those that wait for a request.
+    """Counts connections by client and keeps track of those that wait for a complete request.
 
-    At a limit, a waiting connection is closed in favour of a new one, so silent connections never
-    lock others out. A new one is refused only when all are busy.
+    At a limit, a waiting connection is closed in favour of a new one, so silent connections and
+    half-sent requests never lock others out. Nor do requests at work: one client may have as many
+    of them as there are places left, so some remain for others, however many clients do this.
     """
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
         self._shares: dict[Hashable, _Share] = {}
         self._count = 0
+        self._busy_count = 0
 
     def make_room(self, client: ConnectedClient) -> bool:
         """Return whether one more may be opened, after evicting a waiting one if necessary.
@@ -133,18 +136,39 @@ class OpenConnections:
         key = connection.client.share_key
         share = self._shares[key]
         share.waiting.pop(connection, None)
+        self._end_work(share, connection)
         share.open -= 1
         self._count -= 1
         if not share.open:
             del self._shares[key]
 
-    def set_busy(self, connection: EvictableConnection) -> None:
-        self._shares[connection.client.share_key].waiting.pop(connection, None)
+    def set_busy(self, connection: EvictableConnection) -> bool:
+        """Return whether the complete request of a connection may be worked on.
+
+        If so, the connection is not evicted until `set_waiting`.
+        """
+        client = connection.client
+        share = self._shares[client.share_key]
+        if connection in share.busy:
+            return True
+        left = self._limits.connections - self._busy_count
+        if not client.is_privileged and len(share.busy) >= left:
+            return False
+        share.waiting.pop(connection, None)
+        share.busy.add(connection)
+        self._busy_count += 1
+        return True
 
     def set_waiting(self, connection: EvictableConnection) -> None:
-        waiting = self._shares[connection.client.share_key].waiting
-        waiting.pop(connection, None)
-        waiting[connection] = None
+        share = self._shares[connection.client.share_key]
+        self._end_work(share, connection)
+        share.waiting.pop(connection, None)
+        share.waiting[connection] = None
+
+    def _end_work(self, share: _Share, connection: EvictableConnection) -> None:
+        if connection in share.busy:
+            share.busy.remove(connection)
+            self._busy_count -= 1
 
     def add_stalled(self, client: ConnectedClient) -> bool:
         """Count an unread response; returns whether it is within the client's limit."""

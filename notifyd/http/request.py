@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.http import HttpVersion11
 
 from notifyd.http.aiohttp_internals import reset_output_size
+from notifyd.http.connection import BoundedConnection
 from notifyd.http.errors import HttpError, bad_request, printable
 from notifyd.http.schemas import Schema, parse_json, validate
 from notifyd.text.durations import format_size
@@ -59,7 +60,10 @@ class Request(Generic[ClientT]):
         return await self.body_end(self.limits.size)
 
     async def body_end(self, kept: int) -> bytes:
-        """Read the whole body as `body` does, but return only so many bytes of its end."""
+        """Read the whole body as `body` does, but return only so many bytes of its end.
+
+        Until it has arrived, the connection may be closed in favour of another.
+        """
         self._check_headers()
         content = self.http.content
         if content.is_eof():  # most bodies arrive with the headers
@@ -67,7 +71,13 @@ class Request(Generic[ClientT]):
             self._check_size(len(whole))
             return whole[-kept:]
         await self._send_continue()
-        body, size = bytearray(), 0
+        body = await self._read_slowly(kept)
+        if isinstance(self.http.protocol, BoundedConnection):
+            self.http.protocol.begin_work()
+        return body
+
+    async def _read_slowly(self, kept: int) -> bytes:
+        content, body, size = self.http.content, bytearray(), 0
         try:
             async with asyncio.timeout(self.limits.seconds):
                 async for chunk in content.iter_any():

@@ -71,8 +71,8 @@ class BoundedServer(web.Server, Generic[ClientT]):
         connection = request.protocol
         if not isinstance(connection, BoundedConnection):
             raise TypeError(f"{connection!r} was not made by this server")
-        connection.begin_request()
         try:
+            connection.begin_request(request)
             return await self._handler(request, connection.client)
         except NotifydError as error:
             return error_response(to_http_error(error, is_admin=connection.client.is_privileged))

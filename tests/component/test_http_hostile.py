@@ -158,6 +158,19 @@ async def test_silent_connections_beyond_every_limit_lock_nobody_out(tmp_path, k
 
 
 @pytest.mark.parametrize("kind", LISTENERS)
+async def test_half_sent_bodies_lock_nobody_out(tmp_path, kind):
+    async with LISTENERS[kind](tmp_path, connections=20, per_client=10) as listener:
+        held = [await listener.connect() for _ in range(40)]
+        for _, writer in held:
+            writer.write(listener.post + b'Content-Length: 50\r\n\r\n{"title":')
+        replies = [await listener.send({"title": "t"}) for _ in range(10)]
+        assert {answer.body["success"] for answer in replies} == {True}
+        assert await listener.stored() == 10
+        for _, writer in held:
+            writer.close()
+
+
+@pytest.mark.parametrize("kind", LISTENERS)
 async def test_silent_connections_are_closed_at_the_header_deadline(tmp_path, kind):
     async with LISTENERS[kind](tmp_path, **BRISK) as listener:
         silent = [await listener.connect() for _ in range(20)]

@@ -2,17 +2,20 @@
 
 import grp
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 
 from notifyd.config.sections import SocketConfig, SocketRateConfig
+from notifyd.http.open_connections import ConnectionLimits
 from support.socket_api import (
     GENEROUS,
     ask,
     ask_as,
+    connect_as,
     daemon,
     open_directory,
+    request,
 )
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
@@ -68,6 +71,35 @@ async def test_members_of_the_admin_group_may_do_what_root_may():
         by_supplement = await ask_as((4001, 4001, (4009, gid)), running.path, "POST", "/v1/reload")
         neither = await ask_as((4001, 4001, (4009,)), running.path, "POST", "/v1/reload")
     assert [by_group.status, by_supplement.status, neither.status] == [200, 200, 403]
+
+
+@needs_root
+@pytest.mark.parametrize("said", ["nothing", "headers", "half a body", "wait"])
+async def test_two_users_lock_out_neither_root_nor_admins_nor_a_third(said):
+    """They hold as many connections as they get, and open new ones for those that are closed."""
+    settings = SocketConfig(mode="0666", admin_group="adm", rate=GENEROUS)
+    admin = (4003, 4003, (grp.getgrnam("adm").gr_gid,))
+    limits = ConnectionLimits(connections=24, per_client=12, reserved=2)
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(open_directory())
+        running = await stack.enter_async_context(daemon(folder / "s", settings, limits))
+        held = [
+            stack.enter_context(connect_as(who, running.path))
+            for _ in range(30)
+            for who in (ALICE, BOB)
+        ]
+        whole = request("POST", "/notifications/send?wait=60s", {"title": "t"})
+        head = whole.partition(b"\r\n\r\n")[0]
+        sent = {"nothing": b"", "headers": head, "half a body": whole[:-3], "wait": whole}[said]
+        for sock in held:
+            with suppress(BrokenPipeError, ConnectionResetError):  # closed for a later one
+                sock.sendall(sent)
+        for who in ((4004, 4004, ()), admin, (0, 0, ())):
+            answers = [
+                await ask_as(who, running.path, "POST", "/notifications/send", {"title": "t"}),
+                await ask_as(who, running.path, "GET", "/healthz"),
+            ]
+            assert [answer.status for answer in answers] == [202, 200]
 
 
 @needs_root

@@ -184,13 +184,19 @@ def identity(uid: int, gid: int, groups: tuple[int, ...] = ()) -> Iterator[None]
         os.setgroups(before)
 
 
-async def ask_as(
-    who: tuple[int, int, tuple[int, ...]], path: Path, method: str, target: str, body: object = None
-) -> Reply:
-    """Send a request as another uid, gid and supplementary groups; needs root."""
+def connect_as(who: tuple[int, int, tuple[int, ...]], path: Path) -> socket.socket:
+    """Connect as another uid, gid and supplementary groups; needs root."""
     sock = socket.socket(socket.AF_UNIX)
     with identity(*who):
         sock.connect(os.fspath(path))
+    return sock
+
+
+async def ask_as(
+    who: tuple[int, int, tuple[int, ...]], path: Path, method: str, target: str, body: object = None
+) -> Reply:
+    """Send a request as another user, as `connect_as` does."""
+    sock = connect_as(who, path)
     reader, writer = await asyncio.open_unix_connection(sock=sock)
     async with asyncio.timeout(PATIENCE):
         writer.write(request(method, target, body))

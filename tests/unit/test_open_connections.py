@@ -38,9 +38,7 @@ class Fixture:
 
     def busy(self, user: User) -> Door | None:
         door = self.opened(user)
-        if door is not None:
-            self.connections.set_busy(door)
-        return door
+        return door if door is not None and self.connections.set_busy(door) else None
 
 
 ALICE, BOB, ROOT = User(1), User(2), User(0, is_privileged=True)
@@ -56,7 +54,7 @@ def test_at_its_own_limit_a_client_loses_its_longest_waiting_connection() -> Non
 
 
 def test_a_client_whose_connections_are_all_busy_is_refused() -> None:
-    house = Fixture(SMALL)
+    house = Fixture(ConnectionLimits(connections=60, per_client=4))
     doors = [house.busy(ALICE) for _ in range(4)]
     assert house.opened(ALICE) is None
     assert house.opened(BOB)
@@ -74,11 +72,39 @@ def test_at_the_total_limit_the_client_with_most_loses_one() -> None:
 
 def test_privileged_clients_have_reserved_places() -> None:
     house = Fixture(SMALL)
-    for user in (ALICE, ALICE, ALICE, BOB, BOB, BOB):
-        assert house.busy(user)
-    assert house.opened(User(3)) is None
+    for uid in range(1, 7):
+        assert house.busy(User(uid))
+    assert house.opened(User(7)) is None
     assert house.busy(ROOT)
     assert house.opened(ROOT) is None
+
+
+def test_requests_at_work_leave_places_for_other_clients() -> None:
+    house = Fixture(ConnectionLimits(connections=60, per_client=30, reserved=1))
+    hogs = [User(uid) for uid in range(1, 10)]
+    for _ in range(60):
+        for hog in hogs:
+            house.busy(hog)
+    for uid in range(10, 15):
+        assert house.busy(User(uid))
+    assert house.busy(ROOT)
+
+
+def test_one_client_alone_may_have_half_of_the_places_at_work() -> None:
+    house = Fixture(ConnectionLimits())
+    assert sum(house.busy(ALICE) is not None for _ in range(512)) == 256
+
+
+def test_a_place_is_free_again_when_a_request_is_done_or_its_connection_closed() -> None:
+    house = Fixture(ConnectionLimits(connections=4, per_client=4))
+    first, second = house.busy(ALICE), house.busy(ALICE)
+    assert house.busy(ALICE) is None
+    house.connections.set_waiting(first)
+    assert house.busy(ALICE)
+    house.connections.remove(second)
+    assert house.connections.set_busy(first)
+    assert house.connections.set_busy(first)  # it is already
+    assert house.busy(BOB)
 
 
 def test_unread_responses_are_limited_by_client() -> None:
