@@ -125,7 +125,7 @@ def default_body(summary: MatchSummary, now: float) -> str:
     lines = [*(clip(line, _LINE_CLIP) for line in earlier), latest]
     if summary.outcomes:
         lines = [latest, *lines[:-1]]
-    hidden = summary.count - sum(line in shown for line in kept)
+    hidden = summary.count - sum(line in shown and any(_undecorated(line)) for line in kept)
     is_uniform = {_without_frames(summary.first_line), *kept} == {kept[-1]}
     if hidden > 0 and not is_uniform:
         lines.append(f"and {hidden} more")
@@ -133,7 +133,8 @@ def default_body(summary: MatchSummary, now: float) -> str:
         lines.append(f"Since {format_time(summary.first, now)}; reminder {summary.reminder}.")
     elif summary.count > 1:
         lines.append(f"{summary.count} {TIMES} {format_span(summary.first, summary.last, now)}")
-    return "\n".join(_undecorated("\n".join(lines)))
+    text = "\n".join(lines)
+    return "\n".join(_undecorated(text)) or text
 
 
 def _undecorated(text: str) -> Iterator[str]:

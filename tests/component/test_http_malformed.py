@@ -5,15 +5,17 @@ import asyncio
 import pytest
 
 from notifyd.model.notifications import Message
-from support.listeners import AnyListener
+from support.listeners import LISTENERS, AnyListener
 from support.socket_api import PATIENCE, Daemon, ask, reply, send
 
 # --- size
 
 
-async def test_a_large_body_is_refused_by_its_announced_length(brisk: AnyListener):
-    answer = reply(await brisk.exchange(brisk.post + b"Content-Length: 20000000\r\n\r\n"))
-    assert answer.refusal == (413, "too_large")
+@pytest.mark.parametrize("kind", LISTENERS)
+async def test_a_large_body_is_refused_by_its_announced_length(tmp_path, kind):
+    async with LISTENERS[kind](tmp_path, linger=0.2) as listener:
+        raw = await listener.exchange(listener.post + b"Content-Length: 20000000\r\n\r\n")
+    assert reply(raw).refusal == (413, "too_large")
 
 
 async def test_a_body_of_20_mib_is_refused(listener: AnyListener):
@@ -22,11 +24,13 @@ async def test_a_body_of_20_mib_is_refused(listener: AnyListener):
     assert reply(raw).refusal == (413, "too_large")
 
 
-async def test_a_chunked_body_is_limited_too(brisk: AnyListener):
+@pytest.mark.parametrize("kind", LISTENERS)
+async def test_a_chunked_body_is_limited_too(tmp_path, kind):
     chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
-    head = brisk.post + b"Transfer-Encoding: chunked\r\n\r\n"
-    answer = reply(await brisk.exchange(head + chunk * 4))
-    assert answer.refusal == (413, "too_large")
+    async with LISTENERS[kind](tmp_path, linger=0.2) as listener:
+        head = listener.post + b"Transfer-Encoding: chunked\r\n\r\n"
+        raw = await listener.exchange(head + chunk * 4)
+    assert reply(raw).refusal == (413, "too_large")
 
 
 async def test_a_chunked_body_is_accepted(listener: AnyListener):

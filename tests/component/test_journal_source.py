@@ -117,9 +117,14 @@ async def test_a_restart_at_any_commit_neither_loses_nor_repeats_an_entry(journa
     lines, written = [], 0
     for stop in range(1, 9):
         async with journal.running(trigger(), checkpoints=checkpoints) as seen:
-            journal.write(*numbers(written, written + 500))
-            written += 500
-            await seen.until(lambda stop=stop, seen=seen: len(seen.batches) > stop)
+            journal.write(*numbers(written, written + 300))
+            written += 300
+            left = written - len(lines)
+            await seen.until(
+                lambda n=stop, left=left, seen=seen: (
+                    len(seen.batches) > n or len(seen.lines) == left
+                )
+            )
             # killed: the batches after this one were never committed
             kept = seen.batches[: stop + 1]
         for batch in kept:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from notifyd.config.triggers import TRIGGER_TYPES, ShapingConfig
@@ -18,6 +18,8 @@ from notifyd.triggers.default_text import TIMES
 
 NOON = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
 LOG = {"paths": ["/x"], "patterns": [r"(?P<level>\w+) (?P<items>.*)"]}
+WITHOUT_RULES = st.characters(exclude_categories=["C", "Z"], exclude_characters="=-_*#~+─━═")
+"""A line is shown without the rules around it."""
 REQUIRED = {"log": LOG, "file": {"paths": ["/x"]}, "process": {"name": "python"}}
 
 
@@ -210,10 +212,11 @@ class TestDefaultText:
         assert body.splitlines()[:-1] == [*shown, "and 2 more"]
 
     @given(
-        st.lists(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1), min_size=1),
-        st.integers(0, 500),
-        st.integers(1, 900),
+        words=st.lists(st.text(WITHOUT_RULES, min_size=1), min_size=1),
+        unkept=st.integers(0, 500),
+        repeat=st.integers(1, 900),
     )
+    @example(words=["0", "="], unkept=0, repeat=8)
     def test_each_match_is_shown_or_counted(self, words: list[str], unkept: int, repeat: int):
         lines = [event(word * repeat) for word in words]
         total = summary(*lines, count=len(lines) + unkept)
@@ -230,6 +233,9 @@ class TestDefaultText:
         _, sent, _ = truncate_notification(title, body, {"notification_id": "x" * 36})
         if repeat * max(map(len, words)) < 350:
             assert sent == body  # nothing of it is cut
+
+    def test_a_line_that_is_only_a_rule_is_shown_if_there_is_no_other(self):
+        assert trigger().render(summary(event("=" * 8)))[1] == "=" * 8
 
     def test_equal_lines_are_shown_once(self):
         many = [event("same")] * 3 + [event("other")] * 2 + [event("same")]
