@@ -3,6 +3,8 @@
 import asyncio
 import shutil
 import stat
+import subprocess
+import sys
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -330,6 +332,11 @@ async def test_an_unusable_stored_value_is_reported_and_does_no_harm(started_bus
         await seen.recorder.until(lambda: "unit:else:x" not in seen.recorder.checkpoints)
         assert len(seen.source.health().problems) == 2
         assert seen.events == []
+
+
+def test_nothing_of_d_bus_is_imported_without_a_unit_trigger():
+    code = "import sys, notifyd.app; sys.exit('dbus_fast' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_which_bus_is_watched_and_where_it_is():

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.sources.units.record import UnitRecord
-from notifyd.sources.units.status import UnitStatus, unit_of_path
+from notifyd.sources.units.status import UnitStatus
+from notifyd.sources.units.unit_path import path_of_unit, unit_of_path
 from notifyd.sources.units.watch import (
     FINAL_WAIT,
     LOOP_WAIT,
@@ -347,12 +348,18 @@ def test_failures_and_their_ends_alternate_and_none_is_lost(actions):
         ("getty_40tty1_2eservice", "getty@tty1.service"),
         ("sys_2ddevices_5cx2d_2emount", "sys-devices\\x2d.mount"),
         ("_2d_2emount", "-.mount"),
+        ("_31st_2eservice", "1st.service"),
         ("_", ""),
-        ("broken_zz", "broken"),
     ],
 )
 def test_the_name_of_a_unit_is_in_its_object_path(path, unit):
-    assert unit_of_path(f"/org/freedesktop/systemd1/unit/{path}") == unit
+    path = f"/org/freedesktop/systemd1/unit/{path}"
+    assert unit_of_path(path) == unit
+    assert path_of_unit(unit) == path
+
+
+def test_a_path_that_is_none_of_a_unit_is_read_as_far_as_possible():
+    assert unit_of_path("/x/broken_zz") == "broken"
 
 
 @pytest.mark.parametrize(

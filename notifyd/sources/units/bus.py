@@ -5,7 +5,7 @@ dbus-fast is imported with this module only, and this module only where a unit t
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -13,13 +13,13 @@ from typing import Any, Final, NamedTuple
 from dbus_fast import AuthError, DBusError, InvalidAddressError, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from notifyd.sources.units.status import NOT_FOUND, UnitStatus, unit_of_path
+from notifyd.sources.units.status import NOT_FOUND, UnitStatus
+from notifyd.sources.units.unit_path import UNIT_PATHS, path_of_unit, unit_of_path
 
 _MANAGER: Final = "org.freedesktop.systemd1"
 _MANAGER_PATH: Final = "/org/freedesktop/systemd1"
 _MANAGER_INTERFACE: Final = f"{_MANAGER}.Manager"
 _UNIT_INTERFACE: Final = f"{_MANAGER}.Unit"
-_UNIT_PATHS: Final = f"{_MANAGER_PATH}/unit/"
 _PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 _BUS: Final = "org.freedesktop.DBus"
 _BUS_PATH: Final = "/org/freedesktop/DBus"
@@ -32,11 +32,15 @@ _OF_MANAGER: Final = f"type='signal',sender='{_MANAGER}',interface='{_MANAGER_IN
 _OF_UNITS: Final = f"type='signal',sender='{_MANAGER}',interface='{_PROPERTIES}'"
 _OF_BUS: Final = f"type='signal',sender='{_BUS}',interface='{_BUS}'"
 _RULES: Final = (
-    f"{_OF_UNITS},member='PropertiesChanged',path_namespace='{_MANAGER_PATH}/unit'",
-    f"{_OF_MANAGER},member='UnitRemoved'",
     f"{_OF_MANAGER},member='Reloading'",
     f"{_OF_BUS},member='NameOwnerChanged',arg0='{_MANAGER}'",
 )
+_RULES_OF_ALL_UNITS: Final = (
+    f"{_OF_UNITS},member='PropertiesChanged',path_namespace='{_MANAGER_PATH}/unit'",
+    f"{_OF_MANAGER},member='UnitRemoved'",
+)
+_MOST_NAMED: Final = 64
+"""Units that have match rules of their own; with more, the signals of all units are received."""
 _TIMEOUT: Final = 20.0
 """Seconds to connect, and for each answer."""
 _CLOSE_TIMEOUT: Final = 1.0
@@ -81,10 +85,15 @@ class UnitUnloaded:
 
 @dataclass(frozen=True, slots=True)
 class ManagerReloaded:
-    """The manager has read its unit files again, or was started anew."""
+    """The manager has read its unit files again."""
 
 
-Signal = StatusChanged | UnitUnloaded | ManagerReloaded
+@dataclass(frozen=True, slots=True)
+class ManagerReplaced:
+    """Another manager has taken the place of the one before."""
+
+
+Signal = StatusChanged | UnitUnloaded | ManagerReloaded | ManagerReplaced
 
 
 class ManagerConnection:
@@ -92,6 +101,8 @@ class ManagerConnection:
 
     def __init__(self, bus: MessageBus) -> None:
         self._bus = bus
+        self._paths: dict[str, str] = {}
+        """Object paths of loaded units, by name."""
         self._owner = ""
         self._signals: deque[Signal] = deque()
         self._arrived = asyncio.Event()
@@ -102,8 +113,13 @@ class ManagerConnection:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, address: str) -> "AsyncIterator[ManagerConnection]":
-        """Connect and subscribe; BusError if that is impossible."""
+    async def open(
+        cls, address: str, units: Sequence[str] | None
+    ) -> "AsyncIterator[ManagerConnection]":
+        """Connect and subscribe; BusError if that is impossible.
+
+        units: those whose signals are wanted; None for all.
+        """
         try:
             async with asyncio.timeout(_TIMEOUT):
                 bus = await MessageBus(bus_address=address).connect()
@@ -114,7 +130,7 @@ class ManagerConnection:
             raise BusError(f"cannot connect to the bus at {address} ({reason})") from None
         connection = cls(bus)
         try:
-            await connection._subscribe()
+            await connection._subscribe(units)
             yield connection
         finally:
             bus.disconnect()
@@ -125,9 +141,9 @@ class ManagerConnection:
             await self._bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
         self._arrived.set()
 
-    async def _subscribe(self) -> None:
+    async def _subscribe(self, units: Sequence[str] | None) -> None:
         self._bus.add_message_handler(self._handle)
-        for rule in _RULES:
+        for rule in (*_RULES, *_unit_rules(units)):
             await self._call(_THE_BUS, "AddMatch", "s", rule)
         await self._subscribe_to_manager()
 
@@ -138,7 +154,8 @@ class ManagerConnection:
     async def units(self, patterns: Sequence[str]) -> list[str]:
         """Return the loaded units that match one of the patterns."""
         (found,) = await self._call(_THE_MANAGER, "ListUnitsByPatterns", "asas", [], list(patterns))
-        return [unit[0] for unit in found]
+        self._paths = {unit[0]: unit[6] for unit in found}
+        return list(self._paths)
 
     async def statuses(self, units: Iterable[str]) -> list[UnitStatus]:
         """Return what the manager says of these units; unloaded ones are loaded for it."""
@@ -152,7 +169,9 @@ class ManagerConnection:
 
     async def _status(self, unit: str) -> UnitStatus:
         try:
-            (path,) = await self._call(_THE_MANAGER, "LoadUnit", "s", unit)
+            path = self._paths.get(unit)
+            if path is None:
+                (path,) = await self._call(_THE_MANAGER, "LoadUnit", "s", unit)
             # As in signals: the properties of the unit itself are never older than the others.
             properties: dict[str, object] = {}
             typed = _TYPED_INTERFACES.get(unit.rpartition(".")[2])
@@ -179,7 +198,7 @@ class ManagerConnection:
         if not found and self._closed.done():
             self._arrived.set()
             raise BusError(_ENDED)
-        if any(isinstance(each, ManagerReloaded) for each in found):
+        if any(isinstance(each, ManagerReplaced) for each in found):
             await self._subscribe_to_manager()
         return found
 
@@ -215,7 +234,7 @@ class ManagerConnection:
         if message.sender == _BUS and message.member == "NameOwnerChanged":
             name, _, owner = message.body
             if name == _MANAGER and owner:
-                self._queue(ManagerReloaded())
+                self._queue(ManagerReplaced())
         elif message.sender == self._owner:
             self._handle_manager(message)
 
@@ -232,7 +251,7 @@ class ManagerConnection:
 
     def _note_properties(self, path: str, interface: str, changed: Mapping[str, Variant]) -> None:
         """Complete a status: systemd sends the properties of a unit's type just before its own."""
-        if not path.startswith(_UNIT_PATHS):
+        if not path.startswith(UNIT_PATHS):
             return
         if interface in _TYPED_INTERFACES.values():
             self._typed[path] = _values(changed)
@@ -244,6 +263,16 @@ class ManagerConnection:
     def _queue(self, signal: Signal) -> None:
         self._signals.append(signal)
         self._arrived.set()
+
+
+def _unit_rules(units: Sequence[str] | None) -> Iterator[str]:
+    """Yield match rules for the signals of these units, or of all: each signal wakes the daemon."""
+    if units is None or len(units) > _MOST_NAMED:
+        yield from _RULES_OF_ALL_UNITS
+        return
+    for unit in units:
+        yield f"{_OF_UNITS},member='PropertiesChanged',path='{path_of_unit(unit)}'"
+        yield f"{_OF_MANAGER},member='UnitRemoved',arg0='{unit}'"
 
 
 def _values(properties: Mapping[str, Variant]) -> dict[str, object]:

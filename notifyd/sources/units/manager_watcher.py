@@ -13,6 +13,7 @@ from notifyd.sources.units.bus import (
     BusError,
     ManagerConnection,
     ManagerReloaded,
+    ManagerReplaced,
     Signal,
     StatusChanged,
     UnitUnloaded,
@@ -92,8 +93,9 @@ class ManagerWatcher:
         while True:
             try:
                 address = bus_address(self.bus, self._options.environ, self._options.uid)
-                async with ManagerConnection.open(address) as connection:
-                    await self._look(connection, is_new=True)
+                units = self._named if len(self._named) == len(self._patterns) else None
+                async with ManagerConnection.open(address, units) as connection:
+                    await self._look(connection)
                     self.problem, failures = "", 0
                     await self._arrive(looked)
                     await self._report(emit, self._arm())
@@ -123,25 +125,34 @@ class ManagerWatcher:
     def _arm(self) -> CheckpointUpdates:
         return {terms_key(each.reporting.trigger): each.terms.encode() for each in self._triggers}
 
-    async def _look(self, connection: ManagerConnection, *, is_new: bool) -> None:
-        """Ask for all units of the triggers. is_new: nothing was heard since the last look."""
+    async def _look(self, connection: ManagerConnection) -> None:
+        """Ask for all units of the triggers, of which nothing was heard for a while."""
         loaded = await connection.units(self._patterns)
         stored = [unit for unit in self._stored if self._is_matched(unit)]
         units = dict.fromkeys([*loaded, *self._named, *self._watches, *stored])
+        statuses = await connection.statuses(units)
         now = asyncio.get_running_loop().time()
-        missing = []
-        for status in await connection.statuses(units):
-            if status.load == NOT_FOUND and status.unit in self._named:
-                missing.append(status.unit)
+        for status in statuses:
             watch = self._watches.get(status.unit)
-            if watch is None:
-                self._watches[status.unit] = UnitWatch(status, now, self._record(status))
-            elif is_new:
-                record = watch.record(self._options.boot)
-                self._watches[status.unit] = UnitWatch(status, now, record)
-            else:
-                watch.observe(status, now)
-        self.missing_units = tuple(missing)
+            record = watch.record(self._options.boot) if watch else self._record(status)
+            self._watches[status.unit] = UnitWatch(status, now, record)
+        self._note_missing(statuses)
+
+    async def _look_for_named(self, connection: ManagerConnection) -> None:
+        """Find out which of the units named by triggers exist."""
+        statuses = await connection.statuses(self._named)
+        now = asyncio.get_running_loop().time()
+        for status in statuses:
+            if status.unit in self._watches:
+                self._watches[status.unit].observe(status, now)
+        self._note_missing(statuses)
+
+    def _note_missing(self, statuses: Sequence[UnitStatus]) -> None:
+        self.missing_units = tuple(
+            status.unit
+            for status in statuses
+            if status.load == NOT_FOUND and status.unit in self._named
+        )
 
     def _record(self, status: UnitStatus) -> UnitRecord | None:
         """Return what a unit's first status is compared with; None for nothing.
@@ -170,8 +181,10 @@ class ManagerWatcher:
             missing = self.missing_units
             for signal in signals:
                 self._apply(signal, loop.time())
-            if any(isinstance(signal, ManagerReloaded) for signal in signals):
-                await self._look(connection, is_new=False)
+            if any(isinstance(signal, ManagerReplaced) for signal in signals):
+                await self._look(connection)
+            elif any(isinstance(signal, ManagerReloaded) for signal in signals):
+                await self._look_for_named(connection)
             await self._report(emit, {}, is_forced=self.missing_units != missing)
 
     def _apply(self, signal: Signal, now: float) -> None:

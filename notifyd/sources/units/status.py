@@ -179,17 +179,3 @@ class _Properties:
         if isinstance(value, bytes | bytearray):
             return bytes(value).hex()
         return ""
-
-
-def unit_of_path(path: str) -> str:
-    """Return the name of the unit with this D-Bus object path."""
-    label = path.rpartition("/")[2]
-    if label == "_":
-        return ""
-    head, *escaped = label.split("_")
-    name = head.encode()
-    for part in escaped:
-        with suppress(ValueError):
-            name += bytes.fromhex(part[:2])
-            name += part[2:].encode()
-    return name.decode("utf-8", "surrogateescape")
