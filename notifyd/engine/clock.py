@@ -73,6 +73,8 @@ class Clock:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._boot, self._monotonic, self._wall = boot, monotonic, wall
+        self.off_for = 0.0
+        """Seconds between the stored reading and the start, if the machine was booted between."""
         self._offset = 0.0
         """What to add to the system's monotonic clock."""
         last = _StoredReading.parse(stored)
@@ -81,8 +83,8 @@ class Clock:
         if last.boot == boot and last.monotonic <= monotonic():
             self._offset = last.mono - last.monotonic
         else:
-            elapsed = max(0.0, wall() - last.wall)
-            self._offset = last.mono + elapsed - monotonic()
+            self.off_for = max(0.0, wall() - last.wall)
+            self._offset = last.mono + self.off_for - monotonic()
 
     def advance_to(self, mono: float) -> None:
         """Move `Now.mono` forward to at least this time, for when the stored reading is lost."""

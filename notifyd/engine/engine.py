@@ -29,6 +29,7 @@ from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.admission import BUDGET_DIGEST
 from notifyd.shaping.codec import all_entries, state_entries
 from notifyd.shaping.inputs import (
+    Booted,
     Configured,
     IncidentOccurred,
     Input,
@@ -106,7 +107,10 @@ class Engine:
     async def run(self) -> None:
         """Fold and commit until `stop`; what is queued by then is still committed."""
         # The rules come first: what became due while the daemon was down must follow them.
-        self._batch = [PendingCommit([Configured(self._rules)], {}, fail_fast=False)]
+        first: list[Input] = [Configured(self._rules)]
+        if self._clock.off_for:
+            first.append(Booted(self._clock.off_for))
+        self._batch = [PendingCommit(first, {}, fail_fast=False)]
         try:
             await self._commit_batch()
             while batch := await self._next_batch():

@@ -17,6 +17,13 @@ class Configured:
 
 
 @dataclass(frozen=True, slots=True)
+class Booted:
+    """The first start after a boot. off_for: seconds since the last commit before it."""
+
+    off_for: float
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
     """A message to send. delay: seconds to hold it. trigger: in whose name it is sent.
 
@@ -118,6 +125,7 @@ Request = Submitted | Cancelled | Retried | Muted | WebhookReceived | Pinged
 Input = (
     Match
     | Configured
+    | Booted
     | Request
     | PingsRefused
     | Stalled

@@ -170,11 +170,16 @@ def _accept_token(context: StepContext) -> None:
     since = context.send_state.refused_since
     if not since:
         return
-    waited, latest = context.now.mono - since, context.expiry_in(context.rules.expire)
-    for notification in list(context.notifications()):
-        expires = max(notification.expires, min(notification.expires + waited, latest))
-        context.put_notification(replace(notification, expires=expires))
+    extend_expiry(context, context.now.mono - since)
     context.send_state = replace(context.send_state, refused_since=0.0)
+
+
+def extend_expiry(context: StepContext, seconds: float) -> None:
+    """Add the time in which nothing could be sent to each expiry, at most the whole time anew."""
+    latest = context.expiry_in(context.rules.expire)
+    for notification in list(context.notifications()):
+        expires = max(notification.expires, min(notification.expires + seconds, latest))
+        context.put_notification(replace(notification, expires=expires))
 
 
 def resume_sending(context: StepContext) -> None:

@@ -25,6 +25,7 @@ from notifyd.shaping.group import (
     window_ends_at,
 )
 from notifyd.shaping.inputs import (
+    Booted,
     Cancelled,
     Configured,
     IncidentOccurred,
@@ -44,7 +45,14 @@ from notifyd.shaping.requests import cancel, release_held, submit
 from notifyd.shaping.retries import retry
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.send_state import SendStatus
-from notifyd.shaping.sending import dispatch, recover, resume_after_gap, resume_sending, settle
+from notifyd.shaping.sending import (
+    dispatch,
+    extend_expiry,
+    recover,
+    resume_after_gap,
+    resume_sending,
+    settle,
+)
 from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.step_context import StepContext
 from notifyd.shaping.trace import Action
@@ -93,6 +101,8 @@ def _prepare(context: StepContext, events: Sequence[Input]) -> None:
         if isinstance(event, Configured):
             _configure(context, event.rules)
             context.drop_orphaned_keys()
+        elif isinstance(event, Booted):
+            extend_expiry(context, event.off_for)
         elif isinstance(event, IncidentOccurred):
             context.put_incident(event.incident)
         elif isinstance(event, PingsRefused):
@@ -229,7 +239,7 @@ def _apply(context: StepContext, event: Input) -> Reply | None:
             recover(context)
         case SendingAllowed():
             resume_sending(context)
-        case Configured() | IncidentOccurred() | PingsRefused() | Stalled():
+        case Configured() | Booted() | IncidentOccurred() | PingsRefused() | Stalled():
             pass  # applied by `_prepare`
         case _:
             assert_never(event)

@@ -294,3 +294,18 @@ async def test_maintenance_notices_that_the_clock_was_set(tmp_path):
         await engine.maintain()
         await until(lambda: digest.id in engine.state.notifications)
         assert (await store.find(digest.id)).count == 1
+
+
+async def test_nothing_expires_for_the_time_that_the_machine_was_off(tmp_path):
+    async with running(tmp_path) as (engine, _):
+        (reply,) = await engine.apply([request("hello")])
+
+    def clock(stored):
+        return Clock(stored, boot="another", wall=lambda: time.time() + 2 * RULES.expire)
+
+    async with running(tmp_path, clock=clock) as (engine, _):
+        await engine.apply([])
+        waiting = engine.state.notifications[reply.notification.id]
+        assert waiting.status is Status.QUEUED
+        stored = on_disk(tmp_path, "SELECT expires FROM notifications")
+        assert stored == [(waiting.expires,)]

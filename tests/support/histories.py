@@ -18,7 +18,15 @@ from notifyd.model.notifications import (
     Status,
 )
 from notifyd.shaping.codec import restore_state, state_entries
-from notifyd.shaping.inputs import Cancelled, Configured, Input, Settled, Submitted, WorkerStarted
+from notifyd.shaping.inputs import (
+    Booted,
+    Cancelled,
+    Configured,
+    Input,
+    Settled,
+    Submitted,
+    WorkerStarted,
+)
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.step import step
@@ -59,15 +67,15 @@ class History:
     def __post_init__(self) -> None:
         self.restart()
 
-    def restart(self) -> None:
-        """Lose everything that is not stored, and start again."""
+    def restart(self, off_for: float = 0.0) -> None:
+        """Lose everything that is not stored, and start again. off_for: the machine was."""
         waiting = [
             notification
             for notification in self.notifications.values()
             if notification.status.is_waiting
         ]
         self.state = restore_state(self.stored, waiting, seed="seed", now=self.now)
-        self.feed(Configured(self.rules))
+        self.feed(Configured(self.rules), *([Booted(off_for)] if off_for else []))
         self.start_worker()
 
     def start_worker(self) -> None:

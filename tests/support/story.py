@@ -198,6 +198,8 @@ class Story:
                 self._at(at, lambda: self._stop(0.0))
             case ["stopped", "for", time]:
                 self._at(at, lambda: self._stop(parse_duration(time)))
+            case ["machine", "is", "off", "for", time]:
+                self._at(at, lambda: self._stop(parse_duration(time), is_off=True))
             case ["clock", "jumps", time]:
                 by = -parse_duration(time[1:]) if time.startswith("-") else parse_duration(time)
                 self._at(at, lambda: self._jump(by))
@@ -295,9 +297,9 @@ class Story:
             )
         )
 
-    def _stop(self, down: float) -> None:
+    def _stop(self, down: float, *, is_off: bool = False) -> None:
         self.history.pause(down)
-        self.history.restart()
+        self.history.restart(down if is_off else 0.0)
         self._ask()
 
     def _jump(self, by: float) -> None:

@@ -40,6 +40,7 @@ def test_the_wall_clock_measures_a_reboot():
     machine.advance(60)
     machine.monotonic, machine.boot = 3.0, "second"
     assert machine.clock(stored).now().mono == 160.0
+    assert (machine.clock(stored).off_for, clock.off_for) == (60.0, 0.0)
 
 
 def test_a_wall_clock_set_back_over_a_reboot_counts_as_no_time():
