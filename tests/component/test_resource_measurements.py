@@ -149,6 +149,14 @@ def test_the_largest_processes_are_named_with_their_script(machine):
     assert largest_processes(machine.files, "swap") == ["node server.js (pid 42): 2 MiB"]
 
 
+def test_a_name_cannot_add_lines_to_the_body(machine, tmp_path):
+    machine.process(44, ["/tmp/a\nlimit: none"], 10)
+    (line,) = largest_processes(machine.files, "memory")
+    fill(tmp_path / "disk/a\nb/x", 4)
+    (folder,) = largest_directories(tmp_path / "disk")
+    assert "\n" not in line + folder
+
+
 def test_who_computes_is_found_on_this_machine():
     spin = "print(flush=True)\nwhile True: pass"
     with subprocess.Popen(["python3", "-c", spin], stdout=subprocess.PIPE) as busy:

@@ -14,6 +14,7 @@ from typing import Final
 from notifyd.sources.mounts import MountTable
 from notifyd.sources.probes.resources.largest_processes import LISTED
 from notifyd.sources.probes.resources.measurement import format_bytes
+from notifyd.text.limits import strip_control_from_title
 
 _MOST_ENTRIES: Final = 300_000
 _MOST_SECONDS: Final = 3.0
@@ -105,7 +106,7 @@ def largest_directories(top: Path, *, count: bool = False) -> list[str]:
     """Describe the largest directories below a path, such as "/var/log: 12 GiB"."""
     sizes = DirectorySizes(top, count=count)
     lines = [
-        f"{path}: {f'{size:,} files' if count else format_bytes(size)}"
+        f"{strip_control_from_title(path)}: {f'{size:,} files' if count else format_bytes(size)}"
         for path, size in sizes.largest()
     ]
     if lines and not sizes.is_complete:

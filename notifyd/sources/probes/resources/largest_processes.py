@@ -14,6 +14,7 @@ from notifyd.sources.probes.resources.measurement import (
     read_table,
     read_text,
 )
+from notifyd.text.limits import strip_control_from_title
 
 LISTED: Final = 5
 _MOST_PROCESSES: Final = 20_000
@@ -90,7 +91,7 @@ def _describe(
     files: KernelFiles, uses: dict[int, float], format_use: Callable[[float], str]
 ) -> list[str]:
     largest = sorted(uses, key=lambda pid: -uses[pid])[:LISTED]
-    named = [(pid, _name(files.proc / str(pid))) for pid in largest]
+    named = [(pid, strip_control_from_title(_name(files.proc / str(pid)))) for pid in largest]
     return [f"{name} (pid {pid}): {format_use(uses[pid])}" for pid, name in named if name]
 
 
