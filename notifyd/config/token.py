@@ -18,7 +18,7 @@ from notifyd.model.user import effective_user
 VARIABLES = ("NOTIFYD_SEND_TOKEN", "OBLIEN_SEND_TOKEN", "SEND_TOKEN")
 CREDENTIAL = "send-token"
 
-_CREDENTIAL_PLACE = f"to the file that systemd loads it from: {SYSTEM_DIR / CREDENTIAL}"
+_CREDENTIAL_NAME = f"the systemd credential {CREDENTIAL} (usually from {SYSTEM_DIR / CREDENTIAL})"
 _MAX_LENGTH = 8192
 _BOM = "\ufeff"
 """The byte order mark that some editors write at the beginning of a file."""
@@ -36,8 +36,7 @@ class TokenSource:
     """Where the send token comes from: a file, which may change, or a fixed value.
 
     name: the source in plain words, for status and errors. awaited: there is no token yet, and
-    `path` is where it is expected. kind: what errors call it. place: where to write it, if that is
-    not `path`.
+    `path` is where it is expected. kind: what errors call it.
     """
 
     name: str
@@ -45,7 +44,6 @@ class TokenSource:
     value: SecretStr | None = field(default=None, repr=False)
     awaited: bool = False
     kind: str = "send token"
-    place: str = ""
 
     def read(self) -> SecretStr:
         """Return the current token. Raise TokenError with the reason and how to fix it."""
@@ -59,8 +57,7 @@ class TokenSource:
             raise NoTokenError("there is no send token")
         token = text.removeprefix(_BOM).strip()
         if not token:
-            place = self.place or "there"
-            raise NoTokenError(f"the {self.kind} in {self.name} is empty: write it {place}")
+            raise NoTokenError(f"the {self.kind} in {self.name} is empty: write it there")
         return SecretStr(check_token(token, f"{self.kind} in {self.name}"))
 
     @property
@@ -120,9 +117,7 @@ def find_token(
     if directory := environ.get("CREDENTIALS_DIRECTORY"):
         path = Path(directory) / CREDENTIAL
         if path.exists():
-            return TokenSource(
-                f"the systemd credential {CREDENTIAL}", path=path, place=_CREDENTIAL_PLACE
-            )
+            return TokenSource(_CREDENTIAL_NAME, path=path)
     beside = token_file(api, files, environ)
     if os.path.lexists(beside):
         return TokenSource(f"the file {beside}", path=beside)
