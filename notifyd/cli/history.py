@@ -6,6 +6,7 @@ import textwrap
 import time
 from urllib.parse import urlencode
 
+from notifyd.cli.exit_status import UsageError
 from notifyd.cli.options import add_daemon_options
 from notifyd.cli.output import (
     colored,
@@ -17,6 +18,7 @@ from notifyd.cli.output import (
     write,
 )
 from notifyd.client.http import send_request
+from notifyd.text.durations import parse_duration
 
 HELP = "List your notifications with their status, newest first. Admins see those of all users."
 
@@ -76,6 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.since:
+        _check_duration(args.since)
     given = {"status": args.status, "trigger": args.trigger, "since": args.since}
     query = urlencode({"limit": args.limit} | {key: value for key, value in given.items() if value})
     _, answer = send_request("GET", f"/v1/notifications?{query}", socket_path=args.socket)
@@ -86,6 +90,13 @@ def run(args: argparse.Namespace) -> int:
     rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
     write(format_history(rows, terminal_width()) if rows else "no notifications")
     return 0
+
+
+def _check_duration(text: str) -> None:
+    try:
+        parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--since: {error}") from None
 
 
 def format_history(rows: list[dict[str, object]], width: int) -> str:

@@ -101,9 +101,9 @@ def overflow_title(trigger: str, max_groups: int, summary: MatchSummary) -> str:
 
 
 def default_body(summary: MatchSummary, now: float) -> str:
-    """Return the distinct lines that fit, the last with its context, and the count with its times.
+    """Return the distinct lines that fit, newest first, and the count with its times.
 
-    Where the matches have outcomes, the worst comes first instead of the last line at the end. Of a
+    The newest has its context. Where the matches have outcomes, the worst comes before it. Of a
     trace the exceptions are shown, newest first, and where that one was raised. Lines of the
     context are not repeated. What does not fit is counted: "and 2 more".
     """
@@ -122,9 +122,7 @@ def default_body(summary: MatchSummary, now: float) -> str:
         [line for line in kept if line not in shown], _BODY_ROOM - _size(latest), _LINE_CLIP
     )
     shown |= set(earlier)
-    lines = [*(clip(line, _LINE_CLIP) for line in earlier), latest]
-    if summary.outcomes:
-        lines = [latest, *lines[:-1]]
+    lines = [latest, *(clip(line, _LINE_CLIP) for line in earlier)]
     hidden = summary.count - sum(line in shown and any(_undecorated(line)) for line in kept)
     is_uniform = {_without_frames(summary.first_line), *kept} == {kept[-1]}
     if hidden > 0 and not is_uniform:
@@ -175,14 +173,14 @@ def _without_frames(line: str) -> str:
 
 
 def fitting_lines(lines: Sequence[str], room: float, line_clip: int) -> list[str]:
-    """Return distinct lines in their order: the last ones that fit into `room` once clipped."""
+    """Return distinct lines, the last first: those that fit into `room` once clipped."""
     fitting: list[str] = []
     for line in dict.fromkeys(reversed(lines)):
         room -= _size(clip(line, line_clip)) + 1
         if room < 0:
             break
         fitting.append(line)
-    return fitting[::-1]
+    return fitting
 
 
 def clip(line: str, length: int) -> str:

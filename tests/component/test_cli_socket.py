@@ -197,6 +197,10 @@ async def test_send_fails_when_the_api_refused_the_notification(notifyd, served:
         (["send", "--titel", "x"], "unrecognized arguments: --titel; did you mean '--title'?"),
         (["send", "-t"], "expected one argument"),
         (["history", "-n", "0"], "limit: must be between 1 and 1000"),
+        (
+            ["history", "--since", "5"],
+            '--since: invalid duration "5": add a unit, for example "5m"',
+        ),
         (["cancel"], "required"),
         (["snd"], "unknown command 'snd'; did you mean 'send'?"),
         (["zzz"], "see `notifyd --help`"),

@@ -15,5 +15,5 @@ at 0s: login matches "failed login of u3"
 at 0s: login matches "failed login of u4" 3 times
 between 2s and 3s: want "^u1: 1 failed logins$"
 between 2s and 3s: want "^u2: 1 failed logins$"
-between 2s and 3s: want "^login: 4 in other groups \(more than max_groups = 2\)$" "u3\n.*u4\n4"
+between 2s and 3s: want "^login: 4 in other groups \(more than max_groups = 2\)$" "u4\n.*u3\n4"
 end 2h

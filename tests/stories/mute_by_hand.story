@@ -18,7 +18,7 @@ at 2m: disk matches "FULL"
 between 2m2s and 2m3s: want "^disk$"
 at 3m: killed
 at 4m: app matches "ERROR two"
-between 30m and 30m1s: want "^2 from app while muted$" "ERROR one\nERROR two"
+between 30m and 30m1s: want "^2 from app while muted$" "ERROR two\nERROR one"
 at 40m: mute everything for 1h
 at 50m: app matches "ERROR three"
 at 51m: disk matches "FULL"

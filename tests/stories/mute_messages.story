@@ -9,6 +9,6 @@ at 2m: send "Fire" priority urgent
 between 2m and 2m1s: want "^Fire$"
 at 3m: send "held over the end" delay 1h
 at 4m: send "released inside" delay 5m
-between 30m and 30m1s: want "^2 messages while muted$" "Build finished\nreleased inside"
+between 30m and 30m1s: want "^2 messages while muted$" "released inside\nBuild finished"
 between 1h3m and 1h3m1s: want "^held over the end$"
 end 4h

@@ -59,7 +59,7 @@ def test_the_default_body_shows_the_lines_around_the_last_match():
     around = {"before": "one\ntwo", "after": "three"}
     assert trigger().render(summary(event("hit", **around)))[1] == "one\ntwo\nhit\nthree"
     body = trigger().render(summary(event("a", before="gone"), event("b", **around)))[1]
-    assert body.splitlines()[:-1] == ["a", "one", "two", "b", "three"]
+    assert body.splitlines()[:-1] == ["one", "two", "b", "three", "a"]
 
 
 def test_the_default_body_of_a_trace_begins_with_the_exceptions_newest_first():
@@ -201,13 +201,13 @@ class TestDefaultText:
         title, body = trigger(group_by="level").render(summary(*lines))
         assert title == f"app (ERROR): 7 {TIMES}"
         assert body.splitlines() == [
-            *(f"line {number}" for number in range(7)),
+            *(f"line {number}" for number in reversed(range(7))),
             f"7 {TIMES} from 22:07:20 to 22:13:20",
         ]
 
     def test_what_does_not_fit_is_counted(self):
         lines = [event(f"{number} " + "x" * 298) for number in range(7)]
-        shown = [each.line for each in lines[2:]]
+        shown = [each.line for each in reversed(lines[2:])]
         body = trigger().render(summary(*lines))[1]
         assert body.splitlines()[:-1] == [*shown, "and 2 more"]
 
@@ -239,7 +239,7 @@ class TestDefaultText:
 
     def test_equal_lines_are_shown_once(self):
         many = [event("same")] * 3 + [event("other")] * 2 + [event("same")]
-        assert trigger().render(summary(*many))[1].splitlines()[:-1] == ["other", "same"]
+        assert trigger().render(summary(*many))[1].splitlines()[:-1] == ["same", "other"]
         same = summary(*[event("same")] * 20, count=300)
         assert trigger().render(same)[1].splitlines()[:-1] == ["same"]
 
@@ -269,13 +269,13 @@ class TestDefaultText:
         title, body = own.render(replace(many, is_overflow=True))
         assert title == "app: 250 in other groups (more than max_groups = 50)"
         assert body.splitlines() == [
-            *("login of u298", "login of u299", "and 248 more"),
+            *("login of u299", "login of u298", "and 248 more"),
             f"250 {TIMES} from 22:12:20 to 22:13:20",
         ]
 
     def test_a_long_line_leaves_room_for_the_others(self):
         _, body = trigger().render(summary(event("x" * 5000), event("last")))
-        assert f"{'x' * 350}…\nlast\n2 {TIMES} from" in body
+        assert f"last\n{'x' * 350}…\n2 {TIMES} from" in body
         assert trigger().render(summary(event("x" * 5000)))[1] == "x" * 5000
 
     def test_file(self):
@@ -341,7 +341,7 @@ class TestDefaultText:
         title, body = trigger("process", group_by=[]).render(ends)
         assert title == "app: 1 failed, 1 with unknown status, 4 succeeded"
         assert body.splitlines()[0] == bad.line
-        assert body.splitlines()[-2] == good[-1].line
+        assert body.splitlines()[1] == good[-1].line
         own = trigger("process", title="{{ signal or exit_code }}, {{ outcome }}")
         assert own.render(ends)[0] == "SIGKILL, failure"
         many = merge_summaries(ends, summarize(good * 10))
@@ -362,7 +362,7 @@ class TestDigest:
         assert body.splitlines() == [
             "Held back by the budget, from 21:13:20 to 22:13:20.",
             *(f"30 {TIMES} app-errors", f"5 {TIMES} uploads", f"2 {TIMES} builds", ""),
-            *(f"line {number}" for number in range(20)),
+            *(f"line {number}" for number in reversed(range(20))),
         ]
 
     @pytest.mark.parametrize(
