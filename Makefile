@@ -60,7 +60,7 @@ format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-latency bench-burst bench-idle bench-execs bench-requests bench-compiling bench-logs ## run the benchmarks beside the other tools that are installed
+bench: bench-latency bench-burst bench-idle bench-arming bench-execs bench-requests bench-compiling bench-logs ## run the benchmarks beside the other tools that are installed
 
 bench-latency: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/latency.py
@@ -73,6 +73,9 @@ bench-compiling: $(READY)
 
 bench-execs: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/execs.py
+
+bench-arming: $(READY) ## a file trigger over 100,000 files
+	PYTHONPATH=tests $(BIN)/python benchmarks/arming.py
 
 bench-idle: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/idle.py

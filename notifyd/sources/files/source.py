@@ -25,7 +25,7 @@ from notifyd.sources.unreadable_dirs import directory_problem
 from notifyd.text.limits import show_escaped_bytes
 
 EVENTS_PER_BATCH = 500
-KEYS_PER_BATCH = 5000
+KEYS_PER_BATCH = 10_000
 SWEEP_INTERVAL = 300.0
 POLL_INTERVAL = 2.0
 UNREADABLE_INTERVAL = 10.0
