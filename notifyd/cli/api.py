@@ -15,6 +15,7 @@ from jmespath.exceptions import JMESPathError
 from notifyd.cli import platform_access
 from notifyd.cli.exit_status import UsageError
 from notifyd.cli.output import format_json, format_table, printable, write
+from notifyd.cli.platform_times import with_iso_times
 from notifyd.platform.client import Client
 from notifyd.platform.endpoints import ENDPOINTS, GROUPS, Endpoint, find
 from notifyd.platform.errors import PlatformError
@@ -86,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
     except PlatformError as error:
         return platform_access.report_failure(error)
     selected = answer if select is None else select.search(answer)
+    if select is None and not args.table:
+        selected = with_iso_times(answer)
     write(_as_table(selected) if args.table else _plain(selected, bare=select is not None))
     return 0
 

@@ -10,6 +10,7 @@ from typing import Any
 from notifyd.cli import platform_access
 from notifyd.cli.exit_status import UsageError
 from notifyd.cli.output import format_json, format_table, printable, write
+from notifyd.cli.platform_times import with_iso_times
 from notifyd.config.load import load
 from notifyd.config.token import save_token, token_file
 from notifyd.platform.errors import PlatformError
@@ -101,7 +102,8 @@ def _create(args: argparse.Namespace) -> int:
     if target is not None:
         save_token(target, secret)
     if args.json:
-        write(format_json(token if target is not None else {**token, "token": secret}))
+        shown = token if target is not None else {**token, "token": secret}
+        write(format_json(with_iso_times(shown)))
     elif target is None:
         write(
             f"Token {printable(token.get('id'))} for {printable(workspace)}, shown only this once:"
@@ -132,7 +134,7 @@ def _holds_token(target: Path) -> bool:
 def _list(args: argparse.Namespace) -> int:
     answer = asyncio.run(_call(args, "list_tokens", args.workspace))
     if args.json:
-        write(format_json(answer))
+        write(format_json(with_iso_times(answer)))
         return 0
     tokens = answer.get("tokens", []) if isinstance(answer, dict) else answer
     if not tokens:
@@ -156,7 +158,9 @@ def _end_token(args: argparse.Namespace) -> int:
         return 1
     answer = asyncio.run(_call(args, f"{args.action}_token", args.id))
     done = "revoked" if args.action == "revoke" else "deleted"
-    write(format_json(answer) if args.json else f"Token {printable(args.id)} {done}.")
+    write(
+        format_json(with_iso_times(answer)) if args.json else f"Token {printable(args.id)} {done}."
+    )
     return 0
 
 

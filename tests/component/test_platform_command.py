@@ -222,6 +222,19 @@ async def test_a_token_is_shown_once_where_it_is_not_saved(notifyd, api):
     assert (done.status, "OBLIEN_WORKSPACE_ID" in done.err) == (2, True)
 
 
+async def test_json_has_times_for_people_too(notifyd, api):
+    record = RECORD | {"created_at": 1_700_000_000, "lastUsedAt": 1_700_000_000_500, "used": 12}
+    api.answer = lambda _: reply(200, {"success": True, "tokens": [record]})
+    for words in (("token", "list", "--json"), ("api", "GET", "/notifications/tokens")):
+        (shown,) = json.loads((await notifyd(*words)).out)["tokens"]
+        assert shown["created_at"] == 1_700_000_000
+        assert shown["created_at_iso"] == "2023-11-14T22:13:20.000+00:00"
+        assert shown["lastUsedAt_iso"] == "2023-11-14T22:13:20.500+00:00"
+        assert "used_iso" not in shown
+    selected = await notifyd("api", "GET", "/notifications/tokens", "--jq", "tokens[0]")
+    assert json.loads(selected.out) == record
+
+
 async def test_tokens_are_listed_revoked_and_deleted(notifyd, api):
     api.answer = lambda _: reply(200, {"success": True, "tokens": [RECORD]})
     done = await notifyd("token", "list", "--workspace", "ws_1")
