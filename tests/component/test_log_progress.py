@@ -11,7 +11,7 @@ from notifyd.shaping.summaries import summarize
 from notifyd.sources.records.progress import WatchedNumber
 from notifyd.sources.stored_values import CheckpointValueError
 from notifyd.triggers.trigger import Trigger
-from support.logs import VirtualDaemon, trigger
+from support.logs import VirtualDaemon, running, trigger
 from support.markdown import blocks, section
 from support.stored import golden
 
@@ -97,6 +97,14 @@ def test_the_recipe_watches_the_bars_of_tqdm(log):
         summarize(daemon.events[-1:])
     )
     assert f"Push: `{title}`" in recipe
+
+
+async def test_the_kernel_wakes_the_source_for_a_bar_and_a_timer_when_it_stands_still(log):
+    async with running(trigger(log, patterns=BARS, stalled="1s")) as seen:
+        write(log, "\r1%|")
+        await seen.until(lambda: any(event.alert_state == "began" for event in seen.events))
+        write(log, "\r2%|")
+        await seen.until(lambda: "moving again at 2%" in seen.lines[-1])
 
 
 def test_a_bar_is_looked_at_once_a_second_at_most(log):
