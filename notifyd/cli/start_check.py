@@ -41,7 +41,8 @@ def check_start(
     _check_directory(path and path.parent, "socket.path")
     holder = find_lock_holder(folder) if folder is not None else ""
     if holder and folder is not None:
-        if not _runs_with(config, path):
+        running = _running_config(path)
+        if running is not None and running != _resolve(config):
             raise InUseError(
                 f"notifyd already runs with the state directory {folder} (pid {holder}) and "
                 "another configuration; stop it first or set [state] dir to another directory"
@@ -49,10 +50,16 @@ def check_start(
         return f"process {holder} runs with this configuration; `notifyd reload` applies changes"
     if folder is not None:
         check_database(folder)
-    if path is not None:
-        check_socket(path, settings.socket)
-    if settings.listen.tcp is not None:
-        listen_tcp(*settings.listen.tcp, "[listen] tcp").close()
+    try:
+        if path is not None:
+            check_socket(path, settings.socket)
+        if settings.listen.tcp is not None:
+            listen_tcp(*settings.listen.tcp, "[listen] tcp").close()
+    except InUseError:
+        # A service has a state directory of its own, which this shell does not know.
+        if config is None or _resolve(config) not in map(_running_config, (path, None)):
+            raise
+        return "a daemon runs with this configuration; `notifyd reload` applies changes"
     return ""
 
 
@@ -70,17 +77,19 @@ def _check_directory(directory: Path | None, key: str) -> None:
         raise ConfigError([f"{key}: {problem}; grant access or set another path"])
 
 
-def _runs_with(config: Path | None, path: Path | None) -> bool:
-    """Return whether the daemon on a socket reads this file, as far as it says so."""
-    if path is None:
-        return True
+def _running_config(path: Path | None) -> str | None:
+    """Return the configuration file of the daemon on a socket; None if it does not say.
+
+    path: None for the usual sockets.
+    """
+    socket = None if path is None else str(path)
     try:
-        _, status = send_request("GET", "/v1/status", socket_path=str(path), within=_ANSWER_TIMEOUT)
+        _, status = send_request("GET", "/v1/status", socket_path=socket, within=_ANSWER_TIMEOUT)
     except (DaemonUnreachableError, DaemonAnswerError):
-        return True  # it may not be asked by this user
+        return None
     running = status.get("config")
-    return not isinstance(running, str) or _resolve(running) == _resolve(str(config or ""))
+    return _resolve(Path(running)) if isinstance(running, str) and running else None
 
 
-def _resolve(path: str) -> str:
+def _resolve(path: Path | None) -> str:
     return os.path.realpath(path) if path else ""

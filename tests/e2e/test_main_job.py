@@ -192,6 +192,20 @@ def test_check_knows_the_daemon_that_runs_with_the_configuration(running, tmp_pa
     assert "notifyd already runs with the state directory" in done.stderr
 
 
+def test_check_knows_the_daemon_that_holds_the_socket_with_another_state(daemon, tmp_path):
+    path = tmp_path / "own.sock"
+    one = daemon(f'{PLENTY}[socket]\npath = "{path}"\n')
+    one.socket = path
+    one.start()
+    one.environ |= {"STATE_DIRECTORY": str(tmp_path / "other")}
+    done = one.command("check", "--config", str(one.config))
+    assert done.returncode == 0, done.stderr
+    assert "a daemon runs with this configuration" in done.stderr
+    other = tmp_path / "other.toml"
+    other.write_text(one.config.read_text())
+    assert one.command("check", "--config", str(other)).returncode == 1
+
+
 def test_without_a_token_everything_waits_for_one(daemon, platform, tmp_path):
     naked = daemon(PLENTY)
     del naked.environ["NOTIFYD_SEND_TOKEN"]
