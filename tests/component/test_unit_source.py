@@ -68,7 +68,9 @@ class Seen:
 
 
 @asynccontextmanager
-async def watching(bus, checkpoints=None, *, journalctl=("false",), boot="boot", **config):
+async def watching(
+    bus, checkpoints=None, *, journalctl=("false",), boot="boot", delay=0.02, **config
+):
     """Run a source with one trigger from its first look on."""
     trigger = UnitTriggerConfig.model_validate({"units": ["web.service"], **config})
     options = UnitSourceOptions(
@@ -80,7 +82,7 @@ async def watching(bus, checkpoints=None, *, journalctl=("false",), boot="boot",
         boot,
         time.time,
         journalctl,
-        (0.02,),
+        (delay,),
     )
     recorder = Recorder(checkpoints)
     source = UnitSource(options, recorder.checkpoints)
@@ -312,6 +314,17 @@ async def test_a_manager_that_is_replaced_is_subscribed_to_again(started_bus, ma
             await asyncio.wait_for(another.subscribed.wait(), 45)
             await another.fail("web.service", 1)
             await seen.until(1)
+
+
+async def test_a_manager_that_still_knows_its_subscriber_is_watched_on(
+    started_bus, manager: Manager
+):
+    async with watching(started_bus, delay=3600.0) as seen:  # it never connects again
+        await manager.lose_name()
+        await manager.start("web.service")
+        await manager.fail("web.service", 1)
+        await seen.until(1)
+        assert seen.source.health().problems == ()
 
 
 # what is stored

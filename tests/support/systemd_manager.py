@@ -81,6 +81,7 @@ class Manager:
         self.units: dict[str, dict[str, object]] = {}
         self.subscribed = asyncio.Event()
         self._bus = bus
+        self._subscribers: set[str | None] = set()
         self._runs = 0
         bus.add_message_handler(self._answer)
 
@@ -124,6 +125,11 @@ class Manager:
             await self._signal(PATH, MANAGER, "UnitRemoved", "so", [unit, _path(unit)])
         await self._signal(PATH, MANAGER, "Reloading", "b", [False])
 
+    async def lose_name(self) -> None:
+        """Give the name away for a moment, as a manager that is started anew does."""
+        await self._bus.release_name(NAME)
+        await self._bus.request_name(NAME)
+
     async def _signal(
         self, path: str, interface: str, member: str, signature: str, body: list[object]
     ) -> None:
@@ -134,6 +140,9 @@ class Manager:
             return None
         match call.member, call.body:
             case "Subscribe", []:
+                if call.sender in self._subscribers:
+                    return Message.new_error(call, f"{NAME}.AlreadySubscribed", "Already.")
+                self._subscribers.add(call.sender)
                 self.subscribed.set()
                 return Message.new_method_return(call)
             case "ListUnitsByPatterns", [[], patterns]:

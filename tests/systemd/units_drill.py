@@ -60,7 +60,7 @@ def pushes(platform, unit):
 
 
 def pushed(platform, unit, count=1):
-    wait_for(lambda: len(pushes(platform, unit)) >= count, 20, lambda: pushes(platform, unit))
+    wait_for(lambda: len(pushes(platform, unit)) >= count, 90, lambda: pushes(platform, unit))
     found = pushes(platform, unit)
     assert len(found) == count, found
     return found[-1]

@@ -43,6 +43,7 @@ _MOST_NAMED: Final = 64
 """Units that have match rules of their own; with more, the signals of all units are received."""
 _TIMEOUT: Final = 20.0
 """Seconds to connect, and for each answer."""
+_ALREADY_SUBSCRIBED: Final = f"{_MANAGER}.AlreadySubscribed"
 _CLOSE_TIMEOUT: Final = 1.0
 _ENDED: Final = "the connection to the bus has ended"
 _AT_ONCE: Final = 32
@@ -54,7 +55,11 @@ class BusError(Exception):
 
 
 class _RefusedError(BusError):
-    """The answer to a call is an error."""
+    """The answer to a call is an error. name: as D-Bus has it."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class _Target(NamedTuple):
@@ -148,7 +153,11 @@ class ManagerConnection:
         await self._subscribe_to_manager()
 
     async def _subscribe_to_manager(self) -> None:
-        await self._call(_THE_MANAGER, "Subscribe")
+        try:
+            await self._call(_THE_MANAGER, "Subscribe")
+        except _RefusedError as error:  # its name may have changed hands and come back
+            if error.name != _ALREADY_SUBSCRIBED:
+                raise
         (self._owner,) = await self._call(_THE_BUS, "GetNameOwner", "s", _MANAGER)
 
     async def units(self, patterns: Sequence[str]) -> list[str]:
@@ -205,7 +214,7 @@ class ManagerConnection:
     async def _call(
         self, target: _Target, member: str, signature: str = "", *body: object
     ) -> list[Any]:
-        message = Message(
+        call = Message(
             destination=target.destination,
             path=target.path,
             interface=target.interface,
@@ -215,7 +224,7 @@ class ManagerConnection:
         )
         try:
             async with asyncio.timeout(_TIMEOUT):
-                reply = await self._bus.call(message)
+                reply = await self._bus.call(call)
         except TimeoutError:
             raise BusError(f"{target.destination} does not answer") from None
         except (OSError, EOFError, DBusError) as error:
@@ -224,7 +233,8 @@ class ManagerConnection:
             raise BusError(_ENDED)
         if reply.message_type is MessageType.ERROR:
             reason = reply.body[0] if reply.body else reply.error_name
-            raise _RefusedError(f"{target.destination} refused {member} ({reason})")
+            message = f"{target.destination} refused {member} ({reason})"
+            raise _RefusedError(message, reply.error_name or "")
         return list(reply.body)
 
     def _handle(self, message: Message) -> None:
