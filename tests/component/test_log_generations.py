@@ -709,3 +709,12 @@ def test_lines_that_a_deleted_file_held_too_are_read_from_later_generations(log)
         daemon.start()
         daemon.restart()
     assert daemon.lines() == [banner, banner, "one", banner, "two", banner, "three"]
+
+
+def test_more_numbered_logs_than_a_log_has_generations_are_logs_of_their_own(log):
+    daemon = named(log, "worker-*.log")
+    workers = [log.with_name(f"worker-{number}.log") for number in range(1100)]
+    for worker in workers:
+        append(worker, "one")
+    daemon.poll_all()
+    assert len(daemon.lines()) == len(workers)

@@ -29,7 +29,7 @@ cooldown = "0s"
 
 [triggers.jobs]
 type = "process"
-name = "demo-job"
+name = "main-job"
 cooldown = "0s"
 """
 
@@ -70,7 +70,7 @@ def test_a_created_file_reaches_the_platform(running, platform, tmp_path):
 
 
 def test_the_end_of_a_process_tells_its_exit_status(running, platform):
-    stray = "exec -a demo-job bash -c 'read -r line; exit 3' < {pipe}"
+    stray = "exec -a main-job bash -c 'read -r line; exit 3' < {pipe}"
     inside, outside = os.pipe()
     with os.fdopen(outside, "w") as pipe:
         job = subprocess.Popen(

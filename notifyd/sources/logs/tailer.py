@@ -30,6 +30,8 @@ from notifyd.sources.stored_values import RefusedValues
 
 _MOST_CHUNKS = 16
 """How many chunks a poll reads."""
+_MOST_READS = 256
+"""How many files a poll looks into."""
 _EVENT_OVERHEAD = 200
 """Bytes that an event takes beside its line."""
 _COMMIT_SECONDS = 1.0
@@ -197,11 +199,12 @@ class Tailer:
         """Read the scheduled files chunk by chunk in turn, and those that drain to their end."""
         readers, queue = self._readers, self._readers.queue
         events: list[Event] = []
-        room, chunks = MOST_BYTES, _MOST_CHUNKS
+        room, chunks, reads = MOST_BYTES, _MOST_CHUNKS, _MOST_READS
         record_matchers = self._aggregators.record_matchers
         record_matchers.reset_time_limits()
         timed_out = record_matchers.timed_out
-        while queue and chunks > 0 and room > 0 and len(events) < MOST_EVENTS:
+        while queue and min(chunks, reads, room) > 0 and len(events) < MOST_EVENTS:
+            reads -= 1
             reader = readers[queue.next]
             chunk = self._read_chunk(reader)
             if not readers.is_current(reader):

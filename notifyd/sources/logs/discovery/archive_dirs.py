@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +12,17 @@ _LOGROTATE_CONFIG = (Path("/etc/logrotate.conf"), Path("/etc/logrotate.d"))
 _OLDDIR = re.compile(r"^\s*olddir[\s=]+[\"']?([^\"'\s]+)", re.MULTILINE)
 _MOST_DIRS = 200
 """How many directories are searched for one log, apart from known ones."""
+
+ListSubdirectories = Callable[[str], list[str]]
+
+
+def list_subdirectories(directory: str) -> list[str]:
+    """Return the paths of the directories in a directory, none of them a link."""
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
 
 
 class ArchiveDirs:
@@ -39,12 +50,17 @@ class ArchiveDirs:
             others.pop(own_dir, None)
         return [*own_dirs, *_without_log(name, others)]
 
-    def known_and_child_dirs(self, log: str) -> list[str]:
-        """List the known directories and those inside the log's own, where olddir often is."""
+    def known_and_child_dirs(
+        self, log: str, list_subdirectories: ListSubdirectories = list_subdirectories
+    ) -> list[str]:
+        """List the known directories and those inside the log's own, where olddir often is.
+
+        list_subdirectories: a cached one saves a listing for each of many logs.
+        """
         directories = dict.fromkeys(self.known_dirs(log))
         name = os.path.basename(log)  # noqa: PTH119
         for own in self._own_dirs(log):
-            directories |= dict.fromkeys(_without_log(name, _subdirectories(own)[:_MOST_DIRS]))
+            directories |= dict.fromkeys(_without_log(name, list_subdirectories(own)[:_MOST_DIRS]))
         return list(directories)
 
     def nearby_dirs(self, log: str) -> list[str]:
@@ -53,8 +69,8 @@ class ArchiveDirs:
         own_dirs = self._own_dirs(log)
         for own in own_dirs:
             parent = os.path.dirname(own)  # noqa: PTH120
-            siblings = (parent, *_subdirectories(parent)) if parent != "/" else ()
-            directories |= dict.fromkeys((*_subdirectories(own), *siblings))
+            siblings = (parent, *list_subdirectories(parent)) if parent != "/" else ()
+            directories |= dict.fromkeys((*list_subdirectories(own), *siblings))
         for own in own_dirs:
             directories.pop(own, None)
         name = os.path.basename(log)  # noqa: PTH119
@@ -79,14 +95,6 @@ class ArchiveDirs:
 def _without_log(name: str, directories: Iterable[str]) -> list[str]:
     """Leave out the directories that contain a log of this name."""
     return [each for each in directories if not os.path.lexists(f"{each}/{name}")]
-
-
-def _subdirectories(directory: str) -> list[str]:
-    try:
-        with os.scandir(directory) as entries:
-            return sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
-    except OSError:
-        return []
 
 
 def _read_olddirs(logrotate_config: Iterable[Path]) -> Iterator[str]:

@@ -68,12 +68,7 @@ def find_rotated(
     dirs_of: returns the directories to search for a log. Logs without rotated files are left out.
     """
     found: dict[str, list[RotatedFile]] = {}
-    by_directory: dict[str, dict[str, list[str]]] = {}
-    for log in logs:
-        for directory in dirs_of(log):
-            names = by_directory.setdefault(directory, {})
-            names.setdefault(os.path.basename(log), []).append(log)  # noqa: PTH119
-    for directory, names in by_directory.items():
+    for directory, names in _by_directory(logs, dirs_of).items():
         for name, _ in _list_directory(directory):
             for log_name in original_names(name) & names.keys():
                 if rotated := _stat_rotated(directory, name):
@@ -84,16 +79,37 @@ def find_rotated(
     return found
 
 
-def find_compressed(log: str, directories: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """Iterate over the compressed rotated files of a log, with their modification times in ns."""
-    log_name = os.path.basename(log)  # noqa: PTH119 - strings throughout
-    for directory in directories:
+def find_compressed(
+    logs: Collection[str], dirs_of: Callable[[str], Iterable[str]]
+) -> dict[str, list[tuple[str, int]]]:
+    """Find the compressed rotated files of logs, with their modification times in ns, by log.
+
+    dirs_of: returns the directories to search for a log.
+    """
+    found: dict[str, list[tuple[str, int]]] = {}
+    for directory, names in _by_directory(logs, dirs_of).items():
         for name, _ in _list_directory(directory):
-            stem, _, _ = name.rpartition(".")
-            if name.endswith(COMPRESSED_SUFFIXES) and log_name in original_names(stem):
+            if not name.endswith(COMPRESSED_SUFFIXES):
+                continue
+            for log_name in original_names(name.rpartition(".")[0]) & names.keys():
                 with suppress(OSError):
-                    path = os.path.join(directory, name)  # noqa: PTH118
-                    yield path, os.stat(path).st_mtime_ns  # noqa: PTH116
+                    path = os.path.join(directory, name)  # noqa: PTH118 - strings throughout
+                    file = path, os.stat(path).st_mtime_ns  # noqa: PTH116
+                    for log in names[log_name]:
+                        found.setdefault(log, []).append(file)
+    return found
+
+
+def _by_directory(
+    logs: Collection[str], dirs_of: Callable[[str], Iterable[str]]
+) -> dict[str, dict[str, list[str]]]:
+    """Return, by directory to search and by name, the logs whose rotated files may be there."""
+    by_directory: dict[str, dict[str, list[str]]] = {}
+    for log in logs:
+        for directory in dirs_of(log):
+            names = by_directory.setdefault(directory, {})
+            names.setdefault(os.path.basename(log), []).append(log)  # noqa: PTH119
+    return by_directory
 
 
 def rotated_file_at(path: str, key: FileId | None = None) -> RotatedFile | None:

@@ -1,9 +1,14 @@
 """Finds files by their path, and by what their path may have been before rotation."""
 
 import os
+from collections.abc import Collection
 
 from notifyd.sources.logs.checkpoint import FileId
 from notifyd.sources.logs.discovery.rotated_files import possible_names
+
+_MOST_GENERATIONS = 1000
+"""More files than these that may be generations of one path are logs of their own, such as
+worker-1.log and so on: comparing each with all others would take minutes."""
 
 
 class RotationIndex:
@@ -57,9 +62,9 @@ class RotationIndex:
     def for_path(self, path: str) -> list[FileId]:
         """List the files that a path named, and files of that name in directories without a log."""
         folder, name = os.path.split(path)
-        found = dict(self._by_path.get(path, {}))
+        found = dict.fromkeys(self._generations(path))
         for other in self._other_folders.get(name, set()) - {folder}:
-            found |= self._by_path[os.path.join(other, name)]  # noqa: PTH118
+            found |= dict.fromkeys(self._generations(os.path.join(other, name)))  # noqa: PTH118
         return list(found)
 
     def for_name(self, name: str) -> list[FileId]:
@@ -67,8 +72,12 @@ class RotationIndex:
         return [
             key
             for folder in self._folders.get(name, ())
-            for key in self._by_path[os.path.join(folder, name)]  # noqa: PTH118
+            for key in self._generations(os.path.join(folder, name))  # noqa: PTH118
         ]
+
+    def _generations(self, path: str) -> Collection[FileId]:
+        keys = self._by_path.get(path, {})
+        return keys if len(keys) <= _MOST_GENERATIONS else self._logs.get(path, ())
 
     def _update_other_folders(self, folder: str, name: str) -> None:
         path = os.path.join(folder, name)  # noqa: PTH118

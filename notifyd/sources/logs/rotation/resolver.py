@@ -1,12 +1,14 @@
 """Finds what rotation renamed, copied or replaced, and has the files of a log read in order."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 
 from notifyd.sources.logs.checkpoint import Checkpoint, FileId
 from notifyd.sources.logs.discovery.access import UnreadableFileError
+from notifyd.sources.logs.discovery.archive_dirs import list_subdirectories
 from notifyd.sources.logs.discovery.path_scanner import PathScanner
 from notifyd.sources.logs.discovery.path_table import FileIdentity, PathTable
 from notifyd.sources.logs.discovery.rotated_files import (
@@ -190,15 +192,19 @@ class RotationResolver:
         for log in moved | replaced.keys():
             if before := self._latest_before(log, replaced.get(log, [])):
                 latest[log] = before
-        dirs_of = self._readers.archive_dirs.known_and_child_dirs
-        rotated = find_rotated(latest.keys(), dirs_of)
+        archive_dirs = self._readers.archive_dirs
+        subdirectories = cache(list_subdirectories)  # listed once for all logs
+        rotated = find_rotated(
+            latest.keys(), lambda log: archive_dirs.known_and_child_dirs(log, subdirectories)
+        )
+        compressed = find_compressed(latest.keys(), archive_dirs.known_dirs)
         renamed, self._renamed = self._renamed, {}
         for log in sorted(latest):
             self._add_renamed(log, renamed.get(log, []), rotated)
             if self._was_stopped:
                 named = rotated.get(log, [])
                 _add_rotated(log, self._unnamed.find_between(log, latest[log], named), rotated)
-            self._count_compressed(log, latest[log])
+            self._count_compressed(log, latest[log], compressed.get(log, ()))
             for found in rotated.get(log, []):
                 self._readers.registry.set_archived_path(found.key, found.path)
             lost = self._lost_files(log)
@@ -234,10 +240,13 @@ class RotationResolver:
                 latest = reader.last_checkpoint
                 self._untracked.adopt(log, files, [], latest, may_have_missed=True)
 
-    def _count_compressed(self, log: str, latest: Checkpoint) -> None:
+    def _count_compressed(
+        self, log: str, latest: Checkpoint, files: Iterable[tuple[str, int]]
+    ) -> None:
         """Count the compressed generations that were written to after the last checkpoint.
 
-        Compression keeps the modification time, which identifies those that were read.
+        files: paths, and modification times in ns. Compression keeps these times, which identify
+        the generations that were read.
         """
         known_times = set()
         for key, checkpoint in self._readers.known_files(log):
@@ -245,7 +254,7 @@ class RotationResolver:
             with suppress(OSError, UnreadableFileError):
                 times = reader.mtime_ns if reader else checkpoint.modified_ns
                 known_times.add(times // _NS)
-        for path, mtime_ns in find_compressed(log, self._readers.archive_dirs.known_dirs(log)):
+        for path, mtime_ns in files:
             is_later = mtime_ns // _NS > latest.modified_ns // _NS
             if is_later and mtime_ns // _NS not in known_times:
                 self.lost_generations.add_compressed(log, path, mtime_ns, self._readers.wall)
