@@ -15,7 +15,7 @@ INSTALL_lowest := $(PIP) uv && $(BIN)/uv pip compile --quiet --python $(BIN)/pyt
 INSTALL_newest := $(PIP) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --upgrade -r pyproject.toml --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: platform help environment run test lint types layers format unit soak docs bench bench-burst bench-compiling bench-execs bench-idle bench-journal bench-latency bench-logs bench-requests lock clean system-packages
+.PHONY: platform help environment run test lint types layers format unit soak docs bench bench-burst bench-compiling bench-execs bench-idle bench-journal bench-latency bench-logs bench-requests bench-start lock clean system-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -60,7 +60,7 @@ format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-latency bench-burst bench-idle bench-arming bench-execs bench-requests bench-compiling bench-logs ## run the benchmarks beside the other tools that are installed
+bench: bench-start bench-latency bench-burst bench-idle bench-arming bench-execs bench-requests bench-compiling bench-logs ## run the benchmarks beside the other tools that are installed
 
 bench-latency: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/latency.py
@@ -76,6 +76,9 @@ bench-execs: $(READY)
 
 bench-arming: $(READY) ## a file trigger over 100,000 files
 	PYTHONPATH=tests $(BIN)/python benchmarks/arming.py
+
+bench-start: $(READY)
+	PYTHONPATH=tests $(BIN)/python benchmarks/start.py
 
 bench-idle: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/idle.py

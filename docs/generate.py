@@ -23,7 +23,7 @@ from notifyd.cli import COMMANDS, main
 from notifyd.config.resource_limits import parse_clear, parse_limit
 from notifyd.config.sections import RateConfig, Section
 from notifyd.config.settings import Settings
-from notifyd.config.templates import VARIABLES
+from notifyd.config.template_sandbox import VARIABLES
 from notifyd.config.times import parse_persistence
 from notifyd.config.triggers import TRIGGER_TYPES, TriggerConfig
 from notifyd.platform.endpoints import ENDPOINTS

@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 
 from notifyd.api.unix import UnixListener
-from notifyd.config.credentials import find_credentials
+from notifyd.config.credentials import ApiCredentials, find_credentials
 from notifyd.config.files import find_config_file
 from notifyd.config.load import load
 from notifyd.config.paths import socket_path, state_dir
@@ -28,7 +28,6 @@ from notifyd.engine.clock import Clock, boot_id
 from notifyd.engine.daemon import MAINTENANCE_INTERVAL, Configuration, Daemon
 from notifyd.engine.engine import Engine
 from notifyd.engine.pipeline import Pipeline
-from notifyd.engine.platform_fetcher import PlatformFetcher
 from notifyd.engine.sources import PipelineContext
 from notifyd.http.tcp import listen_tcp
 from notifyd.model.errors import NotifydError, NoTokenError
@@ -37,6 +36,7 @@ from notifyd.outbox.location import check_directory
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import latest_time, restore_state
 from notifyd.shaping.state import State
+from notifyd.sources.platform.fetching import OpenFetcher
 from notifyd.telemetry.systemd import ServiceManager
 
 log = structlog.get_logger()
@@ -122,7 +122,7 @@ class App:
             scan_executor=scan_executor,
             load_checkpoints=store.load_checkpoints,
             wall=self._wall,
-            open_fetcher=partial(PlatformFetcher, credentials) if credentials else None,
+            open_fetcher=_fetcher_opener(credentials) if credentials else None,
             environ=environ,
         )
         pipeline = Pipeline(settings, context)
@@ -156,6 +156,12 @@ class App:
 def _ignored_keys(settings: Settings) -> str:
     """Return the keys of [socket] that have no effect on a socket that systemd passes."""
     return ", ".join(sorted({"path", "mode", "group"} & settings.socket.model_fields_set))
+
+
+def _fetcher_opener(credentials: ApiCredentials) -> Callable[[str], OpenFetcher]:
+    from notifyd.engine.platform_fetcher import PlatformFetcher  # noqa: PLC0415 - only with them
+
+    return partial(PlatformFetcher, credentials)
 
 
 def _open_tcp(listen: ListenConfig, stack: AsyncExitStack) -> socket.socket | None:

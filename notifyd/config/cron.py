@@ -1,10 +1,8 @@
-"""The times of a cron expression on the wall clock."""
+"""The times of a cron expression on the wall clock. cronsim is imported for the first of them."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
-
-from cronsim import CronSim
 
 _MOMENT = 1e-4
 
@@ -18,11 +16,15 @@ class CronSchedule:
 
     def next_time(self, wall: float) -> float:
         """Return the first time after this one, in seconds since the epoch."""
+        from cronsim import CronSim
+
         times = (when.timestamp() for when in CronSim(self.expression, self._local(wall)))
         return next(at for at in times if at > wall)  # at the end of summer time an hour repeats
 
     def last_time(self, wall: float) -> float:
         """Return the last time up to and including this one, in seconds since the epoch."""
+        from cronsim import CronSim
+
         just_after = self._local(wall + _MOMENT)
         return next(CronSim(self.expression, just_after, reverse=True)).timestamp()
 

@@ -30,7 +30,7 @@ def fields_by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
 class Section(BaseModel):
     """Base of all tables. Unknown keys and wrong types are errors."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class ApiConfig(Section):

@@ -37,6 +37,7 @@ class Settings(BaseSettings):
         extra="forbid",
         strict=True,
         frozen=True,
+        defer_build=True,
     )
 
     api: ApiConfig = ApiConfig()

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator
 
 from notifyd.config.values import NON_EMPTY, STRING_OR_LIST, UNIQUE
@@ -62,6 +61,8 @@ def _check_time_zone(value: str) -> str:
 
 
 def _check_cron(value: str) -> str:
+    from cronsim import CronSim, CronSimError
+
     form = 'use five fields, for example "30 9 * * mon-fri"'
     if len(value.split()) != _CRON_FIELDS:
         raise ValueError(f"invalid cron expression (wrong number of fields); {form}")

@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_plain_validator_function
 
 from notifyd.config.comparison import CHANGED
 from notifyd.config.cron import CronSchedule
@@ -512,7 +514,26 @@ _Trigger = (
     | OblienTriggerConfig
     | ResourceTriggerConfig
 )
-AnyTrigger = Annotated[_Trigger, Field(discriminator="type")]
+
+
+class _ValidatedByType:
+    """Validates a trigger by the model of its type, so that those of other types are not built."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return no_info_plain_validator_function(self._validate)
+
+    def _validate(self, value: object) -> TriggerConfig:
+        if isinstance(value, TriggerConfig):
+            return value
+        kind = value.get("type") if isinstance(value, dict) else None
+        if kind not in TRIGGER_TYPES:
+            raise ValueError(f"type: must be one of: {', '.join(TRIGGER_TYPES)}")
+        return TRIGGER_TYPES[kind].model_validate(value)
+
+
+AnyTrigger = Annotated[_Trigger, _ValidatedByType()]
 
 BUILT_IN_TRIGGER = "notifyd"
 """The trigger of what notifyd reports about itself and the platform."""

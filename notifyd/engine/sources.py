@@ -1,4 +1,7 @@
-"""Which sources a configuration needs, and how each is built from its checkpoints."""
+"""Which sources a configuration needs, and how each is built from its checkpoints.
+
+A source and its libraries are imported when a trigger needs them, here and nowhere else.
+"""
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,17 +29,7 @@ from notifyd.matching.record_matcher import RecordMatcher
 from notifyd.matching.scanner import Scanner
 from notifyd.matching.verifier import PatternSet
 from notifyd.sources.base import Source
-from notifyd.sources.files.source import FileSource
-from notifyd.sources.journal.options import JournalSourceOptions
-from notifyd.sources.journal.source import JournalSource
-from notifyd.sources.logs.options import LogSourceOptions
-from notifyd.sources.logs.source import LogSource
 from notifyd.sources.platform.fetching import OpenFetcher
-from notifyd.sources.platform.source import PlatformSource, PlatformSourceOptions
-from notifyd.sources.probes.commands.source import CommandSource, CommandSourceOptions
-from notifyd.sources.probes.resources.source import ResourceSource, ResourceSourceOptions
-from notifyd.sources.processes.source import ProcessSource
-from notifyd.sources.schedule.source import ScheduleSource
 from notifyd.triggers import Trigger
 
 Checkpoints = Mapping[str, str]
@@ -100,6 +93,9 @@ class SourceBuilders:
         triggers = {name: config for name, config in self._logs.items() if config.paths}
         if not triggers:
             return None
+        from notifyd.sources.logs.options import LogSourceOptions
+        from notifyd.sources.logs.source import LogSource
+
         context = self._context
         options = LogSourceOptions(
             triggers, self._scanner, self._record_matcher, context.wall, context.own_paths
@@ -110,6 +106,9 @@ class SourceBuilders:
         triggers = {name: config for name, config in self._logs.items() if config.journal}
         if not triggers:
             return None
+        from notifyd.sources.journal.options import JournalSourceOptions
+        from notifyd.sources.journal.source import JournalSource
+
         context = self._context
         options = JournalSourceOptions(triggers, self._scanner, self._record_matcher, context.wall)
         return lambda checkpoints: JournalSource(
@@ -120,6 +119,8 @@ class SourceBuilders:
         triggers = _of_type(self._configs, FileTriggerConfig)
         if not triggers:
             return None
+        from notifyd.sources.files.source import FileSource
+
         debounce = min(self._triggers[name].shaping.debounce for name in triggers)
         context = self._context
         return lambda checkpoints: FileSource(
@@ -130,6 +131,8 @@ class SourceBuilders:
         triggers = _of_type(self._configs, ProcessTriggerConfig)
         if not triggers:
             return None
+        from notifyd.sources.processes.source import ProcessSource
+
         return lambda checkpoints: ProcessSource(
             triggers, checkpoints, wall=self._context.wall, boot_id=boot_id()
         )
@@ -138,12 +141,16 @@ class SourceBuilders:
         triggers = _of_type(self._configs, ScheduleTriggerConfig)
         if not triggers:
             return None
+        from notifyd.sources.schedule.source import ScheduleSource
+
         return lambda checkpoints: ScheduleSource(triggers, checkpoints, wall=self._context.wall)
 
     def _command(self) -> BuildSource | None:
         triggers = _of_type(self._configs, CommandTriggerConfig)
         if not triggers:
             return None
+        from notifyd.sources.probes.commands.source import CommandSource, CommandSourceOptions
+
         shapings = {name: self._triggers[name].shaping for name in triggers}
         options = CommandSourceOptions(triggers, shapings, self._context.wall)
         return lambda checkpoints: CommandSource(options, checkpoints)
@@ -153,6 +160,8 @@ class SourceBuilders:
         triggers = {name: config for name, config in found.items() if config.get}
         if not triggers:
             return None
+        from notifyd.sources.platform.source import PlatformSource, PlatformSourceOptions
+
         context, opener = self._context, self._context.open_fetcher
         shapings = {name: self._triggers[name].shaping for name in triggers}
         options = PlatformSourceOptions(
@@ -172,6 +181,8 @@ class SourceBuilders:
         triggers = _of_type(self._configs, ResourceTriggerConfig)
         if not triggers:
             return None
+        from notifyd.sources.probes.resources.source import ResourceSource, ResourceSourceOptions
+
         shapings = {name: self._triggers[name].shaping for name in triggers}
         options = ResourceSourceOptions(
             triggers,
@@ -185,9 +196,8 @@ class SourceBuilders:
         triggers = _of_type(self._configs, UnitTriggerConfig)
         if not triggers:
             return None
-        # Imported here, because only these triggers need D-Bus.
-        from notifyd.sources.units.options import UnitSourceOptions  # noqa: PLC0415 - see above
-        from notifyd.sources.units.source import UnitSource  # noqa: PLC0415 - see above
+        from notifyd.sources.units.options import UnitSourceOptions
+        from notifyd.sources.units.source import UnitSource
 
         shapings = {name: self._triggers[name].shaping for name in triggers}
         options = UnitSourceOptions(

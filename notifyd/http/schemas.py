@@ -48,7 +48,7 @@ class SchemaErrors(NamedTuple):
 class RequestSchema(BaseModel):
     """The fields of a JSON body or of a query. Unknown ones are ignored unless forbidden."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True, defer_build=True)
     errors: ClassVar[SchemaErrors] = SchemaErrors()
 
 

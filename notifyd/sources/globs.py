@@ -6,10 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from wcmatch import fnmatch
-
 _MAGIC = frozenset("*?[\\")
-_FLAGS = fnmatch.DOTMATCH | fnmatch.CASE
 _ACROSS = "**"
 
 
@@ -135,7 +132,9 @@ def name_matcher(pattern: str) -> Callable[[str], bool]:
         return lambda _name: True
     if not _MAGIC.intersection(pattern):
         return pattern.__eq__
-    include, _ = fnmatch.translate(pattern, flags=_FLAGS)
+    from wcmatch import fnmatch
+
+    include, _ = fnmatch.translate(pattern, flags=fnmatch.DOTMATCH | fnmatch.CASE)
     match = re.compile("|".join(include)).fullmatch
     return lambda name: name == pattern or match(name) is not None
 

@@ -1,12 +1,11 @@
 """A trigger: which group an event counts for, and the text of a notification."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import TYPE_CHECKING
 
-from jinja2 import Template
-
-from notifyd.config.templates import SANDBOX
+from notifyd.config.templates import compile_template
 from notifyd.config.triggers import AnyTrigger, PlatformHealthConfig, ResolvedShaping, ShapingConfig
 from notifyd.model.events import Event, Match
 from notifyd.model.notifications import Json, MatchSummary
@@ -16,6 +15,9 @@ from notifyd.triggers.default_text import default_body, default_title, format_ti
 from notifyd.triggers.heartbeat_text import heartbeat_body, heartbeat_title
 from notifyd.triggers.resource_text import resource_body, resource_title
 from notifyd.triggers.unit_text import unit_body, unit_title
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 _OUTPUT_LIMIT = 8_000
 """Characters after which text is cut: far more than a notification can hold."""
@@ -205,15 +207,22 @@ def _value(event: Event, name: str) -> str:
     return event.facts.get(name, "")
 
 
-def _compile(source: str | None) -> Template | None:
-    return None if source is None else SANDBOX.from_string(source)
+@dataclass(frozen=True, slots=True)
+class _DataTemplate:
+    """A compiled template in the place of a string of a JSON value."""
+
+    template: "Template"
+
+
+def _compile(source: str | None) -> "Template | None":
+    return None if source is None else compile_template(source)
 
 
 def _compile_data(value: object) -> object:
     """Replace the strings of a JSON value that contain template syntax by compiled templates."""
     match value:
         case str():
-            return _compile(value) if "{" in value else value
+            return _DataTemplate(compile_template(value)) if "{" in value else value
         case dict():
             return {key: _compile_data(item) for key, item in value.items()}
         case list():
@@ -223,8 +232,8 @@ def _compile_data(value: object) -> object:
 
 def _render_data(value: object, names: dict[str, object]) -> object:
     match value:
-        case Template():
-            text, error = _render(value, names, str)
+        case _DataTemplate():
+            text, error = _render(value.template, names, str)
             return f"(The template failed: {error})" if error else text
         case dict():
             return {key: _render_data(item, names) for key, item in value.items()}
@@ -234,7 +243,7 @@ def _render_data(value: object, names: dict[str, object]) -> object:
 
 
 def _render(
-    template: Template | None, names: dict[str, object], fallback: Callable[[], str]
+    template: "Template | None", names: dict[str, object], fallback: Callable[[], str]
 ) -> tuple[str, str]:
     """Return the rendered text and an error; without a template or with an error, the fallback."""
     if template is None:

@@ -1,7 +1,7 @@
 import pytest
 from jinja2.exceptions import SecurityError
 
-from notifyd.config.templates import SANDBOX, VARIABLES, referenced_fields, template_error
+from notifyd.config.template_sandbox import SANDBOX, VARIABLES, referenced_fields, template_error
 
 
 @pytest.mark.parametrize("name", sorted(VARIABLES))
