@@ -110,7 +110,7 @@ class SocketConfig(Section):
     Root and the daemon's own user always may."""
     max_body: Annotated[Size, Field(ge=1024, le=1 << 20)] = 64 << 10
     """Largest request body, at most 1 MiB."""
-    rate: SocketRateConfig = SocketRateConfig()
+    rate: SocketRateConfig = SocketRateConfig.model_construct()
     """Requests allowed for each user."""
 
 
@@ -122,7 +122,7 @@ class PlatformRateConfig(RateConfig):
 
 
 class PlatformConfig(Section):
-    rate: PlatformRateConfig = PlatformRateConfig()
+    rate: PlatformRateConfig = PlatformRateConfig.model_construct()
     """What the plan allows for everything that the daemon asks of the API besides sending."""
 
 
