@@ -176,6 +176,7 @@ class RotationResolver:
             self._resolve_recorded()
         if self._was_stopped:
             self._adopt_numbered()
+            self._unnamed.forget_directories()
         if has_moved or self._was_stopped:
             self._readers.schedule_oldest_first()
         self._was_stopped = False

@@ -30,6 +30,7 @@ _MOST_FILES: Final = 2_000
 """Files of a directory that are considered."""
 _HEAD_SIZE: Final = 4096
 """Bytes by which a copy is recognized."""
+_NUMBERED: Final = re.compile(r"(?P<stem>.*\D)\d{1,6}(?P<extension>\.[^.]*)")
 _LEAST_STEM: Final = 3
 """Characters of a log's name that another name must contain to be related to it."""
 
@@ -39,6 +40,17 @@ class _Candidate(NamedTuple):
 
     found: RotatedFile
     born_ns: int
+
+
+class _Directory(NamedTuple):
+    """names: those that belong to no trigger, and by their names to no log in the directory.
+
+    logs: the names of the logs that have rotated files. numbered: names like app1.log, by app.log.
+    """
+
+    names: list[str]
+    logs: set[str]
+    numbered: dict[str, list[str]]
 
 
 class UnnamedGenerations:
@@ -51,6 +63,12 @@ class UnnamedGenerations:
         for _, checkpoint in readers.registry.closed_files():
             seen = max(checkpoint.last_seen, self._last_seen.get(checkpoint.path, 0.0))
             self._last_seen[checkpoint.path] = seen
+        self._directories: dict[str, _Directory] = {}
+        """Those that were listed since `forget_directories`: many logs may be in one."""
+
+    def forget_directories(self) -> None:
+        """List directories anew from now on."""
+        self._directories.clear()
 
     @property
     def logs(self) -> list[str]:
@@ -68,10 +86,10 @@ class UnnamedGenerations:
         directory, log_name = os.path.split(log)
         end_ns = birth_ns(log) if os.path.lexists(log) else None
         since_ns = max(latest.modified_ns, self._last_seen_ns(log))
-        names = _list_names(directory)
-        is_shared = _has_other_logs(log_name, names)
+        listed = self._list(directory)
+        is_shared = bool(listed.logs - {log_name})
         found: list[RotatedFile] = []
-        for each in self._candidates(directory, log_name, names):
+        for each in self._candidates(directory, log_name, listed.names):
             is_earlier = end_ns is None or (
                 each.born_ns <= end_ns and each.found.status.st_mtime_ns <= end_ns + _SLACK_NS
             )
@@ -89,14 +107,12 @@ class UnnamedGenerations:
         They began after the log was last known to exist, and after it was last written to.
         """
         directory, log_name = os.path.split(log)
-        stem, dot, extension = log_name.rpartition(".")
-        if not stem:
+        names = self._list(directory).numbered.get(log_name)
+        if not names:
             return []
-        numbered = re.compile(rf"{re.escape(stem)}\d{{1,6}}{re.escape(dot + extension)}")
         with suppress(OSError):
             written_ns = os.stat(log).st_mtime_ns  # noqa: PTH116 - strings throughout
             since_ns = max(self._last_seen_ns(log), written_ns - _SLACK_NS)
-            names = [name for name in _list_names(directory) if numbered.fullmatch(name)]
             candidates = self._candidates(directory, log_name, names)
             found = [each.found for each in candidates if each.born_ns >= since_ns]
             return sorted(found, key=lambda each: each.status.st_mtime_ns, reverse=True)
@@ -105,28 +121,41 @@ class UnnamedGenerations:
     def _last_seen_ns(self, log: str) -> int:
         return int(self._last_seen.get(log, 0.0) * _NS) - _CLOCK_NS
 
+    def _list(self, directory: str) -> _Directory:
+        if directory in self._directories:
+            return self._directories[directory]
+        present = set(_list_names(directory))
+        originals = {name: original_names(name) for name in present}
+        with_rotated_files = {base for bases in originals.values() for base in bases}
+        listed = _Directory([], with_rotated_files & present, {})
+        for name in sorted(present):
+            is_of_log = name in with_rotated_files or not originals[name].isdisjoint(present)
+            is_ours = self._scanner.patterns_for(os.path.join(directory, name))  # noqa: PTH118
+            if is_of_log or is_ours or name.endswith(COMPRESSED_SUFFIXES):
+                continue
+            listed.names.append(name)
+            if numbered := _NUMBERED.fullmatch(name):
+                base = numbered["stem"] + numbered["extension"]
+                listed.numbered.setdefault(base, []).append(name)
+        self._directories[directory] = listed
+        return listed
+
     def _candidates(
-        self, directory: str, log_name: str, names: Sequence[str]
+        self, directory: str, log_name: str, names: Iterable[str]
     ) -> Iterator[_Candidate]:
-        """Yield the files that are not known, and belong to no other log and no trigger."""
-        originals = {name: original_names(name) for name in names}
-        logs_with_rotated_files = {base for bases in originals.values() for base in bases}
+        """Yield the files of which nothing is known."""
         for name in names:
-            is_named = name == log_name or log_name in originals[name]
-            is_of_other = name in logs_with_rotated_files or not originals[name].isdisjoint(names)
-            if is_named or is_of_other or name.endswith(COMPRESSED_SUFFIXES):
+            if name == log_name or log_name in original_names(name):
                 continue
             path = os.path.join(directory, name)  # noqa: PTH118 - strings throughout
             found = rotated_file_at(path)
-            if found is None or not found.status.st_size or not self._is_free(found):
+            if found is None or not found.status.st_size or self._is_known(found):
                 continue
             if (born_ns := birth_ns(path)) is not None:
                 yield _Candidate(found, born_ns)
 
-    def _is_free(self, found: RotatedFile) -> bool:
-        """Whether a file belongs to no trigger, and nothing is known of it."""
-        is_known = found.key in self._readers or found.key in self._readers.registry
-        return not (is_known or self._scanner.patterns_for(found.path))
+    def _is_known(self, found: RotatedFile) -> bool:
+        return found.key in self._readers or found.key in self._readers.registry
 
     def _without_copies(
         self, found: list[RotatedFile], log: str, named: Iterable[RotatedFile]
@@ -151,14 +180,6 @@ class UnnamedGenerations:
                 return os.pread(reader.descriptor, _HEAD_SIZE, 0)
         except (OSError, UnreadableFileError):
             return b""
-
-
-def _has_other_logs(log_name: str, names: Iterable[str]) -> bool:
-    """Whether a directory has rotated files of logs with other names."""
-    present = set(names)
-    return any(
-        base != log_name and base in present for name in present for base in original_names(name)
-    )
 
 
 def _contains_stem(path: str, log_name: str) -> bool:
