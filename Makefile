@@ -15,7 +15,7 @@ INSTALL_lowest := $(PIP) uv && $(BIN)/uv pip compile --quiet --python $(BIN)/pyt
 INSTALL_newest := $(PIP) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --upgrade -r pyproject.toml --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: platform help environment run test lint types layers format unit soak docs bench bench-burst bench-compiling bench-execs bench-idle bench-journal bench-latency bench-logs bench-requests bench-start lock clean system-packages
+.PHONY: platform help environment run test lint types layers format unit soak docs bench lock clean system-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -60,41 +60,11 @@ format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-start bench-latency bench-burst bench-idle bench-arming bench-execs bench-requests bench-compiling bench-logs ## run the benchmarks beside the other tools that are installed
+BENCHMARKS := start latency burst idle arming execs exits requests compiling logs
+bench: $(BENCHMARKS:%=bench-%) ## run the benchmarks beside the other tools that are installed
 
-bench-latency: $(READY)
-	PYTHONPATH=tests $(BIN)/python benchmarks/latency.py
-
-bench-burst: $(READY)
-	PYTHONPATH=tests $(BIN)/python benchmarks/burst.py
-
-bench-compiling: $(READY)
-	PYTHONPATH=tests $(BIN)/python benchmarks/compiling.py
-
-bench-execs: $(READY)
-	PYTHONPATH=tests $(BIN)/python benchmarks/execs.py
-
-bench-arming: $(READY) ## a file trigger over 100,000 files
-	PYTHONPATH=tests $(BIN)/python benchmarks/arming.py
-
-bench-start: $(READY)
-	PYTHONPATH=tests $(BIN)/python benchmarks/start.py
-
-bench-idle: $(READY)
-	PYTHONPATH=tests $(BIN)/python benchmarks/idle.py
-
-bench-journal: $(READY) ## measure the journal source beside journalctl (SYSTEMD_HARNESS)
-	PYTHONPATH=tests $(BIN)/python benchmarks/journal.py
-
-bench-requests: $(READY)
-	PYTHONPATH=tests $(BIN)/python benchmarks/requests.py
-
-bench-logs: $(READY)
-	PYTHONPATH=tests $(BIN)/python benchmarks/logs.py
-
-platform: $(READY) ## the platform client's typed methods, from its table of endpoints
-	$(BIN)/python -m notifyd.platform.codegen
-	$(BIN)/ruff format -q notifyd/platform
+bench-%: $(READY) # one of benchmarks/; bench-journal needs SYSTEMD_HARNESS
+	PYTHONPATH=tests $(BIN)/python benchmarks/$*.py
 
 lock: $(READY) ## resolve the dependencies again
 	$(PIP) uv
