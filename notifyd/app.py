@@ -16,6 +16,7 @@ from pathlib import Path
 
 import structlog
 
+from notifyd.api.spool_directory import SpoolDirectory
 from notifyd.api.unix import UnixListener
 from notifyd.config.credentials import ApiCredentials, find_credentials
 from notifyd.config.files import find_config_file
@@ -25,13 +26,14 @@ from notifyd.config.sections import ListenConfig
 from notifyd.config.settings import Settings
 from notifyd.config.token import ListenSecrets, TokenSource, find_token
 from notifyd.engine.clock import Clock, boot_id
-from notifyd.engine.daemon import MAINTENANCE_INTERVAL, Configuration, Daemon
+from notifyd.engine.daemon import MAINTENANCE_INTERVAL, Configuration, Daemon, Inlets
 from notifyd.engine.engine import Engine
 from notifyd.engine.pipeline import Pipeline
 from notifyd.engine.sources import PipelineContext
 from notifyd.http.tcp import listen_tcp
 from notifyd.model.errors import NotifydError, NoTokenError
 from notifyd.model.notifications import Json
+from notifyd.model.spool import FOLDER, SYSTEM_SPOOL
 from notifyd.outbox.location import check_directory
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.codec import latest_time, restore_state
@@ -129,8 +131,7 @@ class App:
         clock, state = await _restore(store, self._wall)
         engine = Engine(store, state, clock, pipeline.rules, pipeline.render)
         return Daemon(
-            listener,
-            tcp_socket,
+            Inlets(listener, tcp_socket, _spool_directories(folder)),
             store,
             engine,
             Configuration(settings, self._token, listen_secrets, pipeline, self._config_file()),
@@ -169,6 +170,11 @@ def _open_tcp(listen: ListenConfig, stack: AsyncExitStack) -> socket.socket | No
     if listen.tcp is None:
         return None
     return stack.enter_context(listen_tcp(*listen.tcp, "[listen] tcp"))
+
+
+def _spool_directories(state: Path) -> tuple[SpoolDirectory, ...]:
+    """Return the spool of this daemon, and the system's, which the service's user owns."""
+    return SpoolDirectory(state / FOLDER), SpoolDirectory(Path(SYSTEM_SPOOL), is_shared=True)
 
 
 async def _restore(store: OutboxStore, wall: Callable[[], float]) -> tuple[Clock, State]:

@@ -1,6 +1,6 @@
 """What the local API may ask of the daemon."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -30,6 +30,30 @@ class Webhook:
     text: str
     key: str
     remember: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledMessage:
+    """A message as a file of the spool has it. delay: seconds, from the file's time."""
+
+    message: Message
+    priority: Priority
+    key: str
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledRequest:
+    """A request from the spool. peer: the owner of its file. time, expires: wall-clock seconds.
+
+    id: that of the file, and of the notification.
+    """
+
+    id: str
+    peer: Peer
+    time: float
+    expires: float
+    request: SpooledMessage | Ping
 
 
 class Control(Protocol):
@@ -85,6 +109,19 @@ class Control(Protocol):
 
         is_admin: whether a refusal may name triggers.
         """
+        ...
+
+    async def import_spooled(self, requests: Sequence[SpooledRequest]) -> list[str]:
+        """Take requests from the spool, and return the refusal of each once they are on disk.
+
+        "" for what was taken; known: it was committed before; expired: it was too old, and a
+        message is counted in a digest; outdated: a newer ping was received; no_room: try again.
+        unknown_heartbeat: as for `ping`.
+        """
+        ...
+
+    async def forget_spooled(self, ids: Collection[str]) -> None:
+        """Forget the ids of files that are gone."""
         ...
 
     async def status(self, *, uid: int | None) -> Json:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from types import SimpleNamespace
 
 from notifyd.cli.exit_status import UsageError
@@ -9,6 +10,7 @@ from notifyd.cli.options import SOCKET_HELP, Flag, Option, parse_valid
 from notifyd.cli.output import write
 from notifyd.cli.stdin import read_end
 from notifyd.client.http import send_request
+from notifyd.model.errors import DaemonAnswerError, DaemonUnreachableError
 
 TYPE_CHECKING = False  # importing typing takes too long
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 HELP = (
     "Report a run of a job to its heartbeat. Prints nothing; returns once the ping is stored on "
-    "disk."
+    "disk. If no daemon takes it, it is kept in a file that the daemon imports within a day."
 )
 
 _SIGNALS = ("start", "success", "fail", "log")
@@ -62,12 +64,22 @@ def run(args: "SimpleNamespace | argparse.Namespace") -> int:
         )
     output = read_end() if rest == ["-"] else " ".join(rest)
     target = f"/v1/heartbeats/{_quote(name)}/{signal}"
-    _, answer = send_request(
-        "POST",
-        f"{target}?rid={_quote(args.rid)}" if args.rid else target,
-        body=output[-_MAX_CHARACTERS:].encode("utf-8", "replace"),
-        socket_path=args.socket,
-    )
+    output = output[-_MAX_CHARACTERS:]
+    try:
+        _, answer = send_request(
+            "POST",
+            f"{target}?rid={_quote(args.rid)}" if args.rid else target,
+            body=output.encode("utf-8", "replace"),
+            socket_path=args.socket,
+        )
+    except (DaemonUnreachableError, DaemonAnswerError) as error:
+        from notifyd.client.spool import spool_instead  # noqa: PLC0415 - only without a daemon
+
+        request = {"name": name, "signal": signal, "rid": args.rid or "", "output": output}
+        spool_instead(error, "ping", request, socket_path=args.socket)
+        sentence = "no daemon takes it now; it is spooled, and counted when the daemon runs"
+        print(f"notifyd ping: {sentence}", file=sys.stderr)
+        answer = {"success": True, "heartbeat": name, "status": "spooled"}
     if args.json:
         write(json.dumps(answer, ensure_ascii=False))
     return 0

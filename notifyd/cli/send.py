@@ -11,6 +11,7 @@ from notifyd.cli.options import SOCKET_HELP, Flag, Option, parse_valid
 from notifyd.cli.output import write
 from notifyd.cli.stdin import read_end
 from notifyd.client.http import send_request
+from notifyd.model.errors import DaemonAnswerError, DaemonUnreachableError
 
 TYPE_CHECKING = False  # importing typing takes too long
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ _OPTIONS = (
         metavar="N",
         about="send only the last N lines; of a text that is too long keep the end, as with stdin",
     ),
+    Option("--url", metavar="URL", about="link to open, sent as the entry url of data"),
+    Flag(
+        "--spool",
+        about="if no daemon takes it, keep it in a file that the daemon imports when it runs, "
+        "within a day",
+    ),
     Option("--socket", metavar="PATH", about=SOCKET_HELP),
     Flag("--json", about="print the answer as JSON"),
 )
@@ -83,13 +90,18 @@ def run(args: "SimpleNamespace | argparse.Namespace") -> int:
     wait = args.wait or ""
     if not wait.replace(".", "").isalnum() and args.wait is not None:
         raise UsageError(f'--wait: use a duration such as "5s" or "1m" (got {wait!r})')
-    status, answer = send_request(
-        "POST",
-        "/notifications/send" + (f"?wait={wait}" if wait else ""),
-        body=message,
-        socket_path=args.socket,
-        within=_ANSWER_TIMEOUT + (_MAX_WAIT if wait else 0),
-    )
+    try:
+        status, answer = send_request(
+            "POST",
+            "/notifications/send" + (f"?wait={wait}" if wait else ""),
+            body=message,
+            socket_path=args.socket,
+            within=_ANSWER_TIMEOUT + (_MAX_WAIT if wait else 0),
+        )
+    except (DaemonUnreachableError, DaemonAnswerError) as error:
+        if not args.spool:
+            raise
+        return _spool(error, message, args)
     if reserved := [
         name for name in _RESERVED_KEYS if any(entry.startswith(f"{name}=") for entry in args.data)
     ]:
@@ -108,6 +120,21 @@ def run(args: "SimpleNamespace | argparse.Namespace") -> int:
         detail = str(answer.get("detail") or "")
         _warn(detail if detail.startswith(_KEPT) else f"accepted, but {_NO_DEVICE}")
     return 0
+
+
+def _spool(
+    error: DaemonAnswerError | DaemonUnreachableError,
+    message: dict[str, object],
+    args: "SimpleNamespace | argparse.Namespace",
+) -> int:
+    """Keep a message that no daemon took; return the exit status."""
+    from notifyd.client.spool import spool_instead  # noqa: PLC0415 - only without a daemon
+
+    spooled_id = spool_instead(error, "send", message, socket_path=args.socket)
+    answer = {"success": True, "id": spooled_id, "status": "spooled"}
+    write(json.dumps(answer) if args.json else spooled_id)
+    _warn("no daemon takes it now; it is spooled, and sent when the daemon runs")
+    return 0 if args.wait is None else TRY_LATER
 
 
 def _report_timeout(notification_id: str, socket_path: str | None) -> int:
@@ -150,6 +177,8 @@ def _message(args: "SimpleNamespace | argparse.Namespace") -> dict[str, object]:
         if not separator or not name:
             raise UsageError(f"-d: use the form k=v (got {entry!r})")
         data[name] = value
+    if args.url is not None:
+        data["url"] = args.url
     if data:
         message["data"] = data
     if from_stdin or args.tail:

@@ -1,10 +1,10 @@
 """The requests of the local API, answered from the engine and the store."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from notifyd.api.control import Acceptance, Webhook
+from notifyd.api.control import Acceptance, SpooledMessage, SpooledRequest, Webhook
 from notifyd.engine.engine import Engine
 from notifyd.model.errors import (
     ConcurrentUpdateError,
@@ -21,10 +21,13 @@ from notifyd.shaping.inputs import (
     Pinged,
     Retried,
     SendingAllowed,
+    Spooled,
+    SpoolFilesRemoved,
     Submitted,
     WebhookReceived,
 )
 from notifyd.shaping.mutes import mute_end
+from notifyd.shaping.spool import KNOWN
 from notifyd.shaping.state import Reply
 from notifyd.telemetry.explain import explain_trigger
 from notifyd.text.suggestions import did_you_mean
@@ -259,6 +262,25 @@ class ControlService:
         table = f'[triggers.{name}] with type = "heartbeat"'
         return f"there is no heartbeat {name!r}{hint or f'; define {table} in the configuration'}"
 
+    async def import_spooled(self, requests: Sequence[SpooledRequest]) -> list[str]:
+        known = {
+            request.id
+            for request in requests
+            if await self._store.describe(request.id) is not None  # also one that was delivered
+        }
+        new = [request for request in requests if request.id not in known]
+        replies = await self._engine.apply([_spooled(each) for each in new], rereadable=True)
+        refusals = {
+            request.id: reply.refusal if reply else ""
+            for request, reply in zip(new, replies, strict=True)
+        }
+        return [refusals.get(request.id, KNOWN) for request in requests]
+
+    async def forget_spooled(self, ids: Collection[str]) -> None:
+        remembered = frozenset(ids) & self._engine.state.spooled_ids.keys()
+        if remembered:
+            await self._engine.apply([SpoolFilesRemoved(frozenset(remembered))], rereadable=True)
+
     async def status(self, *, uid: int | None) -> Json:
         """Return the daemon's status, with the notifications per hour of each trigger."""
         if uid is not None:
@@ -276,6 +298,18 @@ class ControlService:
 
     async def reload(self) -> Json:
         return await self._daemon.reload()
+
+
+def _spooled(request: SpooledRequest) -> Spooled:
+    content: Submitted | Pinged
+    if isinstance(request.request, SpooledMessage):
+        message = request.request
+        content = Submitted(
+            message.message, message.priority, request.peer, message.key, message.delay
+        )
+    else:
+        content = Pinged(request.request)
+    return Spooled(request.id, request.time, request.expires, content)
 
 
 def _not_found() -> RequestRefusedError:

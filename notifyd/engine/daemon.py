@@ -14,6 +14,8 @@ from typing import Any
 import structlog
 
 from notifyd.api.server import serve, serve_tcp
+from notifyd.api.spool import SpoolImporter
+from notifyd.api.spool_directory import SpoolDirectory
 from notifyd.api.tcp import TcpListener
 from notifyd.api.unix import UnixListener
 from notifyd.config.settings import Settings
@@ -79,6 +81,15 @@ class Configuration:
     file: Path | None
 
 
+@dataclass(frozen=True, slots=True)
+class Inlets:
+    """Where requests come from. tcp: the listening socket of `[listen] tcp`, if there is one."""
+
+    unix: UnixListener
+    tcp: socket.socket | None
+    spool: tuple[SpoolDirectory, ...]
+
+
 class _RestartableTask:
     """A task of a group that a reload stops and starts again."""
 
@@ -106,14 +117,12 @@ class _RestartableTask:
 class Daemon:
     """Runs what is open, from the start to `stopping`.
 
-    tcp_socket: the listening socket of `[listen] tcp`, if there is one. load: reads the
-    configuration again and builds all of it. manager: hears how the daemon is.
+    load: reads the configuration again and builds all of it. manager: hears how the daemon is.
     """
 
     def __init__(
         self,
-        listener: UnixListener,
-        tcp_socket: socket.socket | None,
+        inlets: Inlets,
         store: OutboxStore,
         engine: Engine,
         configuration: Configuration,
@@ -122,8 +131,7 @@ class Daemon:
         stopping: asyncio.Event,
         manager: ServiceManager,
     ) -> None:
-        self._listener, self._tcp_socket = listener, tcp_socket
-        self._store, self._engine = store, engine
+        self._inlets, self._store, self._engine = inlets, store, engine
         self._configuration, self._load = configuration, load
         self._stopping = stopping
         self.maintenance_interval = MAINTENANCE_INTERVAL
@@ -136,6 +144,8 @@ class Daemon:
         self._delivery = _RestartableTask(self._tasks, "delivery", self._run_delivery)
         self._reloading = asyncio.Lock()
         self._reload_error = ""
+        self._control = ControlService(engine, store, self)
+        self._spool = SpoolImporter(inlets.spool, self._control)
         self._started = time.monotonic()
 
     async def run(self, on_serving: Callable[[Path | None], None]) -> None:
@@ -164,20 +174,19 @@ class Daemon:
 
     async def _serve(self, on_serving: Callable[[Path | None], None]) -> None:
         """Answer on the listeners until `stopping`, and while the sources stop."""
-        control = ControlService(self._engine, self._store, self)
-        settings = self._configuration.settings
+        settings, inlets = self._configuration.settings, self._inlets
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(serve(control, settings.socket, self._listener))
-            if self._tcp_socket is not None and settings.listen.tcp is not None:
-                listener = TcpListener(
-                    self._tcp_socket, settings.listen.tcp.host, self._listen_secrets
-                )
-                await stack.enter_async_context(serve_tcp(control, settings.socket, listener))
-            on_serving(self._listener.path)
+            spool = self._tasks.create_task(self._spool.run(), name="spool")
+            await stack.enter_async_context(serve(self._control, settings.socket, inlets.unix))
+            if inlets.tcp is not None and settings.listen.tcp is not None:
+                listener = TcpListener(inlets.tcp, settings.listen.tcp.host, self._listen_secrets)
+                await stack.enter_async_context(serve_tcp(self._control, settings.socket, listener))
+            on_serving(inlets.unix.path)
             # Not before READY=1: systemd drops a reload that comes while it waits for that.
             self._service_reporter.report_status()
             reporter = self._tasks.create_task(self._service_reporter.run(), name="service status")
             await self._stopping.wait()
+            spool.cancel()
             await self._sources.stop(_SOURCES_TIMEOUT)
             reporter.cancel()
 
@@ -290,7 +299,7 @@ class Daemon:
         token_state, token_problem = _token_state(token)
         return DaemonInfo(
             store_error=self._engine.store_error,
-            sources=self._configuration.pipeline.health(),
+            sources=[*self._configuration.pipeline.health(), *self._spool.health()],
             trigger_types={name: trigger.type for name, trigger in settings.triggers.items()},
             token_name=token.name,
             token_state=token_state,

@@ -41,6 +41,7 @@ def state_entries(decision: Decision, before: GlobalState) -> dict[str, str | No
         ("trail", decision.traces),
         ("incident", decision.incidents),
         ("delivery", decision.webhook_deliveries),
+        ("spooled", decision.spooled_ids),
         ("heartbeat", decision.heartbeats),
     ):
         for key, value in changed.items():
@@ -59,6 +60,7 @@ def all_entries(state: State) -> dict[str, str | None]:
     decision.traces.update(state.traces)
     decision.incidents.update(state.incidents)
     decision.webhook_deliveries.update(state.webhook_deliveries)
+    decision.spooled_ids.update(state.spooled_ids)
     decision.heartbeats.update(state.heartbeats)
     return state_entries(decision, GlobalState())
 
@@ -110,6 +112,8 @@ def _restore_value(state: State, kind: str, key: str, value: Any, now: Now) -> N
             state.incidents[value.key] = value
         case "delivery":
             state.webhook_deliveries[key] = value
+        case "spooled":
+            state.spooled_ids[key] = value
         case "heartbeat":
             state.heartbeats[key] = forget_wait(value)
         case "books":

@@ -27,7 +27,8 @@ class Booted:
 class Submitted:
     """A message to send. delay: seconds to hold it. trigger: in whose name it is sent.
 
-    key: replaces the peer's unattempted notifications of the same key.
+    key: replaces the peer's unattempted notifications of the same key. id, created: the id and the
+    wall-clock time that a message has already; empty and 0 if it is new.
     """
 
     message: Message
@@ -36,6 +37,28 @@ class Submitted:
     key: str = ""
     delay: float = 0.0
     trigger: str = SOCKET
+    id: str = ""
+    created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A request from the spool. time, expires: wall-clock times of its file.
+
+    id: that of the file, and of the notification.
+    """
+
+    id: str
+    time: float
+    expires: float
+    request: "Submitted | Pinged"
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFilesRemoved:
+    """The files of these ids are gone, so the ids need not be remembered."""
+
+    ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +144,14 @@ class IncidentOccurred:
     incident: Incident
 
 
-Request = Submitted | Cancelled | Retried | Muted | WebhookReceived | Pinged
+Request = Submitted | Spooled | Cancelled | Retried | Muted | WebhookReceived | Pinged
 Input = (
     Match
     | Configured
     | Booted
     | Request
     | PingsRefused
+    | SpoolFilesRemoved
     | Stalled
     | WorkerStarted
     | Settled

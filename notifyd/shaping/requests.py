@@ -30,7 +30,8 @@ def submit(context: StepContext, request: Submitted) -> Reply:
     for notification in replaced:
         _withdraw(context, notification, Status.REPLACED)
     notification = replace(
-        new_notification(context, request.trigger, request.priority, 1),
+        new_notification(context, request.trigger, request.priority, 1, notification_id=request.id),
+        created=request.created or context.now.wall,
         key=request.key,
         peer=request.peer,
         title=request.message.title,

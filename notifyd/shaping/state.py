@@ -47,6 +47,13 @@ class WebhookDelivery:
 
 
 @dataclass(frozen=True, slots=True)
+class SpooledId:
+    """A request of the spool whose file may still be there. since: monotonic time of its commit."""
+
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class TriggerStats:
     """What status shows of one trigger.
 
@@ -99,11 +106,10 @@ class Reply:
 class Decision:
     """The changes of one step: written in one commit, and adopted only after that.
 
-    None deletes a group, a digest, an incident, a delivery or a heartbeat. orphaned_keys: stored
-    entries to delete. contents: what the text of a notification is rendered from, if that is new.
-    replies: by the index of their event. retried: ended notifications that are queued again, as
-    they must still be stored. forget_before: the wall-clock time before which history may be
-    deleted.
+    None deletes what a key stands for. orphaned_keys: stored entries to delete. contents: what the
+    text of a notification is rendered from, if that is new. replies: by the index of their event.
+    retried: ended notifications that are queued again, as they must still be stored. forget_before:
+    the wall-clock time before which history may be deleted.
     """
 
     global_state: GlobalState
@@ -115,6 +121,7 @@ class Decision:
     traces: dict[str, list[TraceEntry]] = field(default_factory=dict)
     incidents: dict[str, Incident | None] = field(default_factory=dict)
     webhook_deliveries: dict[str, WebhookDelivery | None] = field(default_factory=dict)
+    spooled_ids: dict[str, SpooledId | None] = field(default_factory=dict)
     heartbeats: dict[str, Heartbeat | None] = field(default_factory=dict)
     orphaned_keys: tuple[str, ...] = ()
     notifications: dict[str, Notification] = field(default_factory=dict)
@@ -129,8 +136,8 @@ class Decision:
 class State:
     """All that the fold knows. Only `adopt` changes it, once a decision is on disk.
 
-    webhook_deliveries: by what identifies them. heartbeats: by trigger. notifications: the waiting
-    ones. orphaned_keys: stored entries that could not be read.
+    webhook_deliveries: by what identifies them. spooled_ids: by id. heartbeats: by trigger.
+    notifications: the waiting ones. orphaned_keys: stored entries that could not be read.
     group_counts: groups by trigger. timers: a heap of (monotonic time, key); some are out of date.
     last_step_at: monotonic time of the last decision. clock_offset: by how much the wall clock was
     ahead of the monotonic line then; None before the first.
@@ -144,6 +151,7 @@ class State:
     traces: dict[str, list[TraceEntry]] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
     webhook_deliveries: dict[str, WebhookDelivery] = field(default_factory=dict)
+    spooled_ids: dict[str, SpooledId] = field(default_factory=dict)
     heartbeats: dict[str, Heartbeat] = field(default_factory=dict)
     orphaned_keys: tuple[str, ...] = ()
     notifications: dict[str, Notification] = field(default_factory=dict)
@@ -173,6 +181,7 @@ class State:
             self.put_digest(key, pending)
         _update(self.incidents, decision.incidents)
         _update(self.webhook_deliveries, decision.webhook_deliveries)
+        _update(self.spooled_ids, decision.spooled_ids)
         _update(self.heartbeats, decision.heartbeats)
         for name, heartbeat in decision.heartbeats.items():
             if heartbeat is not None:

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from notifyd.model.events import AlertState, Event, Match, Now
 from notifyd.model.notifications import Message, Priority, Status
-from notifyd.shaping import conditions, heartbeats, matches, mutes, webhooks
+from notifyd.shaping import conditions, heartbeats, matches, mutes, spool, webhooks
 from notifyd.shaping.admission import (
     add_to_digest,
     admit,
@@ -36,6 +36,8 @@ from notifyd.shaping.inputs import (
     Retried,
     SendingAllowed,
     Settled,
+    Spooled,
+    SpoolFilesRemoved,
     Stalled,
     Submitted,
     WebhookReceived,
@@ -107,6 +109,8 @@ def _prepare(context: StepContext, events: Sequence[Input]) -> None:
             context.put_incident(event.incident)
         elif isinstance(event, PingsRefused):
             heartbeats.restart_waits(context, event.heartbeats)
+        elif isinstance(event, SpoolFilesRemoved):
+            spool.forget(context, event)
         elif isinstance(event, Stalled):
             _restart_waits(context)
 
@@ -233,13 +237,20 @@ def _apply(context: StepContext, event: Input) -> Reply | None:
             settle(context, event.outcome)
         case WebhookReceived():
             return _receive_webhook(context, event)
-        case Pinged():
-            return _receive_ping(context, event)
+        case Pinged() | Spooled():
+            return _receive_request(context, event)
         case WorkerStarted():
             recover(context)
         case SendingAllowed():
             resume_sending(context)
-        case Configured() | Booted() | IncidentOccurred() | PingsRefused() | Stalled():
+        case (
+            Configured()
+            | Booted()
+            | IncidentOccurred()
+            | PingsRefused()
+            | Stalled()
+            | SpoolFilesRemoved()
+        ):
             pass  # applied by `_prepare`
         case _:
             assert_never(event)
@@ -253,8 +264,11 @@ def _receive_webhook(context: StepContext, request: WebhookReceived) -> Reply:
     return reply
 
 
-def _receive_ping(context: StepContext, request: Pinged) -> Reply:
-    reply, event = heartbeats.receive(context, request.ping)
+def _receive_request(context: StepContext, request: Pinged | Spooled) -> Reply:
+    if isinstance(request, Spooled):
+        reply, event = spool.receive(context, request)
+    else:
+        reply, event = heartbeats.receive(context, request.ping)
     if event is not None:
         _count_match(context, Match((), event))
     return reply

@@ -16,6 +16,7 @@ from notifyd.shaping.state import (
     Decision,
     GlobalState,
     PendingDigest,
+    SpooledId,
     State,
     TriggerStats,
     WebhookDelivery,
@@ -150,6 +151,18 @@ class StepContext:
     def put_webhook_delivery(self, key: str, delivery: WebhookDelivery | None) -> None:
         """Remember a delivery, or forget it."""
         self.decision.webhook_deliveries[key] = delivery
+
+    # requests of the spool
+
+    def is_spooled_id(self, spooled_id: str) -> bool:
+        """Whether a request of this id was committed and its file may still be there."""
+        changed = self.decision.spooled_ids
+        known = changed if spooled_id in changed else self._state.spooled_ids
+        return known.get(spooled_id) is not None
+
+    def put_spooled_id(self, spooled_id: str, value: SpooledId | None) -> None:
+        """Remember the id of a request, or forget it."""
+        self.decision.spooled_ids[spooled_id] = value
 
     # heartbeats
 

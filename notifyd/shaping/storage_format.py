@@ -28,7 +28,13 @@ from notifyd.shaping.budget import Charge
 from notifyd.shaping.group import Condition, Group, Transition
 from notifyd.shaping.heartbeat import Heartbeat, JobRun
 from notifyd.shaping.send_state import SendState, SendStatus
-from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats, WebhookDelivery
+from notifyd.shaping.state import (
+    GlobalState,
+    PendingDigest,
+    SpooledId,
+    TriggerStats,
+    WebhookDelivery,
+)
 from notifyd.shaping.stored_kind import (
     StoredKind,
     array_schema,
@@ -262,6 +268,8 @@ _INCIDENT = object_schema(
 
 _DELIVERY = object_schema(WebhookDelivery, {"until": ("until", _TIME)})
 
+_SPOOLED = object_schema(SpooledId, {"since": ("since", _TIME)})
+
 _HEARTBEAT = object_schema(
     Heartbeat,
     {
@@ -301,6 +309,7 @@ KINDS: Mapping[str, StoredKind] = {
     "books": StoredKind(_BOOKS),
     "incident": StoredKind(_INCIDENT),
     "delivery": StoredKind(_DELIVERY),
+    "spooled": StoredKind(_SPOOLED),
     "heartbeat": StoredKind(_HEARTBEAT),
 }
 """By the word before the colon in the name of an entry."""

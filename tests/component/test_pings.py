@@ -1,5 +1,6 @@
 """Pings on the socket, on the TCP listener, and in the form of healthchecks.io."""
 
+import json
 import shutil
 import subprocess
 import urllib.request
@@ -326,9 +327,22 @@ async def test_the_command_reports_a_mistake(served, words, status, sentence):
     assert "Traceback" not in ran.err
 
 
-async def test_the_command_without_a_daemon_says_so(tmp_path):
-    ran = await run("ping", "backup", NOTIFYD_SOCK=str(tmp_path / "none"))
-    assert (ran.status, "no notifyd answers" in ran.err) == (69, True)
+async def test_the_command_without_a_daemon_spools_and_says_so(tmp_path):
+    environ = {"NOTIFYD_SOCK": str(tmp_path / "none"), "XDG_STATE_HOME": str(tmp_path)}
+    ran = await run("ping", "backup", "3", "tape is full", **environ)
+    assert (ran.status, ran.out, "it is spooled" in ran.err) == (0, "", True)
+    (file,) = (tmp_path / "notifyd/spool").iterdir()
+    request = {"name": "backup", "signal": "3", "rid": "", "output": "tape is full"}
+    assert json.loads(file.read_text())["request"] == request
+
+
+async def test_the_command_fails_where_nothing_can_be_spooled_either(tmp_path):
+    (tmp_path / "notifyd").write_text("a file is in the way")
+    environ = {"NOTIFYD_SOCK": str(tmp_path / "none"), "XDG_STATE_HOME": str(tmp_path)}
+    ran = await run("ping", "backup", **environ)
+    assert ran.status == 69
+    assert "no notifyd answers" in ran.err
+    assert "cannot spool in" in ran.err
 
 
 async def test_the_command_shows_the_answer_as_json(served):

@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
+from collections.abc import Collection, Sequence
 
-from notifyd.api.control import Acceptance, Webhook
+from notifyd.api.control import Acceptance, SpooledRequest, Webhook
 from notifyd.model.errors import RequestRefusedError
 from notifyd.model.notifications import Json, Message, Peer, Priority, Status
 from notifyd.model.pings import Ping
@@ -24,6 +25,9 @@ class MemoryControl:
         self.muted: dict[str, float] = {}
         self.webhooks: list[Webhook] = []
         self.pings: list[Ping] = []
+        self.spooled: list[SpooledRequest] = []
+        self.refusals: dict[str, str] = {}
+        self.forgotten: list[str] = []
         self.listed: tuple[str, float] = ("", 0.0)
         self.waited_for = asyncio.Event()
         self.settle = asyncio.Event()
@@ -137,6 +141,15 @@ class MemoryControl:
         if ping.heartbeat != "backup":
             raise RequestRefusedError("unknown_heartbeat", f"no heartbeat {ping.heartbeat!r}")
         self.pings.append(ping)
+
+    async def import_spooled(self, requests: Sequence[SpooledRequest]) -> list[str]:
+        if self.failure is not None:
+            raise self.failure
+        self.spooled += requests
+        return [self.refusals.get(request.id, "") for request in requests]
+
+    async def forget_spooled(self, ids: Collection[str]) -> None:
+        self.forgotten += ids
 
     async def status(self, *, uid: int | None) -> Json:
         return self.state if uid is None else {"scope": "own", "uid": uid}

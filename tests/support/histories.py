@@ -116,6 +116,8 @@ class History:
     def _check_expiry(self, notification: Notification, rules: Rules) -> None:
         """Nothing expires before its time has elapsed, however the clock was set."""
         known = self.notifications.get(notification.id)
+        if known is None and notification.status is Status.EXPIRED:
+            return  # it has expired in the spool
         if known is None or not known.status.is_waiting:
             self.expires_from[notification.id] = self.now.mono + rules.expire
         if notification.status is Status.EXPIRED:

@@ -24,7 +24,13 @@ from notifyd.shaping.group import Condition, Group, Transition
 from notifyd.shaping.heartbeat import Heartbeat, JobRun
 from notifyd.shaping.rules import Rules
 from notifyd.shaping.send_state import SendState, SendStatus
-from notifyd.shaping.state import GlobalState, PendingDigest, TriggerStats, WebhookDelivery
+from notifyd.shaping.state import (
+    GlobalState,
+    PendingDigest,
+    SpooledId,
+    TriggerStats,
+    WebhookDelivery,
+)
 from notifyd.shaping.storage_format import KINDS
 from notifyd.shaping.stored_kind import StoredValueError
 from notifyd.shaping.trace import Action, TraceEntry
@@ -144,6 +150,7 @@ VALUES = {
     ),
     "incident": Incident(1_795_613_590.25, "a title", "A sentence.", reported=True),
     "delivery": WebhookDelivery(11_966.5),
+    "spooled": SpooledId(11_966.5),
     "heartbeat": Heartbeat(
         "\0" + "0 3 * * *",
         11_300.5,
