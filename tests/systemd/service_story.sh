@@ -155,9 +155,19 @@ echo of a user: $(as_ann systemctl --user is-active notifyd) $(ls /home/ann/.con
 
 sh -eux {scripts}/stop
 echo stopped for good: $(systemctl is-active notifyd notifyd.socket)
+echo spool: $(stat -c '%a %U %G' /var/spool/notifyd)
+as_nobody() {{ runuser -u nobody -- "$@"; }}
+as_nobody notifyd send --spool "spooled while stopped"
+as_nobody ls /var/spool/notifyd 2> /dev/null || echo nobody can list it
+sh -eux {scripts}/group_spools
+as_nobody notifyd send --spool "not allowed" || echo only the group: $(stat -c %a /var/spool/notifyd)
 sh -eux {scripts}/upgrade
 echo upgraded: $(systemctl is-active notifyd)
+wait_until 'notifyd history | grep -q "spooled while stopped"'
+wait_until '[ -z "$(ls /var/spool/notifyd)" ]'
+echo imported from the spool
+rm /etc/tmpfiles.d/a-notifyd-spool.conf
 sh -eux {scripts}/uninstall
 sh -eux {scripts}/purge
-echo left: $(ls -d /etc/notifyd /opt/notifyd /var/lib/notifyd /usr/local/bin/notifyd \
+echo left: $(ls -d /etc/notifyd /opt/notifyd /var/lib/notifyd /var/spool/notifyd /usr/local/bin/notifyd \
   /etc/systemd/system/*notifyd* /etc/sysusers.d/notifyd* /etc/tmpfiles.d/notifyd* 2> /dev/null)

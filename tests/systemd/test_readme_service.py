@@ -39,12 +39,13 @@ def test_the_commands_shown_make_a_service_one_can_trust(tmp_path):
     install, use = blocks(section(README, "## Run it as a service"), "sh")
     uninstall, purge = blocks(section(UPGRADING, "## Uninstall the service"), "sh")
     more_rights, fewer_rights = blocks(section(SERVICE, "## Read the logs of other users"), "sh")
-    member, stop = blocks(section(SERVICE, "## Who may send"), "sh")
+    member, stop, group_spools = blocks(section(SERVICE, "## Who may send"), "sh")
     for name, script in {
         "install": install,
         "use": use,
         "add_member": member.replace("NAME", "ann"),
         "stop": stop,
+        "group_spools": group_spools,
         "token": blocks(section(SERVICE, "## The send token"), "sh")[0],
         "variables": blocks(section(SERVICE, "## Variables"), "sh")[0],
         "private_logs": more_rights,
@@ -92,7 +93,11 @@ def test_the_commands_shown_make_a_service_one_can_trust(tmp_path):
         "of a user: active",
         "of a user: inactive\n",
         "stopped for good: inactive inactive",
+        "spool: 1733 notifyd notifyd",
+        "nobody can list it",
+        "only the group: 1730",
         "upgraded: active",
+        "imported from the spool",
         "left:\n",
     ):
         assert words in said, said
