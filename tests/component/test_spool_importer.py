@@ -109,6 +109,7 @@ def test_a_message_and_a_ping_are_decoded():
         (entry("ping", {"name": "n", "rid": "x" * 100}), "rid"),
         (entry("ping", {"signal": "start"}), "name"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_a_malformed_file_is_removed_and_the_reason_logged(directory, content, reason):
     with pytest.raises(HttpError, match=reason):
