@@ -6,12 +6,8 @@ from notifyd.config import patterns, templates
 from notifyd.config.errors import ConfigPath, ErrorReport, with_paths
 from notifyd.config.paths import is_loopback
 from notifyd.config.sections import ListenConfig
-from notifyd.config.triggers import (
-    AnyTrigger,
-    LogTriggerConfig,
-    OblienTriggerConfig,
-    ShapingConfig,
-)
+from notifyd.config.shaping import ShapingConfig
+from notifyd.config.triggers import AnyTrigger, LogTriggerConfig, OblienTriggerConfig
 from notifyd.config.type_consistency import check_type_keys
 from notifyd.config.values import data_strings
 from notifyd.model.notifications import Json

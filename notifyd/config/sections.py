@@ -20,6 +20,7 @@ from notifyd.model.time_windows import DAYS, TimeWindow
 
 Positive = Annotated[Duration, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
+LineCount = Annotated[int, Field(ge=0, le=50)]
 
 
 def fields_by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:

@@ -19,7 +19,8 @@ from notifyd.config.sections import (
     TextConfig,
     WebhooksConfig,
 )
-from notifyd.config.triggers import AnyTrigger, ShapingConfig
+from notifyd.config.shaping import ShapingConfig
+from notifyd.config.triggers import AnyTrigger
 
 PREFIX = "NOTIFYD_"
 DELIMITER = "__"

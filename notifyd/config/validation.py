@@ -11,7 +11,8 @@ from notifyd.config import consistency
 from notifyd.config.errors import NO_VALUE, ConfigPath, ErrorReport, reason_for
 from notifyd.config.sections import ListenConfig, MuteConfig, Section, fields_by_key
 from notifyd.config.settings import NAME_PATTERN, Settings
-from notifyd.config.triggers import RESERVED_NAMES, TRIGGER_TYPES, AnyTrigger, ShapingConfig
+from notifyd.config.shaping import ShapingConfig
+from notifyd.config.triggers import RESERVED_NAMES, TRIGGER_TYPES, AnyTrigger
 from notifyd.config.unsupported import remove_unsupported
 from notifyd.model.notifications import Json
 from notifyd.text.suggestions import closest_match, did_you_mean

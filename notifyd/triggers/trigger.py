@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from notifyd.config.shaping import ResolvedShaping, ShapingConfig
 from notifyd.config.templates import compile_template
-from notifyd.config.triggers import AnyTrigger, PlatformHealthConfig, ResolvedShaping, ShapingConfig
+from notifyd.config.triggers import AnyTrigger, PlatformHealthConfig
 from notifyd.model.events import Event, Match
 from notifyd.model.notifications import Json, MatchSummary
 from notifyd.text.durations import format_duration

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from notifyd.config.triggers import CommandTriggerConfig, ShapingConfig
+from notifyd.config.shaping import ShapingConfig
+from notifyd.config.triggers import CommandTriggerConfig
 from notifyd.model.errors import SourceError
 from notifyd.sources.probes.commands.changed_output import KnownOutput, decode_output, terms_of
 from notifyd.sources.probes.commands.source import CommandSource, CommandSourceOptions

@@ -11,7 +11,8 @@ from notifyd.cli import main
 from notifyd.config.load import load
 from notifyd.config.sections import MuteConfig, Section, fields_by_key
 from notifyd.config.settings import Settings
-from notifyd.config.triggers import TRIGGER_TYPES, ShapingConfig
+from notifyd.config.shaping import ShapingConfig
+from notifyd.config.triggers import TRIGGER_TYPES
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 COMMENTED = re.compile(r"^# (\w+ = .*)$")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.config.triggers import ShapingConfig
+from notifyd.config.shaping import ShapingConfig
 from notifyd.shaping.summaries import summarize
 from notifyd.sources.records.progress import WatchedNumber
 from notifyd.sources.stored_values import CheckpointValueError

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.config.triggers import ProcessTriggerConfig, ShapingConfig
+from notifyd.config.shaping import ShapingConfig
+from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.shaping.summaries import summarize_one
 from notifyd.triggers import Trigger
 from support.processes import running

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from notifyd.config.resource_limits import ResourceValue
-from notifyd.config.triggers import ResourceTriggerConfig, ShapingConfig
+from notifyd.config.shaping import ShapingConfig
+from notifyd.config.triggers import ResourceTriggerConfig
 from notifyd.sources.probes.resources.measurement import MeasureError, Measurement
 from notifyd.sources.probes.resources.measuring import Measuring, run_in_thread
 from notifyd.sources.probes.resources.oom import OomCount

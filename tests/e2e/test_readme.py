@@ -12,7 +12,8 @@ from packaging.requirements import Requirement
 from notifyd.config.load import load
 from notifyd.config.resource_limits import ResourceValue
 from notifyd.config.settings import Settings
-from notifyd.config.triggers import TRIGGER_TYPES, ShapingConfig
+from notifyd.config.shaping import ShapingConfig
+from notifyd.config.triggers import TRIGGER_TYPES
 from notifyd.model.notifications import ConditionReport, MatchSummary
 from notifyd.model.persistence import AT_ONCE
 from notifyd.sources.platform.watched_value import ValueWatch

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.config.triggers import CommandTriggerConfig, ShapingConfig
+from notifyd.config.shaping import ShapingConfig
+from notifyd.config.triggers import CommandTriggerConfig
 from notifyd.model.events import AlertState, Event
 from notifyd.model.notifications import ConditionReport
 from notifyd.shaping.summaries import merge_summaries, summarize_one

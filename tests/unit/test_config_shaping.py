@@ -1,10 +1,10 @@
 import pytest
 
+from notifyd.config.shaping import ShapingConfig
 from notifyd.config.triggers import (
     FileTriggerConfig,
     LogTriggerConfig,
     ProcessTriggerConfig,
-    ShapingConfig,
 )
 
 LOG = {"paths": ["/x"], "patterns": ["x"]}

@@ -3,7 +3,8 @@
 import pytest
 
 from notifyd.config.resource_limits import ResourceValue
-from notifyd.config.triggers import ResourceTriggerConfig, ShapingConfig
+from notifyd.config.shaping import ShapingConfig
+from notifyd.config.triggers import ResourceTriggerConfig
 from notifyd.shaping.summaries import merge_summaries, summarize
 from notifyd.sources.probes.resources.measurement import Measurement
 from notifyd.sources.probes.resources.watch import ResourceWatch

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from notifyd.config.triggers import TRIGGER_TYPES, ShapingConfig
+from notifyd.config.shaping import ShapingConfig
+from notifyd.config.triggers import TRIGGER_TYPES
 from notifyd.model.events import LINES_KEPT, Event
 from notifyd.model.notifications import Digest, MatchSummary
 from notifyd.shaping.summaries import merge_summaries, summarize

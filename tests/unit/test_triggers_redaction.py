@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from notifyd.config.triggers import LogTriggerConfig, ShapingConfig
+from notifyd.config.shaping import ShapingConfig
+from notifyd.config.triggers import LogTriggerConfig
 from notifyd.matching.verifier import CUT_MARK
 from notifyd.model.events import Event
 from notifyd.shaping.summaries import extend_digest, merge_summaries, new_digest, summarize_one

@@ -5,7 +5,8 @@ from functools import reduce
 
 import pytest
 
-from notifyd.config.triggers import ShapingConfig, UnitTriggerConfig
+from notifyd.config.shaping import ShapingConfig
+from notifyd.config.triggers import UnitTriggerConfig
 from notifyd.model.events import ENDED_QUIETLY, AlertState
 from notifyd.model.notifications import ConditionReport, Priority
 from notifyd.shaping.rules import Rule, Rules

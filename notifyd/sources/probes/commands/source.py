@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from notifyd.config.triggers import CommandTriggerConfig, ResolvedShaping
+from notifyd.config.shaping import ResolvedShaping
+from notifyd.config.triggers import CommandTriggerConfig
 from notifyd.model.events import AlertState, Event, SourceBatch
 from notifyd.model.health import Problem, SourceHealth
 from notifyd.sources.base import Emit
