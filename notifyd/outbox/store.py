@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -165,9 +165,17 @@ class OutboxStore:
         return [rows.to_json(row) for row in found]
 
     async def count_by_trigger(self, since: float) -> dict[str, int]:
-        """Count the notifications of each trigger since a time in wall-clock seconds."""
-        query = queries.COUNT_BY_TRIGGER
-        found = await self._read(lambda reader: reader.execute(query, (since,)).fetchall())
+        """Count the notifications of each trigger since a time in wall-clock seconds.
+
+        With a connection of its own: what it would leave in the cache of the other one can hide
+        that the file was damaged meanwhile.
+        """
+
+        def read() -> list[sqlite3.Row]:
+            with closing(connect(self.path, read_only=True)) as reader:
+                return reader.execute(queries.COUNT_BY_TRIGGER, (since,)).fetchall()
+
+        found = await self._run_on(self._reader_thread, read)
         return dict(map(tuple, found))
 
     async def _find_row(self, notification_id: str) -> sqlite3.Row | None:
