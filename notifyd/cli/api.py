@@ -112,7 +112,7 @@ def _watch(endpoint: Endpoint) -> str:
 
 
 @dataclass(frozen=True)
-class _Request:
+class _ApiCall:
     """The requested call. files: (field, path); body: None if there is none."""
 
     method: str
@@ -123,7 +123,7 @@ class _Request:
     files: list[tuple[str, Path]] = field(default_factory=list)
 
 
-def _read_request(args: argparse.Namespace) -> _Request:
+def _read_request(args: argparse.Namespace) -> _ApiCall:
     method = args.method.upper()
     if method not in _METHODS:
         raise UsageError(
@@ -144,21 +144,21 @@ def _read_request(args: argparse.Namespace) -> _Request:
     if method in ("GET", "HEAD", "OPTIONS", "DELETE") and not args.input:
         if files:
             raise UsageError(f"{method} cannot upload files: use POST with -F {files[0][0]}=@FILE")
-        return _Request(method, path, query=fields)
+        return _ApiCall(method, path, query=fields)
     if args.paginate:
         raise UsageError("--paginate requires GET")
     if args.input:
         if fields or files:
             raise UsageError("--input cannot be combined with -f or -F")
-        return _Request(method, path, body=_input(args.input))
+        return _ApiCall(method, path, body=_input(args.input))
     endpoint = find(method, path)
     if files or (endpoint is not None and endpoint.upload):
         form = {
             name: value if isinstance(value, str) else json.dumps(value)
             for name, value in fields.items()
         }
-        return _Request(method, path, form=form, files=files)
-    return _Request(method, path, body=fields)
+        return _ApiCall(method, path, form=form, files=files)
+    return _ApiCall(method, path, body=fields)
 
 
 def _pair(word: str) -> tuple[str, str]:
@@ -211,7 +211,7 @@ def _compiled(expression: str | None) -> Any:
         raise UsageError(f"invalid JMESPath expression {expression!r}: {first}") from None
 
 
-async def _fetch(args: argparse.Namespace, request: _Request) -> Any:
+async def _fetch(args: argparse.Namespace, request: _ApiCall) -> Any:
     async with platform_access.open_client(args, token=True) as client:
         if args.paginate:
             return [item async for item in _pages(client, request, args.paginate)]
@@ -225,7 +225,7 @@ async def _fetch(args: argparse.Namespace, request: _Request) -> Any:
         )
 
 
-async def _pages(client: Client, request: _Request, paginate: str) -> AsyncIterator[Any]:
+async def _pages(client: Client, request: _ApiCall, paginate: str) -> AsyncIterator[Any]:
     """Yield the items of all pages, until one is empty, repeats the last, or has no next."""
     name, by_answer, expression = paginate.partition("=")
     after = _compiled(expression) if by_answer else None

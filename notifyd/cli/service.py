@@ -15,7 +15,7 @@ from notifyd.model.user import effective_user
 from notifyd.service.errors import ServiceError
 from notifyd.service.install import ServiceInstaller
 from notifyd.service.installation import Installation
-from notifyd.service.layout import GROUP, Layout
+from notifyd.service.layout import GROUP, ServiceLayout
 from notifyd.service.systemctl import Systemctl, require_systemd, run_program
 from notifyd.service.uninstall import uninstall
 from notifyd.service.units import drop_in_names
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    layout = Layout.of_user(os.environ) if args.user else Layout.of_system()
+    layout = ServiceLayout.of_user(os.environ) if args.user else ServiceLayout.of_system()
     if not args.user and os.geteuid() != 0:
         raise UsageError(
             f"only root may {args.action} the service of the system: run it with sudo, or add "
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         raise ServiceError(f"{where}{error.strerror}") from None
 
 
-def _install(args: argparse.Namespace, layout: Layout) -> int:
+def _install(args: argparse.Namespace, layout: ServiceLayout) -> int:
     installation = Installation.current()
     if not layout.is_user:
         installation.require_trusted()
@@ -93,7 +93,7 @@ def _install(args: argparse.Namespace, layout: Layout) -> int:
     return 0
 
 
-def _uninstall(layout: Layout) -> int:
+def _uninstall(layout: ServiceLayout) -> int:
     lines = list(uninstall(layout, Installation.current().command))
     for line in lines or ["the service is not installed"]:
         write(line)
@@ -111,7 +111,7 @@ def _ask_token() -> str:
     return ""
 
 
-def _next_steps(args: argparse.Namespace, layout: Layout) -> Iterator[str]:
+def _next_steps(args: argparse.Namespace, layout: ServiceLayout) -> Iterator[str]:
     """Yield what is left to do, and who may send."""
     systemctl = Systemctl(is_user=layout.is_user)
     yield ""

@@ -9,7 +9,7 @@ from notifyd.config.sections import ListenConfig
 from notifyd.config.shaping import ShapingConfig
 from notifyd.config.triggers import AnyTrigger, LogTriggerConfig, OblienTriggerConfig
 from notifyd.config.type_consistency import check_type_keys
-from notifyd.config.values import data_strings
+from notifyd.config.values.text import data_strings
 from notifyd.model.notifications import Json
 from notifyd.text.durations import format_duration
 from notifyd.text.limits import RESERVED_KEYS

@@ -6,16 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from notifyd.config.times import Days, Duration, Size, Spans, Zone
-from notifyd.config.values import (
-    AbsolutePath,
-    Group,
-    Mode,
-    PingKey,
-    SecretPath,
-    SocketPath,
-    TcpAddress,
-    Url,
-)
+from notifyd.config.values.network import PingKey, TcpAddress, Url
+from notifyd.config.values.paths import AbsolutePath, Mode, SecretPath, SocketPath
+from notifyd.config.values.system import Group
 from notifyd.model.time_windows import DAYS, TimeWindow
 
 Positive = Annotated[Duration, Field(gt=0.0)]

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from notifyd.config.sections import Count, Positive, Section
 from notifyd.config.times import Duration, PersistenceValue
-from notifyd.config.values import STRING_OR_LIST, Names
+from notifyd.config.values.lists import STRING_OR_LIST, Names
 from notifyd.model.persistence import Persistence
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator
 
-from notifyd.config.values import NON_EMPTY, STRING_OR_LIST, UNIQUE
+from notifyd.config.values.lists import NON_EMPTY, STRING_OR_LIST, UNIQUE
 from notifyd.model.persistence import Persistence
 from notifyd.model.time_windows import DAY_MINUTES, DAYS
 from notifyd.text.durations import parse_duration, parse_size

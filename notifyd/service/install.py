@@ -10,10 +10,10 @@ from notifyd.config.files import replace_file
 from notifyd.config.token import check_token
 from notifyd.service.errors import ServiceError
 from notifyd.service.initial_config import initial_config
-from notifyd.service.layout import Layout
+from notifyd.service.layout import ServiceLayout
 from notifyd.service.systemctl import Systemctl, run_program
 from notifyd.service.units import example_config, service_files
-from notifyd.service.written_file import FileState, WrittenFile
+from notifyd.service.written_file import WrittenFile, WrittenState
 
 AskToken = Callable[[], str]
 _UNITS = ("notifyd.service", "notifyd.socket")
@@ -26,7 +26,7 @@ class ServiceInstaller:
     ask_token: returns a token, or nothing; called if none is stored yet.
     """
 
-    layout: Layout
+    layout: ServiceLayout
     command: Path
     drop_ins: tuple[str, ...]
     ask_token: AskToken
@@ -110,8 +110,8 @@ def _outdated(files: list[WrittenFile]) -> list[WrittenFile]:
     """Return the files to write. Raise ServiceError if others have written or changed some."""
     states = {file: file.state() for file in files}
     for state, reason in (
-        (FileState.FOREIGN, "exists, and `notifyd service install` did not write it"),
-        (FileState.EDITED, "was changed after `notifyd service install` wrote it"),
+        (WrittenState.FOREIGN, "exists, and `notifyd service install` did not write it"),
+        (WrittenState.EDITED, "was changed after `notifyd service install` wrote it"),
     ):
         paths = [str(file.path) for file, found in states.items() if found is state]
         if paths:
@@ -119,4 +119,4 @@ def _outdated(files: list[WrittenFile]) -> list[WrittenFile]:
                 f"{' and '.join(paths)} {reason}; move what you need into a drop-in "
                 f"(`systemctl edit notifyd`), then: rm {' '.join(paths)}"
             )
-    return [file for file, found in states.items() if found is not FileState.CURRENT]
+    return [file for file, found in states.items() if found is not WrittenState.CURRENT]

@@ -14,7 +14,7 @@ GROUP = "notifyd"
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ServiceLayout:
     """units: directory of the units. config_dir: of the configuration and the token.
 
     root: the directory that holds everything else; None for a service of one user.

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from notifyd.service.layout import Layout
+from notifyd.service.layout import ServiceLayout
 from notifyd.service.systemctl import Systemctl
 from notifyd.service.units import drop_in_names, service_files
-from notifyd.service.written_file import FileState
+from notifyd.service.written_file import WrittenState
 
 _UNITS = ("notifyd.socket", "notifyd.service")
-_OURS = (FileState.CURRENT, FileState.OUTDATED)
+_OURS = (WrittenState.CURRENT, WrittenState.OUTDATED)
 
 
-def uninstall(layout: Layout, command: Path) -> Iterator[str]:
+def uninstall(layout: ServiceLayout, command: Path) -> Iterator[str]:
     """Stop the service, remove what was installed, and yield a line for each change.
 
     Files that others wrote or changed stay. OSError: a file cannot be removed.
@@ -39,5 +39,5 @@ def uninstall(layout: Layout, command: Path) -> Iterator[str]:
     if ours:
         systemctl.run("daemon-reload")
     for path, state in states.items():
-        if state in (FileState.FOREIGN, FileState.EDITED):
+        if state in (WrittenState.FOREIGN, WrittenState.EDITED):
             yield f"kept {path}: it was written or changed by others"

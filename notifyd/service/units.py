@@ -5,7 +5,7 @@ from pathlib import Path
 
 import notifyd
 from notifyd.service.errors import ServiceError
-from notifyd.service.layout import Layout
+from notifyd.service.layout import ServiceLayout
 from notifyd.service.written_file import WrittenFile
 
 _SHIPPED_COMMAND = "/usr/local/bin/notifyd"
@@ -19,7 +19,9 @@ def drop_in_names() -> list[str]:
     return sorted(file.stem for file in (_units_dir() / _DROP_INS).glob("*.conf"))
 
 
-def service_files(layout: Layout, command: Path, drop_ins: Iterable[str]) -> list[WrittenFile]:
+def service_files(
+    layout: ServiceLayout, command: Path, drop_ins: Iterable[str]
+) -> list[WrittenFile]:
     """Return every file of the service. command: what it executes."""
     folder = _units_dir()
     shipped = folder / "user" if layout.is_user else folder

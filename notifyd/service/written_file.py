@@ -12,7 +12,7 @@ _MARK = re.compile(r"# Written by `notifyd service install`: ([0-9a-f]{16})\.[^\
 _ADVICE = "Change it in a drop-in, not here."
 
 
-class FileState(Enum):
+class WrittenState(Enum):
     """What lies at the path of a file."""
 
     ABSENT = "absent"
@@ -28,18 +28,18 @@ class WrittenFile(NamedTuple):
     path: Path
     content: str
 
-    def state(self) -> FileState:
+    def state(self) -> WrittenState:
         """Compare what lies there. OSError if that cannot be read."""
         try:
             found = self.path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
-            return FileState.FOREIGN if self.path.is_symlink() else FileState.ABSENT
+            return WrittenState.FOREIGN if self.path.is_symlink() else WrittenState.ABSENT
         mark = _MARK.match(found)
         if mark is None:
-            return FileState.FOREIGN
+            return WrittenState.FOREIGN
         if mark[1] != _digest(found[mark.end() :]):
-            return FileState.EDITED
-        return FileState.CURRENT if found == self._marked() else FileState.OUTDATED
+            return WrittenState.EDITED
+        return WrittenState.CURRENT if found == self._marked() else WrittenState.OUTDATED
 
     def write(self) -> None:
         """Replace the file atomically."""

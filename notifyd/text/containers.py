@@ -19,7 +19,7 @@ class WrappedMessage(NamedTuple):
     is_partial: bool
 
 
-class Message(NamedTuple):
+class UnwrappedMessage(NamedTuple):
     """offset: where its first line begins. entry: the JSON object that it comes from, if any."""
 
     offset: int
@@ -77,7 +77,7 @@ class MessageJoiner:
         """Whether messages may be split."""
         return self._unwrap is not None
 
-    def feed(self, line: bytes, offset: int) -> Message | None:
+    def feed(self, line: bytes, offset: int) -> UnwrappedMessage | None:
         """Return the message that a line ends, with the offset of its first line; else None."""
         wrapped = None if self._unwrap is None else self._unwrap(line)
         if wrapped is None:
@@ -94,15 +94,17 @@ class MessageJoiner:
             extended.text if self._raw else extended.finish(), extended.start, is_visible=True
         )
 
-    def _to_message(self, line: bytes, offset: int, *, is_visible: bool = False) -> Message:
+    def _to_message(
+        self, line: bytes, offset: int, *, is_visible: bool = False
+    ) -> UnwrappedMessage:
         text = line if self._raw or is_visible else visible_lines(line)
         if not self._is_json or (entry := parse_object(text)) is None:
-            return Message(offset, text)
+            return UnwrappedMessage(offset, text)
         message = message_of(entry)
         if message is None:
-            return Message(offset, text, text)
+            return UnwrappedMessage(offset, text, text)
         shown = _one_line(message)
-        return Message(offset, shown if self._raw else visible_lines(shown), text)
+        return UnwrappedMessage(offset, shown if self._raw else visible_lines(shown), text)
 
     def _extend(self, started: LongLine, text: bytes) -> LongLine:
         if self._raw:

@@ -22,7 +22,7 @@ _LONGEST: Final = 80
 """Characters of a frame as text."""
 
 
-class _Frame(NamedTuple):
+class _StackFrame(NamedTuple):
     """origin: the file, or where that says nothing the function, by which libraries are known."""
 
     file: str
@@ -54,44 +54,46 @@ def last_own_frame(text: str) -> str:
     return ""
 
 
-def _python_frames(lines: list[str]) -> Iterator[_Frame]:
+def _python_frames(lines: list[str]) -> Iterator[_StackFrame]:
     """Yield the frames of the last traceback, the last call first."""
     for line in reversed(lines):
         if (found := _PYTHON.match(line)) is not None:
-            yield _Frame(found["file"], found["line"], found["name"], found["file"])
+            yield _StackFrame(found["file"], found["line"], found["name"], found["file"])
         elif _PYTHON_START.match(line):
             return
 
 
-def _java_frames(lines: list[str]) -> Iterator[_Frame]:
+def _java_frames(lines: list[str]) -> Iterator[_StackFrame]:
     """Yield the frames of the first exception, the last call first."""
     yield from _frames_after_first(lines, _JAVA, by_name=True)
 
 
-def _javascript_frames(lines: list[str]) -> Iterator[_Frame]:
+def _javascript_frames(lines: list[str]) -> Iterator[_StackFrame]:
     yield from _frames_after_first(lines, _JAVASCRIPT, by_name=False)
 
 
 def _frames_after_first(
     lines: list[str], pattern: re.Pattern[str], *, by_name: bool
-) -> Iterator[_Frame]:
+) -> Iterator[_StackFrame]:
     is_started = False
     for line in lines:
         if (found := pattern.match(line)) is not None:
             is_started = True
             name = found["name"] or ""
             short = ".".join(name.split(".")[-2:]) if by_name else name
-            yield _Frame(found["file"], found["line"], short, name if by_name else found["file"])
+            yield _StackFrame(
+                found["file"], found["line"], short, name if by_name else found["file"]
+            )
         elif is_started:
             return
 
 
-def _go_frames(lines: list[str]) -> Iterator[_Frame]:
+def _go_frames(lines: list[str]) -> Iterator[_StackFrame]:
     """Yield the frames of the first goroutine, the last call first."""
     name = ""
     for line in lines:
         if (found := _GO.match(line)) is not None:
-            yield _Frame(found["file"], found["line"], name, found["file"])
+            yield _StackFrame(found["file"], found["line"], name, found["file"])
         elif (call := _GO_CALL.match(line)) is not None:
             name = call["name"].rpartition("/")[2]
         elif line.startswith("created by "):

@@ -48,7 +48,7 @@ _UNSEPARATED_HINTS = frozenset({"bearer", "akia", "aiza"})
 _NAME_HINTS = "pass pwd key secret credential"
 
 
-class _Rule(NamedTuple):
+class _Redaction(NamedTuple):
     """hints: texts, case-folded, of which each match contains one. None: it has no such texts."""
 
     pattern: re.Pattern[str]
@@ -65,100 +65,102 @@ class _Rule(NamedTuple):
         return False
 
 
-def _rule(*parts: str, keep: str = "", then: str = "", hints: str | None = None) -> _Rule:
+def _redaction(*parts: str, keep: str = "", then: str = "", hints: str | None = None) -> _Redaction:
     """hints: separated by blanks."""
     found = None if hints is None else tuple(hints.split())
-    return _Rule(re.compile("".join(parts)), f"{keep}{_MASK}{then}", found)
+    return _Redaction(re.compile("".join(parts)), f"{keep}{_MASK}{then}", found)
 
 
 # Every repeat is bounded, possessive or at the end of its pattern, so that no text is slow.
-_REDACTIONS: tuple[_Rule, ...] = (
+_REDACTIONS: tuple[_Redaction, ...] = (
     # A private key, up to its end or the end of the text.
-    _rule(
+    _redaction(
         r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----)(?:[^-]|-(?!----))*+",
         r"(?:-----END[A-Z0-9 ]{0,60}-----)?",
         keep=r"\1",
         hints="-----begin",
     ),
     # scheme://user:password@host
-    _rule(
+    _redaction(
         _USER,
         r"[^\s/@\"'<>]{1,256}@",
         keep=r"\1",
         then="@",
         hints="://",
     ),
-    _rule(
+    _redaction(
         r"(?i)\b((?:proxy-)?authorization\b[\"']?\s{0,4}[=:]\s{0,4}[\"']?",
         r"(?:(?:bearer|basic|token|digest)\s{1,4})?)[^\s\"',;]{3,}+",
         keep=r"\1",
         hints="authorization",
     ),
     # But not "the bearer certificates".
-    _rule(
+    _redaction(
         r"(?i)\b(bearer\s{1,4})(?=[a-z._~+/=-]{0,64}[0-9]|[a-z._~+/=-]{16})",
         r"[a-z0-9._~+/=-]{6,}+",
         keep=r"\1",
         hints="bearer",
     ),
-    _rule(_START, r"onp_[A-Za-z0-9_-]{4,}+", hints="onp_"),
+    _redaction(_START, r"onp_[A-Za-z0-9_-]{4,}+", hints="onp_"),
     # An AWS key id with the secret that follows it.
-    _rule(
+    _redaction(
         _START,
         _AWS,
         r"(?:[^A-Za-z0-9]{1,8}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+]))?",
         hints="akia asia agpa aida aroa aipa anpa anva abia acca",
     ),
-    _rule(_START, "(?:", "|".join(_TOKEN_SHAPES), ")", hints=_SHAPE_HINTS),
-    _rule(
+    _redaction(_START, "(?:", "|".join(_TOKEN_SHAPES), ")", hints=_SHAPE_HINTS),
+    _redaction(
         r"(https://hooks\.slack\.com/(?:services|workflows)/)[\w/-]{8,}+",
         keep=r"\1",
         hints="hooks.slack.com",
     ),
     # A JSON Web Token.
-    _rule(r"(?<![\w-])eyJ[\w-]{8,4096}+\.[\w-]{8,4096}+(?:\.[\w-]*+)?", hints="eyj"),
+    _redaction(r"(?<![\w-])eyJ[\w-]{8,4096}+\.[\w-]{8,4096}+(?:\.[\w-]*+)?", hints="eyj"),
     # password=…, "api_key": "…", token=…
-    _rule(
+    _redaction(
         rf"(?i)({_SENSITIVE_NAMES}{_QUOTE}\s{{0,4}}(?:=>|:=|[=:])\s{{0,4}}){_VALUE}",
         keep=r"\1",
         hints=_NAME_HINTS,
     ),
-    _rule(rf"(?i)(token{_QUOTE}\s{{0,4}}(?:=>|:=|=)\s{{0,4}}){_VALUE}", keep=r"\1", hints="token"),
+    _redaction(
+        rf"(?i)(token{_QUOTE}\s{{0,4}}(?:=>|:=|=)\s{{0,4}}){_VALUE}", keep=r"\1", hints="token"
+    ),
     # token: …, but not "invalid token: unexpected".
-    _rule(
+    _redaction(
         rf"(?i)(token{_QUOTE}\s{{0,4}}:\s{{0,4}})(?=\\?[\"']|\S{{0,64}}[0-9]){_VALUE}",
         keep=r"\1",
         hints="token",
     ),
     # --password …, curl -u user:…
-    _rule(
+    _redaction(
         rf"(?i)((?<!-)--[a-z-]{{0,20}}(?:{_SENSITIVE_NAMES}|token)\s{{1,4}}){_VALUE}",
         keep=r"\1",
         hints="--",
     ),
-    _rule(r"((?<!\S)(?:-u|--user)[ =]{1,4}[^\s:]{1,128}:)\S{1,256}", keep=r"\1", hints="-u"),
+    _redaction(r"((?<!\S)(?:-u|--user)[ =]{1,4}[^\s:]{1,128}:)\S{1,256}", keep=r"\1", hints="-u"),
 )
 
 
 # Credentials that the rules above miss because they are truncated. Only truncated text ends in `…`.
-_TRUNCATED_REDACTIONS: tuple[_Rule, ...] = (
-    _rule(_USER, r"[^\s/@\"'<>…]{1,256}+", _TRUNCATED, keep=r"\1"),
-    _rule(_START, _AWS, r"[^A-Za-z0-9…]{1,8}[A-Za-z0-9/+]{1,39}+", _TRUNCATED),
-    _rule(
+_TRUNCATED_REDACTIONS: tuple[_Redaction, ...] = (
+    _redaction(_USER, r"[^\s/@\"'<>…]{1,256}+", _TRUNCATED, keep=r"\1"),
+    _redaction(_START, _AWS, r"[^A-Za-z0-9…]{1,8}[A-Za-z0-9/+]{1,39}+", _TRUNCATED),
+    _redaction(
         _START,
         r"(?:gh[pousr]_|github_pat_|glpat-|xox[a-z]-|xapp-|[srp]k_(?:live|test)_|sk-|AIza|ya29\.",
         r"|npm_|pypi-|hf_|dop_v1_|shp(?:at|ss)_|SG\.|AGE-SECRET-KEY-1|[0-9]{8,10}:AA|onp_)",
         r"[\w.-]{0,128}+",
         _TRUNCATED,
     ),
-    _rule(r"(?<![\w-])eyJ[\w-]{0,4096}+(?:\.[\w-]{0,7})?", _TRUNCATED),
-    _rule(r"(?i)\b(bearer\s{1,4})[a-z0-9._~+/=-]{1,64}+", _TRUNCATED, keep=r"\1"),
-    _rule(
+    _redaction(r"(?<![\w-])eyJ[\w-]{0,4096}+(?:\.[\w-]{0,7})?", _TRUNCATED),
+    _redaction(r"(?i)\b(bearer\s{1,4})[a-z0-9._~+/=-]{1,64}+", _TRUNCATED, keep=r"\1"),
+    _redaction(
         rf"(?i)(token{_QUOTE}\s{{0,4}}:\s{{0,4}}{_QUOTE})[^\s\"'…]{{1,128}}+",
         _TRUNCATED,
         keep=r"\1",
     ),
-    _rule(
+    _redaction(
         r"(https://hooks\.slack\.com/(?:services|workflows)/)[\w/-]{1,8}+", _TRUNCATED, keep=r"\1"
     ),
 )

@@ -18,7 +18,7 @@ from notifyd.service.errors import ServiceError
 from notifyd.service.initial_config import initial_config
 from notifyd.service.install import ServiceInstaller
 from notifyd.service.installation import Installation, _way_to
-from notifyd.service.layout import Layout
+from notifyd.service.layout import ServiceLayout
 from notifyd.service.uninstall import uninstall
 from notifyd.service.units import example_config, service_files
 
@@ -75,13 +75,13 @@ def programs(tmp_path, monkeypatch):
 def machine(tmp_path, programs):
     for name in ("etc/systemd/system", "etc/sysusers.d", "usr/local/bin"):
         (tmp_path / "root" / name).mkdir(parents=True)
-    return Machine(tmp_path, Layout.of_system(tmp_path / "root"))
+    return Machine(tmp_path, ServiceLayout.of_system(tmp_path / "root"))
 
 
 @pytest.fixture
 def home(tmp_path, programs):
     (tmp_path / "root").mkdir()
-    return Machine(tmp_path, Layout.of_user({"HOME": str(tmp_path / "root")}))
+    return Machine(tmp_path, ServiceLayout.of_user({"HOME": str(tmp_path / "root")}))
 
 
 UNITS = {
@@ -275,7 +275,7 @@ def test_every_directory_and_link_on_the_way_counts(tmp_path):
 
 
 def test_the_files_name_no_directory_of_the_build(tmp_path):
-    for layout in (Layout.of_system(tmp_path), Layout.of_user({"HOME": "/home/x"})):
+    for layout in (ServiceLayout.of_system(tmp_path), ServiceLayout.of_user({"HOME": "/home/x"})):
         for file in service_files(layout, COMMAND, ()):
             assert str(Path.cwd()) not in file.content
 

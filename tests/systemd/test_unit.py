@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.service.layout import Layout
+from notifyd.service.layout import ServiceLayout
 from notifyd.service.units import drop_in_names, service_files
 
 COMMAND = Path("/bin/true")
@@ -40,7 +40,7 @@ def written(files):
 
 
 def test_the_units_of_the_system_are_valid_and_hardened(tmp_path):
-    layout = Layout.of_system(tmp_path)
+    layout = ServiceLayout.of_system(tmp_path)
     names = written(service_files(layout, COMMAND, ()))
     assert analyze("verify", *names, cwd=layout.units) == []
     security = ("security", "--offline=yes", "--threshold=20", "./notifyd.service")
@@ -48,12 +48,12 @@ def test_the_units_of_the_system_are_valid_and_hardened(tmp_path):
 
 
 def test_the_units_of_a_user_are_valid(tmp_path):
-    layout = Layout.of_user({"HOME": str(tmp_path)})
+    layout = ServiceLayout.of_user({"HOME": str(tmp_path)})
     names = written(service_files(layout, COMMAND, ()))
     assert analyze("--user", "verify", *names, cwd=layout.units) == []
 
 
 def test_the_units_with_every_drop_in_are_valid(tmp_path):
-    layout = Layout.of_system(tmp_path)
+    layout = ServiceLayout.of_system(tmp_path)
     names = written(service_files(layout, COMMAND, drop_in_names()))
     assert analyze("verify", *names, cwd=layout.units) == []

@@ -5,7 +5,7 @@ from typing import ClassVar, TypeVar
 from pydantic import Field
 
 from notifyd.config.shaping import ResolvedShaping, ShapingConfig
-from notifyd.config.values import Data, PriorityName, Template
+from notifyd.config.values.text import Data, PriorityName, Template
 from notifyd.model.notifications import Priority
 from notifyd.model.persistence import AT_ONCE
 

@@ -7,7 +7,8 @@ from pydantic import Field
 from notifyd.config.sections import Positive
 from notifyd.config.times import Duration
 from notifyd.config.triggers.base import TriggerConfig
-from notifyd.config.values import STRING_OR_LIST, UNIQUE, IgnorePatterns, NonEmptyPathPatterns
+from notifyd.config.values.lists import STRING_OR_LIST, UNIQUE
+from notifyd.config.values.paths import IgnorePatterns, NonEmptyPathPatterns
 
 FileChangeName = Literal["created", "modified", "deleted"]
 

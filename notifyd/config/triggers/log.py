@@ -7,14 +7,14 @@ from pydantic import Field
 from notifyd.config.sections import LineCount, Positive
 from notifyd.config.times import Size
 from notifyd.config.triggers.base import TriggerConfig
-from notifyd.config.values import (
+from notifyd.config.values.lists import Names
+from notifyd.config.values.paths import NonEmptyPathPatterns
+from notifyd.config.values.system import NonEmptyUnitPatterns
+from notifyd.config.values.text import (
     Encoding,
     FormatName,
     Formats,
-    Names,
-    NonEmptyPathPatterns,
     NonEmptyPatterns,
-    NonEmptyUnitPatterns,
     Patterns,
     RecordStart,
 )

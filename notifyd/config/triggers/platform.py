@@ -7,7 +7,8 @@ from pydantic import Field
 from notifyd.config.comparison import CHANGED
 from notifyd.config.times import Duration
 from notifyd.config.triggers.base import TriggerConfig
-from notifyd.config.values import ApiPath, EventPattern, JmesPath, Template, When
+from notifyd.config.values.network import ApiPath, EventPattern, JmesPath
+from notifyd.config.values.text import Template, When
 
 
 class OblienTriggerConfig(TriggerConfig):

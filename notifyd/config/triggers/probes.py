@@ -16,7 +16,9 @@ from notifyd.config.resource_limits import (
 from notifyd.config.shaping import ResolvedShaping, ShapingConfig
 from notifyd.config.times import Duration
 from notifyd.config.triggers.base import TriggerConfig
-from notifyd.config.values import AbsolutePath, Command, ComparisonText, EnvironmentTable
+from notifyd.config.values.paths import AbsolutePath
+from notifyd.config.values.system import Command, EnvironmentTable
+from notifyd.config.values.text import ComparisonText
 from notifyd.model.notifications import Priority
 from notifyd.model.persistence import Persistence
 

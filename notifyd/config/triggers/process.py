@@ -6,15 +6,10 @@ from pydantic import Field
 
 from notifyd.config.sections import LineCount
 from notifyd.config.triggers.base import TriggerConfig
-from notifyd.config.values import (
-    NON_EMPTY,
-    STRING_OR_LIST,
-    UNIQUE,
-    AbsolutePath,
-    Pattern,
-    ProcessName,
-    User,
-)
+from notifyd.config.values.lists import NON_EMPTY, STRING_OR_LIST, UNIQUE
+from notifyd.config.values.paths import AbsolutePath
+from notifyd.config.values.system import ProcessName, User
+from notifyd.config.values.text import Pattern
 from notifyd.model.notifications import Priority
 
 ProcessEventName = Literal["exit", "failure", "start"]

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from notifyd.config.sections import LineCount
 from notifyd.config.triggers.base import TriggerConfig
-from notifyd.config.values import NON_EMPTY, STRING_OR_LIST, UNIQUE, NonEmptyUnitPatterns
+from notifyd.config.values.lists import NON_EMPTY, STRING_OR_LIST, UNIQUE
+from notifyd.config.values.system import NonEmptyUnitPatterns
 from notifyd.model.notifications import Priority
 
 UnitEventName = Literal["failed", "started", "stopped"]

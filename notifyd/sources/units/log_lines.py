@@ -26,7 +26,7 @@ _CLIP: Final = 350
 """Characters of each line, so that several fit into a notification."""
 
 
-class _Look(NamedTuple):
+class _LogRead(NamedTuple):
     """lines: of the unit. is_current: the journal has what systemd says of the run's end."""
 
     lines: list[str]
@@ -51,14 +51,14 @@ class UnitLog:
         read = partial(self._read, matches, status, number)
         is_last = False
         for _ in range(_LOOKS):
-            look = await asyncio.to_thread(read)
-            if look.lines or is_last:
-                return look.lines
-            is_last = look.is_current
+            found = await asyncio.to_thread(read)
+            if found.lines or is_last:
+                return found.lines
+            is_last = found.is_current
             await asyncio.sleep(_LOOK_INTERVAL)
         return []
 
-    def _read(self, matches: Sequence[str], status: UnitStatus, number: int) -> _Look:
+    def _read(self, matches: Sequence[str], status: UnitStatus, number: int) -> _LogRead:
         options = [
             f"--output-fields={','.join(_FIELDS)}",
             f"--lines={number + _MANAGER_ENTRIES}",
@@ -67,17 +67,17 @@ class UnitLog:
         try:
             process = start_journalctl(self._command, [*options, *matches])
         except SourceError:
-            return _Look([], is_current=True)
+            return _LogRead([], is_current=True)
         try:
             output, _ = process.communicate(timeout=_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-            return _Look([], is_current=True)
+            return _LogRead([], is_current=True)
         entries = ExportParser(_MAX_VALUE).feed(output)
         own = [entry for entry in entries if _is_of(entry, status.unit.encode())]
         has_failed = process.returncode != 0
-        return _Look(_lines(own)[-number:], is_current=has_failed or len(own) < len(entries))
+        return _LogRead(_lines(own)[-number:], is_current=has_failed or len(own) < len(entries))
 
 
 def _is_of(entry: EntryFields, unit: bytes) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 
 from notifyd.config.comparison import Comparison, as_number, parse_comparison
 from notifyd.config.triggers import CommandTriggerConfig
-from notifyd.config.values import SHELL
+from notifyd.config.values.system import SHELL
 from notifyd.sources.probes.commands.perfdata import split_output
 from notifyd.sources.probes.commands.runner import CommandResult
 from notifyd.text.durations import format_duration

@@ -1,0 +1,1 @@
+"""Value types of configuration keys, other than times and sizes."""
