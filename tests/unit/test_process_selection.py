@@ -7,8 +7,9 @@ import pytest
 from notifyd.config.triggers import ProcessTriggerConfig
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.jobs import is_wrapper
+from notifyd.sources.processes.process_match import ProcessMatch
 from notifyd.sources.processes.procfs import Process, ProcessStat
-from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
+from notifyd.sources.processes.scanner import ProcessScanner
 from notifyd.sources.processes.selector import ProcessSelector, ProcessTerms
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, exit_event, start_event
 from notifyd.sources.stored_values import CheckpointValueError

@@ -7,7 +7,8 @@ from typing import Self, TypeVar
 
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.connector import ProcessConnector
-from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
+from notifyd.sources.processes.process_match import ProcessMatch
+from notifyd.sources.processes.scanner import ProcessScanner
 from notifyd.sources.waiting import wait_readable
 
 CONNECTED_INTERVAL = 60.0

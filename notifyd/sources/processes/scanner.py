@@ -1,15 +1,13 @@
 """Finds the processes that triggers select, reading only what is new or may have changed."""
 
 import os
-import pwd
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from math import inf
-from sys import intern
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.jobs import Ancestry, is_wrapper, wrappers_of_job
+from notifyd.sources.processes.process_match import ProcessMatch
 from notifyd.sources.processes.procfs import Process
 from notifyd.sources.processes.selector import ProcessSelector
 
@@ -17,12 +15,6 @@ _MAX_AGE_STEP = 64
 """A known process may exec: it is read again 1, 2, 4 … scans after the first, then every 64."""
 _COPY_SEARCHES = 10
 """How often copies are searched for at most, while new processes appear."""
-_MAX_CMDLINE = 1000
-"""Characters of a command line that are kept and shown."""
-
-
-def _truncate(line: str) -> str:
-    return line if len(line) <= _MAX_CMDLINE else line[: _MAX_CMDLINE - 1] + "…"
 
 
 class ProcessTiming(NamedTuple):
@@ -41,44 +33,6 @@ class ProcessTiming(NamedTuple):
 
 
 TIMING = ProcessTiming()
-
-
-class ProcessMatch(NamedTuple):
-    """A process and the triggers that select it.
-
-    start: clock ticks after boot. group: its process group.
-    wrapper_for: the triggers for which it is a wrapper, so that the job may still appear below it.
-    wrappers: triggers and pids of wrappers above it, which are no jobs. is_leftover: it was part of
-    a job that has ended. is_copy: it has not execed.
-
-    Thousands of matches may be alike, so they share their strings.
-    """
-
-    pid: int
-    start: int
-    name: str
-    cmdline: str
-    user: str
-    triggers: tuple[str, ...]
-    group: int = 0
-    wrapper_for: tuple[str, ...] = ()
-    wrappers: tuple[tuple[str, int], ...] = ()
-    is_leftover: bool = False
-    is_copy: bool = False
-
-    @classmethod
-    def of(cls, process: Process, triggers: Iterable[str]) -> Self:
-        uid = procfs.read_uid(process.pid)
-        return cls(
-            process.pid,
-            process.stat.start,
-            intern(process.name),
-            intern(_truncate(process.command_line)),
-            "" if uid is None else _user_name(uid),
-            tuple(triggers),
-            process.stat.group,
-            is_copy=process.stat.is_copy,
-        )
 
 
 class ProcessScanner:
@@ -335,11 +289,3 @@ class ProcessScanner:
 def _is_due(age: int) -> bool:
     """Return whether to read a process first seen this many scans ago."""
     return age % _MAX_AGE_STEP == 0 or age.bit_count() == 1
-
-
-@lru_cache(256)
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

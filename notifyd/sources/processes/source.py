@@ -13,13 +13,9 @@ from notifyd.model.health import Problem, SourceHealth
 from notifyd.sources.base import Emit, batched
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.discovery import ProcessDiscovery
+from notifyd.sources.processes.process_match import ProcessMatch
 from notifyd.sources.processes.registry import ProcessRegistry, process_key, terms_key
-from notifyd.sources.processes.scanner import (
-    TIMING,
-    ProcessMatch,
-    ProcessScanner,
-    ProcessTiming,
-)
+from notifyd.sources.processes.scanner import TIMING, ProcessScanner, ProcessTiming
 from notifyd.sources.processes.selector import ProcessSelector
 from notifyd.sources.processes.successors import ExitedProcess, find_successors
 from notifyd.sources.processes.table import Ended, ProcessTable

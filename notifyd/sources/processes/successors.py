@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Container, Sequence
 from math import inf
 
-from notifyd.sources.processes.scanner import ProcessMatch, ProcessScanner
+from notifyd.sources.processes.process_match import ProcessMatch
+from notifyd.sources.processes.scanner import ProcessScanner
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess
 
 ExitedProcess = tuple[WatchedProcess, ExitInfo]

@@ -7,7 +7,7 @@ from sys import intern
 from typing import Final, NamedTuple, Self
 
 from notifyd.model.events import Event
-from notifyd.sources.processes.scanner import ProcessMatch
+from notifyd.sources.processes.process_match import ProcessMatch
 from notifyd.sources.stored_values import CheckpointValueError, StoredFields
 from notifyd.text.durations import format_duration
 
