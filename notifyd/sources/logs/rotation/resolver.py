@@ -10,7 +10,7 @@ from notifyd.sources.logs.checkpoint import Checkpoint, FileId
 from notifyd.sources.logs.discovery.access import UnreadableFileError
 from notifyd.sources.logs.discovery.archive_dirs import list_subdirectories
 from notifyd.sources.logs.discovery.path_scanner import PathScanner
-from notifyd.sources.logs.discovery.path_table import FileIdentity, PathTable
+from notifyd.sources.logs.discovery.path_table import PathTable
 from notifyd.sources.logs.discovery.rotated_files import (
     RotatedFile,
     find_compressed,
@@ -20,9 +20,9 @@ from notifyd.sources.logs.discovery.rotated_files import (
 )
 from notifyd.sources.logs.reading.log_reader import LogReader
 from notifyd.sources.logs.reading.reader_set import DRAIN_SECONDS, ReaderSet
-from notifyd.sources.logs.reading.registry import CHECKPOINT_TTL
 from notifyd.sources.logs.rotation.content_match import ContentMatcher
 from notifyd.sources.logs.rotation.copytruncate import CopyTracker
+from notifyd.sources.logs.rotation.earlier_files import EarlierFiles
 from notifyd.sources.logs.rotation.lost_generations import LostGenerations
 from notifyd.sources.logs.rotation.unnamed import UnnamedGenerations
 from notifyd.sources.logs.rotation.untracked import UntrackedFiles
@@ -45,6 +45,7 @@ class RotationResolver:
     def __init__(self, readers: ReaderSet, path_table: PathTable, scanner: PathScanner) -> None:
         self._readers, self._path_table, self._scanner = readers, path_table, scanner
         self._matcher = ContentMatcher(readers)
+        self._earlier_files = EarlierFiles(readers, path_table, scanner, self._matcher)
         self.copies = CopyTracker(readers, self._matcher)
         self._untracked = UntrackedFiles(readers, scanner, self._matcher, self.copies)
         self._moved_paths = {checkpoint.path for _, checkpoint in readers.registry.closed_files()}
@@ -191,7 +192,7 @@ class RotationResolver:
         suspects = set(latest)
         moved, self._moved_paths = self._moved_paths, set()
         for log in moved | replaced.keys():
-            if before := self._latest_before(log, replaced.get(log, [])):
+            if before := self._earlier_files.latest_before(log, replaced.get(log, [])):
                 latest[log] = before
         archive_dirs = self._readers.archive_dirs
         subdirectories = cache(list_subdirectories)  # listed once for all logs
@@ -208,13 +209,14 @@ class RotationResolver:
             self._count_compressed(log, latest[log], compressed.get(log, ()))
             for found in rotated.get(log, []):
                 self._readers.registry.set_archived_path(found.key, found.path)
-            lost = self._lost_files(log)
+            lost = self._earlier_files.lost_files(log)
             self._untracked.adopt(
                 log,
                 rotated.get(log, []),
                 [*lost.values(), *replaced.get(log, ())],
                 latest[log],
-                may_have_missed=log in suspects or not self._is_known(self._path_table.get(log)),
+                may_have_missed=log in suspects
+                or not self._earlier_files.is_followed(self._path_table.get(log)),
             )
             self._readers.mark_copy_search_done(lost)
 
@@ -236,7 +238,7 @@ class RotationResolver:
         for log in self._unnamed.logs:
             identity = self._path_table.get(log)
             reader = self._readers.get(FileId(*identity)) if identity else None
-            if reader is not None and self._is_known(identity):
+            if reader is not None and self._earlier_files.is_followed(identity):
                 files = self._unnamed.find_beside(log)
                 latest = reader.last_checkpoint
                 self._untracked.adopt(log, files, [], latest, may_have_missed=True)
@@ -270,78 +272,6 @@ class RotationResolver:
                     found[log] = reader.last_checkpoint
         self._suspect_paths = set()
         return found
-
-    def _latest_before(self, log: str, replaced: list[Checkpoint]) -> Checkpoint | None:
-        """Return the last checkpoint of a log before the file that has its path now.
-
-        None if no file can have been missed.
-        """
-        identity = self._path_table.get(log)
-        if not replaced and self._is_known(identity):
-            return None  # no other file had the path meanwhile
-        earlier = self._earlier_files(log, identity) or self._rotated_files(log)
-        earlier += replaced
-        if earlier:
-            return max(earlier, key=lambda checkpoint: checkpoint.modified_ns)
-        return self._first_scan(log)
-
-    def _earlier_files(self, log: str, identity: FileIdentity | None) -> list[Checkpoint]:
-        """List the checkpoints of other files that had a log's path."""
-        return [
-            checkpoint
-            for key, checkpoint in self._readers.known_files(log)
-            if checkpoint.path == log and key.identity != identity and not checkpoint.is_copy
-        ]
-
-    def _rotated_files(self, log: str) -> list[Checkpoint]:
-        """List the checkpoints of files that are known only by their paths after rotation."""
-        return [
-            checkpoint
-            for key, checkpoint in self._readers.known_files(log)
-            if checkpoint.path != log and not checkpoint.is_copy and not self._is_unread(key)
-        ]
-
-    def _first_scan(self, log: str) -> Checkpoint | None:
-        """Return a checkpoint of a log that did not exist when it was first scanned for.
-
-        Checkpoints expire, so older generations are not taken to be unread.
-        """
-        first_scan = self._readers.registry.first_scan
-        scanned_at = {
-            trigger: seconds
-            for trigger, pattern in self._scanner.patterns_for(log)
-            if (seconds := first_scan((trigger, pattern))) is not None
-        }
-        if not scanned_at:
-            return None
-        since = max(*scanned_at.values(), self._readers.wall - CHECKPOINT_TTL)
-        starts = dict.fromkeys(scanned_at, 0)
-        return Checkpoint(log, 0, "", start_offsets=starts, modified_ns=int(since * 1e9))
-
-    def _lost_files(self, log: str) -> dict[FileId, Checkpoint]:
-        """Return the files that had a log's path and are deleted or have other content.
-
-        Those whose copies were searched for are left out.
-        """
-        return {
-            key: checkpoint
-            for key, checkpoint in self._readers.known_files(log)
-            if checkpoint.path == log
-            and not (
-                checkpoint.is_copy
-                or checkpoint.copy_search_done
-                or self._matcher.is_intact(key, checkpoint)
-            )
-        }
-
-    def _is_unread(self, key: FileId) -> bool:
-        reader = self._readers.get(key)
-        return reader is not None and reader.is_unread
-
-    def _is_known(self, identity: FileIdentity | None) -> bool:
-        """Whether a file was followed before it was opened now."""
-        readers = self._readers.readers_of(identity) if identity is not None else []
-        return bool(readers) and all(each.inode_verified or not each.is_unread for each in readers)
 
 
 def _add_rotated(log: str, new: list[RotatedFile], rotated: dict[str, list[RotatedFile]]) -> None:
