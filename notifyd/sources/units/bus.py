@@ -98,7 +98,7 @@ class ManagerReplaced:
     """Another manager has taken the place of the one before."""
 
 
-Signal = StatusChanged | UnitUnloaded | ManagerReloaded | ManagerReplaced
+ManagerSignal = StatusChanged | UnitUnloaded | ManagerReloaded | ManagerReplaced
 
 
 class ManagerConnection:
@@ -109,7 +109,7 @@ class ManagerConnection:
         self._paths: dict[str, str] = {}
         """Object paths of loaded units, by name."""
         self._owner = ""
-        self._signals: deque[Signal] = deque()
+        self._signals: deque[ManagerSignal] = deque()
         self._arrived = asyncio.Event()
         self._typed: dict[str, Mapping[str, object]] = {}
         """Properties by object path, until those of the unit itself follow."""
@@ -192,7 +192,7 @@ class ManagerConnection:
             return UnitStatus(unit, "inactive", load=NOT_FOUND)
         return UnitStatus.from_properties(unit, properties)
 
-    async def signals(self, within: float | None) -> list[Signal]:
+    async def signals(self, within: float | None) -> list[ManagerSignal]:
         """Wait for signals and return all there are; none after `within` seconds.
 
         BusError once the connection has ended.
@@ -270,7 +270,7 @@ class ManagerConnection:
             unit = unit_of_path(path)
             self._queue(StatusChanged(UnitStatus.from_properties(unit, properties)))
 
-    def _queue(self, signal: Signal) -> None:
+    def _queue(self, signal: ManagerSignal) -> None:
         self._signals.append(signal)
         self._arrived.set()
 

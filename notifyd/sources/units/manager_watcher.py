@@ -14,7 +14,7 @@ from notifyd.sources.units.bus import (
     ManagerConnection,
     ManagerReloaded,
     ManagerReplaced,
-    Signal,
+    ManagerSignal,
     StatusChanged,
     UnitUnloaded,
 )
@@ -187,7 +187,7 @@ class ManagerWatcher:
                 await self._look_for_named(connection)
             await self._report(emit, {}, is_forced=self.missing_units != missing)
 
-    def _apply(self, signal: Signal, now: float) -> None:
+    def _apply(self, signal: ManagerSignal, now: float) -> None:
         match signal:
             case StatusChanged(status=status):
                 if not self._is_matched(status.unit):
