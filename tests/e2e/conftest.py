@@ -12,11 +12,11 @@ def platform():
 
 @pytest.fixture
 def daemon(tmp_path, platform):
-    """Make daemons of one folder; they are ended with the test."""
+    """Make daemons of one folder; they are ended with the test. fresh: see `Daemon`."""
     made = []
 
-    def make(config, **options):
-        made.append(Daemon(tmp_path, platform, config, **options))
+    def make(config, *, fresh=False, **options):
+        made.append(Daemon(tmp_path, platform, config, fresh=fresh, **options))
         return made[-1]
 
     yield make

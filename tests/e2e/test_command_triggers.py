@@ -37,7 +37,7 @@ def test_a_check_is_reported_once_over_a_kill_and_no_command_outlives_the_daemon
 
     report("CRITICAL - /var 97% full | /var=97%;80;90\n", 2)
     config = CONFIG.format(state=state, status=status, sleep=sleep)
-    running = daemon(PLENTY + config).start()
+    running = daemon(PLENTY + config, fresh=True).start()
     wait_for(lambda: platform.received, what="a push")
     (push,) = platform.received
     assert push.json["title"] == "disk: CRITICAL - /var 97% full"

@@ -5,7 +5,7 @@ from support.logs import append
 
 
 def test_without_a_configuration_file_the_log_says_where_to_create_one(daemon, tmp_path):
-    one = daemon("")
+    one = daemon("", fresh=True)
     one.config.unlink()
     one.environ["XDG_CONFIG_HOME"] = str(tmp_path)
     one.named = ()

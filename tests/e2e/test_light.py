@@ -24,7 +24,7 @@ def imported(daemon) -> set[str]:
 def test_one_log_trigger_imports_no_other_source(daemon, tmp_path, platform):
     log = tmp_path / "app.log"
     log.touch()
-    one = daemon(AT_ONCE.format(paths=[str(log)]), PYTHONPROFILEIMPORTTIME="1").start()
+    one = daemon(AT_ONCE.format(paths=[str(log)]), PYTHONPROFILEIMPORTTIME="1", fresh=True).start()
     with log.open("a") as stream:
         stream.write("a line\n")
     wait_for(lambda: len(platform.delivered) == 1)
@@ -41,7 +41,9 @@ def test_one_log_trigger_imports_no_other_source(daemon, tmp_path, platform):
     ],
 )
 def test_a_trigger_imports_what_it_needs(daemon, trigger, needed):
-    one = daemon(f"{PLENTY}\n[triggers.t]\n{trigger}\n", PYTHONPROFILEIMPORTTIME="1").start()
+    one = daemon(
+        f"{PLENTY}\n[triggers.t]\n{trigger}\n", PYTHONPROFILEIMPORTTIME="1", fresh=True
+    ).start()
     modules = imported(one)
     assert needed <= modules
     assert not modules & (LIBRARIES - needed - {"anyio"})

@@ -121,7 +121,7 @@ class Drill:
             if site.mode.whole and not site.mode.packs_at_once:
                 assert kept[site.name] == set(site.pen.written), (site.name, self.said)
             site.fill(0)
-        self.settle(kept, within)
+        self.settle(kept, within, ROUND - 1)
         self.daemon.kill()  # what was thought to be new may be told once more by the next one
         self.daemon.start()
         for site in self.sites:
@@ -132,13 +132,16 @@ class Drill:
         faults = {site.name: site.faults(told[site.name], kept[site.name]) for site in self.sites}
         return "\n".join(f"{name} {fault}" for name, fault in faults.items() if fault)
 
-    def settle(self, wanted, within):
-        """Wait until all is told that is wanted, or nothing more comes for a while."""
+    def settle(self, wanted, within, waiting=0):
+        """Wait until all is told that is wanted, or nothing more comes for a while.
+
+        waiting: so many of each log may still wait for more lines.
+        """
         wanted = {site.name: wanted[site.name] - site.needless for site in self.sites}
 
         def there():
             told = self.told()
-            return all(wanted[name] <= told[name].keys() for name in wanted)
+            return all(len(wanted[name] - told[name].keys()) <= waiting for name in wanted)
 
         def more():
             return len(self.platform.delivered) > seen or there()

@@ -260,7 +260,7 @@ def test_stopping_while_nothing_can_be_sent_is_quick(running, platform):
 
 
 def test_hangups_while_it_starts_do_not_end_it(daemon, platform):
-    one = daemon(PLENTY)
+    one = daemon(PLENTY, fresh=True)
     one.launch(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     while not one.answers():
         one.process.send_signal(signal.SIGHUP)

@@ -77,7 +77,9 @@ def daemon(world, tmp_path):
 
     def make(config, **environ):
         given = CREDENTIALS | environ
-        made.append(Daemon(tmp_path, Endpoint(world.api.url), PLENTY + config, **given))
+        made.append(
+            Daemon(tmp_path, Endpoint(world.api.url), PLENTY + config, fresh=False, **given)
+        )
         return made[-1]
 
     yield make

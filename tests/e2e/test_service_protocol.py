@@ -33,7 +33,7 @@ def test_the_manager_hears_of_start_status_reload_and_stop(daemon, tmp_path):
                         raise AssertionError(f"{line} is not in {told}") from None
                 told.remove(line)
 
-        one = daemon(CONFIG, NOTIFY_SOCKET=str(path), WATCHDOG_USEC="60000000")
+        one = daemon(CONFIG, fresh=True, NOTIFY_SOCKET=str(path), WATCHDOG_USEC="60000000")
         one.start()
         heard("WATCHDOG=1", "READY=1", "STATUS=watching nothing; 0 waiting")
         limits = Path(f"/proc/{one.process.pid}/limits").read_text().splitlines()

@@ -12,6 +12,7 @@ from typing import Self
 
 from notifyd.client.http import send_request
 from notifyd.model.errors import DaemonAnswerError, DaemonUnreachableError
+from support import forked
 
 PLENTY = """
 [rate_limit]
@@ -47,7 +48,9 @@ def wait_for(condition: Callable[[], object], within: float = 45.0, what: object
 class Daemon:
     """config: TOML; the API, the token, the state and the socket come by the environment.
 
-    through: a command that sets limits and then runs what follows it.
+    through: a command that sets limits and then runs what follows it. fresh: by an interpreter of
+    its own, as it always is `through` something or with options of `Popen`, and not by
+    `support.forked`.
     """
 
     def __init__(
@@ -57,9 +60,11 @@ class Daemon:
         config: str,
         *,
         through: Sequence[str] = (),
+        fresh: bool = True,
         **environ: str,
     ) -> None:
         self.through = through
+        self.fresh = fresh
         self.folder, self.platform = folder, platform
         self.socket = folder / "run" / "notifyd.sock"
         self.config = folder / "config.toml"
@@ -76,28 +81,27 @@ class Daemon:
             **environ,
         }
         self.write(config)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | forked.Process | None = None
 
     def write(self, config: str) -> None:
         self.config.write_text(config)
 
     def launch(self, **options: object) -> None:
         """Start the process, and do not wait for it."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    *self.through,
-                    sys.executable,
-                    "-m",
-                    "notifyd",
-                    "run",
-                    *self.named,
-                ],
-                env=self.environ,
-                stdout=log,
-                stderr=log,
-                **options,
-            )
+        words = ["run", *self.named]
+        with self.log.open("ab") as log, Path(os.devnull).open("rb") as null:
+            if self.fresh or self.through or options:
+                self.process = subprocess.Popen(
+                    [*self.through, sys.executable, "-m", "notifyd", *words],
+                    env=self.environ,
+                    stdin=null,
+                    stdout=log,
+                    stderr=log,
+                    **options,
+                )
+            else:
+                descriptors = [file.fileno() for file in (null, log, log)]
+                self.process = forked.Process(words, self.environ, *descriptors)
 
     def start(self, **options: object) -> Self:
         self.launch(**options)
@@ -117,23 +121,26 @@ class Daemon:
     def send(self, **message: object) -> str:
         return str(self.ask("POST", "/notifications/send", message)["id"])
 
-    def command(self, *words: str, **options: object) -> subprocess.CompletedProcess[str]:
+    def command(self, *words: str) -> subprocess.CompletedProcess[str] | forked.Ended:
         """Run a notifyd command against this daemon's socket."""
+        environ = self.environ | {"NOTIFYD_SOCK": str(self.socket)}
+        if not self.fresh:
+            return forked.run(words, environ=environ, stdin=None, text=True, within=60.0)
         return subprocess.run(
             [sys.executable, "-m", "notifyd", *words],
-            env=self.environ | {"NOTIFYD_SOCK": str(self.socket)},
+            env=environ,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
-            **options,
         )
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, within: float = 10.0) -> int:
+    def stop(self, within: float = 45.0) -> int:
         """End it in order; returns its exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(within)

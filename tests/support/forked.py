@@ -1,8 +1,9 @@
 """Runs `notifyd` in processes that are forked from one that has imported all of it.
 
 A test of what a command prints and how it exits then costs a hundredth of a second, not half a
-second. The processes have descriptors, an environment and a directory of their own. Tests of the
-start itself, of signals and of locales start `notifyd` anew.
+second. The processes have descriptors, an environment, PYTHONWARNINGS and a directory of their
+own. Tests of the start itself, of its signals, of locales and of what /proc shows start `notifyd`
+anew.
 """
 
 import atexit
@@ -10,6 +11,7 @@ import gc
 import json
 import os
 import pkgutil
+import select
 import signal
 import socket
 import subprocess
@@ -17,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from importlib import import_module
@@ -37,25 +40,58 @@ class Ended(NamedTuple):
     stderr: bytes | str
 
 
+class Process:
+    """A command that runs; of the methods of `subprocess.Popen` those that tests call.
+
+    descriptors: its stdin, stdout and stderr.
+    """
+
+    def __init__(self, words, environ, *descriptors):
+        self.args = list(map(str, words))
+        request = {"words": self.args, "environ": environ, "directory": str(Path.cwd())}
+        self._report, theirs = _socket_pair()
+        with theirs:
+            sent = [*descriptors, theirs.fileno()]
+            socket.send_fds(_server(), [json.dumps(request).encode()], sent)
+        self.pid = int(self._report.recv(20))
+        self.returncode = None
+
+    def poll(self):
+        """Return the exit status, negative for a signal, or None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout=None):
+        if self.returncode is None:
+            if not select.select([self._report], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            self.returncode = int(self._report.recv(20))
+            self._report.close()
+        return self.returncode
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+
 def run(words, *, environ, stdin=b"", stdout=None, text=False, within=45.0):
     """Run a command to its end.
 
     stdin: bytes for a pipe, None for /dev/null. stdout: a file in the place of what is returned.
     """
-    request = {"words": list(map(str, words)), "environ": environ, "directory": str(Path.cwd())}
     with ExitStack() as stack:
         given = stack.enter_context(_null() if stdin is None else _pipe(stdin))
         out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
-        ours, theirs = (stack.enter_context(each) for each in _socket_pair())
-        descriptors = [each.fileno() for each in (given, stdout or out, err, theirs)]
-        socket.send_fds(_server(), [json.dumps(request).encode()], descriptors)
-        theirs.close()
-        ours.settimeout(within)
-        pid = int(ours.recv(20))
+        descriptors = [each.fileno() for each in (given, stdout or out, err)]
+        process = Process(words, environ, *descriptors)
         try:
-            status = int(ours.recv(20))
-        except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
+            status = process.wait(within)
+        except subprocess.TimeoutExpired:
+            process.kill()
             raise AssertionError(f"still running after {within} s: {words}") from None
         for file in (out, err):
             file.seek(0)
@@ -143,6 +179,8 @@ def _run(request, *descriptors):
     os.environ.clear()
     os.environ.update(request["environ"])
     time.tzset()
+    if os.environ.get("PYTHONWARNINGS"):
+        warnings.simplefilter(os.environ["PYTHONWARNINGS"])
     return request["words"]
 
 

@@ -186,7 +186,7 @@ signal.signal(signal.SIGHUP, lambda *_: again.append(1))
 opened = lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 log = opened()
 print("ready", flush=True)
-while not select.select([sys.stdin], [], [], 0.01)[0]:
+while not select.select([sys.stdin], [], [], 0.03)[0]:
     if again:
         again.clear()
         os.close(log)
