@@ -19,6 +19,7 @@ from notifyd.cli.platform_times import with_iso_times
 from notifyd.platform.client import Client
 from notifyd.platform.endpoints import ENDPOINTS, GROUPS, Endpoint, find
 from notifyd.platform.errors import PlatformError
+from notifyd.text.limits import clip
 from notifyd.text.suggestions import did_you_mean
 
 HELP = "Call any endpoint of the platform's API and print its answer as JSON."
@@ -285,4 +286,4 @@ def _cell(value: Any) -> str:
     if value is None:
         return "-"
     text = printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-    return text if len(text) <= _MAX_CELL else text[: _MAX_CELL - 1] + "…"
+    return clip(text, _MAX_CELL)

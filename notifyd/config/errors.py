@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from notifyd.model.notifications import Json
 from notifyd.text.durations import format_duration, format_size
-from notifyd.text.limits import strip_control_from_title
+from notifyd.text.limits import clip, strip_control_from_title
 from notifyd.text.redaction import redact
 
 ConfigPath = tuple[str | int, ...]
@@ -139,7 +139,7 @@ def _format_value(value: object) -> str:
     else:
         text = str(value)
     text = redact(strip_control_from_title(text))
-    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
+    return clip(text, _MAX_SHOWN)
 
 
 def _choices(expected: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from notifyd.model.notifications import Json
+from notifyd.text.limits import clip
 
 TEXT_LIMIT = 200
 """Characters kept of any text from the API."""
@@ -61,7 +62,7 @@ def sanitize(text: str, secret: str = "") -> str:
     if secret:
         printable = printable.replace(secret, _TOKEN_MASK)
     printable = " ".join(printable.split())
-    return printable if len(printable) <= TEXT_LIMIT else printable[: TEXT_LIMIT - 1] + "…"
+    return clip(printable, TEXT_LIMIT)
 
 
 def _json_object(body: bytes | None) -> Json | None:

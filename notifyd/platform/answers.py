@@ -13,6 +13,7 @@ from notifyd.platform.errors import (
     ServerError,
     UnsuccessfulError,
 )
+from notifyd.text.limits import clip
 
 Answer = Any
 """What the platform sends, as `json.loads` gives it; the reference documents no answer in full."""
@@ -112,4 +113,4 @@ def _shown(value: object, secret: str = "") -> str:
     if len(secret) >= _SHORTEST_SECRET:
         text = text.replace(secret, "[secret]")
     text = " ".join(text.split())
-    return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"
+    return clip(text, _TEXT_LIMIT)

@@ -5,6 +5,7 @@ from functools import reduce
 
 from notifyd.model.events import LINES_KEPT, AlertState, Event
 from notifyd.model.notifications import ConditionReport, Digest, MatchSummary
+from notifyd.text.limits import clip
 
 _CLIP = 2000
 _OUTCOME_RANKS = {"unknown": 1, "failure": 2}
@@ -18,7 +19,7 @@ _REPORTS = {
 
 
 def _clip(text: str) -> str:
-    return text if len(text) <= _CLIP else text[: _CLIP - 1] + "…"
+    return clip(text, _CLIP)
 
 
 def clip_event(event: Event) -> Event:

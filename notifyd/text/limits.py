@@ -150,6 +150,11 @@ def _text_reserve(title: str) -> int:
     return len(encode("x", "x", {})) + min(_size(title), 200)
 
 
+def clip(text: str, length: int) -> str:
+    """Return at most `length` characters of a text; one that is cut ends in an ellipsis."""
+    return text if len(text) <= length else text[: length - 1] + ELLIPSIS
+
+
 def _truncate(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
 

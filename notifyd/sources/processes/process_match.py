@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.procfs import Process
+from notifyd.text.limits import clip
 
 _MAX_CMDLINE = 1000
 """Characters of a command line that are kept and shown."""
@@ -43,16 +44,12 @@ class ProcessMatch(NamedTuple):
             process.pid,
             process.stat.start,
             intern(process.name),
-            intern(_truncate(process.command_line)),
+            intern(clip(process.command_line, _MAX_CMDLINE)),
             "" if uid is None else _user_name(uid),
             tuple(triggers),
             process.stat.group,
             is_copy=process.stat.is_copy,
         )
-
-
-def _truncate(line: str) -> str:
-    return line if len(line) <= _MAX_CMDLINE else line[: _MAX_CMDLINE - 1] + "…"
 
 
 @lru_cache(256)

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Final
 
 from notifyd.sources.stored_values import StoredFields
+from notifyd.text.limits import clip
 
 _CLIP: Final = 2_000
 """Characters kept of an output."""
@@ -22,8 +23,7 @@ class KnownOutput:
 
     @classmethod
     def of(cls, text: str) -> "KnownOutput":
-        kept = text if len(text) <= _CLIP else f"{text[: _CLIP - 1]}…"
-        return cls(kept, _digest(text))
+        return cls(clip(text, _CLIP), _digest(text))
 
     def encode(self, terms: str) -> str:
         fields = {"terms": terms, "output": self.text, "digest": self.digest}
@@ -61,7 +61,8 @@ def describe_change(before: str, after: str) -> str:
     if len(gone) == len(come):
         lines = [_pair(*each) for each in zip(gone, come, strict=True)]
     else:
-        lines = [*(f"- {_clip(line)}" for line in gone), *(f"+ {_clip(line)}" for line in come)]
+        lines = [f"- {clip(line, _LINE_CLIP)}" for line in gone]
+        lines += [f"+ {clip(line, _LINE_CLIP)}" for line in come]
     if not lines:
         return "the order or the number of equal lines"
     if len(lines) > _LINES_SHOWN:
@@ -70,11 +71,7 @@ def describe_change(before: str, after: str) -> str:
 
 
 def _pair(old: str, new: str) -> str:
-    return f"{_clip(old)} \N{RIGHTWARDS ARROW} {_clip(new)}"
-
-
-def _clip(line: str) -> str:
-    return line if len(line) <= _LINE_CLIP else f"{line[: _LINE_CLIP - 1]}…"
+    return f"{clip(old, _LINE_CLIP)} \N{RIGHTWARDS ARROW} {clip(new, _LINE_CLIP)}"
 
 
 def _digest(text: str) -> str:

@@ -11,6 +11,7 @@ from notifyd.config.values.system import SHELL
 from notifyd.sources.probes.commands.perfdata import split_output
 from notifyd.sources.probes.commands.runner import CommandResult
 from notifyd.text.durations import format_duration
+from notifyd.text.limits import clip
 from notifyd.text.visible import visible_lines
 
 _LINE_CLIP: Final = 500
@@ -62,7 +63,7 @@ class Check:
     def evaluate(self, result: CommandResult) -> CheckResult:
         """Return what a result means. Whatever says nothing of the check's subject is unknown."""
         if result.error:
-            return CheckResult("unknown", result.error, _clip(result.error, _REASON_CLIP))
+            return CheckResult("unknown", result.error, clip(result.error, _REASON_CLIP))
         out, err = _visible(result.out), _visible(result.err)
         if result.status is None:
             reason = f"timed out after {format_duration(self._config.timeout)}"
@@ -96,19 +97,19 @@ def _nagios(status: int, out: str, err: str) -> CheckResult:
         shown.append(f"and {len(figures) - _FIGURES_KEPT} more figures")
     details = "\n".join(filter(None, [_last_lines(rest), *shown]))
     value = f"{figures[0].value}{figures[0].unit}" if figures else ""
-    line = _clip(line, _LINE_CLIP)
-    return CheckResult(outcome, line, _clip(line, _REASON_CLIP), details, value, status)
+    line = clip(line, _LINE_CLIP)
+    return CheckResult(outcome, line, clip(line, _REASON_CLIP), details, value, status)
 
 
 def _compared(comparison: Comparison, text: str) -> CheckResult:
-    shown = _clip(text, _DETAIL_CLIP)
+    shown = clip(text, _DETAIL_CLIP)
     holds = comparison.holds(_operand(comparison, text))
     if holds is None:
-        reason = "no output" if not text else f'"{_clip(text, 60)}" is no number'
+        reason = "no output" if not text else f'"{clip(text, 60)}" is no number'
         return CheckResult("unknown", shown or reason, reason, status=0)
     line = f"{shown} ({'' if holds else 'no longer '}{comparison.text})"
     outcome = "failure" if holds else "success"
-    return CheckResult(outcome, line, _clip(line, _REASON_CLIP), value=shown, status=0)
+    return CheckResult(outcome, line, clip(line, _REASON_CLIP), value=shown, status=0)
 
 
 def _operand(comparison: Comparison, text: str) -> object:
@@ -126,7 +127,7 @@ def _operand(comparison: Comparison, text: str) -> object:
 
 def _described(outcome: str, reason: str, output: str, status: int | None) -> CheckResult:
     first, _, rest = output.partition("\n")
-    line = _clip(first, _LINE_CLIP) or ("succeeded" if outcome == "success" else reason)
+    line = clip(first, _LINE_CLIP) or ("succeeded" if outcome == "success" else reason)
     return CheckResult(outcome, line, reason, _last_lines(rest), status=status)
 
 
@@ -151,11 +152,7 @@ def _first(text: str) -> str:
 
 def _last_lines(text: str) -> str:
     lines = text.splitlines()
-    kept = [_clip(line, _DETAIL_CLIP) for line in lines[-_DETAILS_KEPT:]]
+    kept = [clip(line, _DETAIL_CLIP) for line in lines[-_DETAILS_KEPT:]]
     if len(lines) > len(kept):
         kept.insert(0, "…")
     return "\n".join(kept)
-
-
-def _clip(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
