@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from notifyd.sources.processes.kernel_log import KernelLog
+from notifyd.sources.kernel_log import KernelLog
 from notifyd.sources.processes.kill_counters import KillCounters, read_kills
 
 OUT_OF_MEMORY: Final = "out of memory"

@@ -3,21 +3,18 @@
 import json
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from notifyd.model.events import Event
+from notifyd.sources.kernel_log import read_records
 from notifyd.sources.probes.resources.cgroups import oom_kills
 from notifyd.sources.probes.resources.measurement import KernelFiles, MeasureError, format_bytes
 from notifyd.sources.stored_values import StoredFields
 
 _KILLED = re.compile(r"Killed process (\d+) \((.*?)\).*?anon-rss:(\d+)kB")
 _MOST_NAMED = 5
-_MOST_RECORDS = 20_000
-"""Records of the kernel's log that are read."""
-_RECORD = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +64,21 @@ def oom_event(trigger: str, killed: int, victims: list[str], wall: float) -> Eve
 def read_victims(files: KernelFiles, number: int) -> list[str]:
     """Name the last killed processes, at most five: none if the kernel's log is not readable."""
     found = []
-    for record in _kernel_records(files.kernel_log):
-        if (match := _KILLED.search(record)) is not None:
+    for line in _kernel_lines(files.kernel_log):
+        if (match := _KILLED.search(line)) is not None:
             memory = format_bytes(int(match[3]) * 1024)
             found.append(f"{match[2]} (pid {match[1]}, {memory})")
     return found[-min(number, _MOST_NAMED) :]
 
 
-def _kernel_records(path: Path) -> list[str]:
-    """Return the records of the kernel's log, oldest first. Each read returns one."""
-    records: list[str] = []
+def _kernel_lines(path: Path) -> list[str]:
+    """Return the lines of the kernel's log, oldest first; none if it is not readable."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return records
+        return []
     try:
-        for _ in range(_MOST_RECORDS):
-            with suppress(BrokenPipeError):  # records were overwritten: the next one is the oldest
-                data = os.read(descriptor, _RECORD)
-                if not data:
-                    break
-                records += data.decode("utf-8", "replace").splitlines()
-    except OSError:  # the end
-        pass
+        records = b"".join(read_records(descriptor))
     finally:
         os.close(descriptor)
-    return records
+    return records.decode("utf-8", "replace").splitlines()

@@ -1,7 +1,8 @@
-"""The processes that the kernel's log names as killed for want of memory."""
+"""The kernel's log, and the processes that it names as killed for want of memory."""
 
 import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 _KILLED: Final = re.compile(rb"Killed process (\d+) \(")
 _RECORD: Final = 8192
 _MOST_RECORDS: Final = 20_000
+"""Records that are read at once."""
 _FIRST_PID_NAMESPACE: Final = "pid:[4026531836]"
 
 
@@ -34,14 +36,21 @@ class KernelLog:
     def take_killed(self) -> set[int]:
         """Return the pids that were killed since the last call."""
         killed: set[int] = set()
-        for _ in range(_MOST_RECORDS if self._descriptor >= 0 else 0):
-            try:
-                record = os.read(self._descriptor, _RECORD)
-            except BrokenPipeError:  # records were overwritten: the next one is the oldest
-                continue
-            except OSError:  # the end
-                break
-            if not record:
-                break
-            killed.update(map(int, _KILLED.findall(record)))
+        if self._descriptor >= 0:
+            for record in read_records(self._descriptor):
+                killed.update(map(int, _KILLED.findall(record)))
         return killed if self.has_own_pids else set()
+
+
+def read_records(descriptor: int) -> Iterator[bytes]:
+    """Yield the records that were not read yet, oldest first: each read returns one."""
+    for _ in range(_MOST_RECORDS):
+        try:
+            record = os.read(descriptor, _RECORD)
+        except BrokenPipeError:  # records were overwritten: the next one is the oldest
+            continue
+        except OSError:  # the end
+            return
+        if not record:
+            return
+        yield record
