@@ -30,9 +30,9 @@ class TriggerMatcher:
         self._path, self._raw = path, config.raw
         self._levels = set(map(normalize_level, config.levels))
         self._joiner: MessageJoiner | None = None
-        if config.wrappers:
+        if config.wrapping_formats:
             limit = config.max_line + SURPLUS
-            self._joiner = MessageJoiner(config.wrappers, {}, limit=limit, raw=config.raw)
+            self._joiner = MessageJoiner(config.wrapping_formats, {}, limit=limit, raw=config.raw)
         self._first_lines = array("Q")
         """The number of the line that each unwrapped message begins with."""
         self._entries: dict[int, bytes] = {}

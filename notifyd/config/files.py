@@ -13,7 +13,7 @@ from pathlib import Path
 from notifyd.config.errors import ConfigPath, ErrorReport, Origins, format_path
 from notifyd.model.errors import ConfigError
 from notifyd.model.notifications import Json
-from notifyd.model.ownership import describe_untrusted, is_refused_here
+from notifyd.model.ownership import describe_untrusted, is_untrusted_refused
 from notifyd.model.user import effective_user
 
 SYSTEM_DIR = Path("/etc/notifyd")
@@ -117,7 +117,7 @@ def read_document(file: Path, label: str, report: ErrorReport) -> Document | Non
                 report.file_error(f"{label}: not a regular file ({file})")
                 return None
             problem = describe_untrusted(file, os.fstat(stream.fileno()))
-            if problem and is_refused_here():
+            if problem and is_untrusted_refused():
                 report.file_error(f"{label}: not read as root: {problem}")
                 return None
             if problem:

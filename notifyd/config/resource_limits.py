@@ -7,7 +7,7 @@ from typing import Literal, Self
 from notifyd.config.times import parse_persistence
 from notifyd.model.persistence import Persistence
 
-Measure = Literal["number", "percent", "celsius", "bytes"]
+LimitMeasure = Literal["number", "percent", "celsius", "bytes"]
 ResourceName = Literal[
     "disk",
     "inodes",
@@ -37,10 +37,10 @@ _BYTES = {
     "GB": 10**9,
     "TB": 10**12,
 }
-_MEASURES: dict[str, Measure] = {"": "number", "%": "percent", "C": "celsius", "°C": "celsius"}
+_MEASURES: dict[str, LimitMeasure] = {"": "number", "%": "percent", "C": "celsius", "°C": "celsius"}
 _SPACES = ("disk", "memory", "swap", "gpu-memory")
 """Resources that are measured in bytes, and in percent of all there is."""
-_UNITS: dict[str, Measure] = {"load": "number", "gpu-temperature": "celsius"}
+_UNITS: dict[str, LimitMeasure] = {"load": "number", "gpu-temperature": "celsius"}
 """The units of a plain number, other than percent."""
 _MOST_PERCENT = 100
 _DEFAULTS = {
@@ -76,7 +76,7 @@ class ResourceLimit:
 
     text: str
     number: float
-    measure: Measure
+    measure: LimitMeasure
     of: str = ""
     is_floor: bool = False
     is_strict: bool = False
@@ -91,7 +91,7 @@ class ResourceLimit:
         if found is None:
             raise ValueError(_INVALID)
         operator, digits, unit, of = found.groups(default="")
-        measure: Measure | None
+        measure: LimitMeasure | None
         number = float(digits)
         number *= _BYTES.get(unit, 1)
         measure = "bytes" if unit in _BYTES else _MEASURES.get(unit)

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from notifyd.config.files import SYSTEM_DIR, config_dir, open_nonblocking, replace_file
 from notifyd.config.sections import ApiConfig, ListenConfig, WebhooksConfig
 from notifyd.model.errors import ConfigError, NoTokenError, TokenError
-from notifyd.model.ownership import describe_untrusted, is_refused_here
+from notifyd.model.ownership import describe_untrusted, is_untrusted_refused
 from notifyd.model.user import effective_user
 
 VARIABLES = ("NOTIFYD_SEND_TOKEN", "OBLIEN_SEND_TOKEN", "SEND_TOKEN")
@@ -83,7 +83,7 @@ class TokenSource:
                 if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                     raise TokenError(f"{failure}: {self.name} is not a regular file")
                 problem = describe_untrusted(path, os.fstat(stream.fileno()))
-                if problem and is_refused_here():
+                if problem and is_untrusted_refused():
                     raise TokenError(f"{failure} as root from {self.name}: {problem}")
                 content = stream.read(_MAX_LENGTH + 1)
         except OSError as error:

@@ -117,7 +117,7 @@ class _RestartableTask:
 class Daemon:
     """Runs what is open, from the start to `stopping`.
 
-    load: reads the configuration again and builds all of it. manager: hears how the daemon is.
+    load: reads the configuration again and builds all of it. manager: is told how the daemon is.
     """
 
     def __init__(
@@ -217,7 +217,7 @@ class Daemon:
                 await self._engine.maintain()
 
     async def _reconnect(self, gap: Gap) -> None:
-        """Open all connections anew: after a gap their other ends may have gone away.
+        """Reopen all connections: after a gap their other ends may be gone.
 
         A request that was in flight is sent again under its id.
         """

@@ -123,7 +123,7 @@ class Engine:
             self._queue.close(_SHUTTING_DOWN)
 
     def note_refused_ping(self, heartbeat: str) -> None:
-        """Let a heartbeat wait anew with the next commit: a ping of it could not be stored."""
+        """Restart the wait of a heartbeat with the next commit: one of its pings was not stored."""
         if heartbeat in self.state.heartbeats:
             self._refused_pings.add(heartbeat)
 

@@ -1,4 +1,4 @@
-"""Gaps: the wall clock went on while monotonic time stood still. Noticed as soon as they end.
+"""Detects gaps, in which the wall clock advances and monotonic time does not, when they end.
 
 A suspended machine, a paused virtual machine and a clock that was set forward look alike and are
 treated alike; only the time spent in suspend says which it was.
@@ -77,7 +77,7 @@ def suspended_seconds() -> float:
 class ClockWatch:
     """Wakes a waiting task when the wall clock is set or the machine is resumed.
 
-    Without a timer of the kernel that says so, only the time limit of a wait ends it.
+    Without a timer of the kernel that reports it, only the time limit of a wait ends it.
     """
 
     def __init__(self) -> None:

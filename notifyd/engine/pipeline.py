@@ -130,7 +130,7 @@ class Pipeline:
         )
 
     def reconnect(self) -> None:
-        """Let the sources that hold connections to other machines open them anew."""
+        """Have the sources reopen their connections to other machines."""
         for source in self._sources:
             if source.name in _CONNECTED:
                 source.restart()

@@ -44,7 +44,7 @@ class SourceSupervisor:
         self._is_restarting = False
 
     def restart(self) -> None:
-        """Build the source anew from what is committed, at once; it must be no fault of its own.
+        """Rebuild the source at once from what is committed, for a cause that is not its own fault.
 
         Does nothing while the source waits for a restart.
         """

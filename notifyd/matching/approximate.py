@@ -70,7 +70,7 @@ def approximate_in_records(pattern: str, encoding: str = "utf-8") -> Approximati
 
 
 class ParsedPattern(NamedTuple):
-    """is_exact: only anchors were dropped, so the node tells how long matching may take."""
+    """is_exact: only anchors were dropped, so the node shows how long matching may take."""
 
     node: Node
     is_exact: bool

@@ -14,7 +14,7 @@ NO_FIELDS: Mapping[str, str] = {}
 
 
 ENDED_QUIETLY = "ended quietly"
-"""As the fact `event`: a condition that is over, which nobody needs to hear of."""
+"""As the fact `event`: a condition that has ended, whose end is not reported."""
 
 
 class Now(NamedTuple):

@@ -21,8 +21,8 @@ def describe_untrusted(path: object, status: os.stat_result) -> str:
     return ""
 
 
-def is_refused_here() -> bool:
-    """Return whether what others may change is refused: root would act for them."""
+def is_untrusted_refused() -> bool:
+    """Return whether this user refuses what others may change. Root does: it would act for them."""
     return os.geteuid() == 0
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from notifyd.model.errors import InUseError, StoreError, StoreUnavailableError
-from notifyd.model.ownership import describe_untrusted, is_refused_here
+from notifyd.model.ownership import describe_untrusted, is_untrusted_refused
 
 DATABASE_NAME = "notifyd.db"
 
@@ -74,7 +74,7 @@ def check_directory(folder: Path) -> str:
         problem = describe_untrusted(folder, folder.stat())
     except OSError:
         return ""
-    if problem and is_refused_here():
+    if problem and is_untrusted_refused():
         raise StoreError(f"the state directory is not used as root: {problem}")
     return problem and f"the state directory is not safe: {problem}"
 

@@ -103,7 +103,7 @@ def _why_untrusted(path: Path) -> str:
 def _is_readable_by_all(path: Path) -> bool:
     mode = path.lstat().st_mode
     if "__pycache__" in path.parts:
-        return True  # what root alone reads there is compiled anew
+        return True  # what root alone reads there is compiled again
     if stat.S_ISDIR(mode):
         return bool(mode & stat.S_IXOTH)
     return bool(mode & stat.S_IROTH)

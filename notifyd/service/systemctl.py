@@ -12,8 +12,8 @@ def require_systemd() -> None:
     """Raise ServiceError if this machine was not booted with systemd."""
     if not _RUNNING.is_dir():
         raise ServiceError(
-            "systemd does not run here, so it cannot run the service; start `notifyd run` by what "
-            "starts programs here"
+            "systemd does not run here, so it cannot run the service; start `notifyd run` with "
+            "whatever starts programs here"
         )
 
 
@@ -36,8 +36,9 @@ class Systemctl:
         except ServiceError as error:
             if self._is_user and "connect to bus" in str(error):
                 raise ServiceError(
-                    "the user's service manager does not answer; log in anew (`su` is not enough), "
-                    "or as root: `loginctl enable-linger` for this user, and set XDG_RUNTIME_DIR"
+                    "the user's service manager does not answer; log in again (`su` is not "
+                    "enough), or as root: `loginctl enable-linger` for this user, and set "
+                    "XDG_RUNTIME_DIR"
                 ) from None
             raise
 

@@ -63,7 +63,7 @@ def update_condition(context: StepContext, key: str, group: Group, match: Match)
 
 
 def _direction(group: Group, event: Event) -> tuple[AlertState, bool]:
-    """Return what tells one kind of change from another. A rise waits for `for`, others `clear`."""
+    """Return what distinguishes kinds of change. A rise waits for `for`, others `clear`."""
     return event.alert_state, rises(group, event)
 
 

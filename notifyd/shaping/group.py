@@ -182,7 +182,7 @@ def is_due(group: Group, now: Now) -> bool:
 
 
 def start_cooldown(group: Group, now: Now, rule: Rule) -> Group:
-    """Drop the summary that was reported and cool down, twice as long if matches went on.
+    """Drop the summary that was reported and cool down, twice as long if matches continued.
 
     A rise in severity during the cooldown does not double it.
     """

@@ -43,7 +43,7 @@ class Heartbeat:
     """The state of one heartbeat.
 
     rule_identity: of the rule by which it waits. since: when it was first configured.
-    waits_from: when the wait for the next ping began; -1 if it has to begin anew.
+    waits_from: when the wait for the next ping began; -1 if it has to restart.
     expected: the wall-clock time of the next ping, where these are given by a recurrence.
     put_off_until: no alarm is given before. deadline: when the next alarm is due.
     pinged_at: the wall-clock time of the last ping; 0 for none. signal: what that said. arrived:
@@ -81,7 +81,7 @@ def new_heartbeat(rule: HeartbeatRule, now: Now) -> Heartbeat:
 
 
 def forget_wait(heartbeat: Heartbeat) -> Heartbeat:
-    """Return a heartbeat of an earlier process, whose wait begins anew with the first rules."""
+    """Return a heartbeat of an earlier process; its wait restarts with the first rules."""
     return replace(heartbeat, waits_from=-1.0, deadline=NEVER)
 
 

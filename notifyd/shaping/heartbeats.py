@@ -56,7 +56,7 @@ def apply_rules(context: StepContext) -> None:
 
 
 def restart_waits(context: StepContext, names: frozenset[str] | None = None) -> None:
-    """Let heartbeats wait anew, because no ping could arrive. names: None for all of them."""
+    """Restart the waits of heartbeats: no ping could arrive. names: None for all of them."""
     for name, known in context.heartbeats():
         rule = context.rules.heartbeats.get(name)
         if rule is not None and (names is None or name in names):

@@ -67,7 +67,7 @@ class Recurrence(Protocol):
 class HeartbeatRule:
     """When pings are expected. Durations are seconds.
 
-    identity: changes with whatever begins the wait anew. every: between two pings; ignored with a
+    identity: changes with whatever restarts the wait. every: between two pings; ignored with a
     recurrence. grace: None for a share of the time between two pings.
     """
 

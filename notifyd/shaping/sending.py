@@ -175,7 +175,7 @@ def _accept_token(context: StepContext) -> None:
 
 
 def extend_expiry(context: StepContext, seconds: float) -> None:
-    """Add the time in which nothing could be sent to each expiry, at most the whole time anew."""
+    """Add the time in which nothing could be sent to each expiry, up to `expire` from now."""
     latest = context.expiry_in(context.rules.expire)
     for notification in list(context.notifications()):
         expires = max(notification.expires, min(notification.expires + seconds, latest))

@@ -66,7 +66,7 @@ def _expire(context: StepContext, message: Submitted) -> Reply:
 
 
 def _receive_ping(context: StepContext, ping: Ping, wall: float) -> tuple[Reply, Event | None]:
-    """Take a ping as of the time at which it was made; then all waits begin anew.
+    """Take a ping as of the time at which it was made; then all waits restart.
 
     A ping that is older than the last one says nothing about the present.
     """

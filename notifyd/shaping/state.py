@@ -203,14 +203,14 @@ class State:
         return timer or self.prune_at <= now.mono or self.has_clock_jumped(now)
 
     def has_clock_jumped(self, now: Now) -> bool:
-        """Whether the wall clock was set, or went on through a suspend, since the last step."""
+        """Whether the wall clock was set, or advanced during a suspend, since the last step."""
         return (
             self.clock_offset is not None
             and abs(now.wall - now.mono - self.clock_offset) > CLOCK_JUMP
         )
 
     def has_gap(self, now: Now) -> bool:
-        """Whether wall-clock time went on since the last step while monotonic time did not.
+        """Whether wall-clock time advanced since the last step while monotonic time did not.
 
         A suspend, a paused machine and a clock that was set forward look alike.
         """

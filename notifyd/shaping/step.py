@@ -116,7 +116,7 @@ def _prepare(context: StepContext, events: Sequence[Input]) -> None:
 
 
 def _restart_waits(context: StepContext) -> None:
-    """Let everything wait anew that waits for input, because none could arrive."""
+    """Restart all waits for input, because none could arrive."""
     conditions.restart_waits(context)
     heartbeats.restart_waits(context)
 

@@ -11,7 +11,7 @@ _ACROSS = "**"
 
 
 class GlobEntry(NamedTuple):
-    """One path of a walk. is_entered: it is a directory, and the walk goes on inside it."""
+    """One path of a walk. is_entered: it is a directory, and the walk continues inside it."""
 
     path: str
     is_match: bool

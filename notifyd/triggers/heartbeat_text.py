@@ -28,7 +28,7 @@ def _ongoing(summary: MatchSummary, now: float) -> str:
 
 
 def heartbeat_body(summary: MatchSummary, now: float) -> str:
-    """Return when the job was last heard of, and the end of its output."""
+    """Return when the last ping came, and the end of the job's output."""
     facts, lines = summary.event.facts, []
     is_missing = facts.get("event") == "missing"
     if summary.condition_report is ConditionReport.FIRED_AND_RESOLVED:

@@ -11,7 +11,7 @@ from notifyd.config.resource_limits import ResourceValue
 from notifyd.config.shaping import ShapingConfig
 from notifyd.config.triggers import ResourceTriggerConfig
 from notifyd.sources.probes.resources.measurement import MeasureError, Measurement
-from notifyd.sources.probes.resources.measuring import Measuring, run_in_thread
+from notifyd.sources.probes.resources.measurement_runner import MeasurementRunner, run_in_thread
 from notifyd.sources.probes.resources.oom import OomCount
 from notifyd.sources.probes.resources.source import ResourceSource, ResourceSourceOptions
 from notifyd.sources.stored_values import CheckpointValueError
@@ -171,7 +171,7 @@ async def test_one_measurement_that_hangs_holds_no_other_up():
     def answer():
         return Measurement("ram", "answers", ResourceValue(1.0))
 
-    measuring = Measuring({"nfs": hang, "ram": answer}, timeout=0.2)
+    measuring = MeasurementRunner({"nfs": hang, "ram": answer}, timeout=0.2)
     async with asyncio.timeout(WAIT):
         results = await measuring.measure(["nfs", "ram"])
         assert str(results["nfs"]) == "no answer within 200ms; waiting for it"

@@ -11,7 +11,7 @@ from notifyd.model.events import ENDED_QUIETLY, AlertState
 from notifyd.model.notifications import ConditionReport, Priority
 from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.summaries import merge_summaries, summarize_one
-from notifyd.sources.units.events import UnitReporting
+from notifyd.sources.units.events import UnitReporter
 from notifyd.sources.units.status import UnitStatus
 from notifyd.sources.units.watch import Change, ChangeKind
 from notifyd.triggers import Trigger
@@ -37,8 +37,8 @@ WALL = 1_700_000_000.0
 
 
 def events(*changes, on=("failed", "started", "stopped"), log_lines="", **keys):
-    reporting = UnitReporting("web", frozenset(on), **keys)
-    return [event for each in changes for event in reporting.events(each, WALL, log_lines)]
+    reporter = UnitReporter("web", frozenset(on), **keys)
+    return [event for each in changes for event in reporter.events(each, WALL, log_lines)]
 
 
 def rendered(*found, **keys):

@@ -85,7 +85,7 @@ class LogTriggerConfig(TriggerConfig):
         return self.stale is not None or self.stalled is not None
 
     @property
-    def wrappers(self) -> tuple[str, ...]:
+    def wrapping_formats(self) -> tuple[str, ...]:
         """The formats that wrap the lines, the outer one first; empty for plain text."""
         return () if self.format == _text_format() else tuple(self.format)
 

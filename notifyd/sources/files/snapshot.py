@@ -37,7 +37,7 @@ class _Pattern(NamedTuple):
 
 
 class FileTerms(NamedTuple):
-    """What a trigger watches. If it changes, the trigger is armed anew."""
+    """What a trigger watches. If it changes, the trigger is armed again."""
 
     paths: list[str]
     ignore: list[str]
@@ -149,7 +149,7 @@ class Snapshot:
         return state if state.is_directory in kinds else None
 
     def sweep(self) -> SweepResult:
-        """Look at all files, and read the rules of `.gitignore` anew. Blocking."""
+        """Look at all files, and read the rules of `.gitignore` again. Blocking."""
         differences: dict[str, FileState | None] = {}
         directories: set[str] = set()
         chains: dict[str, PathChain] = {}

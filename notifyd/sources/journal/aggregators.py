@@ -56,7 +56,7 @@ class _Stream:
 
 
 class StreamAggregators:
-    """reader_id: tells apart the readers of one trigger. aggregating: triggers that need `feed`.
+    """reader_id: distinguishes the readers of one trigger. aggregating: triggers that need `feed`.
 
     raw_triggers: those that see messages as they are.
     """

@@ -257,7 +257,8 @@ class ChunkMatcher:
         if names not in self._groups:
             by_text: defaultdict[tuple[tuple[str, ...], bool], list[str]] = defaultdict(list)
             for name in names:
-                by_text[self._triggers[name].wrappers, self._triggers[name].raw].append(name)
+                trigger = self._triggers[name]
+                by_text[trigger.wrapping_formats, trigger.raw].append(name)
             raw, visible = by_text.pop(((), True), []), by_text.pop(((), False), [])
             wrapped = {text: tuple(triggers) for text, triggers in by_text.items()}
             self._groups[names] = _TriggerGroups(tuple(raw), tuple(visible), wrapped)

@@ -71,7 +71,7 @@ class PathMonitor:
             prospector.on_written(path)
 
     def _take_replaced_roots(self, changed: set[str]) -> set[str]:
-        """Return the roots of patterns that changed paths lead to; record their chains anew."""
+        """Return the roots of patterns that changed paths lead to; record their chains again."""
         roots = {root for path in changed for root in self._chains.paths_through(path)}
         for root in roots:
             self._chains.track(root)
@@ -126,7 +126,7 @@ class PathMonitor:
     def take_watch_request(self, *, recheck: bool) -> WatchRequest:
         """Return what to watch. What was replaced is in one request only.
 
-        recheck: make all watches anew.
+        recheck: make all watches again.
         """
         path_table = self._prospector.path_table
         request = WatchRequest(

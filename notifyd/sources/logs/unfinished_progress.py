@@ -50,7 +50,7 @@ class UnfinishedProgress:
         match_record: MatchRecord,
     ) -> None:
         self._triggers, self._timer, self._match_record = triggers, timer, match_record
-        self._names = {name for name in timer.triggers if not triggers[name].wrappers}
+        self._names = {name for name in timer.triggers if not triggers[name].wrapping_formats}
         self._looks: dict[FileId, _Look] = {}
         self._is_started = False
 

@@ -45,7 +45,7 @@ class ConditionFilter:
         return self._streak == 1
 
     def is_confirmed_by(self, wall: float) -> bool:
-        """Whether the fold has confirmed the state of the last event by then, if it goes on."""
+        """Whether the fold has confirmed the state of the last event by then, if it lasts."""
         return self._streak >= self._wait.times and wall >= self._since + self._wait.seconds
 
     def _wait_for(self, event: Event) -> Persistence:

@@ -22,7 +22,7 @@ _START_TOLERANCE = 10.0
 
 
 class ProcessTerms(NamedTuple):
-    """What a trigger selects. If it changes, the trigger is armed anew."""
+    """What a trigger selects. If it changes, the trigger is armed again."""
 
     name: str | None
     cmdline: str | None

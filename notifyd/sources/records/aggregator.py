@@ -33,7 +33,7 @@ def needs_aggregator(config: LogTriggerConfig) -> bool:
 
 
 class OpenRecord(NamedTuple):
-    """A record that may go on. raw: its bytes so far, as many as patterns see."""
+    """A record that may continue. raw: its bytes so far, as many as patterns see."""
 
     raw: bytes
     lines_before: list[str]

@@ -103,7 +103,7 @@ class ProgressTimer:
         self._moved: set[Place] = set()
         self._resolved: list[tuple[Place, WatchedNumber]] = []
         self._unreported = set(self._triggers)
-        """Triggers that may have been stalled before the start, though nothing says so."""
+        """Triggers that may have been stalled before the start, though nothing stored shows it."""
         self._polled_at: float | None = None
         for key, value in stored.items():
             if key.startswith(prefix):
@@ -190,7 +190,7 @@ class ProgressTimer:
         self._mark_moved(place, watched, was_stalled=False)
 
     def _finish(self, place: Place, shown: str = "") -> None:
-        """Stop watching a number that is complete, until it begins anew."""
+        """Stop watching a number that is complete, until it starts over."""
         watched = self._watched.pop(place, None)
         if watched is None:
             return

@@ -18,7 +18,7 @@ _TEXTS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class UnitReporting:
+class UnitReporter:
     """What one trigger reports. on: as configured. resolve: whether it reports recoveries.
 
     counts: how often a state is repeated, so that `for` and `clear` can count it.

@@ -18,7 +18,7 @@ from notifyd.sources.units.bus import (
     StatusChanged,
     UnitUnloaded,
 )
-from notifyd.sources.units.events import UnitReporting
+from notifyd.sources.units.events import UnitReporter
 from notifyd.sources.units.log_lines import UnitLog
 from notifyd.sources.units.options import USER, UnitSourceOptions, bus_address
 from notifyd.sources.units.record import UnitRecord, UnitTerms
@@ -34,7 +34,7 @@ _MAGIC: Final = frozenset("*?[")
 class WatchingTrigger:
     """A trigger on one bus. armed_in: the boot in which it was last armed; None if it was not."""
 
-    reporting: UnitReporting
+    reporter: UnitReporter
     terms: UnitTerms
     log_lines: int
     armed_in: str | None
@@ -50,7 +50,7 @@ class WatchingTrigger:
         if change.was_missed and not is_armed and not change.status.is_failed:
             return []
         kept = lines[len(lines) - min(self.log_lines, len(lines)) :]
-        return self.reporting.events(change, wall, "\n".join(kept))
+        return self.reporter.events(change, wall, "\n".join(kept))
 
 
 class ManagerWatcher:
@@ -78,7 +78,7 @@ class ManagerWatcher:
         self._needs_runs = any({"started", "stopped"} & set(each.terms.on) for each in triggers)
         self._stored = dict(records)
         self._watches: dict[str, UnitWatch] = {}
-        self._has_looked = False
+        self._has_queried = False
         self._log = UnitLog(options.journalctl, options.uid)
 
     @property
@@ -87,31 +87,31 @@ class ManagerWatcher:
         known = {unit for unit, watch in self._watches.items() if not watch.is_unloaded}
         return len(known.union(self._named).difference(self.missing_units))
 
-    async def run(self, emit: Emit, looked: asyncio.Barrier) -> None:
-        """Watch until cancelled. looked: waited for after the first look, before its report."""
+    async def run(self, emit: Emit, queried: asyncio.Barrier) -> None:
+        """Watch until cancelled. queried: waited for after the first query, before its report."""
         failures = 0
         while True:
             try:
                 address = bus_address(self.bus, self._options.environ, self._options.uid)
                 units = self._named if len(self._named) == len(self._patterns) else None
                 async with ManagerConnection.open(address, units) as connection:
-                    await self._look(connection)
+                    await self._query_all(connection)
                     self.problem, failures = "", 0
-                    await self._arrive(looked)
+                    await self._arrive(queried)
                     await self._report(emit, self._arm())
                     await self._follow(connection, emit)
             except BusError as error:
                 self.problem = self._describe(error)
-            await self._arrive(looked)
+            await self._arrive(queried)
             await emit(SourceBatch((), {}))
             delays = self._options.reconnect_delays
             await asyncio.sleep(delays[min(failures, len(delays) - 1)])
             failures += 1
 
-    async def _arrive(self, looked: asyncio.Barrier) -> None:
-        if not self._has_looked:
-            self._has_looked = True
-            await looked.wait()
+    async def _arrive(self, queried: asyncio.Barrier) -> None:
+        if not self._has_queried:
+            self._has_queried = True
+            await queried.wait()
 
     def _describe(self, error: BusError) -> str:
         what = f"units cannot be watched: {error}"
@@ -123,10 +123,10 @@ class ManagerWatcher:
         return f"{what}; install and start dbus and systemd on this machine"
 
     def _arm(self) -> CheckpointUpdates:
-        return {terms_key(each.reporting.trigger): each.terms.encode() for each in self._triggers}
+        return {terms_key(each.reporter.trigger): each.terms.encode() for each in self._triggers}
 
-    async def _look(self, connection: ManagerConnection) -> None:
-        """Ask for all units of the triggers, of which nothing was heard for a while."""
+    async def _query_all(self, connection: ManagerConnection) -> None:
+        """Query all units of the triggers: changes may have been missed."""
         loaded = await connection.units(self._patterns)
         stored = [unit for unit in self._stored if self._is_matched(unit)]
         units = dict.fromkeys([*loaded, *self._named, *self._watches, *stored])
@@ -138,8 +138,8 @@ class ManagerWatcher:
             self._watches[status.unit] = UnitWatch(status, now, record)
         self._note_missing(statuses)
 
-    async def _look_for_named(self, connection: ManagerConnection) -> None:
-        """Find out which of the units named by triggers exist."""
+    async def _query_named(self, connection: ManagerConnection) -> None:
+        """Query the units named by triggers, to learn which of them exist."""
         statuses = await connection.statuses(self._named)
         now = asyncio.get_running_loop().time()
         for status in statuses:
@@ -182,9 +182,9 @@ class ManagerWatcher:
             for signal in signals:
                 self._apply(signal, loop.time())
             if any(isinstance(signal, ManagerReplaced) for signal in signals):
-                await self._look(connection)
+                await self._query_all(connection)
             elif any(isinstance(signal, ManagerReloaded) for signal in signals):
-                await self._look_for_named(connection)
+                await self._query_named(connection)
             await self._report(emit, {}, is_forced=self.missing_units != missing)
 
     def _apply(self, signal: ManagerSignal, now: float) -> None:
@@ -275,7 +275,7 @@ class ManagerWatcher:
             for unit in failing
             for trigger in self._triggers
             if not trigger.matches(unit)
-            for event in trigger.reporting.events(
+            for event in trigger.reporter.events(
                 Change(ChangeKind.FORGOTTEN, UnitStatus(unit, "inactive")), wall
             )
         ]

@@ -24,7 +24,7 @@ class UnitRecord:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it says no more than the absence of a record."""
+        """Whether it says the same as no record."""
         return not (self.is_up or self.is_failing or self.restarts or self.unreported)
 
     @property

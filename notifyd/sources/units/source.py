@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from notifyd.model.events import SourceBatch
 from notifyd.model.health import Problem, SourceHealth
 from notifyd.sources.base import Emit
-from notifyd.sources.units.events import UnitReporting
+from notifyd.sources.units.events import UnitReporter
 from notifyd.sources.units.manager_watcher import ManagerWatcher, WatchingTrigger
 from notifyd.sources.units.options import UnitSourceOptions
 from notifyd.sources.units.record import UnitTerms
@@ -34,7 +34,7 @@ class UnitSource:
         options, registry = self._options, self._registry
         triggers = [
             WatchingTrigger(
-                UnitReporting(
+                UnitReporter(
                     name, frozenset(terms.on), options.resolve[name], options.counts[name]
                 ),
                 terms,
@@ -64,9 +64,9 @@ class UnitSource:
 
     async def run(self, emit: Emit) -> None:
         """Watch until cancelled. The first batch follows the first look at every bus."""
-        looked = asyncio.Barrier(len(self._watchers) + 1)
-        tasks = [asyncio.create_task(each.run(emit, looked)) for each in self._watchers]
-        tasks.append(asyncio.create_task(self._tidy(emit, looked)))
+        queried = asyncio.Barrier(len(self._watchers) + 1)
+        tasks = [asyncio.create_task(each.run(emit, queried)) for each in self._watchers]
+        tasks.append(asyncio.create_task(self._tidy(emit, queried)))
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -74,9 +74,9 @@ class UnitSource:
                 task.cancel()
             await asyncio.wait(tasks)
 
-    async def _tidy(self, emit: Emit, looked: asyncio.Barrier) -> None:
+    async def _tidy(self, emit: Emit, queried: asyncio.Barrier) -> None:
         """Delete what is of no use any more."""
-        await looked.wait()
+        await queried.wait()
         if self._registry.obsolete_keys:
             await emit(SourceBatch((), dict.fromkeys(self._registry.obsolete_keys)))
         self._registry.refused.log()

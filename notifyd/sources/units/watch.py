@@ -249,7 +249,7 @@ class UnitWatch:
 def _missed_failures(status: UnitStatus, record: UnitRecord | None) -> int:
     """Count what waited at the record, systemd's restarts since, and a failure now.
 
-    A start by a person begins the number of restarts anew. The first restart after a failure that
+    A start by a person resets the number of restarts. The first restart after a failure that
     was known does not mean another one.
     """
     if record is None:
@@ -264,5 +264,5 @@ def _missed_failures(status: UnitStatus, record: UnitRecord | None) -> int:
 
 
 def _is_between_runs(status: UnitStatus) -> bool:
-    """Whether no run has been going on: inactive, failed, or waiting for a restart."""
+    """Whether no run is under way: inactive, failed, or waiting for a restart."""
     return status.active in ("inactive", "failed") or status.sub.startswith("auto-restart")

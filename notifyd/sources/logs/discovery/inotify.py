@@ -81,8 +81,8 @@ class WatchRequest:
 
     directories: those in which every change is reported. entries: paths of which only creation,
     deletion and replacement are reported; their directories are watched for it. replaced:
-    directories that may be others than before, at and below which watches are made anew.
-    recheck: make all watches anew, and retry those that failed.
+    directories that may be others than before, at and below which watches are made again.
+    recheck: make all watches again, and retry those that failed.
     """
 
     directories: Iterable[str]

@@ -144,7 +144,7 @@ class RotationResolver:
                 self._readers.registry.store_closed(found.key, archived)
 
     def resume_written(self) -> None:
-        """Read closed rotated files that were written to. No hint says so."""
+        """Read closed rotated files that were written to, which no hint reports."""
         for key, checkpoint in self._readers.registry.closed_files():
             if checkpoint.archived_path and not key.catch_up_trigger:
                 with suppress(OSError):
@@ -234,7 +234,7 @@ class RotationResolver:
         _add_rotated(log, new, rotated)
 
     def _adopt_numbered(self) -> None:
-        """Read the files with which log managers went on beside a log during a stop."""
+        """Read the files that log managers began beside a log during a stop."""
         for log in self._unnamed.logs:
             identity = self._path_table.get(log)
             reader = self._readers.get(FileId(*identity)) if identity else None

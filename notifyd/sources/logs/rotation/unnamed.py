@@ -67,7 +67,7 @@ class UnnamedGenerations:
         """Those that were listed since `forget_directories`: many logs may be in one."""
 
     def forget_directories(self) -> None:
-        """List directories anew from now on."""
+        """List directories again from now on."""
         self._directories.clear()
 
     @property
@@ -102,7 +102,7 @@ class UnnamedGenerations:
         return self._without_copies(found, log, named) if found else []
 
     def find_beside(self, log: str) -> list[RotatedFile]:
-        """Find the files with which a log manager went on beside a log: app1.log, app2.log.
+        """Find the files that a log manager began beside a log: app1.log, app2.log.
 
         They began after the log was last known to exist, and after it was last written to.
         """

@@ -22,7 +22,11 @@ from notifyd.sources.probes.resources.measurement import (
     MeasureError,
     Measurement,
 )
-from notifyd.sources.probes.resources.measuring import MOST_SECONDS, Measuring, run_in_thread
+from notifyd.sources.probes.resources.measurement_runner import (
+    MOST_SECONDS,
+    MeasurementRunner,
+    run_in_thread,
+)
 from notifyd.sources.probes.resources.oom import (
     OomCount,
     count_kills,
@@ -82,7 +86,7 @@ class ResourceSource:
         measures = {
             name: _measure_of(options.triggers[name], options.files) for name in self._watches
         }
-        self._measuring = Measuring(measures, timeout=options.timeout)
+        self._runner = MeasurementRunner(measures, timeout=options.timeout)
         self._refused = RefusedValues(self.name)
         self._counts: dict[str, OomCount] = {}
         for name in sorted(self._ooms):
@@ -133,7 +137,7 @@ class ResourceSource:
     async def _measure(self, due: set[str]) -> tuple[list[Event], dict[str, str | None]]:
         """Measure what is due; return the events, and what is to be stored."""
         events: list[Event] = []
-        results = await self._measuring.measure(sorted(due - self._ooms))
+        results = await self._runner.measure(sorted(due - self._ooms))
         for name, result in results.items():
             if isinstance(result, MeasureError):
                 self._errors[name] = str(result)

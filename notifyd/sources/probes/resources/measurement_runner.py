@@ -16,12 +16,12 @@ T = TypeVar("T")
 Result = Measurement | MeasureError
 
 
-class Measuring:
+class MeasurementRunner:
     """Takes the measurements of triggers by name, one after the other."""
 
     def __init__(self, measures: Mapping[str, Measure], *, timeout: float = MOST_SECONDS) -> None:
         self._measures, self._timeout = measures, timeout
-        self._hanging: dict[str, _Round] = {}
+        self._hanging: dict[str, _Batch] = {}
 
     async def measure(self, names: Iterable[str]) -> dict[str, Result]:
         """Measure these; what hangs is left alone until it answers, and is an error meanwhile."""
@@ -33,7 +33,7 @@ class Measuring:
             for name in self._hanging.keys() & left:
                 waited = format_duration(self._timeout)
                 results[name] = MeasureError(f"no answer within {waited}; waiting for it")
-            batch = _Round(self._measures, [name for name in left if name not in self._hanging])
+            batch = _Batch(self._measures, [name for name in left if name not in self._hanging])
             try:
                 await run_in_thread(batch.run, self._timeout)
             except TimeoutError:
@@ -44,7 +44,7 @@ class Measuring:
         return results
 
 
-class _Round:
+class _Batch:
     """The work of one thread. current: the name that it is measuring."""
 
     def __init__(self, measures: Mapping[str, Measure], names: list[str]) -> None:
@@ -66,10 +66,10 @@ class _Round:
         self.is_done = True
 
 
-async def run_in_thread(work: Callable[[], T], timeout: float) -> T:  # noqa: ASYNC109 - the thread goes on
+async def run_in_thread(work: Callable[[], T], timeout: float) -> T:  # noqa: ASYNC109 - the thread continues
     """Run blocking work on a thread that does not hold up the end of the process.
 
-    TimeoutError if it takes longer; the thread goes on then. Exceptions of the work are raised.
+    TimeoutError if it takes longer; the thread continues. Exceptions of the work are raised.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
