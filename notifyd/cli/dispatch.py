@@ -19,6 +19,7 @@ COMMANDS = {
     "match": "test the patterns of a trigger against a file or the journal",
     "test": "send a notification as a trigger would",
     "send": "send a notification through the daemon",
+    "exec": "run a command, then send how it ended",
     "ping": "report a run of a job to its heartbeat",
     "status": "show the state of the daemon, its problems and how to fix them",
     "history": "list notifications with their status",
@@ -32,7 +33,7 @@ COMMANDS = {
     "service": "install notifyd as a service of systemd, or remove it",
     "relay": "serve the Notifications API on this machine, with an inbox page",
 }
-_NOT_YET = frozenset({"doctor", "exec", "hook", "mcp", "tail"})
+_NOT_YET = frozenset({"doctor", "hook", "mcp", "tail"})
 """Documented commands that this version does not have yet."""
 
 _FAILURE_STATUS = {"match": USAGE}

@@ -49,7 +49,7 @@ class Option:
         implicit: str | None = None,
     ) -> None:
         self.flags = flags
-        self.name = flags[-1].lstrip("-")
+        self.name = flags[-1].lstrip("-").replace("-", "_")
         self.about = about
         self.metavar = metavar
         self.choices = choices

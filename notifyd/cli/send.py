@@ -199,10 +199,6 @@ def _end_of(text: str, title: str, data: dict[str, object], *, lines: int | None
     """Return the end of a text: at most this many lines, and as much as a notification can show."""
     if lines is None and len(text) <= _SHORT:
         return text
-    from notifyd.text.limits import keep_end  # noqa: PLC0415 - only for a long text
-    from notifyd.text.visible import visible_text  # noqa: PLC0415
+    from notifyd.cli.message_end import end_of  # noqa: PLC0415 - only for a long text
 
-    text = visible_text(text).strip("\n")
-    if lines is not None:
-        text = "\n".join(text.split("\n")[-lines:])
-    return keep_end(title, text, data)
+    return end_of(text, title, data, lines=lines)
