@@ -101,20 +101,29 @@ async def test_an_internal_error_is_one_sentence_without_debug(tmp_path, words, 
     assert words[0] == "--debug" or err.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("words", [["send", "-t", "x", "y"], ["ping", "x", "start", "y"]])
-async def test_what_jobs_call_imports_no_heavy_module(words):
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["send", "-t", "x", "y"], b"no notifyd answers"),
+        (["send", "--spool", "y"], b"it is spooled"),
+        (["ping", "x", "start", "y"], b"it is spooled"),
+        (["exec", "--on", "failure", "true"], b""),
+    ],
+)
+async def test_what_jobs_call_imports_no_heavy_module(words, error, tmp_path):
     heavy = {"asyncio", "aiohttp", "pydantic", "structlog", "argparse", "typing", "pathlib"}
     code = (
         "import sys; from notifyd.cli import main; "
-        f"main([*{words}, '--socket', '/nonexistent']); print(*sys.modules)"
+        f"main([*{words[:1]}, '--socket', '/nonexistent', *{words[1:]}]); print(*sys.modules)"
     )
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-I", "-c", code],
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env={"PATH": os.environ["PATH"], "XDG_STATE_HOME": str(tmp_path)},
     )
     out, err = await process.communicate()
     loaded = set(out.decode().split())
-    assert b"no notifyd answers" in err
+    assert error in err
     assert "notifyd.client.http" in loaded
     assert not loaded.intersection(heavy)
