@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
             become_user(args.user, os.environ)
         loaded = load(args.config, os.environ)
         warnings = _check(loaded)
+        for warning in () if args.json else warnings:
+            print(f"warning: {warning}", file=sys.stderr)
         main_file = find_config_file(args.config, os.environ)
         # The service of another user has directories of its own where none are configured.
         has_defaults = not args.user
@@ -67,8 +69,6 @@ def run(args: argparse.Namespace) -> int:
         report["note"] = note
         write(format_json(report))
         return 0
-    for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
     if note:
         print(f"note: {note}", file=sys.stderr)
     files = ", ".join(map(str, loaded.files)) or "no configuration file, using defaults"

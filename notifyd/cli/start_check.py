@@ -44,8 +44,9 @@ def check_start(
         running = _running_config(path)
         if running is not None and running != _resolve(config):
             raise InUseError(
-                f"notifyd already runs with the state directory {folder} (pid {holder}) and "
-                "another configuration; stop it first or set [state] dir to another directory"
+                f"the configuration is right, but notifyd already runs with the state directory "
+                f"{folder} (pid {holder}) and another configuration; stop it first or set "
+                "[state] dir to another directory"
             )
         return f"process {holder} runs with this configuration; `notifyd reload` applies changes"
     if folder is not None:

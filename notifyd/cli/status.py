@@ -17,6 +17,7 @@ from notifyd.client.http import send_request
 HELP = "Show the state of the daemon, its problems and how to fix them."
 
 _COLUMNS = ("type", "matches", "notifications", "below_threshold", "pending")
+_MISTAKES_SHOWN = 3
 _DEVICE_FIX = "install the app and sign in, or open the inbox page of the relay"
 _TOKEN_FIXES = {
     "missing": "set one in [api] token_file or NOTIFYD_SEND_TOKEN",
@@ -82,7 +83,7 @@ def _summary(status: Answer) -> str:
         rows.append(["api", printable(_part(status, "api").get("url", "?"))])
     rows += [
         ["token", _token(token)],
-        ["delivery", _delivery(delivery)],
+        ["delivery", _delivery(delivery, token)],
         ["outbox", _outbox(outbox)],
         *(["muted", line] for line in _muted(status)),
         *(["digest", line] for line in _digests(status)),
@@ -101,8 +102,10 @@ def _token(token: Answer) -> str:
     return f"{state}, {'expected in' if state in ('missing', 'unusable') else 'from'} {source}"
 
 
-def _delivery(delivery: Answer) -> str:
+def _delivery(delivery: Answer, token: Answer) -> str:
     state = printable(delivery.get("state", "?"))
+    if state == "ok" and token.get("state") in ("missing", "unusable"):
+        return "waiting for the send token"
     if note := delivery.get("note"):
         return f"{state}; the last notification was {printable(note)}"
     pause = delivery.get("paused_for")
@@ -199,10 +202,18 @@ def _problems(status: Answer) -> str:
             what = printable(incident.get("what") or "")
             found.append(f"{format_time(incident.get('at'))}: {what}")
     if error := _part(status, "reload").get("error"):
-        found.append(f"the last reload failed, the old configuration is in use: {printable(error)}")
+        found.append(f"the last reload failed, the old configuration is in use: {_mistakes(error)}")
     if not found:
         return "no problems"
     return "\n".join(["problems:", *(f"  - {line}" for line in found)])
+
+
+def _mistakes(error: object) -> str:
+    """Return the first mistakes of a configuration, one a line, and how many more there are."""
+    lines = [printable(line) for line in str(error).splitlines()]
+    more = len(lines) - _MISTAKES_SHOWN
+    hint = [f"and {more} more, which `notifyd check` lists"] if more > 0 else []
+    return "; ".join([*lines[:_MISTAKES_SHOWN], *hint])
 
 
 def _source_problems(source: Answer) -> list[str]:

@@ -203,6 +203,8 @@ def _table_model(model: type[Section], loc: tuple[int | str, ...]) -> type[Secti
 def _unknown_key(key: str, known: Iterable[str]) -> str:
     """Return the reason for an unknown key, with what may have been meant."""
     known = list(known)
+    if twins := {f"{key}s", key.removesuffix("s")} & {*known}:
+        return f"unknown key; did you mean '{twins.pop()}'?"
     types = [name for name, model in TRIGGER_TYPES.items() if key in fields_by_key(model)]
     if "title" in known and types:
         return f"unknown key for this trigger type; it belongs to {' and '.join(types)} triggers"

@@ -123,7 +123,7 @@ def is_over_budget(context: StepContext, notification: Notification) -> bool:
 
 
 def apply_digest_pause(context: StepContext) -> None:
-    """Adjust the digest of what is over the budget to the rules of a start or a reload."""
+    """Adjust the digest of what is over the budget to new rules, mutes or clocks."""
     latest = context.now.mono + context.rules.budget.digest_pause
     not_before = min(context.global_state.budget_digest_from, latest)
     context.global_state = replace(context.global_state, budget_digest_from=not_before)

@@ -7,7 +7,12 @@ from dataclasses import replace
 from notifyd.model.events import Now
 from notifyd.model.notifications import SOCKET, Content, Digest, Notification, Priority
 from notifyd.model.time_windows import combined_end
-from notifyd.shaping.admission import merge_into_digest, queue_digest, trace_notification
+from notifyd.shaping.admission import (
+    apply_digest_pause,
+    merge_into_digest,
+    queue_digest,
+    trace_notification,
+)
 from notifyd.shaping.inputs import Muted
 from notifyd.shaping.rules import Rule
 from notifyd.shaping.state import PendingDigest
@@ -108,6 +113,18 @@ def update_mute_ends(context: StepContext) -> None:
         until = muted_until(context, key.removeprefix(_PREFIX))
         due = context.to_mono(until) if until else context.now.mono
         context.put_digest(key, replace(pending, due=due))
+    apply_digest_pause(context)
+    put_off_digests(context)
+
+
+def put_off_digests(context: StepContext) -> None:
+    """Let digests of what is over the budget wait while all that they count is muted."""
+    for key, pending in context.digests():
+        if pending.queued or is_mute_digest(key):
+            continue
+        until = min(muted_until(context, trigger) for trigger in pending.digest.counts)
+        if until and (due := context.to_mono(until)) > pending.due:
+            context.put_digest(key, replace(pending, due=due))
 
 
 def release_unmuted(context: StepContext) -> None:

@@ -10,7 +10,6 @@ from notifyd.shaping import conditions, heartbeats, matches, mutes, spool, webho
 from notifyd.shaping.admission import (
     add_to_digest,
     admit,
-    apply_digest_pause,
     expire,
     merge_storm,
     new_notification,
@@ -134,7 +133,6 @@ def _configure(context: StepContext, rules: Rules) -> None:
     conditions.apply_rules(context)
     heartbeats.apply_rules(context)
     mutes.update_mute_ends(context)
-    apply_digest_pause(context)
 
 
 def _close_out(context: StepContext, group: Group) -> None:
@@ -153,6 +151,7 @@ def _run_timers(context: StepContext) -> None:
     if context.decision.prune_at <= now.mono:
         _prune(context)
     mutes.release_unmuted(context)
+    mutes.put_off_digests(context)
     for key, pending in context.digests():
         if not mutes.is_mute_digest(key):
             queue_due_digest(context, key, pending)

@@ -48,10 +48,10 @@ def check_body(summary: MatchSummary, now: float) -> str:
     if summary.reminder:
         lines.append(f"Since {format_time(summary.first, now)}; reminder {summary.reminder}.")
     elif report is ConditionReport.FIRED_AND_RESOLVED:
-        lines.append(format_span(summary.first, summary.last, now))
+        lines.append(format_span(summary.first, summary.last, now).capitalize())
     elif summary.count > 1:
         lines.append(f"{summary.count} {TIMES} {format_span(summary.first, summary.last, now)}")
-    return "\n".join(lines) or format_span(summary.first, summary.last, now)
+    return "\n".join(lines) or format_span(summary.first, summary.last, now).capitalize()
 
 
 def _is_named(reason: str, state: str) -> bool:

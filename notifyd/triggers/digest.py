@@ -19,6 +19,8 @@ _REASONS = {
 }
 """By reason: the words of the title behind the count and at its end, and the body's first words."""
 
+_LINES_OF_MANY = ("storm", "expired")
+"""The reasons whose lines are titles, each of which may stand for several matches."""
 _TRIGGERS_LISTED = 12
 _LINES_ROOM = 1000
 """Characters of the lines below the counts."""
@@ -39,13 +41,18 @@ def render_digest(
     title = f"{digest.count}{more}{_source([name for name, _ in counts], digest.count)}{suffix}"
     span = format_span(digest.first, digest.last, now)
     body = [f"{reason}, {span}." if reason else f"{span.capitalize()}."]
-    body += [f"{count} {TIMES} {_name(name)}" for name, count in counts[:_TRIGGERS_LISTED]]
+    if len(counts) > 1:  # otherwise the title says it
+        body += [f"{count} {TIMES} {_name(name)}" for name, count in counts[:_TRIGGERS_LISTED]]
     if others := counts[_TRIGGERS_LISTED:]:
         triggers = "1 other trigger" if len(others) == 1 else f"{len(others)} other triggers"
         body.append(f"{sum(count for _, count in others)} {TIMES} {triggers}")
     if digest.lines:
-        lines = fitting_lines([redact(line) for line in digest.lines], _LINES_ROOM, _LINE_CLIP)
+        redacted = [redact(line) for line in digest.lines]
+        lines = fitting_lines(redacted, _LINES_ROOM, _LINE_CLIP)
         body += ["", *(clip(line, _LINE_CLIP) for line in lines)]
+        hidden = digest.count - sum(line in lines for line in redacted)
+        if hidden > 0 and digest.reason not in _LINES_OF_MANY:
+            body.append(f"and {hidden} more")
     return title, "\n".join(body)
 
 

@@ -144,7 +144,7 @@ class Trigger:
         match self.config.type:
             case "heartbeat":
                 return heartbeat_title(self.name, summary, now)
-            case "resource" if summary.condition_report:
+            case "resource" if summary.condition_report or summary.count == 1:
                 return resource_title(summary)
             case "command":
                 return check_title(self.name, group, summary)

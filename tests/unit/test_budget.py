@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from notifyd.model.attempts import OutcomeKind
 from notifyd.model.notifications import TCP_PEER, Digest, Peer, Priority, Status
 from notifyd.shaping.budget import Charge, current_charges, has_budget, source_of
+from notifyd.shaping.inputs import Muted
 from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from support.examples import examples
 from support.histories import History, match
@@ -223,3 +224,32 @@ def test_setting_the_wall_clock_gives_no_budget_and_takes_none():
     assert run.submit_if_room().over_budget
     run.sleep(HOUR)
     assert not run.submit_if_room().over_budget
+
+
+def test_the_digest_waits_while_all_that_it_counts_is_muted():
+    run = history("app", "disk", budget=Budget(1, 4 * HOUR, 4))
+    run.feed(*[match("app")] * 3)
+    run.feed(Muted("", 600.0))
+    assert run.state.digests["budget"].due == run.now.mono + 600.0
+    run.sleep(599.0)
+    assert digests(run) == []
+    run.sleep(2.0)
+    assert [digest.count for digest in digests(run)] == [2]
+
+
+def test_the_digest_comes_soon_after_a_mute_was_ended():
+    run = history("app", budget=Budget(1, 4 * HOUR, 4))
+    run.feed(*[match("app")] * 3)
+    run.feed(Muted("", 2 * HOUR))
+    run.sleep(HOUR)
+    run.feed(Muted("", 0.0))
+    run.sleep(121.0)
+    assert [digest.count for digest in digests(run)] == [2]
+
+
+def test_the_digest_does_not_wait_for_a_mute_of_some_that_it_counts():
+    run = history("app", "disk", budget=Budget(1, 4 * HOUR, 4))
+    run.feed(*[match("app")] * 3, *[match("disk")] * 3)
+    run.feed(Muted("app", 600.0))
+    run.sleep(31.0)
+    assert [digest.count for digest in digests(run)] == [4]

@@ -173,6 +173,17 @@ def test_a_status_shows_problems_with_their_fixes():
     assert row == ["disk", "log", "7", "2", "0", "1", "0", "paused"]
 
 
+def test_a_status_shows_the_first_mistakes_of_a_failed_reload():
+    mistakes = "\n".join(f"config.toml: triggers.t{number}: unknown key" for number in range(5))
+    text = format_status({"reload": {"error": mistakes}})
+    assert text.endswith("t2: unknown key; and 2 more, which `notifyd check` lists")
+
+
+def test_nothing_is_delivered_while_there_is_no_token():
+    text = format_status({"token": {"state": "missing"}, "delivery": {"state": "ok"}})
+    assert "delivery  waiting for the send token" in text
+
+
 def test_a_trigger_muted_with_everything_is_not_listed_again():
     muted = {"alike": {"muted_until": 60.0}, "longer": {"muted_until": 90.0}, "not": {}}
     lines = format_status({"muted": {"": 60.0, "longer": 90.0}, "triggers": muted}).splitlines()

@@ -92,6 +92,8 @@ def test_performance_data_is_parsed_as_plugins_write_it():
         Figure("x y", "1", "%"),
     ]
     assert str(Figure("/", "50", "%", "80", "90", "0", "100")) == "/: 50% (warning 80, critical 90)"
+    free = Figure("/", "29018292224", "B", "257024904396", "~:3", "0", "270552530944")
+    assert str(free) == "/: 27.0 GiB of 252 GiB (warning 239 GiB, critical ~:3)"
     assert split_output("text without figures\nmore") == ("text without figures\nmore", [])
 
 
@@ -188,7 +190,7 @@ def test_pushes_of_an_exit_status():
     came_and_went = merge_summaries(*backup.summaries[1:])
     assert backup.trigger.render(came_and_went) == (
         "backup failed and recovered",
-        "disk not mounted\nok\nfrom 09:02:00 to 09:03:00",
+        "disk not mounted\nok\nFrom 09:02:00 to 09:03:00",
     )
     assert backup.result(1)[0] == "backup failed: status 1"
 
@@ -198,7 +200,7 @@ def test_pushes_of_an_unknown_result_and_of_a_rise():
     check.result(0)
     title, body = check.result(None, error="cannot start /x: Permission denied")
     assert title == "check unknown: cannot start /x: Permission denied"
-    assert body.startswith("at ")
+    assert body.startswith("At ")
     assert check.result(2, b"broken")[0] == "check failed: status 2"
     assert check.result(None) is None
     assert check.result(0)[0] == "check recovered after 3m"

@@ -5,6 +5,7 @@ import pytest
 from notifyd.config.resource_limits import ResourceValue
 from notifyd.config.shaping import ShapingConfig
 from notifyd.config.triggers import ResourceTriggerConfig
+from notifyd.model.events import Event
 from notifyd.shaping.summaries import merge_summaries, summarize
 from notifyd.sources.probes.resources.measurement import Measurement
 from notifyd.sources.probes.resources.watch import ResourceWatch
@@ -119,3 +120,11 @@ def test_what_came_and_went_names_the_worst_level():
     title, body = Trigger("ram", config, ShapingConfig()).render(summary)
     assert title == "memory: was critical for a while"
     assert "memory: 50% used (ok again)" in body
+
+
+def test_the_title_of_a_kill_says_what_happened():
+    config = config_of(resource="oom")
+    line, facts = "out of memory: the kernel killed python", {"after": "java (pid 7): 3.0 GiB"}
+    event = Event("killed", WALL, line, facts=facts)
+    title, body = Trigger("killed", config, ShapingConfig()).render(summarize([event]))
+    assert (title, body) == (line, "java (pid 7): 3.0 GiB")

@@ -364,6 +364,7 @@ class TestDigest:
             "Held back by the budget, from 21:13:20 to 22:13:20.",
             *(f"30 {TIMES} app-errors", f"5 {TIMES} uploads", f"2 {TIMES} builds", ""),
             *(f"line {number}" for number in reversed(range(20))),
+            "and 17 more",
         ]
 
     @pytest.mark.parametrize(
@@ -380,7 +381,7 @@ class TestDigest:
     def test_each_reason_has_its_title(self, reason: str, title: str):
         found, body = render_digest(self.digest(reason, {"app": 4}))
         assert found == title
-        assert f"4 {TIMES} app" in body
+        assert TIMES not in body  # the title says it
 
     def test_many_triggers_still_add_up(self):
         counts = {f"t{number:02}": number + 1 for number in range(40)}
@@ -402,13 +403,22 @@ class TestDigest:
     def test_messages_have_no_trigger(self, reason: str, count: int, title: str):
         found, body = render_digest(self.digest(reason, {"socket": count}))
         assert found == title
-        assert f"{count} {TIMES} messages" in body
+        assert TIMES not in body
 
     def test_a_moment_is_no_span(self):
         one = Digest("mute", {"socket": 1}, NOON, NOON, ("Build finished",))
         assert render_digest(one)[1].splitlines() == [
             "Held back while muted, at 22:13:20.",
-            *(f"1 {TIMES} messages", "", "Build finished"),
+            *("", "Build finished"),
+        ]
+
+    @pytest.mark.parametrize(("reason", "rest"), [("mute", ["and 2 more"]), ("storm", [])])
+    def test_lines_that_are_left_out_are_counted_where_each_is_one(self, reason, rest):
+        some = Digest(reason, {"socket": 4}, NOON, NOON, ("Build finished", "Tests finished"))
+        assert render_digest(some)[1].splitlines()[2:] == [
+            "Tests finished",
+            "Build finished",
+            *rest,
         ]
 
 

@@ -3,6 +3,8 @@
 import re
 from typing import Final, NamedTuple
 
+from notifyd.sources.probes.resources.measurement import format_bytes
+
 _FIGURE: Final = re.compile(
     r"(?:'((?:[^']|'')+)'|([^\s='|]+))="  # label
     r"([-+]?[\d.,]+(?:[eE][-+]?\d+)?)([^\s;\d]*)"  # value and unit
@@ -22,17 +24,26 @@ class Figure(NamedTuple):
     most: str = ""
 
     def __str__(self) -> str:
-        """Return "/var: 2643 MB of 5968 (warning 5948, critical 5958)"."""
-        value = f"{self.value}{self.unit}" if len(self.unit) <= 1 else f"{self.value} {self.unit}"
+        """Return "/var: 2643 MB of 5968 (warning 5948, critical 5958)", or "/: 27.0 GiB of …"."""
+        value = self._shown(self.value)
+        if value == self.value:
+            value += self.unit if len(self.unit) <= 1 else f" {self.unit}"
         limits = [
-            f"{name} {limit}"
+            f"{name} {self._shown(limit)}"
             for name, limit in (("warning", self.warning), ("critical", self.critical))
             if limit
         ]
         text = f"{self.label}: {value}"
         if self.most and self.unit != "%":
-            text += f" of {self.most}"
+            text += f" of {self._shown(self.most)}"
         return f"{text} ({', '.join(limits)})" if limits else text
+
+    def _shown(self, number: str) -> str:
+        """Return a number of bytes such that a person can read it, anything else as it is."""
+        try:
+            return format_bytes(float(number)) if self.unit == "B" else number
+        except ValueError:
+            return number
 
 
 def split_output(output: str) -> tuple[str, list[Figure]]:
