@@ -1,7 +1,11 @@
-"""The README's way to a service, as it is written, on a booted Debian: the service's whole life."""
+"""The documented commands make a service one can trust: on a booted Debian, as they are written.
+
+Each part of the story boots one of its own, so that they can run beside each other.
+"""
 
 import shutil
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -19,28 +23,49 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SYSTEM_PYTHON = Path("/usr/bin/python3").resolve().name
 PROGRAMS = ("curl", "pgrep", "loginctl", "runuser")
 USER_BUS = Path("/usr/lib/systemd/user/dbus.socket")
-STORY = (ROOT / "tests" / "systemd" / "service_story.sh").read_text()
+PACKAGES = Path(sysconfig.get_path("purelib"))
+HERE = Path(__file__).parent
 
 
-@needs_systemd
-@pytest.mark.timeout(600)
-@pytest.mark.skipif(
-    not all(map(shutil.which, PROGRAMS)) or not USER_BUS.exists(),
-    reason="needs curl, procps, libpam-systemd and dbus-user-session",
-)
-@pytest.mark.skipif(
-    f"python3.{sys.version_info.minor}" != SYSTEM_PYTHON,
-    reason="the wheels at hand are for another Python than the system's",
-)
-def test_the_commands_shown_make_a_service_one_can_trust(tmp_path):
+pytestmark = [
+    needs_systemd,
+    pytest.mark.skipif(
+        not all(map(shutil.which, PROGRAMS)) or not USER_BUS.exists(),
+        reason="needs curl, procps, libpam-systemd and dbus-user-session",
+    ),
+    pytest.mark.skipif(
+        f"python3.{sys.version_info.minor}" != SYSTEM_PYTHON,
+        reason="the packages at hand are for another Python than the system's",
+    ),
+]
+
+
+@pytest.fixture
+def story(tmp_path):
+    """Return what runs a part of the story and checks that it said all of these words."""
     scripts, wheels = tmp_path / "scripts", tmp_path / "wheels"
     scripts.mkdir()
     wheels.mkdir()
+    for name, script in shown().items():
+        (scripts / name).write_text(script)
+
+    def tell(part, *words):
+        script = (HERE / "service_prelude.sh").read_text() + (HERE / f"{part}.sh").read_text()
+        folders = {"scripts": scripts, "wheels": wheels, "packages": PACKAGES}
+        said = booted(script, within=220, folders=(tmp_path,), **folders)
+        for each in words:
+            assert each in said, said
+
+    return tell
+
+
+def shown():
+    """Return the blocks of commands of the documentation by a name."""
     install, use = blocks(section(README, "## Run it as a service"), "sh")
     uninstall, purge = blocks(section(UPGRADING, "## Uninstall the service"), "sh")
     more_rights, fewer_rights = blocks(section(SERVICE, "## Read the logs of other users"), "sh")
     member, stop, group_spools = blocks(section(SERVICE, "## Who may send"), "sh")
-    for name, script in {
+    return {
         "install": install,
         "use": use,
         "add_member": member.replace("NAME", "ann"),
@@ -56,12 +81,15 @@ def test_the_commands_shown_make_a_service_one_can_trust(tmp_path):
         "upgrade": blocks(section(UPGRADING, "## Upgrade the service"), "sh")[0],
         "uninstall": uninstall,
         "purge": purge,
-    }.items():
-        (scripts / name).write_text(script)
+    }
+
+
+@pytest.mark.timeout(300)  # it installs into a new virtual environment
+def test_the_commands_shown_install_upgrade_and_remove_it(story, tmp_path):
     needed = PROJECT["project"]["dependencies"] + PROJECT["build-system"]["requires"]
-    pack(wheels, [Requirement(text).name for text in needed])
-    said = booted(STORY, within=550, folders=(tmp_path,), scripts=scripts, wheels=wheels)
-    for words in (
+    pack(tmp_path / "wheels", [Requirement(text).name for text in needed])
+    story(
+        "service_installed",
         "service: notifyd active enabled status: watching 1 journal unit; 0 waiting",
         "program: /opt/notifyd/bin/python3 /opt/notifyd/bin/notifyd run",
         "socket: 660 root notifyd",
@@ -69,10 +97,19 @@ def test_the_commands_shown_make_a_service_one_can_trust(tmp_path):
         "again: nothing changed",
         "ignored keys of [socket]: systemd passes the socket keys=mode",
         "memory: private",
-        "a failed unit was reported",
-        "ann before: 69",
-        "ann may send",
-        "in a home: 1",
+        "stopped for good: inactive inactive",
+        "spool: 1733 notifyd notifyd",
+        "nobody can list it",
+        "only the group: 1730",
+        "upgraded: active",
+        "imported from the spool",
+        "left:\n",
+    )
+
+
+def test_it_survives_other_tokens_mistakes_kills_and_stops(story):
+    story(
+        "service_supervised",
         "restarted with another token",
         "restarted with a token that was renamed into place",
         "without a token: active",
@@ -82,22 +119,36 @@ def test_the_commands_shown_make_a_service_one_can_trust(tmp_path):
         "starts for a request and by hand: 2",
         "stopped: inactive success 660 root notifyd",
         "answered: active",
+    )
+
+
+def test_members_of_its_group_send_and_a_hang_ends(story):
+    story(
+        "service_watched",
+        "a failed unit was reported",
+        "ann before: 69",
+        "ann may send",
+        "in a home: 1",
         "notifyd.service: Watchdog timeout (limit 5s)!",
+    )
+
+
+def test_rights_are_granted_and_taken_away(story):
+    story(
+        "service_rights",
         "a private log was read",
         "a command could generate code",
         "rights: CapAmb: 0000000000000000 and of children: CapEff: 0000000000000000",
         "fewer rights: CapEff: 0000000000000000",
         "without the group: active",
+    )
+
+
+def test_a_user_without_rights_has_a_service_of_their_own(story):
+    story(
+        "service_of_user",
         "of a user: watching nothing; 0 waiting; no token",
         "of a user: 600 ann ok",
         "of a user: active",
         "of a user: inactive\n",
-        "stopped for good: inactive inactive",
-        "spool: 1733 notifyd notifyd",
-        "nobody can list it",
-        "only the group: 1730",
-        "upgraded: active",
-        "imported from the spool",
-        "left:\n",
-    ):
-        assert words in said, said
+    )
