@@ -103,6 +103,7 @@ class SpoolImporter:
         self._directories, self._control = directories, control
         self._refusals = _RefusalLog()
         self._problems: tuple[str, ...] = ()
+        self._has_foreign: dict[Path, bool] = {}
 
     async def run(self) -> None:
         """Import what is there, and then whatever appears, until cancelled."""
@@ -126,6 +127,7 @@ class SpoolImporter:
         try:
             while True:
                 scan = await asyncio.to_thread(directory.scan)
+                self._has_foreign[directory.path] = scan.foreign > 0
                 done = await self._import(directory, scan)
                 gone = await asyncio.to_thread(directory.remove, done)
                 await self._control.forget_spooled(gone)
@@ -159,10 +161,15 @@ class SpoolImporter:
 
     def _report_problems(self) -> None:
         """Log problems of the directories when they begin."""
-        found = tuple(problem for each in self._directories if (problem := each.problem))
-        for problem in set(found) - set(self._problems):
+        found = [problem for each in self._directories if (problem := each.problem)]
+        found += [
+            f"the spool {path} has files that notifyd did not write; remove them"
+            for path, has_foreign in self._has_foreign.items()
+            if has_foreign
+        ]
+        for problem in sorted(set(found) - set(self._problems)):
             log.warning(problem)
-        self._problems = found
+        self._problems = tuple(found)
 
 
 def _sentence(request: SpooledRequest, refusal: str) -> str:

@@ -26,6 +26,8 @@ _MAX_CHARACTERS = 8_000
 """Characters of the body that are sent: the daemon keeps far fewer, and max_body is not reached."""
 _SHORT = 1_000
 """Characters of a body that is never cut."""
+_OF_THE_DAEMON = ("key", "delay", "wait", "spool", "socket")
+"""Options that --direct excludes."""
 _RESERVED_KEYS = ("notification_id", "trigger", "priority", "count")
 _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ms|[smhdw]))+")
 _ACCEPTED = 202
@@ -61,6 +63,11 @@ _OPTIONS = (
         about="if no daemon takes it, keep it in a file that the daemon imports when it runs, "
         "within a day",
     ),
+    Flag(
+        "--direct",
+        about="send it straight to the API with the configured token, without the daemon and its "
+        "outbox, rate and budget; exit status 75 if it may succeed later",
+    ),
     Option("--socket", metavar="PATH", about=SOCKET_HELP),
     Flag("--json", about="print the answer as JSON"),
 )
@@ -90,6 +97,8 @@ def run(args: "SimpleNamespace | argparse.Namespace") -> int:
     wait = args.wait or ""
     if not wait.replace(".", "").isalnum() and args.wait is not None:
         raise UsageError(f'--wait: use a duration such as "5s" or "1m" (got {wait!r})')
+    if args.direct:
+        return _send_direct(message, args)
     try:
         status, answer = send_request(
             "POST",
@@ -120,6 +129,22 @@ def run(args: "SimpleNamespace | argparse.Namespace") -> int:
         detail = str(answer.get("detail") or "")
         _warn(detail if detail.startswith(_KEPT) else f"accepted, but {_NO_DEVICE}")
     return 0
+
+
+def _send_direct(message: dict[str, object], args: "SimpleNamespace | argparse.Namespace") -> int:
+    """Send a message without the daemon; return the exit status."""
+    given = [name for name in _OF_THE_DAEMON if getattr(args, name) not in (None, False)]
+    if given:
+        raise UsageError(f"--direct cannot be combined with --{given[0]}, which needs the daemon")
+    # All that the daemon needs for sending, which takes a while.
+    from notifyd.cli.direct import send_direct  # noqa: PLC0415
+    from notifyd.model.notifications import Message, Priority  # noqa: PLC0415
+
+    data = message.get("data")
+    text = Message(
+        args.title or "", str(message.get("body", "")), data if isinstance(data, dict) else {}
+    )
+    return send_direct(text, Priority(args.priority or "default"), as_json=args.json)
 
 
 def _spool(

@@ -190,6 +190,20 @@ async def test_a_flood_of_bad_files_is_few_lines_in_the_log(directory):
     assert len([each for each in logs if each["event"] == "refused files in the spool"]) == 1
 
 
+async def test_foreign_files_are_a_problem_until_they_are_removed(directory):
+    foreign = directory.path / "note.txt"
+    foreign.write_text("milk")
+    async with Importing(directory) as importing:
+        await importing.wait_until(importing.importer.health)
+        (health,) = importing.importer.health()
+        assert health.messages == [
+            f"the spool {directory.path} has files that notifyd did not write; remove them"
+        ]
+        foreign.unlink()
+        put(directory, entry())
+        await importing.wait_until(lambda: not importing.importer.health())
+
+
 async def test_a_spool_that_cannot_be_used_is_a_problem_in_status_and_in_the_log(directory):
     directory.path.chmod(0o777)
     with capture_logs() as logs:

@@ -29,12 +29,15 @@ def test_the_commands_of_the_page_send_what_it_shows(tmp_path, platform):
     program(tmp_path, "train", "exit 1")
     typed(test, env)
     typed(others, env)
+    direct_id = shell(blocks(section(PAGE, "## Straight to the API"), "sh")[0], env).strip()
+    (direct,) = platform.received
+    assert (direct.id, direct.json["title"]) == (direct_id, "Disk replaced")
     spooled_id = shell(blocks(section(PAGE, "## Without a daemon"), "sh")[0], env).strip()
     assert len(list((tmp_path / ".local/state/notifyd/spool").iterdir())) == 2
     with running("notifyd run", env):
         wait_for_daemon(tmp_path)
-        wait_for(lambda: len(platform.received) == 2)
-    built, rebooted = sorted(platform.received, key=lambda each: each.id)
+        wait_for(lambda: len(platform.received) == 3)
+    built, rebooted = sorted(platform.received[1:], key=lambda each: each.id)
     title, body = built.json["title"], built.json["body"]
     assert title.split(" after ")[0] == shown[0].split(" after ")[0]
     assert title.split("s: ")[1] == shown[0].split("s: ")[1]
