@@ -27,7 +27,7 @@ bus = "user"
 )
 LOOP = """
 [Service]
-ExecStart=/bin/sh -c 'echo no database; exit 3'
+ExecStart=/bin/sh -c 'echo no database; sleep 0.2; exit 3'
 Restart=on-failure
 """
 REVIVED = """

@@ -15,7 +15,9 @@ from notifyd.text.visible import visible_lines
 
 _TIMEOUT: Final = 3.0
 """Seconds for journalctl; a report does not wait longer for the lines."""
-_LOOKS: Final = 5
+_LOOKS: Final = 6
+_LATE_LOOKS: Final = 3
+"""Looks after systemd's own entries are there: those of the process may come later."""
 _LOOK_INTERVAL: Final = 0.3
 """Seconds between two looks: journald may be behind."""
 _MANAGER_ENTRIES: Final = 10
@@ -49,12 +51,12 @@ class UnitLog:
         if not (number and matches and status.started_wall):
             return []
         read = partial(self._read, matches, status, number)
-        is_last = False
+        late_looks = 0
         for _ in range(_LOOKS):
             found = await asyncio.to_thread(read)
-            if found.lines or is_last:
+            if found.lines or late_looks == _LATE_LOOKS:
                 return found.lines
-            is_last = found.is_current
+            late_looks += found.is_current
             await asyncio.sleep(_LOOK_INTERVAL)
         return []
 
