@@ -55,7 +55,8 @@ key in use.
 (`~/.config/…`), else `/etc/notifyd/config.toml` |
 | drop-ins | `config.d/*.toml` beside the file, merged in the order of their names |
 | environment | any key, such as `NOTIFYD_RATE_LIMIT__MAX=60`; it overrides the files |
-| send token | `[api] token_file`, else the systemd credential `send-token`, else the variables \
+| send token | `[api] token_file`, else the systemd credential `send-token`, else the file \
+`send-token` beside the configuration, else the variables \
 `NOTIFYD_SEND_TOKEN`, `OBLIEN_SEND_TOKEN`, `SEND_TOKEN`. Prefer a file: other programs of the same \
 user can read the environment of a process |
 

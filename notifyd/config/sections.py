@@ -34,7 +34,7 @@ class ApiConfig(Section):
     """Limit for a whole request; at most 5 minutes."""
     token_file: SecretPath | None = None
     """File that holds the send token and nothing else. Without this key: the systemd credential
-    `send-token`, then the environment."""
+    `send-token`, then the file `send-token` beside the configuration, then the environment."""
 
 
 class RateConfig(Section):
