@@ -15,7 +15,7 @@ TYPE_CHECKING = False  # importing typing takes too long
 if TYPE_CHECKING:
     import argparse
 
-    from notifyd.cli.transparent_run import CommandResult
+    from notifyd.cli.transparent_run import FinishedCommand
 
 HELP = (
     "Run a command with its own input, output, terminal and exit status, then send how it ended: "
@@ -120,7 +120,7 @@ def _lines(text: str | None) -> int:
     return int(text[:9])
 
 
-def _message(name: str, result: "CommandResult", tail: int) -> dict[str, object]:
+def _message(name: str, result: "FinishedCommand", tail: int) -> dict[str, object]:
     """Return the notification: its title says what happened, its body shows the last lines."""
     from notifyd.cli.message_end import end_of  # noqa: PLC0415 - only where it is sent
 
@@ -135,7 +135,7 @@ def _message(name: str, result: "CommandResult", tail: int) -> dict[str, object]
     return {"title": title, "body": body, "priority": priority, "data": data}
 
 
-def _outcome(result: "CommandResult") -> str:
+def _outcome(result: "FinishedCommand") -> str:
     """Return "succeeded after 3m 12s", "failed after 5.2s: status 2", "failed: not found"."""
     if result.error:
         return f"failed: {result.error}"

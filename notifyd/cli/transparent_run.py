@@ -45,7 +45,7 @@ _QUIET_LOOKS, _LOOK = 5, 0.02
 """After the end: an output is complete once so many looks, so far apart, have found nothing."""
 
 
-class CommandResult:
+class FinishedCommand:
     """How a command ended. status: its exit status, or 128 and the signal.
 
     seconds: how long it ran. output: the end of what it printed. error: why it did not start; empty
@@ -134,7 +134,7 @@ class _Keyboard(threading.Thread):
             termios.tcsetattr(0, termios.TCSADRAIN, self._before)
 
 
-class _Plumbing:
+class _Streams:
     """The command's standard streams.
 
     actions: for posix_spawn. copies: what is read and where it goes. master: of the
@@ -212,37 +212,37 @@ class HeldSignals:
         signal.pthread_sigmask(signal.SIG_SETMASK, self.before)
 
 
-def run_command(argv: list[str], signals: HeldSignals, *, keeps_output: bool) -> CommandResult:
+def run_command(argv: list[str], signals: HeldSignals, *, keeps_output: bool) -> FinishedCommand:
     """Run a command to its end. Signals that arrive meanwhile are the command's.
 
     keeps_output: whether output is copied; else the command inherits all three streams.
     """
     _open_closed_streams()
-    plumbing = _Plumbing() if keeps_output else None
+    streams = _Streams() if keeps_output else None
     started = monotonic()
     try:
-        pid = _spawn(argv, plumbing, signals.before)
+        pid = _spawn(argv, streams, signals.before)
     except OSError as error:
         status = NOT_FOUND if error.errno == errno.ENOENT else NOT_EXECUTABLE
         reason = "not found" if status == NOT_FOUND else (error.strerror or "cannot start").lower()
-        return CommandResult(status, 0.0, "", reason)
-    status, output = _attend(pid, plumbing, signals.awaited)
-    return CommandResult(status, monotonic() - started, output)
+        return FinishedCommand(status, 0.0, "", reason)
+    status, output = _attend(pid, streams, signals.awaited)
+    return FinishedCommand(status, monotonic() - started, output)
 
 
-def _attend(pid: int, plumbing: _Plumbing | None, awaited: set[signal.Signals]) -> tuple[int, str]:
+def _attend(pid: int, streams: _Streams | None, awaited: set[signal.Signals]) -> tuple[int, str]:
     """Copy and forward until the command has ended; return its status and its output."""
     tail = _OutputTail()
-    if plumbing is None:
-        return _wait(pid, plumbing, awaited), ""
-    plumbing.close_ends()
-    copiers = [_Copier(source, sink, tail) for source, sink in plumbing.copies]
-    keyboard = _Keyboard(plumbing.master) if plumbing.is_interactive else None
+    if streams is None:
+        return _wait(pid, streams, awaited), ""
+    streams.close_ends()
+    copiers = [_Copier(source, sink, tail) for source, sink in streams.copies]
+    keyboard = _Keyboard(streams.master) if streams.is_interactive else None
     for thread in (*copiers, keyboard):
         if thread is not None:
             thread.start()
     try:
-        status = _wait(pid, plumbing, awaited)
+        status = _wait(pid, streams, awaited)
         _finish(copiers)
     finally:
         if keyboard is not None:
@@ -250,9 +250,9 @@ def _attend(pid: int, plumbing: _Plumbing | None, awaited: set[signal.Signals]) 
     return status, tail.text()
 
 
-def _wait(pid: int, plumbing: _Plumbing | None, awaited: set[signal.Signals]) -> int:
+def _wait(pid: int, streams: _Streams | None, awaited: set[signal.Signals]) -> int:
     """Forward signals until the command has ended; return its status."""
-    has_session = plumbing is not None and plumbing.is_interactive
+    has_session = streams is not None and streams.is_interactive
     while True:
         received = signal.sigwaitinfo(awaited)
         number = received.si_signo
@@ -262,8 +262,8 @@ def _wait(pid: int, plumbing: _Plumbing | None, awaited: set[signal.Signals]) ->
                 code = os.waitstatus_to_exitcode(status)
                 return code if code >= 0 else SIGNALLED - code
         elif number == signal.SIGWINCH:
-            if plumbing is not None:
-                plumbing.copy_size()
+            if streams is not None:
+                streams.copy_size()
         elif has_session or received.si_code != _BY_KERNEL:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
@@ -278,10 +278,10 @@ def _finish(copiers: list[_Copier]) -> None:
             copier.join(_LOOK)
 
 
-def _spawn(argv: list[str], plumbing: _Plumbing | None, mask: set[signal.Signals | int]) -> int:
+def _spawn(argv: list[str], streams: _Streams | None, mask: set[signal.Signals | int]) -> int:
     """Start the command, a script without an interpreter by the shell."""
-    is_interactive = plumbing is not None and plumbing.is_interactive
-    actions = plumbing.actions if plumbing is not None else []
+    is_interactive = streams is not None and streams.is_interactive
+    actions = streams.actions if streams is not None else []
 
     def spawn(words: list[str]) -> int:
         return os.posix_spawnp(
