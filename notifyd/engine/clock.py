@@ -57,6 +57,11 @@ def _is_time(value: object) -> bool:
     return isinstance(value, int | float) and abs(value) <= _LATEST
 
 
+def boot_time(wall: float) -> float:
+    """Return the wall-clock time at which the machine was booted, from the present one."""
+    return wall - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Clock:
     """Reads `Now`. `Now.mono` continues from the reading that the last process stored.
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from notifyd.api.control import Acceptance, SpooledMessage, SpooledRequest, Webhook
+from notifyd.engine.clock import boot_time
 from notifyd.engine.engine import Engine
 from notifyd.model.errors import (
     ConcurrentUpdateError,
@@ -269,12 +270,26 @@ class ControlService:
             if await self._store.describe(request.id) is not None  # also one that was delivered
         }
         new = [request for request in requests if request.id not in known]
-        replies = await self._engine.apply([_spooled(each) for each in new], rereadable=True)
+        replies = await self._engine.apply([self._spooled(each) for each in new], rereadable=True)
         refusals = {
             request.id: reply.refusal if reply else ""
             for request, reply in zip(new, replies, strict=True)
         }
         return [refusals.get(request.id, KNOWN) for request in requests]
+
+    def _spooled(self, request: SpooledRequest) -> Spooled:
+        """Return the event. Nothing that was written before a boot expires for the time off."""
+        content: Submitted | Pinged
+        if isinstance(request.request, SpooledMessage):
+            message = request.request
+            content = Submitted(
+                message.message, message.priority, request.peer, message.key, message.delay
+            )
+        else:
+            content = Pinged(request.request)
+        is_older = request.time < boot_time(self._engine.now().wall)
+        expires = request.expires + (self._engine.machine_off_for if is_older else 0.0)
+        return Spooled(request.id, request.time, expires, content)
 
     async def forget_spooled(self, ids: Collection[str]) -> None:
         remembered = frozenset(ids) & self._engine.state.spooled_ids.keys()
@@ -298,18 +313,6 @@ class ControlService:
 
     async def reload(self) -> Json:
         return await self._daemon.reload()
-
-
-def _spooled(request: SpooledRequest) -> Spooled:
-    content: Submitted | Pinged
-    if isinstance(request.request, SpooledMessage):
-        message = request.request
-        content = Submitted(
-            message.message, message.priority, request.peer, message.key, message.delay
-        )
-    else:
-        content = Pinged(request.request)
-    return Spooled(request.id, request.time, request.expires, content)
 
 
 def _not_found() -> RequestRefusedError:

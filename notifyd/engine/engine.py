@@ -130,6 +130,11 @@ class Engine:
     def now(self) -> Now:
         return self._clock.now()
 
+    @property
+    def machine_off_for(self) -> float:
+        """Seconds for which the machine was off before this start; 0 if it was not booted."""
+        return self._clock.off_for
+
     def stop(self) -> None:
         self._stopping = True
         self._wakeup.set()

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from notifyd.engine.clock import Clock
+from notifyd.api.control import SpooledMessage, SpooledRequest
+from notifyd.engine.clock import Clock, boot_time
 from notifyd.engine.control import ControlService
 from notifyd.engine.engine import Engine
 from notifyd.model.attempts import Outcome, OutcomeKind
@@ -309,3 +310,26 @@ async def test_nothing_expires_for_the_time_that_the_machine_was_off(tmp_path):
         assert waiting.status is Status.QUEUED
         stored = on_disk(tmp_path, "SELECT expires FROM notifications")
         assert stored == [(waiting.expires,)]
+
+
+@pytest.mark.parametrize(
+    ("off_for", "age", "refusal"),
+    [(0.0, 60.0, "expired"), (7200.0, 60.0, ""), (7200.0, -1.0, "expired")],
+)
+async def test_a_spooled_message_does_not_expire_while_the_machine_is_off(
+    tmp_path, off_for, age, refusal
+):
+    """age: seconds before the boot at which it was written."""
+    async with running(tmp_path) as (engine, store):
+        engine._clock.off_for = off_for
+        now = engine.now().wall
+        spooled = SpooledRequest(
+            "01a212e9-06bc-7be6-9cef-2df5a7e3ba45",
+            PEER,
+            time=boot_time(now) - age,
+            expires=now - 60.0,
+            request=SpooledMessage(Message("t", "b"), Priority.DEFAULT, "", 0.0),
+        )
+        control = ControlService(engine, store, None)
+        assert await control.import_spooled([spooled]) == [refusal]
+        assert await control.import_spooled([spooled]) == ["known"]

@@ -19,6 +19,14 @@ from support.daemon import PLENTY, wait_for
 EXEC = [sys.executable, "-m", "notifyd", "exec"]
 
 
+WITH_DEFAULT_SIGNALS = """\
+import os, signal, sys
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    signal.signal(number, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 class User:
     """Runs commands without a daemon; `pushes` is what lies in the spool."""
 
@@ -43,7 +51,9 @@ class User:
         )
 
     def popen(self, *words, **options):
-        return subprocess.Popen([*EXEC, *words], env=self.environ, **options)
+        """Start a command whose signals are not ignored, whoever runs the tests."""
+        words = [sys.executable, "-c", WITH_DEFAULT_SIGNALS, *EXEC, *words]
+        return subprocess.Popen(words, env=self.environ, **options)
 
     @property
     def pushes(self):
