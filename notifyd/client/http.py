@@ -91,12 +91,9 @@ def _explain_permission(path: str) -> str:
         gid = os.stat(path).st_gid  # noqa: PTH116 - as above
     except OSError:
         return f"permission denied for the directory of {path}; run this as its owner"
-    import grp  # noqa: PLC0415 - only on this path
+    from notifyd.model.user import group_name  # noqa: PLC0415 - only on this path
 
-    try:
-        group = grp.getgrgid(gid).gr_name
-    except KeyError:
-        group = str(gid)
+    group = group_name(gid)
     return (
         f"permission denied for {path}: it is for the group {group}; "
         f"join it with `usermod -aG {group} $USER` and log in again, or run this as root"

@@ -17,6 +17,7 @@ from typing import NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 import notifyd
+from notifyd.model.user import user_name
 from notifyd.service.errors import ServiceError
 
 _DISTRIBUTION = "workspace-notifyd"
@@ -90,7 +91,8 @@ def _why_untrusted(path: Path) -> str:
     except OSError as error:
         return f"{path}: {error.strerror}"
     if found.st_uid != 0:
-        return f"{path} belongs to {_user(found.st_uid)}, who could change what runs there"
+        owner = user_name(found.st_uid)
+        return f"{path} belongs to the user {owner}, who could change what runs there"
     if stat.S_ISLNK(found.st_mode):
         return ""
     if found.st_mode & stat.S_IWOTH:
@@ -107,13 +109,6 @@ def _is_readable_by_all(path: Path) -> bool:
     if stat.S_ISDIR(mode):
         return bool(mode & stat.S_IXOTH)
     return bool(mode & stat.S_IROTH)
-
-
-def _user(uid: int) -> str:
-    try:
-        return f"the user {pwd.getpwuid(uid).pw_name}"
-    except KeyError:
-        return f"the user {uid}"
 
 
 def _members(gid: int) -> str:

@@ -1,17 +1,19 @@
 """A process that triggers select."""
 
-import pwd
 from collections.abc import Iterable
 from functools import lru_cache
 from sys import intern
 from typing import NamedTuple, Self
 
+from notifyd.model.user import user_name
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.procfs import Process
 from notifyd.text.limits import clip
 
 _MAX_CMDLINE = 1000
 """Characters of a command line that are kept and shown."""
+
+_user_name = lru_cache(256)(user_name)
 
 
 class ProcessMatch(NamedTuple):
@@ -50,11 +52,3 @@ class ProcessMatch(NamedTuple):
             process.stat.group,
             is_copy=process.stat.is_copy,
         )
-
-
-@lru_cache(256)
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
