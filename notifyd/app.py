@@ -26,7 +26,8 @@ from notifyd.config.sections import ListenConfig
 from notifyd.config.settings import Settings
 from notifyd.config.token import ListenSecrets, TokenSource, find_token
 from notifyd.engine.clock import Clock, boot_id
-from notifyd.engine.daemon import MAINTENANCE_INTERVAL, Configuration, Daemon, Inlets
+from notifyd.engine.configuration import Configuration
+from notifyd.engine.daemon import MAINTENANCE_INTERVAL, Daemon, Inlets
 from notifyd.engine.engine import Engine
 from notifyd.engine.pipeline import Pipeline
 from notifyd.engine.sources import PipelineContext

@@ -3,12 +3,10 @@
 import asyncio
 import random
 import socket
-import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -18,11 +16,12 @@ from notifyd.api.spool import SpoolImporter
 from notifyd.api.spool_directory import SpoolDirectory
 from notifyd.api.tcp import TcpListener
 from notifyd.api.unix import UnixListener
-from notifyd.config.settings import Settings
-from notifyd.config.token import ListenSecrets, TokenSource
+from notifyd.config.token import ListenSecrets
 from notifyd.delivery.client import SendClient
 from notifyd.delivery.worker import deliver
+from notifyd.engine.configuration import Configuration
 from notifyd.engine.control import ControlService
+from notifyd.engine.daemon_status import DaemonStatus
 from notifyd.engine.engine import Engine
 from notifyd.engine.gaps import (
     ClockWatch,
@@ -32,23 +31,18 @@ from notifyd.engine.gaps import (
     is_stalled,
     suspended_seconds,
 )
-from notifyd.engine.pipeline import Pipeline
 from notifyd.engine.service_reporter import ServiceReporter
 from notifyd.model.errors import (
     ConfigError,
     NotifydError,
-    NoTokenError,
     StoreUnavailableError,
-    TokenError,
 )
 from notifyd.model.events import Event, Match
 from notifyd.model.notifications import SOCKET, Json, Message, Priority
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.inputs import Configured, SendingAllowed, Stalled
 from notifyd.telemetry import logging
-from notifyd.telemetry.own_status import build_own_status
 from notifyd.telemetry.problem_log import ProblemReporter
-from notifyd.telemetry.status import DaemonInfo, build_status, overall_health, status_line
 from notifyd.telemetry.systemd import ServiceManager
 from notifyd.text.durations import format_duration
 
@@ -62,23 +56,8 @@ _COMMIT_TIMEOUT = 2.0
 """Seconds for the engine's last commit when the daemon stops and the database is unavailable."""
 MAINTENANCE_INTERVAL = 30.0
 """Seconds between two looks at the clocks and the database file, if the kernel reports nothing."""
-_TOKEN_WORDS = {"missing": "no token", "unusable": "token unusable"}
-"""What the status line says of a token that is not ok."""
-_FIXED_SECTIONS = ("socket", "state")
-"""Sections of the configuration that take effect at the next start only."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """What a reload replaces as a whole. secrets: of the TCP listener. file: the main one."""
-
-    settings: Settings
-    token: TokenSource
-    secrets: ListenSecrets
-    pipeline: Pipeline
-    file: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +114,16 @@ class Daemon:
         self._configuration, self._load = configuration, load
         self._stopping = stopping
         self.maintenance_interval = MAINTENANCE_INTERVAL
-        self._last_gap: Gap | None = None
         self._problem_reporter = ProblemReporter()
-        self._service_reporter = ServiceReporter(manager, engine, self._status_line)
-        engine.on_change = self._service_reporter.notify_change
         self._tasks = asyncio.TaskGroup()
         self._sources = _RestartableTask(self._tasks, "sources", self._run_sources)
         self._delivery = _RestartableTask(self._tasks, "delivery", self._run_delivery)
         self._reloading = asyncio.Lock()
-        self._reload_error = ""
         self._control = ControlService(engine, store, self)
         self._spool = SpoolImporter(inlets.spool, self._control)
-        self._started = time.monotonic()
+        self._status = DaemonStatus(engine, lambda: self._configuration, self._spool)
+        self._service_reporter = ServiceReporter(manager, engine, self._status.line)
+        engine.on_change = self._service_reporter.notify_change
 
     async def run(self, on_serving: Callable[[Path | None], None]) -> None:
         """Run until `stopping`; then stop the sources first and the engine last."""
@@ -221,10 +198,10 @@ class Daemon:
 
         A request that was in flight is sent again under its id.
         """
-        self._last_gap = gap
+        self._status.last_gap = gap
         cause = "suspend" if gap.kind is GapKind.SUSPEND else "clock set, or machine paused"
         length = format_duration(round(gap.seconds))
-        log.info("gap in time; connections are opened anew", cause=cause, length=length)
+        log.info("gap in time; connections are opened again", cause=cause, length=length)
         async with self._reloading:
             await self._delivery.stop()
             self._configuration.pipeline.reconnect()
@@ -240,19 +217,19 @@ class Daemon:
                     raise StoreUnavailableError(self._engine.store_error)
             except NotifydError as error:
                 return self._refuse_reload(error)
-            old, self._reload_error = self._configuration.settings, ""
+            old, self._status.reload_error = self._configuration.settings, ""
             self._service_reporter.notify_change()
             await self._switch_to(new)
             log.info("configuration reloaded", triggers=len(new.settings.triggers))
             return {
                 "reloaded": True,
                 "problems": [],
-                "restart": _sections_needing_restart(old, new.settings),
+                "restart": new.sections_needing_restart(old),
             }
 
     def _refuse_reload(self, error: NotifydError) -> Json:
         problems = error.problems if isinstance(error, ConfigError) else [str(error)]
-        self._reload_error = "\n".join(problems)
+        self._status.reload_error = "\n".join(problems)
         self._service_reporter.notify_change()
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         event = f"kept the old configuration; {count}"
@@ -288,71 +265,17 @@ class Daemon:
         sources = self._configuration.pipeline.health()
         return max((source.unfinished_bytes.get(trigger, 0) for source in sources), default=0)
 
-    def status(self, per_hour: Mapping[str, float] = MappingProxyType({})) -> Json:
-        return build_status(self._engine.state, self._engine.now(), self._info(), per_hour)
+    def status(self, per_hour: Mapping[str, float]) -> Json:
+        return self._status.build(per_hour)
 
     def own_status(self, uid: int) -> Json:
-        return build_own_status(self._engine.state, self._engine.now(), self._info(), uid)
-
-    def _info(self) -> DaemonInfo:
-        settings, token = self._configuration.settings, self._configuration.token
-        token_state, token_problem = _token_state(token)
-        return DaemonInfo(
-            store_error=self._engine.store_error,
-            sources=[*self._configuration.pipeline.health(), *self._spool.health()],
-            trigger_types={name: trigger.type for name, trigger in settings.triggers.items()},
-            token_name=token.name,
-            token_state=token_state,
-            token_problem=token_problem,
-            api_url=settings.api.url,
-            uptime=time.monotonic() - self._started,
-            reload_error=self._reload_error,
-            delivery=self._engine.delivery_reporter.summary(),
-            config_file=str(self._configuration.file or ""),
-            gap=_describe_gap(self._last_gap),
-        )
-
-    def _status_line(self) -> str:
-        return status_line(
-            self._engine.state,
-            self._configuration.pipeline.health(),
-            store_error=self._engine.store_error,
-            token_problem=_TOKEN_WORDS.get(_token_state(self._configuration.token)[0], ""),
-            reload_error=self._reload_error,
-        )
+        return self._status.build_own(uid)
 
     def metrics(self, uid: int | None) -> bytes:
-        from notifyd.telemetry.metrics import render_metrics  # noqa: PLC0415 - loaded on first use
-
-        return render_metrics(self.status() if uid is None else self.own_status(uid))
+        return self._status.metrics(uid)
 
     def health(self) -> tuple[bool, str]:
-        send_state = self._engine.state.global_state.send_state
-        sources = self._configuration.pipeline.health()
-        return overall_health(send_state, self._engine.store_error, sources)
-
-
-def _describe_gap(gap: Gap | None) -> Json | None:
-    if gap is None:
-        return None
-    return {"kind": gap.kind.value, "seconds": round(gap.seconds, 1), "at": gap.ended}
-
-
-def _sections_needing_restart(old: Settings, new: Settings) -> list[str]:
-    """Return the sections whose changes take effect at the next start only."""
-    changed = [name for name in _FIXED_SECTIONS if getattr(old, name) != getattr(new, name)]
-    return changed if old.listen.tcp == new.listen.tcp else [*changed, "listen"]
-
-
-def _token_state(token: TokenSource) -> tuple[str, str]:
-    """Return whether the token is ok, missing or unusable, and what is wrong with it."""
-    try:
-        token.read()
-    except NoTokenError as error:
-        return "missing", str(error)
-    except TokenError as error:
-        return "unusable", str(error)
-    return "ok", token.warning
+        return self._status.health()
 
 
 async def _wait_first(*waits: Coroutine[Any, Any, object], within: float) -> None:
