@@ -58,7 +58,7 @@ class User:
     @property
     def pushes(self):
         folder = self.home / "notifyd/spool"
-        files = sorted(folder.iterdir()) if folder.exists() else []
+        files = sorted(folder.glob("[0-9a-f]*")) if folder.exists() else []
         return [json.loads(file.read_text())["request"] for file in files]
 
 
