@@ -13,14 +13,14 @@ from notifyd.model.health import Problem, SourceHealth
 from notifyd.sources.base import Emit, batched
 from notifyd.sources.processes import procfs
 from notifyd.sources.processes.discovery import ProcessDiscovery
+from notifyd.sources.processes.events import ProcessReporter
 from notifyd.sources.processes.process_match import ProcessMatch
 from notifyd.sources.processes.registry import ProcessRegistry, process_key, terms_key
 from notifyd.sources.processes.scanner import TIMING, ProcessScanner, ProcessTiming
 from notifyd.sources.processes.selector import ProcessSelector
 from notifyd.sources.processes.successors import ExitedProcess, find_successors
 from notifyd.sources.processes.table import Ended, ProcessTable
-from notifyd.sources.processes.tail import read_tail
-from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, exit_event, start_event
+from notifyd.sources.processes.watched import ExitInfo, WatchedProcess
 from notifyd.sources.waiting import wait_readable
 
 BATCH_SIZE = 500
@@ -70,7 +70,7 @@ class ProcessSource:
         self._exited: set[tuple[int, int]] = set()
         """Pid and start of processes reported since the current scan began: it may list them."""
         self._registry = ProcessRegistry(self._selectors, checkpoints)
-        self._has_unknown_status = False
+        self._reporter = ProcessReporter(self._selectors, self._registry, wall)
         self._read_problem = ""
 
     def health(self) -> SourceHealth:
@@ -89,7 +89,7 @@ class ProcessSource:
         if self._read_problem:
             fix = "raise LimitNOFILE= or `ulimit -n`"
             problems.append(Problem("descriptors", f"{self._read_problem}; {fix}"))
-        if self._has_unknown_status:
+        if self._reporter.has_unknown_status:
             message = (
                 "the exit status of some processes is unknown, so failures may be missed; use "
                 "Linux 6.15 or newer, or run notifyd as the user of these processes"
@@ -216,7 +216,7 @@ class ProcessSource:
                 if watched.update_program(match):
                     stored |= {process_key(name, watched.pid): watched.encode() for name in known}
                 stored |= {process_key(name, watched.pid): watched.encode() for name in triggers}
-                events += self._start_events(match, watched, triggers)
+                events += self._reporter.start_events(match, watched, triggers)
                 wrappers = self._watched_wrappers(match)
                 stored |= {process_key(name, wrapper.pid): None for name, wrapper in wrappers}
                 replaced += wrappers
@@ -246,24 +246,6 @@ class ProcessSource:
             for watched in self._table.exiting
         )
 
-    def _start_events(
-        self, match: ProcessMatch, watched: WatchedProcess, triggers: Sequence[str]
-    ) -> list[Event]:
-        """Return the starts to report at once; those of wrappers are held until they exec."""
-        reported = [
-            name
-            for name in triggers
-            if name in self._registry.armed and "start" in self._selectors[name].on
-        ]
-        now_jobs = set(match.triggers) - set(match.wrapper_for)
-        due = [name for name in watched.held_starts if name in now_jobs]
-        due += [name for name in reported if name in now_jobs and not match.is_leftover]
-        held = (*watched.held_starts, *(name for name in reported if name in match.wrapper_for))
-        watched.held_starts = tuple(name for name in held if name not in now_jobs)
-        return [
-            start_event(name, self._selectors[name].name, watched, self._wall()) for name in due
-        ]
-
     def _watched_wrappers(self, match: ProcessMatch) -> list[tuple[str, WatchedProcess]]:
         """Return the watched wrappers above a job, with the trigger that watched each."""
         return [
@@ -289,16 +271,10 @@ class ProcessSource:
         latest = procfs.uptime() - self._timing.start_wait
         for watched in self._table:
             if watched.held_starts and procfs.ticks_to_seconds(watched.start) <= latest:
-                events += self._held_starts(watched)
+                events += self._reporter.held_starts(watched)
                 watched.held_starts = ()
         if events:
             await emit(SourceBatch(tuple(events), {}))
-
-    def _held_starts(self, watched: WatchedProcess) -> list[Event]:
-        return [
-            start_event(name, self._selectors[name].name, watched, self._wall())
-            for name in watched.held_starts
-        ]
 
     def _exit_info(self, watched: WatchedProcess, status: int | None) -> ExitInfo:
         started = procfs.ticks_to_seconds(watched.start)
@@ -313,13 +289,12 @@ class ProcessSource:
             events: list[Event] = []
             stored: dict[str, str | None] = {}
             for watched, exit_info in batch:
-                events += self._held_starts(watched)
+                events += self._reporter.held_starts(watched)
                 inherited = {
                     name for each in successors.get(watched.pid, ()) for name in each.triggers
                 }
-                for name in watched.triggers:
-                    if name not in inherited and self._is_reported(name, exit_info):
-                        events.append(await self._exit_event(name, watched, exit_info))
+                own = [name for name in watched.triggers if name not in inherited]
+                events += await self._reporter.exit_events(own, watched, exit_info)
                 stored |= {process_key(name, watched.pid): None for name in watched.triggers}
             new = [each for found in successors.values() for each in found]
             stored |= {
@@ -333,16 +308,6 @@ class ProcessSource:
                 self._stop_watching(watched)
         if exited:
             self._scanner.recheck_parts()
-
-    async def _exit_event(
-        self, trigger: str, watched: WatchedProcess, exit_info: ExitInfo
-    ) -> Event:
-        selector = self._selectors[trigger]
-        if selector.tail is not None:
-            loop, path, lines = asyncio.get_running_loop(), selector.tail, selector.tail_lines
-            tail = await loop.run_in_executor(None, read_tail, path, lines)
-            exit_info = exit_info._replace(tail=tail)
-        return exit_event(trigger, selector.name, watched, self._wall(), exit_info)
 
     async def _watch_successors(
         self, batch: Sequence[ExitedProcess]
@@ -368,12 +333,6 @@ class ProcessSource:
                 else:
                     has_ended = True
         return successors
-
-    def _is_reported(self, trigger: str, exit_info: ExitInfo) -> bool:
-        on = self._selectors[trigger].on
-        if "failure" in on and exit_info.status is None and not exit_info.while_stopped:
-            self._has_unknown_status = True
-        return "exit" in on or ("failure" in on and exit_info.is_failure)
 
     def _stop_watching(self, watched: WatchedProcess) -> None:
         self._exited.add((watched.pid, watched.start))

@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from notifyd.config.resource_limits import ResourceValue
 
-MIB, GIB = 1 << 20, 1 << 30
-
 
 class MeasureError(Exception):
     """A resource cannot be measured. The message is one sentence."""
