@@ -11,9 +11,9 @@ from notifyd.shaping.group import (
     Condition,
     Group,
     Transition,
+    is_rise,
     persistence_of,
     restarted_wait,
-    rises,
 )
 from notifyd.shaping.matches import (
     add_to_group,
@@ -64,7 +64,7 @@ def update_condition(context: StepContext, key: str, group: Group, match: Match)
 
 def _direction(group: Group, event: Event) -> tuple[AlertState, bool]:
     """Return what distinguishes kinds of change. A rise waits for `for`, others `clear`."""
-    return event.alert_state, rises(group, event)
+    return event.alert_state, is_rise(group, event)
 
 
 def _update_event(
@@ -94,7 +94,7 @@ def confirm(context: StepContext, key: str, group: Group) -> None:
     condition = group.condition
     if condition is None:
         add_to_group(context, key, replace(group, condition=Condition(event)), [event])
-    elif rises(group, event):
+    elif is_rise(group, event):
         condition = replace(condition, event=event)
         add_to_group(context, key, replace(group, condition=condition), [event])
     elif event.alert_state is AlertState.FIRING:

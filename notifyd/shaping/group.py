@@ -245,13 +245,13 @@ def persistence_of(group: Group, rule: Rule) -> Persistence:
     A rise in severity must satisfy the same as the beginning, a fall the same as the end.
     """
     if group.transition is not None:
-        begins = rises(group, group.transition.event)
+        begins = is_rise(group, group.transition.event)
     else:
         begins = group.condition is None
     return rule.begin_after if begins else rule.end_after
 
 
-def rises(group: Group, event: Event) -> bool:
+def is_rise(group: Group, event: Event) -> bool:
     """Whether an event says that the group's condition begins, or has a higher severity."""
     if event.alert_state is not AlertState.FIRING:
         return False

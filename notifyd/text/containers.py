@@ -73,7 +73,7 @@ class MessageJoiner:
         self.pending = {key: line for key, line in pending.items() if key.startswith(self._prefix)}
 
     @property
-    def joins(self) -> bool:
+    def may_be_split(self) -> bool:
         """Whether messages may be split."""
         return self._unwrap is not None
 

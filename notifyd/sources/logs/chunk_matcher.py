@@ -113,7 +113,7 @@ class ChunkMatcher:
         """Return the beginnings of messages that continue after an index of the buffer."""
         pending: dict[str, LongLine] = {}
         for _, joiner in self._joiners(reader):
-            if joiner.joins:
+            if joiner.may_be_split:
                 LineView.of_messages(self.buffer, chunk._replace(end=end), reader.long_line, joiner)
                 pending |= joiner.pending
         return pending

@@ -284,15 +284,15 @@ def _position(number: str, total: str, line: str) -> tuple[str, bool]:
     pattern = re.compile(rf"(?<![0-9.,]){re.escape(number)}{_WHOLE.pattern}")
     found = pattern.search(line)
     if total:
-        return f"{number}/{total}", _equal(number, total)
+        return f"{number}/{total}", _has_reached(number, total)
     if found is None:
         return number, False
     if found[1]:
-        return f"{number}%", _equal(number, "100")
-    return f"{number}/{found[2]}", _equal(number, found[2])
+        return f"{number}%", _has_reached(number, "100")
+    return f"{number}/{found[2]}", _has_reached(number, found[2])
 
 
-def _equal(number: str, total: str) -> bool:
+def _has_reached(number: str, total: str) -> bool:
     try:
         return float(number.replace(",", "")) >= float(total.replace(",", ""))
     except ValueError:
