@@ -17,13 +17,13 @@ every = "1s"
 [triggers.endless]
 type = "command"
 run = "{sleep} & {sleep} & wait"
-every = "1h"
+every = "1s"
 timeout = "1h"
 """
 
 
 def titles(platform):
-    return [received.json["title"] for received in platform.received]
+    return [message.json["title"] for message in platform.delivered.values()]
 
 
 def test_a_check_is_reported_once_over_a_kill_and_no_command_outlives_the_daemon(
@@ -38,8 +38,8 @@ def test_a_check_is_reported_once_over_a_kill_and_no_command_outlives_the_daemon
     report("CRITICAL - /var 97% full | /var=97%;80;90\n", 2)
     config = CONFIG.format(state=state, status=status, sleep=sleep)
     running = daemon(PLENTY + config, fresh=True).start()
-    wait_for(lambda: platform.received, what="a push")
-    (push,) = platform.received
+    wait_for(lambda: platform.delivered, what="a push")
+    (push,) = platform.delivered.values()
     assert push.json["title"] == "disk: CRITICAL - /var 97% full"
     assert push.json["body"] == "/var: 97% (warning 80, critical 90)"
     assert push.json["data"]["priority"] == "high"
@@ -74,14 +74,14 @@ def test_plugins_of_debian_work_unchanged(daemon, platform):
         "file": ["check_file_age", "-f", "/no/such/file"],
         "usage": ["check_load"],
     }
-    table = '[triggers.{}]\ntype = "command"\ncheck = "nagios"\nrun = {}\n'
+    table = '[triggers.{}]\ntype = "command"\nevery = "2s"\ncheck = "nagios"\nrun = {}\n'
     config = "".join(
         table.format(name, [f"{PLUGINS}/{program}", *arguments])
         for name, (program, *arguments) in plugins.items()
     )
     daemon(PLENTY + config).start()
-    wait_for(lambda: len(platform.received) >= 4, what=lambda: titles(platform))
-    pushes = {push.json["data"]["trigger"]: push.json for push in platform.received}
+    wait_for(lambda: len(platform.delivered) >= 4, what=lambda: titles(platform))
+    pushes = {push.json["data"]["trigger"]: push.json for push in platform.delivered.values()}
     assert pushes.keys() == {"disk", "procs", "file", "usage"}
     assert pushes["disk"]["title"].startswith("disk: DISK WARNING - free space: / ")
     assert pushes["disk"]["body"].startswith("/: ")

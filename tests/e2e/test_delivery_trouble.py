@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 
 import pytest
 
@@ -47,10 +46,7 @@ def test_a_revoked_token_stops_sending_until_there_is_a_new_one(running, platfor
     ids.add(running.send(title="meanwhile"))
     assert len(platform.received) == 1
     token.write_text(NEW)
-    written = time.monotonic()
-    first = platform.waited(2)[1]
-    assert first.token == NEW
-    assert first.time - written < 2
+    assert platform.waited(2)[1].token == NEW
     wait_for(lambda: set(platform.delivered) == ids, what="everything that was queued")
     assert health(running) == {"success": True, "status": "ok"}
     assert (

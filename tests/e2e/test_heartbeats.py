@@ -1,13 +1,13 @@
 """Heartbeats of a real daemon; docs/heartbeats.md is executed as it is written."""
 
 import shutil
-import socket
 from pathlib import Path
 
 import pytest
 
 from support.daemon import PLENTY, wait_for
 from support.markdown import blocks, section
+from support.ports import free_port
 from support.shell import (
     environ,
     listed,
@@ -22,11 +22,6 @@ from support.shell import (
 PAGE = (Path(__file__).parents[2] / "docs" / "heartbeats.md").read_text()
 needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return str(server.getsockname()[1])
 
 
 def job(home: Path, name: str, script: str) -> None:
@@ -64,7 +59,7 @@ def test_the_commands_of_the_page_ping(tmp_path, platform):
 @needs_curl
 @needs_openssl
 def test_the_page_shows_how_clients_of_healthchecks_ping(tmp_path, platform):
-    port = free_port()
+    port = str(free_port())
     text = section(PAGE, "## Clients of healthchecks.io").replace("8787", port)
     env = environ(tmp_path, NOTIFYD_API__URL=platform.url, NOTIFYD_SEND_TOKEN=platform.token)
     configure(tmp_path, *blocks(text, "toml"))

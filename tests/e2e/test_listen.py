@@ -8,11 +8,7 @@ import urllib.error
 import urllib.request
 
 from support.daemon import PLENTY, wait_for
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
+from support.ports import free_port
 
 
 def listening(folder, port: int) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from support.daemon import wait_for
 from support.markdown import blocks, section
+from support.ports import free_port
 from support.shell import (
     environ,
     listed,
@@ -18,13 +19,8 @@ from support.shell import (
 RECIPES = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return str(server.getsockname()[1])
-
-
 def test_a_relay_of_ones_own_takes_the_place_of_the_platform(tmp_path):
-    port = free_port()
+    port = str(free_port())
     text = section(RECIPES, "### With credentials of your own").replace("8788", port)
     relay, daemon = blocks(text, "sh")
     (config,) = blocks(text, "toml")
@@ -64,7 +60,7 @@ def test_scripts_send_replace_and_hold_messages(tmp_path, platform):
 
 
 def test_a_program_without_a_unix_socket_sends_over_tcp(tmp_path, platform):
-    port = free_port()
+    port = str(free_port())
     env = environ(tmp_path, NOTIFYD_API__URL=platform.url, NOTIFYD_SEND_TOKEN=platform.token)
     text = section(RECIPES, "## Programs that cannot use a Unix socket").replace("8787", port)
     make_token, send = blocks(text, "sh")

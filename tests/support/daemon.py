@@ -37,11 +37,13 @@ cooldown = "0s"
 def wait_for(condition: Callable[[], object], within: float = 45.0, what: object = "") -> object:
     """Look until the condition holds and return it; AssertionError when it does not in time."""
     deadline = time.monotonic() + within
+    pause = 0.01
     while not (found := condition()):
         if time.monotonic() > deadline:
             said = what() if callable(what) else what
             raise AssertionError(f"not within {within} s: {said or condition}")
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(1.1 * pause, 0.1)
     return found
 
 

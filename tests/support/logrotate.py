@@ -7,6 +7,7 @@ told; nothing may be told twice, and nothing that was not written.
 import bz2
 import gzip
 import lzma
+import math
 import os
 import random
 import re
@@ -319,16 +320,22 @@ class Site:
 
 
 class Writers(threading.Thread):
-    """Writes to all logs, a few lines to each in turn, until it is `done`. pause: in seconds."""
+    """Writes to all logs, a few lines to each in turn, until it is `done`. pause: in seconds.
+
+    last: the turn before which it waits, so that a busy machine is not given more lines.
+    """
 
     def __init__(self, sites: list[Site], chance: random.Random, pause: float) -> None:
         super().__init__()
         self.pens, self.chance, self.pause = [site.pen for site in sites], chance, pause
         self.done = threading.Event()
         self.turns = 0
+        self.last = math.inf
 
     def run(self) -> None:
         while not self.done.wait(self.pause):
+            if self.turns >= self.last:
+                continue
             for pen in self.pens:
                 pen.lines(self.chance.randint(0, 4))
             self.turns += 1

@@ -56,7 +56,7 @@ def running(
         yield process
     finally:
         os.killpg(process.pid, signal.SIGINT)
-        process.wait(15)
+        process.wait(45)
 
 
 def socket_of(home: Path) -> Path:

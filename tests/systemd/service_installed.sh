@@ -2,6 +2,7 @@
 printf '[socket]\nmode = "0600"\n' > /etc/notifyd/config.d/socket.toml
 type_token sh -eux {scripts}/install
 sh -eux {scripts}/use
+wait_until 'show StatusText | grep -q "watching 1 journal unit; 0 waiting"'
 echo service: $(show User) $(show ActiveState) $(show UnitFileState) status: $(show StatusText)
 echo program: $(tr '\0' ' ' < /proc/$(show MainPID)/cmdline)
 echo socket: $(socket)

@@ -125,7 +125,7 @@ def main():
     run("systemctl", "start", "user@0")
     with (
         in_thread(Platform()) as platform,
-        Daemon(folder, platform, CONFIG, XDG_RUNTIME_DIR="/run/user/0") as daemon,
+        Daemon(folder, platform, CONFIG, fresh=False, XDG_RUNTIME_DIR="/run/user/0") as daemon,
     ):
         status = daemon.ask("GET", "/v1/status")
         print("problems:", [source["problems"] for source in status["sources"]])
