@@ -112,6 +112,7 @@ class FileSource:
             await emit(SourceBatch((), dict.fromkeys(keys)))
         self._obsolete_keys.clear()
         self._refused.log()
+        await self._report_stale(emit)  # the waits begin now
         known = self.health().changed_key
         while True:
             if loop.time() >= self._check_unreadable_at:
