@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifyd.config.triggers import FileTriggerConfig
-from notifyd.sources.files.snapshot import FileChange, FileTerms, Snapshot, checkpoint_updates
+from notifyd.sources.files.registry import checkpoint_updates
+from notifyd.sources.files.snapshot import FileChange, FileTerms, Snapshot
 from notifyd.sources.files.state import FileState, escape_path, read_state
 from notifyd.sources.stored_values import CheckpointValueError
 from support.stored import changed, golden

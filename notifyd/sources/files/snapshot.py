@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, Self
 
 from notifyd.config.triggers import FileTriggerConfig
 from notifyd.sources.files.gitignore import GitignoreRules
-from notifyd.sources.files.state import FileState, escape_path, read_state
+from notifyd.sources.files.state import FileState, read_state
 from notifyd.sources.globs import Glob, name_matcher
 from notifyd.sources.path_chains import PathChain, follow_path
 from notifyd.sources.stored_values import StoredFields
@@ -308,13 +308,3 @@ def _excludes(
         for root, each in rules.items()
         if path.startswith(f"{root.rstrip('/')}/")
     )
-
-
-def checkpoint_updates(trigger: str, changes: Iterable[FileChange]) -> Mapping[str, str | None]:
-    """Return what to store of these changes."""
-    return {
-        f"file:{trigger}:{escape_path(change.path)}": (
-            None if change.state is None else change.state.encode()
-        )
-        for change in changes
-    }

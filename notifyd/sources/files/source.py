@@ -14,13 +14,13 @@ from notifyd.model.health import Problem, SourceHealth
 from notifyd.sources.base import Emit, batched
 from notifyd.sources.files.change_stream import ChangeStream, PathChange, WatchFailedError
 from notifyd.sources.files.gitignore import IGNORE_FILE
-from notifyd.sources.files.snapshot import FileChange, FileTerms, Snapshot, checkpoint_updates
+from notifyd.sources.files.registry import FileRegistry, checkpoint_updates, terms_key
+from notifyd.sources.files.snapshot import FileChange, Snapshot
 from notifyd.sources.files.state import StatResult, open_paths, stat_paths
 from notifyd.sources.missing_paths import MissingPaths
 from notifyd.sources.mounts import MountWatcher
 from notifyd.sources.path_chains import PathChains
 from notifyd.sources.records.staleness import StalenessTimer
-from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
 from notifyd.sources.unreadable_dirs import directory_problem
 from notifyd.text.limits import show_escaped_bytes
 
@@ -69,10 +69,7 @@ class FileSource:
         self._step = min(max(min(debounces, default=debounce) / 16, 0.01), 1.0)
         self._snapshots = {name: Snapshot(t, excluded) for name, t in triggers.items()}
         self._staleness = StalenessTimer(triggers)
-        self._armed: set[str] = set()
-        self._obsolete_keys: set[str] = set()
-        self._refused = RefusedValues(self.name)
-        self._restore(checkpoints)
+        self._registry = FileRegistry(self._snapshots, checkpoints)
         self._watched_dirs: set[str] | None = None
         """None while directories are polled."""
         self._watch_at = self._sweep_at = self._rested_at = 0.0
@@ -89,7 +86,7 @@ class FileSource:
         problems += [Problem("folder", show_escaped_bytes(reason)) for reason in reasons]
         known = sum(len(snapshot.known) for snapshot in self._snapshots.values())
         missing = tuple(map(show_escaped_bytes, sorted(self._missing_dirs.reported)))
-        problems += self._refused.problems
+        problems += self._registry.refused.problems
         return SourceHealth(self.name, known, tuple(problems), missing_paths=missing)
 
     async def run(self, emit: Emit) -> None:
@@ -108,10 +105,10 @@ class FileSource:
         await self._sweep(stream, emit)
         self._missing_dirs.report_all()
         await emit(SourceBatch((), {}))
-        for keys in batched(self._obsolete_keys, KEYS_PER_BATCH):
+        for keys in batched(self._registry.obsolete_keys, KEYS_PER_BATCH):
             await emit(SourceBatch((), dict.fromkeys(keys)))
-        self._obsolete_keys.clear()
-        self._refused.log()
+        self._registry.obsolete_keys.clear()
+        self._registry.refused.log()
         await self._report_stale(emit)  # the waits begin now
         known = self.health().changed_key
         while True:
@@ -132,35 +129,6 @@ class FileSource:
             await self._report_settled(emit)
             await self._report_stale(emit)
 
-    def _restore(self, checkpoints: Mapping[str, str]) -> None:
-        for key, value in checkpoints.items():
-            _, name, *path = key.split(":", 2)
-            snapshot = self._snapshots.get(name)
-            if snapshot is None:
-                self._obsolete_keys.add(key)
-            elif path:
-                self._restore_file(key, name, path[0], value)
-            else:
-                self._restore_terms(key, name, value)
-
-    def _restore_file(self, key: str, name: str, path: str, value: str) -> None:
-        try:
-            if not self._snapshots[name].restore(path, value):
-                self._obsolete_keys.add(key)
-        except CheckpointValueError as error:
-            self._obsolete_keys.add(key)
-            what = f"state of {path} for trigger {name}"
-            self._refused.add(key, what, error, "if the file exists, it counts as created")
-
-    def _restore_terms(self, key: str, name: str, value: str) -> None:
-        try:
-            if FileTerms.decode(value) == self._snapshots[name].terms:
-                self._armed.add(name)
-        except CheckpointValueError as error:
-            what = f"paths of trigger {name}"
-            consequence = "changes that happened while notifyd was stopped are not reported"
-            self._refused.add(key, what, error, consequence)
-
     async def _sweep(self, stream: ChangeStream, emit: Emit) -> None:
         """Compare all files with the known ones, and watch where a match could appear."""
         loop = asyncio.get_running_loop()
@@ -177,7 +145,7 @@ class FileSource:
             missing |= result.missing
             for root, chain in result.chains.items():
                 chains.update(root, chain)
-            if name in self._armed:
+            if name in self._registry.armed:
                 await self._learn(name, result.changes(snapshot, silent=True), emit)
                 now = loop.time()
                 if result.differences:
@@ -330,8 +298,8 @@ class FileSource:
         """Arm a trigger: store the existing files as known, without events."""
         await self._learn(name, changes, emit)
         terms = self._snapshots[name].terms.encode()
-        await emit(SourceBatch((), {f"file:{name}": terms}))
-        self._armed.add(name)
+        await emit(SourceBatch((), {terms_key(name): terms}))
+        self._registry.armed.add(name)
 
     async def _learn(self, name: str, changes: Iterable[FileChange], emit: Emit) -> None:
         """Store changes without events."""
@@ -360,7 +328,7 @@ class FileSource:
         self, emit: Emit, events: tuple[Event, ...], stored: Mapping[str, str | None]
     ) -> None:
         await emit(SourceBatch(events, stored))
-        self._obsolete_keys -= stored.keys()
+        self._registry.obsolete_keys -= stored.keys()
 
     def _event(self, name: str, change: FileChange) -> Event:
         path = show_escaped_bytes(change.path)
