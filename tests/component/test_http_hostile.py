@@ -45,7 +45,7 @@ async def test_an_incomplete_body_is_answered_with_408(brisk: AnyListener):
 
 @pytest.mark.parametrize("kind", LISTENERS)
 async def test_an_idle_connection_is_closed_without_an_error(tmp_path, kind):
-    async with LISTENERS[kind](tmp_path, idle=0.2) as listener:
+    async with LISTENERS[kind](tmp_path, head=1.0, idle=0.2) as listener:
         assert reply(await listener.exchange(listener.get + b"\r\n")).status == 200
 
 
@@ -72,7 +72,8 @@ async def test_a_client_that_does_not_read_its_response_is_disconnected(tmp_path
     with writer, reader:
         writer.settimeout(0)
         kernel = writer.send(bytes(8 << 20))  # what the kernel takes without a reader
-    async with daemon(tmp_path / "s", limits=ConnectionLimits(write=0.2)) as running:
+    limits = ConnectionLimits(head=1.0, idle=1.0, write=0.2)
+    async with daemon(tmp_path / "s", limits=limits) as running:
         running.control.state = {"much": "x" * (kernel + more)}
         asked = request("GET", "/v1/status")
         with socket.socket(socket.AF_UNIX) as sock:
