@@ -54,8 +54,8 @@ class ShapingConfig(Section):
     cooldown: Duration | None = None
     """After a notification, count matches for this long and report them at its end. Doubles while
     matches continue. A worse outcome than the reported one, such as a failure after a success, does
-    not wait for its end. Default: `"5m"`; schedule and heartbeat
-    triggers `"0s"`."""
+    not wait for its end, and neither does silence after matches. Default: `"5m"`; schedule and
+    heartbeat triggers `"0s"`."""
     cooldown_max: Duration | None = None
     """Longest `cooldown`. After this long without a match it starts small again.
     Default: `"1h"`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from notifyd.model.events import LINES_KEPT, AlertState, Event, Now, severity_of
-from notifyd.model.notifications import MatchSummary
+from notifyd.model.notifications import ConditionReport, MatchSummary
 from notifyd.model.persistence import Persistence
 from notifyd.shaping.rules import Limit, Rule
 from notifyd.shaping.summaries import clip_event, merge_summaries, summarize
@@ -16,6 +16,7 @@ from notifyd.shaping.summaries import clip_event, merge_summaries, summarize
 NEVER = 1e15
 """A monotonic time that never comes; JSON has no infinity."""
 
+_BEGINNINGS = (ConditionReport.FIRING, ConditionReport.FIRED_AND_RESOLVED)
 
 OTHERS = "(others)"
 """The values of the group that matches share once a trigger has `max_groups` groups."""
@@ -61,7 +62,7 @@ class Group:
     summary: matches that reached the threshold and are in no notification yet; first_match_at:
     when the first of them came; due: when they are reported.
     cooldown_until: when the cooldown ends; cooldown: its length in seconds; base_cooldown: the
-    rule's `cooldown` when it began; severity: the highest of the outcomes that were reported then.
+    rule's `cooldown` when it began; severity: the highest of what was reported then.
     open_id: the notification, never attempted, that later matches join; open_summary: its matches.
     transition: a change of the condition that waits for `for` or `clear`.
     """
@@ -157,7 +158,7 @@ def _may_rise(group: Group, events: Sequence[Event], now: Now) -> bool:
     """Return whether an event is severe enough to make a group due before its cooldown ends."""
     if now.mono >= group.cooldown_until or "outcome" not in events[0].facts:
         return False
-    if group.summary and severity_of(group.summary.outcomes) > group.severity:
+    if group.summary and _severity(group.summary) > group.severity:
         return False  # it is debouncing
     return any(event.severity > group.severity for event in events)
 
@@ -166,14 +167,20 @@ def _due_at(
     group: Group, summary: MatchSummary, first_match_at: float, now: Now, rule: Rule
 ) -> float:
     if now.mono < group.cooldown_until:
-        if group.summary and severity_of(group.summary.outcomes) > group.severity:
+        if group.summary and _severity(group.summary) > group.severity:
             return group.due  # a rise is debouncing
-        if severity_of(summary.outcomes) > group.severity:
+        if _severity(summary) > group.severity:
             return min(now.mono + rule.debounce, group.cooldown_until)
         return group.cooldown_until
     if group.summary and group.due <= group.cooldown_until:
         return group.due
     return min(now.mono + rule.debounce, first_match_at + rule.max_wait)
+
+
+def _severity(summary: MatchSummary) -> int:
+    """Return the highest severity of a summary's outcomes, and 1 for silence or a standstill."""
+    has_begun = summary.condition_report in _BEGINNINGS and not summary.outcomes
+    return 1 if has_begun else severity_of(summary.outcomes)
 
 
 def is_due(group: Group, now: Now) -> bool:
@@ -188,7 +195,7 @@ def start_cooldown(group: Group, now: Now, rule: Rule) -> Group:
     """
     if not rule.cooldown:
         return replace(group, summary=None, cooldown_until=0.0, cooldown=0.0)
-    severity = severity_of(group.summary.outcomes) if group.summary else group.severity
+    severity = _severity(group.summary) if group.summary else group.severity
     rose = now.mono < group.cooldown_until and severity > group.severity
     went_on = group.summary is not None and group.due <= group.cooldown_until and not rose
     length = max(group.cooldown * 2 if went_on else group.cooldown, rule.cooldown)
