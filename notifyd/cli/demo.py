@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from notifyd.app import App
+from notifyd.cli.exit_status import UsageError
 from notifyd.cli.run import serve
 from notifyd.config.load import load
 from notifyd.config.token import find_token, save_token
@@ -24,6 +25,7 @@ HELP = (
 )
 
 PORT = 8788
+_LAST_PORT = 65535
 
 _CONFIG = """\
 # The configuration of the demo. Test it: notifyd match alerts app.log --config FILE
@@ -84,6 +86,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if not 0 <= args.port <= _LAST_PORT:
+        raise UsageError(f"--port: use a number from 0 to {_LAST_PORT} (got {args.port})")
     with contextlib.ExitStack() as stack:
         if args.dir is None:
             directory = Path(

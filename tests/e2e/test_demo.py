@@ -34,3 +34,10 @@ def test_a_line_written_right_after_the_instructions_is_notified(tmp_path):
         demo.send_signal(signal.SIGINT)
         demo.communicate(timeout=45)
     assert demo.returncode == 0
+
+
+def test_a_port_that_cannot_exist_is_refused():
+    command = [sys.executable, "-m", "notifyd", "demo", "--port", "99999"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=45, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "--port: use a number from 0 to 65535 (got 99999)\n"
