@@ -110,7 +110,9 @@ def test_damage_at_run_time_is_repaired_in_place(daemon, platform, tmp_path):
     platform.default = ok()
     wait_for(one.quiet)
     assert waiting <= set(platform.delivered)
-    assert told(platform)["app"] == 3
+    # Data that was read from a page that was just damaged is replaced, without a count.
+    data = [item.json["data"] for item in platform.delivered.values()]
+    assert sum(int(each["count"]) for each in data if each["trigger"] == "app") == 3
     assert one.process.poll() is None
     assert len(incidents(platform)) == 1
 
