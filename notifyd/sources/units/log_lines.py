@@ -20,6 +20,9 @@ _LATE_LOOKS: Final = 3
 """Looks after systemd's own entries are there: those of the process may come later."""
 _LOOK_INTERVAL: Final = 0.3
 """Seconds between two looks: journald may be behind."""
+_START_LAG: Final = 0.05
+"""Seconds after its first line at which systemd may note the start of a process; its shortest pause
+before a restart is 0.1 s by default, so the lines of the run before are not taken."""
 _MANAGER_ENTRIES: Final = 10
 """Entries of systemd itself about one run, at most."""
 _FIELDS: Final = ("MESSAGE", "_SYSTEMD_UNIT", "_SYSTEMD_USER_UNIT")
@@ -64,7 +67,7 @@ class UnitLog:
         options = [
             f"--output-fields={','.join(_FIELDS)}",
             f"--lines={number + _MANAGER_ENTRIES}",
-            f"--since=@{status.started_wall:.6f}",
+            f"--since=@{status.started_wall - _START_LAG:.6f}",
         ]
         try:
             process = start_journalctl(self._command, [*options, *matches])
