@@ -126,7 +126,7 @@ async def test_a_trigger_for_each_group_shows_on_the_inbox_what_changed(world, d
         for path, value, _, _, after, _ in GROUPS.values():
             world.values[path] = {**world.values[path], **content(after, value)}
         shown = {}
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while len(shown) < len(GROUPS):
                 event = await page.event()
                 shown[event.data["data"]["trigger"]] = event.data

@@ -33,7 +33,7 @@ TRIGGERS = section(README, "## Triggers")
 FIVE_MINUTES = section(README, "## Five minutes from a token to a push")
 
 
-@pytest.mark.timeout(180)  # it installs into a new virtual environment
+@pytest.mark.timeout(300)  # it installs into a new virtual environment
 def test_five_minutes_lead_from_a_token_to_a_push(tmp_path, platform):
     home, wheels = tmp_path, tmp_path / "wheels"  # a socket's path has to be short
     wheels.mkdir()

@@ -33,7 +33,7 @@ type = "command"
 run = ["/usr/bin/su", "--version"]
 EOF
 ask() {{ curl -sS --unix-socket /run/notifyd/notifyd.sock "http://localhost$1"; }}
-until_true() {{ i=0; until eval "$1"; do i=$((i + 1)); [ $i -lt 300 ]; sleep 0.1; done; }}
+until_true() {{ i=0; until eval "$1"; do i=$((i + 1)); [ $i -lt 900 ]; sleep 0.1; done; }}
 systemctl daemon-reload
 systemctl start notifyd
 until_true '[ -e /var/lib/notifyd/runs ]'
@@ -48,7 +48,7 @@ ask /v1/notifications
 
 @needs_systemd
 def test_commands_have_no_capabilities_and_a_stop_is_no_failure():
-    said = json.loads(booted(SCRIPT, within=150))
+    said = json.loads(booted(SCRIPT, within=220))
     pushes = {row["trigger"]: row for row in said["notifications"]}
     assert pushes.keys() == {"rights", "setuid"}
     lines = pushes["rights"]["body"].splitlines()
