@@ -3,6 +3,7 @@
 import os
 import resource
 import socket
+import subprocess
 import tracemalloc
 from pathlib import Path
 
@@ -78,6 +79,11 @@ def test_a_directory_that_only_a_glob_matches_is_not_reported(tmp_path):
     assert daemon.problems == []
 
 
+def run_as_root(script, *paths):
+    """Run a shell script in a process of its own: no thread of this one becomes root meanwhile."""
+    subprocess.run(["sh", "-c", script, "sh", *paths], user=0, check=True)
+
+
 @as_root
 async def test_an_unreadable_file_is_reported_and_read_once_it_is_readable(tmp_path):
     directory = tmp_path / "logs"
@@ -91,16 +97,11 @@ async def test_an_unreadable_file_is_reported_and_read_once_it_is_readable(tmp_p
     os.seteuid(OTHER_UID)
     try:
         async with running(trigger(directory / "*.log")) as seen:
-            os.seteuid(0)
-            append(log, "one")
-            append(other, "two")
-            os.seteuid(OTHER_UID)
+            run_as_root('echo one >> "$1"; echo two >> "$2"', log, other)
             await seen.until(lambda: seen.lines == ["two"])
             [message] = seen.source.health().messages
             assert f"{log} cannot be read: permission denied" in message
-            os.seteuid(0)
-            log.chmod(0o644)
-            os.seteuid(OTHER_UID)
+            run_as_root('chmod 644 "$1"', log)
             await seen.until(lambda: seen.lines == ["two", "one"])
     finally:
         os.seteuid(0)
