@@ -283,6 +283,8 @@ def test_what_is_typed_reaches_the_command_and_ctrl_c_interrupts_it(user):
         terminal.wait_for(b"ready\r\n")
         terminal.type(b"hello\r")
         terminal.wait_for(b"got hello\r\n")
+        terminal.type(b"again\r")
+        terminal.wait_for(b"again\r\nagain\r\n")  # a shell may miss Ctrl-C while it forks
         terminal.type(b"\x03")
         terminal.wait_for(b"status=130=")
     (push,) = user.pushes
