@@ -100,11 +100,11 @@ def test_a_success_is_named_after_the_command_and_of_default_priority(user):
         (["--on=success"], "false", 0),
         (["--on=success"], "true", 1),
         (["--longer-than", "1h"], "false", 0),
-        (["--longer-than=1ms"], "false", 1),
+        (["--longer-than=1ms"], "sleep 0.1", 1),
     ],
 )
 def test_only_what_is_asked_for_is_sent(user, options, command, count):
-    user.exec(*options, "--", command)
+    user.exec(*options, "--", *command.split())
     assert len(user.pushes) == count
 
 
