@@ -183,7 +183,8 @@ class ChunkMatcher:
         view: LineView,
         hits: Sequence[HitLike],
     ) -> list[Event]:
-        hits = [hit for hit in hits if self._has_level(hit, view)]
+        if self._levels:
+            hits = [hit for hit in hits if self._has_level(hit, view)]
         aggregating = self._aggregators.triggers_of(reader)
         first_lines = {
             name: view.first_line_from(offset) for name, offset in reader.start_offsets.items()
