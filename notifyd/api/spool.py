@@ -33,6 +33,8 @@ _RETRY = 10.0
 """Seconds until files are read again that had no room or could not be removed."""
 _POLL = 2.0
 """Seconds between two scans without inotify."""
+_BURST = 0.1
+"""Seconds from the first file of a burst to the scan that finds them all."""
 _COMMITTED_AT_ONCE = 100
 _LONGEST_LIFE = 31 * 86_400.0
 _LATEST = 1e11
@@ -96,6 +98,22 @@ def decode(file: SpoolFile) -> SpooledRequest:
     return SpooledRequest(file.id, file.peer, entry.time, entry.expires, request)
 
 
+def _decode_all(
+    files: Iterable[SpoolFile],
+) -> tuple[list[SpooledRequest], list[tuple[SpoolFile, str]]]:
+    """Return the requests in files, and the malformed files, each with the reason.
+
+    It takes too long for the event loop: a second for the largest files that are malformed.
+    """
+    requests, malformed = [], []
+    for file in files:
+        try:
+            requests.append(decode(file))
+        except HttpError as error:
+            malformed.append((file, f"malformed: {error}"))
+    return requests, malformed
+
+
 class SpoolImporter:
     """Imports from these directories as long as it runs."""
 
@@ -113,41 +131,38 @@ class SpoolImporter:
             while True:
                 usable = [each for each in self._directories if each.is_usable]
                 watch.add(each.path for each in usable)
-                is_done = [await self._import_all(each) for each in usable]
+                pauses = [await self._import_scan(each) for each in usable]
                 self._report_problems()
-                await watch.wait(RESCAN if all(is_done) else _RETRY)
+                await watch.wait(min(pauses, default=RESCAN))
 
     def health(self) -> list[SourceHealth]:
         """Return what is wrong with the directories, as of a source; nothing if all is well."""
         problems = tuple(Problem("spool", problem) for problem in self._problems)
         return [SourceHealth("spool", len(self._directories), problems)] if problems else []
 
-    async def _import_all(self, directory: SpoolDirectory) -> bool:
-        """Import what is there; return whether nothing is left that has to be tried again."""
+    async def _import_scan(self, directory: SpoolDirectory) -> float:
+        """Import what one scan finds; return the seconds until the next one.
+
+        Files that are left wait for the other directories.
+        """
         try:
-            while True:
-                scan = await asyncio.to_thread(directory.scan)
-                self._has_foreign[directory.path] = scan.foreign > 0
-                done = await self._import(directory, scan)
-                gone = await asyncio.to_thread(directory.remove, done)
-                await self._control.forget_spooled(gone)
-                if not (scan.has_more and gone):
-                    return len(gone) == len(scan.files)
+            scan = await asyncio.to_thread(directory.scan)
+            self._has_foreign[directory.path] = scan.foreign > 0
+            done = await self._import(directory, scan)
+            gone = await asyncio.to_thread(directory.remove, done)
+            await self._control.forget_spooled(gone)
         except (OSError, StoreUnavailableError) as error:
             log.debug("spool not imported", path=str(directory.path), reason=str(error))
-            return False
+            return _RETRY
+        if scan.has_more and gone:
+            return 0.0
+        return RESCAN if len(gone) == len(scan.files) else _RETRY
 
     async def _import(self, directory: SpoolDirectory, scan: SpoolScan) -> list[str]:
         """Commit the requests of these files; return the names of those to be removed."""
-        done: list[str] = []
-        requests: list[SpooledRequest] = []
-        refused = Counter(scan.refused)
-        for file in scan.files:
-            try:
-                requests.append(decode(file))
-            except HttpError as error:
-                refused[file.peer.uid, f"malformed: {error}"] += 1
-                done.append(file.id)
+        requests, malformed = await asyncio.to_thread(_decode_all, scan.files)
+        done = [file.id for file, _ in malformed]
+        refused = scan.refused + Counter((file.peer.uid, reason) for file, reason in malformed)
         left = iter(requests)
         while batch := list(islice(left, _COMMITTED_AT_ONCE)):
             refusals = await self._control.import_spooled(batch)
@@ -239,6 +254,7 @@ class _DirectoryWatch:
             return
         finally:
             loop.remove_reader(self._inotify.fd)
+        await asyncio.sleep(_BURST)
         for _ in range(_MOST_EVENTS):
             if self._inotify.sync_get() is None:
                 return

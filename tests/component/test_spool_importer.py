@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from notifyd.api import spool as spool_module
+from notifyd.api import spool_directory
 from notifyd.api.control import SpooledMessage
 from notifyd.api.spool import SpoolImporter, decode
 from notifyd.api.spool_directory import SpoolDirectory, SpoolFile
@@ -161,6 +162,30 @@ async def test_a_file_stays_while_there_is_no_room_or_no_disk(directory, monkeyp
         assert [each.name for each in directory.path.iterdir()] == [name]
         control.refusals[name] = ""
         await importing.wait_empty()
+
+
+async def test_a_directory_that_never_empties_does_not_hold_up_another(
+    directory, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(spool_directory, "TAKEN_OF_A_USER", 1)
+    other = SpoolDirectory(tmp_path / "other")
+    other.create()
+
+    class Refilled(MemoryControl):
+        async def import_spooled(self, requests):
+            put(directory, entry())
+            return await super().import_spooled(requests)
+
+    put(directory, entry())
+    put(directory, entry())
+    name = put(other, entry())
+    control = Refilled()
+    importing = Importing(directory)
+    importing.control = control
+    importing.importer = SpoolImporter([directory, other], control)
+    async with importing:
+        await importing.wait_until(lambda: not (other.path / name).exists())
+    assert len(list(directory.path.iterdir())) > 1
 
 
 async def test_a_known_file_is_removed(directory):
