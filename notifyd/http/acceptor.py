@@ -40,15 +40,17 @@ class Acceptor:
         self._paused: asyncio.TimerHandle | None = None
         self._warned_at: float | None = None
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         self._listening.settimeout(0)
         self._start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._paused is not None:
             self._paused.cancel()
         self._loop.remove_reader(self._listening)
+        if self._connecting:  # they have been accepted, so the server has to close them
+            await asyncio.wait(self._connecting)
 
     def _start(self) -> None:
         self._paused = None

@@ -43,7 +43,7 @@ async def serve(
     await runner.setup()
     try:
         sock.listen(backlog)
-        with Acceptor(sock, server):
+        async with Acceptor(sock, server):
             yield
     finally:
         await runner.cleanup()
