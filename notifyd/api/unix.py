@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import stat
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ BACKLOG = 1024
 _LONGEST_PATH = 107  # sockaddr_un has 108 bytes, with a NUL at the end
 _REFUSAL_TIMEOUT = 0.2
 """Seconds for a client that is refused."""
+_REFUSING = 5.0
+"""Seconds for all of them: the daemon has to exit although they do not read."""
 _REFUSED_REQUEST = 1 << 16
 _FIRST_INHERITED = 3  # SD_LISTEN_FDS_START
 
@@ -116,7 +119,8 @@ def refuse_waiting(environ: Mapping[str, str], reason: str) -> None:
     head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
     response = f"HTTP/1.1 503 Service Unavailable\r\n{head}\r\n\r\n".encode() + body
     with inherited, suppress(OSError):  # nobody waits any more
-        for _ in range(BACKLOG):
+        deadline = time.monotonic() + _REFUSING
+        while time.monotonic() < deadline:
             client, _ = inherited.accept()
             with client, suppress(OSError):
                 client.settimeout(_REFUSAL_TIMEOUT)
