@@ -66,6 +66,10 @@ bench: $(BENCHMARKS:%=bench-%) ## run the benchmarks beside the other tools that
 bench-%: $(READY) # one of benchmarks/; bench-journal needs SYSTEMD_HARNESS
 	PYTHONPATH=tests $(BIN)/python benchmarks/$*.py
 
+platform: $(READY) ## write the platform client's typed methods from its table of endpoints
+	$(BIN)/python -m notifyd.platform.codegen
+	$(BIN)/ruff format -q notifyd/platform
+
 lock: $(READY) ## resolve the dependencies again
 	$(PIP) uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
