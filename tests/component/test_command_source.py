@@ -115,7 +115,7 @@ async def test_the_first_starts_are_spread_and_a_slow_command_holds_up_no_other(
     async with running(source(triggers), Committed()):
         await until(lambda: count(order) > 2)
         gate.touch()
-    assert order.read_text().split() == ["slow", "second", "second"]
+    assert order.read_text().split()[:3] == ["slow", "second", "second"]
 
 
 async def test_a_command_that_cannot_start_is_unknown_and_in_status_until_it_can(tmp_path):

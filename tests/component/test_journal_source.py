@@ -79,7 +79,7 @@ async def test_a_long_message_is_truncated_and_marked(journal):
     ],
 )
 async def test_unit_patterns_select_the_same_entries_as_journalctl(journal, units, expected):
-    async with journal.running(trigger(*units)) as seen:
+    async with journal.running({"t": trigger(*units), "end": trigger("end.service")}) as seen:
         journal.write("app")
         journal.write("kernel", unit="", pid="")
         journal.write("two", unit="worker@2.service")
@@ -88,8 +88,7 @@ async def test_unit_patterns_select_the_same_entries_as_journalctl(journal, unit
         journal.write("liar", unit="evil.service", UNIT="app.service", COREDUMP_UNIT="app.service")
         journal.write("core", unit="dump.service", uid="0", COREDUMP_UNIT="other.service")
         journal.write("end", unit="end.service")
-        await asyncio.sleep(0)
-        await seen.until(lambda: len(seen.lines) >= len(expected))
+        await seen.until(lambda: any(event.trigger == "end" for event in seen.events))
     assert [line for line in seen.lines if line != "end"] == expected
 
 
@@ -145,8 +144,8 @@ async def test_own_entries_cause_no_commit(journal):
         before = len(seen.batches)
         for _ in range(20):
             journal.write("own", unit="notifyd.service")
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(1.2)
+            await asyncio.sleep(0.01)  # each is read by itself
+        await asyncio.sleep(1.2)  # for commits, which must not come
         assert len(seen.batches) <= before + 1
 
 
@@ -365,7 +364,7 @@ async def test_while_nothing_can_be_committed_journalctl_waits(journal):
         journal.write(*(f"{number} " + "x" * size for number in range(total)))
         (pid,) = journal.followed()
         await until(lambda: written(pid) > size)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # for more output, which must not come
         assert written(pid) < total * size / 2
         goes_on.set()
         await seen.until(lambda: len(seen.lines) == 2)

@@ -1,5 +1,6 @@
 """What `journalctl` gets of the daemon: nothing but pipes."""
 
+import os
 import socket
 from contextlib import closing
 
@@ -17,10 +18,11 @@ def test_journalctl_gets_no_token_no_socket_and_no_variable_of_the_daemon(tmp_pa
     program = tmp_path / "journalctl"
     program.write_text(SHOW)
     program.chmod(0o755)
-    with closing(socket.socket()) as listening, (tmp_path / "store").open("w"):
+    with closing(socket.socket()) as listening, (tmp_path / "store").open("w") as store:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         listening.set_inheritable(True)
+        os.set_inheritable(store.fileno(), True)  # noqa: FBT003 - it takes no keyword
         process = start_journalctl([str(program)], [])
         out, err = process.communicate(timeout=60)
     lines = out.decode().splitlines()

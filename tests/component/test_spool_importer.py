@@ -156,7 +156,8 @@ async def test_a_file_stays_while_there_is_no_room_or_no_disk(directory, monkeyp
     control.failure = StoreUnavailableError("the disk is full")
     control.refusals[name] = "no_room"
     async with importing:
-        await asyncio.sleep(0)
+        await importing.wait_until(lambda: control.spool_attempts > 1)
+        assert [each.name for each in directory.path.iterdir()] == [name]
         control.failure = None
         await importing.wait_until(lambda: len(control.spooled) > 2)
         assert [each.name for each in directory.path.iterdir()] == [name]

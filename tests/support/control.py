@@ -26,6 +26,7 @@ class MemoryControl:
         self.webhooks: list[Webhook] = []
         self.pings: list[Ping] = []
         self.spooled: list[SpooledRequest] = []
+        self.spool_attempts = 0
         self.refusals: dict[str, str] = {}
         self.forgotten: list[str] = []
         self.listed: tuple[str, float] = ("", 0.0)
@@ -143,6 +144,7 @@ class MemoryControl:
         self.pings.append(ping)
 
     async def import_spooled(self, requests: Sequence[SpooledRequest]) -> list[str]:
+        self.spool_attempts += 1
         if self.failure is not None:
             raise self.failure
         self.spooled += requests

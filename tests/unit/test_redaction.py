@@ -119,15 +119,19 @@ PIECES = [
 ]
 
 
+def cpu_time(text: str) -> float:
+    start = time.thread_time()
+    redact(text)
+    return time.thread_time() - start
+
+
 def test_the_time_is_proportional_to_the_length():
     """A quadratic pattern takes 256 times as long for 16 times the text."""
     for piece in PIECES:
         times = []
         for length in (4096, 65536):
             text = (piece * length)[: length - 1] + "…"
-            start = time.thread_time()
-            redact(text)
-            times.append(time.thread_time() - start)
+            times.append(min(cpu_time(text) for _ in range(3)))
         assert times[1] < max(times[0], 0.002) * 64, piece
 
 
