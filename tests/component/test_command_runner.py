@@ -126,7 +126,7 @@ async def test_leaving_the_runner_kills_what_runs():
 async def test_a_runner_that_is_cancelled_while_it_starts_is_waited_for():
     runner = CommandRunner()
     entering = asyncio.create_task(runner.__aenter__())
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it begins
     entering.cancel()
     with pytest.raises(asyncio.CancelledError):
         await entering

@@ -202,7 +202,7 @@ async def test_a_new_token_is_reported_only_after_the_refusal_is_on_disk(tokens)
         assert await queue.next_outcome_kind() is OutcomeKind.REFUSED
         tokens.path.write_text(NEW)
         for _ in range(20):
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)  # for the report, which must not come yet
         assert queue.reports.empty()
         queue.accepting.set()
         assert await queue.next_report() == "token changed"

@@ -229,7 +229,7 @@ async def test_a_retried_notification_is_checked_in_the_same_commit(tmp_path):
 async def test_stopping_commits_what_is_queued(tmp_path):
     async with running(tmp_path) as (engine, _):
         applied = [asyncio.ensure_future(engine.apply([match("app")])) for _ in range(50)]
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # all of them are queued
         engine.stop()
         await asyncio.gather(*applied)
     assert on_disk(tmp_path, "SELECT count(*) FROM notifications") == [(50,)]

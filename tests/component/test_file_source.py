@@ -324,7 +324,7 @@ async def test_settle_waits_until_a_file_is_no_longer_written(tmp_path):
             for _ in range(6):
                 writer.write("x" * 100)
                 writer.flush()
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # several writes within `settle`
         (tmp_path / "temporary").touch()
         (tmp_path / "temporary").unlink()
         await recorder.until(lambda: recorder.lines == [f"created {file}"])

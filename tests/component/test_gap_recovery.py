@@ -1,4 +1,4 @@
-"""After a gap in time the daemon opens its connections anew at once, and says how long it was."""
+"""After a gap in time the daemon opens its connections again at once, and says how long it was."""
 
 import asyncio
 import time
@@ -58,7 +58,7 @@ async def daemon(folder, platform, machine, triggers=""):
         await running
 
 
-async def test_after_a_stall_heartbeats_wait_anew(tmp_path, monkeypatch):
+async def test_after_a_stall_heartbeats_restart_their_wait(tmp_path, monkeypatch):
     monkeypatch.setattr(gaps, "LONGEST_DELAY", 0.3)
     heartbeat = '[triggers.job]\ntype = "heartbeat"\nevery = "1h"\n'
     async with Platform() as platform, daemon(tmp_path, platform, Machine(), heartbeat) as ask:
@@ -73,7 +73,7 @@ async def test_after_a_stall_heartbeats_wait_anew(tmp_path, monkeypatch):
                 pass
 
 
-async def test_a_request_that_hangs_since_before_the_gap_is_made_anew_at_once(tmp_path):
+async def test_a_request_that_hangs_since_before_the_gap_is_repeated_at_once(tmp_path):
     machine = Machine()
     async with Platform() as platform, daemon(tmp_path, platform, machine) as ask:
         platform.plan(hang())

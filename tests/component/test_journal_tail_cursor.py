@@ -44,7 +44,7 @@ async def test_a_rotation_of_the_journal_advances_the_cursor_at_once(journal):
         await seen.until(lambda: seen.lines)
         journal.write("other", unit="other.service")
         await until(journal.followed)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # for a checkpoint, which must not come
         assert number(seen.checkpoints) == 1
         journal.rotate()
         await seen.until(lambda: number(seen.checkpoints) == 2)

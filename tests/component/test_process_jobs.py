@@ -218,7 +218,7 @@ async def test_a_copy_that_outlives_its_job_is_watched(connector, tag, spawn):
         child.stdin.close()
         await recorder.until(lambda: not watched(recorder))
     assert codes(recorder) in (["4", "9"], ["4", ""])  # nobody but init reaps it
-    assert len(recorder.events) == 3  # what a job leaves behind does not start anew
+    assert len(recorder.events) == 3  # what a job leaves behind starts no job
 
 
 async def test_copies_of_a_job_that_ended_while_notifyd_was_stopped_are_not_reported(

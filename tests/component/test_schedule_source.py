@@ -72,7 +72,7 @@ async def run_once(kept, clock, **triggers):
     task = asyncio.create_task(source.run(kept.emit))
     await asyncio.wait_for(kept.read.wait(), 45)
     for _ in range(5):
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # for another batch, which must not come
     task.cancel()
     await asyncio.wait({task})
     return source

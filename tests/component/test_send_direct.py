@@ -1,4 +1,4 @@
-"""`notifyd send --direct`: one request to the API, and an exit status that says what came of it."""
+"""`notifyd send --direct`: one request to the API, and its result as an exit status."""
 
 import json
 

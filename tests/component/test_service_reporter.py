@@ -21,7 +21,7 @@ REQUEST = Submitted(Message("hi", ""), Priority.DEFAULT, PEER)
 
 
 class HangingStore(OutboxStore):
-    """A store whose commits fail as told, and that hangs until `released` is set."""
+    """A store whose commits raise `failure`, and that hangs until `released` is set."""
 
     def __init__(self, folder):
         super().__init__(folder)

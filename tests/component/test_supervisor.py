@@ -90,7 +90,6 @@ async def test_a_source_that_is_told_to_restart_does_so_at_once_and_is_never_dea
             emitted.clear()
             assert len(built) == number
             supervised.restart()
-            await asyncio.sleep(0)
     running.cancel()
     await asyncio.wait([running])
     assert running.cancelled()

@@ -182,7 +182,7 @@ async def test_a_reload_of_the_unit_files_ends_nothing_and_finds_new_units(
         await manager.fail("web.service", 1)
         await seen.until(1)
         assert seen.source.health().missing_paths == ("new.service",)
-        await manager.set("new.service", is_told=False)
+        await manager.set("new.service", announced=False)
         await manager.reload()
         await seen.recorder.until(lambda: not seen.source.health().missing_paths)
         assert len(seen.events) == 1
@@ -190,8 +190,8 @@ async def test_a_reload_of_the_unit_files_ends_nothing_and_finds_new_units(
 
 async def test_a_signal_of_another_sender_counts_for_nothing(started_bus, manager: Manager):
     async with watching(started_bus, on=["failed", "started"]) as seen:
-        stranger = await MessageBus(bus_address=started_bus.address).connect()
-        for member in (await _names(stranger)) - {stranger.unique_name}:
+        forger = await MessageBus(bus_address=started_bus.address).connect()
+        for member in (await _names(forger)) - {forger.unique_name}:
             forged = Message.new_signal(
                 "/org/freedesktop/systemd1/unit/web_2eservice",
                 PROPERTIES,
@@ -200,9 +200,9 @@ async def test_a_signal_of_another_sender_counts_for_nothing(started_bus, manage
                 [UNIT, {"ActiveState": Variant("s", "failed")}, []],
             )
             forged.destination = member
-            await stranger.send(forged)
-        await _names(stranger)  # answered behind what was sent
-        stranger.disconnect()
+            await forger.send(forged)
+        await _names(forger)  # answered behind what was sent
+        forger.disconnect()
         await manager.start("web.service")
         await seen.until(1)
         assert seen.lines == ["web.service started"]
@@ -282,8 +282,8 @@ async def test_a_bus_that_cannot_be_reached_is_a_problem_until_it_can(bus):
         assert "No such file or directory" in problem
         bus.start()
         async with manager_on(bus) as manager:
-            await manager.start("web.service", is_told=False)
-            await manager.fail("web.service", 9, is_told=False)
+            await manager.start("web.service", announced=False)
+            await manager.fail("web.service", 9, announced=False)
             await seen.until(1)
             assert seen.source.health().messages == []
 

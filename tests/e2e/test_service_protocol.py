@@ -21,17 +21,17 @@ def test_the_manager_hears_of_start_status_reload_and_stop(daemon, tmp_path):
         manager.bind(str(path))
         manager.settimeout(45)
 
-        told = []
+        received = []
 
         def heard(*lines):
             """Wait until each line was sent, in any order, and forget it."""
             for line in lines:
-                while line not in told:
+                while line not in received:
                     try:
-                        told.extend(manager.recv(4096).decode().splitlines())
+                        received.extend(manager.recv(4096).decode().splitlines())
                     except TimeoutError:
-                        raise AssertionError(f"{line} is not in {told}") from None
-                told.remove(line)
+                        raise AssertionError(f"{line} is not in {received}") from None
+                received.remove(line)
 
         one = daemon(CONFIG, fresh=True, NOTIFY_SOCKET=str(path), WATCHDOG_USEC="60000000")
         one.start()

@@ -1,4 +1,4 @@
-No false alarm: waits begin anew at each start and after each gap, and a run that falls into one is skipped.
+No false alarm: waits restart at each start and after each gap, and a run that falls into one is skipped.
 -----
 [triggers.hourly]
 type = "heartbeat"

@@ -2,8 +2,8 @@
 
 A test of what a command prints and how it exits then costs a hundredth of a second, not half a
 second. The processes have descriptors, an environment, PYTHONWARNINGS and a directory of their
-own. Tests of the start itself, of its signals, of locales and of what /proc shows start `notifyd`
-anew.
+own. Tests of the start itself, of its signals, of locales and of what /proc shows start a
+process of their own.
 """
 
 import atexit

@@ -14,7 +14,8 @@ TIMING = ProcessTiming(
 )
 """Quick where a test waits for it, and never over where it is an upper bound."""
 SETTLED = 0.3
-"""Seconds after which every process that is a job has been found, if the machine is not busy."""
+"""Seconds for a second job or report, which must not come. On a busy machine none may show in them:
+then a test sees less, but never fails."""
 
 
 @asynccontextmanager

@@ -85,8 +85,8 @@ class Manager:
         self._runs = 0
         bus.add_message_handler(self._answer)
 
-    async def set(self, unit: str, *, is_told: bool = True, **properties: object) -> None:
-        """Change properties of a unit, which may be new, and send its signals if `is_told`."""
+    async def set(self, unit: str, *, announced: bool = True, **properties: object) -> None:
+        """Change properties of a unit, which may be new, and send its signals if `announced`."""
         now = time.monotonic_ns() // 1000 - _PAST
         known = self.units.setdefault(unit, _new_unit())
         known |= {
@@ -94,7 +94,7 @@ class Manager:
             "StateChangeTimestamp": 1_700_000_000_000_000,
         }
         known |= properties
-        if is_told:
+        if announced:
             for interface in (SERVICE, UNIT):
                 body = [interface, self._properties(unit, interface), []]
                 await self._signal(_path(unit), PROPERTIES, "PropertiesChanged", "sa{sv}as", body)
@@ -126,7 +126,7 @@ class Manager:
         await self._signal(PATH, MANAGER, "Reloading", "b", [False])
 
     async def lose_name(self) -> None:
-        """Give the name away for a moment, as a manager that is started anew does."""
+        """Release the name and take it again, as a manager does when it restarts."""
         await self._bus.release_name(NAME)
         await self._bus.request_name(NAME)
 

@@ -1,4 +1,4 @@
-"""The daemon, with a fault: while FILE exists, its next commit never ends. Its event loop goes on.
+"""The daemon, with a fault: while FILE exists, its next commit hangs, but not its event loop.
 
 Usage: hanging_daemon.py FILE. The file is removed when the hang begins.
 """

@@ -82,7 +82,7 @@ def no_entry_is_lost_or_duplicated(platform, folder):
     run("systemd-run", "--unit=numbers", "sh", "-c", WRITER)
     for number, words in enumerate(TROUBLE):
         run("logger", f"logged {number}")
-        time.sleep(0.1)
+        time.sleep(0.1)  # some kills come before it is read, some after
         daemon.kill()
         run("logger", "-t", "other", f"logged {100 + number}")
         run(*words)

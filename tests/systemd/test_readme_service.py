@@ -49,14 +49,14 @@ def story(tmp_path):
     for name, script in shown().items():
         (scripts / name).write_text(script)
 
-    def tell(part, *words):
+    def run_part(part, *words):
         script = (HERE / "service_prelude.sh").read_text() + (HERE / f"{part}.sh").read_text()
         folders = {"scripts": scripts, "wheels": wheels, "packages": PACKAGES}
         said = booted(script, within=220, folders=(tmp_path,), **folders)
         for each in words:
             assert each in said, said
 
-    return tell
+    return run_part
 
 
 def shown():

@@ -89,7 +89,7 @@ def set_clock():
 async def test_a_clock_that_is_set_ends_a_wait():
     with ClockWatch() as watch:
         waiting = asyncio.create_task(watch.wait(600))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it begins to wait
         if not set_clock():
             waiting.cancel()
             pytest.skip("only root may set the clock")

@@ -33,7 +33,7 @@ async def test_a_descriptor_is_no_longer_watched_after_the_wait(pipe):
     reader, writer = pipe
     await wait_readable(reader, 0.0)
     task = asyncio.create_task(wait_readable(reader, None))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it begins to wait
     task.cancel()
     await asyncio.wait([task])
     os.write(writer, b"x")
