@@ -3,6 +3,7 @@
 import fcntl
 import os
 import select
+import sys
 import termios
 import threading
 import tty
@@ -41,6 +42,7 @@ class OutputCopier(threading.Thread):
         super().__init__(daemon=True)
         self._source, self._sink, self._tail = source, sink, tail
         self._is_busy = False
+        self._copied, self._end = 0, float("inf")
 
     def run(self) -> None:
         readable = select.poll()
@@ -54,14 +56,26 @@ class OutputCopier(threading.Thread):
                     return
                 self._tail.add(chunk)
                 _write_all(self._sink, chunk)
+                self._copied += len(chunk)
                 self._is_busy = False
         except OSError:  # the terminal is closed, or nobody reads what is written
             return
         finally:
             os.close(self._source)  # the command gets SIGPIPE, as it would without this
 
+    def ignore_later_output(self) -> None:
+        """Let `has_more` see only what has been printed so far: the command has ended."""
+        with suppress(OSError):
+            size = fcntl.ioctl(self._source, termios.FIONREAD, b"\0" * 4)
+            left = int.from_bytes(size, sys.byteorder)
+            if self._is_busy or os.isatty(self._source):  # what is in this thread or the kernel's
+                left += _CHUNK
+            self._end = self._copied + left
+
     def has_more(self) -> bool:
         """Whether something is left to copy. It is in the pipe first, then in this thread."""
+        if self._copied >= self._end:
+            return False
         with suppress(OSError, ValueError):
             if select.select([self._source], [], [], 0)[0]:
                 return self.is_alive()

@@ -97,10 +97,10 @@ def _attend(
     streams.close_ends()
     copiers = [OutputCopier(source, sink, tail) for source, sink in streams.copies]
     keyboard = Keyboard(streams.master) if streams.is_interactive else None
-    for thread in (*copiers, keyboard):
-        if thread is not None:
-            thread.start()
     try:
+        for thread in (*copiers, keyboard):
+            if thread is not None:
+                thread.start()
         status = _wait(pid, streams, awaited)
         _finish(copiers)
     finally:
@@ -130,6 +130,8 @@ def _wait(pid: int, streams: CommandStreams | None, awaited: set[signal.Signals]
 
 def _finish(copiers: list[OutputCopier]) -> None:
     """Wait for the rest of the output, but not for what background processes may still print."""
+    for copier in copiers:
+        copier.ignore_later_output()
     quiet = 0
     while quiet < _QUIET_LOOKS and any(copier.is_alive() for copier in copiers):
         quiet = 0 if any(copier.has_more() for copier in copiers) else quiet + 1

@@ -172,6 +172,21 @@ def test_a_background_process_that_keeps_the_pipe_is_not_waited_for(user, tmp_pa
         pass
 
 
+def test_a_background_process_that_keeps_printing_is_not_waited_for(user):
+    script = "yes 2>/dev/null & echo done >&2"
+    with user.popen("--", "sh", "-c", script, stdout=subprocess.DEVNULL, stderr=-1) as process:
+        assert process.communicate(timeout=45)[1] == b"done\n"
+        assert process.returncode == 0
+
+
+def test_the_status_is_kept_where_the_command_removes_its_directory(user, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    ran = user.exec("--", "sh", "-c", f"rmdir {gone}; exit 3", cwd=gone)
+    assert (ran.returncode, ran.stderr) == (3, b"")
+    assert [push["body"] for push in user.pushes] == ["in a directory that is gone"]
+
+
 def test_all_of_a_large_output_arrives_and_only_its_end_is_kept(user):
     ran = user.exec("--tail", "1", "seq", "200000")
     assert ran.stdout == subprocess.run(["seq", "200000"], capture_output=True, check=True).stdout
