@@ -130,9 +130,16 @@ def _message(name: str, result: "FinishedCommand", tail: int) -> dict[str, objec
         "duration": f"{result.seconds:.1f}",
     }
     text = end_of(result.output, title, data, lines=tail) if tail else ""
-    body = text if text.strip() else f"in {os.getcwd()}"  # noqa: PTH109 - pathlib takes too long
+    body = text if text.strip() else f"in {_directory()}"
     priority = "default" if result.status == 0 else "high"
     return {"title": title, "body": body, "priority": priority, "data": data}
+
+
+def _directory() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - pathlib takes too long
+    except OSError:  # the command may have removed it
+        return "a directory that is gone"
 
 
 def _outcome(result: "FinishedCommand") -> str:
