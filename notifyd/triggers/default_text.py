@@ -18,12 +18,11 @@ _BYTES_PER_CHARACTER = 1.4
 _LINE_CLIP = 350
 """Characters of each line, so that several fit."""
 _VALUE_EVENTS = ("changed", "comparison")
-_RULE_CHARACTERS = r"[=\-_*#~+─━═]"
-_DECORATED = re.compile(
-    rf"\s*(?P<start>{_RULE_CHARACTERS})(?P=start){{7,}}\s*(?P<text>.*?)"
-    rf"(?:\s+(?P<end>{_RULE_CHARACTERS})(?P=end){{7,}})?\s*"
+_RULE_CHARACTERS = "=-_*#~+─━═"
+_SHORTEST_RULE = 8
+_RULE_AT_START = re.compile(
+    rf"\s*(?P<rule>[{re.escape(_RULE_CHARACTERS)}])(?P=rule){{{_SHORTEST_RULE - 1},}}\s*"
 )
-"""A line that begins with a rule, and may end with one."""
 _OUTCOMES = {"failure": "failed", "unknown": "with unknown status", "success": "succeeded"}
 """The worst first."""
 _CONDITION_REPORTS = {
@@ -73,11 +72,9 @@ def default_title(trigger: str, kind: str, group: Sequence[str], summary: MatchS
     if kind == "file":
         return f"{head}: {_file_change(summary)}"
     if kind == "process":
-        return (
-            f"{head}: {_process_counts(summary)}"
-            if summary.count > 1
-            else (f"{head} {_process_event(summary.event.facts)}")
-        )
+        if summary.count > 1:
+            return f"{head}: {_process_counts(summary)}"
+        return f"{head} {_process_event(summary.event.facts)}"
     return head if summary.count == 1 else f"{head}: {summary.count} {TIMES}"
 
 
@@ -138,11 +135,19 @@ def default_body(summary: MatchSummary, now: float) -> str:
 def _undecorated(text: str) -> Iterator[str]:
     """Yield the lines without rules around them, which fill a phone: "===== 1 failed ====="."""
     for line in text.split("\n"):
-        found = _DECORATED.fullmatch(line)
-        if found is None:
+        rule = _RULE_AT_START.match(line)
+        if rule is None:
             yield line
-        elif found["text"]:
-            yield found["text"]
+        elif text := _without_rule_at_end(line[rule.end() :].rstrip()):
+            yield text
+
+
+def _without_rule_at_end(text: str) -> str:
+    """Remove a rule at the end of a line, in linear time: any program may write the line."""
+    last = text[-1:]
+    before = text.rstrip(last)
+    is_rule = last in _RULE_CHARACTERS and len(text) - len(before) >= _SHORTEST_RULE
+    return before.rstrip() if is_rule and before[-1:].isspace() else text
 
 
 def _kept_lines(summary: MatchSummary) -> tuple[str, ...]:
