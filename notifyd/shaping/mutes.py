@@ -122,7 +122,8 @@ def put_off_digests(context: StepContext) -> None:
     for key, pending in context.digests():
         if pending.queued or is_mute_digest(key):
             continue
-        until = min(muted_until(context, trigger) for trigger in pending.digest.counts)
+        counts = pending.digest.counts
+        until = min((muted_until(context, trigger) for trigger in counts), default=0.0)
         if until and (due := context.to_mono(until)) > pending.due:
             context.put_digest(key, replace(pending, due=due))
 

@@ -1,5 +1,6 @@
 """The budget: what each source may send, what is given back, and the digest of the rest."""
 
+import json
 from dataclasses import replace
 
 from hypothesis import given
@@ -253,3 +254,13 @@ def test_the_digest_does_not_wait_for_a_mute_of_some_that_it_counts():
     run.feed(Muted("app", 600.0))
     run.sleep(31.0)
     assert [digest.count for digest in digests(run)] == [4]
+
+
+def test_a_stored_digest_without_counts_stops_nothing():
+    history = History(Rules())
+    digest = {"reason": "budget", "counts": {}, "first": 1, "last": 1, "lines": []}
+    stored = {"id": "", "digest": digest, "due": 1, "placed": False, "priority": "default"}
+    history.stored["digest:budget"] = json.dumps(stored | {"began": 1})
+    history.restart()
+    history.sleep(1200.0)
+    assert not history.state.digests
