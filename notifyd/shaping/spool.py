@@ -12,6 +12,9 @@ from notifyd.shaping.requests import submit
 from notifyd.shaping.state import Reply, SpooledId
 from notifyd.shaping.step_context import StepContext
 
+_REMEMBERED = 31 * 86_400.0
+"""Seconds after which an id is forgotten in any case: a kill can lose the removal of its file."""
+
 KNOWN = "known"
 """The refusal of a request whose id was committed before."""
 
@@ -50,6 +53,14 @@ def forget(context: StepContext, removed: SpoolFilesRemoved) -> None:
             context.put_spooled_id(spooled_id, None)
 
 
+def prune(context: StepContext) -> None:
+    """Forget ids that are so old that no file of theirs is valid any more."""
+    before = context.now.mono - _REMEMBERED
+    for spooled_id, known in context.spooled_ids():
+        if known.since < before:
+            context.put_spooled_id(spooled_id, None)
+
+
 def _expire(context: StepContext, message: Submitted) -> Reply:
     """Count a message that is too old into the digest of expired notifications."""
     notification = replace(
@@ -76,6 +87,7 @@ def _receive_ping(context: StepContext, ping: Ping, wall: float) -> tuple[Reply,
         return Reply(None, heartbeats.UNKNOWN), None
     if wall < known.pinged_at <= now.wall:
         return Reply(None, OUTDATED), None
-    changed, event = heartbeat.receive(known, rule, ping, Now(context.to_mono(wall), wall))
+    made = Now(max(0.0, context.to_mono(wall)), wall)  # the line begins with the boot at first
+    changed, event = heartbeat.receive(known, rule, ping, made)
     context.put_heartbeat(name, heartbeat.restart_wait(changed, rule, now))
     return Reply(None), event

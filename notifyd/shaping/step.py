@@ -177,6 +177,7 @@ def _prune(context: StepContext) -> None:
     forbidden = context.send_state.last_forbidden
     if forbidden and forbidden.created < before:
         context.send_state = replace(context.send_state, last_forbidden=None)
+    spool.prune(context)
 
 
 def _run_group_timers(context: StepContext, key: str, group: Group) -> None:

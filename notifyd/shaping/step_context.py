@@ -160,6 +160,10 @@ class StepContext:
         known = changed if spooled_id in changed else self._state.spooled_ids
         return known.get(spooled_id) is not None
 
+    def spooled_ids(self) -> list[tuple[str, SpooledId]]:
+        merged = self._state.spooled_ids | self.decision.spooled_ids
+        return [(key, known) for key, known in merged.items() if known is not None]
+
     def put_spooled_id(self, spooled_id: str, value: SpooledId | None) -> None:
         """Remember the id of a request, or forget it."""
         self.decision.spooled_ids[spooled_id] = value

@@ -67,6 +67,15 @@ def test_an_id_that_was_committed_is_known_over_a_restart_until_its_file_is_gone
     assert not history.state.spooled_ids
 
 
+def test_an_id_is_forgotten_once_no_file_of_it_can_be_valid(history):
+    history.feed(message(history))
+    history.sleep(30 * DAY)
+    assert ID in history.state.spooled_ids
+    history.sleep(2 * DAY)
+    assert not history.state.spooled_ids
+    assert not any(name.startswith("spooled:") for name in history.stored)
+
+
 def test_the_same_id_twice_in_one_step_counts_once(history):
     spooled = message(history)
     assert refusals(history.feed(spooled, spooled)) == ["", KNOWN]
@@ -130,6 +139,12 @@ def test_a_failure_is_reported_once(history):
     history.feed(spooled)
     alarms = [each for each in history.notifications.values() if each.trigger == "backup"]
     assert len(alarms) == 1
+
+
+def test_a_failure_from_before_the_boot_is_known_at_the_first_start_of_all(history):
+    age = history.now.mono + 600.0
+    history.feed(ping(history, PingSignal.FAIL, age=age))
+    assert history.state.heartbeats["backup"].is_down
 
 
 def test_a_ping_that_is_older_than_the_last_one_changes_nothing(history):
