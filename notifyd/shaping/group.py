@@ -215,7 +215,7 @@ def shorten_cooldown(group: Group, rule: Rule) -> Group:
 
     A longer one counts from the next cooldown on.
     """
-    if not group.cooldown or not group.base_cooldown:
+    if not group.base_cooldown:
         return group
     length = rule.cooldown * group.cooldown / group.base_cooldown
     length = min(length, max(rule.cooldown, rule.cooldown_max), group.cooldown)

@@ -153,14 +153,12 @@ def receive(
 def check_deadline(
     heartbeat: Heartbeat, name: str, rule: HeartbeatRule, now: Now
 ) -> tuple[Heartbeat, Event | None]:
-    """Return the heartbeat and an alarm, if its deadline has passed.
+    """Return the heartbeat after its deadline, and the alarm, if it is given now.
 
     If the daemon comes to it too late, pings may be queued that arrived in time, so the alarm is
     put off by as long as the daemon was late.
     """
     late = now.mono - heartbeat.deadline
-    if late < 0:
-        return heartbeat, None
     if late > _LATE:
         wait = min(late, heartbeat.deadline - heartbeat.waits_from)
         until = now.mono + max(wait, _LATE)

@@ -195,6 +195,58 @@ def test_a_restart_between_a_time_and_its_grace_skips_that_time():
     assert condition(one) is not None
 
 
+def test_a_clock_that_was_ahead_by_days_is_no_reason_to_wait_for_days_after_a_restart():
+    one = history(DAILY, wall=TWO_O_CLOCK + 400 * 86_400)
+    one.now = Now(one.now.mono, TWO_O_CLOCK)
+    one.restart()
+    assert beat(one).expected == TWO_O_CLOCK + 3600
+
+
+def test_a_changed_schedule_expects_no_time_of_the_old_one():
+    one = history(replace(DAILY, recurrence=CronSchedule("30 3 * * *", "UTC")))
+    hourly = replace(DAILY, identity="hourly", recurrence=CronSchedule("0 * * * *", "UTC"))
+    one.configure(replace(one.rules, heartbeats={"job": hourly}))
+    assert beat(one).expected == TWO_O_CLOCK + 3600
+
+
+@pytest.mark.parametrize(("early", "counts_for_next"), [(10.0, True), (20.0, False)])
+def test_a_ping_is_early_for_a_time_only_in_the_last_quarter_before_it(early, counts_for_next):
+    every_minute = replace(DAILY, recurrence=CronSchedule("* * * * *", "UTC"))
+    one = history(every_minute, wall=TWO_O_CLOCK - early)
+    ping(one)
+    assert beat(one).expected == TWO_O_CLOCK + (60.0 if counts_for_next else 0.0)
+
+
+def test_a_run_that_was_reported_is_not_reported_again_after_a_restart():
+    one = history(JOB)
+    ping(one, "start", "stuck")
+    one.sleep(1200)
+    assert condition(one) is not None
+    one.restart()
+    ping(one, "success", "other")
+    assert (beat(one).runs, condition(one)) == ((), None)
+
+
+def test_a_late_step_gives_an_overdue_run_time_though_another_has_just_started():
+    one = history(JOB)
+    ping(one, "start", "first")
+    one.pause(1206.0)
+    ping(one, "start", "second")
+    assert condition(one) is None
+    one.sleep(5)
+    assert condition(one) is not None
+
+
+def test_a_put_off_alarm_puts_off_nothing_after_the_next_ping():
+    one = history(replace(JOB, max_runtime=60.0))
+    ping(one)
+    one.pause(1200.0)
+    one.feed()
+    ping(one, "start", "r")
+    one.sleep(60)
+    assert condition(one) is not None
+
+
 def test_what_a_heartbeat_keeps_is_bounded():
     one = history(JOB)
     for number in range(MOST_RUNS + 5):
