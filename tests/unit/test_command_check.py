@@ -97,6 +97,12 @@ def test_performance_data_is_parsed_as_plugins_write_it():
     assert split_output("text without figures\nmore") == ("text without figures\nmore", [])
 
 
+@pytest.mark.parametrize("junk", ["a", "'", "' ", "a=", "a=1"])
+def test_a_long_line_that_is_no_performance_data_is_parsed_in_linear_time(junk):
+    text, figures = split_output(f"OK | {junk * (60_000 // len(junk))} /=1%")
+    assert (text, figures[-1:]) == ("OK", [Figure("/", "1", "%")])
+
+
 @pytest.mark.parametrize(
     ("when", "output", "expected"),
     [
@@ -104,6 +110,7 @@ def test_performance_data_is_parsed_as_plugins_write_it():
         *[("> 90", "", "unknown"), ('== "red"', "red", "failure"), ("== red", "blue", "success")],
         *[("== 5", "5.0", "failure"), ("!= 5", "5", "success"), ("!= 5", "x", "failure")],
         *[("== true", "true", "failure"), ('== "5"', "5", "failure")],
+        ("== true", "[" * 40_000, "success"),
     ],
 )
 def test_a_value_is_compared_in_the_type_of_the_comparison(when, output, expected):

@@ -120,7 +120,7 @@ def _operand(comparison: Comparison, text: str) -> object:
         return number
     try:
         value: object = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value
 
