@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -220,6 +221,26 @@ def test_a_program_that_needs_denied_privileges_is_refused_in_a_sentence():
         reply = ask(as_nobody("--no-new-privs"), [str(program)])
         assert reply["error"].startswith(f"cannot start {program}: it needs privileges")
         assert ask(as_nobody(), [str(program)])["status"] == 0
+
+
+def test_a_command_that_cannot_be_started_leaves_no_descriptors():
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", runner_process.__file__], stdin=theirs.fileno()
+        )
+    fields = {"name": "t", "argv": ["true"], "env": {"PATH": os.defpath}, "cwd": "/"}
+    line = json.dumps({"id": 1, "timeout": 60.0, "is_joined": False} | fields).encode() + b"\n"
+    with ours, ours.makefile("rb") as replies:
+        ours.sendall(line)
+        assert json.loads(replies.readline())["status"] == 0
+        free = max(int(name) for name in os.listdir(f"/proc/{process.pid}/fd")) + 1
+        hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[1]
+        for more, outcome in ((5, "error"), (5, "error"), (8, "status")):
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (free + more, hard))
+            ours.sendall(line)
+            assert outcome in json.loads(replies.readline())
+    assert process.wait(60) == 0
 
 
 def test_a_runner_that_is_asked_to_stop_reports_nothing_and_leaves_nothing():

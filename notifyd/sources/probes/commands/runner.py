@@ -106,15 +106,17 @@ class CommandRunner:
             del self._waiting[number]
 
     async def _receive(self, reader: asyncio.StreamReader) -> None:
-        with suppress(OSError):
-            while line := await reader.readline():
-                reply = json.loads(line)
-                waiting = self._waiting.get(reply["id"])
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(_decode(reply))
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(SourceError(_ENDED))
+        try:
+            with suppress(OSError):
+                while line := await reader.readline():
+                    reply = json.loads(line)
+                    waiting = self._waiting.get(reply["id"])
+                    if waiting is not None and not waiting.done():
+                        waiting.set_result(_decode(reply))
+        finally:  # whatever has ended it, nobody waits for ever
+            for waiting in self._waiting.values():
+                if not waiting.done():
+                    waiting.set_exception(SourceError(_ENDED))
 
 
 def _start_process() -> tuple[subprocess.Popen[bytes], socket.socket]:

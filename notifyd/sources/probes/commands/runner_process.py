@@ -22,7 +22,7 @@ import socket
 import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from math import inf
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -84,16 +84,16 @@ class _Run:
         self._timeout: float = request["timeout"]
         self.deadline = time.monotonic() + self._timeout
         self.timed_out = self.has_reply = False
-        out, out_end = os.pipe()
-        err, err_end = os.pipe()
-        failure, failure_end = os.pipe()
-        ends = (out_end, out_end if request["is_joined"] else err_end, failure_end)
-        parent = os.getpid()
-        self.pid = os.fork()
-        if self.pid == 0:
-            _execute(request, ends, parent)
-        for end in (out_end, err_end, failure_end):
-            os.close(end)
+        with ExitStack() as opened, ExitStack() as undo:
+            (out, out_end), (err, err_end), (failure, failure_end) = (
+                _open_pipe(undo, opened) for _ in range(3)
+            )
+            ends = (out_end, out_end if request["is_joined"] else err_end, failure_end)
+            parent = os.getpid()
+            self.pid = os.fork()
+            if self.pid == 0:
+                _execute(request, ends, parent)
+            undo.pop_all()
         self.out = _Output(out, HEAD_KEPT, TAIL_KEPT)
         self.err = _Output(err, _ERR_KEPT, 0)
         self.failure = _Output(failure, _ERR_KEPT, 0)
@@ -251,6 +251,14 @@ class CommandServer:
         if self._stop_at == inf:
             line = json.dumps(reply, ensure_ascii=False).encode()
             self._connection.sendall(line + b"\n")
+
+
+def _open_pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    """Open a pipe; each stack closes one end."""
+    read_end, write_end = os.pipe()
+    reader.callback(os.close, read_end)
+    writer.callback(os.close, write_end)
+    return read_end, write_end
 
 
 def _execute(request: Mapping[str, Any], ends: Sequence[int], parent: int) -> NoReturn:
