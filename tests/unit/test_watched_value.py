@@ -32,6 +32,11 @@ def test_a_value_that_is_gone_is_a_change_to_null():
     assert events(watch(value="a.b"), {"a": {"b": 1}}, {}) == [None, ("1 → null", "")]
 
 
+def test_a_function_that_does_not_take_the_value_gives_null():
+    assert events(watch(value="length(a)"), {"a": [1]}, {}) == [None, ("1 → null", "")]
+    assert watch(value="length(a)", when="> 3").is_number_missing({})
+
+
 def test_the_order_of_keys_is_no_change():
     assert events(watch(), {"a": 1, "b": 2}, {"b": 2, "a": 1}) == [None, None]
 

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Any
 
 import jmespath
+from jmespath.exceptions import JMESPathError
 
 from notifyd.config.comparison import CHANGED, Comparison, parse_comparison
 from notifyd.config.triggers import OblienTriggerConfig
@@ -74,7 +75,7 @@ class ValueWatch:
         self, answer: Any, known: KnownValue | None, wall: float
     ) -> tuple[KnownValue, Event | None]:
         """Return what is known after an answer, and the event that it makes."""
-        value = self._select.search(answer)
+        value = self._value(answer)
         after = _known(value)
         if self._comparison is not None:
             return self._compare(self._comparison, value, after, known, wall=wall)
@@ -86,8 +87,15 @@ class ValueWatch:
         """Whether the comparison needs a number and the answer's value is none."""
         return (
             self._comparison is not None
-            and self._comparison.holds(self._select.search(answer)) is None
+            and self._comparison.holds(self._value(answer)) is None
         )
+
+    def _value(self, answer: Any) -> Any:
+        """Return the selected value; None if a function does not take what the answer holds."""
+        try:
+            return self._select.search(answer)
+        except JMESPathError:
+            return None
 
     def _changed(self, before: str, after: str, wall: float) -> Event:
         facts = {"event": CHANGED, "before": before, "after": after, "value": after}
