@@ -8,6 +8,8 @@ from collections.abc import Mapping, MutableMapping
 _PROTOCOL_VARIABLE = re.compile(
     r"LISTEN_\w+|NOTIFY_SOCKET|WATCHDOG_(PID|USEC)|CREDENTIALS_DIRECTORY"
 )
+_SEND_TIMEOUT = 1.0
+"""Seconds to wait for room in the queue of a receiver that is behind."""
 
 
 class ServiceManager:
@@ -34,11 +36,12 @@ class ServiceManager:
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.settimeout(_SEND_TIMEOUT)
             try:
                 sender.connect(self._address)
                 sender.send("\n".join(lines).encode())
             except OSError:
-                return  # systemd does not listen; it notices that by itself
+                return  # nobody listens or reads; systemd notices that by itself
 
 
 def _watchdog_timeout(environ: Mapping[str, str]) -> float:

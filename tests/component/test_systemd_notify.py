@@ -4,7 +4,7 @@ import io
 import json
 import os
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import structlog
@@ -41,6 +41,24 @@ def test_nothing_is_sent_without_systemd(tmp_path):
     absent.notify("READY=1")
     assert (absent.is_present, absent.watchdog_timeout) == (False, 0.0)
     ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "gone")}).notify("READY=1")
+
+
+def test_a_receiver_that_does_not_read_holds_nothing_up(tmp_path):
+    path = str(tmp_path / "notify")
+    with receiver(path) as manager, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(0)
+        sender.connect(path)
+        with suppress(BlockingIOError):
+            while True:
+                sender.send(b"WATCHDOG=1")
+        ServiceManager({"NOTIFY_SOCKET": path}).notify("READY=1")
+        manager.recv(100)
+        ServiceManager({"NOTIFY_SOCKET": path}).notify("READY=1")
+        manager.settimeout(0)
+        with suppress(BlockingIOError):
+            while (last := manager.recv(100)) != b"READY=1":
+                pass
+        assert last == b"READY=1"
 
 
 @pytest.mark.parametrize(
