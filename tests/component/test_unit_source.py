@@ -327,6 +327,24 @@ async def test_a_manager_that_still_knows_its_subscriber_is_watched_on(
         assert seen.source.health().problems == ()
 
 
+async def test_a_manager_that_executes_itself_anew_reports_unloaded_units(
+    started_bus, manager: Manager
+):
+    """It announces a reload under its old name on the bus, and the end of it under the new one."""
+    await manager.start("web.service")
+    await manager.fail("web.service", 1)
+    keys = {"units": ["*.service"], "on": ["failed", "started"]}
+    async with watching(started_bus, delay=3600.0, **keys) as seen:
+        await seen.until(1)
+        await manager.begin_reload()
+        await manager.lose_name()
+        await manager.start("other.service")
+        await seen.until(2)  # all units were queried again
+        await manager.unload("web.service")
+        await seen.until(3)
+        assert seen.lines[-1] == "web.service is no longer failed"
+
+
 # what is stored
 
 

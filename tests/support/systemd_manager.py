@@ -120,10 +120,13 @@ class Manager:
 
     async def reload(self) -> None:
         """Reload the unit files, as systemd does: every unit is removed and added meanwhile."""
-        await self._signal(PATH, MANAGER, "Reloading", "b", [True])
+        await self.begin_reload()
         for unit in self.units:
             await self._signal(PATH, MANAGER, "UnitRemoved", "so", [unit, _path(unit)])
         await self._signal(PATH, MANAGER, "Reloading", "b", [False])
+
+    async def begin_reload(self) -> None:
+        await self._signal(PATH, MANAGER, "Reloading", "b", [True])
 
     async def lose_name(self) -> None:
         """Release the name and take it again, as a manager does when it restarts."""

@@ -244,6 +244,9 @@ class ManagerConnection:
         if message.sender == _BUS and message.member == "NameOwnerChanged":
             name, _, owner = message.body
             if name == _MANAGER and owner:
+                # The end of a reload comes from the new one, or never.
+                self._owner, self._is_reloading = owner, False
+                self._typed.clear()
                 self._queue(ManagerReplaced())
         elif message.sender == self._owner:
             self._handle_manager(message)
@@ -252,7 +255,8 @@ class ManagerConnection:
         match message.member, message.body:
             case "PropertiesChanged", [str(interface), dict(changed), _]:
                 self._note_properties(message.path or "", interface, changed)
-            case "UnitRemoved", [str(unit), _] if not self._is_reloading:
+            case "UnitRemoved", [str(unit), str(path)] if not self._is_reloading:
+                self._typed.pop(path, None)
                 self._queue(UnitUnloaded(unit))
             case "Reloading", [bool(is_active)]:  # it removes and adds each unit meanwhile
                 self._is_reloading = is_active
