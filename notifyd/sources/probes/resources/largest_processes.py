@@ -26,6 +26,7 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _USER_TICKS, _SYSTEM_TICKS = 11, 12
 """Indexes of fields after the command's closing parenthesis in /proc/PID/stat."""
 _INTERPRETERS: Final = ("python", "node", "ruby", "perl", "java", "bash", "sh")
+"""Without a version, such as the one of python3.13."""
 
 _ReadUse = Callable[[Path], float]
 """Returns what the process of a directory in /proc uses; 0 if that is hidden."""
@@ -101,7 +102,7 @@ def _name(process: Path) -> str:
     program = _base_name(arguments[0].partition(": ")[0]).removeprefix("-")
     if not program:
         return (read_text(process / "comm") or "").strip()
-    if program.startswith(_INTERPRETERS):
+    if program.rstrip("0123456789.") in _INTERPRETERS:
         script = _script(arguments[1:])
         return f"{program} {_base_name(script)}" if script else program
     return program
