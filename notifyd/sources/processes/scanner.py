@@ -96,7 +96,7 @@ class ProcessScanner:
     def recheck_parts(self) -> None:
         """Check in the next scan which parts of jobs have lost their job."""
         pids = {pid for pid, _ in list(self._parts)}
-        self._forgotten |= pids
+        self._forgotten.update(pids)
         self._parts_due = bool(pids)
 
     def postpone(self, match: ProcessMatch, wait: float) -> None:
@@ -166,7 +166,8 @@ class ProcessScanner:
         self._scans += 1
         self._scan_began = procfs.uptime()
         self._parts_due = False
-        forgotten, self._forgotten = self._forgotten | self._unread, set()
+        forgotten, self._forgotten = self._forgotten, set()  # `forget` is called meanwhile
+        forgotten |= self._unread
         self._unread = set()
         for pid in forgotten | (self._first_scans.keys() - present):
             self._first_scans.pop(pid, None)
