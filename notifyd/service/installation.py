@@ -19,9 +19,9 @@ from urllib.parse import unquote, urlsplit
 import notifyd
 from notifyd.model.user import user_name
 from notifyd.service.errors import ServiceError
+from notifyd.sources.path_chains import follow_path
 
 _DISTRIBUTION = "workspace-notifyd"
-_MAX_LINKS = 40
 
 
 class Installation(NamedTuple):
@@ -59,29 +59,12 @@ class Installation(NamedTuple):
     def _files(self) -> Iterator[Path]:
         """Yield what the service loads, and all directories and links on the way there."""
         for path in (self.command, self.interpreter, self.package):
-            yield from _way_to(path)
+            yield Path("/")
+            yield from map(Path, follow_path(str(path.absolute())).entries)
         for folder in filter(None, (self.venv, self.package)):
             for parent, folders, files in os.walk(folder):
                 yield Path(parent)
                 yield from (Path(parent, name) for name in (*folders, *files))
-
-
-def _way_to(path: Path) -> Iterator[Path]:
-    """Yield every directory, link and file that the kernel passes on the way to a path."""
-    links = 0
-    current, left = Path("/"), list(reversed(path.absolute().parts[1:]))
-    yield current
-    while left:
-        part = left.pop()
-        step = current.parent if part == ".." else current / part
-        yield step
-        if step.is_symlink() and links < _MAX_LINKS:
-            links += 1
-            target = step.readlink()
-            current = Path("/") if target.is_absolute() else current
-            left += reversed(target.parts[1:] if target.is_absolute() else target.parts)
-        else:
-            current = step
 
 
 def _why_untrusted(path: Path) -> str:

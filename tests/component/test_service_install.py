@@ -17,7 +17,7 @@ from notifyd.model.errors import TokenError
 from notifyd.service.errors import ServiceError
 from notifyd.service.initial_config import initial_config
 from notifyd.service.install import ServiceInstaller
-from notifyd.service.installation import Installation, _way_to
+from notifyd.service.installation import Installation
 from notifyd.service.layout import ServiceLayout
 from notifyd.service.uninstall import uninstall
 from notifyd.service.units import example_config, service_files
@@ -263,15 +263,6 @@ def test_an_installation_that_others_can_change_is_refused_with_the_way_out(tmp_
         "/opt/notifyd/bin/pip",
         "/opt/notifyd/bin/notifyd",
     ]
-
-
-def test_every_directory_and_link_on_the_way_counts(tmp_path):
-    (tmp_path / "real" / "bin").mkdir(parents=True)
-    (tmp_path / "real" / "bin" / "python").symlink_to("../lib/python3")
-    (tmp_path / "link").symlink_to("real")
-    way = list(_way_to(tmp_path / "link/bin/python"))[-7:]
-    names = "link real real/bin real/bin/python real real/lib real/lib/python3"
-    assert way == [tmp_path / name for name in names.split()]
 
 
 def test_the_files_name_no_directory_of_the_build(tmp_path):

@@ -32,6 +32,16 @@ def swapped(path, target):
         thread.join()
 
 
+def test_every_directory_and_link_on_the_way_is_an_entry(tmp_path):
+    (tmp_path / "real" / "bin").mkdir(parents=True)
+    (tmp_path / "real" / "bin" / "python").symlink_to("../lib/python3")
+    (tmp_path / "real" / "lib").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    names = "link real real/bin real/bin/python real/lib real/lib/python3"
+    entries = follow_path(f"{tmp_path}/link/bin/python").entries
+    assert entries[-6:] == tuple(f"{tmp_path}/{name}" for name in names.split())
+
+
 def test_a_link_that_is_replaced_meanwhile_fails_nothing(tmp_path):
     target, path, chains = tmp_path / "target", tmp_path / "way", PathChains()
     target.mkdir()
