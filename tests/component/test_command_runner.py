@@ -234,7 +234,7 @@ def test_a_command_that_cannot_be_started_leaves_no_descriptors():
     with ours, ours.makefile("rb") as replies:
         ours.sendall(line)
         assert json.loads(replies.readline())["status"] == 0
-        free = max(int(name) for name in os.listdir(f"/proc/{process.pid}/fd")) + 1
+        free = max(int(entry.name) for entry in Path(f"/proc/{process.pid}/fd").iterdir()) + 1
         hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[1]
         for more, outcome in ((5, "error"), (5, "error"), (8, "status")):
             resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (free + more, hard))

@@ -85,10 +85,7 @@ class ValueWatch:
 
     def is_number_missing(self, answer: Any) -> bool:
         """Whether the comparison needs a number and the answer's value is none."""
-        return (
-            self._comparison is not None
-            and self._comparison.holds(self._value(answer)) is None
-        )
+        return self._comparison is not None and self._comparison.holds(self._value(answer)) is None
 
     def _value(self, answer: Any) -> Any:
         """Return the selected value; None if a function does not take what the answer holds."""

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 from notifyd.sources.probes.resources.measurement import format_bytes
 
 _FIGURE: Final = re.compile(
-    # The label. Each is looked for at its beginning only and a quoted one is bounded, or a long line
-    # of anything else would take time with the square of its length.
+    # The label. Only a beginning can match and a quoted one is bounded, or a long line of anything
+    # else would take time with the square of its length.
     r"(?:'((?:[^']|''){1,200}+)'|(?<![^\s='|])([^\s='|]++))="
     r"([-+]?[\d.,]+(?:[eE][-+]?\d+)?)([^\s;\d]*)"  # value and unit
     r"((?:;[^\s;]*){0,4})"  # warning, critical, minimum, maximum
