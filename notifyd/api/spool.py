@@ -98,22 +98,6 @@ def decode(file: SpoolFile) -> SpooledRequest:
     return SpooledRequest(file.id, file.peer, entry.time, entry.expires, request)
 
 
-def _decode_all(
-    files: Iterable[SpoolFile],
-) -> tuple[list[SpooledRequest], list[tuple[SpoolFile, str]]]:
-    """Return the requests in files, and the malformed files, each with the reason.
-
-    It takes too long for the event loop: a second for the largest files that are malformed.
-    """
-    requests, malformed = [], []
-    for file in files:
-        try:
-            requests.append(decode(file))
-        except HttpError as error:
-            malformed.append((file, f"malformed: {error}"))
-    return requests, malformed
-
-
 class SpoolImporter:
     """Imports from these directories as long as it runs."""
 
@@ -160,9 +144,16 @@ class SpoolImporter:
 
     async def _import(self, directory: SpoolDirectory, scan: SpoolScan) -> list[str]:
         """Commit the requests of these files; return the names of those to be removed."""
-        requests, malformed = await asyncio.to_thread(_decode_all, scan.files)
-        done = [file.id for file, _ in malformed]
-        refused = scan.refused + Counter((file.peer.uid, reason) for file, reason in malformed)
+        done: list[str] = []
+        requests: list[SpooledRequest] = []
+        refused = Counter(scan.refused)
+        for file in scan.files:
+            await asyncio.sleep(0)  # the largest malformed file takes 10 ms
+            try:
+                requests.append(decode(file))
+            except HttpError as error:
+                refused[file.peer.uid, f"malformed: {error}"] += 1
+                done.append(file.id)
         left = iter(requests)
         while batch := list(islice(left, _COMMITTED_AT_ONCE)):
             refusals = await self._control.import_spooled(batch)
