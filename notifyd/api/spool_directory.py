@@ -89,7 +89,9 @@ class SpoolDirectory:
         try:
             status = self.path.lstat()
         except OSError as error:
-            return "" if self.is_shared else f"cannot use the spool {self.path}: {error.strerror}"
+            fix = f"create it with mode 0700 for user {os.geteuid()}"
+            reason = f"cannot use the spool {self.path}: {error.strerror}; {fix}"
+            return "" if self.is_shared else reason
         if not stat.S_ISDIR(status.st_mode):
             return f"the spool {self.path} is no directory: remove it and restart notifyd"
         if self.is_shared:

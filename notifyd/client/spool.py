@@ -77,7 +77,8 @@ def spool_request(kind: str, request: dict[str, object], *, socket_path: str | N
         finally:
             os.close(directory)
     except OSError as error:
-        raise SpoolError(f"cannot spool in {folder}: {error.strerror}") from None
+        fix = "free some space there, or let this user write to it"
+        raise SpoolError(f"cannot spool in {folder}: {error.strerror}; {fix}") from None
     return spooled_id
 
 
