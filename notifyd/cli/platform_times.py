@@ -3,7 +3,9 @@
 import re
 from datetime import UTC, datetime
 
-_TIME_KEY = re.compile(r"(?i:.*(_at|_time|timestamp|_on|_until)|created|updated|expires)|[a-z][A-Za-z]*At")
+_TIME_KEY = re.compile(
+    r"(?i:.*(_at|_time|timestamp|_on|_until)|created|updated|expires)|[a-z][A-Za-z]*At"
+)
 _EARLIEST, _LATEST = 1e9, 1e10
 """Seconds since the epoch; numbers outside are no times, or in milliseconds."""
 _MILLISECONDS = 1000
