@@ -162,7 +162,7 @@ def _reason(status: int) -> str:
 
 
 def _send(message: dict[str, object], socket_path: str | None) -> None:
-    """Send a notification, or spool it if no daemon takes it now."""
+    """Send a notification, or spool it if the daemon is not available."""
     try:
         send_request(
             "POST",

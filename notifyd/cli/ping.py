@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HELP = (
     "Report a run of a job to its heartbeat. Prints nothing; returns once the ping is stored on "
-    "disk. If no daemon takes it, it is kept in a file that the daemon imports within a day."
+    "disk. If the daemon is not available, it is kept in a file that it imports within a day."
 )
 
 _SIGNALS = ("start", "success", "fail", "log")
@@ -77,7 +77,7 @@ def run(args: "SimpleNamespace | argparse.Namespace") -> int:
 
         request = {"name": name, "signal": signal, "rid": args.rid or "", "output": output}
         spool_instead(error, "ping", request, socket_path=args.socket)
-        sentence = "no daemon takes it now; it is spooled, and counted when the daemon runs"
+        sentence = "the daemon is not available; the ping is spooled and counted when it runs"
         print(f"notifyd ping: {sentence}", file=sys.stderr)
         answer = {"success": True, "heartbeat": name, "status": "spooled"}
     if args.json:

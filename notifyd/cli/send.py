@@ -60,8 +60,8 @@ _OPTIONS = (
     Option("--url", metavar="URL", about="link to open, sent as the entry url of data"),
     Flag(
         "--spool",
-        about="if no daemon takes it, keep it in a file that the daemon imports when it runs, "
-        "within a day",
+        about="if the daemon is not available, keep it in a file that the daemon imports when it "
+        "runs, within a day",
     ),
     Flag(
         "--direct",
@@ -158,7 +158,7 @@ def _spool(
     spooled_id = spool_instead(error, "send", message, socket_path=args.socket)
     answer = {"success": True, "id": spooled_id, "status": "spooled"}
     write(json.dumps(answer) if args.json else spooled_id)
-    _warn("no daemon takes it now; it is spooled, and sent when the daemon runs")
+    _warn("the daemon is not available; the notification is spooled and sent when it runs")
     return 0 if args.wait is None else TRY_LATER
 
 

@@ -105,8 +105,8 @@ async def test_an_internal_error_is_one_sentence_without_debug(tmp_path, words, 
     ("words", "error"),
     [
         (["send", "-t", "x", "y"], b"no notifyd answers"),
-        (["send", "--spool", "y"], b"it is spooled"),
-        (["ping", "x", "start", "y"], b"it is spooled"),
+        (["send", "--spool", "y"], b"is spooled"),
+        (["ping", "x", "start", "y"], b"is spooled"),
         (["exec", "--on", "failure", "true"], b""),
     ],
 )

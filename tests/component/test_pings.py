@@ -330,7 +330,7 @@ async def test_the_command_reports_a_mistake(served, words, status, sentence):
 async def test_the_command_without_a_daemon_spools_and_says_so(tmp_path):
     environ = {"NOTIFYD_SOCK": str(tmp_path / "none"), "XDG_STATE_HOME": str(tmp_path)}
     ran = await run("ping", "backup", "3", "tape is full", **environ)
-    assert (ran.status, ran.out, "it is spooled" in ran.err) == (0, "", True)
+    assert (ran.status, ran.out, "is spooled" in ran.err) == (0, "", True)
     (file,) = (tmp_path / "notifyd/spool").iterdir()
     request = {"name": "backup", "signal": "3", "rid": "", "output": "tape is full"}
     assert json.loads(file.read_text())["request"] == request

@@ -72,17 +72,17 @@ class ResourceTriggerConfig(TriggerConfig):
     path: AbsolutePath | None = None
     """Any path in the file system to measure. `disk` and `inodes` only, which require it."""
     warning: Annotated[ResourceLimit | None, BeforeValidator(parse_limit)] = None
-    """Limit from which on the state is a warning: `"80%"`, `"5GiB free"`, `"2GiB used"`, a number
+    """Limit at which the state becomes a warning: `"80%"`, `"5GiB free"`, `"2GiB used"`, a number
     for `load` (or `"200%"` of the CPUs), degrees for `gpu-temperature`. `"< 10%"` is passed by
     values below it. Default, if neither limit is set: `"80%"` for `disk`, `inodes` and `swap`,
     `"90%"` for `memory`; the others require one."""
     critical: Annotated[ResourceLimit | None, BeforeValidator(parse_limit)] = None
-    """Limit from which on the state is critical. Default, if neither limit is set: `"95%"` for
+    """Limit at which the state becomes critical. Default, if neither limit is set: `"95%"` for
     `disk`, `inodes`, `memory` and `swap`."""
     clear: Annotated[Persistence | None, BeforeValidator(parse_clear)] = None
     """A limit behind which the state ends, such as `"75%"`; `critical` ends as far behind its own
     limit. Or how long, or how often in a row, the value must be back behind the limits. Default:
-    2 percent points for `disk`, `inodes` and memory of all kinds, else at once."""
+    2 percentage points for `disk`, `inodes` and memory of all kinds, else at once."""
     every: Annotated[Duration, Field(ge=1.0)] = 30.0
     """How often to measure; at least `"1s"`."""
 
