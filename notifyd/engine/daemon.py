@@ -32,11 +32,7 @@ from notifyd.engine.gaps import (
     suspended_seconds,
 )
 from notifyd.engine.service_reporter import ServiceReporter
-from notifyd.model.errors import (
-    ConfigError,
-    NotifydError,
-    StoreUnavailableError,
-)
+from notifyd.model.errors import ConfigError, NotifydError, StoreUnavailableError
 from notifyd.model.events import Event, Match
 from notifyd.model.notifications import SOCKET, Json, Message, Priority
 from notifyd.outbox.store import OutboxStore
@@ -96,7 +92,7 @@ class _RestartableTask:
 class Daemon:
     """Runs what is open, from the start to `stopping`.
 
-    load: reads the configuration again and builds all of it. manager: is told how the daemon is.
+    load: reads the configuration again and builds all of it. manager: receives the status.
     """
 
     def __init__(
@@ -180,7 +176,7 @@ class Daemon:
             await deliver(self._engine, client, token, now=self._engine.now, random=random.random)
 
     async def _run_maintenance(self) -> None:
-        """Look after the clocks and the database file, whenever the clock was set at the latest."""
+        """Check the clocks and the database file, at intervals and whenever the clock is set."""
         gaps = GapDetector(self._engine.now(), suspended_seconds)
         with ClockWatch() as watch:
             while True:
@@ -201,7 +197,7 @@ class Daemon:
         self._status.last_gap = gap
         cause = "suspend" if gap.kind is GapKind.SUSPEND else "clock set, or machine paused"
         length = format_duration(round(gap.seconds))
-        log.info("gap in time; connections are opened again", cause=cause, length=length)
+        log.info("gap in time; reopening connections", cause=cause, length=length)
         async with self._reloading:
             await self._delivery.stop()
             self._configuration.pipeline.reconnect()

@@ -1,4 +1,4 @@
-"""What the daemon says of itself: status, metrics, health."""
+"""The daemon's status, metrics and health."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -12,13 +12,14 @@ from notifyd.telemetry.own_status import build_own_status
 from notifyd.telemetry.status import DaemonInfo, build_status, overall_health, status_line
 
 _TOKEN_WORDS = {"missing": "no token", "unusable": "token unusable"}
-"""What the status line says of a token that is not ok."""
+"""The words of the status line for a token that is not ok."""
 
 
 class DaemonStatus:
-    """configuration: returns the one in force.
+    """Builds what the local API and systemd show. configuration: returns the present one.
 
-    last_gap, reload_error: set by the daemon; empty while a reload has not failed.
+    last_gap, reload_error: set by the daemon. reload_error: why the last reload was refused; empty
+    if it was not.
     """
 
     def __init__(

@@ -140,7 +140,7 @@ class Engine:
         self._wakeup.set()
 
     async def wait_turn(self) -> None:
-        """Return once the loop of `run` has come round; never if it hangs.
+        """Return after the next turn of the loop of `run`; never if that hangs.
 
         Waiting for work, a commit and a failed attempt to commit count. A repair of the database
         may take long, so it is no hang.

@@ -22,13 +22,12 @@ _ABSOLUTE, _CANCEL_ON_SET = 1, 2
 _FAR_FUTURE: Final = 32_503_680_000
 """Seconds: the year 3000."""
 
-
 LONGEST_DELAY = 10.0
 """Seconds that a wait may take longer than planned. Clients give up an unanswered request then."""
 
 
 def is_stalled(before: Now, interval: float, now: Now) -> bool:
-    """Return whether a wait of `interval` seconds took so long that the process was not run."""
+    """Return whether a wait of `interval` seconds took so long that the process did not run."""
     return now.mono - before.mono > interval + LONGEST_DELAY
 
 

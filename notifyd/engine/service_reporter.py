@@ -1,4 +1,4 @@
-"""Reports to systemd: that the engine works, and what the daemon does."""
+"""Reports to systemd: the watchdog's signal and the status line."""
 
 import asyncio
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class ServiceReporter:
             self._reported = line
 
     async def run(self) -> None:
-        """Report until cancelled. Sleeps while nothing changes, apart from the watchdog."""
+        """Report until cancelled. While nothing changes, only the watchdog's signal is sent."""
         if not self._manager.is_present:
             return
         async with asyncio.TaskGroup() as group:
@@ -49,9 +49,9 @@ class ServiceReporter:
             await asyncio.sleep(_STATUS_INTERVAL)
 
     async def _run_watchdog(self) -> None:
-        """Say that the daemon is alive, each time after the engine's own loop has come round.
+        """Send WATCHDOG=1 after each turn of the engine's loop.
 
-        A daemon whose event loop turns but which folds and commits nothing is restarted.
+        So systemd restarts a daemon whose event loop runs but that commits nothing.
         """
         while True:
             await self._engine.wait_turn()

@@ -85,7 +85,7 @@ class SourceSupervisor:
 
     async def _was_restarted(self, run: Coroutine[Any, Any, None]) -> bool:
         """Run to the end; return whether `restart` ended it."""
-        self._running = asyncio.ensure_future(run)
+        self._running = asyncio.create_task(run, name=f"source {self.name}")
         self._is_restarting = False
         try:
             await self._running

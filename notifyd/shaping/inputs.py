@@ -117,7 +117,7 @@ class PingsRefused:
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """The process was not run for so long that those who wanted to reach it have given up."""
+    """The process did not run for so long that clients have given up their requests."""
 
 
 @dataclass(frozen=True, slots=True)

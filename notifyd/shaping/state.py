@@ -204,19 +204,17 @@ class State:
 
     def has_clock_jumped(self, now: Now) -> bool:
         """Whether the wall clock was set, or advanced during a suspend, since the last step."""
-        return (
-            self.clock_offset is not None
-            and abs(now.wall - now.mono - self.clock_offset) > CLOCK_JUMP
-        )
+        return abs(self._clock_jump(now)) > CLOCK_JUMP
 
     def has_gap(self, now: Now) -> bool:
         """Whether wall-clock time advanced since the last step while monotonic time did not.
 
         A suspend, a paused machine and a clock that was set forward look alike.
         """
-        return (
-            self.clock_offset is not None and now.wall - now.mono - self.clock_offset > CLOCK_JUMP
-        )
+        return self._clock_jump(now) > CLOCK_JUMP
+
+    def _clock_jump(self, now: Now) -> float:
+        return 0.0 if self.clock_offset is None else now.wall - now.mono - self.clock_offset
 
     def deadline(self) -> float:
         """Return the monotonic time of the next step that is due; infinite if none is."""
