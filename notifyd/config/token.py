@@ -47,7 +47,7 @@ class TokenSource:
 
     def read(self) -> SecretStr:
         """Return the current token. Raise TokenError with the reason and how to fix it."""
-        if self.awaited and self.path and not self.path.exists():
+        if self.awaited and self.path and not os.path.lexists(self.path):
             raise NoTokenError(f"there is no send token: {_how_to_set(self.path)}")
         if self.path:
             text = self._read_file(self.path)
@@ -116,7 +116,7 @@ def find_token(
         return TokenSource(f"the file {api.token_file} (token_file in [api])", path=api.token_file)
     if directory := environ.get("CREDENTIALS_DIRECTORY"):
         path = Path(directory) / CREDENTIAL
-        if path.exists():
+        if os.path.lexists(path):
             return TokenSource(_CREDENTIAL_NAME, path=path)
     beside = token_file(api, files, environ)
     if os.path.lexists(beside):

@@ -71,6 +71,12 @@ def test_the_file_beside_the_configuration_beats_the_environment(tmp_path: Path)
     assert (source.read().get_secret_value(), source.path) == (TOKEN, tmp_path / "send-token")
 
 
+def test_an_awaited_token_whose_path_cannot_be_looked_up_is_none_yet(tmp_path: Path):
+    too_long = TokenSource("the file", path=tmp_path / ("x" * 300) / "token", awaited=True)
+    with pytest.raises(NoTokenError, match="there is no send token"):
+        too_long.read()
+
+
 def test_a_token_that_comes_later_is_read_where_it_was_awaited(tmp_path: Path):
     source = find_token(ApiConfig(), {}, (tmp_path / "config.toml",))
     with pytest.raises(NoTokenError):
