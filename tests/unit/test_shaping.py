@@ -7,6 +7,7 @@ import pytest
 from notifyd.model.events import AlertState
 from notifyd.model.notifications import Digest, Priority, Status
 from notifyd.model.persistence import Persistence
+from notifyd.shaping.inputs import Muted
 from notifyd.shaping.rules import Budget, Limit, Rule, Rules
 from notifyd.shaping.step import step
 from support.histories import History, match
@@ -463,3 +464,36 @@ def test_an_end_that_is_not_confirmed_yet_gives_way_to_a_rise():
     run.sleep(120)
     settle(run)
     assert reported(run) == [{"warning": 1}, {"critical": 1}]
+
+
+def test_a_condition_that_waits_for_its_duration_begins_with_its_latest_severity():
+    rule = replace(COOLING, has_conditions=True, begin_after=Persistence(seconds=60.0))
+    run = history(rule)
+    run.feed(outcome("warning", alert_state=AlertState.FIRING))
+    run.sleep(30)
+    run.feed(outcome("critical", alert_state=AlertState.FIRING))
+    run.sleep(31)
+    assert reported(run) == [{"critical": 1}]
+
+
+def test_the_digest_of_a_mute_forgets_a_condition_whose_line_changed_before_it_ended():
+    def say(group, line, state):
+        plain = match("app", group, line=line)
+        return plain._replace(event=plain.event._replace(alert_state=state))
+
+    run = history(replace(COOLING, has_conditions=True))
+    run.feed(Muted("app", 600.0))
+    run.feed(say("a", "a: 1", AlertState.FIRING), say("b", "b: 1", AlertState.FIRING))
+    run.feed(say("a", "a: 2", AlertState.FIRING))
+    run.feed(say("a", "a: well", AlertState.RESOLVED))
+    (pending,) = run.state.digests.values()
+    assert (pending.digest.count, pending.digest.lines) == (1, ("b: 1",))
+
+
+def test_a_lower_cooldown_max_shortens_a_cooldown_that_has_doubled():
+    run = history(Rule("app", debounce=0.0, cooldown=100.0, cooldown_max=3600.0))
+    play(run, 0, 60, 120)  # from 100 on, a cooldown of 200 seconds runs
+    rule = Rule("app", debounce=0.0, cooldown=100.0, cooldown_max=150.0)
+    run.configure(replace(run.rules, triggers={"app": rule}))
+    until(run, 400)
+    assert arrivals(run) == [(0.0, 1), (100.0, 1), (250.0, 1)]
