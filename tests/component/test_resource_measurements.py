@@ -19,6 +19,7 @@ from notifyd.sources.probes.resources.largest_directories import (
 from notifyd.sources.probes.resources.largest_processes import largest_processes
 from notifyd.sources.probes.resources.measurement import KernelFiles, MeasureError, format_bytes
 from support import gpus
+from support.daemon import wait_for
 from support.machine import GIB, Machine
 
 
@@ -162,7 +163,7 @@ def test_who_computes_is_found_on_this_machine():
     with subprocess.Popen(["python3", "-c", spin], stdout=subprocess.PIPE) as busy:
         try:
             assert busy.stdout.readline()
-            found = largest_processes(KernelFiles(), "load")
+            found = wait_for(partial(largest_processes, KernelFiles(), "load"))
         finally:
             busy.kill()
     assert all(line.endswith(" CPUs") for line in found)
