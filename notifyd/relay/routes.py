@@ -23,7 +23,7 @@ from notifyd.relay.tokens import Token
 
 _LONGEST_KEY = 255
 _KEPT = f"{KEPT_IN_INBOX}; open the inbox page to see it"
-"""What senders are told while there is no device."""
+"""The answer to senders while there is no device."""
 
 
 class RelayRoutes:

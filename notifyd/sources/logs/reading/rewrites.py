@@ -27,7 +27,7 @@ class RewriteDetector:
     Proof is that the kernel reported a write, after which the file has another modification time
     than when it was last read to its end, and the same size and content. A change of attributes
     after the write, such as that of its times, is no rewrite. Without these reports, and over a
-    restart, a rewrite cannot be told from `touch`: it is a problem, and nothing is counted.
+    restart, a rewrite looks like `touch`: it is a problem, and nothing is counted.
     """
 
     def __init__(self, readers: ReaderSet) -> None:
