@@ -6,6 +6,7 @@ name. Unknown keys are ignored, so a format can gain optional keys.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn, Self
 
@@ -19,6 +20,7 @@ _LATEST: Final = 253_370_764_800
 """Seconds: the start of the year 9999. Later times cannot be written in every time zone."""
 _QUOTED: Final = 40
 """Characters of an unusable value that a message quotes."""
+_ESCAPED_BYTE: Final = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
 log = structlog.get_logger()
 
@@ -158,6 +160,16 @@ def decode_json(text: str, *, newest: int = 1) -> object:
                 f"formats up to {newest}"
             )
     return value
+
+
+def escape_path(path: str) -> str:
+    r"""Replace bytes that are not UTF-8 by \udcXX, so that the path can be stored."""
+    return path if path.isascii() else path.encode("utf-8", "backslashreplace").decode()
+
+
+def unescape_path(path: str) -> str:
+    """Return the path that `escape_path` got."""
+    return _ESCAPED_BYTE.sub(lambda byte: chr(int(byte[1], 16)), path)
 
 
 def as_seconds(value: object, subject: str = "it") -> float:

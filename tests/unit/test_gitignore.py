@@ -64,3 +64,26 @@ def test_what_is_no_file_of_rules_says_nothing(tmp_path: Path):
     (tmp_path / ".gitignore").unlink()
     (tmp_path / ".gitignore").mkdir()
     assert not GitignoreRules(str(tmp_path)).is_ignored(f"{tmp_path}/x", is_directory=False)
+
+
+def test_directories_may_be_nested_deeper_than_calls(tmp_path: Path):
+    (tmp_path / ".gitignore").write_text("x\n")
+    path = f"{tmp_path}{'/a' * 1500}"
+    assert not GitignoreRules(str(tmp_path)).is_ignored(f"{path}/y", is_directory=False)
+    assert GitignoreRules(str(tmp_path)).is_ignored(f"{path}/x", is_directory=False)
+
+
+def test_unchanged_rules_are_not_compiled_again(tmp_path: Path):
+    def rules_of(earlier: GitignoreRules | None) -> GitignoreRules:
+        rules = GitignoreRules(str(tmp_path), earlier)
+        assert rules.is_ignored(f"{tmp_path}/x", is_directory=False)
+        return rules
+
+    (tmp_path / ".gitignore").write_text("x\n")
+    first = rules_of(None)
+    second = rules_of(first)
+    assert second.spec_in(str(tmp_path)) is first.spec_in(str(tmp_path))
+    (tmp_path / ".gitignore").write_text("x\ny\n")
+    third = rules_of(second)
+    assert third.is_ignored(f"{tmp_path}/y", is_directory=False)
+    assert not second.is_ignored(f"{tmp_path}/y", is_directory=False)

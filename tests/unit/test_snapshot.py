@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from notifyd.config.triggers import FileTriggerConfig
 from notifyd.sources.files.registry import checkpoint_updates
 from notifyd.sources.files.snapshot import FileChange, FileTerms, Snapshot
-from notifyd.sources.files.state import FileState, escape_path, read_state
-from notifyd.sources.stored_values import CheckpointValueError
+from notifyd.sources.files.state import FileState, read_state
+from notifyd.sources.stored_values import CheckpointValueError, escape_path
 from support.stored import changed, golden
 
 STATES = st.one_of(st.none(), st.builds(FileState, *[st.integers(0, 1)] * 3))
@@ -243,3 +243,16 @@ def test_changed_rules_of_gitignore_are_no_changes_of_files(tmp_path):
         (f"{tmp_path}/x.a", False),
         (f"{tmp_path}/x.b", True),
     }
+
+
+def test_a_directory_that_changed_rules_of_gitignore_show_is_not_created(tmp_path):
+    (tmp_path / ".gitignore").write_text("build/\n")
+    (tmp_path / "build").mkdir()
+    known = Snapshot(
+        FileTriggerConfig.model_validate({"paths": [f"{tmp_path}/b*/"], "gitignore": True})
+    )
+    assert known.sweep().differences == []
+    (tmp_path / ".gitignore").write_text("")
+    swept = known.sweep()
+    assert swept.differences == []
+    assert [path for path, _ in swept.silent] == [f"{tmp_path}/build"]

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from notifyd.sources.files.snapshot import FileChange, FileTerms, Snapshot
-from notifyd.sources.files.state import escape_path
-from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
+from notifyd.sources.stored_values import CheckpointValueError, RefusedValues, escape_path
 
 _PREFIX: Final = "file:"
 

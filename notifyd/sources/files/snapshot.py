@@ -9,24 +9,22 @@ it is created and deleted, never modified.
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 from notifyd.config.triggers import FileTriggerConfig
 from notifyd.sources.files.gitignore import GitignoreRules
-from notifyd.sources.files.state import FileState, read_state
+from notifyd.sources.files.state import FileState, StatResult, read_state
 from notifyd.sources.globs import Glob, name_matcher
 from notifyd.sources.path_chains import PathChain, follow_path
-from notifyd.sources.stored_values import StoredFields
+from notifyd.sources.stored_values import StoredFields, unescape_path
 from notifyd.sources.unreadable_dirs import directory_problem
 
 ChangeKind = Literal["created", "modified", "deleted"]
 
 _OPEN_INTERVAL = 0.5
 """Seconds, at least, between two looks at a file that is open for writing."""
-_SURROGATE = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
 
 class _Pattern(NamedTuple):
@@ -65,7 +63,7 @@ class SweepResult(NamedTuple):
     """The result of a look at all files.
 
     differences: paths whose state is not the known one, with their state, None if deleted.
-    silent: further ones that are no changes, because only the rules of `.gitignore` have changed.
+    silent: further ones that are not reported, because only the rules of `.gitignore` have changed.
     directories: where a match could appear. chains: how each directory that contains all matches of
     a pattern was reached. missing: those of them that do not exist. unreadable: by directory, why
     it cannot be read.
@@ -79,7 +77,7 @@ class SweepResult(NamedTuple):
     unreadable: dict[str, str]
 
     def changes(self, snapshot: "Snapshot", *, silent: bool = False) -> Iterator[FileChange]:
-        """Yield the differences as changes, settled or not. silent: those that are none."""
+        """Yield the differences as changes, settled or not. silent: those that are silent."""
         differences = self.silent if silent else self.differences
         found = (snapshot.compare(path, state) for path, state in differences)
         return (change for change in found if change)
@@ -116,7 +114,7 @@ class Snapshot:
 
         CheckpointValueError: the value is unusable.
         """
-        unescaped = _SURROGATE.sub(lambda found: chr(int(found[1], 16)), path)
+        unescaped = unescape_path(path)
         state = FileState.decode(value)
         if state.is_directory and self._counted(unescaped, state) is None:
             return False
@@ -133,6 +131,12 @@ class Snapshot:
             path, is_directory=state is not None and state.is_directory
         )
 
+    def read_rules(self, results: Iterable[StatResult]) -> None:
+        """Read what `.gitignore` says of paths, so that `matches` knows it. Blocking."""
+        for result in results:
+            if self.is_watched(result.path):
+                self.matches(result.path, result.state)
+
     def look_at(self, path: str, state: FileState | None, now: float) -> FileChange | None:
         """Take the state of a matching path, as `observe` does, if it counts for the patterns."""
         return self.observe(path, self._counted(path, state), now)
@@ -142,7 +146,7 @@ class Snapshot:
         return self.compare(path, self._counted(path, state)) is not None
 
     def _counted(self, path: str, state: FileState | None) -> FileState | None:
-        """Return the state of a path; None if it is of a kind that no pattern means."""
+        """Return the state of a path; None if no pattern that matches it is for its kind."""
         if state is None:
             return None
         kinds = (each.for_directories for each in self._patterns if each.glob.matches(path))
@@ -178,8 +182,13 @@ class Snapshot:
             else:
                 self._add_difference(path, differences)
         if earlier and self._rules:
-            new = [path for path, state in differences.items() if state and path not in self.known]
-            uncovered = [path for path in new if _excludes(earlier, path)]
+            uncovered = [
+                path
+                for path, state in differences.items()
+                if state is not None
+                and path not in self.known
+                and _excludes(earlier, path, is_directory=state.is_directory)
+            ]
             silent += [(path, differences.pop(path)) for path in uncovered]
         names = {name.rstrip("/") or "/" for name in unlisted}
         directories -= names
@@ -279,7 +288,7 @@ class Snapshot:
 
     def _read_rules(self) -> dict[str, GitignoreRules]:
         roots = {str(each.glob.root) for each in self._patterns} if self.uses_gitignore else ()
-        return {root: GitignoreRules(root) for root in roots}
+        return {root: GitignoreRules(root, self._rules.get(root)) for root in roots}
 
     def _skip(self) -> Callable[[os.DirEntry[str]], bool] | None:
         is_needed = self._ignored or self._ignored_names or self._excluded or self._rules
@@ -299,9 +308,7 @@ class Snapshot:
         )
 
 
-def _excludes(
-    rules: Mapping[str, GitignoreRules], path: str, *, is_directory: bool = False
-) -> bool:
+def _excludes(rules: Mapping[str, GitignoreRules], path: str, *, is_directory: bool) -> bool:
     """Return whether the rules of a directory above a path leave it out."""
     return any(
         each.is_ignored(path, is_directory=is_directory)

@@ -229,7 +229,12 @@ class FileSource:
         """Look at the paths of hints that can matter to a trigger."""
         added = {path for kind, path in hints if kind is Change.added}
         changes: list[tuple[str, FileChange]] = []
-        for result in await self._stat(self._hinted_paths(hints)):
+        results = await self._stat(self._hinted_paths(hints))
+        for snapshot in self._snapshots.values():
+            if results and snapshot.uses_gitignore:
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._executor, snapshot.read_rules, results)
+        for result in results:
             for name, snapshot in self._snapshots.items():
                 if not snapshot.is_watched(result.path):
                     continue

@@ -55,7 +55,7 @@ def read_state(path: str) -> FileState | None:
         return None
     if stat.S_ISDIR(found.st_mode):
         return FileState(0, 0, found.st_ino)
-    # An empty file of the very epoch is none nanosecond younger: zeros mean a directory.
+    # Zeros mean a directory, so an empty file from the epoch counts as one nanosecond younger.
     return FileState(found.st_size, found.st_mtime_ns or 1, found.st_ino)
 
 
@@ -71,8 +71,3 @@ def stat_paths(paths: Iterable[str]) -> list[StatResult]:
 def open_paths(paths: Iterable[str]) -> set[str]:
     """Return the files that somebody has open for writing. Blocking."""
     return set(filter(is_open_for_writing, paths))
-
-
-def escape_path(path: str) -> str:
-    r"""Replace bytes that are not UTF-8 by \udcXX, so that the path can be stored."""
-    return path if path.isascii() else path.encode("utf-8", "backslashreplace").decode()
