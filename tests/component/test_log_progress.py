@@ -270,3 +270,24 @@ def test_the_stored_number_is_a_format_of_its_own(log):
     wait(daemon, 2)
     assert not any(key.startswith("log:stalled:") for key in daemon.checkpoints)
     assert "it is watched again once its number moves" in daemon.problems[0]
+
+
+def test_the_number_of_a_log_with_a_name_of_any_bytes_is_stored_and_restored(tmp_path):
+    log = tmp_path / "caf\udce9.log"
+    log.touch()
+    daemon = daemon_of(log)
+    write(log, "step 1\n")
+    wait(daemon, 1)
+    [key] = [key for key in daemon.checkpoints if key.startswith("log:stalled:")]
+    assert key.encode().endswith(rb"caf\udce9.log")
+    daemon.restart()
+    wait(daemon, 61)
+    assert daemon.lines()[-1] == f"stalled at 1 for 1m in {log}"
+
+
+@pytest.mark.parametrize("share", ["42,13", "7,5"])
+def test_a_decimal_comma_does_not_make_a_number_complete(log, share):
+    daemon = daemon_of(log, patterns=r"(?P<progress>[\d,]+)%")
+    write(log, f"{share}%\n")
+    wait(daemon, 61)
+    assert daemon.lines()[-1] == f"stalled at {share}% for 1m in {log}"

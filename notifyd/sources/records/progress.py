@@ -9,7 +9,13 @@ from typing import Final, NamedTuple, Self
 
 from notifyd.config.triggers import LogTriggerConfig
 from notifyd.model.events import AlertState, Event
-from notifyd.sources.stored_values import CheckpointValueError, RefusedValues, StoredFields
+from notifyd.sources.stored_values import (
+    CheckpointValueError,
+    RefusedValues,
+    StoredFields,
+    escape_path,
+    unescape_path,
+)
 from notifyd.text.durations import format_duration
 
 PROGRESS: Final = "progress"
@@ -24,6 +30,8 @@ _MOST_PLACES: Final = 1000
 _CLIP: Final = 350
 """Characters kept of a line."""
 _WHOLE: Final = re.compile(r"\s*(?:(%)|/\s*([0-9][0-9.,_]*[kKMGT]?))")
+_IN_NUMBER: Final = "0123456789.,"
+_THOUSANDS: Final = re.compile(r",(?=[0-9]{3}(?![0-9]))")
 
 
 def is_watched(config: LogTriggerConfig, event: Event) -> bool:
@@ -115,7 +123,7 @@ class ProgressTimer:
             self._changed[key] = None
             return
         try:
-            self._watched[Place(trigger, name)] = WatchedNumber.decode(value)
+            self._watched[Place(trigger, unescape_path(name))] = WatchedNumber.decode(value)
         except CheckpointValueError as error:
             self._changed[key] = None
             what = f"progress of trigger {trigger} in {name}"
@@ -263,7 +271,7 @@ class ProgressTimer:
         self._changed[self._key(place)] = watched.encode()
 
     def _key(self, place: Place) -> str:
-        return f"{self._prefix}{place.trigger}:{place.name}"
+        return f"{self._prefix}{place.trigger}:{escape_path(place.name)}"
 
     def _event(self, place: Place, watched: WatchedNumber, wall: float, state: AlertState) -> Event:
         trigger, stalled = self._triggers[place.trigger]
@@ -281,10 +289,9 @@ class ProgressTimer:
 
 def _position(number: str, total: str, line: str) -> tuple[str, bool]:
     """Return a number with its whole, as far as that is known, and whether it is complete."""
-    pattern = re.compile(rf"(?<![0-9.,]){re.escape(number)}{_WHOLE.pattern}")
-    found = pattern.search(line)
     if total:
         return f"{number}/{total}", _has_reached(number, total)
+    found = _find_whole(number, line)
     if found is None:
         return number, False
     if found[1]:
@@ -292,8 +299,25 @@ def _position(number: str, total: str, line: str) -> tuple[str, bool]:
     return f"{number}/{found[2]}", _has_reached(number, found[2])
 
 
+def _find_whole(number: str, line: str) -> re.Match[str] | None:
+    """Find what follows a number in its line: `%`, or `/` and the whole."""
+    start = line.find(number)
+    while start >= 0:
+        end = start + len(number)
+        is_entire = start == 0 or line[start - 1] not in _IN_NUMBER
+        if is_entire and (found := _WHOLE.match(line, end)) is not None:
+            return found
+        start = line.find(number, end)
+    return None
+
+
 def _has_reached(number: str, total: str) -> bool:
     try:
-        return float(number.replace(",", "")) >= float(total.replace(",", ""))
+        return _to_float(number) >= _to_float(total)
     except ValueError:
         return number == total
+
+
+def _to_float(number: str) -> float:
+    """Read a number whose comma separates thousands or, as in much of Europe, decimals."""
+    return float(_THOUSANDS.sub("", number).replace(",", "."))
