@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from notifyd.text.frames import last_own_frame
+from notifyd.text.limits import replace_surrogates
 from notifyd.text.traces import exceptions_of
 from notifyd.text.visible import visible_text
 
@@ -50,6 +51,8 @@ _SAME_LEVELS: Final[Mapping[str, str]] = {
 _MAX_FIELDS: Final = 100
 _MAX_VALUE: Final = 8_000
 """Characters of one value: far more than a notification can hold."""
+_MAX_NAME: Final = 500
+"""Characters of one name."""
 _MAX_DEPTH: Final = 10
 
 JsonObject = Mapping[str, object]
@@ -79,13 +82,13 @@ def fields_of(entry: JsonObject) -> dict[str, str]:
 
     `level` is there under whatever name a logger gives it, as a word where the logger writes one of
     the numbers of pino, bunyan or syslog. Values of other types than text are as in JSON, null is
-    empty. The number and the size of the fields are bounded.
+    empty, and so is a value nested too deeply. The number and the size of the fields are bounded.
     """
     fields: dict[str, str] = {}
     for name, value in _flatten(entry, "", _MAX_DEPTH):
         if len(fields) == _MAX_FIELDS:
             break
-        fields[name] = value
+        fields[replace_surrogates(name[:_MAX_NAME])] = value
     for key in _LEVEL_KEYS:
         if level := fields.get(key):
             names = _SYSLOG_LEVELS if "short_message" in entry else _PINO_LEVELS
@@ -142,5 +145,8 @@ def _to_text(value: object) -> str:
         case None:
             return ""
         case str():
-            return visible_text(value[:_MAX_VALUE])
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))[:_MAX_VALUE]
+            return replace_surrogates(visible_text(value[:_MAX_VALUE]))
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))[:_MAX_VALUE]
+    except RecursionError:  # parsed with a few frames less on the stack
+        return ""

@@ -138,3 +138,17 @@ def test_the_exceptions_of_a_stack_trace_come_with_the_message():
     assert errors_of({"error": "dial tcp: refused"}, "failed") == ["dial tcp: refused"]
     assert errors_of({"error": "refused"}, "failed: refused") == []
     assert errors_of({"error": ""}, "x") == []
+
+
+def test_a_value_that_is_nested_too_deeply_is_empty():
+    for depth in range(800, 1100):
+        entry = parse_object(b'{"msg": "x", "a": ' + b"[" * depth + b"]" * depth + b"}")
+        assert entry is None or fields_of(entry)["a"] in {"", "[" * depth + "]" * depth}
+
+
+def test_fields_can_be_stored_and_their_names_are_bounded():
+    entry = parse_object(b'{"\\ud800": "\\udfff", "' + b"k" * 10_000 + b'": 2}')
+    assert entry is not None
+    fields = fields_of(entry)
+    assert fields.pop("\ufffd") == "\ufffd"
+    assert list(map(len, fields)) == [500]
