@@ -7,7 +7,7 @@ _PYTHON_START: Final = re.compile(r"^[\s|+]*Traceback \(most recent call last\):
 _EXCEPTION: Final = r"(?:[A-Za-z_$][\w$]*\.)*[A-Z_][\w$]*"
 _PYTHON_EXCEPTION: Final = re.compile(rf"^[\s|]*{_EXCEPTION}(?::.*)?$")
 _JAVA_FRAME: Final = re.compile(
-    r"^\s+at (?:[\w$.<>/@\[\] -]+\(.*\)|(?:async )?\S+:\d+:\d+$)", re.MULTILINE
+    r"^[^\S\n]+at (?:[\w$.<>/@\[\] -]+\(.*\)|(?:async )?\S+:\d+:\d+$)", re.MULTILINE
 )
 """Also of JavaScript."""
 _JAVA_EXCEPTION: Final = re.compile(

@@ -111,3 +111,7 @@ def test_the_errors_of_a_javascript_trace():
         'TypeError [ERR_INVALID_ARG_TYPE]: The "port" must be a number',
     ]
     assert exceptions_of("Error: x\n    at /app/a.js:1:2") == ["Error: x"]
+
+
+def test_many_empty_lines_are_looked_at_once():
+    assert exceptions_of("\n" * 1_000_000) == []
