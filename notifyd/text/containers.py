@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from notifyd.text.json_lines import message_of, parse_object
 from notifyd.text.visible import LongLine, visible_lines
 
+_STREAMS: Final = ("stdout", "stderr")
 _CRI_LINE: Final = re.compile(rb"\d{4}-\S+ (stdout|stderr) ([PF])(?::\S*)?(?: (.*))?", re.DOTALL)
 JSON: Final = "json"
 
@@ -42,7 +43,9 @@ def _unwrap_docker(line: bytes) -> WrappedMessage | None:
     if entry is None or not isinstance(text := entry.get("log"), str):
         return None
     message = _one_line(text.removesuffix("\n"))
-    return WrappedMessage(str(entry.get("stream", ""))[:20], message, not text.endswith("\n"))
+    stream = entry.get("stream")
+    known = str(stream) if stream in _STREAMS else ""  # others could be any number
+    return WrappedMessage(known, message, not text.endswith("\n"))
 
 
 _UNWRAPPERS: Final[Mapping[str, Callable[[bytes], WrappedMessage | None]]] = {

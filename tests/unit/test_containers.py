@@ -118,3 +118,10 @@ def test_lines_of_all_runtimes_that_write_cri_are_unwrapped(line):
 def test_the_last_part_of_a_split_message_may_be_empty():
     assert join("cri", [cri("ERROR x", "P"), cri("")]) == [(0, b"ERROR x")]
     assert join("docker", [docker("ERROR x"), docker("\n")]) == [(0, b"ERROR x")]
+
+
+def test_unknown_streams_are_one():
+    joiner = MessageJoiner(("docker",), {}, limit=1000, raw=False)
+    for number in range(100):
+        joiner.feed(docker("x", f"stream {number}"), number)
+    assert len(joiner.pending) == 1
