@@ -128,8 +128,11 @@ def test_the_counts_of_lost_generations_are_written_as_before():
         "/var/log/app.log lost 1 generation, compressed",
     ]
     lost.add_deleted("/var/log/app.log", 1, 1764496062.25)
+    lost.store(1764496062.25)
     assert own.take_changes()[key] == value.replace(",2,1,", ",3,1,")
-    lost.add_deleted("/var/log/b.log", 1, 1764496062.25 + CHECKPOINT_TTL + 1)
+    later = 1764496062.25 + CHECKPOINT_TTL + 1
+    lost.add_deleted("/var/log/b.log", 1, later)
+    lost.store(later)
     assert "app.log" not in own.take_changes()[key]
     assert refused.problems == []
 

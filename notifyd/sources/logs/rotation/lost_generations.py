@@ -36,6 +36,7 @@ class LostGenerations:
     def __init__(self, registry: Registry, scanner: PathScanner) -> None:
         self._registry = registry
         self._counts: dict[str, _Counts] = {}
+        self._is_changed = False
         self._counted: set[tuple[str, int]] = set()
         """Path and modification time of compressed generations."""
         if not registry.lost_generations:
@@ -49,9 +50,7 @@ class LostGenerations:
 
     def add_deleted(self, log: str, number: int, wall: float) -> None:
         if number:
-            counts = self._counts_of(log, wall)
-            counts.deleted += number
-            self._store(wall)
+            self._counts_of(log, wall).deleted += number
 
     def add_compressed(self, log: str, path: str, mtime_ns: int, wall: float) -> None:
         """Count a compressed generation, once."""
@@ -60,16 +59,19 @@ class LostGenerations:
         if len(self._counted) >= _MOST_COMPRESSED:
             self._counted.clear()
         self._counted.add((path, mtime_ns))
-        counts = self._counts_of(log, wall)
-        counts.compressed += 1
-        self._store(wall)
+        self._counts_of(log, wall).compressed += 1
 
     def _counts_of(self, log: str, wall: float) -> _Counts:
         counts = self._counts.setdefault(log, _Counts())
         counts.last = wall
+        self._is_changed = True
         return counts
 
-    def _store(self, wall: float) -> None:
+    def store(self, wall: float) -> None:
+        """Store the counts if they have changed, all at once: one value holds those of all logs."""
+        if not self._is_changed:
+            return
+        self._is_changed = False
         recent = {
             path: each
             for path, each in sorted(self._counts.items(), key=lambda item: item[1].last)

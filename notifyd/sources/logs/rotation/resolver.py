@@ -178,6 +178,7 @@ class RotationResolver:
         if self._was_stopped:
             self._adopt_numbered()
             self._unnamed.forget_directories()
+        self.lost_generations.store(self._readers.wall)
         if has_moved or self._was_stopped:
             self._readers.schedule_oldest_first()
         self._was_stopped = False
