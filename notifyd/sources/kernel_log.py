@@ -15,31 +15,40 @@ _FIRST_PID_NAMESPACE: Final = "pid:[4026531836]"
 
 
 class KernelLog:
-    """Reads what is logged from now on. Without permission, nothing is ever logged."""
+    """Reads what is logged from `open` on.
+
+    Nothing is ever logged where it cannot be read, or where its pids are not those of this process.
+    """
 
     def __init__(self, path: Path, proc: Path) -> None:
+        self._path, self._proc = path, proc
+        self._descriptor: int | None = None
+
+    def open(self) -> None:
+        """Begin to read, unless that was tried before."""
+        if self._descriptor is not None:
+            return
         self._descriptor = -1
         with suppress(OSError):
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            os.lseek(self._descriptor, 0, os.SEEK_END)
-        namespace = ""
-        with suppress(OSError):
-            namespace = str((proc / "self/ns/pid").readlink())
-        self.has_own_pids = self._descriptor >= 0 and namespace == _FIRST_PID_NAMESPACE
-        """Whether the pids in the log are those that this process sees."""
+            if str((self._proc / "self/ns/pid").readlink()) == _FIRST_PID_NAMESPACE:
+                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                os.lseek(self._descriptor, 0, os.SEEK_END)
+
+    @property
+    def is_open(self) -> bool:
+        return self._descriptor is not None and self._descriptor >= 0
 
     def close(self) -> None:
-        if self._descriptor >= 0:
+        if self._descriptor is not None and self._descriptor >= 0:
             os.close(self._descriptor)
-            self._descriptor = -1
+        self._descriptor = None
 
     def take_killed(self) -> set[int]:
         """Return the pids that were killed since the last call."""
-        killed: set[int] = set()
-        if self._descriptor >= 0:
-            for record in read_records(self._descriptor):
-                killed.update(map(int, _KILLED.findall(record)))
-        return killed if self.has_own_pids else set()
+        if self._descriptor is None or self._descriptor < 0:
+            return set()
+        records = read_records(self._descriptor)
+        return {int(pid) for record in records for pid in _KILLED.findall(record)}
 
 
 def read_records(descriptor: int) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """Why a process was killed, by the kernel's counts and its log."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -132,6 +133,36 @@ def test_a_process_is_followed_into_another_group_until_it_ends(machine):
     kills.refresh(2 * REFRESH_INTERVAL)
     machine.count("b", 6)
     assert kills.explain([7]) == {7: CERTAIN}
+
+
+def test_thousands_of_processes_are_followed_into_other_groups_in_turn(machine, monkeypatch):
+    monkeypatch.setattr("notifyd.sources.processes.oom_kills._CHECKED_AT_ONCE", 2)
+    for pid in range(7, 12):
+        machine.put(pid, "/top/a")
+    machine.count("a", 0)
+    machine.count("b", 5)
+    kills = machine.watched(*range(7, 12))
+    machine.put(11, "/top/b")
+    for number in range(1, 4):
+        kills.refresh(number * REFRESH_INTERVAL)
+    machine.count("b", 6)
+    assert kills.explain([11]) == {11: CERTAIN}
+
+
+def test_the_log_is_open_only_while_processes_are_watched(machine):
+    def is_open():
+        return any(
+            each.resolve() == machine.log.resolve() for each in Path("/proc/self/fd").iterdir()
+        )
+
+    machine.log_is_readable()
+    machine.put(7, "/top/job")
+    kills = OomKills(machine.proc, machine.log)
+    assert not is_open(), "a source that is only checked never closes it"
+    kills.watch(7, 0.0)
+    assert is_open()
+    kills.close()
+    assert not is_open()
 
 
 def test_nothing_is_kept_of_processes_that_ended(machine):

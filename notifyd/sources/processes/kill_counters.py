@@ -1,15 +1,16 @@
 """Where the kernel counts the processes that it kills for want of memory, see cgroups(7)."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
 _V1_FILES: Final = ("memory.oom_control",)
+_V2_FILES: Final = ("memory.events.local", "memory.events")
 _FLAGS: Final = 6
 """The index of a field after the command's closing parenthesis, see proc(5)."""
 _EXITING: Final = 0x4
 """PF_EXITING."""
-_V2_FILES: Final = ("memory.events.local", "memory.events")
 
 
 class _Hierarchy(NamedTuple):
@@ -25,8 +26,11 @@ class KillCounters:
 
     def __init__(self, proc: Path) -> None:
         self._proc = proc
-        self._hierarchies = sorted(_hierarchies(proc), key=lambda each: each.is_v2)
         self.machine = proc / "vmstat"
+
+    @cached_property
+    def _hierarchies(self) -> list[_Hierarchy]:
+        return sorted(_hierarchies(self._proc), key=lambda each: each.is_v2)
 
     def find(self, pid: int) -> Path:
         """Return the file with the counter of a process's group, else that of the machine."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -12,6 +13,8 @@ OUT_OF_MEMORY: Final = "out of memory"
 POSSIBLY_OUT_OF_MEMORY: Final = "possibly out of memory"
 REFRESH_INTERVAL: Final = 10.0
 """Seconds from one `refresh` to the next. Kills of others count no longer after two of them."""
+_CHECKED_AT_ONCE: Final = 200
+"""Processes that one `refresh` asks for their group, which may be another one by now."""
 
 
 class _Kills(NamedTuple):
@@ -48,6 +51,7 @@ class OomKills:
         """Begin to count for a process. now: seconds of any monotonic clock."""
         if not self._counter_of:
             self._refreshed_at = now
+        self._log.open()
         self.forget(pid)
         self._follow(pid)
 
@@ -78,7 +82,8 @@ class OomKills:
                 del self._kills[counter]
             else:
                 self._kills[counter] = _Kills(kills.recent, count)
-        for pid, counter in list(self._counter_of.items()):
+        for pid in list(islice(self._counter_of, _CHECKED_AT_ONCE)):
+            counter = self._counter_of[pid] = self._counter_of.pop(pid)  # behind all others
             if self._counters.find(pid) != counter and not self._counters.is_exiting(pid):
                 self.forget(pid)
                 self._follow(pid)
@@ -102,7 +107,7 @@ class OomKills:
             if not kills or kills < 0:
                 continue
             is_certain = counter != self._counters.machine and kills >= killed[counter]
-            if is_certain and not self._log.has_own_pids:
+            if is_certain and not self._log.is_open:
                 certain.append(pid)
             reasons[pid] = OUT_OF_MEMORY if pid in certain else POSSIBLY_OUT_OF_MEMORY
         for pid in certain:
