@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+import tracemalloc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -15,9 +16,11 @@ from dbus_fast.aio import MessageBus
 
 from notifyd.config.triggers import UnitTriggerConfig
 from notifyd.model.events import ENDED_QUIETLY, AlertState
+from notifyd.sources.units.log_lines import UnitLog
 from notifyd.sources.units.options import UnitSourceOptions, bus_address, default_bus
 from notifyd.sources.units.registry import terms_key, unit_key
 from notifyd.sources.units.source import UnitSource
+from notifyd.sources.units.status import UnitStatus
 from support.recorder import Recorder
 from support.stored import golden
 from support.systemd_manager import PROPERTIES, UNIT, BusDaemon, Manager, manager_on
@@ -129,6 +132,21 @@ async def test_a_failure_is_reported_with_its_status_and_the_last_lines(
         assert event.facts.items() >= wanted.items()
         assert (event.facts["exit_code"], event.facts["result"]) == ("42", "exit-code")
         assert seen.source.health().watching == 1
+
+
+async def test_a_huge_entry_of_the_journal_is_read_in_little_memory():
+    head = r"printf '_SYSTEMD_UNIT=web.service\nMESSAGE='"
+    script = rf"{head}; head -c 32M /dev/zero | tr '\0' x; echo; echo"
+    log = UnitLog(("sh", "-c", script), 0)
+    status = UnitStatus("web.service", "failed", started_wall=1.0)
+    tracemalloc.start()
+    try:
+        [line] = await log.last_lines(status, 5)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert line.startswith("xxx")
+    assert line.endswith("x…")
 
 
 async def test_starts_stops_and_globs(started_bus, manager: Manager):

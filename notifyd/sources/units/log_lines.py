@@ -1,20 +1,25 @@
 """The last lines that a run of a unit wrote to the journal."""
 
 import asyncio
+import os
+import select
 import subprocess
+import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple
 
 from notifyd.model.errors import SourceError
 from notifyd.sources.journal.export import EntryFields, ExportParser
-from notifyd.sources.journal.journalctl import start_journalctl
+from notifyd.sources.journal.journalctl import require_pipe, start_journalctl
 from notifyd.sources.journal.units import journalctl_matches
 from notifyd.sources.units.status import UnitStatus
 from notifyd.text.visible import visible_lines
 
 _TIMEOUT: Final = 3.0
 """Seconds for journalctl; a report does not wait longer for the lines."""
+_EXIT_TIMEOUT: Final = 1.0
+_BLOCK: Final = 64 << 10
 _LOOKS: Final = 6
 _LATE_LOOKS: Final = 3
 """Looks after systemd's own entries are there: those of the process may come later."""
@@ -57,13 +62,16 @@ class UnitLog:
         late_looks = 0
         for _ in range(_LOOKS):
             found = await asyncio.to_thread(read)
+            if found is None:
+                return []
             if found.lines or late_looks == _LATE_LOOKS:
                 return found.lines
             late_looks += found.is_current
             await asyncio.sleep(_LOOK_INTERVAL)
         return []
 
-    def _read(self, matches: Sequence[str], status: UnitStatus, number: int) -> _LogRead:
+    def _read(self, matches: Sequence[str], status: UnitStatus, number: int) -> _LogRead | None:
+        """Look once, in bounded memory; None if journalctl does not answer."""
         options = [
             f"--output-fields={','.join(_FIELDS)}",
             f"--lines={number + _MANAGER_ENTRIES}",
@@ -72,17 +80,31 @@ class UnitLog:
         try:
             process = start_journalctl(self._command, [*options, *matches])
         except SourceError:
-            return _LogRead([], is_current=True)
-        try:
-            output, _ = process.communicate(timeout=_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            return _LogRead([], is_current=True)
-        entries = ExportParser(_MAX_VALUE).feed(output)
+            return None
+        with process:
+            try:
+                entries = _read_entries(require_pipe(process.stdout))
+                process.wait(_EXIT_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return None
         own = [entry for entry in entries if _is_of(entry, status.unit.encode())]
         has_failed = process.returncode != 0
         return _LogRead(_lines(own)[-number:], is_current=has_failed or len(own) < len(entries))
+
+
+def _read_entries(output: IO[bytes]) -> list[EntryFields]:
+    """Read to the end; subprocess.TimeoutExpired if that takes too long."""
+    parser, entries = ExportParser(_MAX_VALUE), list[EntryFields]()
+    readable = select.poll()
+    readable.register(output, select.POLLIN)
+    deadline = time.monotonic() + _TIMEOUT
+    while (left := deadline - time.monotonic()) > 0 and readable.poll(left * 1000):
+        data = os.read(output.fileno(), _BLOCK)
+        if not data:
+            return entries
+        entries += parser.feed(data)
+    raise subprocess.TimeoutExpired("journalctl", _TIMEOUT)
 
 
 def _is_of(entry: EntryFields, unit: bytes) -> bool:
