@@ -23,9 +23,26 @@ class MemoryUse(NamedTuple):
     limit: int
 
 
+class _MemoryNames(NamedTuple):
+    """Files of one version of control groups. cache: what `memory.stat` calls the page cache."""
+
+    controller: str
+    limit: str
+    used: str
+    cache: str
+
+
+_MEMORY = (
+    _MemoryNames("", "memory.max", "memory.current", "inactive_file"),
+    _MemoryNames("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+
+
 def tightest_memory(files: KernelFiles, machine: int) -> MemoryUse | None:
     """Return the fullest group with a limit below the machine's memory; None without a limit."""
-    uses = [use for use in (*_memory_v2(files), *_memory_v1(files)) if 0 < use.limit < machine]
+    uses = [
+        use for names in _MEMORY for use in _memory_uses(files, names) if 0 < use.limit < machine
+    ]
     return max(uses, key=lambda use: use.used / use.limit, default=None)
 
 
@@ -70,21 +87,12 @@ def oom_kills(files: KernelFiles) -> int | None:
     return read_table(files.proc / "vmstat").get("oom_kill") if kills is None else kills
 
 
-def _memory_v2(files: KernelFiles) -> Iterator[MemoryUse]:
-    for group in _groups(files, ""):
-        limit = read_number(group / "memory.max")
-        used = read_number(group / "memory.current")
+def _memory_uses(files: KernelFiles, names: _MemoryNames) -> Iterator[MemoryUse]:
+    for group in _groups(files, names.controller):
+        limit = read_number(group / names.limit)
+        used = read_number(group / names.used)
         if limit is not None and used is not None:
-            cache = read_table(group / "memory.stat").get("inactive_file", 0)
-            yield MemoryUse(max(used - cache, 0), limit)
-
-
-def _memory_v1(files: KernelFiles) -> Iterator[MemoryUse]:
-    for group in _groups(files, "memory"):
-        limit = read_number(group / "memory.limit_in_bytes")
-        used = read_number(group / "memory.usage_in_bytes")
-        if limit is not None and used is not None:
-            cache = read_table(group / "memory.stat").get("total_inactive_file", 0)
+            cache = read_table(group / "memory.stat").get(names.cache, 0)
             yield MemoryUse(max(used - cache, 0), limit)
 
 
