@@ -12,6 +12,7 @@ from notifyd.config.comparison import CHANGED, Comparison, parse_comparison
 from notifyd.config.triggers import OblienTriggerConfig
 from notifyd.model.events import AlertState, Event
 from notifyd.sources.stored_values import StoredFields
+from notifyd.text.limits import clip
 
 _CLIP = 1_000
 """Characters kept of a value's text."""
@@ -131,4 +132,4 @@ def _known(value: Any) -> KnownValue:
     is_text = isinstance(value, str)
     text = value if is_text else json.dumps(value, ensure_ascii=False, sort_keys=True)
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return KnownValue(text if len(text) <= _CLIP else f"{text[: _CLIP - 1]}…", digest)
+    return KnownValue(clip(text, _CLIP), digest)
