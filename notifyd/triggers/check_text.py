@@ -28,7 +28,7 @@ def check_title(trigger: str, group: Sequence[str], summary: MatchSummary) -> st
             was_unknown = not summary.outcomes.keys() - {"success", "unknown"}
             return f"{head} {'was unknown' if was_unknown else 'failed'} and recovered"
     is_reminder = report is ConditionReport.STILL_FIRING
-    if facts.get("outcome") == "unknown" and not _is_named(reason, "UNKNOWN"):
+    if facts.get("outcome") == "unknown" and "UNKNOWN" not in reason.upper():
         return f"{head} {'still ' if is_reminder else ''}unknown: {reason}"
     if shows_line:
         return f"{head}{' still' if is_reminder else ''}: {reason}"
@@ -39,7 +39,7 @@ def check_body(summary: MatchSummary, now: float) -> str:
     """Return what the title leaves out: the first line, more of the output, figures, times."""
     event, report = summary.event, summary.condition_report
     if report in (ConditionReport.NONE, ConditionReport.FIRED_AND_RESOLVED):
-        lines = [*dict.fromkeys([*summary.lines, event.line])]
+        lines = list(dict.fromkeys([*summary.lines, event.line]))
     else:
         is_in_title = event.line == event.facts.get("reason")
         lines = [] if is_in_title else [event.line]
@@ -52,10 +52,6 @@ def check_body(summary: MatchSummary, now: float) -> str:
     elif summary.count > 1:
         lines.append(f"{summary.count} {TIMES} {format_span(summary.first, summary.last, now)}")
     return "\n".join(lines) or format_span(summary.first, summary.last, now).capitalize()
-
-
-def _is_named(reason: str, state: str) -> bool:
-    return state in reason.upper()
 
 
 def _format_seconds(text: str) -> str:
