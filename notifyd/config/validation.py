@@ -123,6 +123,8 @@ def _trigger_type(path: ConfigPath, trigger: Json, report: ErrorReport) -> str |
             return match
     if trigger.keys() & {"patterns", "journal"}:
         return "log"
+    if "units" in trigger:
+        return "unit"
     if trigger.keys() & {"cmdline", "pidfile", "pid", "on"}:
         return "process"
     if trigger.keys() & {"grace", "max_runtime"}:
