@@ -99,9 +99,9 @@ def confirm(context: StepContext, key: str, group: Group) -> None:
         add_to_group(context, key, replace(group, condition=condition), [event])
     elif event.alert_state is AlertState.FIRING:
         group = replace(group, condition=replace(condition, event=event))
-        _ease(context, key, group, condition, event)
+        _report_improvement(context, key, group, condition, event)
     else:
-        _ease(context, key, replace(group, condition=None), condition, event)
+        _report_improvement(context, key, replace(group, condition=None), condition, event)
 
 
 def _trace_unconfirmed(
@@ -131,7 +131,9 @@ def restart_waits(context: StepContext) -> None:
             context.put_group(key, restarted_wait(group, context.now))
 
 
-def _ease(context: StepContext, key: str, group: Group, condition: Condition, event: Event) -> None:
+def _report_improvement(
+    context: StepContext, key: str, group: Group, condition: Condition, event: Event
+) -> None:
     """Report at once that a condition ended, or has a lower severity than before.
 
     group: as it is after that. condition: as it was.
