@@ -11,10 +11,11 @@ from notifyd.config.resource_limits import ResourceValue
 from notifyd.config.shaping import ShapingConfig
 from notifyd.config.triggers import ResourceTriggerConfig
 from notifyd.sources.probes.resources.measurement import MeasureError, Measurement
-from notifyd.sources.probes.resources.measurement_runner import MeasurementRunner, run_in_thread
+from notifyd.sources.probes.resources.measurement_runner import MeasurementRunner
 from notifyd.sources.probes.resources.oom import OomCount
 from notifyd.sources.probes.resources.source import ResourceSource, ResourceSourceOptions
 from notifyd.sources.stored_values import CheckpointValueError
+from notifyd.sources.waiting import run_in_thread
 from support.machine import GIB, Machine
 from support.stored import golden
 

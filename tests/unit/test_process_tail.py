@@ -1,8 +1,14 @@
 import os
+import threading
 
 import pytest
 
+from notifyd.config.triggers import ProcessTriggerConfig
+from notifyd.sources.processes import events
+from notifyd.sources.processes.registry import ProcessRegistry
+from notifyd.sources.processes.selector import ProcessSelector
 from notifyd.sources.processes.tail import read_tail
+from notifyd.sources.processes.watched import ExitInfo, WatchedProcess
 
 
 @pytest.mark.parametrize(
@@ -42,3 +48,26 @@ def test_what_is_no_readable_file_has_no_lines(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, tmp_path / "missing"):
         assert read_tail(path, 5) == ""
+
+
+async def test_a_file_that_hangs_holds_no_report_up(monkeypatch):
+    released, reads = threading.Event(), []
+
+    def hang(path, lines):
+        reads.append(path)
+        released.wait()
+        return "last"
+
+    monkeypatch.setattr(events, "read_tail", hang)  # no file hangs at will
+    monkeypatch.setattr(events, "_TAIL_TIMEOUT", 0.05)
+    trigger = ProcessTriggerConfig.model_validate({"name": "x", "tail": "/a/log"})
+    selectors = {"t": ProcessSelector(trigger)}
+    reporter = events.ProcessReporter(selectors, ProcessRegistry(selectors, {}), lambda: 5.0)
+    watched = WatchedProcess(1, 1, "boot", "x", "x", "user", ("t",))
+    try:
+        for _ in range(2):
+            [event] = await reporter.exit_events(["t"], watched, ExitInfo(0))
+            assert "after" not in event.facts
+        assert len(reads) == 1, "nor does it take a thread for each exit"
+    finally:
+        released.set()

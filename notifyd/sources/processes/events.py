@@ -1,7 +1,7 @@
 """The events that triggers report of the processes that they watch."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from notifyd.model.events import Event
 from notifyd.sources.processes.process_match import ProcessMatch
@@ -9,6 +9,10 @@ from notifyd.sources.processes.registry import ProcessRegistry
 from notifyd.sources.processes.selector import ProcessSelector
 from notifyd.sources.processes.tail import read_tail
 from notifyd.sources.processes.watched import ExitInfo, WatchedProcess, exit_event, start_event
+from notifyd.sources.waiting import run_in_thread
+
+_TAIL_TIMEOUT = 3.0
+"""Seconds; a file system that hangs holds up no report."""
 
 
 class ProcessReporter:
@@ -25,6 +29,8 @@ class ProcessReporter:
     ) -> None:
         self._selectors, self._registry, self._wall = selectors, registry, wall
         self.has_unknown_status = False
+        self._reading: set[Path] = set()
+        """Files with a read under way, which may hang."""
 
     def start_events(
         self, match: ProcessMatch, watched: WatchedProcess, triggers: Sequence[str]
@@ -70,7 +76,23 @@ class ProcessReporter:
         """Return an exit, with the last lines of the job's log if the trigger names one."""
         selector = self._selectors[trigger]
         if selector.tail is not None:
-            loop, path, lines = asyncio.get_running_loop(), selector.tail, selector.tail_lines
-            tail = await loop.run_in_executor(None, read_tail, path, lines)
+            tail = await self._tail(selector.tail, selector.tail_lines)
             exit_info = exit_info._replace(tail=tail)
         return exit_event(trigger, selector.name, watched, self._wall(), exit_info)
+
+    async def _tail(self, path: Path, lines: int) -> str:
+        """Return the last lines of a file; none while a read of it hangs."""
+        if path in self._reading:
+            return ""
+
+        def read() -> str:
+            try:
+                return read_tail(path, lines)
+            finally:
+                self._reading.discard(path)
+
+        self._reading.add(path)
+        try:
+            return await run_in_thread(read, _TAIL_TIMEOUT)
+        except TimeoutError:
+            return ""

@@ -1,18 +1,15 @@
 """Blocking measurements on threads of their own, so that one that hangs holds nothing up."""
 
-import _thread
-import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from typing import Final, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from notifyd.sources.probes.resources.measurement import Measure, MeasureError, Measurement
+from notifyd.sources.waiting import run_in_thread
 from notifyd.text.durations import format_duration
 
 MOST_SECONDS: Final = 10.0
 """A measurement that takes longer hangs, as one of an unreachable network file system does."""
 
-T = TypeVar("T")
 Result = Measurement | MeasureError
 
 
@@ -64,33 +61,3 @@ class _Batch:
                 break
             self.results[name] = result
         self.is_done = True
-
-
-async def run_in_thread(work: Callable[[], T], timeout: float) -> T:  # noqa: ASYNC109 - the thread continues
-    """Run blocking work on a thread that does not hold up the end of the process.
-
-    TimeoutError if it takes longer; the thread continues. Exceptions of the work are raised.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = work()
-        except BaseException as failure:  # noqa: BLE001 - raised where it is awaited
-            error = failure
-        with suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(settle, result, error)
-
-    _thread.start_new_thread(run, ())  # threading.Thread would wait for its start: one more wake-up
-    async with asyncio.timeout(timeout):
-        return await done

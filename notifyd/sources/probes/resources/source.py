@@ -25,7 +25,6 @@ from notifyd.sources.probes.resources.measurement import (
 from notifyd.sources.probes.resources.measurement_runner import (
     MOST_SECONDS,
     MeasurementRunner,
-    run_in_thread,
 )
 from notifyd.sources.probes.resources.oom import (
     OomCount,
@@ -42,6 +41,7 @@ from notifyd.sources.probes.resources.system import (
 )
 from notifyd.sources.probes.resources.watch import ResourceWatch
 from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
+from notifyd.sources.waiting import run_in_thread
 
 _PRESSURE = "pressure-"
 
