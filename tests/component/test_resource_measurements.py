@@ -235,7 +235,7 @@ def test_a_mount_below_is_not_crossed(small_disk):
 @pytest.mark.parametrize("resource", ["gpu-utilization", "gpu-memory", "gpu-temperature"])
 def test_without_a_gpu_there_is_one_sentence(resource):
     config = ResourceTriggerConfig.model_validate({"resource": resource, "warning": 80})
-    with pytest.raises(MeasureError, match=r"nvidia-ml-py|driver of NVIDIA") as failure:
+    with pytest.raises(MeasureError, match=r"nvidia-ml-py|NVIDIA driver") as failure:
         partial(gpu.measure_gpu, config)()
     assert "\n" not in str(failure.value)
 
@@ -268,4 +268,4 @@ def test_without_the_library_check_and_status_name_the_package(monkeypatch):
 def test_a_gpu_that_fails_is_one_sentence(tmp_path):
     pytest.importorskip("pynvml")
     ((line, _),) = gpus.measure(tmp_path, {"resource": "gpu-temperature", "warning": 80}, lost=True)
-    assert line == "the driver of NVIDIA does not answer: GPU is lost"
+    assert line == "the NVIDIA driver does not answer: GPU is lost"

@@ -43,7 +43,7 @@ def measure_gpu(config: ResourceTriggerConfig) -> Measurement:
             for index in range(nvml.nvmlDeviceGetCount())
         ]
     if not measured:
-        raise MeasureError("the driver of NVIDIA shows no GPU")
+        raise MeasureError("the NVIDIA driver shows no GPU")
     choose = min if first.is_floor and not first.of else max
     return choose(measured, key=lambda each: each.value.value)
 
@@ -72,7 +72,7 @@ def _library() -> Iterator[ModuleType]:
         finally:
             pynvml.nvmlShutdown()
     except pynvml.NVMLError as error:
-        raise MeasureError(f"the driver of NVIDIA does not answer: {error}") from None
+        raise MeasureError(f"the NVIDIA driver does not answer: {error}") from None
 
 
 def _handle(nvml: ModuleType, index: int) -> object:
