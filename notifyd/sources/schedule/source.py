@@ -74,6 +74,7 @@ class ScheduleSource:
                 events = tuple(self._event(name, at, now) for name, at in due.items())
                 obsolete = dict.fromkeys(self._obsolete_keys)
                 await emit(SourceBatch(events, obsolete | self._checkpoints(started | due)))
+                self._obsolete_keys.clear()
                 self._refused.log()
             next_times = [each.schedule.next_time(now) for each in self._triggers.values()]
             timeout = max(0.0, min(next_times) - self._wall())
