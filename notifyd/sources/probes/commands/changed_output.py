@@ -56,13 +56,13 @@ def describe_change(before: str, after: str) -> str:
     old, new = before.splitlines(), after.splitlines()
     if len(old) <= 1 and len(new) <= 1:
         return _pair(old[0] if old else "nothing", new[0] if new else "nothing")
-    gone = [line for line in old if line not in new]
-    come = [line for line in new if line not in old]
-    if len(gone) == len(come):
-        lines = [_pair(*each) for each in zip(gone, come, strict=True)]
+    removed = [line for line in old if line not in new]
+    added = [line for line in new if line not in old]
+    if len(removed) == len(added):
+        lines = [_pair(*each) for each in zip(removed, added, strict=True)]
     else:
-        lines = [f"- {clip(line, _LINE_CLIP)}" for line in gone]
-        lines += [f"+ {clip(line, _LINE_CLIP)}" for line in come]
+        lines = [f"- {clip(line, _LINE_CLIP)}" for line in removed]
+        lines += [f"+ {clip(line, _LINE_CLIP)}" for line in added]
     if not lines:
         return "the order or the number of equal lines"
     if len(lines) > _LINES_SHOWN:
