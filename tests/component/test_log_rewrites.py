@@ -159,6 +159,8 @@ def test_without_a_report_it_is_a_problem_and_not_counted(tmp_path, is_restarted
     for _ in range(3):
         daemon.pass_time(1.0)
     assert daemon.lines() == ["ERROR one", "ERROR two"]
-    assert daemon.problems == [
-        f"{log} may have been rewritten with the same text; its lines are not counted again"
-    ]
+    [problem] = daemon.problems
+    assert problem == (
+        f"{log} may have been rewritten with the same text; its lines are not counted again; "
+        "append to the log instead of rewriting it"
+    )

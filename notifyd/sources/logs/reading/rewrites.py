@@ -86,7 +86,10 @@ class RewriteDetector:
 
     @property
     def problems(self) -> list[Problem]:
-        message = "{} may have been rewritten with the same text; its lines are not counted again"
+        message = (
+            "{} may have been rewritten with the same text; its lines are not counted again; "
+            "append to the log instead of rewriting it"
+        )
         return [Problem("rewritten", message.format(path), subject=path) for path in self._unproved]
 
 
