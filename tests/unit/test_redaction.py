@@ -186,3 +186,8 @@ def is_hinted(text, rule):
 def test_letters_that_fold_to_others_do_not_hide_a_secret():
     assert redact("pa\u017f\u017fword=S3CRET") == "pa\u017f\u017fword=***"
     assert redact("to\u212aen=S3CRET") == "to\u212aen=***"
+
+
+@pytest.mark.parametrize("letter", ["\u0130", "\u0131"])
+def test_letters_that_only_patterns_take_for_others_hide_no_credential(letter):
+    assert "abcdef" not in redact(f"author{letter}zation: abcdef")
