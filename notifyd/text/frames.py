@@ -23,7 +23,7 @@ _LONGEST: Final = 80
 
 
 class _StackFrame(NamedTuple):
-    """origin: the file, or where that says nothing the function, by which libraries are known."""
+    """origin: what shows whether it belongs to a library: the file, or for Java the function."""
 
     file: str
     line: str

@@ -42,9 +42,11 @@ _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _LONGEST_CHARACTER = 6
-"""Bytes of one character as JSON, in a text without control characters: \\u007f."""
+"""Bytes that one character takes in JSON at most: \\u001f."""
 _ENTRY_OVERHEAD = 2
+"""Characters that stand for the quotes, colon and comma of an entry: 8 bytes."""
 _FRAME_OVERHEAD = 64
+"""Bytes, at most, of a request without its texts and entries."""
 
 T = TypeVar("T")
 

@@ -49,7 +49,7 @@ _NAME_HINTS = "pass pwd key secret credential"
 
 
 class _Redaction(NamedTuple):
-    """hints: texts, case-folded, of which each match contains one. None: it has no such texts."""
+    """hints: case-folded texts; each match contains one. None: the pattern is always tried."""
 
     pattern: re.Pattern[str]
     replacement: str
@@ -168,7 +168,7 @@ _SEPARATOR = re.compile("[:=_.-]")
 _WITHOUT_SEPARATOR = tuple(
     rule for rule in _REDACTIONS if rule.hints and _UNSEPARATED_HINTS.intersection(rule.hints)
 )
-"""The rules of which a match may contain none of these characters."""
+"""The rules that can match a text without these characters."""
 _ODD_CASES = re.compile("[\u0130\u0131\u017f\u212a]")
 """Letters that a pattern takes for i, s or k when it ignores case, and that fold to others."""
 _SECRET_KEY = re.compile(rf"(?i)(?:{_SENSITIVE_NAMES}|token)\Z")

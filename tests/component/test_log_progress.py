@@ -185,7 +185,7 @@ def test_what_is_at_the_end_of_a_log_at_the_first_start_is_no_progress(log):
     assert states(daemon)[-1] == ("began", "48%")
 
 
-def test_a_restart_waits_anew_and_forgets_nothing(log):
+def test_a_restart_restarts_the_wait_and_forgets_nothing(log):
     daemon = daemon_of(log, BARS)
     write(log, "1%|")
     wait(daemon, 2)

@@ -131,7 +131,7 @@ class Snapshot:
             path, is_directory=state is not None and state.is_directory
         )
 
-    def read_rules(self, results: Iterable[StatResult]) -> None:
+    def preload_rules(self, results: Iterable[StatResult]) -> None:
         """Read what `.gitignore` says of paths, so that `matches` knows it. Blocking."""
         for result in results:
             if self.is_watched(result.path):

@@ -233,7 +233,7 @@ class FileSource:
         for snapshot in self._snapshots.values():
             if results and snapshot.uses_gitignore:
                 loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._executor, snapshot.read_rules, results)
+                await loop.run_in_executor(self._executor, snapshot.preload_rules, results)
         for result in results:
             for name, snapshot in self._snapshots.items():
                 if not snapshot.is_watched(result.path):

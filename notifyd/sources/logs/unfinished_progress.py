@@ -1,4 +1,4 @@
-"""Numbers in the unfinished last lines of logs, such as progress bars: when, and what is read."""
+"""Reads the numbers in unfinished last lines of logs, such as progress bars."""
 
 import os
 from collections.abc import Callable, Mapping

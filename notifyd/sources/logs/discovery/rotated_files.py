@@ -34,8 +34,8 @@ def find_renamed(
     """Find files that are not at their paths any more, by inode.
 
     The caller must verify the content, as an inode number may belong to another file by now. An
-    unread file is found only under a name that rotation gives. Files that were
-    never found elsewhere are also searched for in nearby directories.
+    unread file is found only under a name that rotation gives. Files that were never found
+    elsewhere are also searched for in nearby directories.
     """
     left = {key for key in missing if not key.catch_up_trigger}
     for dirs_of in (archive_dirs.known_dirs, archive_dirs.nearby_dirs):

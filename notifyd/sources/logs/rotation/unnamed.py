@@ -143,7 +143,7 @@ class UnnamedGenerations:
     def _candidates(
         self, directory: str, log_name: str, names: Iterable[str]
     ) -> Iterator[_Candidate]:
-        """Yield the files of which nothing is known."""
+        """Yield the untracked files that are not rotated from the log by name."""
         for name in names:
             if name == log_name or log_name in original_names(name):
                 continue
