@@ -8,8 +8,8 @@ import pytest
 
 from notifyd.config.shaping import ShapingConfig
 from notifyd.shaping.summaries import summarize
-from notifyd.sources.records.progress import WatchedNumber
-from notifyd.sources.stored_values import CheckpointValueError
+from notifyd.sources.records.progress import Place, ProgressTimer, WatchedNumber
+from notifyd.sources.stored_values import CheckpointValueError, RefusedValues
 from notifyd.triggers.trigger import Trigger
 from support.logs import VirtualDaemon, running, trigger
 from support.markdown import blocks, section
@@ -291,3 +291,15 @@ def test_a_decimal_comma_does_not_make_a_number_complete(log, share):
     write(log, f"{share}%\n")
     wait(daemon, 61)
     assert daemon.lines()[-1] == f"stalled at {share}% for 1m in {log}"
+
+
+def test_the_oldest_number_gives_way_to_more_than_a_thousand(log):
+    keys = {"t": trigger(log, patterns=STEPS, stalled="1m")}
+    timer = ProgressTimer(keys, {}, prefix="p:", refused=RefusedValues("log"))
+    timer.begin_poll(0.0)
+    for number in range(1001):
+        timer.observe(Place("t", f"/{number}"), {"progress": "1"}, "step 1", 0.0)
+    stored = timer.take_changes()
+    assert stored.pop("p:t:/0") is None
+    assert len(stored) == 1000
+    assert None not in stored.values()
