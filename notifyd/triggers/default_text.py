@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from notifyd.model.events import Event
 from notifyd.model.notifications import ConditionReport, MatchSummary
+from notifyd.text.limits import clip
 from notifyd.text.traces import exceptions_of
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -15,8 +16,8 @@ _BODY_ROOM = 1700
 """Characters of the lines of a default body: the rest of it and the data need some room too."""
 _BYTES_PER_CHARACTER = 1.4
 """Of the body as JSON. A text with more bytes than this is measured by its bytes."""
-_LINE_CLIP = 350
-"""Characters of each line, so that several fit."""
+_LINE_CLIP = 351
+"""Characters of each line, with the ellipsis, so that several fit."""
 _VALUE_EVENTS = ("changed", "comparison")
 _RULE_CHARACTERS = "=-_*#~+─━═"
 _SHORTEST_RULE = 8
@@ -186,10 +187,6 @@ def fitting_lines(lines: Sequence[str], room: float, line_clip: int) -> list[str
             break
         fitting.append(line)
     return fitting
-
-
-def clip(line: str, length: int) -> str:
-    return line if len(line) <= length else f"{line[:length]}…"
 
 
 def _size(text: str) -> float:

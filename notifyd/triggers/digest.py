@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from notifyd.model.notifications import SOCKET, Digest
-from notifyd.triggers.default_text import TIMES, clip, fitting_lines, format_span
+from notifyd.text.limits import clip
+from notifyd.triggers.default_text import TIMES, fitting_lines, format_span
 
 _REASONS = {
     "budget": (" more", "", "Held back by the budget"),

@@ -11,6 +11,7 @@ from notifyd.config.triggers import AnyTrigger, PlatformHealthConfig
 from notifyd.model.events import Event, Match
 from notifyd.model.notifications import Json, MatchSummary
 from notifyd.text.durations import format_duration
+from notifyd.text.limits import ELLIPSIS
 from notifyd.triggers.check_text import check_body, check_title
 from notifyd.triggers.default_text import default_body, default_title, format_time, overflow_title
 from notifyd.triggers.heartbeat_text import heartbeat_body, heartbeat_title
@@ -24,7 +25,6 @@ _OUTPUT_LIMIT = 8_000
 """Characters after which text is cut: far more than a notification can hold."""
 _BODY_BEFORE_ERRORS = 1_500
 """Characters of the body that leave room for template errors."""
-_ELLIPSIS = "…"
 _NUMBERS = ("pid", "exit_code", "restarts")
 _FACTS = (
     *("name", "cmdline", "signal", "outcome", "unit", "result"),
@@ -283,7 +283,7 @@ def mask_summary(summary: MatchSummary, redact: Callable[[str], str]) -> MatchSu
     """
     mask = cache(redact)  # the same line is often the first, the last and the only one
     event = summary.event
-    end = _ELLIPSIS if _ELLIPSIS in event.line[-8:] else ""
+    end = ELLIPSIS if ELLIPSIS in event.line[-8:] else ""
     return replace(
         summary,
         first_line=mask(summary.first_line),
