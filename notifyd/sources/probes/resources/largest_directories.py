@@ -72,10 +72,13 @@ class DirectorySizes:
         order = [self.top]
         queue = deque(order)
         own: dict[str, int] = {self.top: 0}
-        while queue:
+        while queue and self.is_complete:
             folder = queue.popleft()
             for path, found in _entries(folder):
                 most -= 1
+                if most < 0 or time.monotonic() > deadline:
+                    self.is_complete = False
+                    break
                 if found.st_dev != device or path in mounts:
                     continue
                 is_folder = stat.S_ISDIR(found.st_mode)
@@ -92,11 +95,6 @@ class DirectorySizes:
                     own[folder] += size
                 if is_folder:
                     queue.append(path)
-                if most <= 0:
-                    break
-            if most <= 0 or time.monotonic() > deadline:
-                self.is_complete = not queue and most > 0
-                break
         self._sizes = own
         for path in reversed(order[1:]):  # children come after their parents
             own[os.path.dirname(path)] += own[path]  # noqa: PTH120 - strings throughout
