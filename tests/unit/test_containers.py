@@ -125,3 +125,10 @@ def test_unknown_streams_are_one():
     for number in range(100):
         joiner.feed(docker("x", f"stream {number}"), number)
     assert len(joiner.pending) == 1
+
+
+def test_messages_of_json_are_split_apart_from_others():
+    plain = MessageJoiner(("docker",), {}, limit=10, raw=False)
+    plain.feed(docker("x"), 0)
+    assert plain.pending
+    assert MessageJoiner(("docker", "json"), plain.pending, limit=20, raw=False).pending == {}

@@ -137,6 +137,16 @@ def test_the_counts_of_lost_generations_are_written_as_before():
     assert refused.problems == []
 
 
+def test_the_counts_of_the_logs_that_lost_generations_last_are_stored():
+    lost, own, _ = lost_generations("")
+    for number in range(1001):
+        lost.add_deleted(f"/var/log/{number}.log", 1, 1e9 + number)
+    lost.store(1e9 + 1001)
+    rows = json.loads(own.take_changes()["log:lost"])["logs"]
+    assert len(rows) == 1000
+    assert "/var/log/0.log" not in {path for path, *_ in rows}
+
+
 @pytest.mark.parametrize("value", ["", "[]", '{"logs":[["/x",-1,0,0]]}', '{"logs":{}}', "{"])
 def test_refused_counts_of_lost_generations_begin_at_zero(value):
     lost, own, refused = lost_generations(value)
