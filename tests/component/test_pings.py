@@ -8,6 +8,7 @@ from asyncio import to_thread
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from notifyd.api.compat.healthchecks import LARGEST_BODY
 from notifyd.api.pings import clip_output, parse_signal
@@ -163,6 +164,15 @@ async def test_the_key_opens_nothing_else_and_other_methods_are_refused(tcp):
     assert (await send(tcp, "GET", f"/v1/status?token={KEY}", headers=host))[0] == 401
     assert (await send(tcp, "PUT", f"/ping/{KEY}/backup", b"x"))[0] == 405
     assert not tcp.control.pings
+
+
+async def test_an_error_is_logged_without_the_key(tcp):
+    tcp.control.failure = ZeroDivisionError("unexpected")
+    with capture_logs() as logs:
+        assert (await send(tcp, "GET", f"/ping/{KEY}/backup"))[0] == 503
+    [entry] = logs
+    assert (entry["event"], entry["path"]) == ("request failed", "/ping/…")
+    assert KEY not in str(entry)
 
 
 async def test_of_a_huge_body_the_end_is_kept_and_a_monstrous_one_does_not_count(tcp):

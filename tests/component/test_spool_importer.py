@@ -216,6 +216,17 @@ async def test_a_flood_of_bad_files_is_few_lines_in_the_log(directory):
     assert len([each for each in logs if each["event"] == "refused files in the spool"]) == 1
 
 
+async def test_bad_files_are_logged_again_after_the_pause(directory, monkeypatch):
+    monkeypatch.setattr(spool_module, "_LOG_PAUSE", 0.0)
+    with capture_logs() as logs:
+        async with Importing(directory) as importing:
+            for _ in range(2):
+                put(directory, b"bad")
+                await importing.wait_empty()
+    refusals = [each for each in logs if each["event"] == "refused files in the spool"]
+    assert [each["files"] for each in refusals] == [1, 1]
+
+
 async def test_foreign_files_are_a_problem_until_they_are_removed(directory):
     foreign = directory.path / "note.txt"
     foreign.write_text("milk")
