@@ -8,6 +8,7 @@ import re
 import select
 import shlex
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -228,6 +229,20 @@ def test_a_mistake_is_explained_and_nothing_runs(user, words, sentence):
     ran = user.exec(*words)
     assert (ran.returncode, sentence in ran.stderr.decode()) == (2, True), ran.stderr
     assert user.pushes == []
+
+
+def test_a_daemon_that_takes_no_more_requests_gets_it_later(user):
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(user.environ["NOTIFYD_SOCK"])
+        listening.listen()
+        with user.popen("--", "sh", "-c", "exit 3") as process:
+            listening.settimeout(45)
+            client, _ = listening.accept()
+            with client:
+                client.recv(1 << 16)
+                client.sendall(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\n\r\n{}")
+            assert process.wait(45) == 3
+    assert len(user.pushes) == 1
 
 
 def test_with_a_daemon_the_push_arrives_masked(tmp_path, daemon, platform):
