@@ -87,3 +87,13 @@ def test_unchanged_rules_are_not_compiled_again(tmp_path: Path):
     third = rules_of(second)
     assert third.is_ignored(f"{tmp_path}/y", is_directory=False)
     assert not second.is_ignored(f"{tmp_path}/y", is_directory=False)
+
+
+def test_of_a_file_the_first_thousand_rules_in_64_kib_count(tmp_path: Path):
+    (tmp_path / ".gitignore").write_text("".join(f"# note\nf{n}\n" for n in range(1001)))
+    (tmp_path / "long").mkdir()
+    (tmp_path / "long" / ".gitignore").write_text(f"first\n#{'x' * (64 << 10)}\nlast\n")
+    rules = GitignoreRules(str(tmp_path))
+    names = ["f999", "f1000", "long/first", "long/last"]
+    ignored = [name for name in names if rules.is_ignored(f"{tmp_path}/{name}", is_directory=False)]
+    assert ignored == ["f999", "long/first"]

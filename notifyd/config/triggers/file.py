@@ -25,7 +25,8 @@ class FileTriggerConfig(TriggerConfig):
     """Globs of paths to leave out. A name without a slash is ignored in every directory."""
     gitignore: bool = False
     """Leave out what the `.gitignore` files below the watched directory leave out, and those above
-    it in the same repository; also `.git` itself."""
+    it in the same repository; also `.git` itself. Of each file the first 1,000 rules in 64 KiB
+    count."""
     settle: Duration | None = None
     """A file must stay unchanged for this long, and nobody may have it open for writing, before it
     counts. Of other users' files only root knows who has them open."""
