@@ -92,7 +92,7 @@ def _run_command(words: list[str]) -> int:
 
 
 def _parse(name: str, module: ModuleType, words: list[str]) -> object:
-    # argparse takes longer than sending a notification.
+    # Importing argparse takes longer than sending a notification.
     from notifyd.cli.argument_parser import ArgumentParser  # noqa: PLC0415
 
     parser = ArgumentParser(prog=f"notifyd {name}", description=module.HELP, allow_abbrev=False)

@@ -172,7 +172,7 @@ def _send(message: dict[str, object], socket_path: str | None) -> None:
             within=_ANSWER_TIMEOUT,
         )
     except (DaemonUnreachableError, DaemonAnswerError) as error:
-        from notifyd.client.spool import spool_instead, spool_request  # noqa: PLC0415
+        from notifyd.client.spool import spool_instead, spool_request  # noqa: PLC0415 - rarely
 
         if isinstance(error, DaemonAnswerError) and error.status == _TOO_FAST:
             spool_request("send", message, socket_path=socket_path)

@@ -4,7 +4,7 @@
 def end_of(text: str, title: str, data: dict[str, object], *, lines: int | None) -> str:
     """Return the visible end of a text: at most this many lines, and as much as can be shown."""
     from notifyd.text.limits import keep_end  # noqa: PLC0415 - only for a long text
-    from notifyd.text.visible import visible_text  # noqa: PLC0415
+    from notifyd.text.visible import visible_text  # noqa: PLC0415 - as above
 
     text = visible_text(text).strip("\n")
     if lines is not None:

@@ -137,8 +137,8 @@ def _send_direct(message: dict[str, object], args: "SimpleNamespace | argparse.N
     if given:
         raise UsageError(f"--direct cannot be combined with --{given[0]}, which needs the daemon")
     # All that the daemon needs for sending, which takes a while.
-    from notifyd.cli.direct import send_direct  # noqa: PLC0415
-    from notifyd.model.notifications import Message, Priority  # noqa: PLC0415
+    from notifyd.cli.direct import send_direct  # noqa: PLC0415 - imports aiohttp
+    from notifyd.model.notifications import Message, Priority  # noqa: PLC0415 - as above
 
     data = message.get("data")
     text = Message(

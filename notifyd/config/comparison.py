@@ -5,6 +5,7 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 CHANGED = "changed"
@@ -67,4 +68,4 @@ def as_number(value: Any) -> float | None:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if number == number and abs(number) != float("inf") else None  # noqa: PLR0124
+    return number if isfinite(number) else None

@@ -65,7 +65,7 @@ def _check_api_path(value: str) -> str:
 
 def _check_jmespath(value: str) -> str:
     import jmespath  # noqa: PLC0415 - only oblien triggers need it
-    from jmespath.exceptions import JMESPathError  # noqa: PLC0415
+    from jmespath.exceptions import JMESPathError  # noqa: PLC0415 - only with them
 
     try:
         jmespath.compile(value)
