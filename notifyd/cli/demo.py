@@ -140,8 +140,7 @@ notifyd demo: a relay, its inbox page and the daemon, all on this machine.
     end a process          bash -c 'exec -a demo-job bash -c "sleep 1; exit 3"'
     send a message         {command} send --socket {path}/notifyd.sock -t Hi there
     send from a program    curl --unix-socket {path}/notifyd.sock \\
-                             http://localhost/notifications/send \\
-                             -H 'Content-Type: application/json' -d '{{"title":"Hello"}}'
+                             http://localhost/notifications/send -d '{{"title":"Hello"}}'
     show the status        {command} status --socket {path}/notifyd.sock
 
   The configuration is {path}/config.toml. Ctrl-C stops the demo.

@@ -17,6 +17,9 @@ from notifyd.text.durations import format_size
 
 ClientT = TypeVar("ClientT")
 
+_JSON_TYPES = frozenset({"", "application/json", "application/x-www-form-urlencoded"})
+"""Content types of a JSON body. `curl -d` sends the last by itself, other programs none at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
@@ -50,7 +53,10 @@ class Request(Generic[ClientT]):
         return validate(schema, query, noun="parameter")
 
     async def json(self, schema: type[Schema], *, any_content_type: bool = False) -> Schema:
-        """Read and parse a JSON body; HttpError (408, 411, 413, 415, 400, 422) if that fails."""
+        """Read and parse a JSON body; HttpError (408, 411, 413, 415, 400, 422) if that fails.
+
+        any_content_type: else one that says it is something else is refused.
+        """
         if not any_content_type:
             self._require_json()
         return parse_json(schema, await self.body())
@@ -97,8 +103,9 @@ class Request(Generic[ClientT]):
         return bytes(body[-kept:])
 
     def _require_json(self) -> None:
-        if self.http.content_type != "application/json":
-            given = printable(self.headers.get("Content-Type") or "none")
+        media_type, _, _ = self.headers.get("Content-Type", "").partition(";")
+        if media_type.strip().lower() not in _JSON_TYPES:
+            given = printable(media_type)
             raise HttpError(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 "wrong_content_type",

@@ -6,7 +6,7 @@ import pytest
 
 from notifyd.model.notifications import Message
 from support.listeners import LISTENERS, AnyListener
-from support.socket_api import PATIENCE, Daemon, ask, reply, send
+from support.socket_api import JSON, PATIENCE, Daemon, ask, reply, send
 
 # --- size
 
@@ -107,10 +107,21 @@ async def test_invalid_http_is_refused_in_json(listener: AnyListener, said):
 
 
 @pytest.mark.parametrize(
-    "headers",
-    ["", "Content-Type: application/x-www-form-urlencoded\r\n", "Content-Type: text/json\r\n"],
+    "content_type", ["", "application/x-www-form-urlencoded", "Application/JSON; charset=utf-8"]
 )
-async def test_a_wrong_content_type_is_refused_with_the_right_one(served: Daemon, headers):
+async def test_json_needs_no_content_type_that_says_so(listener: AnyListener, content_type):
+    header = f"Content-Type: {content_type}\r\n" if content_type else ""
+    head = listener.post.replace(JSON.encode(), header.encode())
+    raw = await listener.exchange_all(head + b'Content-Length: 13\r\n\r\n{"title":"t"}')
+    assert reply(raw).body["success"] is True
+    assert await listener.stored() == 1
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/json", "text/plain", "multipart/form-data; boundary=x"]
+)
+async def test_a_wrong_content_type_is_refused_with_the_right_one(served: Daemon, content_type):
+    headers = f"Content-Type: {content_type}\r\n"
     answer = await ask(served.path, "POST", "/notifications/send", {"title": "t"}, headers)
     assert answer.refusal == (415, "wrong_content_type")
     assert "Content-Type: application/json" in answer.body["error"]

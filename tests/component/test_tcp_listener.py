@@ -87,6 +87,21 @@ async def test_every_origin_is_refused(tcp):
         assert answer.refusal == (403, "origin_refused")
 
 
+@pytest.mark.parametrize(
+    "headers",
+    ["Origin: http://evil.example\r\n", f"{BEARER}Origin: null\r\n", "", "Host: evil\r\n"],
+)
+async def test_the_form_of_a_page_cannot_send(tcp, headers):
+    # A form can post JSON with the content type that curl has, but neither the token nor no Origin.
+    form = "Content-Type: application/x-www-form-urlencoded\r\n"
+    host = "" if "Host" in headers else "Host: localhost\r\n"
+    body = '{"title":"t"}'
+    raw = f"POST /notifications/send HTTP/1.1\r\n{host}{headers}{form}Connection: close\r\n"
+    answer = await tcp.exchange(f"{raw}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    assert answer.startswith((b"HTTP/1.1 401", b"HTTP/1.1 403"))
+    assert not tcp.control.rows
+
+
 # --- one client, never an admin
 
 
