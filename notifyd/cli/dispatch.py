@@ -15,6 +15,7 @@ from notifyd.model.errors import NotifydError
 COMMANDS = {
     "run": "run the daemon in the foreground",
     "demo": "run relay, inbox page and daemon on this machine, with a sample configuration",
+    "init": "write a commented configuration to begin with",
     "check": "check the configuration and report every error",
     "match": "test the patterns of a trigger against a file or the journal",
     "test": "send a notification as a trigger would",

@@ -182,6 +182,20 @@ def replace_file(path: Path, content: str, mode: int) -> None:
         raise
 
 
+def create_file(path: Path, content: str, mode: int) -> None:
+    """Write a new file, complete or not at all. FileExistsError if there is anything."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as stream:
+        try:
+            stream.write(content)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
 def merge_document(base: Json, document: Document, origins: Origins, report: ErrorReport) -> None:
     """Merge a document into `base`, in which later values win. Report triggers defined twice."""
     known = base.get("triggers")

@@ -64,7 +64,7 @@ class ServiceInstaller:
         path.parent.mkdir(mode=0o700 if self.layout.is_user else 0o755, parents=True, exist_ok=True)
         if os.path.lexists(path):
             return
-        content = initial_config(example_config(), is_user=self.layout.is_user)
+        content = initial_config(example_config(), reads_journal=not self.layout.is_user)
         replace_file(path, content, 0o644)
         yield f"wrote {path}"
 

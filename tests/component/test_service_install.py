@@ -236,13 +236,13 @@ def test_a_user_gets_units_of_their_own(home):
     assert home.files() == {".config/notifyd/config.toml", ".config/notifyd/send-token"}
 
 
-@pytest.mark.parametrize(("is_user", "triggers"), [(False, ["failed-units"]), (True, [])])
-def test_the_first_configuration_is_valid_and_shows_every_key(tmp_path, is_user, triggers):
-    text = initial_config(example_config(), is_user=is_user)
+@pytest.mark.parametrize(("reads_journal", "trigger"), [(True, "failed-units"), (False, "disk")])
+def test_the_first_configuration_is_valid_and_shows_every_key(tmp_path, reads_journal, trigger):
+    text = initial_config(example_config(), reads_journal=reads_journal)
     path = tmp_path / "config.toml"
     path.write_text(text)
     loaded = load(path, {"HOME": str(tmp_path)})
-    assert list(loaded.settings.triggers) == triggers
+    assert list(loaded.settings.triggers) == [trigger]
     assert loaded.warnings == ()
     shown = set(re.sub("^#", "", text, flags=re.MULTILINE).splitlines())
     assert set(re.sub("^#", "", example_config(), flags=re.MULTILINE).splitlines()) <= shown

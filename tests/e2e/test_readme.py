@@ -50,7 +50,8 @@ def test_five_minutes_lead_from_a_token_to_a_push(tmp_path, platform):
     (config,) = blocks(FIVE_MINUTES, "toml")
     shell(install, env)
     shell(token, env, given=f"{platform.token}\n")
-    (home / ".config/notifyd/config.toml").write_text(config)
+    with (home / ".config/notifyd/config.toml").open("a") as file:
+        file.write(config)
     with running(start, env):
         wait_for_daemon(home)
         shell(use, env)

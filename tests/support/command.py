@@ -18,8 +18,11 @@ class Ran:
     err: str
 
 
-async def run(*words: str, stdin: bytes = b"", **environ: str) -> Ran:
+async def run(*words: str, stdin: bytes = b"", uid: int | None = None, **environ: str) -> Ran:
+    """uid: of the user who runs it; the tests' own if it is None."""
     environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TZ": "UTC", **environ}
-    ended = await asyncio.to_thread(forked.run, words, environ=environ, stdin=stdin, text=True)
+    ended = await asyncio.to_thread(
+        forked.run, words, environ=environ, stdin=stdin, text=True, uid=uid
+    )
     assert "Traceback" not in ended.stderr
     return Ran(*ended)

@@ -43,12 +43,13 @@ class Ended(NamedTuple):
 class Process:
     """A command that runs; of the methods of `subprocess.Popen` those that tests call.
 
-    descriptors: its stdin, stdout and stderr.
+    descriptors: its stdin, stdout and stderr. uid: of the user it becomes, without groups.
     """
 
-    def __init__(self, words, environ, *descriptors):
+    def __init__(self, words, environ, *descriptors, uid=None):
         self.args = list(map(str, words))
         request = {"words": self.args, "environ": environ, "directory": str(Path.cwd())}
+        request["uid"] = uid
         self._report, theirs = _socket_pair()
         with theirs:
             sent = [*descriptors, theirs.fileno()]
@@ -78,16 +79,17 @@ class Process:
         self.send_signal(signal.SIGKILL)
 
 
-def run(words, *, environ, stdin=b"", stdout=None, text=False, within=45.0):
+def run(words, *, environ, stdin=b"", stdout=None, text=False, within=45.0, uid=None):
     """Run a command to its end.
 
     stdin: bytes for a pipe, None for /dev/null. stdout: a file in the place of what is returned.
+    uid: of the user it becomes.
     """
     with ExitStack() as stack:
         given = stack.enter_context(_null() if stdin is None else _pipe(stdin))
         out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
         descriptors = [each.fileno() for each in (given, stdout or out, err)]
-        process = Process(words, environ, *descriptors)
+        process = Process(words, environ, *descriptors, uid=uid)
         try:
             status = process.wait(within)
         except subprocess.TimeoutExpired:
@@ -176,6 +178,10 @@ def _run(request, *descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
     os.chdir(request["directory"])
+    if request["uid"] is not None:
+        os.setgroups([])
+        os.setgid(request["uid"])
+        os.setuid(request["uid"])
     os.environ.clear()
     os.environ.update(request["environ"])
     time.tzset()
