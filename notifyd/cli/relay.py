@@ -15,9 +15,10 @@ from notifyd.http.rate_limit import Rate
 from notifyd.model.errors import NotifydError
 from notifyd.relay import credentials
 from notifyd.relay.credentials import ClientCredentials
-from notifyd.relay.notifications import RATE
+from notifyd.relay.sends import RATE
 from notifyd.relay.server import Relay, inbox_url, open_relay
-from notifyd.relay.store import RelayStore
+from notifyd.relay.store.base import RelayStore
+from notifyd.relay.store.sqlite import SqliteStore
 from notifyd.telemetry import logging
 
 HELP = "Serve the Notifications API on this machine, with an inbox page."
@@ -107,7 +108,7 @@ async def _show_credentials(database: Path, renew: bool) -> str:  # noqa: FBT001
 
 async def _show_inbox(database: Path, renew: bool) -> str:  # noqa: FBT001 - a command's flag
     async with _open_store(database) as store:
-        load = credentials.renew_inbox_key if renew else credentials.load_inbox_key
+        load = credentials.renew_inbox_key if renew else credentials.ensure_inbox_key
         key = await store.run(load)
         return inbox_url(await store.run(credentials.load_url), key)
 
@@ -118,7 +119,7 @@ _ACTIONS = {"credentials": _show_credentials, "inbox": _show_inbox}
 @asynccontextmanager
 async def _open_store(database: Path) -> AsyncIterator[RelayStore]:
     """Open the database of a relay, which may be running."""
-    store = await RelayStore.open(database)
+    store = await SqliteStore.open(database)
     try:
         yield store
     finally:

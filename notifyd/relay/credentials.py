@@ -5,7 +5,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import NamedTuple, Self
 
-from notifyd.relay.store import Connection, transaction
+from notifyd.relay.store.base import Transaction, fetch_one
 
 
 class ClientCredentials(NamedTuple):
@@ -39,59 +39,67 @@ def hash_secret(secret: str) -> bytes:
     return sha256(secret.encode("utf-8", "surrogateescape")).digest()
 
 
-# --- on the store's thread
+# --- inside a transaction of the store
 
 
-def load_client(connection: Connection) -> StoredClient | None:
+async def load_client(transaction: Transaction) -> StoredClient | None:
     """Return the client that was created at the first start, if there was one."""
-    client_id, secret = _load(connection, "client_id"), _load(connection, "client_secret")
+    client_id = await _load(transaction, "client_id")
+    secret = await _load(transaction, "client_secret")
     return None if client_id is None or secret is None else StoredClient(client_id, secret)
 
 
-def renew_client(connection: Connection) -> ClientCredentials:
+async def renew_client(transaction: Transaction) -> ClientCredentials:
     """Replace the client by a new one. The stored hash of its secret does not reveal it."""
     new = ClientCredentials.new()
     stored = StoredClient.of(new)
-    with transaction(connection):
-        _save(connection, "client_id", stored.id)
-        _save(connection, "client_secret", stored.secret)
-        _save(connection, "client_name", new.id.encode())
+    await _save(transaction, "client_id", stored.id)
+    await _save(transaction, "client_secret", stored.secret)
+    await _save(transaction, "client_name", new.id.encode())
     return new
 
 
-def load_client_id(connection: Connection) -> str:
+async def load_client_id(transaction: Transaction) -> str:
     """Return the client's id; empty if there is no client or its id was stored as a hash only."""
-    return (_load(connection, "client_name") or b"").decode()
+    return (await _load(transaction, "client_name") or b"").decode()
 
 
-def load_inbox_key(connection: Connection) -> str:
+async def load_inbox_key(transaction: Transaction) -> str | None:
+    """Return the secret of the inbox page's address; None before the first start."""
+    stored = await _load(transaction, "inbox_key")
+    return None if stored is None else stored.decode()
+
+
+async def ensure_inbox_key(transaction: Transaction) -> str:
     """Return the secret of the inbox page's address, the same at every start."""
-    if (stored := _load(connection, "inbox_key")) is not None:
-        return stored.decode()
-    return renew_inbox_key(connection)
+    return await load_inbox_key(transaction) or await renew_inbox_key(transaction)
 
 
-def renew_inbox_key(connection: Connection) -> str:
+async def renew_inbox_key(transaction: Transaction) -> str:
     key = secrets.token_urlsafe(24)
-    _save(connection, "inbox_key", key.encode())
+    await _save(transaction, "inbox_key", key.encode())
     return key
 
 
-def save_url(connection: Connection, url: str) -> None:
+async def save_url(transaction: Transaction, url: str) -> None:
     """Remember the base URL of the running relay for `load_url`."""
-    _save(connection, "url", url.encode())
+    await _save(transaction, "url", url.encode())
 
 
-def load_url(connection: Connection) -> str:
+async def load_url(transaction: Transaction) -> str:
     """Return the base URL at the last start; empty if there was none."""
-    return (_load(connection, "url") or b"").decode()
+    return (await _load(transaction, "url") or b"").decode()
 
 
-def _load(connection: Connection, name: str) -> bytes | None:
-    query = "SELECT value FROM settings WHERE name = ?"
-    row = connection.execute(query, (name,)).fetchone()
-    return row[0] if row else None
+async def _load(transaction: Transaction, name: str) -> bytes | None:
+    row = await fetch_one(transaction, "SELECT value FROM settings WHERE name = $1", name)
+    return None if row is None else bytes(row[0])
 
 
-def _save(connection: Connection, name: str, value: bytes) -> None:
-    connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+async def _save(transaction: Transaction, name: str, value: bytes) -> None:
+    await transaction.execute(
+        "INSERT INTO settings (name, value) VALUES ($1, $2)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        name,
+        value,
+    )

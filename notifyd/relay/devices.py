@@ -1,11 +1,12 @@
 """Registered devices. There is no push service here: deliveries to them are only counted."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from notifyd.model.notifications import Json
 from notifyd.relay.schemas import DeviceRequest, format_time, parse_number
-from notifyd.relay.store import Connection
+from notifyd.relay.store.base import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,56 +35,64 @@ class Device:
         }
 
 
-# --- on the store's thread
+# --- inside a transaction of the store
 
 
-def register(connection: Connection, request: DeviceRequest, wall: float) -> Device | None:
+async def register(transaction: Transaction, request: DeviceRequest, wall: float) -> Device | None:
     """Store a device; one with the same device_id is updated and keeps its number.
 
     None if the device_id is new and consists of digits: a path could not tell it from a number.
     """
-    if parse_number(request.device_id) is not None and not count(connection, request.device_id):
+    is_number = parse_number(request.device_id) is not None
+    if is_number and not await _select(transaction, "WHERE device_id = $1", request.device_id):
         return None
-    connection.execute(
+    await transaction.execute(
         "INSERT INTO devices (device_id, fcm_token, platform, device_info, created_at,"
-        " last_seen_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (device_id) DO UPDATE SET"
+        " last_seen_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (device_id) DO UPDATE SET"
         " fcm_token = excluded.fcm_token, platform = excluded.platform,"
         " device_info = excluded.device_info, last_seen_at = excluded.last_seen_at",
-        (
-            request.device_id,
-            request.fcm_token,
-            request.platform,
-            json.dumps(request.device_info),
-            wall,
-            wall,
-        ),
+        request.device_id,
+        request.fcm_token,
+        request.platform,
+        json.dumps(request.device_info),
+        wall,
+        wall,
     )
-    return _select(connection, "WHERE device_id = ?", request.device_id)[0]
+    return (await _select(transaction, "WHERE device_id = $1", request.device_id))[0]
 
 
-def list_all(connection: Connection) -> list[Device]:
+async def list_all(transaction: Transaction) -> list[Device]:
     """Return the devices, oldest first."""
-    return _select(connection, "ORDER BY id")
+    return await _select(transaction, "ORDER BY id")
 
 
-def delete(connection: Connection, name: str) -> bool:
+async def delete(transaction: Transaction, name: str) -> bool:
     """Delete the device with this number or, if there is none, with this device_id."""
     number = parse_number(name)
-    deleted = connection.execute("DELETE FROM devices WHERE id = ?", (number,)).rowcount
-    if not deleted:
-        deleted = connection.execute("DELETE FROM devices WHERE device_id = ?", (name,)).rowcount
-    return deleted > 0
+    if number is not None and await transaction.execute(
+        "DELETE FROM devices WHERE id = $1", number
+    ):
+        return True
+    return await transaction.execute("DELETE FROM devices WHERE device_id = $1", name) > 0
 
 
-def count(connection: Connection, device_id: str | None) -> int:
-    """Count all devices, or those with one device_id."""
-    query = "SELECT count(*) FROM devices WHERE ?1 IS NULL OR device_id = ?1"
-    number: int = connection.execute(query, (device_id,)).fetchone()[0]
+async def count(transaction: Transaction) -> int:
+    """Count all devices."""
+    rows = await transaction.fetch("SELECT count(*) FROM devices")
+    number: int = rows[0][0]
     return number
 
 
-def _select(connection: Connection, where: str, *values: object) -> list[Device]:
+async def find_registered(transaction: Transaction, device_ids: Iterable[str]) -> frozenset[str]:
+    """Return those of the device_ids that are registered."""
+    table = transaction.json_list(1)
+    query = f"SELECT device_id FROM devices WHERE device_id IN (SELECT value FROM {table})"
+    rows = await transaction.fetch(query, json.dumps(list(device_ids)))
+    return frozenset(row[0] for row in rows)
+
+
+async def _select(transaction: Transaction, where: str, *values: object) -> list[Device]:
     columns = "id, device_id, platform, device_info, created_at, last_seen_at"
-    query = f"SELECT {columns} FROM devices {where}"  # noqa: S608 - both parts are our own text
-    rows = connection.execute(query, values)
+    query = f"SELECT {columns} FROM devices {where}"
+    rows = await transaction.fetch(query, *values)
     return [Device(row[0], row[1], row[2], json.loads(row[3]), row[4], row[5]) for row in rows]

@@ -17,7 +17,7 @@ from notifyd.http.routing import HttpRoute
 from notifyd.model.errors import StoreUnavailableError
 from notifyd.relay import credentials, notifications
 from notifyd.relay.inbox_page import load
-from notifyd.relay.store import RelayStore
+from notifyd.relay.store.base import RelayStore
 
 REPLAYED = 100
 """How many of the latest notifications a page shows when it opens."""
@@ -137,7 +137,7 @@ class Inbox:
         is_live = False
         while not self._connections.is_closing:
             changed.clear()
-            batch = await self._store.run(notifications.after, last_seq, _BATCH)
+            batch = await self._store.read(notifications.after, last_seq, _BATCH)
             for stored in batch:
                 await stream.send("notification", stored.as_json(), stored.seq)
                 last_seq = stored.seq
@@ -158,15 +158,15 @@ class Inbox:
         """Return the number after which to begin: the last that the page saw, or the latest few."""
         last = request.headers.get("Last-Event-ID", "")
         if last.isdecimal() and last.isascii():
-            newest = await self._store.run(notifications.newest_seq)
+            newest = await self._store.read(notifications.newest_seq)
             if len(last) <= len(str(newest)) and int(last) <= newest:
                 return int(last)
-        return await self._store.run(notifications.before_latest, REPLAYED)
+        return await self._store.read(notifications.before_latest, REPLAYED)
 
     async def _has_key(self, request: Request[RemoteClient]) -> bool:
-        key = await self._store.run(credentials.load_inbox_key)
+        key = await self._store.read(credentials.load_inbox_key)
         given = request.http.query.get("key", "").encode("utf-8", "replace")
-        return compare_digest(given, key.encode())
+        return key is not None and compare_digest(given, key.encode())
 
     async def _check_key(self, request: Request[RemoteClient]) -> None:
         if not await self._has_key(request):

@@ -12,14 +12,12 @@ from notifyd.http.responses import success
 from notifyd.http.routing import Handler, HttpRoute
 from notifyd.http.schemas import Schema
 from notifyd.model.attempts import KEPT_IN_INBOX
-from notifyd.relay import credentials, devices, notifications, tokens
+from notifyd.relay import credentials, devices, tokens
 from notifyd.relay.credentials import StoredClient
-from notifyd.relay.inbox import InboxConnections
-from notifyd.relay.notifications import IncomingNotification, StoreLimits
-from notifyd.relay.rate_limit import WorkspaceRateError
 from notifyd.relay.schemas import DeviceRequest, SendRequest, TokenRequest
-from notifyd.relay.store import RelayStore
-from notifyd.relay.tokens import Token
+from notifyd.relay.send_queue import SendQueue
+from notifyd.relay.sends import DeliveryReport, RateRefusal, Send, TokenRefusal, find_refusal
+from notifyd.relay.store.base import RelayStore
 
 _LONGEST_KEY = 255
 _KEPT = f"{KEPT_IN_INBOX}; open the inbox page to see it"
@@ -31,15 +29,13 @@ class RelayRoutes:
         self,
         store: RelayStore,
         client: StoredClient | None,
-        limits: StoreLimits,
-        inbox: InboxConnections,
+        sends: SendQueue,
         wall: Callable[[], float],
     ) -> None:
         """client: the one that counts; None for the one in the store."""
         self._store = store
         self._client = client
-        self._limits = limits
-        self._inbox = inbox
+        self._sends = sends
         self._wall = wall
 
     def routes(self) -> list[HttpRoute[RemoteClient]]:
@@ -57,7 +53,7 @@ class RelayRoutes:
 
     def _require_client(self, handler: Handler[RemoteClient]) -> Handler[RemoteClient]:
         async def handle(request: Request[RemoteClient]) -> web.StreamResponse:
-            client = self._client or await self._store.run(credentials.load_client)
+            client = self._client or await self._store.read(credentials.load_client)
             given = (request.headers.get(name, "") for name in ("X-Client-ID", "X-Client-Secret"))
             if client is None or not client.has_credentials(*given):
                 raise _unauthorized("wrong client credentials in X-Client-ID and X-Client-Secret")
@@ -75,7 +71,7 @@ class RelayRoutes:
         return success(token={**token.as_json(), "token": plain})
 
     async def _list_tokens(self, request: Request[RemoteClient]) -> web.Response:
-        found = await self._store.run(tokens.list_all, request.http.query.get("workspace_id"))
+        found = await self._store.read(tokens.list_all, request.http.query.get("workspace_id"))
         return success(tokens=[token.as_json() for token in found])
 
     async def _revoke_token(self, request: Request[RemoteClient]) -> web.Response:
@@ -101,7 +97,7 @@ class RelayRoutes:
         return success(device=stored.as_json())
 
     async def _list_devices(self, _request: Request[RemoteClient]) -> web.Response:
-        found = await self._store.run(devices.list_all)
+        found = await self._store.read(devices.list_all)
         return success(devices=[device.as_json() for device in found])
 
     async def _delete_device(self, request: Request[RemoteClient]) -> web.Response:
@@ -113,40 +109,35 @@ class RelayRoutes:
     # --- sending
 
     async def _send(self, request: Request[RemoteClient]) -> web.Response:
-        token = await self._token_of(request)
-        body = await _read(request, SendRequest)
-        notification = IncomingNotification(
-            body.title,
-            body.body,
-            {**(body.data or {}), **token.routing()},
-            _idempotency_key(request),
-        )
+        token = _bearer_token(request)
         try:
-            report = await self._store.run(
-                notifications.accept,
-                token,
-                notification,
-                pages=self._inbox.open,
-                wall=self._wall(),
-                limits=self._limits,
-            )
-        except WorkspaceRateError as error:
-            raise rate_limited("rate_limited", str(error), error.wait) from None
-        if not report.is_repeat:
-            self._inbox.wake()
-        note = {} if report.devices else {"reason": "no_device", "detail": _KEPT}
-        return success(delivered=report.devices, failed=0, devices=report.devices, **note)
+            body = await _read(request, SendRequest)
+        except HttpError:
+            await self._check_token(token)
+            raise
+        key = _idempotency_key(request)
+        result = await self._sends.submit(Send(token, body.title, body.body, body.data or {}, key))
+        match result:
+            case TokenRefusal():
+                raise _unauthorized(result)
+            case RateRefusal(workspace_id, wait):
+                sentence = f"workspace {workspace_id} sends too fast"
+                raise rate_limited("rate_limited", sentence, wait)
+            case DeliveryReport(devices_reached):
+                note = {} if devices_reached else {"reason": "no_device", "detail": _KEPT}
+                return success(delivered=devices_reached, failed=0, devices=devices_reached, **note)
 
-    async def _token_of(self, request: Request[RemoteClient]) -> Token:
-        scheme, _, plain = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        if scheme.lower() != "bearer" or not plain:
-            raise _unauthorized("no send token; add the header 'Authorization: Bearer onp_…'")
-        token = await self._store.run(tokens.find, plain.strip())
-        if token is None:
-            raise _unauthorized("unknown send token")
-        if not token.is_active:
-            raise _unauthorized("the send token was revoked")
-        return token
+    async def _check_token(self, plain: str) -> None:
+        """Whoever has no token learns that first, whatever else is wrong with the request."""
+        if refusal := find_refusal(await self._store.read(tokens.find, plain)):
+            raise _unauthorized(refusal)
+
+
+def _bearer_token(request: Request[RemoteClient]) -> str:
+    scheme, _, plain = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if scheme.lower() != "bearer" or not plain:
+        raise _unauthorized("no send token; add the header 'Authorization: Bearer onp_…'")
+    return plain.strip()
 
 
 async def _read(request: Request[RemoteClient], schema: type[Schema]) -> Schema:

@@ -1,8 +1,9 @@
 """The relay as a whole: its socket, its database, what it serves."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from aiohttp import web
 
@@ -16,9 +17,11 @@ from notifyd.http.tcp import base_url, listen_tcp
 from notifyd.relay import credentials, tokens
 from notifyd.relay.credentials import ClientCredentials, StoredClient
 from notifyd.relay.inbox import Inbox, InboxConnections
-from notifyd.relay.notifications import RATE, StoreLimits
 from notifyd.relay.routes import RelayRoutes
-from notifyd.relay.store import Database, RelayStore
+from notifyd.relay.send_queue import SendQueue
+from notifyd.relay.sends import RATE, StoreLimits
+from notifyd.relay.store.base import RelayStore
+from notifyd.relay.store.sqlite import Database, SqliteStore
 
 MAX_BODY = 64 << 10
 """Bytes of a request's body."""
@@ -81,16 +84,18 @@ async def open_relay(
     async with AsyncExitStack() as stack:
         # The port comes first: credentials that are shown once must not be created in vain.
         listening = stack.enter_context(listen_tcp(host, port, "--listen"))
-        store = await RelayStore.open(database)
+        store = await SqliteStore.open(database)
         stack.push_async_callback(store.close)
         url = base_url(listening)
         await store.run(credentials.save_url, url)
-        inbox_key = await store.run(credentials.load_inbox_key)
+        inbox_key = await store.run(credentials.ensure_inbox_key)
         has_client = client is not None or await store.run(credentials.load_client) is not None
         new = None if has_client else await store.run(credentials.renew_client)
         given = None if client is None else StoredClient.of(client)
         connections = InboxConnections()
-        routes = RelayRoutes(store, given, StoreLimits(rate), connections, wall)
+        sends = SendQueue(store, connections, StoreLimits(rate), wall)
+        await stack.enter_async_context(_running(sends))
+        routes = RelayRoutes(store, given, sends, wall)
         inbox = Inbox(store, connections)
         router = HttpRouter(routes.routes() + inbox.routes(), BodyLimits(MAX_BODY, limits.body))
         host_check = HostCheck(host, "this relay", own_pages=True)
@@ -104,3 +109,15 @@ async def open_relay(
         )
         stack.callback(connections.close)
         yield Relay(store, url, inbox_key, new, wall)
+
+
+@asynccontextmanager
+async def _running(sends: SendQueue) -> AsyncIterator[None]:
+    """Commit sends while inside. The listener ends first, so none is left then."""
+    task = asyncio.create_task(sends.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

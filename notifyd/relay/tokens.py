@@ -2,15 +2,17 @@
 
 import json
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from notifyd.model.notifications import Json
 from notifyd.relay.credentials import hash_secret
 from notifyd.relay.schemas import format_optional_time, format_time, parse_number
-from notifyd.relay.store import Connection
+from notifyd.relay.store.base import Row, Transaction
 
 _PREFIX = "onp_"
 _PREFIX_SHOWN = len(_PREFIX) + 8
+_COLUMNS = "id, workspace_id, name, metadata, token_prefix, created_at, last_used_at, revoked_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,59 +59,76 @@ class Token:
         }
 
 
-# --- on the store's thread
+# --- inside a transaction of the store
 
 
-def mint(
-    connection: Connection, workspace_id: str, name: str | None, metadata: Json, wall: float
+async def mint(
+    transaction: Transaction, workspace_id: str, name: str | None, metadata: Json, wall: float
 ) -> tuple[Token, str]:
     """Create a send token; the second value is its plain text, which is stored nowhere."""
     plain = _PREFIX + secrets.token_urlsafe(32)
-    token_id = connection.execute(
+    rows = await transaction.fetch(
         "INSERT INTO tokens (workspace_id, name, metadata, token_prefix, created_at, token_hash)"
-        " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-        (
-            workspace_id,
-            name,
-            json.dumps(metadata),
-            plain[:_PREFIX_SHOWN],
-            wall,
-            hash_secret(plain),
-        ),
-    ).fetchone()[0]
-    return Token(token_id, workspace_id, name, metadata, plain[:_PREFIX_SHOWN], wall), plain
+        " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+        workspace_id,
+        name,
+        json.dumps(metadata),
+        plain[:_PREFIX_SHOWN],
+        wall,
+        hash_secret(plain),
+    )
+    return Token(rows[0][0], workspace_id, name, metadata, plain[:_PREFIX_SHOWN], wall), plain
 
 
-def list_all(connection: Connection, workspace_id: str | None) -> list[Token]:
+async def list_all(transaction: Transaction, workspace_id: str | None) -> list[Token]:
     """Return the tokens of one workspace, or of all, newest first."""
-    where = "WHERE ?1 IS NULL OR workspace_id = ?1 ORDER BY id DESC"
-    return _select(connection, where, workspace_id)
+    where = "WHERE CAST($1 AS TEXT) IS NULL OR workspace_id = $1 ORDER BY id DESC"
+    return await _select(transaction, where, workspace_id)
 
 
-def find(connection: Connection, plain: str) -> Token | None:
+async def find(transaction: Transaction, plain: str) -> Token | None:
     """Return the token with this plain text, active or revoked."""
     # The hash is looked up: the time that takes reveals nothing about the token.
-    return next(iter(_select(connection, "WHERE token_hash = ?", hash_secret(plain))), None)
+    found = await _select(transaction, "WHERE token_hash = $1", hash_secret(plain))
+    return next(iter(found), None)
 
 
-def revoke(connection: Connection, token_id: str, wall: float) -> Token | None:
+async def find_all(transaction: Transaction, plain: Iterable[str]) -> dict[str, Token]:
+    """Return the tokens with these plain texts, active or revoked, by their plain texts."""
+    by_hash = {hash_secret(text): text for text in plain}
+    parameters = ", ".join(f"${number}" for number in range(1, len(by_hash) + 1))
+    columns = f"token_hash, {_COLUMNS}"
+    query = f"SELECT {columns} FROM tokens WHERE token_hash IN ({parameters})"
+    rows = await transaction.fetch(query, *by_hash)
+    return {by_hash[bytes(row[0])]: _token(row[1:]) for row in rows}
+
+
+async def revoke(transaction: Transaction, token_id: str, wall: float) -> Token | None:
     """Revoke a token and keep its record; None when there is no such token.
 
     token_id: the number, or the UUID that identified the token in schema 1.
     """
     column, value = _identifier(token_id)
-    connection.execute(
-        f"UPDATE tokens SET revoked_at = ? WHERE {column} = ? AND revoked_at IS NULL",  # noqa: S608
-        (wall, value),
+    await transaction.execute(
+        f"UPDATE tokens SET revoked_at = $1 WHERE {column} = $2 AND revoked_at IS NULL",
+        wall,
+        value,
     )
-    return next(iter(_select(connection, f"WHERE {column} = ?", value)), None)
+    return next(iter(await _select(transaction, f"WHERE {column} = $1", value)), None)
 
 
-def delete(connection: Connection, token_id: str) -> bool:
+async def delete(transaction: Transaction, token_id: str) -> bool:
     """Delete a token and its record. token_id: as for `revoke`."""
     column, value = _identifier(token_id)
-    query = f"DELETE FROM tokens WHERE {column} = ?"  # noqa: S608 - our own text
-    return connection.execute(query, (value,)).rowcount > 0
+    query = f"DELETE FROM tokens WHERE {column} = $1"
+    return await transaction.execute(query, value) > 0
+
+
+async def record_use(transaction: Transaction, token_ids: Iterable[int], wall: float) -> None:
+    """Store when these tokens were used last."""
+    # In order of their numbers: two relays that update the same ones must not block each other.
+    uses = [(wall, token_id) for token_id in sorted(token_ids)]
+    await transaction.execute_many("UPDATE tokens SET last_used_at = $1 WHERE id = $2", uses)
 
 
 def _identifier(token_id: str) -> tuple[str, int | str]:
@@ -118,10 +137,11 @@ def _identifier(token_id: str) -> tuple[str, int | str]:
     return ("uuid", token_id) if number is None else ("id", number)
 
 
-def _select(connection: Connection, where: str, value: object) -> list[Token]:
-    columns = "id, workspace_id, name, metadata, token_prefix, created_at, last_used_at, revoked_at"
-    query = f"SELECT {columns} FROM tokens {where}"  # noqa: S608 - both parts are our own text
-    return [
-        Token(row[0], row[1], row[2], json.loads(row[3]), *row[4:])
-        for row in connection.execute(query, (value,))
-    ]
+async def _select(transaction: Transaction, where: str, value: object) -> list[Token]:
+    query = f"SELECT {_COLUMNS} FROM tokens {where}"
+    return [_token(row) for row in await transaction.fetch(query, value)]
+
+
+def _token(row: Row) -> Token:
+    """Convert a row of `_COLUMNS`."""
+    return Token(row[0], row[1], row[2], json.loads(row[3]), *row[4:])

@@ -1,9 +1,11 @@
 import asyncio
+import sqlite3
 
 import pytest
 import structlog
 
 from notifyd.http.rate_limit import Rate
+from notifyd.relay.store.sqlite import SqliteTransaction
 from support.visitor import Visitor, visiting
 
 NOTE = {"title": "Build finished", "body": "all green", "data": {"run_id": "abc"}}
@@ -120,7 +122,11 @@ async def test_other_paths_and_methods_are_refused_in_json(visitor: Visitor) -> 
 async def test_an_unexpected_error_is_logged_and_hidden_from_the_client(
     visitor: Visitor, token: str
 ) -> None:
-    await visitor.relay.store.run(lambda connection: connection.close())
+    async def close(transaction: SqliteTransaction) -> None:
+        transaction._connection.close()
+
+    with pytest.raises(sqlite3.ProgrammingError):
+        await visitor.relay.store.run(close)
     with structlog.testing.capture_logs() as logged:
         answer = await visitor.send(token)
     assert (answer.status, answer.json["code"]) == (503, "internal")
@@ -209,3 +215,12 @@ async def test_concurrent_notifications_are_stored_in_one_order(
     assert seen[0] == seen[1]
     assert [data["seq"] for data in seen[0]] == list(range(1, 81))
     assert {data["title"] for data in seen[0]} == {str(number) for number in range(80)}
+
+
+async def test_concurrent_sends_with_one_key_are_stored_once(visitor: Visitor, token: str) -> None:
+    async with visitor.page() as page:
+        await page.until_live()
+        sent = [visitor.send(token, {"title": "once"}, Idempotency_Key="k") for _ in range(20)]
+        assert {str(answer.json) for answer in await asyncio.gather(*sent)} == {str(figures(1))}
+        await visitor.send(token, {"title": "last"})
+        assert [(await page.event()).data["title"] for _ in range(2)] == ["once", "last"]

@@ -1,33 +1,41 @@
 import asyncio
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
 from notifyd.http.rate_limit import Rate
 from notifyd.model.errors import StoreError, StoreUnavailableError
-from notifyd.relay import credentials, devices, notifications, tokens
-from notifyd.relay.notifications import IncomingNotification, StoreLimits
-from notifyd.relay.rate_limit import WorkspaceRateError
+from notifyd.relay import credentials, devices, notifications, sends, tokens
 from notifyd.relay.schemas import DeviceRequest
-from notifyd.relay.store import RelayStore
-from notifyd.relay.tokens import Token
+from notifyd.relay.sends import (
+    DeliveryReport,
+    RateRefusal,
+    Send,
+    SendResult,
+    StoreLimits,
+    TokenRefusal,
+)
+from notifyd.relay.store.base import RelayStore, Transaction
+from notifyd.relay.store.sqlite import SqliteStore
 
 DAY = 86_400.0
+LIMITS = StoreLimits()
 STORED = Path(__file__).parents[1] / "stored"
 
 
 @pytest.fixture
 async def store():
-    opened = await RelayStore.open(":memory:")
+    opened = await SqliteStore.open(":memory:")
     yield opened
     await opened.close()
 
 
-async def minted(store: RelayStore, workspace: str = "w", **metadata) -> Token:
-    token, _ = await store.run(tokens.mint, workspace, "laptop", metadata, 100.0)
-    return token
+async def minted(store: RelayStore, workspace: str = "w", **metadata) -> str:
+    _, plain = await store.run(tokens.mint, workspace, "laptop", metadata, 100.0)
+    return plain
 
 
 async def register(store: RelayStore, device_id: str, wall: float = 1.0, **fields):
@@ -35,9 +43,18 @@ async def register(store: RelayStore, device_id: str, wall: float = 1.0, **field
     return await store.run(devices.register, request, wall)
 
 
-async def accept(store: RelayStore, token: Token, key: str | None = None, *, pages=0, wall=0.0):
-    note = IncomingNotification("t", "b", {"n": 1}, key)
-    return await store.run(notifications.accept, token, note, pages=pages, wall=wall)
+async def accept(
+    store: RelayStore, token: str, key: str | None = None, *, pages=0, wall=0.0
+) -> DeliveryReport:
+    (report,) = await accept_all(store, [Send(token, "t", "b", {"n": 1}, key)], pages, wall)
+    assert isinstance(report, DeliveryReport)
+    return report
+
+
+async def accept_all(
+    store: RelayStore, batch: list[Send], pages=0, wall=0.0, limits=LIMITS
+) -> list[SendResult]:
+    return await store.run(sends.accept, batch, pages=pages, wall=wall, limits=limits)
 
 
 async def test_a_token_is_found_by_its_plain_text_alone(store: RelayStore) -> None:
@@ -51,9 +68,9 @@ async def test_a_token_is_found_by_its_plain_text_alone(store: RelayStore) -> No
 
 
 async def test_revoking_keeps_the_record_and_the_first_time(store: RelayStore) -> None:
-    token = await minted(store)
+    await minted(store)
     for wall in (200.0, 300.0):
-        revoked = await store.run(tokens.revoke, str(token.id), wall)
+        revoked = await store.run(tokens.revoke, "1", wall)
         assert revoked is not None
         assert not revoked.is_active
         assert revoked.revoked_at == 200.0
@@ -74,11 +91,28 @@ async def test_an_idempotency_key_stores_one_notification_within_a_day(store: Re
     assert len(await store.run(notifications.after, 0, 100)) == 5
 
 
-async def test_concurrent_requests_with_one_key_store_one_notification(store: RelayStore) -> None:
-    token = await minted(store)
-    receipts = await asyncio.gather(*(accept(store, token, "k") for _ in range(20)))
-    assert [receipt.is_repeat for receipt in receipts].count(False) == 1
-    assert len(await store.run(notifications.after, 0, 100)) == 1
+async def test_one_batch_with_a_key_twice_stores_one_notification(store: RelayStore) -> None:
+    token, other = await minted(store), await minted(store, "w2")
+    batch = [Send(token, "t", None, {}, "k"), Send(other, "t", None, {}, "k")]
+    reports = await accept_all(store, batch * 10)
+    assert [report.is_repeat for report in reports] == [False, False] + [True] * 18
+    assert len(await store.run(notifications.after, 0, 100)) == 2
+
+
+async def test_a_batch_answers_each_send_for_itself(store: RelayStore) -> None:
+    token, revoked = await minted(store), await minted(store, "w2")
+    await store.run(tokens.revoke, "2", 1.0)
+    batch = [Send(plain, "t", None, {}) for plain in (token, "onp_none", revoked, token, token)]
+    limits = StoreLimits(Rate(2, 60.0))
+    assert await accept_all(store, batch, pages=1, wall=100.0, limits=limits) == [
+        DeliveryReport(1),
+        TokenRefusal.UNKNOWN,
+        TokenRefusal.REVOKED,
+        DeliveryReport(1),
+        RateRefusal("w", 60.0),
+    ]
+    kept = await store.run(notifications.after, 0, 100)
+    assert [(each.workspace_id, each.workspace_seq) for each in kept] == [("w", 1), ("w", 2)]
 
 
 async def test_pages_and_registered_devices_are_devices(store: RelayStore) -> None:
@@ -117,16 +151,13 @@ async def test_a_device_is_deleted_by_its_number_before_its_name(store: RelaySto
 
 
 async def test_a_busy_workspace_evicts_its_own_and_no_number_is_reused(store: RelayStore) -> None:
-    quiet, busy, note = (
-        await minted(store, "quiet"),
-        await minted(store, "busy"),
-        IncomingNotification("t", None, {}),
-    )
+    quiet, busy = await minted(store, "quiet"), await minted(store, "busy")
     limits = StoreLimits(Rate(1000, 60.0), per_workspace=10, total=15)
 
-    async def send(token: Token, times: int) -> list[tuple[str, int, int]]:
+    async def send(token: str, times: int) -> list[tuple[str, int, int]]:
         for _ in range(times):
-            await store.run(notifications.accept, token, note, pages=0, wall=0.0, limits=limits)
+            await accept_all(store, [Send(token, "t", None, {})], limits=limits)
+            await store.run(sends.prune, 0.0, limits)
         kept = await store.run(notifications.after, 0, 100)
         return [(each.workspace_id, each.seq, each.workspace_seq) for each in kept]
 
@@ -141,19 +172,18 @@ async def test_a_busy_workspace_evicts_its_own_and_no_number_is_reused(store: Re
 
 
 async def test_the_rate_holds_over_a_restart(tmp_path: Path) -> None:
-    limits, note = StoreLimits(Rate(3, 60.0)), IncomingNotification("t", None, {})
+    limits, file = StoreLimits(Rate(3, 60.0)), tmp_path / "relay.db"
+    store = await SqliteStore.open(file)
+    token = await minted(store)
+    await store.close()
 
     async def send(wall: float) -> float:
         """Send in a process of its own; return the seconds to wait."""
-        store = await RelayStore.open(tmp_path / "relay.db")
-        try:
-            token = next(iter(await store.run(tokens.list_all, "w")), None) or await minted(store)
-            await store.run(notifications.accept, token, note, pages=0, wall=wall, limits=limits)
-        except WorkspaceRateError as error:
-            return error.wait
-        finally:
-            await store.close()
-        return 0.0
+        store = await SqliteStore.open(file)
+        (result,) = await accept_all(store, [Send(token, "t", None, {})], wall=wall, limits=limits)
+        await store.run(sends.prune, wall, limits)
+        await store.close()
+        return result.wait if isinstance(result, RateRefusal) else 0.0
 
     assert [await send(wall) for wall in (0.0, 10.0, 20.0, 25.0, 59.0)] == [0, 0, 0, 35.0, 1.0]
     assert [await send(wall) for wall in (60.0, 61.0)] == [0, 9.0]
@@ -166,7 +196,7 @@ async def test_a_database_of_schema_1_is_taken_over_whole(tmp_path: Path) -> Non
     connection.executescript((STORED / "relay-schema-1.sql").read_text())
     connection.close()
     for _ in range(2):  # the second time there is nothing to migrate
-        store = await RelayStore.open(file)
+        store = await SqliteStore.open(file)
         kept = await store.run(tokens.list_all, None)
         assert [(t.id, t.workspace_id, t.name, t.is_active) for t in kept] == [
             (3, "w1", "revoked", False),
@@ -190,12 +220,12 @@ async def test_a_database_of_schema_1_is_taken_over_whole(tmp_path: Path) -> Non
         ]
         client = await store.run(credentials.load_client)
         assert client.has_credentials("client_of_schema_1", "secret of schema 1")
-        assert await store.run(credentials.load_inbox_key) == "oO7FRZDP0QUmtqXL4YXNo9AUK6XKz6ku"
+        assert await store.run(credentials.ensure_inbox_key) == "oO7FRZDP0QUmtqXL4YXNo9AUK6XKz6ku"
         assert await store.run(references) == [1, 2, 1, None, 3, 2]
         await store.close()
 
-    store = await RelayStore.open(file)
-    laptop = await store.run(tokens.find, "onp_7Athwmv1GqdhjpEoN17gEG9hV5kCe1X6twQ5mwytacw")
+    store = await SqliteStore.open(file)
+    laptop = "onp_7Athwmv1GqdhjpEoN17gEG9hV5kCe1X6twQ5mwytacw"
     assert (await accept(store, laptop, "k2", wall=1010.0)).is_repeat
     assert not (await accept(store, laptop, "k3", wall=1010.0)).is_repeat
     assert [n.workspace_seq for n in await store.run(notifications.after, 6, 9)] == [5]
@@ -204,12 +234,13 @@ async def test_a_database_of_schema_1_is_taken_over_whole(tmp_path: Path) -> Non
     assert await store.run(tokens.delete, uuid)
     assert await register(store, "2", 30.0, platform="ios")
     assert await store.run(devices.delete, "2")
-    assert (await minted(store)).id == 4
+    assert (await store.run(tokens.find, await minted(store))).id == 4
     await store.close()
 
 
-def references(connection: sqlite3.Connection) -> list[int | None]:
-    return [row[0] for row in connection.execute("SELECT token_id FROM notifications ORDER BY seq")]
+async def references(transaction: Transaction) -> list[int | None]:
+    rows = await transaction.fetch("SELECT token_id FROM notifications ORDER BY seq")
+    return [row[0] for row in rows]
 
 
 async def test_reading_starts_after_a_number(store: RelayStore) -> None:
@@ -230,20 +261,20 @@ async def test_a_token_records_its_last_use(store: RelayStore) -> None:
 
 async def test_a_restart_keeps_everything(tmp_path: Path) -> None:
     file = tmp_path / "new" / "relay.db"
-    store = await RelayStore.open(file)
+    store = await SqliteStore.open(file)
     token = await minted(store)
     await accept(store, token, "k", pages=1)
     await register(store, "d", device_info={"a": [1]})
     client = await store.run(credentials.renew_client)
-    key = await store.run(credentials.load_inbox_key)
+    key = await store.run(credentials.ensure_inbox_key)
     before = await store.run(notifications.after, 0, 10), await store.run(devices.list_all)
     await store.close()
 
-    store = await RelayStore.open(file)
+    store = await SqliteStore.open(file)
     assert (await accept(store, token, "k")).is_repeat
     after = await store.run(notifications.after, 0, 10), await store.run(devices.list_all)
     assert after == before
-    assert await store.run(credentials.load_inbox_key) == key
+    assert await store.run(credentials.ensure_inbox_key) == key
     kept = await store.run(credentials.load_client)
     assert kept is not None
     assert kept.has_credentials(client.id, client.secret)
@@ -254,7 +285,7 @@ async def test_a_restart_keeps_everything(tmp_path: Path) -> None:
 
 async def test_only_the_owner_may_read_the_files(tmp_path: Path) -> None:
     file = tmp_path / "new" / "relay.db"
-    store = await RelayStore.open(file)
+    store = await SqliteStore.open(file)
     await minted(store)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in file.parent.iterdir()}
     assert modes == {"relay.db": 0o600, "relay.db-wal": 0o600, "relay.db-shm": 0o600}
@@ -267,7 +298,7 @@ async def test_a_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
     text.write_text("not a database, but something that matters " * 100)
     before = text.read_bytes()
     with pytest.raises(StoreError, match=r"notes\.txt: .*not a database.*--database"):
-        await RelayStore.open(text)
+        await SqliteStore.open(text)
     assert text.read_bytes() == before
 
     newer = tmp_path / "newer.db"
@@ -275,19 +306,43 @@ async def test_a_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(StoreError, match="newer notifyd"):
-        await RelayStore.open(newer)
+        await SqliteStore.open(newer)
 
     with pytest.raises(StoreError, match=r"cannot be opened .*directory"):
-        await RelayStore.open(tmp_path)
+        await SqliteStore.open(tmp_path)
 
 
-async def test_a_full_disk_is_an_error_and_changes_nothing(store: RelayStore) -> None:
+async def test_a_full_disk_is_an_error_and_changes_nothing(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "relay.db")
     token = await minted(store)
-    await store.run(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
-    note = IncomingNotification("t", "b" * 100_000, {})
+    note = Send(token, "t", "b" * 100_000, {})
+    await store.run(limit_pages, 1)
     with pytest.raises(StoreUnavailableError, match="is the disk full"):
-        await store.run(notifications.accept, token, note, pages=0, wall=0.0)
-    assert await store.run(notifications.newest_seq) == 0
-    await store.run(lambda connection: connection.execute("PRAGMA max_page_count = 10000"))
-    await store.run(notifications.accept, token, note, pages=0, wall=0.0)
-    assert await store.run(notifications.newest_seq) == 1
+        await accept_all(store, [note])
+    assert await store.read(notifications.newest_seq) == 0
+    await store.run(limit_pages, 10_000)
+    await accept_all(store, [note])
+    assert await store.read(notifications.newest_seq) == 1
+    await store.close()
+
+
+async def limit_pages(transaction: Transaction, pages: int) -> None:
+    await transaction.fetch(f"PRAGMA max_page_count = {pages}")
+
+
+async def test_reading_goes_on_while_a_change_is_made(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "relay.db")
+    token, may_end, is_inside = await minted(store), threading.Event(), threading.Event()
+
+    async def change(transaction: Transaction) -> None:
+        await transaction.execute("DELETE FROM tokens")
+        is_inside.set()
+        may_end.wait(60)
+
+    changing = asyncio.create_task(store.run(change))
+    await asyncio.to_thread(is_inside.wait, 60)
+    assert await store.read(tokens.find, token) is not None
+    may_end.set()
+    await changing
+    assert await store.read(tokens.find, token) is None
+    await store.close()

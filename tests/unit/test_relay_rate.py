@@ -1,4 +1,5 @@
 import sqlite3
+from collections import Counter
 from itertools import pairwise
 
 from hypothesis import given
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from notifyd.http.rate_limit import Rate
 from notifyd.relay import rate_limit
-from notifyd.relay.rate_limit import WorkspaceRateError
+from notifyd.relay.store.sqlite import SqliteTransaction, complete
 
 steps = st.lists(st.integers(0, 30), min_size=1, max_size=60)
 
@@ -24,12 +25,15 @@ class Window:
 
     def take(self, workspace: str, wall: float) -> float:
         """Take one and return 0.0, or take nothing and return the seconds to wait."""
-        try:
-            rate_limit.check(self.connection, workspace, self.rate, wall)
-        except WorkspaceRateError as error:
-            return error.wait
-        rate_limit.record(self.connection, workspace, self.rate, wall)
-        return 0.0
+        transaction = SqliteTransaction(self.connection)
+        loading = rate_limit.load_windows(transaction, Counter([workspace]), self.rate, wall)
+        windows = complete(loading)
+        is_admitted = windows[workspace].admit()
+        complete(rate_limit.save_windows(transaction, windows, wall))
+        return 0.0 if is_admitted else windows[workspace].wait
+
+    def prune(self, wall: float) -> None:
+        complete(rate_limit.prune(SqliteTransaction(self.connection), self.rate, wall))
 
     @property
     def stored(self) -> int:
@@ -73,6 +77,7 @@ def test_only_the_requests_of_the_last_window_are_stored() -> None:
         limit.take(f"w{number}", 0.0)
     assert limit.stored == 100
     limit.take("busy", 59.0)
+    limit.prune(60.0)
     assert limit.take("one more", 60.0) == 0.0
     assert limit.stored == 2
 

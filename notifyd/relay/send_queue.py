@@ -1,0 +1,94 @@
+"""Sends that wait for the store: those that arrive during one transaction share the next."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+from notifyd.model.errors import StoreUnavailableError
+from notifyd.relay import sends
+from notifyd.relay.inbox import InboxConnections
+from notifyd.relay.sends import DeliveryReport, Send, SendResult, StoreLimits
+from notifyd.relay.store.base import RelayStore
+
+_MOST = 100
+"""Sends in one transaction."""
+
+_PRUNE_SHARE = 100
+"""A hundredth of what may be stored can arrive between two prunings."""
+
+
+class _PendingSend(NamedTuple):
+    send: Send
+    result: asyncio.Future[SendResult]
+
+
+class SendQueue:
+    """Commits sends in batches, one after the other, and answers after the commit."""
+
+    def __init__(
+        self,
+        store: RelayStore,
+        inbox: InboxConnections,
+        limits: StoreLimits,
+        wall: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._inbox = inbox
+        self._limits = limits
+        self._wall = wall
+        self._pending: deque[_PendingSend] = deque()
+        self._arrived = asyncio.Event()
+        self._unpruned = 0
+
+    async def submit(self, send: Send) -> SendResult:
+        """Return the result once it is on disk; StoreUnavailableError if it cannot be stored."""
+        pending = _PendingSend(send, asyncio.get_running_loop().create_future())
+        self._pending.append(pending)
+        self._arrived.set()
+        return await pending.result
+
+    async def run(self) -> None:
+        """Commit what is submitted, until cancelled."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._pending:
+                count = min(len(self._pending), _MOST)
+                await self._commit([self._pending.popleft() for _ in range(count)])
+
+    async def _commit(self, batch: list[_PendingSend]) -> None:
+        # A request that has ended was promised nothing.
+        batch = [pending for pending in batch if not pending.result.done()]
+        try:
+            results = await self._store.run(
+                sends.accept,
+                [pending.send for pending in batch],
+                pages=self._inbox.open,
+                wall=self._wall(),
+                limits=self._limits,
+            )
+        except Exception as error:  # noqa: BLE001 - each sender gets it, and the next are served
+            for pending in batch:
+                if not pending.result.done():
+                    pending.result.set_exception(error)
+            return
+        for pending, result in zip(batch, results, strict=True):
+            if not pending.result.done():
+                pending.result.set_result(result)
+        stored = sum(
+            isinstance(result, DeliveryReport) and not result.is_repeat for result in results
+        )
+        if stored:
+            self._inbox.wake()
+            await self._prune(stored)
+
+    async def _prune(self, stored: int) -> None:
+        self._unpruned += stored
+        if self._unpruned * _PRUNE_SHARE < self._limits.total:
+            return
+        # The next batch tries again, and reports to its senders that nothing can be stored.
+        with suppress(StoreUnavailableError):
+            await self._store.run(sends.prune, self._wall(), self._limits)
+            self._unpruned = 0
