@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from notifyd.model.agents import AgentAnswer, AgentReport
 from notifyd.model.notifications import Json, Message, Peer, Priority, Status
 from notifyd.model.pings import Ping
 
@@ -53,7 +54,7 @@ class SpooledRequest:
     peer: Peer
     time: float
     expires: float
-    request: SpooledMessage | Ping
+    request: SpooledMessage | Ping | AgentReport
 
 
 class Control(Protocol):
@@ -109,6 +110,10 @@ class Control(Protocol):
 
         is_admin: whether a refusal may name triggers.
         """
+        ...
+
+    async def report_agent(self, report: AgentReport, peer: Peer) -> AgentAnswer:
+        """Take an event of a coding agent, and return once it is on disk."""
         ...
 
     async def import_spooled(self, requests: Sequence[SpooledRequest]) -> list[str]:

@@ -8,6 +8,7 @@ from aiohttp import web
 from notifyd.api.auth import ApiCaller, Authorizer
 from notifyd.api.compat.healthchecks import LARGEST_BODY, PREFIX, HealthchecksRoutes
 from notifyd.api.control import Control
+from notifyd.api.routes.agents import AgentRoutes
 from notifyd.api.routes.daemon import DaemonRoutes
 from notifyd.api.routes.heartbeats import HeartbeatRoutes
 from notifyd.api.routes.notifications import NotificationRoutes
@@ -120,6 +121,7 @@ class _LocalApi:
             notifications.routes()
             + TriggerRoutes(control, limiter).routes()
             + HeartbeatRoutes(control, limiter).routes()
+            + AgentRoutes(control, limiter).routes()
             + DaemonRoutes(control).routes(),
             BodyLimits(settings.max_body, limits.body, "[socket] max_body"),
             unavailable=_UNAVAILABLE,

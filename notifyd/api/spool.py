@@ -16,12 +16,14 @@ import structlog
 from asyncinotify import Inotify, Mask
 from pydantic import Field, model_validator
 
+from notifyd.api.agent_reports import AgentReportBody
 from notifyd.api.control import Control, SpooledMessage, SpooledRequest
 from notifyd.api.pings import LONGEST_RUN, clip_output, parse_signal
 from notifyd.api.schemas import LocalRequest, Submission
 from notifyd.api.spool_directory import SpoolDirectory, SpoolFile, SpoolScan
 from notifyd.http.errors import HttpError, printable
 from notifyd.http.schemas import parse_json, validate
+from notifyd.model.agents import AgentEvent, AgentReport
 from notifyd.model.errors import StoreUnavailableError
 from notifyd.model.health import Problem, SourceHealth
 from notifyd.model.notifications import Json, Priority
@@ -52,7 +54,7 @@ class _Entry(LocalRequest):
     """The content of a file. time, expires: wall-clock seconds."""
 
     format: Literal[1]
-    kind: Literal["send", "ping"]
+    kind: Literal["send", "ping", "agent"]
     time: _Time
     expires: _Time
     request: Json
@@ -85,14 +87,26 @@ class _PingRequest(LocalRequest):
         return self
 
 
+class _AgentRequest(AgentReportBody):
+    """The fields of the local API, and the event of its path."""
+
+    event: Annotated[AgentEvent, Field(strict=False)]
+
+    @property
+    def spooled_report(self) -> AgentReport:
+        return self.report(self.event)
+
+
 def decode(file: SpoolFile) -> SpooledRequest:
     """Decode a file. HttpError: what is wrong with it, in one sentence."""
     entry = parse_json(_Entry, file.content)
-    request: SpooledMessage | Ping
+    request: SpooledMessage | Ping | AgentReport
     if entry.kind == "send":
         message = validate(Submission, entry.request)
         priority = message.priority or Priority.DEFAULT
         request = SpooledMessage(message.message, priority, message.key or "", message.delay)
+    elif entry.kind == "agent":
+        request = validate(_AgentRequest, entry.request).spooled_report
     else:
         request = validate(_PingRequest, entry.request).ping
     return SpooledRequest(file.id, file.peer, entry.time, entry.expires, request)
@@ -184,6 +198,8 @@ def _sentence(request: SpooledRequest, refusal: str) -> str:
         if refusal == "unknown_heartbeat":
             return f"a ping of {name!r}, which is no heartbeat"
         return f"a ping of {name!r} that is {refusal}"
+    if isinstance(request.request, AgentReport):
+        return f"an event of {request.request.agent} that is {refusal}"
     return "too old; its message is counted in a digest"
 
 

@@ -27,6 +27,11 @@ _ACTIONS = {
     "confirming": "waiting until the change is confirmed{until}",
     "not_confirmed": "changed back before it was confirmed",
     "reminded": "reminder queued, the condition still holds",
+    "awaiting_answer": "question waits for an answer in the terminal{until}",
+    "answered": "no push",
+    "withdrawn": "push withdrawn before it was sent",
+    "answered_late": "answered after the push was sent",
+    "ignored": "no push",
     "not_told": "no reminder: muted, over the budget, or the last one is still queued",
 }
 """Texts by the `did` of a step."""

@@ -53,8 +53,9 @@ def spool_instead(
 def spool_request(kind: str, request: dict[str, object], *, socket_path: str | None = None) -> str:
     """Store a request in a file, and return its id once it is on disk.
 
-    kind: "send" or "ping". request: the fields that the daemon's API takes. socket_path: the socket
-    that was named. SpoolError if there is no room or no permission.
+    kind: "send", "ping", or "agent" with the event of a coding agent in `event`. request: the
+    fields that the daemon's API takes. socket_path: the socket that was named. SpoolError if there
+    is no room or no permission.
     """
     now = time()
     spooled_id = new_id(now)

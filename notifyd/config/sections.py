@@ -136,6 +136,14 @@ class WebhooksConfig(Section):
     `[listen] tcp` at `/webhooks/oblien`."""
 
 
+class AgentsConfig(Section):
+    grace: Annotated[Duration, Field(le=3600.0)] = 30.0
+    """How long a question of a coding agent waits for an answer in the terminal before it is
+    pushed; at most 1 hour."""
+    min_duration: Duration = 30.0
+    """A turn that is shorter than this is not reported as done."""
+
+
 class StateConfig(Section):
     dir: AbsolutePath | None = None
     """Directory of the database. Default: `$STATE_DIRECTORY`, then

@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from notifyd.config.sections import (
+    AgentsConfig,
     ApiConfig,
     BudgetConfig,
     DeliveryConfig,
@@ -60,6 +61,8 @@ class Settings(BaseSettings):
     """The TCP listener, for programs that cannot use a Unix socket."""
     webhooks: WebhooksConfig = WebhooksConfig.model_construct()
     """What the platform reports by itself."""
+    agents: AgentsConfig = AgentsConfig.model_construct()
+    """Notifications of coding agents, whose hooks call `notifyd hook`."""
     state: StateConfig = StateConfig.model_construct()
     """The database."""
     log: LogConfig = LogConfig.model_construct()

@@ -34,8 +34,8 @@ _INVALID_NAME = (
     "invalid name; use up to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit"
 )
 _RESERVED_NAME = (
-    "reserved name; notifyd uses it for what programs send and for its own reports: rename the "
-    "trigger"
+    "reserved name; notifyd uses it for what programs and agents send and for its own reports: "
+    "rename the trigger"
 )
 
 AnySection = TypeVar("AnySection", bound=Section)

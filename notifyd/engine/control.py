@@ -7,6 +7,7 @@ from typing import Protocol
 from notifyd.api.control import Acceptance, SpooledMessage, SpooledRequest, Webhook
 from notifyd.engine.clock import boot_time
 from notifyd.engine.engine import Engine
+from notifyd.model.agents import AGENTS, AgentAnswer, AgentReport, AgentStatus
 from notifyd.model.errors import (
     ConcurrentUpdateError,
     RequestRefusedError,
@@ -17,6 +18,7 @@ from notifyd.model.notifications import SOCKET, Json, Message, Notification, Pee
 from notifyd.model.pings import Ping
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.inputs import (
+    AgentReported,
     Cancelled,
     Muted,
     Pinged,
@@ -107,6 +109,8 @@ class ControlService:
         name = self._known(trigger)
         if name == SOCKET:
             raise RequestRefusedError("unknown_trigger", "socket stands for what programs send")
+        if name == AGENTS:
+            raise RequestRefusedError("unknown_trigger", "agents stands for what agents report")
         message, priority = self._daemon.sample(name)
         return await self._submit(Submitted(message, priority, peer, trigger=name))
 
@@ -263,6 +267,12 @@ class ControlService:
         table = f'[triggers.{name}] with type = "heartbeat"'
         return f"there is no heartbeat {name!r}{hint or f'; define {table} in the configuration'}"
 
+    async def report_agent(self, report: AgentReport, peer: Peer) -> AgentAnswer:
+        (reply,) = await self._engine.apply([AgentReported(report, peer)], fail_fast=True)
+        if reply is None or reply.agent is None:
+            return AgentAnswer(AgentStatus.IGNORED, "")
+        return reply.agent
+
     async def import_spooled(self, requests: Sequence[SpooledRequest]) -> list[str]:
         known = {
             request.id
@@ -279,12 +289,14 @@ class ControlService:
 
     def _spooled(self, request: SpooledRequest) -> Spooled:
         """Return the event. Nothing that was written before a boot expires for the time off."""
-        content: Submitted | Pinged
+        content: Submitted | Pinged | AgentReported
         if isinstance(request.request, SpooledMessage):
             message = request.request
             content = Submitted(
                 message.message, message.priority, request.peer, message.key, message.delay
             )
+        elif isinstance(request.request, AgentReport):
+            content = AgentReported(request.request, request.peer)
         else:
             content = Pinged(request.request)
         is_older = request.time < boot_time(self._engine.now().wall)

@@ -32,6 +32,7 @@ from notifyd.engine.gaps import (
     suspended_seconds,
 )
 from notifyd.engine.service_reporter import ServiceReporter
+from notifyd.model.agents import AGENTS
 from notifyd.model.errors import ConfigError, NotifydError, StoreUnavailableError
 from notifyd.model.events import Event, Match
 from notifyd.model.notifications import SOCKET, Json, Message, Priority
@@ -249,7 +250,10 @@ class Daemon:
 
     def trigger_types(self) -> dict[str, str]:
         triggers = self._configuration.settings.triggers
-        return {name: trigger.type for name, trigger in triggers.items()} | {SOCKET: SOCKET}
+        return {name: trigger.type for name, trigger in triggers.items()} | {
+            SOCKET: SOCKET,
+            AGENTS: AGENTS,
+        }
 
     def webhook_matches(self, event: Event, name: str) -> tuple[Match, ...]:
         return self._configuration.pipeline.webhook_matches(event, name)

@@ -27,7 +27,7 @@ from notifyd.engine.supervisor import SourceSupervisor
 from notifyd.model.events import Event, Match, SourceBatch
 from notifyd.model.health import SourceHealth
 from notifyd.model.notifications import Message, Priority
-from notifyd.shaping.rules import Budget, HeartbeatRule, Limit, Rule, Rules
+from notifyd.shaping.rules import AgentRules, Budget, HeartbeatRule, Limit, Rule, Rules
 from notifyd.shaping.state import Reply
 from notifyd.shaping.summaries import summarize_one
 from notifyd.sources.base import Source
@@ -199,6 +199,7 @@ def build_rules(settings: Settings, triggers: Mapping[str, Trigger]) -> Rules:
         probe=delivery.probe,
         history=delivery.history,
         digest=delivery.digest,
+        agents=AgentRules(settings.agents.grace, settings.agents.min_duration),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from notifyd.model.events import Now
 from notifyd.model.notifications import Incident, Notification
+from notifyd.shaping.agent_session import forget_waits
 from notifyd.shaping.group import restarted_wait
 from notifyd.shaping.heartbeat import forget_wait
 from notifyd.shaping.state import Decision, GlobalState, State
@@ -43,6 +44,7 @@ def state_entries(decision: Decision, before: GlobalState) -> dict[str, str | No
         ("delivery", decision.webhook_deliveries),
         ("spooled", decision.spooled_ids),
         ("heartbeat", decision.heartbeats),
+        ("agent", decision.agent_sessions),
     ):
         for key, value in changed.items():
             entries[f"{kind}:{key}"] = None if value is None else KINDS[kind].encode(value)
@@ -62,6 +64,7 @@ def all_entries(state: State) -> dict[str, str | None]:
     decision.webhook_deliveries.update(state.webhook_deliveries)
     decision.spooled_ids.update(state.spooled_ids)
     decision.heartbeats.update(state.heartbeats)
+    decision.agent_sessions.update(state.agent_sessions)
     return state_entries(decision, GlobalState())
 
 
@@ -116,6 +119,8 @@ def _restore_value(state: State, kind: str, key: str, value: Any, now: Now) -> N
             state.spooled_ids[key] = value
         case "heartbeat":
             state.heartbeats[key] = forget_wait(value)
+        case "agent":
+            state.agent_sessions[key] = forget_waits(value)
         case "books":
             state.global_state = _restored_global_state(value, now)
 
@@ -137,7 +142,9 @@ def latest_time(state: State) -> float:
     matched = (group.last_match_at for group in state.groups.values())
     charged = (charge.at for charge in state.global_state.charges)
     pinged = (max(beat.since, beat.arrived) for beat in state.heartbeats.values())
-    return max((0.0, *matched, *charged, *pinged, *state.global_state.send_state.slots))
+    reported = (session.seen for session in state.agent_sessions.values())
+    slots = state.global_state.send_state.slots
+    return max((0.0, *matched, *charged, *pinged, *reported, *slots))
 
 
 def _recover_lost_notifications(state: State, now: Now) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from notifyd.model.agents import AgentReport
 from notifyd.model.attempts import Outcome
 from notifyd.model.events import Match
 from notifyd.model.notifications import SOCKET, Incident, Message, Notification, Peer, Priority
@@ -51,7 +52,7 @@ class Spooled:
     id: str
     time: float
     expires: float
-    request: "Submitted | Pinged"
+    request: "Submitted | Pinged | AgentReported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,14 @@ class Pinged:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentReported:
+    """A hook of a coding agent reported an event. peer: the hook."""
+
+    report: AgentReport
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
 class PingsRefused:
     """Pings of these heartbeats were refused, because nothing could be stored."""
 
@@ -144,7 +153,9 @@ class IncidentOccurred:
     incident: Incident
 
 
-Request = Submitted | Spooled | Cancelled | Retried | Muted | WebhookReceived | Pinged
+Request = (
+    Submitted | Spooled | Cancelled | Retried | Muted | WebhookReceived | Pinged | AgentReported
+)
 Input = (
     Match
     | Configured

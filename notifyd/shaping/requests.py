@@ -28,7 +28,7 @@ def submit(context: StepContext, request: Submitted) -> Reply:
     if not replaced and not _has_room(context, request.peer.uid):
         return Reply(None, "no_room")
     for notification in replaced:
-        _withdraw(context, notification, Status.REPLACED)
+        withdraw(context, notification, Status.REPLACED)
     notification = replace(
         new_notification(context, request.trigger, request.priority, 1, notification_id=request.id),
         created=request.created or context.now.wall,
@@ -101,7 +101,7 @@ def cancel(context: StepContext, request: Cancelled) -> Reply:
         return Reply(None, "not_found")
     if notification.was_attempted:
         return Reply(notification, "in_flight")
-    return Reply(_withdraw(context, notification, Status.CANCELLED))
+    return Reply(withdraw(context, notification, Status.CANCELLED))
 
 
 def _is_owned(notification: Notification, uid: int) -> bool:
@@ -117,7 +117,8 @@ def _find_by_key(context: StepContext, key: str, uid: int) -> list[Notification]
     ]
 
 
-def _withdraw(context: StepContext, notification: Notification, status: Status) -> Notification:
+def withdraw(context: StepContext, notification: Notification, status: Status) -> Notification:
+    """End a notification that was never attempted; returns it as it is after that."""
     close_group(context, notification)
     refund_budget(context, notification)
     ended = replace(notification, status=status, group="")

@@ -106,6 +106,18 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentRules:
+    """When coding agents are reported. Both are seconds.
+
+    grace: how long a question waits for an answer in the terminal. min_duration: of a turn whose
+    end is reported.
+    """
+
+    grace: float = 30.0
+    min_duration: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """All rules. expire, probe and history are seconds.
 
@@ -123,6 +135,7 @@ class Rules:
     history: float = 604800.0
     digest: bool = True
     capacity: int = 10_000
+    agents: AgentRules = AgentRules()
 
     @property
     def storm_limit(self) -> float:

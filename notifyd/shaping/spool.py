@@ -5,9 +5,9 @@ from dataclasses import replace
 from notifyd.model.events import Event, Now
 from notifyd.model.notifications import SOCKET
 from notifyd.model.pings import Ping
-from notifyd.shaping import heartbeat, heartbeats
+from notifyd.shaping import agent_sessions, heartbeat, heartbeats
 from notifyd.shaping.admission import expire, new_notification
-from notifyd.shaping.inputs import Spooled, SpoolFilesRemoved, Submitted
+from notifyd.shaping.inputs import AgentReported, Spooled, SpoolFilesRemoved, Submitted
 from notifyd.shaping.requests import submit
 from notifyd.shaping.state import Reply, SpooledId
 from notifyd.shaping.step_context import StepContext
@@ -39,6 +39,9 @@ def receive(context: StepContext, spooled: Spooled) -> tuple[Reply, Event | None
         reply = _expire(context, message) if has_expired else submit(context, message)
     elif has_expired:
         reply = Reply(None, EXPIRED)
+    elif isinstance(request, AgentReported):
+        report = replace(request.report, time=created)
+        reply = agent_sessions.receive(context, replace(request, report=report), spooled=True)
     else:
         reply, event = _receive_ping(context, request.ping, created)
     if reply.refusal != "no_room":  # the file stays, and is read again

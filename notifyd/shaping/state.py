@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TypeVar
 
+from notifyd.model.agents import AgentAnswer
 from notifyd.model.attempts import SendAttempt
 from notifyd.model.events import Now
 from notifyd.model.notifications import Content, Digest, Incident, Notification, Priority, Status
+from notifyd.shaping.agent_session import AgentSession
 from notifyd.shaping.budget import Charge
-from notifyd.shaping.group import Group, deadline
+from notifyd.shaping.group import NEVER, Group, deadline
 from notifyd.shaping.heartbeat import Heartbeat
 from notifyd.shaping.rules import Rule, Rules
 from notifyd.shaping.send_state import SendState
@@ -95,11 +97,13 @@ class Reply:
     """The answer to a request. refusal: the code of the reason, empty if it was granted.
 
     over_budget: whether the notification is counted in the digest of what is over the budget.
+    agent: what became of an agent's event.
     """
 
     notification: Notification | None
     refusal: str = ""
     over_budget: bool = False
+    agent: AgentAnswer | None = None
 
 
 @dataclass(slots=True)
@@ -123,6 +127,7 @@ class Decision:
     webhook_deliveries: dict[str, WebhookDelivery | None] = field(default_factory=dict)
     spooled_ids: dict[str, SpooledId | None] = field(default_factory=dict)
     heartbeats: dict[str, Heartbeat | None] = field(default_factory=dict)
+    agent_sessions: dict[str, AgentSession | None] = field(default_factory=dict)
     orphaned_keys: tuple[str, ...] = ()
     notifications: dict[str, Notification] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
@@ -137,7 +142,8 @@ class State:
     """All that the fold knows. Only `adopt` changes it, once a decision is on disk.
 
     webhook_deliveries: by what identifies them. spooled_ids: by id. heartbeats: by trigger.
-    notifications: the waiting ones. orphaned_keys: stored entries that could not be read.
+    agent_sessions: by user and session. notifications: the waiting ones. orphaned_keys: stored
+    entries that could not be read.
     group_counts: groups by trigger. timers: a heap of (monotonic time, key); some are out of date.
     last_step_at: monotonic time of the last decision. clock_offset: by how much the wall clock was
     ahead of the monotonic line then; None before the first.
@@ -153,6 +159,7 @@ class State:
     webhook_deliveries: dict[str, WebhookDelivery] = field(default_factory=dict)
     spooled_ids: dict[str, SpooledId] = field(default_factory=dict)
     heartbeats: dict[str, Heartbeat] = field(default_factory=dict)
+    agent_sessions: dict[str, AgentSession] = field(default_factory=dict)
     orphaned_keys: tuple[str, ...] = ()
     notifications: dict[str, Notification] = field(default_factory=dict)
     group_counts: Counter[str] = field(default_factory=Counter)
@@ -186,6 +193,10 @@ class State:
         for name, heartbeat in decision.heartbeats.items():
             if heartbeat is not None:
                 self._arm(heartbeat.deadline, name)
+        _update(self.agent_sessions, decision.agent_sessions)
+        for key, session in decision.agent_sessions.items():
+            if session is not None and session.deadline < NEVER:
+                self._arm(session.deadline, key)
         if decision.orphaned_keys:
             self.orphaned_keys = ()
         for notification in decision.notifications.values():
@@ -195,7 +206,8 @@ class State:
 
     @property
     def _most_timers(self) -> int:
-        return 64 + 4 * (len(self.groups) + len(self.notifications) + len(self.heartbeats))
+        timed = len(self.groups) + len(self.notifications) + len(self.heartbeats)
+        return 64 + 4 * (timed + len(self.agent_sessions))
 
     def is_due(self, now: Now) -> bool:
         """Whether a step is due without any event."""
@@ -282,6 +294,9 @@ class State:
                 self._arm(notification.not_before, notification.id)
         for name, heartbeat in self.heartbeats.items():
             self._arm(heartbeat.deadline, name)
+        for key, session in self.agent_sessions.items():
+            if session.deadline < NEVER:
+                self._arm(session.deadline, key)
 
 
 def _update(values: dict[str, T], changes: Mapping[str, T | None]) -> None:

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from notifyd.model.events import AlertState, Event, Match, Now
 from notifyd.model.notifications import Message, Priority, Status
-from notifyd.shaping import conditions, heartbeats, matches, mutes, spool, webhooks
+from notifyd.shaping import agent_sessions, conditions, heartbeats, matches, mutes, spool, webhooks
 from notifyd.shaping.admission import (
     add_to_digest,
     admit,
@@ -24,6 +24,7 @@ from notifyd.shaping.group import (
     window_ends_at,
 )
 from notifyd.shaping.inputs import (
+    AgentReported,
     Booted,
     Cancelled,
     Configured,
@@ -68,7 +69,8 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
     """Fold events into the state, which stays as it is, and return the changes.
 
     New rules come first, then whatever is due by `now`, then the events in their order. Deadlines
-    of heartbeats come last: a ping that arrives with its deadline is in time.
+    of heartbeats and questions come last: a ping or an answer that arrives with its deadline is in
+    time.
     """
     context = StepContext(state, now)
     _prepare(context, events)
@@ -90,6 +92,8 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
     batch.flush()
     for alarm in heartbeats.check_deadlines(context) if state.is_due(now) else ():
         _count_match(context, Match((), alarm))
+    if state.is_due(now):
+        agent_sessions.check_deadlines(context)
     _report_incidents(context)
     merge_storm(context)
     dispatch(context)
@@ -118,6 +122,7 @@ def _restart_waits(context: StepContext) -> None:
     """Restart all waits for input, because none could arrive."""
     conditions.restart_waits(context)
     heartbeats.restart_waits(context)
+    agent_sessions.restart_waits(context)
 
 
 def _configure(context: StepContext, rules: Rules) -> None:
@@ -132,6 +137,7 @@ def _configure(context: StepContext, rules: Rules) -> None:
             context.put_group(key, shortened)
     conditions.apply_rules(context)
     heartbeats.apply_rules(context)
+    agent_sessions.apply_rules(context)
     mutes.update_mute_ends(context)
 
 
@@ -178,6 +184,7 @@ def _prune(context: StepContext) -> None:
     if forbidden and forbidden.created < before:
         context.send_state = replace(context.send_state, last_forbidden=None)
     spool.prune(context)
+    agent_sessions.prune(context)
 
 
 def _run_group_timers(context: StepContext, key: str, group: Group) -> None:
@@ -237,7 +244,7 @@ def _apply(context: StepContext, event: Input) -> Reply | None:
             settle(context, event.outcome)
         case WebhookReceived():
             return _receive_webhook(context, event)
-        case Pinged() | Spooled():
+        case Pinged() | Spooled() | AgentReported():
             return _receive_request(context, event)
         case WorkerStarted():
             recover(context)
@@ -264,7 +271,9 @@ def _receive_webhook(context: StepContext, request: WebhookReceived) -> Reply:
     return reply
 
 
-def _receive_request(context: StepContext, request: Pinged | Spooled) -> Reply:
+def _receive_request(context: StepContext, request: Pinged | Spooled | AgentReported) -> Reply:
+    if isinstance(request, AgentReported):
+        return agent_sessions.receive(context, request)
     if isinstance(request, Spooled):
         reply, event = spool.receive(context, request)
     else:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from notifyd.model.events import Now
 from notifyd.model.notifications import Content, Incident, Notification, Status
+from notifyd.shaping.agent_session import AgentSession
 from notifyd.shaping.group import Group
 from notifyd.shaping.heartbeat import Heartbeat
 from notifyd.shaping.rules import Rule, Rules
@@ -180,6 +181,19 @@ class StepContext:
 
     def put_heartbeat(self, name: str, heartbeat: Heartbeat | None) -> None:
         self.decision.heartbeats[name] = heartbeat
+
+    # sessions of coding agents
+
+    def agent_session(self, key: str) -> AgentSession | None:
+        changed = self.decision.agent_sessions
+        return changed[key] if key in changed else self._state.agent_sessions.get(key)
+
+    def agent_sessions(self) -> list[tuple[str, AgentSession]]:
+        merged = self._state.agent_sessions | self.decision.agent_sessions
+        return [(key, session) for key, session in merged.items() if session is not None]
+
+    def put_agent_session(self, key: str, session: AgentSession | None) -> None:
+        self.decision.agent_sessions[key] = session
 
     # incidents
 

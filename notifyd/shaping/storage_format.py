@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from pydantic_core import core_schema
 
+from notifyd.model.agents import AgentEvent, QuestionKind
 from notifyd.model.events import AlertState, Event
 from notifyd.model.notifications import (
     ConditionReport,
@@ -24,6 +25,7 @@ from notifyd.model.notifications import (
     Status,
 )
 from notifyd.model.pings import PingSignal
+from notifyd.shaping.agent_session import AgentSession, OpenQuestion, SessionState
 from notifyd.shaping.budget import Charge
 from notifyd.shaping.group import Condition, Group, Transition
 from notifyd.shaping.heartbeat import Heartbeat, JobRun
@@ -301,6 +303,48 @@ _HEARTBEAT = object_schema(
     },
 )
 
+_AGENT = object_schema(
+    AgentSession,
+    {
+        "uid": ("uid", _ACCOUNT),
+        "id": ("id", _TEXT),
+        "agent": ("agent", _TEXT),
+        "project": ("project", _TEXT),
+        "directory": ("directory", _TEXT),
+        "seen": ("seen", _TIME),
+        "state": ("state", enum_schema(SessionState)),
+        "prompted": ("prompted", _TIME),
+        "turn": ("turn", _TEXT),
+        "turn_at": ("turn_at", _TIME),
+        "answered": ("answered_at", _TIME),
+        "answered_keys": ("answered_keys", map_schema(_TIME)),
+        "questions": (
+            "questions",
+            list_schema(
+                object_schema(
+                    OpenQuestion,
+                    {
+                        "key": ("key", _TEXT),
+                        "kind": ("kind", enum_schema(QuestionKind)),
+                        "text": ("text", _TEXT),
+                        "asked": ("asked", _TIME),
+                        "waits_from": ("waits_from", _TIME),
+                        "deadline": ("deadline", _TIME),
+                        "notification": ("notification_id", _TEXT),
+                        "subagent": ("subagent", _FLAG),
+                    },
+                )
+            ),
+        ),
+        "failures": ("failures", list_schema(_TEXT)),
+        "done": ("done_id", _TEXT),
+        "last_event": ("last_event", optional_schema(enum_schema(AgentEvent))),
+        "last_text": ("last_text", _TEXT),
+        "last_at": ("last_at", _TIME),
+        "reason": ("reason", _TEXT),
+    },
+)
+
 KINDS: Mapping[str, StoredKind] = {
     "group": StoredKind(_GROUP),
     "digest": StoredKind(_DIGEST),
@@ -311,5 +355,6 @@ KINDS: Mapping[str, StoredKind] = {
     "delivery": StoredKind(_DELIVERY),
     "spooled": StoredKind(_SPOOLED),
     "heartbeat": StoredKind(_HEARTBEAT),
+    "agent": StoredKind(_AGENT),
 }
 """By the word before the colon in the name of an entry."""

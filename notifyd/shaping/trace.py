@@ -27,6 +27,11 @@ class Action(StrEnum):
     NOT_CONFIRMED = "not_confirmed"
     REMINDED = "reminded"
     NOT_REPORTED = "not_told"
+    AWAITING_ANSWER = "awaiting_answer"
+    ANSWERED = "answered"
+    WITHDRAWN = "withdrawn"
+    ANSWERED_LATE = "answered_late"
+    IGNORED = "ignored"
 
 
 class TraceEntry(NamedTuple):
@@ -51,13 +56,19 @@ def append_entry(trace: list[TraceEntry], entry: TraceEntry) -> None:
     """Append an entry, or add its matches to the last one if that is of the same step."""
     if trace:
         last = trace[-1]
-        if (last.action, last.group, last.notification_id) == (
-            entry.action,
-            entry.group,
-            entry.notification_id,
-        ):
+        if _is_same_step(last, entry):
             matches = last.matches + entry.matches
             trace[-1] = TraceEntry(entry.action, last.first, entry.last, matches, *entry[4:])
             return
     trace.append(entry)
     del trace[:-ENTRIES_KEPT]
+
+
+def _is_same_step(last: TraceEntry, entry: TraceEntry) -> bool:
+    if last.action is Action.IGNORED and last.detail != entry.detail:
+        return False
+    return (last.action, last.group, last.notification_id) == (
+        entry.action,
+        entry.group,
+        entry.notification_id,
+    )

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Collection, Sequence
 
 from notifyd.api.control import Acceptance, SpooledRequest, Webhook
+from notifyd.model.agents import AgentAnswer, AgentReport, AgentStatus
 from notifyd.model.errors import RequestRefusedError
 from notifyd.model.notifications import Json, Message, Peer, Priority, Status
 from notifyd.model.pings import Ping
@@ -25,6 +26,7 @@ class MemoryControl:
         self.muted: dict[str, float] = {}
         self.webhooks: list[Webhook] = []
         self.pings: list[Ping] = []
+        self.reports: list[tuple[AgentReport, Peer]] = []
         self.spooled: list[SpooledRequest] = []
         self.spool_attempts = 0
         self.refusals: dict[str, str] = {}
@@ -142,6 +144,12 @@ class MemoryControl:
         if ping.heartbeat != "backup":
             raise RequestRefusedError("unknown_heartbeat", f"no heartbeat {ping.heartbeat!r}")
         self.pings.append(ping)
+
+    async def report_agent(self, report: AgentReport, peer: Peer) -> AgentAnswer:
+        if self.failure is not None:
+            raise self.failure
+        self.reports.append((report, peer))
+        return AgentAnswer(AgentStatus.WAITING, "pushed in 30s unless it is answered before")
 
     async def import_spooled(self, requests: Sequence[SpooledRequest]) -> list[str]:
         self.spool_attempts += 1

@@ -17,6 +17,7 @@ Times count from the start. Nothing may arrive that is not wanted.
 
 import heapq
 import itertools
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -26,22 +27,27 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from notifyd.api.agent_reports import AgentReportBody
 from notifyd.api.pings import parse_signal
 from notifyd.config.load import load
 from notifyd.delivery.outcome import decide_outcome
 from notifyd.delivery.response import ApiResponse, parse_response
 from notifyd.engine.pipeline import Pipeline
 from notifyd.engine.sources import PipelineContext
+from notifyd.model.agents import AgentEvent
 from notifyd.model.events import AlertState, Event, Now
 from notifyd.model.notifications import Message, Priority
 from notifyd.model.pings import Ping
-from notifyd.shaping.inputs import Cancelled, Muted, Pinged, Settled, Submitted
+from notifyd.shaping.inputs import AgentReported, Cancelled, Muted, Pinged, Settled, Submitted
 from notifyd.text.durations import format_duration, parse_duration
 from support.histories import PEER, History
 
 TRAVEL = 0.05
 """Seconds between a request and its answer."""
 MONO = 1000.0
+
+_JSON = ("background", "subagent", "automatic")
+"""Fields of an agent's event that are no text."""
 
 ApiAnswer = tuple[int, str, str]
 """Status, Retry-After and body of an answer of the API; status 0 for no answer."""
@@ -152,7 +158,7 @@ class Story:
             case _:
                 raise AssertionError(f"not understood: {line}")
 
-    def _plan(self, at: float, words: list[str]) -> None:  # noqa: C901, PLR0912 - the grammar
+    def _plan(self, at: float, words: list[str]) -> None:  # noqa: C901, PLR0912, PLR0915 - the grammar
         match words:
             case [trigger, "matches", line, number, "times", "every", every]:
                 for index in range(int(number)):
@@ -170,6 +176,9 @@ class Story:
                 self._at(at, lambda: self._match(trigger, line, alert_state=AlertState.RESOLVED))
             case ["ping", name, signal, *output]:
                 self._at(at, lambda: self._ping(name, signal, output))
+            case ["agent", event, *options]:
+                given = dict(zip(options[::2], options[1::2], strict=True))
+                self._at(at, lambda: self._report(event, given))
             case [trigger, "is", level, line]:
                 state = AlertState.RESOLVED if level == "ok" else AlertState.FIRING
                 self._at(at, lambda: self._match(trigger, line, alert_state=state, outcome=level))
@@ -285,6 +294,13 @@ class Story:
         assert given, signal
         ping = Ping(name, given.signal, run, given.exit_status, " ".join(output))
         self._feed(Pinged(ping))
+
+    def _report(self, event: str, options: dict[str, str]) -> None:
+        """options: fields of the local API."""
+        given: dict[str, object] = {"agent": "claude-code", "session": "s1", "project": "shop"}
+        given |= {key: json.loads(text) if key in _JSON else text for key, text in options.items()}
+        report = AgentReportBody.model_validate(given).report(AgentEvent(event))
+        self._feed(AgentReported(report, PEER))
 
     def _send(self, title: str, options: dict[str, str]) -> None:
         self._feed(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from notifyd.model.agents import AgentEvent, QuestionKind
 from notifyd.model.events import AlertState, Event, Now
 from notifyd.model.notifications import (
     ConditionReport,
@@ -18,6 +19,7 @@ from notifyd.model.notifications import (
     Status,
 )
 from notifyd.model.pings import PingSignal
+from notifyd.shaping.agent_session import AgentSession, OpenQuestion, SessionState
 from notifyd.shaping.budget import Charge
 from notifyd.shaping.codec import restore_state
 from notifyd.shaping.group import Condition, Group, Transition
@@ -165,6 +167,38 @@ VALUES = {
         (JobRun("7b9c1d0e", 11_366.25, 11_367.25),),
         180.5,
         11_368.5,
+    ),
+    "agent": AgentSession(
+        1000,
+        "7b9c1d0e",
+        "claude-code",
+        "shop",
+        "/srv/shop",
+        11_366.5,
+        SessionState.BACKGROUND,
+        11_300.5,
+        "p-17",
+        11_301.5,
+        11_302.5,
+        {"toolu_01": 11_303.5},
+        (
+            OpenQuestion(
+                "toolu_02",
+                QuestionKind.PERMISSION,
+                "Bash: make deploy",
+                11_360.5,
+                11_361.5,
+                11_391.5,
+                "01a212e9-06bc-7be6-9cef-2df5a7e3ba45",
+                subagent=True,
+            ),
+        ),
+        ("rate_limit",),
+        "01a212e9-06bc-722b-9a83-0b91912138af",
+        AgentEvent.QUESTION,
+        "the beginning of a text",
+        11_362.5,
+        "a turn began",
     ),
 }
 """One of each kind, no attribute of which has its default."""

@@ -14,6 +14,7 @@ from notifyd.config.triggers.probes import CommandTriggerConfig, ResourceTrigger
 from notifyd.config.triggers.process import ProcessTriggerConfig
 from notifyd.config.triggers.schedules import HeartbeatTriggerConfig, ScheduleTriggerConfig
 from notifyd.config.triggers.unit import UnitTriggerConfig
+from notifyd.model.agents import AGENTS
 from notifyd.model.notifications import SOCKET
 
 __all__ = [
@@ -71,8 +72,9 @@ BUILT_IN_TRIGGER = "notifyd"
 """The trigger of what notifyd reports about itself and the platform."""
 
 
-RESERVED_NAMES = frozenset({SOCKET, "tcp", BUILT_IN_TRIGGER})
-"""The names under which messages of programs and notifyd's own reports are counted."""
+RESERVED_NAMES = frozenset({SOCKET, "tcp", AGENTS, BUILT_IN_TRIGGER})
+"""The names under which messages of programs, events of coding agents and notifyd's own reports
+are counted."""
 
 
 TRIGGER_TYPES: dict[str, type[_Trigger]] = {

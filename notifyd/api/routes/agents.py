@@ -1,0 +1,45 @@
+"""Events of coding agents, as their hooks report them."""
+
+from collections.abc import Hashable
+from http import HTTPStatus
+
+from aiohttp import web
+
+from notifyd.api.agent_reports import AgentReportBody, parse_event
+from notifyd.api.auth import ApiCaller
+from notifyd.api.control import Control
+from notifyd.api.schemas import NoParameters
+from notifyd.http.errors import HttpError
+from notifyd.http.rate_limit import RateLimiter
+from notifyd.http.request import Request
+from notifyd.http.responses import json_response
+from notifyd.http.routing import HttpRoute
+from notifyd.model.agents import AgentAnswer
+
+
+class AgentRoutes:
+    """Events have a rate of their own, so that a busy agent does not hold up messages."""
+
+    def __init__(self, control: Control, limiter: RateLimiter[Hashable]) -> None:
+        self._control, self._limiter = control, limiter
+
+    def routes(self) -> list[HttpRoute[ApiCaller]]:
+        return [HttpRoute("POST", "/v1/agents/{event}", self._receive)]
+
+    async def _receive(self, request: Request[ApiCaller]) -> web.Response:
+        await self._limiter.take(("agents", request.client.share_key))
+        request.query(NoParameters)
+        try:
+            event = parse_event(request.parameters["event"])
+        except ValueError as error:
+            raise HttpError(HTTPStatus.UNPROCESSABLE_ENTITY, "wrong_field", str(error)) from None
+        body = await request.json(AgentReportBody)
+        answer = await self._control.report_agent(body.report(event), request.client.peer)
+        return agent_response(answer)
+
+
+def agent_response(answer: AgentAnswer) -> web.Response:
+    """Return the 202 that says what became of an event."""
+    return json_response(
+        {"success": True, "status": answer.status, "reason": answer.reason}, HTTPStatus.ACCEPTED
+    )
