@@ -5,7 +5,6 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -32,13 +31,15 @@ def load_or_compile(
     """Return a database of expressions, from the cache if possible.
 
     ids: what matches of the expressions report. directory: of the cache, if there is one. A cached
-    file that is damaged or was written by another engine is replaced. Raise hyperscan.error if an
-    expression cannot be compiled.
+    file that is damaged, or that Hyperscan refuses because another engine wrote it, is replaced.
+    Raise hyperscan.error if an expression cannot be compiled.
     """
     if directory is None:
         return _compile(expressions, ids)
     hexes = [expression.hex() for expression in expressions]
-    key = json.dumps([_engine(), list(ids), hexes])
+    # Asking the engine itself would load its compiler, which takes 3 MB and is seldom needed.
+    version = hyperscan.__version__  # type: ignore[attr-defined]  # the stubs lack it
+    key = json.dumps([version, list(ids), hexes])
     path = directory / f"{blake2b(key.encode(), digest_size=16).hexdigest()}.hsdb"
     if (cached := _read(path)) is not None:
         return cached
@@ -65,12 +66,6 @@ def _compile(expressions: Sequence[bytes], ids: Sequence[int]) -> hyperscan.Data
     database = hyperscan.Database(mode=_MODE)
     database.compile(expressions=list(expressions), ids=list(ids), flags=0)
     return database
-
-
-@cache
-def _engine() -> str:
-    """Return the version and processor features that Hyperscan writes into a database."""
-    return str(_compile([b"x"], [0]).info())
 
 
 def _read(path: Path) -> hyperscan.Database | None:

@@ -33,7 +33,7 @@ _OVERRIDES = range(0x202A, 0x202F)
 """Embeddings and overrides, which can make a text look like another one."""
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
 _REPLACED: dict[int, str | None] = {
-    **dict.fromkeys((*_CONTROLS, *_OVERRIDES, *range(0xD800, 0xE000)), _REPLACEMENT),
+    **dict.fromkeys((*_CONTROLS, *_OVERRIDES), _REPLACEMENT),
     **dict.fromkeys(_DIRECTION_MARKS),
 }
 _REPLACED_IN_BODY = {key: value for key, value in _REPLACED.items() if key not in (0x09, 0x0A)}
@@ -92,12 +92,13 @@ def is_encodable(text: str) -> bool:
 
 def strip_control(text: str) -> str:
     """Replace control characters except newlines and tabs, and drop direction marks."""
-    return text.replace("\r\n", "\n").translate(_REPLACED_IN_BODY)
+    return replace_surrogates(text).replace("\r\n", "\n").translate(_REPLACED_IN_BODY)
 
 
 def strip_control_from_title(text: str) -> str:
     """Replace control characters, drop direction marks and join the lines."""
-    return " ".join(text.replace("\r\n", "\n").translate(_REPLACED_IN_TITLE).split())
+    one_line = replace_surrogates(text).replace("\r\n", "\n").translate(_REPLACED_IN_TITLE)
+    return " ".join(one_line.split())
 
 
 def truncate_notification(title: str, body: str, data: Json) -> tuple[str, str, Json]:

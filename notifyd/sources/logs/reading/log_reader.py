@@ -9,7 +9,13 @@ from typing import NamedTuple
 
 from notifyd.sources.logs.checkpoint import TAIL_SIZE, Checkpoint, FileId, digest
 from notifyd.sources.logs.discovery.access import UnreadableFileError
-from notifyd.sources.logs.reading.buffer import BLOCK_SIZE, BOM, COMPRESSED_MAGIC, Chunk
+from notifyd.sources.logs.reading.buffer import (
+    BLOCK_SIZE,
+    BOM,
+    COMPRESSED_MAGIC,
+    Chunk,
+    read_into,
+)
 from notifyd.sources.logs.reading.descriptor_pool import PooledFile
 from notifyd.sources.logs.reading.identity import ContentIdentity
 from notifyd.sources.logs.reading.line_ends import LineEndSearch, last_line_start
@@ -305,7 +311,7 @@ class LogReader:
         """
         if self._is_skipping or self.catch_up_end is not None:
             return None
-        length = os.preadv(self.descriptor, [memoryview(buffer)[TAIL_SIZE:]], self.offset)
+        length = read_into(buffer, TAIL_SIZE, self.descriptor, self.offset)
         end = TAIL_SIZE + length
         if length <= 0 or buffer.find(b"\n", TAIL_SIZE, end) >= 0:
             return None
@@ -352,8 +358,7 @@ class LogReader:
         """Read a block behind what precedes it, and verify that; return the block's length."""
         tail_len = len(self._identity.tail)
         start = TAIL_SIZE - tail_len
-        room = memoryview(buffer)[start:]
-        length = os.preadv(descriptor, [room], self.offset - tail_len) - tail_len
+        length = read_into(buffer, start, descriptor, self.offset - tail_len) - tail_len
         if length < 0 or not self._identity.verify_before(descriptor, buffer[start:TAIL_SIZE]):
             self._handle_lost_content()
             return 0
