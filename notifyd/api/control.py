@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from notifyd.api.event_log import EventLog
 from notifyd.model.agents import AgentAnswer, AgentReport
 from notifyd.model.notifications import Json, Message, Peer, Priority, Status
 from notifyd.model.pings import Ping
@@ -146,6 +147,13 @@ class Control(Protocol):
 
         {"trigger": name, "until": epoch seconds}. Code: unknown_trigger.
         """
+        ...
+
+    @property
+    def event_log(self) -> EventLog: ...
+
+    def require_trigger(self, trigger: str) -> None:
+        """Raise RequestRefusedError of unknown_trigger unless there is one of this name."""
         ...
 
     def health(self) -> tuple[bool, str]:

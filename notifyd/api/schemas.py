@@ -199,6 +199,12 @@ class PingParameters(LocalRequest):
     rid: Annotated[str, Field(max_length=LONGEST_RUN)] = ""
 
 
+class EventParameters(LocalRequest):
+    """trigger: empty for all."""
+
+    trigger: str = ""
+
+
 class ExplainParameters(LocalRequest):
     """trigger: empty for all."""
 

@@ -10,6 +10,7 @@ from notifyd.api.compat.healthchecks import LARGEST_BODY, PREFIX, HealthchecksRo
 from notifyd.api.control import Control
 from notifyd.api.routes.agents import AgentRoutes
 from notifyd.api.routes.daemon import DaemonRoutes
+from notifyd.api.routes.events import EventRoutes
 from notifyd.api.routes.heartbeats import HeartbeatRoutes
 from notifyd.api.routes.notifications import NotificationRoutes
 from notifyd.api.routes.triggers import TriggerRoutes
@@ -28,9 +29,6 @@ _LAST_RESPONSES = 1.0
 
 _SIGNED = "/webhooks/"
 """Prefix of the paths that need a signature instead of the token; any Host is accepted there."""
-
-_UNAVAILABLE = ("/v1/events",)
-"""Paths of the contract that this version does not serve."""
 
 
 @asynccontextmanager
@@ -116,14 +114,19 @@ class _LocalApi:
             setting="[socket] rate",
         )
         notifications = NotificationRoutes(control, limiter)
-        self.stop_waiting = notifications.stop_waiting
+        self._events, self._notifications = EventRoutes(control), notifications
         self.router = HttpRouter[ApiCaller](
             notifications.routes()
             + TriggerRoutes(control, limiter).routes()
             + HeartbeatRoutes(control, limiter).routes()
             + AgentRoutes(control, limiter).routes()
+            + self._events.routes()
             + DaemonRoutes(control).routes(),
             BodyLimits(settings.max_body, limits.body, "[socket] max_body"),
-            unavailable=_UNAVAILABLE,
             ignored=ignored,
         )
+
+    def stop_waiting(self) -> None:
+        """Answer those who wait, and end what has no end of its own: the daemon shuts down."""
+        self._notifications.stop_waiting()
+        self._events.stop()

@@ -22,7 +22,7 @@ _EARLIEST = 1e8
 
 def success(**fields: object) -> web.Response:
     """Return a 200 with `{"success": true}` and further fields, and their times for people."""
-    return json_response({"success": True, **_add_to_object(fields)})
+    return json_response({"success": True, **with_iso_times(fields)})
 
 
 def add_iso_times(value: object) -> object:
@@ -31,11 +31,12 @@ def add_iso_times(value: object) -> object:
         case list():
             return [add_iso_times(item) for item in value]
         case dict():
-            return _add_to_object(value)
+            return with_iso_times(value)
     return value
 
 
-def _add_to_object(answer: dict[str, object]) -> dict[str, object]:
+def with_iso_times(answer: dict[str, object]) -> dict[str, object]:
+    """Return an object as `add_iso_times` does."""
     result: dict[str, object] = {}
     for key, value in answer.items():
         result[key] = value if key in _SENDER_KEYS else add_iso_times(value)

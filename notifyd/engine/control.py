@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from notifyd.api.control import Acceptance, SpooledMessage, SpooledRequest, Webhook
+from notifyd.api.event_log import EventLog
 from notifyd.engine.clock import boot_time
 from notifyd.engine.engine import Engine
 from notifyd.model.agents import AGENTS, AgentAnswer, AgentReport, AgentStatus
@@ -181,6 +182,13 @@ class ControlService:
             found = await self._store.describe(step["id"]) if "id" in step else None
             if found is not None:
                 step |= {name: found[name] for name in ("status", "title", "last_error")}
+
+    @property
+    def event_log(self) -> EventLog:
+        return self._engine.event_recorder.log
+
+    def require_trigger(self, trigger: str) -> None:
+        self._known(trigger)
 
     async def mute(self, trigger: str, seconds: float) -> Json:
         name = self._known(trigger) if trigger else ""

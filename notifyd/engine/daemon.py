@@ -121,6 +121,7 @@ class Daemon:
         self._status = DaemonStatus(engine, lambda: self._configuration, self._spool)
         self._service_reporter = ServiceReporter(manager, engine, self._status.line)
         engine.on_change = self._service_reporter.notify_change
+        engine.event_recorder.mask = configuration.pipeline.mask
 
     async def run(self, on_serving: Callable[[Path | None], None]) -> None:
         """Run until `stopping`; then stop the sources first and the engine last."""
@@ -217,6 +218,7 @@ class Daemon:
             old, self._status.reload_error = self._configuration.settings, ""
             self._service_reporter.notify_change()
             await self._switch_to(new)
+            self._engine.event_recorder.log.end_streams()  # the token may be another
             log.info("configuration reloaded", triggers=len(new.settings.triggers))
             return {
                 "reloaded": True,
@@ -240,6 +242,7 @@ class Daemon:
         await self._sources.stop()
         await self._engine.apply([Configured(new.pipeline.rules), SendingAllowed()])
         self._configuration, self._engine.render = new, new.pipeline.render
+        self._engine.event_recorder.mask = new.pipeline.mask
         if (new.settings.api, new.token) != (old.settings.api, old.token):
             await self._delivery.stop()
         if not self._stopping.is_set():

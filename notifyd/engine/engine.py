@@ -43,6 +43,7 @@ from notifyd.shaping.rules import Rules
 from notifyd.shaping.state import Decision, Reply, State
 from notifyd.shaping.step import step
 from notifyd.telemetry.delivery_log import DeliveryReporter
+from notifyd.telemetry.live_events import EventRecorder
 
 Render = Callable[[Notification, Content, Now], Payload]
 
@@ -67,6 +68,7 @@ class Engine:
         self.store_error = ""
         """Why the database cannot be written; empty while commits succeed."""
         self.delivery_reporter = DeliveryReporter()
+        self.event_recorder = EventRecorder()
         self.on_change: Callable[[], None] = lambda: None
         """Called after each step, and when the database fails."""
         self._store, self._clock, self._rules = store, clock, rules
@@ -176,7 +178,8 @@ class Engine:
             batch = self._batch
             now = self._clock.now()
             refused = frozenset(self._refused_pings)
-            decision = step(self.state, _events_of(batch, refused), now)
+            events = _events_of(batch, refused)
+            decision = step(self.state, events, now)
             commit = await self._commit_of(decision, batch, now)
             try:
                 if not commit.is_empty or self.store_error or self._store.is_file_gone():
@@ -194,6 +197,9 @@ class Engine:
                 self._turned.set()
                 continue
             self._store_recovered()
+            self.event_recorder.record(
+                self.state, decision, events, commit.outbox_entries, now.wall
+            )
             self.state.adopt(decision, now)
             self._refused_pings -= refused
             self.delivery_reporter.report_sending(decision.global_state.send_state, now.mono)

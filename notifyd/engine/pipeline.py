@@ -6,7 +6,7 @@ outbox.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import partial
@@ -50,6 +50,7 @@ class Pipeline:
         configs: dict[str, AnyTrigger | PlatformHealthConfig] = {**settings.triggers}
         if any(config.type == "oblien" and config.get for config in settings.triggers.values()):
             configs[BUILT_IN_TRIGGER] = PlatformHealthConfig()
+        self.mask: Callable[[str], str] = redact if settings.text.redact else str
         self.triggers = {
             name: Trigger(
                 name,
@@ -57,7 +58,7 @@ class Pipeline:
                 settings.defaults,
                 host=context.host,
                 workspace=context.workspace,
-                redact=redact if settings.text.redact else str,
+                redact=self.mask,
             )
             for name, config in configs.items()
         }

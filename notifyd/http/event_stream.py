@@ -1,14 +1,23 @@
-"""Server-Sent Events to one client."""
+"""Server-Sent Events: one stream, and all that are open at once."""
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Self
 
 from aiohttp import web
 
 from notifyd.http.connection import BoundedConnection
+from notifyd.http.errors import HttpError
 from notifyd.http.responses import HEADERS
 from notifyd.model.notifications import Json
+
+_KEEP_ALIVE = 15.0
+"""Seconds of silence after which a comment is sent: a dead connection fails then."""
+_RETRY = 2.0
+"""Seconds after which a client reconnects."""
 
 
 class EventStream:
@@ -22,8 +31,8 @@ class EventStream:
         self.response = response
 
     @classmethod
-    async def open(cls, request: web.BaseRequest, headers: Mapping[str, str], retry: float) -> Self:
-        """Begin the response. retry: seconds after which a client reconnects."""
+    async def open(cls, request: web.BaseRequest, headers: Mapping[str, str]) -> Self:
+        """Begin the response."""
         if isinstance(request.protocol, BoundedConnection):
             request.protocol.begin_stream()
         response = web.StreamResponse(
@@ -32,7 +41,7 @@ class EventStream:
         )
         response.content_type = "text/event-stream"
         await response.prepare(request)
-        await response.write(b"retry: %d\n\n" % (retry * 1000))
+        await response.write(b"retry: %d\n\n" % (_RETRY * 1000))
         return cls(request, response)
 
     @property
@@ -40,10 +49,86 @@ class EventStream:
         transport = self._request.transport
         return transport is not None and not transport.is_closing()
 
-    async def send(self, event: str, data: Json, event_id: int | None = None) -> None:
+    async def send(self, event: str, data: Json, event_id: str | int | None = None) -> None:
         """Send one event. event_id: sent back as Last-Event-ID when the client reconnects."""
         head = "" if event_id is None else f"id: {event_id}\n"
         await self.response.write(f"{head}event: {event}\ndata: {json.dumps(data)}\n\n".encode())
 
-    async def keep_alive(self) -> None:
-        await self.response.write(b": keep-alive\n\n")
+    async def comment(self, text: str) -> None:
+        """Send a line that clients ignore."""
+        await self.response.write(f": {text}\n\n".encode())
+
+    async def keep_alive(self, event_id: str | None = None) -> None:
+        """Send a comment. event_id: that of the last event which the client need not get."""
+        head = "" if event_id is None else f"id: {event_id}\n"
+        await self.response.write(f"{head}: keep-alive\n\n".encode())
+
+
+class StreamPlace:
+    """The place of one stream, which is taken from the request on. stream: once it has begun."""
+
+    def __init__(self, client: Hashable) -> None:
+        self.client = client
+        self.stream: EventStream | None = None
+        self.changed = asyncio.Event()
+
+    @property
+    def is_taken(self) -> bool:
+        return self.stream is None or self.stream.is_connected
+
+    async def wait(self) -> bool:
+        """Wait until there may be something new; False if a keep-alive is due before."""
+        try:
+            async with asyncio.timeout(_KEEP_ALIVE):
+                await self.changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+class OpenStreams:
+    """The streams of one kind. Each reads at its own pace when it is woken.
+
+    most: at once. per_client: of them for one client. noun, code: for the error at a limit.
+    """
+
+    def __init__(self, *, most: int, per_client: int, noun: str, code: str) -> None:
+        self._most, self._per_client = most, per_client
+        self._noun, self._code = noun, code
+        self._places: set[StreamPlace] = set()
+        self.is_closing = False
+
+    @property
+    def connected(self) -> int:
+        """How many clients are connected now."""
+        return sum(place.stream is not None and place.is_taken for place in self._places)
+
+    @contextmanager
+    def admit(
+        self, client: Hashable = None, *, is_privileged: bool = False
+    ) -> Iterator[StreamPlace]:
+        """Reserve a place while inside; HttpError (503) if all are taken.
+
+        is_privileged: whether only the client's own limit counts.
+        """
+        taken = [place for place in self._places if place.is_taken]
+        own = sum(place.client == client for place in taken)
+        if own >= self._per_client or (len(taken) >= self._most and not is_privileged):
+            number = own if own >= self._per_client else len(taken)
+            sentence = f"{number} {self._noun} are open; close some"
+            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, self._code, sentence)
+        place = StreamPlace(client)
+        self._places.add(place)
+        try:
+            yield place
+        finally:
+            self._places.discard(place)
+
+    def wake(self) -> None:
+        for place in self._places:
+            place.changed.set()
+
+    def close(self) -> None:
+        """End every stream, now and later."""
+        self.is_closing = True
+        self.wake()

@@ -1,15 +1,13 @@
 """The inbox: its page, and the event stream of each open page."""
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from hmac import compare_digest
 from http import HTTPStatus
 
 from aiohttp import web
 
 from notifyd.http.errors import HttpError
-from notifyd.http.event_stream import EventStream
+from notifyd.http.event_stream import EventStream, OpenStreams, StreamPlace
 from notifyd.http.open_connections import RemoteClient
 from notifyd.http.request import Request
 from notifyd.http.responses import content_response
@@ -28,12 +26,6 @@ MOST_PAGES = 64
 _BATCH = 100
 """How many notifications are read from the store at once."""
 
-_KEEP_ALIVE = 15.0
-"""Seconds of silence after which a comment is sent: a dead connection fails then."""
-
-_RETRY = 2.0
-"""Seconds after which a page reconnects."""
-
 _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -42,47 +34,11 @@ _HEADERS = {
 }
 
 
-class InboxConnections:
-    """The open pages. Each reads from the store at its own pace when it is woken."""
-
-    def __init__(self) -> None:
-        self._pages: dict[asyncio.Event, EventStream | None] = {}
-        self.is_closing = False
-
-    @property
-    def open(self) -> int:
-        """How many pages are connected now."""
-        return sum(stream is not None and stream.is_connected for stream in self._pages.values())
-
-    @contextmanager
-    def admit(self) -> Iterator[asyncio.Event]:
-        """Reserve a place for a page while inside; HttpError (503) if all are taken.
-
-        The event is set when there may be something new for the page.
-        """
-        taken = sum(stream is None or stream.is_connected for stream in self._pages.values())
-        if taken >= MOST_PAGES:
-            sentence = f"{MOST_PAGES} inbox pages are open; close some"
-            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_pages", sentence)
-        changed = asyncio.Event()
-        self._pages[changed] = None
-        try:
-            yield changed
-        finally:
-            del self._pages[changed]
-
-    def connect(self, changed: asyncio.Event, stream: EventStream) -> None:
-        """Count an admitted page as a device from now on."""
-        self._pages[changed] = stream
-
-    def wake(self) -> None:
-        for changed in self._pages:
-            changed.set()
-
-    def close(self) -> None:
-        """End every stream, now and later."""
-        self.is_closing = True
-        self.wake()
+def open_pages() -> OpenStreams:
+    """Return the registry of the open pages, each of which is a device."""
+    return OpenStreams(
+        most=MOST_PAGES, per_client=MOST_PAGES, noun="inbox pages", code="too_many_pages"
+    )
 
 
 class Inbox:
@@ -92,9 +48,9 @@ class Inbox:
     whoever runs it.
     """
 
-    def __init__(self, store: RelayStore, connections: InboxConnections) -> None:
+    def __init__(self, store: RelayStore, pages: OpenStreams) -> None:
         self._store = store
-        self._connections = connections
+        self._pages = pages
         self._page = load()
 
     def routes(self) -> list[HttpRoute[RemoteClient]]:
@@ -114,20 +70,19 @@ class Inbox:
 
     async def _stream(self, request: Request[RemoteClient]) -> web.StreamResponse:
         await self._check_key(request)
-        with self._connections.admit() as changed:
+        with self._pages.admit() as place:
             last_seq = await self._last_seq(request)
-            stream = await EventStream.open(request.http, _HEADERS, _RETRY)
-            self._connections.connect(changed, stream)
+            place.stream = stream = await EventStream.open(request.http, _HEADERS)
             # The page was closed, or must come back later: it is too late for another response.
             with suppress(ConnectionError, StoreUnavailableError):
-                await self._send_events(request, stream, changed, last_seq)
+                await self._send_events(request, stream, place, last_seq)
         return stream.response
 
     async def _send_events(
         self,
         request: Request[RemoteClient],
         stream: EventStream,
-        changed: asyncio.Event,
+        place: StreamPlace,
         last_seq: int,
     ) -> None:
         """Send the notifications after `last_seq`, then each new one.
@@ -135,8 +90,8 @@ class Inbox:
         It ends with the relay, or when the page's key was renewed.
         """
         is_live = False
-        while not self._connections.is_closing:
-            changed.clear()
+        while not self._pages.is_closing:
+            place.changed.clear()
             batch = await self._store.read(notifications.after, last_seq, _BATCH)
             for stored in batch:
                 await stream.send("notification", stored.as_json(), stored.seq)
@@ -146,10 +101,7 @@ class Inbox:
             if not is_live:
                 await stream.send("live", {"seq": last_seq})
                 is_live = True
-            try:
-                async with asyncio.timeout(_KEEP_ALIVE):
-                    await changed.wait()
-            except TimeoutError:
+            if not await place.wait():
                 if not await self._has_key(request):
                     return
                 await stream.keep_alive()

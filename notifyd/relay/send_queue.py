@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
+from notifyd.http.event_stream import OpenStreams
 from notifyd.model.errors import StoreUnavailableError
 from notifyd.relay import sends
-from notifyd.relay.inbox import InboxConnections
 from notifyd.relay.sends import DeliveryReport, Send, SendResult, StoreLimits
 from notifyd.relay.store.base import RelayStore
 
@@ -30,12 +30,12 @@ class SendQueue:
     def __init__(
         self,
         store: RelayStore,
-        inbox: InboxConnections,
+        pages: OpenStreams,
         limits: StoreLimits,
         wall: Callable[[], float],
     ) -> None:
         self._store = store
-        self._inbox = inbox
+        self._pages = pages
         self._limits = limits
         self._wall = wall
         self._pending: deque[_PendingSend] = deque()
@@ -65,7 +65,7 @@ class SendQueue:
             results = await self._store.run(
                 sends.accept,
                 [pending.send for pending in batch],
-                pages=self._inbox.open,
+                pages=self._pages.connected,
                 wall=self._wall(),
                 limits=self._limits,
             )
@@ -81,7 +81,7 @@ class SendQueue:
             isinstance(result, DeliveryReport) and not result.is_repeat for result in results
         )
         if stored:
-            self._inbox.wake()
+            self._pages.wake()
             await self._prune(stored)
 
     async def _prune(self, stored: int) -> None:

@@ -16,7 +16,7 @@ from notifyd.http.server import serve
 from notifyd.http.tcp import base_url, listen_tcp
 from notifyd.relay import credentials, tokens
 from notifyd.relay.credentials import ClientCredentials, StoredClient
-from notifyd.relay.inbox import Inbox, InboxConnections
+from notifyd.relay.inbox import Inbox, open_pages
 from notifyd.relay.routes import RelayRoutes
 from notifyd.relay.send_queue import SendQueue
 from notifyd.relay.sends import RATE, StoreLimits
@@ -92,11 +92,11 @@ async def open_relay(
         has_client = client is not None or await store.run(credentials.load_client) is not None
         new = None if has_client else await store.run(credentials.renew_client)
         given = None if client is None else StoredClient.of(client)
-        connections = InboxConnections()
-        sends = SendQueue(store, connections, StoreLimits(rate), wall)
+        pages = open_pages()
+        sends = SendQueue(store, pages, StoreLimits(rate), wall)
         await stack.enter_async_context(_running(sends))
         routes = RelayRoutes(store, given, sends, wall)
-        inbox = Inbox(store, connections)
+        inbox = Inbox(store, pages)
         router = HttpRouter(routes.routes() + inbox.routes(), BodyLimits(MAX_BODY, limits.body))
         host_check = HostCheck(host, "this relay", own_pages=True)
 
@@ -107,7 +107,7 @@ async def open_relay(
         await stack.enter_async_context(
             serve(listening, respond, RemoteClient.of, limits, grace=_GRACE)
         )
-        stack.callback(connections.close)
+        stack.callback(pages.close)
         yield Relay(store, url, inbox_key, new, wall)
 
 

@@ -110,10 +110,11 @@ class Reply:
 class Decision:
     """The changes of one step: written in one commit, and adopted only after that.
 
-    None deletes what a key stands for. orphaned_keys: stored entries to delete. contents: what the
-    text of a notification is rendered from, if that is new. replies: by the index of their event.
-    retried: ended notifications that are queued again, as they must still be stored. forget_before:
-    the wall-clock time before which history may be deleted.
+    None deletes what a key stands for. steps: what was traced, with the trigger, oldest first.
+    orphaned_keys: stored entries to delete. contents: what the text of a notification is rendered
+    from, if that is new. replies: by the index of their event. retried: ended notifications that
+    are queued again, as they must still be stored. forget_before: the wall-clock time before which
+    history may be deleted.
     """
 
     global_state: GlobalState
@@ -123,6 +124,7 @@ class Decision:
     digests: dict[str, PendingDigest | None] = field(default_factory=dict)
     trigger_stats: dict[str, TriggerStats] = field(default_factory=dict)
     traces: dict[str, list[TraceEntry]] = field(default_factory=dict)
+    steps: list[tuple[str, TraceEntry]] = field(default_factory=list)
     incidents: dict[str, Incident | None] = field(default_factory=dict)
     webhook_deliveries: dict[str, WebhookDelivery | None] = field(default_factory=dict)
     spooled_ids: dict[str, SpooledId | None] = field(default_factory=dict)

@@ -251,6 +251,7 @@ class StepContext:
             action, wall, wall, matches, line[:LINE_CLIP], group, until, notification_id, detail
         )
         append_entry(trace, entry)
+        self.decision.steps.append((trigger, entry))
 
     def drop_orphaned_keys(self) -> None:
         """Delete the stored entries that could not be read and are reported as an incident."""

@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import sqlite3
 import time
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -12,52 +11,21 @@ import pytest
 from notifyd.api.control import SpooledMessage, SpooledRequest
 from notifyd.engine.clock import Clock, boot_time
 from notifyd.engine.control import ControlService
-from notifyd.engine.engine import Engine
 from notifyd.model.attempts import Outcome, OutcomeKind
 from notifyd.model.errors import ConcurrentUpdateError, StoreUnavailableError
-from notifyd.model.notifications import Message, Payload, Priority, Status
+from notifyd.model.notifications import Message, Priority, Status
 from notifyd.model.pings import Ping
 from notifyd.model.time_windows import DAY_MINUTES, TimeWindow
 from notifyd.outbox.queries import COLUMN_LIST
-from notifyd.outbox.store import OutboxStore
-from notifyd.shaping.codec import restore_state
 from notifyd.shaping.inputs import Configured, Pinged, Retried, Submitted
-from notifyd.shaping.rules import Budget, HeartbeatRule, Limit, Rule, Rules
+from notifyd.shaping.rules import HeartbeatRule, Rule, Rules
+from support.engines import RULES, render, running
 from support.histories import PEER, match
 from support.logs import until
-
-RULES = Rules(
-    triggers={"app": Rule("app", debounce=0.0, cooldown=0.0)},
-    rate=Limit(100_000, 60.0),
-    budget=Budget(100_000, 60.0, 100_000),
-)
-
-
-def render(row, content, now):
-    return Payload(
-        row.id, getattr(content, "title", row.trigger), "body", {"count": str(row.count)}
-    )
 
 
 def request(title="hi"):
     return Submitted(Message(title, ""), Priority.DEFAULT, PEER)
-
-
-@asynccontextmanager
-async def running(folder, rules=RULES, clock=lambda stored: Clock(stored, boot="boot")):
-    async with OutboxStore(folder) as store:
-        stored = await store.load()
-        clock = clock(stored.clock)
-        state = restore_state(
-            stored.state_entries, stored.notifications, seed="seed", now=clock.now()
-        )
-        engine = Engine(store, state, clock, rules, render)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(engine.run())
-            try:
-                yield engine, store
-            finally:
-                engine.stop()
 
 
 async def fill(engine):

@@ -273,7 +273,6 @@ async def test_reload_returns_the_problems_of_an_invalid_configuration(served: D
         ("/v1/notifications/", "not_found"),
         ("/notifications/send/", "not_found"),
         ("/%ff%00", "not_found"),
-        ("/v1/events", "not_available"),
         ("/v1/notifications//retry", "not_found"),
     ],
 )

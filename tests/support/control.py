@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Collection, Sequence
 
 from notifyd.api.control import Acceptance, SpooledRequest, Webhook
+from notifyd.api.event_log import EventLog
 from notifyd.model.agents import AgentAnswer, AgentReport, AgentStatus
 from notifyd.model.errors import RequestRefusedError
 from notifyd.model.notifications import Json, Message, Peer, Priority, Status
@@ -19,6 +20,7 @@ class MemoryControl:
         self.messages: dict[str, Message] = {}
         self.peers: dict[str, Peer] = {}
         self.failure: Exception | None = None
+        self.event_log = EventLog("run")
         self.over_budget = False
         self.healthy: tuple[bool, str] = (True, "ok")
         self.state: Json = {"version": "0.0.0", "triggers": {}}
@@ -101,10 +103,13 @@ class MemoryControl:
         raise RequestRefusedError("not_found", "no queued notification with that id")
 
     async def test_trigger(self, trigger: str, peer: Peer) -> Acceptance:
-        if trigger != "app":
-            raise RequestRefusedError("unknown_trigger", f"there is no trigger {trigger!r}")
+        self.require_trigger(trigger)
         message = Message(trigger, "sample", {})
         return await self.submit(message, Priority.HIGH, key="", delay=0.0, peer=peer)
+
+    def require_trigger(self, trigger: str) -> None:
+        if trigger != "app":
+            raise RequestRefusedError("unknown_trigger", f"there is no trigger {trigger!r}")
 
     async def explain(self, trigger: str) -> list[Json]:
         return [{"trigger": trigger or "app", "type": "log", "trail": [], "groups": []}]

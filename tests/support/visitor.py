@@ -1,6 +1,5 @@
 """A client of a running relay: it manages tokens, sends, and opens the inbox page."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ import aiohttp
 
 from notifyd.relay.credentials import ClientCredentials
 from notifyd.relay.server import Relay, open_relay
+from support.event_reader import EventReader
 
 CLIENT = ClientCredentials("client_of_the_tests", "a secret of the tests")
 
@@ -19,12 +19,6 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     json: dict
-
-
-class Event(NamedTuple):
-    kind: str
-    id: str
-    data: dict
 
 
 @dataclass
@@ -67,38 +61,14 @@ class Visitor:
         return await self.ask("POST", "/notifications/send", headers=headers, data=body)
 
     @asynccontextmanager
-    async def page(self, last: str | None = None) -> AsyncIterator["Page"]:
+    async def page(self, last: str | None = None) -> AsyncIterator[EventReader]:
         """Open the inbox's event stream, as its page does."""
         url = self.relay.inbox_url.replace("/inbox?", "/inbox/events?")
         headers = {} if last is None else {"Last-Event-ID": last}
         async with self.session.get(url, headers=headers) as response:
             assert response.status == 200, await response.text()
             assert response.content_type == "text/event-stream"
-            yield Page(response.content)
-
-
-class Page:
-    def __init__(self, stream: aiohttp.StreamReader) -> None:
-        self._stream = stream
-
-    async def event(self) -> Event:
-        """Wait for the next event, skipping comments and `retry`."""
-        fields: dict[str, str] = {}
-        async with asyncio.timeout(45):
-            while "event" not in fields:
-                block = await self._stream.readuntil(b"\n\n")
-                if not block:
-                    raise EOFError("the relay ended the stream")
-                lines = block.decode().splitlines()
-                fields = dict(line.split(": ", 1) for line in lines if line)
-        return Event(fields["event"], fields.get("id", ""), json.loads(fields["data"]))
-
-    async def until_live(self) -> list[Event]:
-        """Read the events that are replayed when the page opens."""
-        replayed = []
-        while (event := await self.event()).kind != "live":
-            replayed.append(event)
-        return replayed
+            yield EventReader(response.content)
 
 
 @asynccontextmanager

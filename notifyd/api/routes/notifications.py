@@ -26,9 +26,9 @@ from notifyd.model.notifications import Json, Priority, Status
 from notifyd.text.limits import RESERVED_KEYS
 
 _NOT_DELIVERED = frozenset({Status.FAILED, Status.EXPIRED, Status.CANCELLED, Status.REPLACED})
-_DECIDED = frozenset({Status.DELIVERED, Status.NO_DEVICE, Status.FAILED})
+DECIDED = frozenset({Status.DELIVERED, Status.NO_DEVICE, Status.FAILED})
 """Statuses after which `last_error` is about the notification, not about the daemon."""
-_NOT_SENT = "it could not be sent so far; `notifyd status` says whether sending is paused"
+NOT_SENT = "it could not be sent so far; `notifyd status` says whether sending is paused"
 _REPORTED = ("status", "delivered", "failed", "devices", "errors", "skipped", "reason", "detail")
 
 
@@ -148,9 +148,9 @@ class NotificationRoutes:
 
 def _shown(row: Json, caller: ApiCaller) -> Json:
     """Hide what an error says of the daemon's settings, such as paths, from all but admins."""
-    if caller.admin or not row.get("last_error") or row.get("status") in _DECIDED:
+    if caller.admin or not row.get("last_error") or row.get("status") in DECIDED:
         return row
-    return row | {"last_error": _NOT_SENT}
+    return row | {"last_error": NOT_SENT}
 
 
 def _reserved_keys_warning(data: Json) -> Json:
