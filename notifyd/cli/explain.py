@@ -30,7 +30,7 @@ _ACTIONS = {
     "awaiting_answer": "question waits for an answer in the terminal{until}",
     "answered": "no push",
     "withdrawn": "push withdrawn before it was sent",
-    "answered_late": "answered after the push was sent",
+    "answered_late": "too late to withdraw the push",
     "ignored": "no push",
     "not_told": "no reminder: muted, over the budget, or the last one is still queued",
 }
@@ -101,6 +101,8 @@ def _pending(trigger: Answer) -> list[str]:
         )
     if isinstance(heartbeat := trigger.get("heartbeat"), dict):
         lines += _heartbeat(heartbeat)
+    for session in _objects(trigger, "sessions"):
+        lines.append(_session(session))
     held = trigger.get("held_back")
     for reason, count in held.items() if isinstance(held, dict) else ():
         lines.append(f"{printable(count)} held back for the next digest ({printable(reason)})")
@@ -111,6 +113,17 @@ def _pending(trigger: Answer) -> list[str]:
         state, error = printable(delivery.get("state")), printable(delivery.get("error"))
         lines.append(f"delivery is {state}: {error}")
     return [f"  now: {line}" for line in lines]
+
+
+def _session(session: Answer) -> str:
+    """Return "shop, claude-code: working; last event at …: a turn began"."""
+    named = filter(None, (session.get("project"), session.get("agent")))
+    state = printable(session.get("state"))
+    if until := session.get("until"):
+        state += f", pushed at {format_time(until)} unless answered before"
+    reason = f": {printable(session['reason'])}" if session.get("reason") else ""
+    last = f"last event at {format_time(session.get('last'))}{reason}"
+    return f"{', '.join(map(printable, named))}: {state}; {last}"
 
 
 def _heartbeat(heartbeat: Answer) -> list[str]:

@@ -69,7 +69,9 @@ def _check_line(status: Answer) -> str:
 def format_status(status: Answer) -> str:
     """Format a status for people, the noisiest trigger first. Missing parts are left out."""
     triggers = _part(status, "triggers")
-    blocks = [_summary(status), _problems(status), _heartbeats(triggers), _triggers(triggers)]
+    agents = _agents(_part(status, "agents"))
+    beats = _heartbeats(triggers)
+    blocks = [_summary(status), _problems(status), beats, agents, _triggers(triggers)]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -248,6 +250,26 @@ def _heartbeats(triggers: Answer) -> str:
     ]
     rows.sort(key=lambda row: (row[1] != "down", row[0]))
     return format_table([["HEARTBEAT", "STATE", "LAST PING", "DEADLINE"], *rows]) if rows else ""
+
+
+def _agents(agents: Answer) -> str:
+    """List the sessions of coding agents, the latest first."""
+    listed = agents.get("sessions")
+    rows = [
+        [
+            printable(session.get("agent", "?")),
+            printable(session.get("project") or "-"),
+            printable(session.get("state", "?")),
+            format_time(session.get("last")),
+            printable(session.get("reason") or ""),
+        ]
+        for session in (listed if isinstance(listed, list) else [])
+        if isinstance(session, dict)
+    ]
+    if more := agents.get("more_sessions"):
+        rows.append([f"and {printable(more)} more", "", "", "", ""])
+    header = ["AGENT", "PROJECT", "STATE", "LAST EVENT", "LAST REASON"]
+    return format_table([header, *rows]) if rows else ""
 
 
 def _ping(heartbeat: Answer) -> str:

@@ -17,6 +17,10 @@ _MOST_ANSWERED = 16
 """Keys of answered questions that are remembered."""
 _TEXT_COMPARED = 200
 """Characters of a text by which two agents' reports of one event are recognized."""
+_SAME_QUESTION = 30.0
+"""Seconds within which a report with a key and one without can be of the same question."""
+_ONE_CONDITION = 60.0
+"""Seconds after a push for which it stands for further questions of its session."""
 SAME_EVENT = 10.0
 """Seconds within which two reports can be of the same event."""
 
@@ -48,6 +52,7 @@ class OpenQuestion:
     waits_from: float
     deadline: float
     notification_id: str = ""
+    pushed_at: float = 0.0
     subagent: bool = False
 
     @property
@@ -144,33 +149,47 @@ def start_wait(question: OpenQuestion, grace: float, now: Now) -> OpenQuestion:
     return replace(question, waits_from=now.mono, deadline=now.mono + grace)
 
 
-def find_same_question(session: AgentSession, report: AgentReport) -> OpenQuestion | None:
+def find_same_question(
+    session: AgentSession, report: AgentReport, made: float
+) -> OpenQuestion | None:
     """Return the open question that a report is about.
 
-    An agent reports a question without its key, too, some seconds after the one with it.
+    Agents report a question without its key, too, some seconds after the report with it, and that
+    they are idle while it is open.
     """
-    for question in session.questions:
+    for question in reversed(session.questions):
         if report.key and report.key == question.key:
             return question
-    if report.key:
-        keyless = (each for each in session.questions if not each.key)
-        return next((each for each in keyless if _may_be_same(each, report)), None)
-    return session.questions[-1] if session.questions else None
+        if _is_same_question(question, report, made):
+            return question
+    return None
 
 
-def _may_be_same(question: OpenQuestion, report: AgentReport) -> bool:
-    return question.kind == report.kind or not question.text
+def _is_same_question(question: OpenQuestion, report: AgentReport, made: float) -> bool:
+    if report.key and question.key:
+        return False
+    if QuestionKind.IDLE in (report.kind, question.kind):
+        return True
+    is_repeated = question.is_waiting and question.text == report.text
+    return is_repeated or abs(made - question.asked) <= _SAME_QUESTION
 
 
 def join_question(question: OpenQuestion, report: AgentReport) -> OpenQuestion:
     """Return a question with what a second report of it adds. One with a key says more."""
-    is_better = bool(report.key) and not question.key
+    is_better = bool(report.key) or question.kind is QuestionKind.IDLE
     return replace(
         question,
         key=question.key or report.key,
         kind=report.kind if is_better else question.kind,
         text=report.text if is_better and report.text else question.text or report.text,
         subagent=question.subagent and report.subagent,
+    )
+
+
+def stands_for(session: AgentSession, made: float) -> bool:
+    """Whether a push about an earlier question stands for one that is asked at this time."""
+    return any(
+        each.is_pushed and made - each.pushed_at <= _ONE_CONDITION for each in session.questions
     )
 
 

@@ -31,6 +31,7 @@ from notifyd.shaping.agent_session import (
     note_answer,
     note_event,
     replace_question,
+    stands_for,
     start_wait,
     take_answered,
     was_answered,
@@ -67,7 +68,9 @@ _LATE = 5.0
 _SEEN_PRECISION = 3600.0
 """Seconds that `seen` may be behind, so that not every event is stored."""
 _INTERRUPTED = "interrupted"
+_BOOTED = "the machine was booted"
 
+_ASKING = "waiting for an answer in the terminal"
 _ANSWERED = "answered in the terminal"
 _HOW_ANSWERED = {
     AgentEvent.DONE: "the turn ended",
@@ -75,6 +78,15 @@ _HOW_ANSWERED = {
     AgentEvent.ENDED: "the session ended",
 }
 """How a question was settled, where not by an answer."""
+_WHY_IDLE = {
+    SessionState.BACKGROUND: "tasks or wake-ups are left in the background",
+    SessionState.DONE: "the end of the turn was reported before",
+    SessionState.FAILED: "the agent has stopped, which was reported before",
+    SessionState.ENDED: "the session is over",
+}
+"""Why it is no news that an agent is idle, by the state of its session."""
+_TRACED = frozenset({AgentEvent.QUESTION, AgentEvent.DONE, AgentEvent.FAILED})
+"""Events that are traced even if nothing comes of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +116,9 @@ def receive(context: StepContext, reported: AgentReported, *, spooled: bool = Fa
         return Reply(None, agent=_receive_activity(context, incoming, session))
     session = _current(session or new_session(report, peer.uid, context.now), report)
     session, answer = _decide(context, incoming, replace(session, seen=context.now.mono))
-    if answer.status is AgentStatus.IGNORED and report.event is not AgentEvent.PROMPT:
+    if answer.status is AgentStatus.IGNORED and report.event in _TRACED:
         _trace(context, session, Action.IGNORED, report.text, detail=answer.reason)
-    context.put_agent_session(incoming.key, replace(session, reason=answer.reason))
+    context.put_agent_session(incoming.key, replace(session, reason=_lasting_reason(answer)))
     _drop_excess(context, incoming.key)
     return Reply(None, agent=answer)
 
@@ -158,7 +170,7 @@ def _receive_question(
     report, made = incoming.report, incoming.made
     if reason := _reason_not_to_ask(context, incoming, session):
         return session, _ignored(reason)
-    known = find_same_question(session, report)
+    known = find_same_question(session, report, made)
     if known is not None:
         joined = join_question(known, report)
         if known.subagent and not joined.subagent:
@@ -172,9 +184,9 @@ def _receive_question(
         # It is known, so that a report of the agent itself that follows is settled by its key.
         session = add_question(session, replace(question, subagent=True))
         return session, _ignored("a subagent asked; only the agent's own questions are pushed")
-    context.add_stats(AGENTS, matches=1, reason="waiting for an answer in the terminal")
+    context.add_stats(AGENTS, matches=1, reason=_ASKING)
     session = note_event(session, report, made)
-    if any(each.is_pushed for each in session.questions):
+    if stands_for(session, made):
         session = add_question(session, question)
         return session, _ignored("a push about an earlier question of the session stands already")
     question = start_wait(question, _grace(context, incoming), context.now)
@@ -197,7 +209,7 @@ def _reason_not_to_ask(context: StepContext, incoming: _Incoming, session: Agent
     if age > QUESTION_LIFETIME:
         return f"the report came {format_rough(age)} late"
     if report.kind is QuestionKind.IDLE and session.state is not SessionState.WORKING:
-        return "the end of the turn was reported already"
+        return _WHY_IDLE[session.state]
     return _duplicate_of(context, incoming)
 
 
@@ -219,7 +231,9 @@ def _receive_answer(
     if withdrawn:
         return session, _withdrawn(f"{_ANSWERED}; no push is needed")
     if had_questions:
-        return session, _ignored("answered after its push was sent, or another question was meant")
+        return session, _ignored(
+            "answered after an attempt to push it, or another question is open"
+        )
     return session, _ignored("no question was open")
 
 
@@ -244,7 +258,9 @@ def _receive_activity(
         context.put_agent_session(incoming.key, replace(session, seen=context.now.mono))
     if withdrawn:
         return _withdrawn(f"{_ANSWERED}; no push is needed")
-    return _ignored("its push was sent already" if has_answered else "no question was open")
+    return _ignored(
+        "answered after an attempt to push it" if has_answered else "no question was open"
+    )
 
 
 def _settle(
@@ -275,7 +291,7 @@ def _settle(
 
 def _release_covered(context: StepContext, session: AgentSession) -> AgentSession:
     """Let questions for which an answered one stood wait for an answer of their own."""
-    if any(each.is_pushed for each in session.questions):
+    if stands_for(session, context.now.mono):
         return session
     grace = context.rules.agents.grace
     questions = (
@@ -319,7 +335,12 @@ def _push_questions(
     priority = Priority.DEFAULT if is_idle else Priority.HIGH
     notification, answer = _push(context, session, message, priority)
     for question in due:
-        pushed = replace(question, deadline=NEVER, notification_id=notification.id)
+        pushed = replace(
+            question,
+            deadline=NEVER,
+            notification_id=notification.id,
+            pushed_at=context.now.mono,
+        )
         session = replace_question(session, question, pushed)
     return session, answer
 
@@ -340,7 +361,7 @@ def check_deadlines(context: StepContext) -> None:
             continue
         waiting = tuple(each for each in session.questions if each.deadline < NEVER)
         changed, answer = _push_questions(context, session, waiting)
-        context.put_agent_session(key, replace(changed, reason=answer.reason))
+        context.put_agent_session(key, replace(changed, reason=_lasting_reason(answer)))
 
 
 # --- turns
@@ -403,11 +424,8 @@ def _reason_for_second_end(context: StepContext, incoming: _Incoming, session: A
     report = incoming.report
     if session.state is SessionState.DONE:
         same_turn = bool(report.turn) and report.turn == session.turn
-        is_repeated = incoming.made - session.last_at <= SAME_EVENT and (
-            not report.turn or not session.turn
-        )
-        if same_turn or is_repeated:
-            return "the end of this turn was reported already"
+        if same_turn or incoming.made - session.last_at <= SAME_EVENT:
+            return "the end of this turn was reported before"
     return _duplicate_of(context, incoming)
 
 
@@ -486,6 +504,11 @@ def _push(
     return admitted, AgentAnswer(AgentStatus.QUEUED, f"pushed as {message.title!r}")
 
 
+def _lasting_reason(answer: AgentAnswer) -> str:
+    """Return a reason that stays true while time passes."""
+    return _ASKING if answer.status is AgentStatus.WAITING else answer.reason
+
+
 def _not_pushed(context: StepContext, reason: str) -> AgentAnswer:
     context.add_stats(AGENTS, reason=reason)
     return _ignored(reason)
@@ -544,6 +567,21 @@ def restart_waits(context: StepContext) -> None:
         if session.deadline < NEVER:
             changed = restarted_waits(session, context.rules.agents.grace, context.now)
             context.put_agent_session(key, changed)
+
+
+def end_local(context: StepContext) -> None:
+    """End the sessions of this machine's users, because it was booted: no agent has survived.
+
+    Clients of the TCP listener may run elsewhere.
+    """
+    for key, session in context.agent_sessions():
+        if session.uid < 0 or session.state is SessionState.ENDED:
+            continue
+        for question in session.questions:
+            if question.deadline < NEVER or question.waits_from < 0:
+                _trace(context, session, Action.ANSWERED, question.text, detail=_BOOTED)
+        ended = replace(session, state=SessionState.ENDED, questions=(), reason=_BOOTED)
+        context.put_agent_session(key, ended)
 
 
 def prune(context: StepContext) -> None:

@@ -108,6 +108,7 @@ def _prepare(context: StepContext, events: Sequence[Input]) -> None:
             context.drop_orphaned_keys()
         elif isinstance(event, Booted):
             extend_expiry(context, event.off_for)
+            agent_sessions.end_local(context)
         elif isinstance(event, IncidentOccurred):
             context.put_incident(event.incident)
         elif isinstance(event, PingsRefused):

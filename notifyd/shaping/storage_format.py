@@ -331,6 +331,7 @@ _AGENT = object_schema(
                         "waits_from": ("waits_from", _TIME),
                         "deadline": ("deadline", _TIME),
                         "notification": ("notification_id", _TEXT),
+                        "pushed": ("pushed_at", _TIME),
                         "subagent": ("subagent", _FLAG),
                     },
                 )

@@ -9,6 +9,7 @@ from notifyd.shaping.mutes import find_mute_digest, mute_end
 from notifyd.shaping.send_state import SendStatus
 from notifyd.shaping.state import State, TriggerStats
 from notifyd.shaping.trace import TraceEntry
+from notifyd.telemetry.agents import agents_part
 from notifyd.telemetry.heartbeats import heartbeat_part
 
 _LISTED_GROUPS = 20
@@ -32,7 +33,7 @@ def explain_trigger(state: State, now: Now, trigger: str, kind: str) -> Json:
     }
     if until := mute_end(rule, state.global_state.mutes, now):
         explanation["muted_until"] = until
-    explanation |= heartbeat_part(state, trigger, now)
+    explanation |= heartbeat_part(state, trigger, now) | agents_part(state, trigger, now)
     explanation["held_back"] = dict(_held_back(state, trigger))
     send_state = state.global_state.send_state
     if send_state.status is not SendStatus.OK:

@@ -47,7 +47,9 @@ class _StatusCollector(Collector):
         yield _state("token_state", "State of the send token.", _TOKEN, status["token"]["state"])
         if status["scope"] == "own":
             return
-        yield from _triggers(status["triggers"] | {"socket": status["socket"]})
+        yield from _triggers(
+            status["triggers"] | {name: status[name] for name in ("socket", "agents")}
+        )
         help_text = "Matches that wait for the next digest."
         yield _gauges("held_back_matches", help_text, "reason", status["held_back"])
         yield from _delivery(status["delivery"])

@@ -11,6 +11,7 @@ from notifyd.model.notifications import Json
 from notifyd.shaping.mutes import requested_mute_ends
 from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import State
+from notifyd.telemetry.agents import own_agents_part
 from notifyd.telemetry.status import DaemonInfo, count_waiting, overall_health
 
 _SENDING = {
@@ -41,6 +42,7 @@ def build_own_status(state: State, now: Now, info: DaemonInfo, uid: int) -> Json
         "delivery": _delivery(send_state, now, info),
         "outbox": count_waiting(own, now) | {"store": _UNAVAILABLE if info.store_error else "ok"},
         "muted": {"": everything_until} if everything_until else {},
+        **own_agents_part(state, uid, now),
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from notifyd import __version__
+from notifyd.model.agents import AGENTS
 from notifyd.model.attempts import KEPT_IN_INBOX
 from notifyd.model.events import Now
 from notifyd.model.health import LISTED_PER_KIND, SourceHealth
@@ -13,6 +14,7 @@ from notifyd.model.notifications import SOCKET, Json, Notification, Status
 from notifyd.shaping.mutes import mute_end, requested_mute_ends
 from notifyd.shaping.send_state import SendState, SendStatus
 from notifyd.shaping.state import State, TriggerStats
+from notifyd.telemetry.agents import agents_part, count_waiting_questions
 from notifyd.telemetry.heartbeats import heartbeat_part
 
 _WATCHED = {
@@ -89,6 +91,10 @@ def build_status(
         },
         "socket": _trigger(SOCKET, _stats(state, SOCKET), pending=0)
         | {"per_hour": round(per_hour.get(SOCKET, 0.0), 2)},
+        "agents": _trigger(AGENTS, _stats(state, AGENTS), count_waiting_questions(state))
+        | {"per_hour": round(per_hour.get(AGENTS, 0.0), 2)}
+        | _muted(state, AGENTS, now)
+        | agents_part(state, AGENTS, now),
         "muted": requested_mute_ends(state.global_state.mutes, now),
         **_held_back(state, now),
         "sources": [_source(source) for source in info.sources],
