@@ -16,8 +16,9 @@ from notifyd.model.ownership import describe_untrusted
 _MODE = hyperscan.HS_MODE_BLOCK
 _MAX_FILES = 64
 _DIGEST_SIZE = 32
-_MIN_LITERALS = 100
-"""With fewer texts Hyperscan uses a matcher that is up to three times slower, as measured."""
+_MIN_LITERALS = 160
+"""With fewer texts Hyperscan's matcher is up to three times slower, as measured: with less than a
+hundred it is another one, and then one with a smaller table."""
 _PADDING = tuple(
     Literal(bytes(1 + (number >> 3 * place) % 8 for place in range(12)), ignore_case=False)
     for number in range(1, _MIN_LITERALS + 1)
@@ -49,14 +50,18 @@ def load_or_compile(
     return database
 
 
-def compile_literals(literals: Sequence[Literal]) -> hyperscan.Database:
-    """Compile plain texts, with their indexes as ids. Thousands take milliseconds."""
-    padded = [*literals, *_PADDING[: max(0, _MIN_LITERALS - len(literals))]]
+def compile_literals(literals: Sequence[Literal], *, padded: bool) -> hyperscan.Database:
+    """Compile plain texts, with their indexes as ids. Thousands take milliseconds.
+
+    padded: prefer the speed of scans to that of compiling. Greater ids are of texts to be ignored.
+    """
+    missing = max(0, _MIN_LITERALS - len(literals)) if padded else 0
+    texts = [*literals, *_PADDING[:missing]]
     database = hyperscan.Database(mode=_MODE)
     database.compile(
-        expressions=[literal.text for literal in padded],
-        ids=list(range(len(padded))),
-        flags=[literal.ignore_case * hyperscan.HS_FLAG_CASELESS for literal in padded],
+        expressions=[literal.text for literal in texts],
+        ids=list(range(len(texts))),
+        flags=[literal.ignore_case * hyperscan.HS_FLAG_CASELESS for literal in texts],
         literal=True,
     )
     return database

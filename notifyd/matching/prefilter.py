@@ -1,6 +1,6 @@
 """Finds the lines of a block that may match: never fewer than those that do."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -20,8 +20,11 @@ _SAMPLE_SIZE = 128 << 10
 _MIN_RETRY = 1 << 20
 """Bytes scanned without a first pass before it is tried again; doubles each time."""
 
-Candidates = dict[int, list[int]]
-"""The ids of the expressions that match in a line, by the offset at which the line ends."""
+_RECONFIRM_AFTER = 2 << 20
+"""Bytes scanned before it is looked again whether the second pass drops many candidates."""
+
+Candidates = dict[int, Collection[int]]
+"""The ids of the expressions that may match in a line, by the offset at which the line ends."""
 
 
 class Expression(NamedTuple):
@@ -36,7 +39,8 @@ class Prefilter:
 
     A large block is scanned in two passes: first for required texts that are rare in this log, then
     with all expressions, but only in the lines that contain such a text. Which texts are rare is
-    learned from the log, and learned again when it turns out to be wrong.
+    learned from the log, and learned again when it turns out to be wrong. While most of these lines
+    match the expressions that require their texts, there is no second pass.
     """
 
     def __init__(self, expressions: Sequence[Expression], cache: Path | None) -> None:
@@ -50,9 +54,12 @@ class Prefilter:
             self._ids = tuple(n for n in self._ids if n not in self.refused)
             self._database = self._compile(self._ids)
         self._uncovered: hyperscan.Database | None = None
-        self._literals = LiteralPrefilter([expressions[number].literals for number in self._ids])
+        self._literals = LiteralPrefilter(
+            {number: expressions[number].literals for number in self._ids}
+        )
         self._has_first_pass = False
         self._retry_after, self._until_retry = _MIN_RETRY, 0
+        self._until_confirmation = 0
 
     def candidates(self, block: bytearray, start: int, end: int) -> Candidates:
         """Find the candidate lines between two offsets. The last line may lack its LF."""
@@ -62,7 +69,7 @@ class Prefilter:
             if end - start >= _MIN_BLOCK and self._prepare_first_pass(data):
                 found = self._scan_twice(self._database, block, start, end)
             else:
-                found = _scan(self._database, data)
+                found = {**_scan(self._database, data)}
         return {min(start + length, end): found[length] for length in sorted(found)}
 
     def line_starts(self, block: bytearray, start: int, end: int) -> list[int]:
@@ -79,35 +86,57 @@ class Prefilter:
             self._until_retry -= len(data)
             if self._until_retry <= 0:
                 self._has_first_pass = self._literals.choose_literals(data[:_SAMPLE_SIZE])
-                uncovered = tuple(self._ids[index] for index in self._literals.uncovered)
-                self._uncovered = self._compile(uncovered) if self._has_first_pass else None
+                uncovered = self._literals.uncovered if self._has_first_pass else ()
+                self._uncovered = self._compile(uncovered)
                 self._until_retry, self._retry_after = self._retry_after, 2 * self._retry_after
         return self._has_first_pass
 
     def _scan_twice(
         self, engine: hyperscan.Database, block: bytearray, start: int, end: int
     ) -> Candidates:
-        """Scan the lines with rare texts for everything, and all lines for what requires none."""
+        """Find the lines with rare texts; scan all lines for what requires none.
+
+        A second pass, if it pays, drops the lines that match no expression.
+        """
         with memoryview(block)[start:end] as data:
-            found = {} if self._uncovered is None else _scan(self._uncovered, data)
-            text_ends = self._literals.find_ends(data)
-        lines: list[bytearray] = []
-        block_ends: dict[int, int] = {}  # by the end of a line in `lines`
-        size, line_end = 0, start
-        for length in text_ends:
-            text_end = start + length
-            if text_end > line_end:
-                line_start = block.rfind(b"\n", line_end, text_end) + 1 or line_end
-                line_end = block.find(b"\n", text_end, end) + 1 or end
-                lines.append(block[line_start:line_end])
-                size += line_end - line_start
-                block_ends[size] = line_end - start
-        if lines:
-            self._has_first_pass = not self._literals.is_saturated(len(lines), end - start)
-            for length, ids in _scan(engine, memoryview(b"".join(lines))).items():
-                place = block_ends[min(length, size)]
-                found[place] = [*found.get(place, ()), *ids]
+            found: Candidates = {}
+            if self._uncovered is not None:
+                found.update(_scan(self._uncovered, data))
+            texts = self._literals.find(data)
+        proposed: Candidates = {}
+        line_end, ids = start, set[int]()
+        for length, expressions in texts:
+            if start + length > line_end:
+                line_end = block.find(b"\n", start + length, end) + 1 or end
+                ids = proposed[line_end - start] = set()
+            ids.update(expressions)
+        if not proposed:
+            return found
+        self._has_first_pass = not self._literals.is_saturated(len(proposed), end - start)
+        if self._until_confirmation > 0:
+            self._until_confirmation -= end - start
+        else:
+            confirmed = self._confirm(engine, block, start, proposed)
+            if 2 * _count_ids(confirmed) > _count_ids(proposed):
+                self._until_confirmation = _RECONFIRM_AFTER
+            proposed = confirmed
+        for length, numbers in proposed.items():
+            found[length] = {*found[length], *numbers} if length in found else numbers
         return found
+
+    def _confirm(
+        self, engine: hyperscan.Database, block: bytearray, start: int, ends: Iterable[int]
+    ) -> Candidates:
+        """Scan some lines with all expressions. ends: where the lines end, relative to `start`."""
+        lines: list[bytearray] = []
+        size, block_ends = 0, {}  # by the end of a line in `lines`
+        for length in ends:
+            line_start = block.rfind(b"\n", start, start + length - 1) + 1 or start
+            lines.append(block[line_start : start + length])
+            size += start + length - line_start
+            block_ends[size] = length
+        found = _scan(engine, memoryview(b"".join(lines)))
+        return {block_ends[min(length, size)]: ids for length, ids in found.items()}
 
     def _compile(self, ids: Sequence[int]) -> hyperscan.Database | None:
         if not ids:
@@ -125,9 +154,13 @@ class Prefilter:
         return True
 
 
-def _scan(engine: hyperscan.Database, data: memoryview) -> Candidates:
+def _count_ids(candidates: Candidates) -> int:
+    return sum(map(len, candidates.values()))
+
+
+def _scan(engine: hyperscan.Database, data: memoryview) -> dict[int, list[int]]:
     """Return the ids that match in each line, by the end of the line. Adds a missing last LF."""
-    found: Candidates = {}
+    found: dict[int, list[int]] = {}
     whole = data if data[-1] == LF else bytes(data) + b"\n"
     # The stubs of Hyperscan name only bytes and str; it accepts any buffer.
     engine.scan(cast("bytes", whole), _add_match, context=found)

@@ -1,7 +1,7 @@
 """Finds the matching lines of a block, with one pass for the patterns of all triggers."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -161,7 +161,10 @@ class Scanner:
             yield start, line_end, self._every_line + self._patterns_of(found.get(line_end, ()))
             start = line_end
 
-    def _patterns_of(self, ids: Iterable[int]) -> list[Candidate]:
+    def _patterns_of(self, ids: Collection[int]) -> list[Candidate]:
+        if len(ids) == 1:
+            (number,) = ids
+            return self._candidates_of[number]
         return [candidate for number in ids for candidate in self._candidates_of[number]]
 
 

@@ -106,3 +106,36 @@ def test_the_longest_required_texts_of_a_pattern_are_known(pattern, longest):
 @pytest.mark.parametrize("pattern", [r"\d+ \w+", "(abc|)", "(?i)kiss", "ab", "a.b.c", "(abc|x)"])
 def test_a_pattern_may_require_no_text(pattern):
     assert texts(pattern) == []
+
+
+@examples(12, 150)
+@given(
+    share=st.sampled_from([0.0, 0.3, 0.7, 1.0]),
+    later=st.sampled_from([0.0, 0.5, 1.0]),
+    seed=st.integers(0, 1000),
+)
+@example(1.0, 0.0, 1)
+def test_the_second_pass_changes_no_hit_whatever_share_of_lines_it_drops(share, later, seed):
+    patterns = [r"sshd\[\d+\]: Failed (none|password)", "kernel: .*sd[a-z]", "kernel: .*oom", "x+y"]
+    matching = [b"sshd[1]: Failed none\n", b"kernel: on sda\n", b"kernel: oom sda\n", b"xxy\n"]
+    others = [b"sshd[]: Failed none\n", b"kernel: on sd\n", b"]: Failed password kernel: \n"]
+    draw = random.Random(seed)
+
+    def part(share):
+        chosen = [draw.choice(matching if draw.random() < share else others) for _ in range(10)]
+        return b"".join(line + b"nothing to see here\n" * 500 for line in chosen)
+
+    block = part(0.0) + part(share) * 30 + part(later) * 10
+    scanner = Scanner([PatternSet("t", tuple(patterns))], cache=None)
+    assert found(scanner, bytearray(block)) == expected(patterns, block, "utf-8")
+
+
+def test_a_line_with_very_many_required_texts_is_scanned():
+    scanner = Scanner([PatternSet("t", ("seldom.*often", "often x", "rarely y"))], cache=None)
+    quiet = b"nothing to see here\n" * 5000
+    hostile = b"rarely often seldom " * 10_000 + b"\n" + quiet + b"seldom often\n" * 9 + quiet
+    for _ in range(3):
+        block = quiet + hostile
+        assert found(scanner, bytearray(block)) == expected(
+            ["seldom.*often", "often x", "rarely y"], block, "utf-8"
+        )
