@@ -94,6 +94,17 @@ def parse(pattern: str, layout: Layout) -> ParsedPattern:
     return ParsedPattern(node, converter.is_exact)
 
 
+def is_exact(pattern: str) -> bool:
+    """Return whether a pattern is a regular expression in the narrow sense, with anchors.
+
+    It has no backreferences and no lookarounds, and `re` and the regex module read it alike.
+    """
+    try:
+        return parse(pattern, Layout.UTF8).is_exact
+    except ValueError:
+        return False
+
+
 class _Converter:
     """Converts one parse tree. `flags` are those in force at a place of the pattern."""
 

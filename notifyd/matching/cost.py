@@ -29,7 +29,7 @@ from notifyd.matching.regex_ast import (
 
 _MAX_STEPS: Final = 1 << 23
 """This many steps take far less than the time limit."""
-_LENGTHS: Final = tuple(1 << power for power in range(7, 14))
+_LENGTHS: Final = (128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192)
 
 
 class _First(NamedTuple):
@@ -71,12 +71,15 @@ _END: Final = _First(empty=True)
 _UNBOUNDED: Final = _Cost(1 << 40, 1 << 40)
 
 
-def safe_length(pattern: str) -> int:
-    """Return the length in characters up to which a search of any line is fast; 0 if none."""
+def safe_length(pattern: str, max_steps: int = _MAX_STEPS) -> int:
+    """Return the length in characters up to which a search of any line is fast; 0 if none.
+
+    max_steps: what counts as fast, at most _MAX_STEPS.
+    """
     try:
         node, is_exact = parse(pattern, Layout.UTF8)
         search = Concatenation((ANYTHING, node))
-        fitting = bisect_right(_LENGTHS, _MAX_STEPS, key=lambda n: _cost(search, _END, n).steps)
+        fitting = bisect_right(_LENGTHS, max_steps, key=lambda n: _cost(search, _END, n).steps)
     except (ValueError, RecursionError):
         return 0
     return _LENGTHS[fitting - 1] if is_exact and fitting else 0

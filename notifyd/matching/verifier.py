@@ -3,10 +3,12 @@
 import codecs
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import regex
 
+from notifyd.matching.ascii_pattern import AsciiPattern, compile_ascii
 from notifyd.matching.cost import safe_length
 
 CUT_MARK: Final = "… (cut)"
@@ -62,16 +64,26 @@ class TimedPattern:
     """
 
     def __init__(self, source: str, time_limit: float) -> None:
+        self._source = source
         self._compiled = regex.compile(source)
         self._has_groups = bool(self._compiled.groupindex)
         self._safe_length = safe_length(source)
         self._full_limit = self._limit = time_limit
+
+    @cached_property
+    def _ascii(self) -> AsciiPattern:
+        """The pattern for short ASCII lines, compiled when the first line is to be decided."""
+        return compile_ascii(self._source)
 
     def reset_time_limit(self) -> None:
         self._limit = self._full_limit
 
     def search(self, line: str) -> Mapping[str, str] | None:
         """Return the named groups of a match; raise TimeoutError if it takes too long."""
+        if not self._has_groups and line.isascii():
+            search, max_length = self._ascii
+            if len(line) <= max_length:
+                return None if search(line.encode()) is None else NO_FIELDS
         if len(line) <= self._safe_length:
             found = self._compiled.search(line, concurrent=True)
         else:
@@ -118,12 +130,12 @@ class Verifier:
             for pattern in (*rule.patterns, *rule.exclude):
                 pattern.reset_time_limit()
 
-    def verify(self, raw: Raw, offset: int, candidates: Sequence[Candidate]) -> list[Hit]:
+    def verify(self, raw: Raw, offset: int, candidates: Sequence[Candidate]) -> Sequence[Hit]:
         """Return the hits of one line without its LF: one for each pattern set that matches."""
         if len(candidates) == 1:
             ((number, index),) = candidates
             hit = self._verify_rule(self._rules[number], raw, offset, (index,))
-            return [] if hit is None else [hit]
+            return () if hit is None else (hit,)
         by_rule: dict[int, list[int]] = {}
         for number, index in sorted(set(candidates)):
             by_rule.setdefault(number, []).append(index)
