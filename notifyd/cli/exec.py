@@ -126,6 +126,7 @@ def _message(name: str, result: "FinishedCommand", tail: int) -> dict[str, objec
 
     title = f"{truncate(printable(name), _LONGEST_NAME)} {_outcome(result)}"
     data: dict[str, object] = {
+        "outcome": "failure" if result.status else "success",
         "exit_status": str(result.status),
         "duration": f"{result.seconds:.1f}",
     }

@@ -20,6 +20,12 @@ _RETRY = 2.0
 """Seconds after which a client reconnects."""
 
 
+def render_event(event: str, data: Json, event_id: str | int | None = None) -> bytes:
+    """Return an event as it is sent."""
+    head = "" if event_id is None else f"id: {event_id}\n"
+    return f"{head}event: {event}\ndata: {json.dumps(data)}\n\n".encode()
+
+
 class EventStream:
     """A response without an end of its own; it ends when either side closes.
 
@@ -51,8 +57,11 @@ class EventStream:
 
     async def send(self, event: str, data: Json, event_id: str | int | None = None) -> None:
         """Send one event. event_id: sent back as Last-Event-ID when the client reconnects."""
-        head = "" if event_id is None else f"id: {event_id}\n"
-        await self.response.write(f"{head}event: {event}\ndata: {json.dumps(data)}\n\n".encode())
+        await self.response.write(render_event(event, data, event_id))
+
+    async def send_rendered(self, events: bytes) -> None:
+        """Send what `render_event` returned."""
+        await self.response.write(events)
 
     async def comment(self, text: str) -> None:
         """Send a line that clients ignore."""

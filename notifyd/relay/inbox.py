@@ -13,18 +13,13 @@ from notifyd.http.request import Request
 from notifyd.http.responses import content_response
 from notifyd.http.routing import HttpRoute
 from notifyd.model.errors import StoreUnavailableError
-from notifyd.relay import credentials, notifications
+from notifyd.relay import credentials
+from notifyd.relay.inbox_feed import InboxCursor, InboxFeed
 from notifyd.relay.inbox_page import load
 from notifyd.relay.store.base import RelayStore
 
-REPLAYED = 100
-"""How many of the latest notifications a page shows when it opens."""
-
 MOST_PAGES = 64
 """How many pages may be open at once."""
-
-_BATCH = 100
-"""How many notifications are read from the store at once."""
 
 _HEADERS = {
     "Referrer-Policy": "no-referrer",
@@ -51,6 +46,7 @@ class Inbox:
     def __init__(self, store: RelayStore, pages: OpenStreams) -> None:
         self._store = store
         self._pages = pages
+        self._feed = InboxFeed(store)
         self._page = load()
 
     def routes(self) -> list[HttpRoute[RemoteClient]]:
@@ -61,7 +57,7 @@ class Inbox:
         ]
 
     async def _show(self, request: Request[RemoteClient]) -> web.Response:
-        await self._check_key(request)
+        await check_key(self._store, request)
         headers = {**_HEADERS, "Content-Security-Policy": self._page.policy}
         return content_response(self._page.html.encode(), "text/html; charset=utf-8", headers)
 
@@ -69,13 +65,14 @@ class Inbox:
         return content_response(self._page.icon.encode(), "image/svg+xml")
 
     async def _stream(self, request: Request[RemoteClient]) -> web.StreamResponse:
-        await self._check_key(request)
+        await check_key(self._store, request)
         with self._pages.admit() as place:
-            last_seq = await self._last_seq(request)
+            given = request.headers.get("Last-Event-ID") or request.http.query.get("after", "")
+            cursor = await self._feed.resume(given)
             place.stream = stream = await EventStream.open(request.http, _HEADERS)
             # The page was closed, or must come back later: it is too late for another response.
             with suppress(ConnectionError, StoreUnavailableError):
-                await self._send_events(request, stream, place, last_seq)
+                await self._send_events(request, stream, place, cursor)
         return stream.response
 
     async def _send_events(
@@ -83,44 +80,38 @@ class Inbox:
         request: Request[RemoteClient],
         stream: EventStream,
         place: StreamPlace,
-        last_seq: int,
+        cursor: InboxCursor,
     ) -> None:
-        """Send the notifications after `last_seq`, then each new one.
+        """Send what came after the cursor, then whatever comes.
 
         It ends with the relay, or when the page's key was renewed.
         """
         is_live = False
         while not self._pages.is_closing:
             place.changed.clear()
-            batch = await self._store.read(notifications.after, last_seq, _BATCH)
-            for stored in batch:
-                await stream.send("notification", stored.as_json(), stored.seq)
-                last_seq = stored.seq
-            if batch:
+            batch = await self._feed.after(cursor)
+            if batch.events:
+                await stream.send_rendered(batch.events)
+                cursor = batch.cursor
                 continue
             if not is_live:
-                await stream.send("live", {"seq": last_seq})
+                await stream.send("live", {"seq": cursor.seq})
                 is_live = True
             if not await place.wait():
-                if not await self._has_key(request):
+                if not await has_key(self._store, request):
                     return
                 await stream.keep_alive()
 
-    async def _last_seq(self, request: Request[RemoteClient]) -> int:
-        """Return the number after which to begin: the last that the page saw, or the latest few."""
-        last = request.headers.get("Last-Event-ID", "")
-        if last.isdecimal() and last.isascii():
-            newest = await self._store.read(notifications.newest_seq)
-            if len(last) <= len(str(newest)) and int(last) <= newest:
-                return int(last)
-        return await self._store.read(notifications.before_latest, REPLAYED)
 
-    async def _has_key(self, request: Request[RemoteClient]) -> bool:
-        key = await self._store.read(credentials.load_inbox_key)
-        given = request.http.query.get("key", "").encode("utf-8", "replace")
-        return key is not None and compare_digest(given, key.encode())
+async def has_key(store: RelayStore, request: Request[RemoteClient]) -> bool:
+    """Return whether the request's address has the inbox key."""
+    key = await store.read(credentials.load_inbox_key)
+    given = request.http.query.get("key", "").encode("utf-8", "replace")
+    return key is not None and compare_digest(given, key.encode())
 
-    async def _check_key(self, request: Request[RemoteClient]) -> None:
-        if not await self._has_key(request):
-            sentence = "wrong key in the address; `notifyd relay inbox` shows the right one"
-            raise HttpError(HTTPStatus.FORBIDDEN, "forbidden", sentence)
+
+async def check_key(store: RelayStore, request: Request[RemoteClient]) -> None:
+    """Raise HttpError (403) unless the request's address has the inbox key."""
+    if not await has_key(store, request):
+        sentence = "wrong key in the address; `notifyd relay inbox` shows the right one"
+        raise HttpError(HTTPStatus.FORBIDDEN, "forbidden", sentence)

@@ -1,11 +1,32 @@
-"""The stored notifications: read by number, and evicted when there are too many."""
+"""The stored notifications: how they are written, read by number, and evicted."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from notifyd.model.notifications import Json
 from notifyd.relay.schemas import format_time
 from notifyd.relay.store.base import Row, Transaction, fetch_one
+
+_PRIORITIES = frozenset({"min", "low", "default", "high", "urgent"})
+
+_COLUMNS = (
+    "seq, workspace_seq, token_name, workspace_id, title, body, data, received_at, source,"
+    " priority, outcome, read_at IS NOT NULL, archived_at IS NOT NULL"
+)
+
+
+class NewNotification(NamedTuple):
+    """A notification to store. data: with what its token merges into it."""
+
+    workspace_id: str
+    workspace_seq: int
+    token_id: int
+    token_name: str | None
+    title: str | None
+    body: str | None
+    data: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +34,8 @@ class StoredNotification:
     """A notification as it is stored.
 
     seq rises over all notifications, workspace_seq over those of one workspace. No number of
-    either is used twice.
+    either is used twice. source: its trigger; priority, outcome: as `data` has them, if they are
+    known words. The outcome is empty if there is none.
     """
 
     seq: int
@@ -24,6 +46,11 @@ class StoredNotification:
     body: str | None
     data: Json
     received_at: float
+    source: str
+    priority: str
+    outcome: str
+    is_read: bool
+    is_archived: bool
 
     def as_json(self) -> Json:
         return {
@@ -35,21 +62,43 @@ class StoredNotification:
             "body": self.body,
             "data": self.data,
             "received_at": format_time(self.received_at),
+            "source": self.source,
+            "priority": self.priority,
+            "outcome": self.outcome,
+            "read": self.is_read,
+            "archived": self.is_archived,
         }
 
 
 # --- inside a transaction of the store
 
 
+async def insert(
+    transaction: Transaction, notifications: Iterable[NewNotification], wall: float
+) -> None:
+    """Store notifications, with what the inbox filters and searches by."""
+    await transaction.execute_many(
+        "INSERT INTO notifications (workspace_id, workspace_seq, token_id, token_name, title, body,"
+        " data, received_at, source, channel, priority, outcome, search)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        [_row(notification, wall) for notification in notifications],
+    )
+
+
 async def after(transaction: Transaction, seq: int, limit: int) -> list[StoredNotification]:
     """Return the notifications after a number, oldest first."""
-    rows = await transaction.fetch(
-        "SELECT seq, workspace_seq, token_name, workspace_id, title, body, data, received_at"
-        " FROM notifications WHERE seq > $1 ORDER BY seq LIMIT $2",
-        seq,
-        limit,
-    )
-    return [_stored(row) for row in rows]
+    return await select(transaction, "seq > $1 ORDER BY seq LIMIT $2", seq, limit)
+
+
+async def select(
+    transaction: Transaction, condition: str, *values: object
+) -> list[StoredNotification]:
+    """Return those that meet a condition, which may end with an order and a limit.
+
+    Deleted ones are never among them.
+    """
+    query = f"SELECT {_COLUMNS} FROM notifications WHERE deleted_at IS NULL AND {condition}"
+    return [_stored(row) for row in await transaction.fetch(query, *values)]
 
 
 async def before_latest(transaction: Transaction, count: int) -> int:
@@ -74,7 +123,24 @@ async def evict(transaction: Transaction, total: int) -> None:
         )
 
 
-def _stored(row: Row) -> StoredNotification:
-    return StoredNotification(
-        row[0], row[1], row[2], row[3], row[4], row[5], json.loads(row[6]), row[7]
+def _row(new: NewNotification, wall: float) -> Row:
+    data = json.dumps(new.data)
+    source, channel = _text(new.data, "trigger"), _text(new.data, "channel")
+    priority = _text(new.data, "priority")
+    words = (new.title or "", new.body or "", new.token_name or "", new.workspace_id, data)
+    return (
+        *(new.workspace_id, new.workspace_seq, new.token_id, new.token_name),
+        *(new.title, new.body, data, wall),
+        *(source, channel, priority if priority in _PRIORITIES else "default"),
+        *(_text(new.data, "outcome"), "\n".join(words).casefold()),
     )
+
+
+def _text(data: Json, key: str) -> str:
+    value = data.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _stored(row: Row) -> StoredNotification:
+    columns = (*row[:6], json.loads(row[6]), *row[7:11], bool(row[11]), bool(row[12]))
+    return StoredNotification(*columns)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from notifyd.http.rate_limit import Rate
 from notifyd.model.notifications import Json
-from notifyd.relay import devices, notifications, rate_limit, tokens
+from notifyd.relay import changes, devices, notifications, rate_limit, tokens
+from notifyd.relay.notifications import NewNotification
 from notifyd.relay.store.base import Transaction
 from notifyd.relay.tokens import Token
 
@@ -107,6 +108,7 @@ async def prune(transaction: Transaction, wall: float, limits: StoreLimits) -> N
     """Delete what is too old or too much."""
     await rate_limit.prune(transaction, limits.rate, wall)
     await transaction.execute("DELETE FROM answers WHERE answered_at <= $1", wall - KEY_LIFETIME)
+    await changes.purge(transaction, wall)
     await notifications.evict(transaction, limits.total)
 
 
@@ -134,7 +136,7 @@ class _Batch:
         self._numbers = numbers
         self._earlier = answers
         self._wall = wall
-        self._rows: list[Sequence[object]] = []
+        self._rows: list[NewNotification] = []
         self._answers: list[Sequence[object]] = []
 
     def store(self, send: Send, token: Token) -> DeliveryReport:
@@ -145,17 +147,15 @@ class _Batch:
             return DeliveryReport(self._earlier[workspace_id, key], is_repeat=True)
         devices_reached = self._counts.of(token)
         self._numbers[workspace_id] += 1
-        data = json.dumps({**send.data, **token.routing()})
         self._rows.append(
-            (
+            NewNotification(
                 workspace_id,
                 self._numbers[workspace_id],
                 token.id,
                 token.name,
                 send.title,
                 send.body,
-                data,
-                self._wall,
+                {**send.data, **token.routing()},
             )
         )
         if key is not None:
@@ -165,11 +165,7 @@ class _Batch:
 
     async def save(self, transaction: Transaction, per_workspace: int) -> None:
         """Write the rows, and evict the oldest of each workspace beyond `per_workspace`."""
-        await transaction.execute_many(
-            "INSERT INTO notifications (workspace_id, workspace_seq, token_id, token_name, title,"
-            " body, data, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            self._rows,
-        )
+        await notifications.insert(transaction, self._rows, self._wall)
         await transaction.execute_many(
             "INSERT INTO answers (workspace_id, idempotency_key, devices, answered_at)"
             " VALUES ($1, $2, $3, $4) ON CONFLICT (workspace_id, idempotency_key)"

@@ -17,6 +17,7 @@ from notifyd.http.tcp import base_url, listen_tcp
 from notifyd.relay import credentials, tokens
 from notifyd.relay.credentials import ClientCredentials, StoredClient
 from notifyd.relay.inbox import Inbox, open_pages
+from notifyd.relay.inbox_api import InboxApi
 from notifyd.relay.routes import RelayRoutes
 from notifyd.relay.send_queue import SendQueue
 from notifyd.relay.sends import RATE, StoreLimits
@@ -96,8 +97,11 @@ async def open_relay(
         sends = SendQueue(store, pages, StoreLimits(rate), wall)
         await stack.enter_async_context(_running(sends))
         routes = RelayRoutes(store, given, sends, wall)
-        inbox = Inbox(store, pages)
-        router = HttpRouter(routes.routes() + inbox.routes(), BodyLimits(MAX_BODY, limits.body))
+        inbox, inbox_api = Inbox(store, pages), InboxApi(store, pages, wall)
+        router = HttpRouter(
+            routes.routes() + inbox.routes() + inbox_api.routes(),
+            BodyLimits(MAX_BODY, limits.body),
+        )
         host_check = HostCheck(host, "this relay", own_pages=True)
 
         async def respond(request: web.BaseRequest, remote: RemoteClient) -> web.StreamResponse:

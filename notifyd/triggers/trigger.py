@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from notifyd.config.shaping import ResolvedShaping, ShapingConfig
 from notifyd.config.templates import compile_template
 from notifyd.config.triggers import AnyTrigger, PlatformHealthConfig
-from notifyd.model.events import Event, Match
-from notifyd.model.notifications import Json, MatchSummary
+from notifyd.model.events import Event, Match, severity_of
+from notifyd.model.notifications import ConditionReport, Json, MatchSummary
 from notifyd.text.durations import format_duration
 from notifyd.text.limits import ELLIPSIS
 from notifyd.triggers.check_text import check_body, check_title
@@ -167,12 +167,14 @@ class Trigger:
     def render_data(self, summary: MatchSummary, wall: float | None = None) -> Json:
         """Return the trigger's own entries of `data`, in which every string is a template.
 
-        A template that fails is replaced by what failed.
+        A template that fails is replaced by what failed. `outcome` is added where one is known.
         """
         names = self._template_names(
             mask_summary(summary, self._redact), summary.last if wall is None else wall
         )
-        return {key: _render_data(value, names) for key, value in self._data.items()}
+        data: Json = {key: _render_data(value, names) for key, value in self._data.items()}
+        outcome = _outcome(summary)
+        return {"outcome": outcome, **data} if outcome else data
 
     def _template_names(self, summary: MatchSummary, now: float) -> dict[str, object]:
         event = summary.event
@@ -195,6 +197,13 @@ class Trigger:
         names |= {name: facts.get(name, "") for name in _FACTS}
         names |= {name: _number(facts.get(name, "")) for name in _NUMBERS}
         return names
+
+
+def _outcome(summary: MatchSummary) -> str:
+    """Return the worst outcome of the matches, or `recovered`; empty if there is none."""
+    if summary.condition_report in {ConditionReport.RESOLVED, ConditionReport.FIRED_AND_RESOLVED}:
+        return "recovered"
+    return max(summary.outcomes, key=lambda name: severity_of((name,)), default="")
 
 
 def _value(event: Event, name: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from notifyd.http.rate_limit import Rate
 from notifyd.model.errors import InUseError, NotifydError
-from notifyd.relay import inbox, server
+from notifyd.relay import inbox, inbox_feed, server
 from notifyd.relay.server import open_relay
 from support.visitor import Visitor, visiting
 
@@ -109,15 +109,15 @@ async def test_an_open_page_receives_a_notification_unchanged(visitor: Visitor, 
         assert await page.until_live() == []
         await visitor.send(token, {"title": "<b>\u202e\n\ndata: x", "body": "b"})
         event = await page.event()
-    assert (event.kind, event.id) == ("notification", "1")
+    assert (event.kind, event.id) == ("notification", "1.0")
     assert event.data["title"] == "<b>\u202e\n\ndata: x"
 
 
 async def test_a_new_page_receives_the_latest_notifications(visitor: Visitor, token: str) -> None:
-    await numbered(visitor, token, range(inbox.REPLAYED + 5))
+    await numbered(visitor, token, range(inbox_feed.REPLAYED + 5))
     async with visitor.page() as page:
         replayed = await page.until_live()
-        assert titles(replayed) == [str(number) for number in range(5, inbox.REPLAYED + 5)]
+        assert titles(replayed) == [str(number) for number in range(5, inbox_feed.REPLAYED + 5)]
         await visitor.send(token, {"title": "live"})
         assert titles([await page.event()]) == ["live"]
 
@@ -126,7 +126,7 @@ async def test_a_page_that_reconnects_misses_nothing(visitor: Visitor, token: st
     await numbered(visitor, token, range(3))
     async with visitor.page() as page:
         last = (await page.until_live())[-1].id
-    away = inbox.REPLAYED * 2 + 7
+    away = inbox_feed.REPLAYED * 2 + 7
     await numbered(visitor, token, range(3, 3 + away))
     async with visitor.page(last) as page:
         assert titles(await page.until_live()) == [str(number) for number in range(3, 3 + away)]

@@ -73,6 +73,11 @@ async def test_the_token_s_workspace_and_channel_are_merged(visitor: Visitor, to
         "body": "all green",
         "data": {"run_id": "abc", "workspace_id": "w1", "channel": "ci"},
         "received_at": "2027-01-15T08:00:00.000Z",
+        "source": "",
+        "priority": "default",
+        "outcome": "",
+        "read": False,
+        "archived": False,
     }
 
 

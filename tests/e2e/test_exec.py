@@ -84,6 +84,7 @@ def test_the_push_says_what_ended_how_after_how_long_with_the_last_visible_lines
     lines = push["body"].split("\n")
     assert lines == ["30", "100%", "broken"]
     assert (push["priority"], push["data"]["exit_status"]) == ("high", "2")
+    assert push["data"]["outcome"] == "failure"
 
 
 def test_a_success_is_named_after_the_command_and_of_default_priority(user):

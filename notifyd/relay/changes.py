@@ -1,0 +1,132 @@
+"""What a person does with notifications in the inbox: read, archive, delete, and undo.
+
+Each change has a number, its revision. Pages ask for what has changed since the one they know.
+"""
+
+import json
+from enum import StrEnum
+from typing import NamedTuple
+
+from notifyd.model.notifications import Json
+from notifyd.relay.store.base import Transaction, fetch_one
+
+DELETED_KEPT = 600.0
+"""Seconds for which deleting can be undone."""
+
+
+class Action(StrEnum):
+    READ = "read"
+    UNREAD = "unread"
+    ARCHIVE = "archive"
+    UNARCHIVE = "unarchive"
+    DELETE = "delete"
+    RESTORE = "restore"
+
+
+_COLUMNS = {
+    Action.READ: "read_at",
+    Action.UNREAD: "read_at",
+    Action.ARCHIVE: "archived_at",
+    Action.UNARCHIVE: "archived_at",
+    Action.DELETE: "deleted_at",
+    Action.RESTORE: "deleted_at",
+}
+_SETS = frozenset({Action.READ, Action.ARCHIVE, Action.DELETE})
+"""Those that store a time; the others remove it."""
+
+
+class AppliedChange(NamedTuple):
+    """revision: of the change; 0 if nothing was changed. changed: how many notifications were."""
+
+    revision: int
+    changed: int
+
+
+class NotificationState(NamedTuple):
+    """What pages show differently after a change."""
+
+    seq: int
+    revision: int
+    is_read: bool
+    is_archived: bool
+    is_deleted: bool
+
+    def as_json(self) -> Json:
+        return {
+            "seq": self.seq,
+            "read": self.is_read,
+            "archived": self.is_archived,
+            "deleted": self.is_deleted,
+        }
+
+
+# --- inside a transaction of the store
+
+
+async def apply(
+    transaction: Transaction, action: Action, seqs: list[int], wall: float
+) -> AppliedChange:
+    """Apply an action to the notifications with these numbers."""
+    numbers = transaction.json_list(2)
+    condition = f"seq IN (SELECT CAST(value AS INTEGER) FROM {numbers})"
+    return await _change(transaction, action, condition, json.dumps([str(s) for s in seqs]), wall)
+
+
+async def read_all(transaction: Transaction, up_to: int, wall: float) -> AppliedChange:
+    """Mark as read what is not archived, up to a number: what has come since is not read."""
+    return await _change(transaction, Action.READ, "archived_at IS NULL AND seq <= $2", up_to, wall)
+
+
+async def undo(
+    transaction: Transaction, action: Action, revision: int, wall: float
+) -> AppliedChange:
+    """Apply the opposite action to what a change met, unless it was changed again since."""
+    return await _change(transaction, action, "revision = $2", revision, wall)
+
+
+async def since(transaction: Transaction, revision: int, limit: int) -> list[NotificationState]:
+    """Return the states that changed after a revision, in the order of the changes."""
+    rows = await transaction.fetch(
+        "SELECT seq, revision, read_at IS NOT NULL, archived_at IS NOT NULL,"
+        " deleted_at IS NOT NULL FROM notifications WHERE revision > $1"
+        " ORDER BY revision, seq LIMIT $2",
+        revision,
+        limit,
+    )
+    return [NotificationState(row[0], row[1], *map(bool, row[2:])) for row in rows]
+
+
+async def newest_revision(transaction: Transaction) -> int:
+    row = await fetch_one(transaction, "SELECT value FROM counters WHERE name = 'revision'")
+    return row[0] if row else 0
+
+
+async def next_revision(transaction: Transaction) -> int:
+    """Return a new revision. Changes are committed in the order of theirs."""
+    query = "UPDATE counters SET value = value + 1 WHERE name = 'revision' RETURNING value"
+    rows = await transaction.fetch(query)
+    revision: int = rows[0][0]
+    return revision
+
+
+async def purge(transaction: Transaction, wall: float) -> None:
+    """Delete for good what was deleted too long ago to be restored."""
+    query = "DELETE FROM notifications WHERE deleted_at <= $1"
+    await transaction.execute(query, wall - DELETED_KEPT)
+
+
+async def _change(
+    transaction: Transaction, action: Action, condition: str, value: object, wall: float
+) -> AppliedChange:
+    """condition: names `value` $2."""
+    column, is_set = _COLUMNS[action], action in _SETS
+    revision = await next_revision(transaction)
+    count = await transaction.execute(
+        f"UPDATE notifications SET {column} = CASE WHEN $4 = 1 THEN $3 END, revision = $1"
+        f" WHERE {condition} AND ({column} IS NULL) = ($4 = 1)",
+        revision,
+        value,
+        wall,
+        int(is_set),
+    )
+    return AppliedChange(revision if count else 0, count)

@@ -1,0 +1,73 @@
+"""What the inbox page asks and changes: lists, counts, and what was read, archived or deleted."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from notifyd.http.event_stream import OpenStreams
+from notifyd.http.open_connections import RemoteClient
+from notifyd.http.request import Request
+from notifyd.http.responses import success
+from notifyd.http.routing import HttpRoute
+from notifyd.relay import changes, inbox_queries, notifications
+from notifyd.relay.inbox import check_key
+from notifyd.relay.inbox_feed import InboxCursor
+from notifyd.relay.inbox_schemas import ChangeRequest, PageParameters, SummaryParameters
+from notifyd.relay.store.base import RelayStore
+
+_BARS = {"day": 3600.0, "month": 86_400.0}
+"""Seconds that a bar of the chart covers, by the name of the period."""
+
+
+class InboxApi:
+    """All requests need the key in their address, as the page does."""
+
+    def __init__(self, store: RelayStore, pages: OpenStreams, wall: Callable[[], float]) -> None:
+        self._store = store
+        self._pages = pages
+        self._wall = wall
+
+    def routes(self) -> list[HttpRoute[RemoteClient]]:
+        return [
+            HttpRoute("GET", "/inbox/notifications", self._list),
+            HttpRoute("GET", "/inbox/summary", self._summarize),
+            HttpRoute("POST", "/inbox/changes", self._change),
+        ]
+
+    async def _list(self, request: Request[RemoteClient]) -> web.Response:
+        await check_key(self._store, request)
+        wanted = request.query(PageParameters)
+        # The cursor is read first: what arrives meanwhile is in the list, the stream, or both.
+        cursor = InboxCursor(
+            await self._store.read(notifications.newest_seq),
+            await self._store.read(changes.newest_revision),
+        )
+        found = await self._store.read(
+            inbox_queries.page, wanted.filter(), wanted.before, wanted.limit + 1
+        )
+        shown = found[: wanted.limit]
+        return success(
+            notifications=[stored.as_json() for stored in shown],
+            next=shown[-1].seq if len(found) > len(shown) else None,
+            cursor=str(cursor),
+        )
+
+    async def _summarize(self, request: Request[RemoteClient]) -> web.Response:
+        await check_key(self._store, request)
+        bar = _BARS[request.query(SummaryParameters).period]
+        summary = await self._store.read(inbox_queries.summarize, self._wall(), bar)
+        return success(**summary._asdict(), bar_seconds=bar)
+
+    async def _change(self, request: Request[RemoteClient]) -> web.Response:
+        await check_key(self._store, request)
+        body = await request.json(ChangeRequest, any_content_type=True)
+        wall = self._wall()
+        if body.seqs is not None:
+            applied = await self._store.run(changes.apply, body.action, body.seqs, wall)
+        elif body.up_to is not None:
+            applied = await self._store.run(changes.read_all, body.up_to, wall)
+        else:
+            applied = await self._store.run(changes.undo, body.action, body.revision or 0, wall)
+        if applied.changed:
+            self._pages.wake()
+        return success(revision=applied.revision, changed=applied.changed)

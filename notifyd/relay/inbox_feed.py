@@ -1,0 +1,90 @@
+"""What open pages are sent: new notifications, and changes to the ones that they show.
+
+Each part is read and rendered once, however many pages get it.
+"""
+
+import asyncio
+import re
+from collections import OrderedDict
+from typing import NamedTuple
+
+from notifyd.http.event_stream import render_event
+from notifyd.model.notifications import Json
+from notifyd.relay import changes, notifications
+from notifyd.relay.store.base import RelayStore
+
+REPLAYED = 100
+"""How many of the latest notifications a page gets that names no cursor."""
+
+_BATCH = 100
+"""Notifications in one part."""
+
+_MOST_STATES = 500
+"""Changed notifications that are sent one by one; of more, a page reads its list again."""
+
+_PARTS_KEPT = 8
+"""Parts that pages may still have to get. One that is further behind reads its own."""
+
+_CURSOR = re.compile(r"(\d{1,18})(?:\.(\d{1,18}))?", re.ASCII)
+
+
+class InboxCursor(NamedTuple):
+    """What a page has got: all notifications up to seq, and all changes up to revision."""
+
+    seq: int
+    revision: int
+
+    def __str__(self) -> str:
+        return f"{self.seq}.{self.revision}"
+
+
+class FeedPart(NamedTuple):
+    """Rendered events, none if there is nothing new, and the cursor after them."""
+
+    events: bytes
+    cursor: InboxCursor
+
+
+class InboxFeed:
+    def __init__(self, store: RelayStore) -> None:
+        self._store = store
+        self._parts: OrderedDict[InboxCursor, FeedPart] = OrderedDict()
+        self._reading = asyncio.Lock()
+
+    async def after(self, cursor: InboxCursor) -> FeedPart:
+        """Return the next events after a cursor. Whoever asks for the same ones shares them."""
+        async with self._reading:
+            if (known := self._parts.get(cursor)) is not None:
+                return known
+            part = await self._read(cursor)
+            if part.events:
+                self._parts[cursor] = part
+                if len(self._parts) > _PARTS_KEPT:
+                    self._parts.popitem(last=False)
+            return part
+
+    async def resume(self, text: str) -> InboxCursor:
+        """Parse a cursor; one that this relay never gave means the latest few."""
+        seq = await self._store.read(notifications.newest_seq)
+        revision = await self._store.read(changes.newest_revision)
+        if match := _CURSOR.fullmatch(text):
+            given = InboxCursor(int(match[1]), int(match[2] or 0))
+            if given.seq <= seq and given.revision <= revision:
+                return given
+        return InboxCursor(await self._store.read(notifications.before_latest, REPLAYED), revision)
+
+    async def _read(self, cursor: InboxCursor) -> FeedPart:
+        events = []
+        for stored in await self._store.read(notifications.after, cursor.seq, _BATCH):
+            cursor = cursor._replace(seq=stored.seq)
+            events.append(render_event("notification", stored.as_json(), str(cursor)))
+        states = await self._store.read(changes.since, cursor.revision, _MOST_STATES + 1)
+        if len(states) > _MOST_STATES:
+            revision = await self._store.read(changes.newest_revision)
+            cursor = cursor._replace(revision=revision)
+            events.append(render_event("reset", {}, str(cursor)))
+        elif states:
+            cursor = cursor._replace(revision=states[-1].revision)
+            shown: Json = {"notifications": [state.as_json() for state in states]}
+            events.append(render_event("changes", shown, str(cursor)))
+        return FeedPart(b"".join(events), cursor)

@@ -1,0 +1,120 @@
+"""What the inbox page asks for: filtered lists, older ones, counts and a chart."""
+
+from collections import Counter
+from enum import StrEnum
+from typing import NamedTuple
+
+from notifyd.relay import notifications
+from notifyd.relay.notifications import StoredNotification
+from notifyd.relay.store.base import Transaction, fetch_one
+
+CHART_BARS = 24
+"""Bars of the chart; each covers an hour, or a day in the longer one."""
+
+
+class View(StrEnum):
+    INBOX = "inbox"
+    UNREAD = "unread"
+    ARCHIVE = "archive"
+
+
+_VIEWS = {
+    View.INBOX: "archived_at IS NULL",
+    View.UNREAD: "archived_at IS NULL AND read_at IS NULL",
+    View.ARCHIVE: "archived_at IS NOT NULL",
+}
+
+
+class InboxFilter(NamedTuple):
+    """Which notifications to list. Empty: whatever the value. text: words that all must occur."""
+
+    view: View = View.INBOX
+    workspace_id: str = ""
+    source: str = ""
+    channel: str = ""
+    priority: str = ""
+    outcome: str = ""
+    text: str = ""
+
+    def conditions(self) -> list[tuple[str, str]]:
+        """Return pairs of an expression, in which `?` stands for the value, and the value."""
+        pairs = [
+            (f"{column} = ?", value)
+            for column in ("workspace_id", "source", "channel", "priority", "outcome")
+            if (value := getattr(self, column))
+        ]
+        for word in self.text.casefold().split():
+            escaped = word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+            pairs.append((r"search LIKE ? ESCAPE '\'", f"%{escaped}%"))
+        return pairs
+
+
+class InboxSummary(NamedTuple):
+    """Counts over all that is not deleted.
+
+    unread: in the inbox. stored: archived ones included. sources, workspaces, channels: how many
+    notifications of each are in the inbox. bars: for each hour or day, oldest first, how many of
+    each source were received.
+    """
+
+    unread: int
+    stored: int
+    sources: dict[str, int]
+    workspaces: dict[str, int]
+    channels: dict[str, int]
+    bars: list[dict[str, int]]
+
+
+# --- inside a transaction of the store
+
+
+async def page(
+    transaction: Transaction, wanted: InboxFilter, before: int | None, limit: int
+) -> list[StoredNotification]:
+    """Return the newest that pass the filter, newest first. before: only older than this number."""
+    clauses, values = [_VIEWS[wanted.view]], list[object]()
+    pairs: list[tuple[str, object]] = [*wanted.conditions()]
+    if before is not None:
+        pairs.append(("seq < ?", before))
+    for expression, value in pairs:
+        values.append(value)
+        clauses.append(expression.replace("?", f"${len(values)}"))
+    values.append(limit)
+    condition = f"{' AND '.join(clauses)} ORDER BY seq DESC LIMIT ${len(values)}"
+    return await notifications.select(transaction, condition, *values)
+
+
+async def summarize(transaction: Transaction, wall: float, bar: float) -> InboxSummary:
+    """Count what is stored. bar: seconds that each of the bars covers; the last ends now."""
+    row = await fetch_one(
+        transaction,
+        "SELECT count(*), count(CASE WHEN read_at IS NULL AND archived_at IS NULL THEN 1 END)"
+        " FROM notifications WHERE deleted_at IS NULL",
+    )
+    stored, unread = row or (0, 0)
+    first = wall - CHART_BARS * bar
+    bars: list[Counter[str]] = [Counter() for _ in range(CHART_BARS)]
+    rows = await transaction.fetch(
+        "SELECT received_at, source FROM notifications WHERE received_at > $1"
+        " AND deleted_at IS NULL",
+        first,
+    )
+    for received_at, source in rows:
+        bars[min(int((received_at - first) / bar), CHART_BARS - 1)][source] += 1
+    return InboxSummary(
+        unread,
+        stored,
+        await _count_by(transaction, "source"),
+        await _count_by(transaction, "workspace_id"),
+        await _count_by(transaction, "channel"),
+        [dict(counts) for counts in bars],
+    )
+
+
+async def _count_by(transaction: Transaction, column: str) -> dict[str, int]:
+    rows = await transaction.fetch(
+        f"SELECT {column}, count(*) FROM notifications WHERE deleted_at IS NULL"
+        f" AND archived_at IS NULL AND {column} <> '' GROUP BY {column}"
+        f" ORDER BY count(*) DESC, {column} LIMIT 100"
+    )
+    return {row[0]: row[1] for row in rows}
