@@ -11,11 +11,15 @@ from notifyd.model.pings import Ping
 
 
 class Acceptance(NamedTuple):
-    """A message that is on disk. over_budget: it is counted in a digest, not sent by itself."""
+    """A message that is on disk.
+
+    over_budget: it is counted in a digest, not sent by itself. expires: wall-clock seconds.
+    """
 
     id: str
     status: Status
     over_budget: bool = False
+    expires: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,7 @@ def parse_signal(text: str) -> Signal | None:
 
 async def read_output(request: Request[ClientT]) -> str:
     """Read the end of the output in a body; empty if there is none. HttpError as of `body`."""
-    length = request.http.content_length
-    if not length and "Transfer-Encoding" not in request.headers:
-        return ""
-    return clip_output(await request.body_end(_SCANNED))
+    return clip_output(await request.body_end(_SCANNED)) if request.has_body else ""
 
 
 def clip_output(body: bytes) -> str:

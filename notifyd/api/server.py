@@ -7,6 +7,7 @@ from aiohttp import web
 
 from notifyd.api.auth import ApiCaller, Authorizer
 from notifyd.api.compat.healthchecks import LARGEST_BODY, PREFIX, HealthchecksRoutes
+from notifyd.api.compat.publishing import publishing_routes, refusal
 from notifyd.api.control import Control
 from notifyd.api.routes.agents import AgentRoutes
 from notifyd.api.routes.daemon import DaemonRoutes
@@ -15,10 +16,11 @@ from notifyd.api.routes.heartbeats import HeartbeatRoutes
 from notifyd.api.routes.notifications import NotificationRoutes
 from notifyd.api.routes.triggers import TriggerRoutes
 from notifyd.api.routes.webhooks import WebhookRoutes
-from notifyd.api.tcp import TOKEN_PARAMETER, TcpAuthorizer, TcpListener
+from notifyd.api.tcp import TOKEN_PARAMETERS, TcpAuthorizer, TcpListener
 from notifyd.api.unix import BACKLOG, UnixListener
 from notifyd.config.sections import SocketConfig
 from notifyd.http import server
+from notifyd.http.errors import HttpError
 from notifyd.http.open_connections import ConnectionLimits, RemoteClient
 from notifyd.http.rate_limit import Rate, RateLimiter
 from notifyd.http.request import BodyLimits
@@ -41,7 +43,7 @@ async def serve(
 ) -> AsyncIterator[None]:
     """Answer on `listener` while inside; the listener stays its owner's to close."""
     limits = limits or ConnectionLimits()
-    api = _LocalApi(control, settings, limits, subject="uid")
+    api = _LocalApi(control, settings, limits, subject="uid", compat=settings.compat)
     authorizer = Authorizer(settings.admin_group)
     async with server.serve(
         listener.socket,
@@ -68,7 +70,7 @@ async def serve_tcp(
     """Answer on `listener` while inside; its socket stays its owner's to close."""
     limits = limits or ConnectionLimits()
     api = _LocalApi(
-        control, settings, limits, subject="client", ignored=frozenset({TOKEN_PARAMETER})
+        control, settings, limits, subject="client", compat=True, ignored=TOKEN_PARAMETERS
     )
     authorizer = TcpAuthorizer(listener)
     webhooks = WebhookRoutes(control, lambda: listener.read_secrets().webhook_secret)
@@ -81,7 +83,11 @@ async def serve_tcp(
             return await signed(request, remote)
         if request.path.startswith(PREFIX):
             return await keyed(request, remote)
-        return await api.router(request, authorizer.caller(request))
+        try:
+            caller = authorizer.caller(request)
+        except HttpError as error:
+            return refusal(request, error)
+        return await api.router(request, caller)
 
     async with server.serve(
         listener.socket, respond, RemoteClient.of, limits, grace=_LAST_RESPONSES
@@ -95,7 +101,8 @@ async def serve_tcp(
 class _LocalApi:
     """The routes of one listener, with its own rate limit.
 
-    subject: what errors call a client. ignored: query parameters that routes do not see.
+    subject: what errors call a client. compat: whether clients of ntfy and gotify may send.
+    ignored: query parameters that routes do not see.
     """
 
     def __init__(
@@ -105,6 +112,7 @@ class _LocalApi:
         limits: ConnectionLimits,
         *,
         subject: str,
+        compat: bool,
         ignored: frozenset[str] = frozenset(),
     ) -> None:
         self.limiter = limiter = RateLimiter[Hashable](
@@ -121,7 +129,8 @@ class _LocalApi:
             + HeartbeatRoutes(control, limiter).routes()
             + AgentRoutes(control, limiter).routes()
             + self._events.routes()
-            + DaemonRoutes(control).routes(),
+            + DaemonRoutes(control).routes()
+            + (publishing_routes(control, limiter) if compat else []),
             BodyLimits(settings.max_body, limits.body, "[socket] max_body"),
             ignored=ignored,
         )

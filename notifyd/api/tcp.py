@@ -18,8 +18,11 @@ from notifyd.http.errors import HttpError
 from notifyd.http.host_check import HostCheck
 from notifyd.model.notifications import TCP_PEER
 
-TOKEN_PARAMETER = "token"  # noqa: S105 - a name
-"""The query parameter that may carry the token."""
+_TOKEN_PARAMETER = "token"  # noqa: S105 - a name
+_HEADER_PARAMETERS = ("auth", "authorization")
+"""Query parameters of ntfy's: the header Authorization in base64."""
+TOKEN_PARAMETERS = frozenset({_TOKEN_PARAMETER, *_HEADER_PARAMETERS})
+"""The query parameters that may carry the token."""
 
 _CALLER = ApiCaller(TCP_PEER, admin=False)
 
@@ -36,7 +39,8 @@ class TcpListener:
 class TcpAuthorizer:
     """Admits requests that carry the token. All of them come from one client, never an admin.
 
-    The token is the Bearer credential, the password of Basic, `X-Gotify-Key` or `?token=`.
+    The token is the Bearer credential, the password of Basic, `X-Gotify-Key`, `?token=` or, as
+    ntfy's clients send it, `?auth=`.
     """
 
     def __init__(self, listener: TcpListener) -> None:
@@ -61,23 +65,33 @@ class TcpAuthorizer:
 
 
 def _given_tokens(request: web.BaseRequest) -> Iterator[str]:
-    scheme, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    yield _credential(request.headers.get(hdrs.AUTHORIZATION, ""))
+    yield request.headers.get("X-Gotify-Key", "")
+    yield request.query.get(_TOKEN_PARAMETER, "")
+    for name in _HEADER_PARAMETERS:
+        encoded = request.query.get(name, "").rstrip("=")
+        padding = "=" * (-len(encoded) % 4)
+        yield _credential(_decode(encoded + padding, altchars="-_").decode("utf-8", "replace"))
+
+
+def _credential(authorization: str) -> str:
+    """Return the token of a header Authorization; empty for another scheme."""
+    scheme, _, credentials = authorization.strip().partition(" ")
     match scheme.lower():
         case "bearer":
-            yield credentials.strip()
+            return credentials.strip()
         case "basic":
-            yield _password(credentials.strip())
-    yield request.headers.get("X-Gotify-Key", "")
-    yield request.query.get(TOKEN_PARAMETER, "")
+            _, _, password = _decode(credentials.strip()).partition(b":")
+            return password.decode("utf-8", "replace")
+    return ""
 
 
-def _password(credentials: str) -> str:
-    """Return the password of `user:password` in base64; empty if it is malformed."""
+def _decode(text: str, *, altchars: str | None = None) -> bytes:
+    """Decode base64; empty if it is malformed."""
     try:
-        decoded = b64decode(credentials, validate=True)
+        return b64decode(text, altchars, validate=True)
     except (binascii.Error, ValueError):
-        return ""
-    return decoded.partition(b":")[2].decode("utf-8", "replace")
+        return b""
 
 
 def _is_same(given: str, token: SecretStr | None) -> bool:

@@ -106,6 +106,9 @@ class SocketConfig(Section):
     """Largest request body, at most 1 MiB."""
     rate: SocketRateConfig = SocketRateConfig.model_construct()
     """Requests allowed for each user."""
+    compat: bool = False
+    """`true`: accept the publishing forms of ntfy and gotify on the socket, as the TCP listener
+    always does."""
 
 
 class PlatformRateConfig(RateConfig):

@@ -13,7 +13,6 @@ from notifyd.config.sections import ListenConfig, MuteConfig, Section, fields_by
 from notifyd.config.settings import NAME_PATTERN, Settings
 from notifyd.config.shaping import ShapingConfig
 from notifyd.config.triggers import RESERVED_NAMES, TRIGGER_TYPES, AnyTrigger
-from notifyd.config.unsupported import remove_unsupported
 from notifyd.model.notifications import Json
 from notifyd.text.suggestions import closest_match, did_you_mean
 
@@ -43,8 +42,6 @@ AnySection = TypeVar("AnySection", bound=Section)
 
 def validate(table: Json, report: ErrorReport) -> None:
     """Report every error of the merged table."""
-    for path, reason in remove_unsupported(table):
-        report.error(path, reason)
     defaults = ShapingConfig()
     for key, value in table.items():
         if key not in Settings.model_fields:

@@ -104,7 +104,11 @@ class ControlService:
         (reply,) = await self._engine.apply([request], fail_fast=True)
         if reply is None or reply.notification is None:
             raise RequestRefusedError("no_room", _OUTBOX_FULL)
-        return Acceptance(reply.notification.id, reply.notification.status, reply.over_budget)
+        notification, now = reply.notification, self._engine.now()
+        left = notification.expires - self._engine.state.global_state.expiry_offset - now.mono
+        return Acceptance(
+            notification.id, notification.status, reply.over_budget, expires=now.wall + left
+        )
 
     async def test_trigger(self, trigger: str, peer: Peer) -> Acceptance:
         name = self._known(trigger)

@@ -47,6 +47,11 @@ class Request(Generic[ClientT]):
     def headers(self) -> Mapping[str, str]:
         return self.http.headers
 
+    @property
+    def has_body(self) -> bool:
+        """Whether the headers announce a body, of any length but 0."""
+        return bool(self.http.content_length) or "Transfer-Encoding" in self.headers
+
     def query(self, schema: type[Schema]) -> Schema:
         """Parse the query; HttpError (422) for a wrong parameter."""
         query = {name: value for name, value in self.http.query.items() if name not in self.ignored}

@@ -21,6 +21,9 @@ Handler = Callable[[Request[ClientT]], Awaitable[web.StreamResponse]]
 class HttpRoute(Generic[ClientT]):
     """path: its segment `{name}` matches any one segment that is not empty.
 
+    A path that begins with such a segment matches the methods of its routes only, because a
+    misspelt path with another method is unknown, not forbidden. It should come last.
+
     head: whether HEAD is answered like GET, without the body.
     """
 
@@ -57,7 +60,7 @@ class HttpRouter(Generic[ClientT]):
         segments = [unquote(part) for part in request.rel_url.raw_path.split("/")]
         for resource in self._resources.values():
             parameters = resource.match(segments)
-            if parameters is not None:
+            if parameters is not None and not resource.passes_over(request.method):
                 handler = resource.handler(request.method)
                 return await handler(
                     Request(request, client, parameters, self._body, self._ignored)
@@ -99,9 +102,15 @@ class _Resource(Generic[ClientT]):
                 return None
         return parameters
 
+    def passes_over(self, method: str) -> bool:
+        """Return whether a request that fits is left to other paths, because of its method."""
+        return self._segments[1].startswith("{") and self._find(method) is None
+
+    def _find(self, method: str) -> Handler[ClientT] | None:
+        return self._handlers.get("GET" if method == "HEAD" and self._has_head else method)
+
     def handler(self, method: str) -> Handler[ClientT]:
-        name = "GET" if method == "HEAD" and self._has_head else method
-        handler = self._handlers.get(name)
+        handler = self._find(method)
         if handler is None:
             allowed = ", ".join(self._handlers)
             raise HttpError(

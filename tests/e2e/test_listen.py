@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import socket
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -46,6 +47,35 @@ def test_a_request_over_tcp_is_delivered_and_a_new_token_counts_after_a_reload(
     assert one.ask("POST", "/v1/reload")["restart"] == []
     assert send(port, "first-token")[0] == 401
     assert send(port, "second-token")[0] == 202
+
+
+def test_clients_of_ntfy_and_gotify_are_served_by_a_real_daemon(daemon, tmp_path, platform):
+    port = free_port()
+    one = daemon(listening(tmp_path, port) + "\n[socket]\ncompat = true\n").start()
+    answers = []
+    for target, headers in (("backups?title=Backup", {"Priority": "high"}), ("message", {})):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/{target}",
+            b"message=successful" if target == "message" else b"successful",
+            {"X-Gotify-Key": "first-token", **headers},
+        )
+        with urllib.request.urlopen(request, timeout=45) as response:
+            answers.append(json.load(response))
+    command = ["curl", "-sS", "--unix-socket", one.socket, "-d", '{"any": "JSON"}']
+    done = subprocess.run(
+        [*command, "http://localhost/builds"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["topic"] == "builds"
+    wait_for(lambda: len(platform.delivered) == 3)
+    pushes = [request.json for request in platform.delivered.values()]
+    assert {push["body"] for push in pushes} == {"successful", '{"any": "JSON"}'}
+    [topic] = [push for push in pushes if push.get("title") == "Backup"]
+    assert topic["data"]["topic"] == "backups"
+    assert topic["data"]["priority"] == "high"
+    assert topic["data"]["notification_id"] == answers[0]["id"]
+    assert answers[0]["expires"] - answers[0]["time"] in range(86_390, 86_411)
+    [row] = one.ask("GET", f"/v1/notifications/{answers[1]['notification_id']}")["notifications"]
+    assert row["client"] == "tcp"
 
 
 def ask(port: int, target: str, method: str = "GET") -> str:

@@ -58,7 +58,7 @@ class MemoryControl:
             "delay": delay,
             "created": 1_700_000_000.0,
         }
-        return Acceptance(notification_id, status, self.over_budget)
+        return Acceptance(notification_id, status, self.over_budget, expires=2_000_000_000.5)
 
     async def wait_for_outcome(
         self,
