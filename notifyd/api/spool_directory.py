@@ -185,6 +185,11 @@ class SpoolDirectory:
         found.refused[owner, reason] += 1
 
 
+def is_spool_name(name: str) -> bool:
+    """Return whether a name is that of a request, or of one that is being written."""
+    return bool(_NAME.fullmatch(name) or _TEMPORARY.fullmatch(name))
+
+
 def _take_turns(names: dict[int, list[str]]) -> Iterator[str]:
     """Iterate over the names of all owners, one of each in turn."""
     for turn in zip_longest(*names.values()):

@@ -6,24 +6,22 @@ import pwd
 import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
-from typing import cast
 
 from notifyd.cli.exit_status import UsageError, exit_status
 from notifyd.cli.options import add_config_option
 from notifyd.cli.output import format_json, quantity, write
 from notifyd.cli.start_check import check_start
-from notifyd.config.errors import with_paths
 from notifyd.config.files import find_config_file
 from notifyd.config.load import LoadedConfig, load
-from notifyd.config.patterns import may_match_every_line
-from notifyd.config.token import ListenSecrets, find_listen_token, find_token, find_webhook_secret
-from notifyd.config.triggers import FileTriggerConfig, LogTriggerConfig, ResourceTriggerConfig
-from notifyd.matching.approximate import approximate, approximate_in_records
+from notifyd.config.token import find_token
+from notifyd.doctor.configuration import (
+    build_configuration,
+    missing_libraries,
+    reads_journal,
+    secret_warnings,
+)
 from notifyd.model.errors import ConfigError, NotifydError, NoTokenError
-from notifyd.model.notifications import Json
 from notifyd.sources.journal.access import access_problem, missing_command
-from notifyd.sources.probes.resources.gpu import missing_library
-from notifyd.triggers import Trigger
 
 HELP = "Check the configuration and report every error and warning. Starts nothing."
 
@@ -78,13 +76,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(loaded: LoadedConfig) -> list[str]:
     """Build what can be built without starting it, and return the warnings."""
-    settings = loaded.settings
     missing_token = _missing_token(loaded)
-    ListenSecrets.read(settings.listen, settings.webhooks)
-    for name, trigger in settings.triggers.items():
-        Trigger(name, trigger, settings.defaults)
-    _warn_of_slow_patterns(loaded)
-    _warn_of_directories(loaded)
+    build_configuration(loaded)
     return [*loaded.warnings, *filter(None, [missing_token]), *_machine_warnings(loaded)]
 
 
@@ -119,61 +112,11 @@ def become_user(name: str, environ: MutableMapping[str, str]) -> None:
     environ.update(HOME=account.pw_dir, USER=account.pw_name, LOGNAME=account.pw_name)
 
 
-def _warn_of_directories(loaded: LoadedConfig) -> None:
-    """Add a warning for each path of a trigger that is a directory where files are meant."""
-    raw = cast("dict[str, Json]", loaded.table.get("triggers", {}))
-    for name, trigger in loaded.settings.triggers.items():
-        if not isinstance(trigger, LogTriggerConfig | FileTriggerConfig):
-            continue
-        for item, path in with_paths(("triggers", name), raw[name], "paths", trigger.paths):
-            if not path.endswith("/") and os.path.isdir(path):  # noqa: PTH112 - it may be a glob
-                reason = f"is a directory; use '{path}/*' for the files in it"
-                if isinstance(trigger, FileTriggerConfig):
-                    reason += f", or '{path}/' for itself"
-                loaded.report.warning(item, reason, path)
-
-
-def _warn_of_slow_patterns(loaded: LoadedConfig) -> None:
-    """Add a warning to the report for each pattern that no prefilter can narrow down."""
-    raw = cast("dict[str, Json]", loaded.table.get("triggers", {}))
-    for name, trigger in loaded.settings.triggers.items():
-        if not isinstance(trigger, LogTriggerConfig):
-            continue
-        path, first_line = ("triggers", name), trigger.multiline
-        in_records = first_line is not None
-        find, unit = (approximate_in_records, "record") if in_records else (approximate, "line")
-        for item, pattern in with_paths(path, raw[name], "patterns", trigger.patterns):
-            reason = find(pattern, trigger.encoding).reason
-            if reason and not may_match_every_line(pattern):
-                loaded.report.warning(
-                    item, f"slow: tried on every {unit}, because {reason}", pattern
-                )
-        reason = "" if first_line is None else approximate(first_line, trigger.encoding).reason
-        if first_line is not None and reason and not may_match_every_line(first_line):
-            loaded.report.warning(
-                (*path, "multiline"), f"slow: tried on many lines, because {reason}", first_line
-            )
-
-
 def _machine_warnings(loaded: LoadedConfig) -> Iterator[str]:
     """Yield what is wrong on this machine: an unreadable journal, a readable token, no library."""
     settings = loaded.settings
-    logs = (
-        trigger for trigger in settings.triggers.values() if isinstance(trigger, LogTriggerConfig)
-    )
-    if any(trigger.journal for trigger in logs) and (
-        reason := missing_command() or access_problem()
-    ):
+    if reads_journal(settings) and (reason := missing_command() or access_problem()):
         yield reason
-    for name, trigger in settings.triggers.items():
-        is_gpu = isinstance(trigger, ResourceTriggerConfig) and trigger.resource.startswith("gpu-")
-        if is_gpu and (reason := missing_library()):
-            yield f"{name}: {reason}"
+    yield from missing_libraries(settings)
     token = find_token(settings.api, os.environ, loaded.files)
-    for source in (
-        token,
-        find_listen_token(settings.listen),
-        find_webhook_secret(settings.webhooks),
-    ):
-        if source and source.warning:
-            yield source.warning
+    yield from filter(None, [token.warning, *secret_warnings(settings)])

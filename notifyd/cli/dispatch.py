@@ -23,6 +23,7 @@ COMMANDS = {
     "exec": "run a command, then send how it ended",
     "ping": "report a run of a job to its heartbeat",
     "status": "show the state of the daemon, its problems and how to fix them",
+    "doctor": "find what keeps notifications from arriving, and how to fix it",
     "history": "list notifications with their status",
     "explain": "explain why there was or was no notification",
     "mute": "hold back the notifications of one trigger, or all but urgent ones",
@@ -34,7 +35,7 @@ COMMANDS = {
     "service": "install notifyd as a service of systemd, or remove it",
     "relay": "serve the Notifications API on this machine, with an inbox page",
 }
-_NOT_YET = frozenset({"doctor", "hook", "mcp", "tail"})
+_NOT_YET = frozenset({"hook", "mcp", "tail"})
 """Documented commands that this version does not have yet."""
 
 _FAILURE_STATUS = {"match": USAGE}

@@ -1,5 +1,6 @@
 """The daemon's status, metrics and health."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 
@@ -78,6 +79,7 @@ class DaemonStatus:
             delivery=self._engine.delivery_reporter.summary(),
             config_file=str(configuration.file or ""),
             gap=_describe_gap(self.last_gap),
+            pid=os.getpid(),
         )
 
 

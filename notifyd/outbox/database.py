@@ -49,9 +49,13 @@ LOCK_WAIT = 2.0
 """Seconds that a statement waits for another program's lock."""
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Connect to the file. read_only: change neither it nor its -wal, not even on closing."""
-    address = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+def connect(path: Path, *, read_only: bool = False, immutable: bool = False) -> sqlite3.Connection:
+    """Connect to the file. read_only: change neither it nor its -wal, not even on closing.
+
+    immutable: nobody writes to it meanwhile, so no file is created beside it.
+    """
+    mode = "ro" if read_only else "rwc"
+    address = f"{path.absolute().as_uri()}?mode={mode}{'&immutable=1' if immutable else ''}"
     connection = sqlite3.connect(
         address, uri=True, isolation_level=None, check_same_thread=False, timeout=LOCK_WAIT
     )
@@ -92,6 +96,29 @@ def check_database(folder: Path) -> None:
             translate_errors(lambda: _refuse_newer(path), path)
     elif header.startswith(_MAGIC) and len(header) == _HEADER_SIZE:
         _refuse_schema(int.from_bytes(header[_USER_VERSION]), path)
+
+
+def find_damage(folder: Path) -> str:
+    """Return what is damaged in a state directory's database; empty if nothing is, or without one.
+
+    Changes nothing. Nobody may have it open. One with a write-ahead log left over from a kill is
+    not looked at, because reading it would create files.
+    """
+    path = folder / DATABASE_NAME
+    wal_file = path.with_name(f"{path.name}-wal")
+    if not path.exists() or (wal_file.exists() and wal_file.stat().st_size):
+        return ""
+
+    def check() -> str:
+        with closing(connect(path, read_only=True, immutable=True)) as reader:
+            (result,) = reader.execute("PRAGMA integrity_check(1)").fetchone()
+        return "" if result == "ok" else " ".join(result.split())
+
+    try:
+        reason = translate_errors(check, path)
+    except (DatabaseDamagedError, StoreUnavailableError) as error:
+        return str(error).partition(";")[0]
+    return f"{path} is damaged ({reason})" if reason else ""
 
 
 def _touch(path: Path, flags: int) -> None:

@@ -33,7 +33,7 @@ class DaemonInfo:
     `missing` or `unusable`; token_problem: what is wrong with it. uptime: in seconds. reload_error:
     why the last reload was refused. delivery: `DeliveryReporter.summary`. gap: the last suspend, or
     jump of the clock, since the start. config_file: the main file of the configuration; empty
-    without one.
+    without one. pid: of the daemon.
     """
 
     store_error: str
@@ -48,6 +48,7 @@ class DaemonInfo:
     delivery: Json
     config_file: str = ""
     gap: Json | None = None
+    pid: int = 0
 
     @property
     def has_token_problem(self) -> bool:
@@ -75,6 +76,7 @@ def build_status(
         "status": word,
         "healthy": is_healthy,
         "uptime": round(info.uptime, 1),
+        "pid": info.pid,
         "config": info.config_file,
         "gap": info.gap,
         "api": {"url": info.api_url},

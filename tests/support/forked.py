@@ -7,6 +7,7 @@ process of their own.
 """
 
 import atexit
+import codecs
 import gc
 import json
 import os
@@ -148,6 +149,7 @@ def _serve(requests):
     for module in pkgutil.walk_packages(import_module("notifyd").__path__, "notifyd."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
+    codecs.lookup("utf-8-sig")  # another user may be unable to read the interpreter's files
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
