@@ -76,9 +76,10 @@ COMMANDS_PAGE = """\
 
 # Commands
 
-`run`, `demo`, `init`, `check`, `match`, `doctor` and `relay` work alone. The others talk to the daemon on its
-socket: `--socket`, else `$NOTIFYD_SOCK`, else the first of `$XDG_RUNTIME_DIR/notifyd.sock`,
-`~/.local/state/notifyd/notifyd.sock` and `/run/notifyd/notifyd.sock` that answers.
+`run`, `demo`, `init`, `check`, `match`, `doctor` and `relay` work alone. The others talk to the
+daemon on its socket: `--socket`, else `$NOTIFYD_SOCK`, else the first of
+`$XDG_RUNTIME_DIR/notifyd.sock`, `~/.local/state/notifyd/notifyd.sock` and
+`/run/notifyd/notifyd.sock` that answers.
 """
 
 PLATFORM_PAGE = """\
