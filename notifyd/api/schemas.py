@@ -1,6 +1,7 @@
 """What the local API's requests may carry."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
@@ -11,7 +12,7 @@ from notifyd.http.errors import printable
 from notifyd.http.schemas import RequestSchema, SchemaErrors
 from notifyd.model.notifications import Json, Message, Priority, Status
 from notifyd.text.durations import format_duration, parse_duration
-from notifyd.text.limits import DATA_LIMIT, data_size
+from notifyd.text.limits import DATA_LIMIT, data_size, longest_size
 from notifyd.text.visible import visible_text
 
 LONGEST_DELAY = 30 * 86_400.0
@@ -60,8 +61,8 @@ def _parse_duration_up_to(longest: float) -> Callable[[object], float]:
 
 
 def _check_data(data: Json | None) -> Json | None:
-    if data is None:
-        return None
+    if data is None or longest_size(data) <= DATA_LIMIT:
+        return data
     if _is_too_deep(data):
         limit = f"must be nested at most {DEEPEST_DATA} levels deep"
         raise PydanticCustomError("data_too_deep", limit)
@@ -137,21 +138,14 @@ class Submission(LocalRequest):
     def _check_text(self) -> Self:
         if self.body and self.message_:
             raise ValueError("message: cannot be combined with `body`, which means the same")
-        if not self._title.strip() and not self._text.strip():
+        if not self.message.title.strip() and not self.message.body.strip():
             raise PydanticCustomError("empty", "title, body: at least one of them must have text")
         return self
 
-    @property
-    def _title(self) -> str:
-        return visible_text(self.title or "")
-
-    @property
-    def _text(self) -> str:
-        return visible_text(self.body or self.message_ or "")
-
-    @property
+    @cached_property
     def message(self) -> Message:
-        return Message(title=self._title, body=self._text, data=self.data or {})
+        body = self.body or self.message_ or ""
+        return Message(visible_text(self.title or ""), visible_text(body), self.data or {})
 
 
 class MuteRequest(LocalRequest):

@@ -282,8 +282,9 @@ class Engine:
                 if len(entries) % _RENDERED_AT_ONCE == _RENDERED_AT_ONCE - 1:
                     await asyncio.sleep(0)
                 payload = self.render(notification, content, now)
-                titled = replace(notification, title=payload.title)
-                decision.notifications[notification.id] = notification = titled  # noqa: PLW2901
+                if payload.title != notification.title:
+                    titled = replace(notification, title=payload.title)
+                    decision.notifications[notification.id] = notification = titled  # noqa: PLW2901
             entries.append(OutboxEntry(notification, payload))
         return entries
 

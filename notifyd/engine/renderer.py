@@ -7,7 +7,7 @@ import structlog
 from notifyd.model.events import Now
 from notifyd.model.notifications import Content, Digest, Json, Message, Notification, Payload
 from notifyd.text.limits import truncate_notification
-from notifyd.text.redaction import redact, redact_data
+from notifyd.text.redaction import redact, redact_notification
 from notifyd.triggers import Trigger, render_digest
 
 log = structlog.get_logger()
@@ -44,7 +44,7 @@ class Renderer:
                 title, body = trigger.render(content, now.wall)
                 data = trigger.render_data(content, now.wall)
         if self._is_redacting:
-            title, body, data = redact(title), redact(body), redact_data(data)
+            title, body, data = redact_notification(title, body, data)
         data |= _metadata(notification)
         return Payload(notification.id, *truncate_notification(title, body, data))
 

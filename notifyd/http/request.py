@@ -12,7 +12,7 @@ from aiohttp.http import HttpVersion11
 from notifyd.http.aiohttp_internals import reset_output_size
 from notifyd.http.connection import BoundedConnection
 from notifyd.http.errors import HttpError, bad_request, printable
-from notifyd.http.schemas import Schema, parse_json, validate
+from notifyd.http.schemas import Schema, parse_json, validate, without_fields
 from notifyd.text.durations import format_size
 
 ClientT = TypeVar("ClientT")
@@ -54,6 +54,9 @@ class Request(Generic[ClientT]):
 
     def query(self, schema: type[Schema]) -> Schema:
         """Parse the query; HttpError (422) for a wrong parameter."""
+        if not self.http.rel_url.raw_query_string:
+            empty: Schema = without_fields(schema)
+            return empty
         query = {name: value for name, value in self.http.query.items() if name not in self.ignored}
         return validate(schema, query, noun="parameter")
 

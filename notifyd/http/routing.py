@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Generic, TypeVar
 from urllib.parse import unquote
 
@@ -13,6 +14,8 @@ from notifyd.http.request import BodyLimits, Request
 from notifyd.text.suggestions import did_you_mean
 
 ClientT = TypeVar("ClientT")
+
+_NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 Handler = Callable[[Request[ClientT]], Awaitable[web.StreamResponse]]
 
@@ -55,16 +58,30 @@ class HttpRouter(Generic[ClientT]):
         for route in routes:
             self._resources.setdefault(route.path, _Resource(route.path)).add(route)
         self._static = [path for path in self._resources if "{" not in path]
+        self._direct = {
+            path: self._resources[path]
+            for path in self._static
+            if self._first_match(path) is self._resources[path]
+        }
 
     async def __call__(self, request: web.BaseRequest, client: ClientT) -> web.StreamResponse:
-        segments = [unquote(part) for part in request.rel_url.raw_path.split("/")]
+        resource, parameters = self._find(request)
+        handler = resource.handler(request.method)
+        return await handler(Request(request, client, parameters, self._body, self._ignored))
+
+    def _first_match(self, path: str) -> "_Resource[ClientT]":
+        segments = path.split("/")
+        return next(each for each in self._resources.values() if each.match(segments) is not None)
+
+    def _find(self, request: web.BaseRequest) -> "tuple[_Resource[ClientT], Mapping[str, str]]":
+        path = request.rel_url.raw_path
+        if direct := self._direct.get(path):
+            return direct, _NO_PARAMETERS
+        segments = [unquote(part) for part in path.split("/")]
         for resource in self._resources.values():
             parameters = resource.match(segments)
             if parameters is not None and not resource.passes_over(request.method):
-                handler = resource.handler(request.method)
-                return await handler(
-                    Request(request, client, parameters, self._body, self._ignored)
-                )
+                return resource, parameters
         raise self._not_found(request.path)
 
     def _not_found(self, path: str) -> HttpError:

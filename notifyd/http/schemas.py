@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from http import HTTPStatus
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -15,6 +16,8 @@ from notifyd.text.suggestions import did_you_mean
 
 _PROBLEMS_SHOWN = 3
 _LONGEST_REASON = 200
+_SHALLOW = 100
+"""Levels of JSON; all that is deeper may be refused as nested too deeply."""
 
 _REASONS = {
     "string_type": "must be a string",
@@ -61,7 +64,10 @@ def parse_json(schema: type[Schema], raw: bytes) -> Schema:
     Lone surrogates, which UTF-8 cannot carry, are replaced.
     """
     try:
-        value = replace_surrogates(_DECODER.decode(raw.decode("utf-8-sig")))
+        text = raw.decode("utf-8-sig")
+        value = _DECODER.decode(text)
+        if "\\u" in text or _may_be_deep(text):  # only an escape can stand for a lone surrogate
+            value = replace_surrogates(value)
     except UnicodeDecodeError:
         raise _invalid_json(schema, "not UTF-8") from None
     except RecursionError:
@@ -83,6 +89,17 @@ def validate(schema: type[Schema], value: object, *, noun: str = "field") -> Sch
     if len(problems) > _PROBLEMS_SHOWN:
         sentences.append(f"and {len(problems) - _PROBLEMS_SHOWN} more")
     raise HttpError(HTTPStatus.UNPROCESSABLE_ENTITY, code, "; ".join(sentences))
+
+
+@cache
+def without_fields(schema: type[Schema]) -> Schema:
+    """Return what `validate` makes of no values at all."""
+    return validate(schema, {})
+
+
+def _may_be_deep(text: str) -> bool:
+    """Return False for a JSON text that recursive functions can walk for sure."""
+    return text.count("[") + text.count("{") > _SHALLOW
 
 
 def _refuse_constant(name: str) -> object:

@@ -59,6 +59,7 @@ _ALWAYS_SHOWN: Final = (
     "last_error",
     "changed",
 )
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 _SHOWN_IF_SET: Final = ("key", "merged_into", "uid", "gid", "pid")
 
 
@@ -93,7 +94,7 @@ def encode_update(notification: Notification, changed: float) -> dict[str, objec
         "group": notification.group,
         "last_error": notification.last_error,
         "merged_into": notification.merged_into,
-        "report": None if report is None else json.dumps(report, ensure_ascii=False),
+        "report": None if report is None else _ENCODER.encode(report),
         "changed": changed,
     }
 
@@ -111,7 +112,7 @@ def encode(notification: Notification, payload: Payload, changed: float) -> dict
         "pid": peer and peer.pid,
         "title": payload.title,
         "body": payload.body,
-        "data": json.dumps(payload.data, ensure_ascii=False),
+        "data": _ENCODER.encode(payload.data),
     }
 
 

@@ -19,6 +19,7 @@ from notifyd.shaping.budget import (
     latest_digest_due,
     source_of,
 )
+from notifyd.shaping.inputs import Submitted
 from notifyd.shaping.state import PendingDigest
 from notifyd.shaping.step_context import StepContext
 from notifyd.shaping.summaries import extend_digest, new_digest
@@ -60,6 +61,22 @@ def new_notification(
         created=context.now.wall,
         expires=context.expiry_in(context.rules.expire),
         group=group,
+    )
+
+
+def new_message(context: StepContext, request: Submitted) -> Notification:
+    """Return the queued notification of a message."""
+    return Notification(
+        id=request.id or context.new_id(),
+        status=Status.QUEUED,
+        trigger=request.trigger,
+        priority=request.priority,
+        count=1,
+        created=request.created or context.now.wall,
+        expires=context.expiry_in(context.rules.expire),
+        key=request.key,
+        peer=request.peer,
+        title=request.message.title,
     )
 
 

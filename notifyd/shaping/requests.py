@@ -9,7 +9,7 @@ from notifyd.shaping.admission import (
     close_group,
     is_over_budget,
     merge_over_budget,
-    new_notification,
+    new_message,
     refund_budget,
     trace_notification,
 )
@@ -29,13 +29,7 @@ def submit(context: StepContext, request: Submitted) -> Reply:
         return Reply(None, "no_room")
     for notification in replaced:
         withdraw(context, notification, Status.REPLACED)
-    notification = replace(
-        new_notification(context, request.trigger, request.priority, 1, notification_id=request.id),
-        created=request.created or context.now.wall,
-        key=request.key,
-        peer=request.peer,
-        title=request.message.title,
-    )
+    notification = new_message(context, request)
     context.add_stats(request.trigger, matches=1)
     if request.delay > 0:
         return Reply(_hold(context, notification, request))

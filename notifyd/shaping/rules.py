@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import inf
 from typing import Protocol
 
@@ -105,6 +106,11 @@ class Budget:
     digest_pause: float = 600.0
 
 
+@lru_cache(maxsize=16)
+def _default_rule(trigger: str) -> Rule:
+    return Rule(trigger)
+
+
 @dataclass(frozen=True, slots=True)
 class AgentRules:
     """When coding agents are reported. Both are seconds.
@@ -136,6 +142,10 @@ class Rules:
     digest: bool = True
     capacity: int = 10_000
     agents: AgentRules = AgentRules()
+
+    def rule(self, trigger: str) -> Rule:
+        """Return the rule of a trigger; one without limits for messages and removed triggers."""
+        return self.triggers.get(trigger) or _default_rule(trigger)
 
     @property
     def storm_limit(self) -> float:

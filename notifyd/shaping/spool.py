@@ -6,7 +6,7 @@ from notifyd.model.events import Event, Now
 from notifyd.model.notifications import SOCKET
 from notifyd.model.pings import Ping
 from notifyd.shaping import agent_sessions, heartbeat, heartbeats
-from notifyd.shaping.admission import expire, new_notification
+from notifyd.shaping.admission import expire, new_message
 from notifyd.shaping.inputs import AgentReported, Spooled, SpoolFilesRemoved, Submitted
 from notifyd.shaping.requests import submit
 from notifyd.shaping.state import Reply, SpooledId
@@ -66,13 +66,7 @@ def prune(context: StepContext) -> None:
 
 def _expire(context: StepContext, message: Submitted) -> Reply:
     """Count a message that is too old into the digest of expired notifications."""
-    notification = replace(
-        new_notification(context, SOCKET, message.priority, 1, notification_id=message.id),
-        created=message.created,
-        key=message.key,
-        peer=message.peer,
-        title=message.message.title,
-    )
+    notification = new_message(context, message)
     context.add_stats(SOCKET, matches=1, reason="expired in the spool; counted in the next digest")
     context.put_notification(notification, message.message)
     expire(context, notification)

@@ -171,7 +171,7 @@ class State:
     clock_offset: float | None = None
 
     def rule(self, trigger: str) -> Rule:
-        return self.rules.triggers.get(trigger) or Rule(trigger)
+        return self.rules.rule(trigger)
 
     def adopt(self, decision: Decision, now: Now) -> None:
         """Apply a committed decision. now: as it was for the step."""

@@ -97,7 +97,7 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
     _report_incidents(context)
     merge_storm(context)
     dispatch(context)
-    return context.decision
+    return context.finish()
 
 
 def _prepare(context: StepContext, events: Sequence[Input]) -> None:

@@ -1,7 +1,6 @@
 """The unit of work of one step: the state as seen through the changes made so far."""
 
 import hashlib
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,7 +34,8 @@ def uuid7(wall: float, seed: str, serial: int) -> str:
     free = int.from_bytes(digest.digest(), "big") >> 6
     milliseconds = max(0, int(wall * 1000)) & ((1 << 48) - 1)
     value = milliseconds << 80 | 7 << 76 | (free >> 62) << 64 | 2 << 62 | free & ((1 << 62) - 1)
-    return str(uuid.UUID(int=value))
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 class StepContext:
@@ -45,7 +45,14 @@ class StepContext:
         self.now = now
         self.decision = Decision(state.global_state, state.rules, state.prune_at)
         self._state = state
+        self._serial = state.global_state.serial
         self._group_count_changes: Counter[str] = Counter()
+
+    def finish(self) -> Decision:
+        """Return the decision of the step."""
+        if self._serial != self.global_state.serial:
+            self.global_state = replace(self.global_state, serial=self._serial)
+        return self.decision
 
     @property
     def rules(self) -> Rules:
@@ -68,7 +75,7 @@ class StepContext:
         self.global_state = replace(self.global_state, send_state=send_state)
 
     def rule(self, trigger: str) -> Rule:
-        return self.rules.triggers.get(trigger) or Rule(trigger)
+        return self.rules.rule(trigger)
 
     # groups
 
@@ -140,8 +147,8 @@ class StepContext:
         return [each for each in self.notifications() if each.status is Status.QUEUED]
 
     def new_id(self) -> str:
-        self.global_state = replace(self.global_state, serial=self.global_state.serial + 1)
-        return uuid7(self.now.wall, self.global_state.seed, self.global_state.serial)
+        self._serial += 1
+        return uuid7(self.now.wall, self.global_state.seed, self._serial)
 
     # deliveries of webhooks
 

@@ -1,7 +1,8 @@
 """Masks credentials in text and data."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, cast
 
 from notifyd.model.notifications import Json
 from notifyd.text.limits import ELLIPSIS
@@ -171,6 +172,8 @@ _WITHOUT_SEPARATOR = tuple(
 """The rules that can match a text without these characters."""
 _ODD_CASES = re.compile("[\u0130\u0131\u017f\u212a]")
 """Letters that a pattern takes for i, s or k when it ignores case, and that fold to others."""
+_HINTS = tuple(dict.fromkeys(hint for rule in _REDACTIONS for hint in rule.hints or ()))
+"""A text without any of them, not truncated, has no credential, and no key of `_SECRET_KEY`."""
 _SECRET_KEY = re.compile(rf"(?i)(?:{_SENSITIVE_NAMES}|token)\Z")
 
 
@@ -190,6 +193,28 @@ def redact(text: str) -> str:
         if folded is None or rule.may_match(folded):
             text = rule.pattern.sub(rule.replacement, text)
     return text
+
+
+def redact_notification(title: str, body: str, data: Json) -> tuple[str, str, Json]:
+    """Mask credentials in all of a notification."""
+    if _may_hold_credentials(title, body, data):
+        return redact(title), redact(body), redact_data(data)
+    return title, body, data
+
+
+def _may_hold_credentials(title: str, body: str, data: Json) -> bool:
+    """Return False if there is nothing to mask for sure, after one look at all the texts."""
+    try:
+        text = "\n".join((title, body, *data, *cast("Iterable[str]", data.values())))
+    except TypeError:  # not all values are texts
+        return True
+    if len(text) > _MAX_LENGTH or ELLIPSIS in text or _ODD_CASES.search(text):
+        return True
+    folded = text.casefold()
+    for hint in _HINTS:  # noqa: SIM110 - any() takes three times as long
+        if hint in folded:
+            return True
+    return False
 
 
 def redact_data(data: Json) -> Json:

@@ -20,7 +20,9 @@ ROUTER = HttpRouter(
         HttpRoute("POST", "/send", echo),
         HttpRoute("GET", "/things", echo),
         HttpRoute("DELETE", "/things", other),
+        HttpRoute("GET", "/things/none", other),
         HttpRoute("GET", "/things/{id}", echo),
+        HttpRoute("GET", "/things/all", other),
         HttpRoute("POST", "/things/{id}/retry", echo),
         HttpRoute("GET", "/events", echo, head=False),
     ],
@@ -45,6 +47,13 @@ async def test_each_parameter_is_one_decoded_segment() -> None:
     assert b'{"id": "x"}' in await ask("POST", "/things/x/retry?y=/z")
     assert b'"parameters": {}' in await ask("GET", "/things")
     assert b"other" in await ask("DELETE", "/things")
+
+
+async def test_the_first_route_that_fits_is_called() -> None:
+    assert b'{"id": "all"}' in await ask("GET", "/things/all")
+    assert b'{"id": "all"}' in await ask("GET", "/things/%61ll")
+    assert b"other" in await ask("GET", "/things/none")
+    assert b"other" in await ask("GET", "/things/%6eone")
 
 
 @pytest.mark.parametrize(

@@ -73,3 +73,4 @@ def test_what_is_not_json_is_400(raw: bytes, sentence: str) -> None:
 
 def test_a_byte_order_mark_is_skipped_and_surrogates_are_replaced() -> None:
     assert parse_json(Strict, b'\xef\xbb\xbf{"name": "\\ud800x"}').name == "\ufffdx"
+    assert parse_json(Strict, b'{"name": "\\uDFFFx"}').name == "\ufffdx"

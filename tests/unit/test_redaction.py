@@ -11,7 +11,9 @@ from notifyd.text.redaction import (
     _WITHOUT_SEPARATOR,
     redact,
     redact_data,
+    redact_notification,
 )
+from support.examples import examples
 
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIE/abc+\nxyz=\n"
 
@@ -177,6 +179,26 @@ def test_what_a_rule_masks_contains_one_of_its_hints(rule, data):
     if found is not None and not _ODD_CASES.search(text):
         assert is_hinted(found[0], rule)
         assert _SEPARATOR.search(found[0]) or rule in _WITHOUT_SEPARATOR
+
+
+@given(data=st.data())
+@examples(100, 2000)
+def test_a_notification_is_masked_like_each_of_its_texts(data):
+    texts = st.sampled_from(_REDACTIONS).flatmap(lambda rule: st.from_regex(rule.pattern))
+    words = st.sampled_from(["password", "TOKEN", "gh…", "\u017fecret", ""])
+    text = st.one_of(st.text(), texts, words)
+    values = st.one_of(text, text, text, st.integers(), st.lists(text, max_size=2))
+    title, body = data.draw(text), data.draw(text)
+    fields = data.draw(st.dictionaries(text, values, max_size=3))
+    assert redact_notification(title, body, fields) == (
+        redact(title),
+        redact(body),
+        redact_data(fields),
+    )
+
+
+def test_each_rule_has_hints():
+    assert all(rule.hints for rule in _REDACTIONS)
 
 
 def is_hinted(text, rule):

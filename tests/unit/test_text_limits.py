@@ -14,6 +14,7 @@ from notifyd.text.limits import (
     data_size,
     encode,
     keep_end,
+    longest_size,
     show_escaped_bytes,
     strip_control,
     strip_control_from_title,
@@ -149,6 +150,15 @@ def test_the_size_of_data():
     with pytest.raises(ValueError, match="not JSON compliant"):
         data_size({"a": float("nan")})
     assert {"notification_id", "trigger", "priority", "count"} == RESERVED_KEYS
+
+
+@given(DATA)
+def test_no_data_is_larger_than_its_bound(data: dict[str, object]):
+    assert data_size(data) <= longest_size(data)
+
+
+def test_the_bound_is_of_use():
+    assert longest_size({"run": "12", "branch": "main"}) < 200
 
 
 def test_a_name_that_is_no_utf_8_is_readable():
