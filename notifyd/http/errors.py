@@ -33,7 +33,10 @@ _LONGEST_QUOTE = 64
 
 
 class HttpError(NotifydError):
-    """An error response. Programs rely on `code`, which is stable; the sentence is for people."""
+    """An error response. Programs rely on `code`, which is stable; the sentence is for people.
+
+    details: further fields of the body.
+    """
 
     def __init__(
         self,
@@ -41,15 +44,17 @@ class HttpError(NotifydError):
         code: str,
         sentence: str,
         headers: Mapping[str, str] = MappingProxyType({}),
+        details: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         super().__init__(sentence)
+        self._details = details
         self.status = status
         self.code = code
         self.headers = headers
 
     @property
     def body(self) -> Json:
-        return {"success": False, "error": str(self), "code": self.code}
+        return {"success": False, "error": str(self), "code": self.code, **self._details}
 
 
 def bad_request(sentence: str) -> HttpError:

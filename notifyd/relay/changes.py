@@ -7,7 +7,6 @@ import json
 from enum import StrEnum
 from typing import NamedTuple
 
-from notifyd.model.notifications import Json
 from notifyd.relay.store.base import Transaction, fetch_one
 
 DELETED_KEPT = 600.0
@@ -42,24 +41,6 @@ class AppliedChange(NamedTuple):
     changed: int
 
 
-class NotificationState(NamedTuple):
-    """What pages show differently after a change."""
-
-    seq: int
-    revision: int
-    is_read: bool
-    is_archived: bool
-    is_deleted: bool
-
-    def as_json(self) -> Json:
-        return {
-            "seq": self.seq,
-            "read": self.is_read,
-            "archived": self.is_archived,
-            "deleted": self.is_deleted,
-        }
-
-
 # --- inside a transaction of the store
 
 
@@ -82,18 +63,6 @@ async def undo(
 ) -> AppliedChange:
     """Apply the opposite action to what a change met, unless it was changed again since."""
     return await _change(transaction, action, "revision = $2", revision, wall)
-
-
-async def since(transaction: Transaction, revision: int, limit: int) -> list[NotificationState]:
-    """Return the states that changed after a revision, in the order of the changes."""
-    rows = await transaction.fetch(
-        "SELECT seq, revision, read_at IS NOT NULL, archived_at IS NOT NULL,"
-        " deleted_at IS NOT NULL FROM notifications WHERE revision > $1"
-        " ORDER BY revision, seq LIMIT $2",
-        revision,
-        limit,
-    )
-    return [NotificationState(row[0], row[1], *map(bool, row[2:])) for row in rows]
 
 
 async def newest_revision(transaction: Transaction) -> int:

@@ -1,19 +1,16 @@
 """The inbox: its page, and the event stream of each open page."""
 
 from contextlib import suppress
-from hmac import compare_digest
-from http import HTTPStatus
 
 from aiohttp import web
 
-from notifyd.http.errors import HttpError
 from notifyd.http.event_stream import EventStream, OpenStreams, StreamPlace
 from notifyd.http.open_connections import RemoteClient
 from notifyd.http.request import Request
 from notifyd.http.responses import content_response
 from notifyd.http.routing import HttpRoute
 from notifyd.model.errors import StoreUnavailableError
-from notifyd.relay import credentials
+from notifyd.relay.access import check_inbox_key, has_inbox_key
 from notifyd.relay.inbox_feed import InboxCursor, InboxFeed
 from notifyd.relay.inbox_page import load
 from notifyd.relay.store.base import RelayStore
@@ -57,7 +54,7 @@ class Inbox:
         ]
 
     async def _show(self, request: Request[RemoteClient]) -> web.Response:
-        await check_key(self._store, request)
+        await check_inbox_key(self._store, request)
         headers = {**_HEADERS, "Content-Security-Policy": self._page.policy}
         return content_response(self._page.html.encode(), "text/html; charset=utf-8", headers)
 
@@ -65,7 +62,7 @@ class Inbox:
         return content_response(self._page.icon.encode(), "image/svg+xml")
 
     async def _stream(self, request: Request[RemoteClient]) -> web.StreamResponse:
-        await check_key(self._store, request)
+        await check_inbox_key(self._store, request)
         with self._pages.admit() as place:
             given = request.headers.get("Last-Event-ID") or request.http.query.get("after", "")
             cursor = await self._feed.resume(given)
@@ -98,20 +95,6 @@ class Inbox:
                 await stream.send("live", {"seq": cursor.seq})
                 is_live = True
             if not await place.wait():
-                if not await has_key(self._store, request):
+                if not await has_inbox_key(self._store, request):
                     return
                 await stream.keep_alive()
-
-
-async def has_key(store: RelayStore, request: Request[RemoteClient]) -> bool:
-    """Return whether the request's address has the inbox key."""
-    key = await store.read(credentials.load_inbox_key)
-    given = request.http.query.get("key", "").encode("utf-8", "replace")
-    return key is not None and compare_digest(given, key.encode())
-
-
-async def check_key(store: RelayStore, request: Request[RemoteClient]) -> None:
-    """Raise HttpError (403) unless the request's address has the inbox key."""
-    if not await has_key(store, request):
-        sentence = "wrong key in the address; `notifyd relay inbox` shows the right one"
-        raise HttpError(HTTPStatus.FORBIDDEN, "forbidden", sentence)

@@ -10,7 +10,7 @@ from notifyd.http.request import Request
 from notifyd.http.responses import success
 from notifyd.http.routing import HttpRoute
 from notifyd.relay import changes, inbox_queries, notifications
-from notifyd.relay.inbox import check_key
+from notifyd.relay.access import check_inbox_key
 from notifyd.relay.inbox_feed import InboxCursor
 from notifyd.relay.inbox_schemas import ChangeRequest, PageParameters, SummaryParameters
 from notifyd.relay.store.base import RelayStore
@@ -35,7 +35,7 @@ class InboxApi:
         ]
 
     async def _list(self, request: Request[RemoteClient]) -> web.Response:
-        await check_key(self._store, request)
+        await check_inbox_key(self._store, request)
         wanted = request.query(PageParameters)
         # The cursor is read first: what arrives meanwhile is in the list, the stream, or both.
         cursor = InboxCursor(
@@ -53,13 +53,13 @@ class InboxApi:
         )
 
     async def _summarize(self, request: Request[RemoteClient]) -> web.Response:
-        await check_key(self._store, request)
+        await check_inbox_key(self._store, request)
         bar = _BARS[request.query(SummaryParameters).period]
         summary = await self._store.read(inbox_queries.summarize, self._wall(), bar)
         return success(**summary._asdict(), bar_seconds=bar)
 
     async def _change(self, request: Request[RemoteClient]) -> web.Response:
-        await check_key(self._store, request)
+        await check_inbox_key(self._store, request)
         body = await request.json(ChangeRequest, any_content_type=True)
         wall = self._wall()
         if body.seqs is not None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from notifyd.http.event_stream import render_event
 from notifyd.model.notifications import Json
-from notifyd.relay import changes, notifications
+from notifyd.relay import changes, inbox_queries, notifications
 from notifyd.relay.store.base import RelayStore
 
 REPLAYED = 100
@@ -78,7 +78,9 @@ class InboxFeed:
         for stored in await self._store.read(notifications.after, cursor.seq, _BATCH):
             cursor = cursor._replace(seq=stored.seq)
             events.append(render_event("notification", stored.as_json(), str(cursor)))
-        states = await self._store.read(changes.since, cursor.revision, _MOST_STATES + 1)
+        states = await self._store.read(
+            inbox_queries.changed_since, cursor.revision, _MOST_STATES + 1
+        )
         if len(states) > _MOST_STATES:
             revision = await self._store.read(changes.newest_revision)
             cursor = cursor._replace(revision=revision)

@@ -4,8 +4,10 @@ from collections import Counter
 from enum import StrEnum
 from typing import NamedTuple
 
-from notifyd.relay import notifications
-from notifyd.relay.notifications import StoredNotification
+from notifyd.model.notifications import Json
+from notifyd.relay import notifications, questions
+from notifyd.relay.notifications import QUESTIONS, StoredNotification
+from notifyd.relay.questions import Question
 from notifyd.relay.store.base import Transaction, fetch_one
 
 CHART_BARS = 24
@@ -39,7 +41,7 @@ class InboxFilter(NamedTuple):
     def conditions(self) -> list[tuple[str, str]]:
         """Return pairs of an expression, in which `?` stands for the value, and the value."""
         pairs = [
-            (f"{column} = ?", value)
+            (f"notifications.{column} = ?", value)
             for column in ("workspace_id", "source", "channel", "priority", "outcome")
             if (value := getattr(self, column))
         ]
@@ -65,6 +67,26 @@ class InboxSummary(NamedTuple):
     bars: list[dict[str, int]]
 
 
+class NotificationState(NamedTuple):
+    """What pages show differently after a change."""
+
+    seq: int
+    revision: int
+    is_read: bool
+    is_archived: bool
+    is_deleted: bool
+    question: Question | None
+
+    def as_json(self) -> Json:
+        return {
+            "seq": self.seq,
+            "read": self.is_read,
+            "archived": self.is_archived,
+            "deleted": self.is_deleted,
+            "question": self.question and self.question.as_json(),
+        }
+
+
 # --- inside a transaction of the store
 
 
@@ -82,6 +104,25 @@ async def page(
     values.append(limit)
     condition = f"{' AND '.join(clauses)} ORDER BY seq DESC LIMIT ${len(values)}"
     return await notifications.select(transaction, condition, *values)
+
+
+async def changed_since(
+    transaction: Transaction, revision: int, limit: int
+) -> list[NotificationState]:
+    """Return the states that changed after a revision, in the order of the changes."""
+    rows = await transaction.fetch(
+        "SELECT seq, revision, read_at IS NOT NULL, archived_at IS NOT NULL,"
+        f" deleted_at IS NOT NULL, {questions.COLUMNS} FROM notifications {QUESTIONS}"
+        " WHERE revision > $1 ORDER BY revision, seq LIMIT $2",
+        revision,
+        limit,
+    )
+    return [
+        NotificationState(
+            row[0], row[1], bool(row[2]), bool(row[3]), bool(row[4]), Question.of(row[5:])
+        )
+        for row in rows
+    ]
 
 
 async def summarize(transaction: Transaction, wall: float, bar: float) -> InboxSummary:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from notifyd.http.schemas import RequestSchema
 from notifyd.relay.changes import Action
@@ -70,3 +70,18 @@ class ChangeRequest(InboxSchema):
         if self.up_to is not None and self.action is not Action.READ:
             raise ValueError("up_to: only for the action read")
         return self
+
+
+class AnswerRequest(InboxSchema):
+    """An answer to a question of a workspace."""
+
+    workspace_id: ShortText
+    answer: ShortText
+
+
+class WaitParameters(InboxSchema):
+    """wait: seconds to wait for an answer, or such a time with its unit, as `60s`."""
+
+    wait: Annotated[
+        float, BeforeValidator(lambda text: str(text).removesuffix("s")), Field(ge=0, le=60)
+    ] = 0.0

@@ -6,14 +6,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from notifyd.model.notifications import Json
+from notifyd.relay import questions
+from notifyd.relay.questions import Question
 from notifyd.relay.schemas import format_time
 from notifyd.relay.store.base import Row, Transaction, fetch_one
 
 _PRIORITIES = frozenset({"min", "low", "default", "high", "urgent"})
 
 _COLUMNS = (
-    "seq, workspace_seq, token_name, workspace_id, title, body, data, received_at, source,"
-    " priority, outcome, read_at IS NOT NULL, archived_at IS NOT NULL"
+    "seq, notifications.workspace_seq, token_name, notifications.workspace_id, title, body, data,"
+    " received_at, source, priority, outcome, read_at IS NOT NULL, archived_at IS NOT NULL"
+)
+QUESTIONS = (
+    "LEFT JOIN questions ON questions.workspace_id = notifications.workspace_id"
+    " AND questions.workspace_seq = notifications.workspace_seq"
 )
 
 
@@ -51,6 +57,7 @@ class StoredNotification:
     outcome: str
     is_read: bool
     is_archived: bool
+    question: Question | None
 
     def as_json(self) -> Json:
         return {
@@ -67,6 +74,7 @@ class StoredNotification:
             "outcome": self.outcome,
             "read": self.is_read,
             "archived": self.is_archived,
+            "question": self.question and self.question.as_json(),
         }
 
 
@@ -97,7 +105,10 @@ async def select(
 
     Deleted ones are never among them.
     """
-    query = f"SELECT {_COLUMNS} FROM notifications WHERE deleted_at IS NULL AND {condition}"
+    query = (
+        f"SELECT {_COLUMNS}, {questions.COLUMNS} FROM notifications {QUESTIONS}"
+        f" WHERE deleted_at IS NULL AND {condition}"
+    )
     return [_stored(row) for row in await transaction.fetch(query, *values)]
 
 
@@ -142,5 +153,7 @@ def _text(data: Json, key: str) -> str:
 
 
 def _stored(row: Row) -> StoredNotification:
-    columns = (*row[:6], json.loads(row[6]), *row[7:11], bool(row[11]), bool(row[12]))
-    return StoredNotification(*columns)
+    return StoredNotification(
+        *(row[0], row[1], row[2], row[3], row[4], row[5], json.loads(row[6]), row[7]),
+        *(row[8], row[9], row[10], bool(row[11]), bool(row[12]), Question.of(row[13:])),
+    )

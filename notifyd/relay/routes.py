@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from notifyd.http.errors import HttpError, not_found, printable, rate_limited
 from notifyd.http.open_connections import RemoteClient
@@ -13,11 +13,13 @@ from notifyd.http.routing import Handler, HttpRoute
 from notifyd.http.schemas import Schema
 from notifyd.model.attempts import KEPT_IN_INBOX
 from notifyd.relay import credentials, devices, tokens
+from notifyd.relay.access import bearer_token, find_sender, unauthorized
 from notifyd.relay.credentials import StoredClient
 from notifyd.relay.schemas import DeviceRequest, SendRequest, TokenRequest
 from notifyd.relay.send_queue import SendQueue
-from notifyd.relay.sends import DeliveryReport, RateRefusal, Send, TokenRefusal, find_refusal
+from notifyd.relay.sends import DeliveryReport, RateRefusal, Send
 from notifyd.relay.store.base import RelayStore
+from notifyd.relay.tokens import TokenRefusal
 
 _LONGEST_KEY = 255
 _KEPT = f"{KEPT_IN_INBOX}; open the inbox page to see it"
@@ -56,7 +58,7 @@ class RelayRoutes:
             client = self._client or await self._store.read(credentials.load_client)
             given = (request.headers.get(name, "") for name in ("X-Client-ID", "X-Client-Secret"))
             if client is None or not client.has_credentials(*given):
-                raise _unauthorized("wrong client credentials in X-Client-ID and X-Client-Secret")
+                raise unauthorized("wrong client credentials in X-Client-ID and X-Client-Secret")
             return await handler(request)
 
         return handle
@@ -109,35 +111,29 @@ class RelayRoutes:
     # --- sending
 
     async def _send(self, request: Request[RemoteClient]) -> web.Response:
-        token = _bearer_token(request)
+        token = bearer_token(request)
         try:
             body = await _read(request, SendRequest)
+            key = _idempotency_key(request)
+            if body.options and key is None:
+                raise _invalid("Idempotency-Key: required with options, to ask for the answer")
         except HttpError:
-            await self._check_token(token)
+            # Whoever has no token learns that first, whatever else is wrong with the request.
+            await find_sender(self._store, request)
             raise
-        key = _idempotency_key(request)
-        result = await self._sends.submit(Send(token, body.title, body.body, body.data or {}, key))
+        send = Send(
+            token, body.title, body.body, body.full_data(), key, body.options, body.answer_within
+        )
+        result = await self._sends.submit(send)
         match result:
             case TokenRefusal():
-                raise _unauthorized(result)
+                raise unauthorized(result)
             case RateRefusal(workspace_id, wait):
                 sentence = f"workspace {workspace_id} sends too fast"
                 raise rate_limited("rate_limited", sentence, wait)
             case DeliveryReport(devices_reached):
                 note = {} if devices_reached else {"reason": "no_device", "detail": _KEPT}
                 return success(delivered=devices_reached, failed=0, devices=devices_reached, **note)
-
-    async def _check_token(self, plain: str) -> None:
-        """Whoever has no token learns that first, whatever else is wrong with the request."""
-        if refusal := find_refusal(await self._store.read(tokens.find, plain)):
-            raise _unauthorized(refusal)
-
-
-def _bearer_token(request: Request[RemoteClient]) -> str:
-    scheme, _, plain = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    if scheme.lower() != "bearer" or not plain:
-        raise _unauthorized("no send token; add the header 'Authorization: Bearer onp_…'")
-    return plain.strip()
 
 
 async def _read(request: Request[RemoteClient], schema: type[Schema]) -> Schema:
@@ -154,8 +150,3 @@ def _idempotency_key(request: Request[RemoteClient]) -> str | None:
 
 def _invalid(sentence: str) -> HttpError:
     return HttpError(HTTPStatus.UNPROCESSABLE_ENTITY, "validation_error", sentence)
-
-
-def _unauthorized(sentence: str) -> HttpError:
-    headers = {"WWW-Authenticate": "Bearer"}
-    return HttpError(HTTPStatus.UNAUTHORIZED, "authentication_error", sentence, headers)

@@ -3,11 +3,15 @@
 import json
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from notifyd.http.schemas import RequestSchema
 from notifyd.model.notifications import Json
+
+LONGEST_QUESTION = 7 * 86_400.0
+"""Seconds for which a question can wait at most."""
 
 Value = TypeVar("Value")
 
@@ -50,16 +54,49 @@ class DeviceRequest(RequestSchema):
     device_info: Annotated[JsonValue, AfterValidator(_check_finite)] = None
 
 
+def _check_url(url: str) -> str:
+    if urlsplit(url).scheme not in ("http", "https") or not url.isprintable() or " " in url:
+        raise ValueError("must be an http or https URL")
+    return url
+
+
+class ActionRequest(RequestSchema):
+    """A button of a notification: it opens a URL, or it is one of the answers to a question."""
+
+    label: Annotated[str, Field(min_length=1, max_length=40)]
+    url: Annotated[str, Field(max_length=2000), AfterValidator(_check_url)] | None = None
+
+
 class SendRequest(RequestSchema):
+    """answer_within: seconds for which a question waits for its answer."""
+
     title: str | None = None
     body: str | None = None
     data: JsonObject | None = None
+    actions: Annotated[list[ActionRequest], Field(max_length=5)] = Field(default_factory=list)
+    answer_within: Annotated[float, Field(gt=0, le=LONGEST_QUESTION)] = 3600.0
 
     @model_validator(mode="after")
     def _check_text(self) -> Self:
         if not (self.title or "").strip() and not (self.body or "").strip():
             raise ValueError("title, body: at least one of them must have text")
+        if len(set(self.options)) < len(self.options):
+            raise ValueError("actions: the labels of answers must differ")
         return self
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The answers that its question offers; none if it asks nothing."""
+        return tuple(action.label for action in self.actions if action.url is None)
+
+    def full_data(self) -> Json:
+        """Return the data, with the buttons that open a URL as `actions`."""
+        links: list[Json] = [
+            {"label": action.label, "url": action.url}
+            for action in self.actions
+            if action.url is not None
+        ]
+        return {**(self.data or {}), **({"actions": links} if links else {})}
 
 
 def parse_number(text: str) -> int | None:

@@ -3,15 +3,15 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 from typing import NamedTuple
 
 from notifyd.http.rate_limit import Rate
 from notifyd.model.notifications import Json
-from notifyd.relay import changes, devices, notifications, rate_limit, tokens
+from notifyd.relay import changes, devices, notifications, questions, rate_limit, tokens
 from notifyd.relay.notifications import NewNotification
+from notifyd.relay.questions import NewQuestion
 from notifyd.relay.store.base import Transaction
-from notifyd.relay.tokens import Token
+from notifyd.relay.tokens import Token, TokenRefusal, find_refusal
 
 RATE = Rate(60, 60.0)
 """The platform's limit for a free workspace."""
@@ -29,13 +29,19 @@ class StoreLimits(NamedTuple):
 
 
 class Send(NamedTuple):
-    """A sender's notification. token: its send token in plain text. key: its Idempotency-Key."""
+    """A sender's notification.
+
+    token: its send token in plain text. key: its Idempotency-Key. options: of the question that it
+    asks, for which `within` seconds are left; none if it asks nothing.
+    """
 
     token: str
     title: str | None
     body: str | None
     data: Json
     key: str | None = None
+    options: tuple[str, ...] = ()
+    within: float = 0.0
 
 
 class DeliveryReport(NamedTuple):
@@ -43,13 +49,6 @@ class DeliveryReport(NamedTuple):
 
     devices: int
     is_repeat: bool = False
-
-
-class TokenRefusal(StrEnum):
-    """Why a token may not send."""
-
-    UNKNOWN = "unknown send token"
-    REVOKED = "the send token was revoked"
 
 
 class RateRefusal(NamedTuple):
@@ -60,13 +59,6 @@ class RateRefusal(NamedTuple):
 
 
 SendResult = DeliveryReport | TokenRefusal | RateRefusal
-
-
-def find_refusal(token: Token | None) -> TokenRefusal | None:
-    """Return why a token may not send; None if it may."""
-    if token is None:
-        return TokenRefusal.UNKNOWN
-    return None if token.is_active else TokenRefusal.REVOKED
 
 
 # --- inside a transaction of the store
@@ -108,6 +100,7 @@ async def prune(transaction: Transaction, wall: float, limits: StoreLimits) -> N
     """Delete what is too old or too much."""
     await rate_limit.prune(transaction, limits.rate, wall)
     await transaction.execute("DELETE FROM answers WHERE answered_at <= $1", wall - KEY_LIFETIME)
+    await questions.prune(transaction, wall)
     await changes.purge(transaction, wall)
     await notifications.evict(transaction, limits.total)
 
@@ -138,6 +131,7 @@ class _Batch:
         self._wall = wall
         self._rows: list[NewNotification] = []
         self._answers: list[Sequence[object]] = []
+        self._questions: list[NewQuestion] = []
 
     def store(self, send: Send, token: Token) -> DeliveryReport:
         """Add a notification, unless it is a repeat."""
@@ -158,6 +152,11 @@ class _Batch:
                 {**send.data, **token.routing()},
             )
         )
+        if send.options and key is not None:
+            number = self._numbers[workspace_id]
+            self._questions.append(
+                NewQuestion(workspace_id, key, number, send.options, send.within)
+            )
         if key is not None:
             self._earlier[workspace_id, key] = devices_reached
             self._answers.append((workspace_id, key, devices_reached, self._wall))
@@ -166,6 +165,7 @@ class _Batch:
     async def save(self, transaction: Transaction, per_workspace: int) -> None:
         """Write the rows, and evict the oldest of each workspace beyond `per_workspace`."""
         await notifications.insert(transaction, self._rows, self._wall)
+        await questions.insert(transaction, self._questions, self._wall)
         await transaction.execute_many(
             "INSERT INTO answers (workspace_id, idempotency_key, devices, answered_at)"
             " VALUES ($1, $2, $3, $4) ON CONFLICT (workspace_id, idempotency_key)"

@@ -18,6 +18,7 @@ from notifyd.relay import credentials, tokens
 from notifyd.relay.credentials import ClientCredentials, StoredClient
 from notifyd.relay.inbox import Inbox, open_pages
 from notifyd.relay.inbox_api import InboxApi
+from notifyd.relay.question_routes import QuestionRoutes
 from notifyd.relay.routes import RelayRoutes
 from notifyd.relay.send_queue import SendQueue
 from notifyd.relay.sends import RATE, StoreLimits
@@ -98,8 +99,9 @@ async def open_relay(
         await stack.enter_async_context(_running(sends))
         routes = RelayRoutes(store, given, sends, wall)
         inbox, inbox_api = Inbox(store, pages), InboxApi(store, pages, wall)
+        asking = QuestionRoutes(store, pages, wall)
         router = HttpRouter(
-            routes.routes() + inbox.routes() + inbox_api.routes(),
+            [*routes.routes(), *inbox.routes(), *inbox_api.routes(), *asking.routes()],
             BodyLimits(MAX_BODY, limits.body),
         )
         host_check = HostCheck(host, "this relay", own_pages=True)

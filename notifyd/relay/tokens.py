@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from notifyd.model.notifications import Json
 from notifyd.relay.credentials import hash_secret
@@ -57,6 +58,20 @@ class Token:
             "last_used_at": format_optional_time(self.last_used_at),
             "revoked_at": format_optional_time(self.revoked_at),
         }
+
+
+class TokenRefusal(StrEnum):
+    """Why a token may not send."""
+
+    UNKNOWN = "unknown send token"
+    REVOKED = "the send token was revoked"
+
+
+def find_refusal(token: Token | None) -> TokenRefusal | None:
+    """Return why a token may not send; None if it may."""
+    if token is None:
+        return TokenRefusal.UNKNOWN
+    return None if token.is_active else TokenRefusal.REVOKED
 
 
 # --- inside a transaction of the store

@@ -158,7 +158,7 @@ async def test_open_pages_follow_what_another_page_does(visitor: Visitor, token:
             event = await each.event()
             assert event.kind == "changes"
             assert event.data["notifications"] == [
-                {"seq": 1, "read": False, "archived": True, "deleted": False}
+                {"seq": 1, "read": False, "archived": True, "deleted": False, "question": None}
             ]
         await send(visitor, token, 3)
         event = await page.event()

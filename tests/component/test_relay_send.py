@@ -78,6 +78,7 @@ async def test_the_token_s_workspace_and_channel_are_merged(visitor: Visitor, to
         "outcome": "",
         "read": False,
         "archived": False,
+        "question": None,
     }
 
 

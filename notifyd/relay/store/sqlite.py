@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 Database = Path | Literal[":memory:"]
 
-_VERSION = 3
+_VERSION = 4
 """Of the schema: the number of the last file in migrations/sqlite/."""
 
 _PARAMETER = re.compile(r"\$(\d+)")
