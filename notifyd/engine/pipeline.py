@@ -6,7 +6,7 @@ outbox.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import partial
@@ -81,9 +81,8 @@ class Pipeline:
         reporter.pipeline_started()
 
         async def emit(batch: SourceBatch) -> None:
-            matches = [
-                self.triggers[event.trigger].match(_well_formed(event)) for event in batch.events
-            ]
+            events = _well_formed(batch.events)
+            matches = [self.triggers[event.trigger].match(event) for event in events]
             commit = engine.apply(matches, batch.checkpoints, rereadable=batch.rereadable)
             await _complete(asyncio.ensure_future(commit))
 
@@ -123,7 +122,8 @@ class Pipeline:
     def webhook_matches(self, event: Event, name: str) -> tuple[Match, ...]:
         """Return a match for each trigger whose `webhook` is this event name. event: its facts."""
         return tuple(
-            trigger.match(_well_formed(event._replace(trigger=trigger.name)))
+            trigger.match(event._replace(trigger=trigger.name))
+            for event in _well_formed([event])
             for trigger in self.triggers.values()
             if isinstance(trigger.config, OblienTriggerConfig)
             and trigger.config.webhook
@@ -152,20 +152,34 @@ def _kind(checkpoint_key: str) -> str:
     return checkpoint_key.partition(":")[0]
 
 
-def _well_formed(event: Event) -> Event:
+def _well_formed(events: Sequence[Event]) -> Sequence[Event]:
     """Replace lone surrogates: names of files and commands may be any bytes.
 
     Names in another encoding than UTF-8 stay readable.
     """
-    texts = (event.line, event.path, *event.fields.values(), *event.facts.values())
-    if is_encodable("".join(texts)):
-        return event
-    return event._replace(
-        line=replace_surrogates(show_escaped_bytes(event.line)),
-        path=replace_surrogates(show_escaped_bytes(event.path)),
-        fields=replace_surrogates(event.fields),
-        facts=replace_surrogates(event.facts),
-    )
+    if is_encodable("".join(_texts_of(events))):
+        return events
+    return [
+        event
+        if is_encodable("".join(_texts_of([event])))
+        else event._replace(
+            line=replace_surrogates(show_escaped_bytes(event.line)),
+            path=replace_surrogates(show_escaped_bytes(event.path)),
+            fields=replace_surrogates(event.fields),
+            facts=replace_surrogates(event.facts),
+        )
+        for event in events
+    ]
+
+
+def _texts_of(events: Sequence[Event]) -> Iterator[str]:
+    """Yield all texts of events, those that many of them share once."""
+    yield from [event.line for event in events]
+    yield from {event.path for event in events}
+    mappings = {id(event.fields): event.fields for event in events}
+    mappings |= {id(event.facts): event.facts for event in events}
+    for mapping in mappings.values():
+        yield from mapping.values()
 
 
 async def _complete(commit: asyncio.Future[list[Reply | None]]) -> None:

@@ -10,7 +10,7 @@ The analysis uses FIRST and FOLLOW sets, as a parser generator does.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from functools import reduce
+from functools import lru_cache, partial, reduce
 from itertools import combinations, takewhile
 from typing import Final, NamedTuple
 
@@ -77,12 +77,19 @@ def safe_length(pattern: str, max_steps: int = _MAX_STEPS) -> int:
     max_steps: what counts as fast, at most _MAX_STEPS.
     """
     try:
-        node, is_exact = parse(pattern, Layout.UTF8)
-        search = Concatenation((ANYTHING, node))
-        fitting = bisect_right(_LENGTHS, max_steps, key=lambda n: _cost(search, _END, n).steps)
+        fitting = bisect_right(_LENGTHS, max_steps, key=partial(_steps, pattern))
     except (ValueError, RecursionError):
         return 0
-    return _LENGTHS[fitting - 1] if is_exact and fitting else 0
+    return _LENGTHS[fitting - 1] if fitting else 0
+
+
+@lru_cache(maxsize=4096)
+def _steps(pattern: str, length: int) -> int:
+    """Bound the steps of a search in a line of this length."""
+    node, is_exact = parse(pattern, Layout.UTF8)
+    return (
+        _cost(Concatenation((ANYTHING, node)), _END, length).steps if is_exact else _UNBOUNDED.steps
+    )
 
 
 def _cost(node: Node, follow: _First, length: int) -> _Cost:

@@ -1,6 +1,6 @@
 """Finds the lines of a block that may match: never fewer than those that do."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -67,9 +67,8 @@ class Prefilter:
             return {}
         with memoryview(block)[start:end] as data:
             if end - start >= _MIN_BLOCK and self._prepare_first_pass(data):
-                found = self._scan_twice(self._database, block, start, end)
-            else:
-                found = {**_scan(self._database, data)}
+                return self._scan_twice(self._database, block, start, end)
+            found = _scan(self._database, data)
         return {min(start + length, end): found[length] for length in sorted(found)}
 
     def line_starts(self, block: bytearray, start: int, end: int) -> list[int]:
@@ -99,44 +98,46 @@ class Prefilter:
         A second pass, if it pays, drops the lines that match no expression.
         """
         with memoryview(block)[start:end] as data:
-            found: Candidates = {}
-            if self._uncovered is not None:
-                found.update(_scan(self._uncovered, data))
+            uncovered = {} if self._uncovered is None else _scan(self._uncovered, data)
             texts = self._literals.find(data)
-        proposed: Candidates = {}
+        found: Candidates = {}
         line_end, ids = start, set[int]()
         for length, expressions in texts:
             if start + length > line_end:
                 line_end = block.find(b"\n", start + length, end) + 1 or end
-                ids = proposed[line_end - start] = set()
+                ids = found[line_end] = set()
             ids.update(expressions)
-        if not proposed:
+        if found:
+            self._has_first_pass = not self._literals.is_saturated(len(found), end - start)
+            if self._until_confirmation > 0:
+                self._until_confirmation -= end - start
+            else:
+                found = self._confirm(engine, block, start, found)
+        if not uncovered:
             return found
-        self._has_first_pass = not self._literals.is_saturated(len(proposed), end - start)
-        if self._until_confirmation > 0:
-            self._until_confirmation -= end - start
-        else:
-            confirmed = self._confirm(engine, block, start, proposed)
-            if 2 * _count_ids(confirmed) > _count_ids(proposed):
-                self._until_confirmation = _RECONFIRM_AFTER
-            proposed = confirmed
-        for length, numbers in proposed.items():
-            found[length] = {*found[length], *numbers} if length in found else numbers
-        return found
+        for length, numbers in uncovered.items():
+            line_end = min(start + length, end)
+            found[line_end] = {*found.get(line_end, ()), *numbers}
+        return {line_end: found[line_end] for line_end in sorted(found)}
 
     def _confirm(
-        self, engine: hyperscan.Database, block: bytearray, start: int, ends: Iterable[int]
+        self, engine: hyperscan.Database, block: bytearray, start: int, candidates: Candidates
     ) -> Candidates:
-        """Scan some lines with all expressions. ends: where the lines end, relative to `start`."""
+        """Scan the candidate lines with all expressions, and learn whether that pays."""
         lines: list[bytearray] = []
         size, block_ends = 0, {}  # by the end of a line in `lines`
-        for length in ends:
-            line_start = block.rfind(b"\n", start, start + length - 1) + 1 or start
-            lines.append(block[line_start : start + length])
-            size += start + length - line_start
-            block_ends[size] = length
+        for line_end in candidates:
+            line_start = block.rfind(b"\n", start, line_end - 1) + 1 or start
+            lines.append(block[line_start:line_end])
+            size += line_end - line_start
+            block_ends[size] = line_end
         found = _scan(engine, memoryview(b"".join(lines)))
-        return {block_ends[min(length, size)]: ids for length, ids in found.items()}
+        confirmed: Candidates = {
+            block_ends[min(length, size)]: found[length] for length in sorted(found)
+        }
+        if 2 * _count_ids(confirmed) > _count_ids(candidates):
+            self._until_confirmation = _RECONFIRM_AFTER
+        return confirmed
 
     def _compile(self, ids: Sequence[int]) -> hyperscan.Database | None:
         if not ids:
@@ -154,7 +155,7 @@ class Prefilter:
         return True
 
 
-def _count_ids(candidates: Candidates) -> int:
+def _count_ids(candidates: Mapping[int, Collection[int]]) -> int:
     return sum(map(len, candidates.values()))
 
 

@@ -1,7 +1,7 @@
 """Finds the matching lines of a block, with one pass for the patterns of all triggers."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,26 +81,27 @@ class Scanner:
         with records the hits are first lines: of each record that may match and of the one after
         it, of the first record that begins between the offsets and of the last.
         """
-        self._verifier.reset_time_limits()
+        verifier = self._verifier
+        verifier.reset_time_limits()
         hits: list[Hit] = []
         record_lines: dict[int, list[int]] = {number: [] for number in self._splitters}
         slice_start, stop, max_hits = start, start, limit
         while stop < end and limit > 0 and room > 0:
             slice_start, stop = stop, self._slice_end(block, stop, end)
             for line, line_end, candidates in self._candidate_lines(block, slice_start, stop):
-                timeouts = self._verifier.timeouts
                 if record_lines:
                     for number in {number for number, _ in candidates} & record_lines.keys():
                         record_lines[number].append(line)
                         limit -= 1
                     candidates = [one for one in candidates if one[0] not in record_lines]  # noqa: PLW2901
-                if candidates:
-                    raw = block[line : line_end - (block[line_end - 1] == LF)]
-                    for hit in self._verifier.verify(raw, line, candidates):
-                        hits.append(hit)
-                        limit -= 1
-                        room -= len(hit.line) + _HIT_OVERHEAD
-                limit -= (self._verifier.timeouts - timeouts) * _TIMEOUT_COST
+                timeouts = verifier.timeouts
+                raw = block[line : line_end - (block[line_end - 1] == LF)]
+                for hit in verifier.verify(raw, line, candidates):
+                    hits.append(hit)
+                    limit -= 1
+                    room -= len(hit.line) + _HIT_OVERHEAD
+                if verifier.timeouts > timeouts:
+                    limit -= (verifier.timeouts - timeouts) * _TIMEOUT_COST
                 if limit <= 0 or room <= 0:
                     self._slice = max(_MIN_SLICE, 2 * (line_end - slice_start))
                     stop = line_end
@@ -151,20 +152,22 @@ class Scanner:
     ) -> Iterator[tuple[int, int, list[Candidate]]]:
         """Yield the start and end of each candidate line, and the patterns to verify."""
         found = self._prefilter.candidates(block, start, end)
+        candidates_of = self._candidates_of
         if not self._every_line:
             for line_end, ids in found.items():
                 line = block.rfind(b"\n", start, line_end - 1) + 1 or start
-                yield line, line_end, self._patterns_of(ids)
+                if len(ids) == 1:
+                    (number,) = ids
+                    yield line, line_end, candidates_of[number]
+                else:
+                    yield line, line_end, self._patterns_of(ids)
             return
         while start < end:
             line_end = block.find(b"\n", start, end) + 1 or end
             yield start, line_end, self._every_line + self._patterns_of(found.get(line_end, ()))
             start = line_end
 
-    def _patterns_of(self, ids: Collection[int]) -> list[Candidate]:
-        if len(ids) == 1:
-            (number,) = ids
-            return self._candidates_of[number]
+    def _patterns_of(self, ids: Iterable[int]) -> list[Candidate]:
         return [candidate for number in ids for candidate in self._candidates_of[number]]
 
 

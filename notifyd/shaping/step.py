@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import assert_never
 
 from notifyd.model.events import AlertState, Event, Match, Now
@@ -103,6 +104,8 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
 def _prepare(context: StepContext, events: Sequence[Input]) -> None:
     """Apply first what decides about the rest: nothing is reported by outdated rules or waits."""
     for event in events:
+        if isinstance(event, Match):
+            continue  # nearly all of a burst
         if isinstance(event, Configured):
             _configure(context, event.rules)
             context.drop_orphaned_keys()
@@ -210,15 +213,15 @@ class _MatchBatch:
 
     def __init__(self, context: StepContext) -> None:
         self._context = context
+        self._notifies_each = cache(lambda trigger: context.rule(trigger).notifies_each_match)
         self._events: dict[tuple[str, tuple[str, ...]], list[Event]] = {}
 
     def add(self, match: Match) -> bool:
         """Gather a match; False if its result may depend on the order between groups."""
-        event = match.event
-        rule = self._context.rule(event.trigger)
-        if event.alert_state is not AlertState.NONE or rule.notifies_each_match:
+        group, event = match
+        if event.alert_state is not AlertState.NONE or self._notifies_each(event.trigger):
             return False
-        self._events.setdefault((event.trigger, match.group), []).append(event)
+        self._events.setdefault((event.trigger, group), []).append(event)
         return True
 
     def flush(self) -> None:

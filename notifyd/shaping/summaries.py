@@ -1,5 +1,6 @@
 """Summaries of matches, and digests. Lines are clipped to what a notification can hold."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 
@@ -37,6 +38,7 @@ def summarize_one(event: Event) -> MatchSummary:
 def summarize(events: Sequence[Event]) -> MatchSummary:
     """Summarize matches of one group in their order."""
     first, last = events[0], events[-1]
+    outcomes = _count_values(events, "outcome")
     return MatchSummary(
         count=len(events),
         first=first.wall,
@@ -44,19 +46,15 @@ def summarize(events: Sequence[Event]) -> MatchSummary:
         first_line=_clip(first.line),
         lines=tuple(_clip(event.line) for event in events[-LINES_KEPT:]),
         paths=tuple(dict.fromkeys(event.path for event in events if event.path))[:LINES_KEPT],
-        event=clip_event(reduce(_worst_event, events)),
+        event=clip_event(reduce(_worst_event, events) if outcomes else last),
         condition_report=_REPORTS[last.alert_state],
         kinds=_count_values(events, "event"),
-        outcomes=_count_values(events, "outcome"),
+        outcomes=outcomes,
     )
 
 
 def _count_values(events: Sequence[Event], fact: str) -> Mapping[str, int]:
-    counts: dict[str, int] = {}
-    for event in events:
-        if (value := event.facts.get(fact)) is not None:
-            counts[value] = counts.get(value, 0) + 1
-    return counts
+    return dict(Counter([event.facts[fact] for event in events if fact in event.facts]))
 
 
 def _worst_event(earlier: Event, later: Event) -> Event:

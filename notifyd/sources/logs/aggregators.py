@@ -222,15 +222,16 @@ def to_event(hit: HitLike, wall: float, path: str, entry: bytes = b"") -> Event:
 
     The keys of that object are fields as well; named groups take precedence unless they are empty.
     """
-    facts, fields = _facts(hit.pattern), hit.fields
-    if exceptions := exceptions_of(hit.line):  # the line may be clipped before they come
-        facts = {**facts, "trace": "\n".join(exceptions), "frame": last_own_frame(hit.line)}
+    line, facts, fields = hit.line, _facts(hit.pattern), hit.fields
+    # A trace has several lines, and the line may be clipped before its exceptions come.
+    if "\n" in line and (exceptions := exceptions_of(line)):
+        facts = {**facts, "trace": "\n".join(exceptions), "frame": last_own_frame(line)}
     if entry and (found := parse_object(entry)) is not None:
         keys = fields_of(found)
-        if errors := errors_of(keys, hit.line):
-            facts = {**facts, "trace": "\n".join([hit.line, *errors]), "frame": frame_of(keys)}
+        if errors := errors_of(keys, line):
+            facts = {**facts, "trace": "\n".join([line, *errors]), "frame": frame_of(keys)}
         fields = {**fields, **keys, **{name: value for name, value in fields.items() if value}}
-    return Event(hit.trigger, wall, hit.line, path, fields, facts)
+    return Event(hit.trigger, wall, line, path, fields, facts)
 
 
 @cache

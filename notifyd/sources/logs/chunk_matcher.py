@@ -189,8 +189,10 @@ class ChunkMatcher:
         first_lines = {
             name: view.first_line_from(offset) for name, offset in reader.start_offsets.items()
         }
+        wall, path = self._readers.wall, reader.path
+        has_entries = view.messages is not None
         events = [
-            to_event(hit, self._readers.wall, reader.path, view.entry_at(hit.offset))
+            to_event(hit, wall, path, view.entry_at(hit.offset) if has_entries else b"")
             for hit in hits
             if hit.trigger not in aggregating and hit.offset >= first_lines[hit.trigger]
         ]
