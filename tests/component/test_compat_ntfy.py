@@ -1,9 +1,13 @@
 """ntfy's publishing API on the TCP listener, and on the socket with `compat`."""
 
+import asyncio
 import os
+import socket
 from base64 import b64encode, urlsafe_b64encode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from notifyd.api.compat.gotify import GotifyRoutes
 from notifyd.api.compat.ntfy import OWN_WORDS
@@ -16,7 +20,18 @@ from notifyd.config.sections import SocketConfig, SocketRateConfig
 from notifyd.http.rate_limit import Rate, RateLimiter
 from notifyd.model.errors import StoreUnavailableError
 from notifyd.model.notifications import TCP_PEER, Message
-from support.socket_api import GENEROUS, TCP_TOKEN, ask, daemon, reply, request, tcp_daemon
+from support.examples import examples
+from support.socket_api import (
+    GENEROUS,
+    PATIENCE,
+    TCP_TOKEN,
+    ask,
+    daemon,
+    exchange_on,
+    reply,
+    request,
+    tcp_daemon,
+)
 
 BEARER = f"Authorization: Bearer {TCP_TOKEN}\r\n"
 SOON = 4_000_000_000
@@ -330,3 +345,40 @@ async def test_the_socket_takes_them_only_with_compat(tmp_path):
             assert answer.status == 200
         assert {peer.uid for peer in running.control.peers.values()} == {os.getuid()}
         assert (await ask(running.path, "GET", "/healthz")).status == 200
+
+
+# --- anything at all
+
+texts = st.binary(max_size=40).filter(lambda value: not set(value) & set(b"\r\n\0"))
+headers = st.dictionaries(
+    st.sampled_from([b"Title", b"Priority", b"Tags", b"At", b"Message", b"Filename", b"Click"]),
+    texts | st.sampled_from([b"=?utf-8?B?", b"=?x?Q?=FF?=", b"9" * 12, b"99:99pm", b"tomorrow"]),
+)
+kinds = st.sampled_from(
+    [b"text/plain", b"application/json", b"multipart/form-data; boundary=b", b"multipart/x; =;b="]
+)
+bodies = st.binary(max_size=60) | st.sampled_from(
+    [
+        b'{"topic":"t","priority":true}',
+        b'{"topic":5}',
+        b'{"message":"x","extras":{"client::notification":5}}',
+        b"--b\r\nContent-Disposition: form-data; name*=x''%zz\r\n\r\nv\r\n--b--",
+        b"--b\r\n\r\n\r\n",
+    ]
+)
+targets = st.sampled_from([b"/t", b"/", b"/message", b"/t/publish", b"/%ff", b"/t?at=%00&p=%ff"])
+
+
+async def test_whatever_clients_send_is_answered_in_json_and_never_with_500(tcp):
+    @examples(60, 600)
+    @given(target=targets, lines=headers, kind=kinds, body=bodies)
+    def check(target: bytes, lines: dict[bytes, bytes], kind: bytes, body: bytes) -> None:
+        head = b"POST " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        head += BEARER.encode() + b"Content-Type: " + kind + b"\r\n"
+        head += b"".join(name + b": " + value + b"\r\n" for name, value in lines.items())
+        with socket.create_connection(tcp.address, PATIENCE) as sock:
+            data = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+            assert reply(exchange_on(sock, data)).status in (200, 400, 404)
+
+    await asyncio.to_thread(check)
+    assert (await publish(tcp, "/t")).status == 200

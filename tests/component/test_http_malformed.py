@@ -40,44 +40,7 @@ async def test_a_chunked_body_is_accepted(listener: AnyListener):
     assert await listener.stored() == 1
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"GET / HTTP/1.1\r\nA: " + b"x" * 20_000 + b"\r\n\r\n",
-        b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + b"A: x\r\n" * 1000 + b"\r\n",
-        b"GET / HTTP/1.1\r\nA: " + b"x" * 1_000_000,
-    ],
-)
-async def test_huge_headers_are_refused(listener: AnyListener, head):
-    answer = reply(await listener.exchange_all(head))
-    assert answer.refusal == (400, "bad_request")
-
-
 # --- form
-
-
-@pytest.mark.parametrize(
-    ("headers", "body", "refusal"),
-    [
-        (b"\r\n", b"", (411, "length_required")),
-        (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", b"", (400, "bad_request")),
-        (b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n", b"aaaaa", (400, "bad_request")),
-        (b"Content-Length: -5\r\n\r\n", b"", (400, "bad_request")),
-        (b"Content-Length: +5\r\n\r\n", b"aaaaa", (400, "bad_request")),
-        (b"Transfer-Encoding: chunked, identity\r\n\r\n", b"0\r\n\r\n", (400, "bad_request")),
-        (b"Transfer-Encoding: chunked\r\n\r\n", b"ZZ\r\n", (400, "bad_request")),
-        (
-            b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n",
-            b"{}",
-            (415, "wrong_content_encoding"),
-        ),
-    ],
-)
-async def test_invalid_body_headers_are_refused(listener: AnyListener, headers, body, refusal):
-    raw = await listener.exchange_all(listener.post + headers + body)
-    assert reply(raw).refusal == refusal
-    assert not await listener.stored()
 
 
 async def test_a_broken_chunk_after_a_continue_is_refused(listener: AnyListener):
@@ -88,22 +51,6 @@ async def test_a_broken_chunk_after_a_continue_is_refused(listener: AnyListener)
         writer.write(b"ZZ\r\n\r\n")
         assert reply(await reader.read()).refusal == (400, "bad_request")
     writer.close()
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03",
-        b"garbage\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
-        b"GET http://[::1/ HTTP/1.1\r\n\r\n",
-        b"GET /\xff HTTP/1.1\r\n\r\n",
-    ],
-)
-async def test_invalid_http_is_refused_in_json(listener: AnyListener, said):
-    answer = reply(await listener.exchange_all(said))
-    assert answer.refusal == (400, "bad_request")
 
 
 @pytest.mark.parametrize(
