@@ -115,9 +115,7 @@ class ControlService:
         if name == SOCKET:
             raise RequestRefusedError("unknown_trigger", "socket stands for what programs send")
         if name == AGENTS:
-            raise RequestRefusedError(
-                "unknown_trigger", "agents stands for what the hooks of agents report"
-            )
+            raise RequestRefusedError("unknown_trigger", "agents stands for what hooks report")
         message, priority = self._daemon.sample(name)
         return await self._submit(Submitted(message, priority, peer, trigger=name))
 

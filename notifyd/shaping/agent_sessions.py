@@ -70,6 +70,7 @@ _SEEN_PRECISION = 3600.0
 _INTERRUPTED = "interrupted"
 _BOOTED = "the machine was booted"
 
+_TOO_LATE = "answered after an attempt to push it"
 _ASKING = "waiting for an answer in the terminal"
 _ANSWERED = "answered in the terminal"
 _HOW_ANSWERED = {
@@ -231,9 +232,7 @@ def _receive_answer(
     if withdrawn:
         return session, _withdrawn(f"{_ANSWERED}; no push is needed")
     if had_questions:
-        return session, _ignored(
-            "answered after an attempt to push it, or another question is open"
-        )
+        return session, _ignored(f"{_TOO_LATE}, or another question is open")
     return session, _ignored("no question was open")
 
 
@@ -258,9 +257,7 @@ def _receive_activity(
         context.put_agent_session(incoming.key, replace(session, seen=context.now.mono))
     if withdrawn:
         return _withdrawn(f"{_ANSWERED}; no push is needed")
-    return _ignored(
-        "answered after an attempt to push it" if has_answered else "no question was open"
-    )
+    return _ignored(_TOO_LATE if has_answered else "no question was open")
 
 
 def _settle(
