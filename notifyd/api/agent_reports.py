@@ -1,20 +1,28 @@
-"""What a request of a coding agent's hook says."""
+"""What a request of a coding agent's hook says, and its answer."""
 
 from contextlib import suppress
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated
 
+from aiohttp import web
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from notifyd.api.schemas import LocalRequest
 from notifyd.http.errors import printable
-from notifyd.model.agents import TEXT_KEPT, AgentEvent, AgentReport, QuestionKind
+from notifyd.http.responses import json_response
+from notifyd.model.agents import (
+    LONGEST_ID,
+    TEXT_KEPT,
+    AgentAnswer,
+    AgentEvent,
+    AgentReport,
+    QuestionKind,
+)
 from notifyd.text.limits import clip, strip_control, strip_control_from_title
 from notifyd.text.suggestions import did_you_mean
 from notifyd.text.visible import visible_text
 
-LONGEST_ID = 128
-"""Characters of the ids of sessions, turns and questions."""
 _LONGEST_PROJECT = 64
 _LONGEST_DIRECTORY = 1024
 _LONGEST_CAUSE = 64
@@ -99,3 +107,10 @@ def parse_event(text: str) -> AgentEvent:
         return AgentEvent(text)
     hint = did_you_mean(text, list(AgentEvent)) or f"; known are {', '.join(AgentEvent)}"
     raise ValueError(f"event: unknown{hint} (got {printable(text)!r})")
+
+
+def agent_response(answer: AgentAnswer) -> web.Response:
+    """Return the 202 that says what became of an event."""
+    return json_response(
+        {"success": True, "status": answer.status, "reason": answer.reason}, HTTPStatus.ACCEPTED
+    )

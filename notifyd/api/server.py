@@ -13,6 +13,7 @@ from notifyd.api.routes.agents import AgentRoutes
 from notifyd.api.routes.daemon import DaemonRoutes
 from notifyd.api.routes.events import EventRoutes
 from notifyd.api.routes.heartbeats import HeartbeatRoutes
+from notifyd.api.routes.mindwire import MindwireRoutes
 from notifyd.api.routes.notifications import NotificationRoutes
 from notifyd.api.routes.triggers import TriggerRoutes
 from notifyd.api.routes.webhooks import WebhookRoutes
@@ -30,7 +31,7 @@ _LAST_RESPONSES = 1.0
 """Seconds that requests at work get when the daemon shuts down."""
 
 _SIGNED = "/webhooks/"
-"""Prefix of the paths that need a signature instead of the token; any Host is accepted there."""
+"""Prefix of the paths that may have a signature instead of the token, for any Host."""
 
 
 @asynccontextmanager
@@ -74,7 +75,12 @@ async def serve_tcp(
     )
     authorizer = TcpAuthorizer(listener)
     webhooks = WebhookRoutes(control, lambda: listener.read_secrets().webhook_secret)
-    signed = HttpRouter(webhooks.routes(), BodyLimits(settings.max_body, limits.body))
+    mindwire = MindwireRoutes(
+        control, api.limiter, authorizer, lambda: listener.read_secrets().webhook_secret
+    )
+    signed = HttpRouter(
+        webhooks.routes() + mindwire.routes(), BodyLimits(settings.max_body, limits.body)
+    )
     pings = HealthchecksRoutes(control, api.limiter, lambda: listener.read_secrets().ping_key)
     keyed = HttpRouter(pings.routes(), BodyLimits(LARGEST_BODY, limits.body))
 

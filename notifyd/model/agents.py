@@ -6,6 +6,8 @@ from enum import StrEnum
 AGENTS = "agents"
 """The trigger name of what coding agents report."""
 
+LONGEST_ID = 128
+"""Characters of the ids of sessions, turns and questions."""
 TEXT_KEPT = 1500
 """Characters of an agent's text that are kept and shown."""
 

@@ -5,16 +5,14 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from notifyd.api.agent_reports import AgentReportBody, parse_event
+from notifyd.api.agent_reports import AgentReportBody, agent_response, parse_event
 from notifyd.api.auth import ApiCaller
 from notifyd.api.control import Control
 from notifyd.api.schemas import NoParameters
 from notifyd.http.errors import HttpError
 from notifyd.http.rate_limit import RateLimiter
 from notifyd.http.request import Request
-from notifyd.http.responses import json_response
 from notifyd.http.routing import HttpRoute
-from notifyd.model.agents import AgentAnswer
 
 
 class AgentRoutes:
@@ -36,10 +34,3 @@ class AgentRoutes:
         body = await request.json(AgentReportBody)
         answer = await self._control.report_agent(body.report(event), request.client.peer)
         return agent_response(answer)
-
-
-def agent_response(answer: AgentAnswer) -> web.Response:
-    """Return the 202 that says what became of an event."""
-    return json_response(
-        {"success": True, "status": answer.status, "reason": answer.reason}, HTTPStatus.ACCEPTED
-    )
