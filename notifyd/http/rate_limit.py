@@ -45,9 +45,14 @@ class RateLimiter(Generic[Key]):
         self._buckets.move_to_end(key)
         if not bucket.has_capacity():
             sentence = (
-                f"{self._subject} {key} sends too fast: at most {self._rate.max} "
+                f"{self._subject} {_shown(key)} sends too fast: at most {self._rate.max} "
                 f"in {format_duration(self._rate.per)}{self._setting}"
             )
             # By then a full bucket has room for one more.
             raise rate_limited(self._code, sentence, self._rate.per / self._rate.max)
         await bucket.acquire()
+
+
+def _shown(key: Hashable) -> Hashable:
+    """Return the client of a key that also names a kind of request."""
+    return key[-1] if isinstance(key, tuple) else key

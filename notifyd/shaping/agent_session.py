@@ -206,17 +206,18 @@ def replace_question(
 
 
 def take_answered(
-    session: AgentSession, key: str, made: float
+    session: AgentSession, report: AgentReport, made: float
 ) -> tuple[AgentSession, tuple[OpenQuestion, ...]]:
-    """Remove the questions that an answer is about, and return them.
+    """Remove the questions that a report answers, and return them.
 
-    key: of the question; empty for all. A question without a key is answered by any key. Only
-    questions that were asked by then count.
+    A report without a key answers all that were asked by then. One with a key answers the question
+    with it, and those without a key unless a subagent reports it: others may be at work beside it.
     """
+    keys = {report.key} if report.subagent else {report.key, ""}
     answered = tuple(
         each
         for each in session.questions
-        if each.asked <= made and (not key or each.key in ("", key))
+        if each.asked <= made and (not report.key or each.key in keys)
     )
     left = tuple(each for each in session.questions if each not in answered)
     return replace(session, questions=left), answered

@@ -86,6 +86,8 @@ _WHY_IDLE = {
     SessionState.ENDED: "the session is over",
 }
 """Why it is no news that an agent is idle, by the state of its session."""
+_ANSWERS_ONE = frozenset({AgentEvent.ANSWER, AgentEvent.ACTIVITY})
+"""Events that may be about one question; the others answer all."""
 _TRACED = frozenset({AgentEvent.QUESTION, AgentEvent.DONE, AgentEvent.FAILED})
 """Events that are traced even if nothing comes of them."""
 
@@ -227,7 +229,7 @@ def _receive_answer(
     if incoming.report.subagent and not key:
         return session, _ignored("a subagent reported it")
     had_questions = bool(session.questions)
-    session, withdrawn = _settle(context, incoming, session, key)
+    session, withdrawn = _settle(context, incoming, session)
     session = note_answer(session, key, incoming.made)
     if withdrawn:
         return session, _withdrawn(f"{_ANSWERED}; no push is needed")
@@ -246,7 +248,7 @@ def _receive_activity(
     if report.subagent and not report.key:
         return _ignored("a subagent reported it")
     before = session
-    session, withdrawn = _settle(context, incoming, session, report.key)
+    session, withdrawn = _settle(context, incoming, session)
     has_answered = session is not before
     if has_answered:
         session = note_answer(session, report.key, incoming.made)
@@ -261,14 +263,17 @@ def _receive_activity(
 
 
 def _settle(
-    context: StepContext, incoming: _Incoming, session: AgentSession, key: str = ""
+    context: StepContext, incoming: _Incoming, session: AgentSession
 ) -> tuple[AgentSession, bool]:
     """Close the questions that are answered; also returns whether that saved a push.
 
-    What was not attempted yet is withdrawn. key: of one question; empty for all.
+    What was not attempted yet is withdrawn.
     """
     before = session
-    session, answered = take_answered(session, key, incoming.made)
+    report = incoming.report
+    if report.event not in _ANSWERS_ONE:
+        report = replace(report, key="")
+    session, answered = take_answered(session, report, incoming.made)
     if not answered:
         return before, False
     how = _HOW_ANSWERED.get(incoming.report.event, _ANSWERED)

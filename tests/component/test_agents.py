@@ -112,5 +112,6 @@ async def test_events_have_a_rate_that_messages_do_not_use_up(tmp_path):
             (await ask(running.path, "POST", "/v1/agents/activity", EVENT)).status for _ in range(3)
         ]
         assert statuses == [202, 202, 429]
+        assert (await ask(running.path, "POST", "/v1/agents/question", EVENT)).status == 202
         sent = await ask(running.path, "POST", "/notifications/send", {"title": "hi"})
         assert sent.status == 202

@@ -233,6 +233,15 @@ def test_a_question_of_a_subagent_that_its_agent_repeats_is_answered_by_its_key(
     assert len(pushes(history)) == 1
 
 
+def test_other_subagents_at_work_do_not_answer_a_question_without_a_key(history):
+    report(history, "question", kind=QuestionKind.PERMISSION, text="Bash: make")
+    assert report(history, "activity", subagent=True, key="t9").status is IGNORED
+    history.sleep(31)
+    assert len(pushes(history)) == 1
+    assert report(history, "activity", key="t8").status is IGNORED
+    assert not session(history).questions
+
+
 def test_an_automatic_approval_is_no_question(history):
     answer = report(history, "question", automatic=True, key="t1")
     assert (answer.status, answer.reason) == (

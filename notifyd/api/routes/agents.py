@@ -13,10 +13,14 @@ from notifyd.http.errors import HttpError
 from notifyd.http.rate_limit import RateLimiter
 from notifyd.http.request import Request
 from notifyd.http.routing import HttpRoute
+from notifyd.model.agents import AgentEvent
 
 
 class AgentRoutes:
-    """Events have a rate of their own, so that a busy agent does not hold up messages."""
+    """Events have a rate of their own, so that a busy agent does not hold up messages.
+
+    Activity, of which there is most, has another one, so that it does not hold up questions.
+    """
 
     def __init__(self, control: Control, limiter: RateLimiter[Hashable]) -> None:
         self._control, self._limiter = control, limiter
@@ -25,10 +29,12 @@ class AgentRoutes:
         return [HttpRoute("POST", "/v1/agents/{event}", self._receive)]
 
     async def _receive(self, request: Request[ApiCaller]) -> web.Response:
-        await self._limiter.take(("agents", request.client.share_key))
+        name = request.parameters["event"]
+        share = AgentEvent.ACTIVITY.value if name == AgentEvent.ACTIVITY else "agents"
+        await self._limiter.take((share, request.client.share_key))
         request.query(NoParameters)
         try:
-            event = parse_event(request.parameters["event"])
+            event = parse_event(name)
         except ValueError as error:
             raise HttpError(HTTPStatus.UNPROCESSABLE_ENTITY, "wrong_field", str(error)) from None
         body = await request.json(AgentReportBody)
