@@ -70,9 +70,16 @@ def find_config_file(
         file = directory / FILE_NAME
         # An unreadable home belongs to another user whose environment was kept: skip it.
         exists = _exists(file) if directory == system_dir else os.path.lexists(file)
-        if exists or any((directory / DROP_IN_DIR).glob("*.toml")):
+        if exists or _has_drop_ins(directory):
             return file
     return None
+
+
+def _has_drop_ins(directory: Path) -> bool:
+    try:
+        return any((directory / DROP_IN_DIR).glob("*.toml"))
+    except PermissionError:
+        return False
 
 
 def expand_home(path: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from notifyd.config.credentials import find_credentials
-from notifyd.doctor.finding import CheckOutcome, Finding
+from notifyd.doctor.finding import CheckOutcome, Finding, skipped
 from notifyd.doctor.subject import Once, Subject
 from notifyd.http.outgoing import OutgoingPool, read_bounded
 from notifyd.model.errors import NotifydError
@@ -16,6 +16,9 @@ from notifyd.platform.client import Client
 
 _TIMEOUT = 8.0
 """Seconds for one request at most."""
+HIDDEN = "only root can read the daemon's variables: run `notifyd doctor` as root"
+"""Why the API is not asked: they may hold its address, a proxy, or an authority."""
+
 _BODY_LIMIT = 64 << 10
 _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 300, 400, 500
 _SHORTEST_PREFIX = 8
@@ -101,7 +104,8 @@ class ApiAnswers:
             return Answer(fault=sentence, cause=cause)
 
     def _list(self, method: str, key: str) -> Listing | None:
-        if self._credentials is None or self.reached().fault:
+        is_hidden = self._subject.has_hidden_environ
+        if self._credentials is None or is_hidden or self.reached().fault:
             return None
         try:
             return Listing(tuple(_records(asyncio.run(self._call(method)), key)))
@@ -121,6 +125,8 @@ class ApiAnswers:
 
 
 def check(subject: Subject, answers: ApiAnswers) -> CheckOutcome:
+    if subject.has_hidden_environ:
+        return skipped(HIDDEN)
     answer = answers.reached()
     host = urlsplit(subject.settings.api.url).netloc
     if answer.fault:

@@ -2,7 +2,7 @@
 
 from email.utils import parsedate_to_datetime
 
-from notifyd.doctor.api import ApiAnswers
+from notifyd.doctor.api import HIDDEN, ApiAnswers
 from notifyd.doctor.finding import CheckOutcome, Finding, skipped
 from notifyd.doctor.subject import Subject
 from notifyd.text.durations import format_duration
@@ -12,8 +12,10 @@ _LARGEST_SKEW = 30.0
 _FIX = "timedatectl set-ntp true; in a container, set the clock of its host"
 
 
-def check(_: Subject, answers: ApiAnswers) -> CheckOutcome:
+def check(subject: Subject, answers: ApiAnswers) -> CheckOutcome:
     """Compare. The header has whole seconds, and was written while the answer was on its way."""
+    if subject.has_hidden_environ:
+        return skipped(HIDDEN)
     answer = answers.reached()
     if not answer.date:
         return skipped("the API does not answer, or does not say what time it is")

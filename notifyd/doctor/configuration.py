@@ -1,6 +1,7 @@
 """Check: the configuration, read and built as the daemon would build it."""
 
 import os
+import re
 from collections.abc import Iterator
 from typing import cast
 
@@ -18,19 +19,22 @@ from notifyd.model.notifications import Json
 from notifyd.sources.probes.resources.gpu import missing_library
 from notifyd.triggers import Trigger
 
+_UNREADABLE = re.compile(
+    r"[^:]*: (?P<reason>.*); grant read access to user (?P<user>\S+) \((?P<path>.*)\)"
+)
+"""What the configuration says of a file of its own that this user may not read."""
+
 
 def check(subject: Subject) -> CheckOutcome:
     name = str(subject.config or "no file, using defaults")
-    findings = [Finding.fault(mistake, f"edit {subject.config}") for mistake in subject.mistakes]
     try:
         loaded = load(subject.config, subject.environ)
         build_configuration(loaded)
     except ConfigError as error:
-        findings = [Finding.fault(problem, f"edit {subject.config}") for problem in error.problems]
-        return CheckOutcome(name, findings)
+        return CheckOutcome(name, [_fault(subject, problem) for problem in error.problems])
     settings = loaded.settings
     warnings = [*loaded.warnings, *secret_warnings(settings), *missing_libraries(settings)]
-    findings += [Finding.from_sentence(Severity.WARNING, warning) for warning in warnings]
+    findings = [Finding.from_sentence(Severity.WARNING, warning) for warning in warnings]
     if not settings.triggers:
         findings.append(
             Finding.warning(
@@ -38,6 +42,14 @@ def check(subject: Subject) -> CheckOutcome:
             )
         )
     return CheckOutcome(name, findings)
+
+
+def _fault(subject: Subject, problem: str) -> Finding:
+    if unreadable := _UNREADABLE.fullmatch(problem):
+        user, path = unreadable["user"], unreadable["path"]
+        fix = f"setfacl -m u:{user}:r {path}, or chmod o+r {path}, as root"
+        return Finding.fault(f"{path}: {unreadable['reason']}", fix)
+    return Finding.fault(problem, f"edit {subject.config}")
 
 
 def _how_to_begin(subject: Subject) -> str:

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 
 from notifyd.config.sections import SocketConfig
-from notifyd.doctor.finding import CheckOutcome, Finding
+from notifyd.doctor.finding import CheckOutcome, Finding, skipped
 from notifyd.doctor.subject import ANSWER_TIMEOUT, Subject
 from notifyd.model.user import effective_user, group_name
 
@@ -17,6 +17,8 @@ def check(subject: Subject) -> CheckOutcome:
         # The socket of a service is systemd's, and [socket] does not apply to it.
         findings = [] if subject.layout else [*_differences(path, subject.settings.socket)]
         return CheckOutcome(f"a daemon answers on {path}", findings)
+    if subject.is_stopped:
+        return skipped("the service does not run")
     return CheckOutcome("", [_why_silent(subject, path)])
 
 
@@ -48,7 +50,8 @@ def _why_silent(subject: Subject, path: str) -> Finding:
         except OSError:
             problem = f"the daemon does not run: nobody listens on the stale socket {path}"
             return Finding.fault(problem, start)
-    return Finding.fault(f"the daemon does not answer: {subject.silence}", subject.restart_command)
+    problem = f"the daemon does not answer: {subject.silence}"
+    return Finding.fault(problem, f"notifyd check, then {subject.restart_command}")
 
 
 def _differences(path: str, settings: SocketConfig) -> Iterator[Finding]:

@@ -51,7 +51,6 @@ def checks_of(subject: Subject) -> list[Check]:
         Check("devices", partial(devices.check, answers=answers)),
         Check("service", service.check),
         Check("socket", daemon_socket.check),
-        Check("daemon", daemon_status.check),
         Check("state", state_directory.check, as_user=True),
         Check("spool", spool.check, as_user=True),
         Check("paths", partial(paths.check, survey=survey), as_user=True),
@@ -61,6 +60,8 @@ def checks_of(subject: Subject) -> list[Check]:
         Check("inotify", partial(inotify.check, survey=survey), as_user=True),
         Check("descriptors", partial(descriptors.check, survey=survey), as_user=True),
         Check("sleep", sleep.check),
+        # Last: what another check finds, too, that one reports with the command that fixes it.
+        Check("daemon", daemon_status.check),
     ]
 
 

@@ -79,8 +79,8 @@ def _look(name: str, trigger: AnyTrigger, pattern: str, survey: PathSurvey) -> I
         return
     glob = Glob(pattern.rstrip("/"))
     directory = str(glob.root)
-    if blocking := blocking_dir(directory):
-        problem = f"{pattern} ([triggers.{name}]) cannot be looked for: permission denied"
+    if blocking := blocking_dir(glob.pattern if glob.is_literal else directory):
+        problem = f"{pattern} ([triggers.{name}]) cannot be reached: permission denied"
         yield Finding.fault(problem, traversal_fix(blocking))
         return
     is_found, unlisted = False, []

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from notifyd.doctor.finding import CheckOutcome, Finding
-from notifyd.doctor.subject import Subject
+from notifyd.doctor.subject import SYSTEMCTL_TIMEOUT, Subject
 from notifyd.service.errors import ServiceError
 from notifyd.service.layout import ServiceLayout
 from notifyd.service.systemctl import Systemctl, require_systemd
@@ -19,7 +19,7 @@ from notifyd.sources.processes import procfs
 _PROPERTIES = ("ActiveState", "UnitFileState", "NeedDaemonReload", "Result", "MainPID")
 _COMMAND = re.compile(r"^ExecStart=\"?(?P<command>[^\s\"]+)\"? run", re.MULTILINE)
 _LINGER = Path("/var/lib/systemd/linger")
-_DELAY = 60.0
+_DELAY = 30.0
 """Seconds that the path unit may take to restart the service for a new token."""
 
 
@@ -29,7 +29,7 @@ def check(subject: Subject) -> CheckOutcome:
         return CheckOutcome("no service is installed for this configuration")
     try:
         require_systemd()
-        systemctl = Systemctl(is_user=layout.is_user)
+        systemctl = Systemctl(is_user=layout.is_user, within=SYSTEMCTL_TIMEOUT)
         shown = systemctl.run("show", f"--property={','.join(_PROPERTIES)}", "notifyd.service")
     except ServiceError as error:
         return CheckOutcome("", [Finding.warning(f"systemd cannot be asked: {error}")])
@@ -38,7 +38,7 @@ def check(subject: Subject) -> CheckOutcome:
     findings = [
         *_state_findings(properties, systemctl.command, layout),
         *_file_findings(layout),
-        *_token_findings(layout, properties.get("MainPID", ""), systemctl.command),
+        *_token_findings(layout, properties.get("MainPID", ""), systemctl),
         *(_linger_findings() if layout.is_user else ()),
     ]
     return CheckOutcome("notifyd.service is active and enabled", findings)
@@ -84,7 +84,7 @@ def _file_findings(layout: ServiceLayout) -> Iterator[Finding]:
             yield Finding.warning(f"{path} is of another version of notifyd", install)
 
 
-def _token_findings(layout: ServiceLayout, pid: str, systemctl: str) -> Iterator[Finding]:
+def _token_findings(layout: ServiceLayout, pid: str, systemctl: Systemctl) -> Iterator[Finding]:
     """Yield whether the service started with another token than the file holds now."""
     if layout.is_user or not pid.isdecimal() or pid == "0":
         return
@@ -96,12 +96,11 @@ def _token_findings(layout: ServiceLayout, pid: str, systemctl: str) -> Iterator
     if process is None:
         return
     started = time.time() - (procfs.uptime() - process.started)
-    if started < changed < time.time() - _DELAY:
+    is_noticed = systemctl.state("notifyd-token.path") == "active"
+    if started < changed < time.time() - (_DELAY if is_noticed else 0.0):
         problem = f"{layout.token} has changed since the service started, which uses the old one"
-        fix = (
-            f"{systemctl} restart notifyd; to have that done: {systemctl} start notifyd-token.path"
-        )
-        yield Finding.fault(problem, fix)
+        start = f"{systemctl.command} start notifyd-token.path"
+        yield Finding.fault(problem, f"{systemctl.command} restart notifyd; {start}")
 
 
 def _linger_findings() -> Iterator[Finding]:

@@ -30,12 +30,12 @@ def _findings(directory: SpoolDirectory, subject: Subject) -> Iterator[Finding]:
     if problem := directory.problem:
         yield Finding.from_sentence(Severity.FAULT, problem)
         return
-    foreign, waiting = 0, 0
+    foreign, waiting = False, 0
     try:
         with os.scandir(directory.path) as entries:
             for entry in entries:
                 if not is_spool_name(entry.name):
-                    foreign += 1
+                    foreign = True
                 elif not entry.name.startswith("."):
                     age = subject.wall() - entry.stat(follow_symlinks=False).st_mtime
                     waiting += subject.status is None or age > _PATIENCE
@@ -43,8 +43,8 @@ def _findings(directory: SpoolDirectory, subject: Subject) -> Iterator[Finding]:
         yield Finding.warning(f"{directory.path} cannot be listed: {error.strerror}")
         return
     if foreign:
-        problem = f"names in {directory.path} that are not notifyd's: {foreign}"
-        yield Finding.warning(problem, f"ls -A {directory.path}, and move them away")
+        problem = f"the spool {directory.path} has files that notifyd did not write"
+        yield Finding.warning(problem, f"move them away: ls -A {directory.path}")
     if waiting:
         where = f"in the spool {directory.path}"
         if subject.status is None:

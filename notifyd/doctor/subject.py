@@ -23,9 +23,12 @@ from notifyd.model.notifications import Json
 from notifyd.model.user import user_name
 from notifyd.outbox.location import find_lock_holder
 from notifyd.service.layout import GROUP, ServiceLayout
+from notifyd.service.systemctl import Systemctl
 
 ANSWER_TIMEOUT = 3.0
 """Seconds for the daemon's status."""
+SYSTEMCTL_TIMEOUT = 5.0
+"""Seconds for each answer of systemd."""
 
 _PROC = Path("/proc")
 _CAP_DAC_READ_SEARCH = 2  # linux/capability.h
@@ -103,7 +106,8 @@ class Subject:
     config: its main file; None without one. settings: the defaults if the configuration has
     mistakes, which are `mistakes`. status: what the daemon answered; None if it did not, and
     `silence` says why. pid: 0 if it is unknown. layout: of the installed service with this
-    configuration. wall: a clock.
+    configuration. is_stopped: whether that does not run.
+    has_hidden_environ: whether the daemon has variables that this user cannot read. wall: a clock.
     """
 
     environ: Mapping[str, str]
@@ -117,6 +121,8 @@ class Subject:
     pid: int
     user: DaemonUser
     layout: ServiceLayout | None
+    is_stopped: bool
+    has_hidden_environ: bool
     wall: Callable[[], float]
 
     @property
@@ -180,7 +186,10 @@ def find_subject(
         user.become()
     found = _Configuration.load(config, own)
     layout = _find_service(found.main, own)
-    path, status, silence = _ask(_sockets(config, socket, found, layout, own))
+    sockets = _sockets(config, socket, found, layout, own)
+    # A request would start a service that has been stopped.
+    stopped = "" if socket else _stopped_state(layout)
+    path, status, silence = (sockets[0], None, stopped) if stopped else _ask(sockets)
     running = str((status or {}).get("config") or "")
     if running and config is None and os.access(running, os.R_OK):
         config = Path(running)
@@ -192,7 +201,7 @@ def find_subject(
     if user.uid != os.geteuid() == 0 and not is_of_system:
         user.become()
     adopted = dict(environ)
-    found = _Configuration.load(config, adopted)
+    found = _Configuration.load(config or found.main, adopted)
     for name in VARIABLES:
         environ.pop(name, None)
     return Subject(
@@ -207,6 +216,8 @@ def find_subject(
         pid=pid,
         user=user,
         layout=layout,
+        is_stopped=bool(stopped),
+        has_hidden_environ=is_of_system and _is_hidden(SYSTEM_DIR / "environment"),
         wall=wall,
     )
 
@@ -236,6 +247,14 @@ def _find_service(config: Path | None, environ: Mapping[str, str]) -> ServiceLay
         if config == layout.config and (layout.units / "notifyd.service").exists():
             return layout
     return None
+
+
+def _stopped_state(layout: ServiceLayout | None) -> str:
+    """Return the state of an installed service that does not run; empty if it does."""
+    if layout is None:
+        return ""
+    state = Systemctl(is_user=layout.is_user, within=SYSTEMCTL_TIMEOUT).state("notifyd.service")
+    return f"notifyd.service is {state}" if state in ("inactive", "failed") else ""
 
 
 def _sockets(
@@ -296,6 +315,10 @@ def _environ_of_process(pid: int) -> dict[str, str]:
         return {}
     pairs = (entry.partition("=") for entry in text.split("\0") if "=" in entry)
     return {name: value for name, _, value in pairs}
+
+
+def _is_hidden(path: Path) -> bool:
+    return os.path.lexists(path) and not os.access(path, os.R_OK)
 
 
 def _environ_of_user(user: DaemonUser, own: Mapping[str, str]) -> dict[str, str]:

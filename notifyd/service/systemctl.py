@@ -20,7 +20,9 @@ def require_systemd() -> None:
 class Systemctl:
     """`systemctl` of the system, or of the user who runs this."""
 
-    def __init__(self, *, is_user: bool) -> None:
+    def __init__(self, *, is_user: bool, within: float | None = None) -> None:
+        """within: seconds for each command."""
+        self._within = within
         self._words = ["systemctl", "--user"] if is_user else ["systemctl"]
         self._is_user = is_user
 
@@ -32,7 +34,7 @@ class Systemctl:
     def run(self, *words: str) -> str:
         """Run a command and return its output. Raise ServiceError if it fails."""
         try:
-            return run_program(*self._words, *words)
+            return run_program(*self._words, *words, within=self._within)
         except ServiceError as error:
             if self._is_user and "connect to bus" in str(error):
                 raise ServiceError(
@@ -50,14 +52,24 @@ class Systemctl:
             return ""
 
 
-def run_program(*words: str) -> str:
-    """Run a program and return its output. Raise ServiceError with what it said if it fails."""
+def run_program(*words: str, within: float | None = None) -> str:
+    """Run a program and return its output. Raise ServiceError with what it said if it fails.
+
+    within: seconds after which it is killed and has failed.
+    """
     try:
         done = subprocess.run(  # noqa: S603 - no shell reads the words
-            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=within,
         )
     except OSError as error:
         raise ServiceError(f"cannot run {words[0]}: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise ServiceError(f"`{' '.join(words)}` did not end within {within:g} s") from None
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())
         reason = said or f"exit status {done.returncode}"

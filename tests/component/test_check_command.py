@@ -163,6 +163,15 @@ def test_the_configuration_is_checked_as_another_user(public_directory: Path):
     assert (done.returncode, done.stderr) == (2, "--user: no such user: no-such-user\n")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
+def test_the_home_of_somebody_else_is_passed_over(public_directory: Path):
+    public_directory.chmod(0o700)
+    environ = {"HOME": str(public_directory), "PATH": os.environ["PATH"]}
+    done = forked.run(["check"], environ=environ, text=True, uid=65534)
+    assert "internal error" not in done.stderr
+    assert "state.dir: user nobody cannot write to" in done.stderr
+
+
 def test_a_directory_in_place_of_files_is_warned_about(tmp_path: Path):
     content = f"[triggers.a]\ntype = 'file'\npaths = ['{tmp_path}', '{tmp_path}/*']\n"
     done = check(tmp_path, content)

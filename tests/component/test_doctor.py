@@ -254,6 +254,13 @@ async def test_an_api_that_does_not_answer_is_named_by_the_step_that_fails(machi
     report.finds("api", "cannot connect to the proxy 127.0.0.1", "fix HTTPS_PROXY or NO_PROXY")
 
 
+async def test_an_api_that_says_nothing_is_not_waited_for(machine):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        report = await machine.doctor(NOTIFYD_API__URL=url, NOTIFYD_API__TIMEOUT="500ms")
+    report.finds("api", "no answer from 127.0.0.1 within 0.5 s", f"curl -v {url}")
+
+
 async def test_an_expired_certificate_is_named(machine):
     async with Platform("expired") as platform:
         report = await machine.doctor(NOTIFYD_API__URL=platform.url, SSL_CERT_FILE=platform.ca_file)
@@ -341,7 +348,7 @@ async def test_requests_that_nobody_imports_and_foreign_files_are_named(machine)
     (machine.state / "notifyd.db").touch(0o600)
     assert ran.status == 0
     report = await machine.doctor()
-    report.finds("spool", "not notifyd's: 1", f"ls -A {spool}", "warning")
+    report.finds("spool", "files that notifyd did not write", f"ls -A {spool}", "warning")
     report.finds("spool", "wait for a daemon", "notifyd run", "warning")
     assert len(list(spool.iterdir())) == 2
 

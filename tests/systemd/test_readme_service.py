@@ -133,6 +133,24 @@ def test_members_of_its_group_send_and_a_hang_ends(story):
     )
 
 
+def test_doctor_sees_the_service_as_its_user_does(story):
+    story(
+        "service_examined",
+        "in order: no faults",
+        "as anybody: fault socket: user nobody may not connect to /run/notifyd/notifyd.sock,",
+        "fix: usermod -aG notifyd nobody as root",
+        "fault    service: notifyd.service is inactive",
+        "warning  service: notifyd.service is not enabled",
+        "still stopped: inactive",
+        "fault    service: /etc/notifyd/send-token has changed since the service started",
+        "fault    paths: /root/private.log ([triggers.private]) cannot be reached",
+        "fix: run setfacl -m u:notifyd:x /root as root",
+        "the unit of notifyd.service has changed since systemd read it",
+        "fault    service: notifyd.service has failed (result: exit-code)",
+        "fix: setfacl -m u:notifyd:r /etc/notifyd/config.toml",
+    )
+
+
 def test_rights_are_granted_and_taken_away(story):
     story(
         "service_rights",
