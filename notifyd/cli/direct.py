@@ -2,24 +2,16 @@
 
 import asyncio
 import json
-import os
 import sys
-import time
-from dataclasses import replace
 
+from notifyd.cli.direct_request import prepare
 from notifyd.cli.exit_status import FAILED, REFUSED, TRY_LATER
 from notifyd.cli.output import write
-from notifyd.client.spool import new_id
-from notifyd.config.load import load
-from notifyd.config.token import find_token
 from notifyd.delivery.client import SendClient, encode_request
 from notifyd.delivery.outcome import decide_outcome
 from notifyd.delivery.response import ApiResponse
-from notifyd.engine.renderer import Renderer
 from notifyd.model.attempts import Outcome, OutcomeKind, SendAttempt
-from notifyd.model.events import Now
-from notifyd.model.notifications import SOCKET, Json, Message, Notification, Priority, Status
-from notifyd.text.visible import visible_text
+from notifyd.model.notifications import Json, Message, Priority
 
 _STATUSES = {
     OutcomeKind.DELIVERED: 0,
@@ -36,24 +28,19 @@ def send_direct(message: Message, priority: Priority, *, as_json: bool) -> int:
     The text is masked and cut as the daemon does it. ConfigError, TokenError: before anything is
     sent.
     """
-    loaded = load(None, os.environ)
-    settings = loaded.settings
-    token = find_token(settings.api, os.environ, loaded.files)
-    secret = token.read()
-    now = Now(time.monotonic(), time.time())
-    notification = Notification(
-        new_id(now.wall), Status.ATTEMPTING, SOCKET, priority, 1, now.wall, now.mono
-    )
-    renderer = Renderer({}, is_redacting=settings.text.redact)
-    visible = replace(message, title=visible_text(message.title), body=visible_text(message.body))
-    body = encode_request(renderer.render(notification, visible, now))
+    request = prepare(message, priority)
+    body = encode_request(request.payload)
+    notification_id = request.payload.id
 
     async def send() -> ApiResponse:
-        async with SendClient(settings.api.url, settings.api.timeout) as client:
-            return await client.send(notification.id, body, secret, token_name=token.name)
+        async with SendClient(request.url, request.timeout) as client:
+            return await client.send(
+                notification_id, body, request.token, token_name=request.token_name
+            )
 
     response = asyncio.run(send())
-    outcome = decide_outcome(response, SendAttempt(notification.id, 1, 0, 0), now, jitter=0.0)
+    attempt = SendAttempt(notification_id, 1, 0, 0)
+    outcome = decide_outcome(response, attempt, request.now, jitter=0.0)
     _report(outcome, as_json=as_json)
     return _STATUSES.get(outcome.kind, FAILED)
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "match": "test the patterns of a trigger against a file or the journal",
     "test": "send a notification as a trigger would",
     "send": "send a notification through the daemon",
+    "ask": "ask a question on the inbox page of a relay, and print the answer",
     "exec": "run a command, then send how it ended",
     "ping": "report a run of a job to its heartbeat",
     "status": "show the state of the daemon, its problems and how to fix them",
