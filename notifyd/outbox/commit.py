@@ -3,6 +3,8 @@
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Concatenate, ParamSpec, TypeVar
 
 from notifyd.model.errors import ConcurrentUpdateError
@@ -16,6 +18,9 @@ MAX_BYTES = 64 << 20
 """Size of the database above which the oldest history is deleted, whatever its age and number."""
 PRUNED_AT_ONCE = 500
 """Notifications deleted in one transaction, so that no commit waits for long."""
+
+_ROWS_AT_ONCE = (32, 16, 8, 4, 2, 1)
+"""Rows of one statement: few numbers, so that all statements stay prepared."""
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -78,14 +83,12 @@ def _write(writer: sqlite3.Connection, commit: Commit) -> bool:
             raise ConcurrentUpdateError(retried.id, retried.attempts)
     put_state_entries(writer, {**commit.state_entries, "clock": commit.clock})
     _put(writer, "positions", "key", commit.checkpoints)
-    writer.executemany(
-        queries.INSERT,
-        [
-            encode(entry.notification, entry.payload, commit.wall)
-            for entry in commit.outbox_entries
-            if entry.payload is not None
-        ],
-    )
+    new = [
+        encode(entry.notification, entry.payload, commit.wall)
+        for entry in commit.outbox_entries
+        if entry.payload is not None
+    ]
+    _insert(writer, queries.insert, new)
     writer.executemany(
         queries.UPDATE,
         [
@@ -105,14 +108,29 @@ def put_state_entries(writer: sqlite3.Connection, entries: Mapping[str, str | No
 def _put(
     writer: sqlite3.Connection, table: str, key: str, values: Mapping[str, str | None]
 ) -> None:
-    writer.executemany(
-        f"INSERT OR REPLACE INTO {table} ({key}, value) VALUES (?, ?)",  # noqa: S608
-        [(name, value) for name, value in values.items() if value is not None],
-    )
+    put = [(name, value) for name, value in values.items() if value is not None]
+    _insert(writer, partial(queries.put, table, key), put)
     writer.executemany(
         f"DELETE FROM {table} WHERE {key} = ?",  # noqa: S608
         [(name,) for name, value in values.items() if value is None],
     )
+
+
+def _insert(
+    writer: sqlite3.Connection,
+    statement: Callable[[int], str],
+    rows: Sequence[tuple[object, ...]],
+) -> None:
+    """Insert rows, several by one statement. statement: returns that for a number of rows.
+
+    Each statement lets other threads run Python code meanwhile, and then waits for its turn.
+    """
+    start = 0
+    while start < len(rows):
+        count = next(count for count in _ROWS_AT_ONCE if count <= len(rows) - start)
+        values = list(chain.from_iterable(rows[start : start + count]))
+        writer.execute(statement(count), values)
+        start += count
 
 
 def prune(

@@ -1,6 +1,7 @@
 """The SQL statements of the store."""
 
 from collections.abc import Collection
+from functools import cache
 from typing import Final
 
 from notifyd.outbox.rows import COLUMNS
@@ -14,12 +15,30 @@ IS_FINISHED: Final = "status NOT IN ('held', 'queued', 'attempting')"
 _FIXED: Final = ("id", "trigger", "created", "key", "uid", "gid", "pid")
 """Columns that keep the value they were inserted with."""
 
-INSERT: Final = (
-    f"INSERT INTO notifications ({COLUMN_LIST}) "  # noqa: S608
-    f"VALUES ({', '.join(f':{name}' for name in COLUMNS)}) ON CONFLICT (id) DO UPDATE SET "
-    + ", ".join(f'"{name}" = excluded."{name}"' for name in COLUMNS if name not in _FIXED)
+_REPLACE: Final = "ON CONFLICT (id) DO UPDATE SET " + ", ".join(
+    f'"{name}" = excluded."{name}"' for name in COLUMNS if name not in _FIXED
 )
-"""For `rows.encode`. A notification whose text changed replaces the row that it has already."""
+
+
+@cache
+def insert(count: int) -> str:
+    """Return the statement for so many rows of `rows.encode`.
+
+    A notification whose text changed replaces the row that it has already.
+    """
+    return f"INSERT INTO notifications ({COLUMN_LIST}) {_values(len(COLUMNS), count)} {_REPLACE}"
+
+
+@cache
+def put(table: str, key: str, count: int) -> str:
+    """Return the statement that inserts or replaces so many pairs of a key and a value."""
+    return f"INSERT OR REPLACE INTO {table} ({key}, value) {_values(2, count)}"
+
+
+def _values(columns: int, count: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"VALUES {', '.join([row] * count)}"
+
 
 UPDATE: Final = (
     "UPDATE notifications SET status = :status, count = :count, expires = :expires, "

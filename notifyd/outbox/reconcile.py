@@ -89,7 +89,7 @@ def reconcile(writer: sqlite3.Connection, running: RunningState, wall: float) ->
             writer.execute(queries.UPDATE, encode_update(notification, wall))
         else:
             payload = running.render_lost_text(notification)
-            writer.execute(queries.INSERT, encode(notification, payload, wall))
+            writer.execute(queries.insert(1), encode(notification, payload, wall))
     for row in writer.execute(queries.FIND_WAITING).fetchall():
         if row["id"] not in running.notifications:
             writer.execute(queries.MARK_FAILED, (_OUTCOME_LOST, row["id"]))

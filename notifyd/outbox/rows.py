@@ -99,10 +99,10 @@ def encode_update(notification: Notification, changed: float) -> dict[str, objec
     }
 
 
-def encode(notification: Notification, payload: Payload, changed: float) -> dict[str, object]:
-    """Return all columns of a row. changed: the wall-clock time of the commit."""
+def encode(notification: Notification, payload: Payload, changed: float) -> tuple[object, ...]:
+    """Return a row in the order of COLUMNS. changed: the wall-clock time of the commit."""
     peer = notification.peer
-    return encode_update(notification, changed) | {
+    values = encode_update(notification, changed) | {
         "trigger": notification.trigger,
         "priority": notification.priority.value,
         "created": notification.created,
@@ -114,6 +114,7 @@ def encode(notification: Notification, payload: Payload, changed: float) -> dict
         "body": payload.body,
         "data": _ENCODER.encode(payload.data),
     }
+    return tuple(values[name] for name in COLUMNS)
 
 
 def decode(row: Row) -> Notification:
