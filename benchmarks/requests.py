@@ -11,6 +11,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from subprocess import Popen
 
@@ -48,7 +49,8 @@ web.run_app(app, path=sys.argv[1], print=None)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--requests", type=int, default=3000)
+    parser.add_argument("--requests", type=int, default=600, help="in each round")
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64])
     asked = parser.parse_args()
     print(
@@ -61,23 +63,40 @@ def main() -> None:
         try:
             with Daemon(folder, platform, CONFIG) as daemon:
                 wait_for(path.exists, what="the peer")
+                measured = {"daemon": (daemon.process.pid, daemon.socket), "peer": (peer.pid, path)}
+                for pid, socket in measured.values():  # whatever is made once
+                    measure(pid, socket, 100, 1)
                 for connections in asked.connections:
-                    ours = measure(daemon.process.pid, daemon.socket, asked.requests, connections)
-                    bare = measure(peer.pid, path, asked.requests, connections)
+                    ours, bare = (
+                        [sum(rounds) for rounds in zip(*costs, strict=True)]
+                        for costs in in_turns(measured, asked.rounds, asked.requests, connections)
+                    )
+                    total = asked.rounds * asked.requests
                     print(
-                        f"{connections:<14}{ours[0]:14.0f}{bare[0]:12.0f}{ours[0] / bare[0]:7.2f}"
-                        f"{ours[1]:8.0f}{ours[1] / bare[1]:7.2f}"
+                        f"{connections:<14}{total / ours[0]:14.0f}{total / bare[0]:12.0f}"
+                        f"{bare[0] / ours[0]:7.2f}{total / ours[1]:8.0f}{bare[1] / ours[1]:7.2f}"
                     )
         finally:
             peer.kill()
             peer.wait()
 
 
+def in_turns(
+    measured: Mapping[str, tuple[int, Path]], rounds: int, requests: int, connections: int
+) -> list[list[tuple[float, float]]]:
+    """Measure each in every round, so that all share the moods of the machine."""
+    costs: dict[str, list[tuple[float, float]]] = {name: [] for name in measured}
+    for _ in range(rounds):
+        for name, (pid, path) in measured.items():
+            costs[name].append(measure(pid, path, requests, connections))
+    return list(costs.values())
+
+
 def measure(pid: int, path: Path, requests: int, connections: int) -> tuple[float, float]:
-    """Return the requests per second of the process's CPU, and per second of time."""
+    """Send requests; return the seconds of the process's CPU, and of time."""
     cpu, began = cpu_of(pid), time.monotonic()
     asyncio.run(send(path, requests, connections))
-    return requests / (cpu_of(pid) - cpu), requests / (time.monotonic() - began)
+    return cpu_of(pid) - cpu, time.monotonic() - began
 
 
 async def send(path: Path, requests: int, connections: int) -> None:
