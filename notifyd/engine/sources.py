@@ -4,7 +4,7 @@ A source and its libraries are imported when a trigger needs them, here and nowh
 """
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from notifyd.config.settings import Settings
+from notifyd.config.shaping import ResolvedShaping
 from notifyd.config.triggers import (
     BUILT_IN_TRIGGER,
     CommandTriggerConfig,
@@ -37,6 +38,11 @@ BuildSource = Callable[[Checkpoints], Source]
 
 T = TypeVar("T")
 
+_MOST_EVENTS = 500
+"""Events of one step that may each have a group, or a notification: some 50 µs each."""
+_MOST_BULK_EVENTS = 2000
+"""Events of one step that are counted together: about 1 µs each."""
+
 
 @dataclass(frozen=True, slots=True)
 class PipelineContext:
@@ -58,6 +64,14 @@ class PipelineContext:
     wall: Callable[[], float]
     open_fetcher: Callable[[str], OpenFetcher] | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
+
+
+def most_events(shapings: Iterable[ResolvedShaping]) -> int:
+    """Return how many events of triggers with this shaping one step folds in a short time."""
+    is_bulk = all(
+        not shaping.group_by and (shaping.debounce or shaping.cooldown) for shaping in shapings
+    )
+    return _MOST_BULK_EVENTS if is_bulk else _MOST_EVENTS
 
 
 class SourceBuilders:
@@ -98,7 +112,12 @@ class SourceBuilders:
 
         context = self._context
         options = LogSourceOptions(
-            triggers, self._scanner, self._record_matcher, context.wall, context.own_paths
+            triggers,
+            self._scanner,
+            self._record_matcher,
+            context.wall,
+            context.own_paths,
+            most_events=most_events([self._triggers[name].shaping for name in triggers]),
         )
         return lambda checkpoints: LogSource(options, checkpoints, executor=context.scan_executor)
 

@@ -242,20 +242,23 @@ def test_many_files_take_turns(tmp_path):
     daemon.kill()
 
 
-def test_a_poll_is_bounded_and_the_rest_follows(tmp_path):
+@pytest.mark.parametrize("most", [500, 1000])
+def test_a_poll_is_bounded_and_the_rest_follows(tmp_path, most):
     log = tmp_path / "app.log"
-    append(log, *(str(n) for n in range(1200)))
-    reader = tailer({"t": reading_from_start(log)}, {})
-    sizes, hints = [], FsHints(all=True)
+    lines = [str(n) for n in range(1200)]
+    append(log, *lines)
+    reader = tailer({"t": reading_from_start(log)}, {}, most_events=most)
+    sizes, events, hints = [], [], FsHints(all=True)
     while True:
         batch = reader.poll(hints, 0.0)
         sizes.append(len(batch.events))
+        events += batch.events
         hints = FsHints()
         if not batch.more:
             break
     reader.close()
-    assert max(sizes) == 500
-    assert sum(sizes) == 1200
+    assert max(sizes) == most
+    assert [event.line for event in events] == lines
 
 
 def test_checkpoints_without_events_wait_a_second(tmp_path):

@@ -43,9 +43,9 @@ def record_matcher_for(triggers):
     return lambda name: RecordMatcher(pattern_set(name, triggers[name], records=True))
 
 
-def log_options(triggers, *, wall=time.time, excluded_dirs=(), max_descriptors=None):
+def log_options(triggers, *, wall=time.time, excluded_dirs=(), **keys):
     scanner, matcher = scanner_for(triggers), record_matcher_for(triggers)
-    return LogSourceOptions(triggers, scanner, matcher, wall, tuple(excluded_dirs), max_descriptors)
+    return LogSourceOptions(triggers, scanner, matcher, wall, tuple(excluded_dirs), **keys)
 
 
 open_tailers = []

@@ -21,8 +21,8 @@ from notifyd.text.containers import MessageJoiner
 from notifyd.text.json_lines import has_level, normalize_level
 from notifyd.text.visible import LongLine, cut_lines
 
-MOST_EVENTS = 500
-"""How many events a poll returns, about."""
+_PARTIAL_LINE_HITS = 500
+"""More than an unfinished line has: one for each trigger that it matches."""
 MOST_BYTES = 16 << 20
 """How many bytes the events of a poll take, about."""
 
@@ -232,7 +232,7 @@ class ChunkMatcher:
         events = []
         for group, view in self._views(reader, chunk, is_complete=True):
             scan = self._scanner(group).scan(
-                view.block, view.start, view.end, limit=MOST_EVENTS, room=MOST_BYTES
+                view.block, view.start, view.end, limit=_PARTIAL_LINE_HITS, room=MOST_BYTES
             )
             hits = {hit.trigger: hit for hit in scan.hits}
             for trigger in filter(triggers.__contains__, group):

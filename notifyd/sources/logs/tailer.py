@@ -8,7 +8,7 @@ from notifyd.model.events import CheckpointUpdates, Event
 from notifyd.model.health import Problem
 from notifyd.sources.logs.aggregators import AggregatorSet
 from notifyd.sources.logs.checkpoint import STALLED, FileId
-from notifyd.sources.logs.chunk_matcher import MOST_BYTES, MOST_EVENTS, ChunkMatcher
+from notifyd.sources.logs.chunk_matcher import MOST_BYTES, ChunkMatcher
 from notifyd.sources.logs.discovery.access import UnreadableFileError, explain_error
 from notifyd.sources.logs.discovery.inotify import FsHints, WatchRequest
 from notifyd.sources.logs.discovery.path_scanner import PathScanner
@@ -76,7 +76,7 @@ class Tailer:
         patterns = {name: trigger.paths for name, trigger in triggers.items()}
         pairs = [(name, pattern) for name, paths in patterns.items() for pattern in paths]
         self.refused = RefusedValues("log")
-        self._wall = options.wall
+        self._wall, self._most_events = options.wall, options.most_events
         self._pool = DescriptorPool(options.max_descriptors)
         remapped = remap_devices(stored, self._pool)
         current = {key: value for key, value in {**stored, **remapped}.items() if value is not None}
@@ -203,7 +203,7 @@ class Tailer:
         record_matchers = self._aggregators.record_matchers
         record_matchers.reset_time_limits()
         timed_out = record_matchers.timed_out
-        while queue and min(chunks, reads, room) > 0 and len(events) < MOST_EVENTS:
+        while queue and min(chunks, reads, room) > 0 and len(events) < self._most_events:
             reads -= 1
             reader = readers[queue.next]
             chunk = self._read_chunk(reader)
@@ -221,7 +221,7 @@ class Tailer:
                 events += self._end_of_file(reader)
                 continue
             chunks -= 1 if record_matchers.timed_out == timed_out else _MOST_CHUNKS
-            limit = MOST_EVENTS - len(events)
+            limit = self._most_events - len(events)
             new = self._matcher.match_chunk(reader, chunk, limit=limit, room=room)
             events += new
             room -= sum(len(event.line) + _EVENT_OVERHEAD for event in new)
