@@ -280,7 +280,11 @@ class ControlService:
         return f"there is no heartbeat {name!r}{hint or f'; define {table} in the configuration'}"
 
     async def report_agent(self, report: AgentReport, peer: Peer) -> AgentAnswer:
-        (reply,) = await self._engine.apply([AgentReported(report, peer)], fail_fast=True)
+        try:
+            (reply,) = await self._engine.apply([AgentReported(report, peer)], fail_fast=True)
+        except StoreUnavailableError:
+            self._engine.note_refused_agent_event()
+            raise
         if reply is None or reply.agent is None:
             return AgentAnswer(AgentStatus.IGNORED, "")
         return reply.agent

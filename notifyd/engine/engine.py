@@ -29,6 +29,7 @@ from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.admission import BUDGET_DIGEST
 from notifyd.shaping.codec import all_entries, state_entries
 from notifyd.shaping.inputs import (
+    AgentEventsRefused,
     Booted,
     Configured,
     IncidentOccurred,
@@ -80,7 +81,7 @@ class Engine:
         self._adopted = asyncio.Event()
         self._turned = asyncio.Event()
         self._is_repairing = False
-        self._refused_pings: set[str] = set()
+        self._refused: set[PingsRefused | AgentEventsRefused] = set()
         self._stopping = self._stopped = False
 
     async def apply(
@@ -127,7 +128,11 @@ class Engine:
     def note_refused_ping(self, heartbeat: str) -> None:
         """Restart the wait of a heartbeat with the next commit: one of its pings was not stored."""
         if heartbeat in self.state.heartbeats:
-            self._refused_pings.add(heartbeat)
+            self._refused.add(PingsRefused(frozenset({heartbeat})))
+
+    def note_refused_agent_event(self) -> None:
+        """Restart the waits of agents' questions with the next commit: an answer may be missing."""
+        self._refused.add(AgentEventsRefused())
 
     def now(self) -> Now:
         return self._clock.now()
@@ -177,8 +182,8 @@ class Engine:
         while True:
             batch = self._batch
             now = self._clock.now()
-            refused = frozenset(self._refused_pings)
-            events = _events_of(batch, refused)
+            refused = frozenset(self._refused)
+            events = [event for each in batch for event in each.events] + list(refused)
             decision = step(self.state, events, now)
             commit = await self._commit_of(decision, batch, now)
             try:
@@ -201,7 +206,7 @@ class Engine:
                 self.state, decision, events, commit.outbox_entries, now.wall
             )
             self.state.adopt(decision, now)
-            self._refused_pings -= refused
+            self._refused -= refused
             self.delivery_reporter.report_sending(decision.global_state.send_state, now.mono)
             self.delivery_reporter.report_budget(decision.digests.get(BUDGET_DIGEST), now)
             self._adopted.set()
@@ -346,11 +351,6 @@ class Engine:
 
     async def token_changed(self) -> None:
         await self.apply([SendingAllowed()])
-
-
-def _events_of(batch: Sequence[PendingCommit], refused_pings: frozenset[str]) -> list[Input]:
-    events = [event for each in batch for event in each.events]
-    return [*events, PingsRefused(refused_pings)] if refused_pings else events
 
 
 def _without_conflict(

@@ -188,7 +188,7 @@ def _receive_question(
         session = add_question(session, replace(question, subagent=True))
         return session, _ignored("a subagent asked; only the agent's own questions are pushed")
     context.add_stats(AGENTS, matches=1, reason=_ASKING)
-    session = note_event(session, report, made)
+    session = replace(note_event(session, report, made), state=SessionState.WORKING)
     if stands_for(session, made):
         session = add_question(session, question)
         return session, _ignored("a push about an earlier question of the session stands already")
@@ -353,13 +353,9 @@ def check_deadlines(context: StepContext) -> None:
     for key, session in context.agent_sessions():
         if session.deadline > now:
             continue
-        if now - session.deadline > _LATE:
-            # Answers may be queued that came in time.
-            questions = (
-                replace(each, deadline=now + _LATE) if each.deadline <= now else each
-                for each in session.questions
-            )
-            context.put_agent_session(key, replace(session, questions=tuple(questions)))
+        if now - session.deadline > _LATE:  # answers may be queued that came in time
+            grace = max(context.rules.agents.grace, _LATE)
+            context.put_agent_session(key, restarted_waits(session, grace, context.now))
             continue
         waiting = tuple(each for each in session.questions if each.deadline < NEVER)
         changed, answer = _push_questions(context, session, waiting)

@@ -125,6 +125,11 @@ class PingsRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentEventsRefused:
+    """Events of coding agents were refused, because nothing could be stored. Hooks spool them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stalled:
     """The process did not run for so long that clients have given up their requests."""
 
@@ -162,6 +167,7 @@ Input = (
     | Booted
     | Request
     | PingsRefused
+    | AgentEventsRefused
     | SpoolFilesRemoved
     | Stalled
     | WorkerStarted

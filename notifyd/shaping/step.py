@@ -25,6 +25,7 @@ from notifyd.shaping.group import (
     window_ends_at,
 )
 from notifyd.shaping.inputs import (
+    AgentEventsRefused,
     AgentReported,
     Booted,
     Cancelled,
@@ -116,6 +117,8 @@ def _prepare(context: StepContext, events: Sequence[Input]) -> None:
             context.put_incident(event.incident)
         elif isinstance(event, PingsRefused):
             heartbeats.restart_waits(context, event.heartbeats)
+        elif isinstance(event, AgentEventsRefused):
+            agent_sessions.restart_waits(context)
         elif isinstance(event, SpoolFilesRemoved):
             spool.forget(context, event)
         elif isinstance(event, Stalled):
@@ -259,6 +262,7 @@ def _apply(context: StepContext, event: Input) -> Reply | None:
             | Booted()
             | IncidentOccurred()
             | PingsRefused()
+            | AgentEventsRefused()
             | Stalled()
             | SpoolFilesRemoved()
         ):

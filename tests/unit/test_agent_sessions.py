@@ -3,19 +3,23 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from notifyd.model.agents import AGENTS, AgentEvent, AgentReport, AgentStatus, QuestionKind
 from notifyd.model.notifications import TCP_PEER, Peer, Priority, Status
 from notifyd.shaping import agent_sessions
-from notifyd.shaping.agent_session import MOST_QUESTIONS, SessionState
+from notifyd.shaping.agent_session import MOST_QUESTIONS, SessionState, forget_waits
 from notifyd.shaping.agent_sessions import MOST_SESSIONS, session_key
 from notifyd.shaping.codec import latest_time, restore_state
-from notifyd.shaping.inputs import AgentReported, Muted, Spooled, Stalled
+from notifyd.shaping.group import NEVER
+from notifyd.shaping.inputs import AgentEventsRefused, AgentReported, Muted, Spooled, Stalled
 from notifyd.shaping.rules import AgentRules, Rules
 from notifyd.shaping.spool import EXPIRED, KNOWN
 from notifyd.shaping.trace import Action
 from notifyd.telemetry.explain import explain_trigger
 from notifyd.telemetry.own_status import own_agents_part
+from support.examples import examples
 from support.histories import PEER, History
 
 DAY = 86_400.0
@@ -338,6 +342,25 @@ def test_the_wait_restarts_after_a_gap_and_a_stall(history):
     assert len(pushes(history)) == 1
 
 
+def test_the_wait_restarts_when_events_were_refused(history):
+    report(history, "question", key="t1")
+    history.sleep(29)
+    history.move_to(history.now.mono + 1)
+    history.feed(AgentEventsRefused())
+    assert not pushes(history)
+    spool(history, "answer", 5.0, key="t1")
+    history.sleep(60)
+    assert not pushes(history)
+
+
+def test_a_question_after_the_end_of_a_turn_begins_another(history):
+    assert report(history, "done", turn="p1").status is QUEUED
+    history.sleep(20)
+    report(history, "question", turn="p2")
+    history.sleep(20)
+    assert report(history, "done", turn="p2").status is QUEUED
+
+
 def test_a_daemon_that_comes_late_to_a_deadline_waits_for_queued_answers(history):
     report(history, "question", key="t1")
     history.pause(50)
@@ -470,3 +493,88 @@ def test_explain_names_the_sessions_and_why_there_was_no_push(history):
     assert explained["trail"][0]["group"] == ["shop", "Claude Code"]
     shown = [(each["project"], each["state"]) for each in explained["sessions"]]
     assert sorted(shown) == [("blog", "asking"), ("shop", "done")]
+
+
+# --- whatever happens
+
+events = st.one_of(
+    st.tuples(
+        st.just("report"),
+        st.sampled_from(list(AgentEvent)),
+        st.sampled_from(["s1", "s2"]),
+        st.sampled_from(["", "", "t1", "t2"]),
+        st.sampled_from([PEER, TCP_PEER]),
+        st.sampled_from(list(QuestionKind)),
+        st.sampled_from([0.0, 0.0, 3.0, 50.0, 700.0]),
+        st.sampled_from([0, 0, 0, 1, 2, 3]),
+    ),
+    st.tuples(st.just("sleep"), st.sampled_from([0.0, 1.0, 8.0, 29.0, 31.0, 700.0, 90_000.0])),
+    st.tuples(st.just("clock"), st.sampled_from([-7200.0, 30.0, 7200.0])),
+    st.tuples(st.just("restart"), st.sampled_from([0.0, 40.0, 3600.0]), st.booleans()),
+    st.tuples(st.just("answer")),
+    st.tuples(st.just("mute"), st.sampled_from([0.0, 60.0])),
+    st.tuples(st.just("grace"), st.sampled_from([0.0, 5.0, 30.0])),
+)
+
+
+def play(history, event):
+    """Play one event; returns what was reported."""
+    match event:
+        case ("report", kind, session_id, key, peer, question, age, flags):
+            reported = make(
+                kind,
+                session=session_id,
+                key=key,
+                kind=question,
+                directory="/srv/shop",
+                text=session_id,
+                background=int(flags == 1),
+                subagent=flags == 2,
+                automatic=flags == 3,
+                time=history.now.wall - age,
+            )
+            reply = history.feed(AgentReported(reported, peer)).replies[0]
+            assert reply.agent.reason
+            return reported
+        case ("sleep", seconds):
+            history.sleep(seconds)
+        case ("clock", jump):
+            history.sleep(0.0, wall=jump)
+        case ("restart", down, is_boot):
+            history.pause(down)
+            history.restart(off_for=down if is_boot else 0.0)
+        case ("answer",) if history.in_flight:
+            history.answer()
+        case ("mute", seconds):
+            history.feed(Muted(AGENTS, seconds))
+        case ("grace", grace):
+            history.configure(history.with_rules(agents=AgentRules(grace=grace)))
+    return None
+
+
+@examples(60, 3000)
+@given(st.lists(events, max_size=40))
+def test_no_history_of_events_pushes_too_much_or_loses_its_state(played):
+    history = History(Rules())
+    reasons, counted = 0, (Status.MERGED, Status.EXPIRED)  # in digests
+    for event in played:
+        reported = play(history, event)
+        if reported is not None:
+            reasons += reported.event in (AgentEvent.QUESTION, AgentEvent.DONE, AgentEvent.FAILED)
+        sent = [each for each in history.notifications.values() if each.trigger == AGENTS]
+        assert sum(each.count for each in sent if each.status not in counted) <= reasons
+        for known in history.state.agent_sessions.values():
+            assert len(known.questions) <= MOST_QUESTIONS
+            for question in known.questions:
+                assert not (question.is_pushed and question.deadline < NEVER)
+        restored = restore_state(history.stored, (), seed="s", now=history.now)
+        assert restored.agent_sessions == {
+            key: forget_waits(known) for key, known in history.state.agent_sessions.items()
+        }
+    history.drain()
+    history.sleep(100)
+    assert all(
+        question.deadline >= NEVER
+        for known in history.state.agent_sessions.values()
+        for question in known.questions
+    )
