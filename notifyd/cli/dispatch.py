@@ -26,6 +26,7 @@ COMMANDS = {
     "status": "show the state of the daemon, its problems and how to fix them",
     "doctor": "find what keeps notifications from arriving, and how to fix it",
     "history": "list notifications with their status",
+    "tail": "follow matches, notifications and deliveries as they happen",
     "explain": "explain why there was or was no notification",
     "mute": "hold back the notifications of one trigger, or all but urgent ones",
     "cancel": "cancel a notification that has not been sent",
@@ -36,7 +37,7 @@ COMMANDS = {
     "service": "install notifyd as a service of systemd, or remove it",
     "relay": "serve the Notifications API on this machine, with an inbox page",
 }
-_NOT_YET = frozenset({"hook", "mcp", "tail"})
+_NOT_YET = frozenset({"hook", "mcp"})
 """Documented commands that this version does not have yet."""
 
 _FAILURE_STATUS = {"match": USAGE}

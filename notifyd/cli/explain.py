@@ -12,7 +12,7 @@ HELP = (
     "step of the shaping did with them."
 )
 
-_ACTIONS = {
+ACTIONS = {
     "below_threshold": "below the threshold",
     "lapsed": "threshold not reached within the window",
     "waiting": "debouncing{until}",
@@ -76,7 +76,7 @@ def _step(step: Answer) -> list[str]:
     group = f"[{', '.join(map(printable, values))}] " if isinstance(values, list) else ""
     until = f" until {format_time(step['until'])}" if step.get("until") else ""
     did = str(step.get("did"))
-    action = _ACTIONS[did].format(until=until) if did in _ACTIONS else printable(did)
+    action = ACTIONS[did].format(until=until) if did in ACTIONS else printable(did)
     if detail := step.get("detail"):
         action += f" ({printable(detail)})"
     lines = [f"  {format_time(step.get('last'))}  {group}{many}{action}"]

@@ -3,7 +3,6 @@
 import argparse
 import sys
 import textwrap
-import time
 from urllib.parse import urlencode
 
 from notifyd.cli.exit_status import UsageError
@@ -11,6 +10,7 @@ from notifyd.cli.options import add_daemon_options
 from notifyd.cli.output import (
     colored,
     format_json,
+    format_short_time,
     format_table,
     printable,
     terminal_width,
@@ -120,7 +120,7 @@ def format_history(rows: list[dict[str, object]], width: int) -> str:
 def _head(row: dict[str, object]) -> list[str]:
     count = row.get("count")
     return [
-        _short_time(row.get("created")),
+        format_short_time(row.get("created")),
         printable(row.get("status", "?")),
         truncate(printable(row.get("trigger") or "-"), _TRIGGER_WIDTH),
         f"{count}x" if isinstance(count, int) and count > 1 else "",
@@ -135,13 +135,3 @@ def _details(row: dict[str, object]) -> str:
     if digest := row.get("merged_into"):
         parts.append(f"merged into {printable(digest)}")
     return ": ".join(parts)
-
-
-def _short_time(value: object) -> str:
-    """Format a time of today as 14:03:22, of this year without the year, an older one as a date."""
-    if not isinstance(value, (int, float)):
-        return "?"
-    then, today = time.localtime(value), time.localtime()
-    if then[:3] == today[:3]:
-        return time.strftime("%H:%M:%S", then)
-    return time.strftime("%m-%d %H:%M" if then[0] == today[0] else "%Y-%m-%d", then)

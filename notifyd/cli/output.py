@@ -85,6 +85,16 @@ def format_time(value: object) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
 
 
+def format_short_time(value: object) -> str:
+    """Format a time of today as 14:03:22, of this year without the year, an older one as a date."""
+    if not isinstance(value, (int, float)):
+        return "?"
+    then, today = time.localtime(value), time.localtime()
+    if then[:3] == today[:3]:
+        return time.strftime("%H:%M:%S", then)
+    return time.strftime("%m-%d %H:%M" if then[0] == today[0] else "%Y-%m-%d", then)
+
+
 def format_table(rows: list[list[str]]) -> str:
     """Align the columns of a table; all rows have the same length."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

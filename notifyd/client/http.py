@@ -49,7 +49,7 @@ def send_request(
     if content_type:
         head += f"Content-Type: {content_type}\r\n"
     deadline = monotonic() + within
-    with _connect(socket_paths(socket_path), deadline) as sock:
+    with connect(socket_paths(socket_path), deadline) as sock:
         raw = _exchange(sock, head.encode() + b"\r\n" + payload, deadline)
     status, response = _parse_response(raw)
     if status >= _FIRST_ERROR_STATUS or response.get("success") is not True:
@@ -66,7 +66,11 @@ def _encode(body: object) -> tuple[bytes, str]:
     return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"), "application/json"
 
 
-def _connect(paths: list[str], deadline: float) -> socket.socket:
+def connect(paths: list[str], deadline: float) -> socket.socket:
+    """Connect to the first path that answers; DaemonUnreachableError if none does.
+
+    deadline: by `time.monotonic`.
+    """
     forbidden = ""
     for path in paths:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -205,8 +205,8 @@ async def test_send_fails_when_the_api_refused_the_notification(notifyd, served:
         (["snd"], "unknown command 'snd'; did you mean 'send'?"),
         (["zzz"], "see `notifyd --help`"),
         (["mute", "a", "b", "1h"], "too many arguments; use `notifyd mute [TRIGGER] DURATION`"),
-        (["tail"], "notifyd tail is not available in this version yet"),
-        (["tail", "--help"], "notifyd tail is not available in this version yet"),
+        (["mcp"], "notifyd mcp is not available in this version yet"),
+        (["mcp", "--help"], "notifyd mcp is not available in this version yet"),
         ([], "usage: notifyd COMMAND"),
     ],
 )
