@@ -10,7 +10,7 @@ from notifyd.cli.exit_status import REFUSED, TRY_LATER, UsageError
 from notifyd.cli.options import SOCKET_HELP, Flag, Option, parse_valid
 from notifyd.cli.output import write
 from notifyd.cli.stdin import read_end
-from notifyd.client.http import send_request
+from notifyd.client.http import LONGEST_BODY, send_request
 from notifyd.model.errors import DaemonAnswerError, DaemonUnreachableError
 
 TYPE_CHECKING = False  # importing typing takes too long
@@ -22,8 +22,6 @@ HELP = "Send a notification through the daemon. Prints its id once it is stored 
 _PRIORITIES = ("min", "low", "default", "high", "urgent")
 _ANSWER_TIMEOUT = 10.0
 _MAX_WAIT = 60.0
-_MAX_CHARACTERS = 8_000
-"""Characters of the body that are sent: the daemon keeps far fewer, and max_body is not reached."""
 _SHORT = 1_000
 """Characters of a body that is never cut."""
 _OF_THE_DAEMON = ("key", "delay", "wait", "spool", "socket")
@@ -191,7 +189,7 @@ def _message(args: "SimpleNamespace | argparse.Namespace") -> dict[str, object]:
     from_stdin = args.words == ["-"]
     text = read_end() if from_stdin else " ".join(args.words)
     if args.words and not (from_stdin or args.tail):
-        message["body"] = text[:_MAX_CHARACTERS]
+        message["body"] = text[:LONGEST_BODY]
     elif args.words:
         message["body"] = text  # its end is cut out below, when the data is known
     if "title" not in message and "body" not in message:

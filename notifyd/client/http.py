@@ -11,6 +11,9 @@ from time import monotonic
 
 from notifyd.model.errors import DaemonAnswerError, DaemonUnreachableError
 
+LONGEST_BODY = 8_000
+"""Characters of a notification's body that clients send: the daemon keeps far fewer, and its
+`max_body` is not reached."""
 _FIRST_ERROR_STATUS = 400
 _CHUNK = 1 << 16
 _LARGEST_RESPONSE = 64 << 20

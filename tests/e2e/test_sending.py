@@ -1,5 +1,8 @@
 """docs/sending.md is executed as it is written: first without a daemon, which then starts."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from support.daemon import PLENTY, wait_for
@@ -43,3 +46,18 @@ def test_the_commands_of_the_page_send_what_it_shows(tmp_path, platform):
     assert title.split("s: ")[1] == shown[0].split("s: ")[1]
     assert body.splitlines() == ["old", *shown[1:]]
     assert (rebooted.id, rebooted.json["title"]) == (spooled_id, "Host rebooted")
+
+
+def test_python_curl_and_node_send_as_shown(tmp_path, platform):
+    env = environ(tmp_path, NOTIFYD_API__URL=platform.url, NOTIFYD_SEND_TOKEN=platform.token)
+    (script,) = blocks(section(PAGE, "## From Python"), "python")
+    (commands,) = blocks(section(PAGE, "## From anything else"), "sh")
+    titles = {"Training finished", "Sent by curl", "Sent by Node"}
+    if not shutil.which("node"):
+        commands, titles = commands.partition("node -e")[0], titles - {"Sent by Node"}
+    with running("notifyd run", env, tmp_path):
+        wait_for_daemon(tmp_path)
+        shell(commands, env)
+        subprocess.run([sys.executable, "-c", script], env=env, check=True, timeout=90)
+        wait_for(lambda: len(platform.received) == len(titles))
+    assert {push.json["title"] for push in platform.received} == titles
