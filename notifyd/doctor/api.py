@@ -54,7 +54,7 @@ class ApiAnswers:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._url = subject.settings.api.url.rstrip("/")
+        self._url = subject.api_url
         self._timeout = min(subject.settings.api.timeout, _TIMEOUT)
         self._credentials = find_credentials(subject.environ)
         self.reached = Once(self._reach)
@@ -128,12 +128,13 @@ def check(subject: Subject, answers: ApiAnswers) -> CheckOutcome:
     if subject.has_hidden_environ:
         return skipped(HIDDEN)
     answer = answers.reached()
-    host = urlsplit(subject.settings.api.url).netloc
+    url = subject.api_url
+    host = urlsplit(url).netloc
     if answer.fault:
         problem, _, hint = answer.fault.partition(": ")
-        fix = _FIXES.get(answer.cause, "").format(url=subject.settings.api.url, host=host)
+        fix = _FIXES.get(answer.cause, "").format(url=url, host=host)
         return CheckOutcome("", [Finding.fault(problem, "; ".join(filter(None, [hint, fix])))])
-    findings = [*_status_findings(answer.status, subject.settings.api.url)]
+    findings = [*_status_findings(answer.status, url)]
     for listing in filter(None, (answers.devices(), answers.tokens())):
         if listing.problem:
             fix = "set OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET to the account's credentials"

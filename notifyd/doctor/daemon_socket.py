@@ -14,8 +14,8 @@ from notifyd.model.user import effective_user, group_name
 def check(subject: Subject) -> CheckOutcome:
     path = subject.socket
     if subject.status is not None:
-        # The socket of a service is systemd's, and [socket] does not apply to it.
-        findings = [] if subject.layout else [*_differences(path, subject.settings.socket)]
+        is_own = not subject.has_inherited_socket
+        findings = [*_differences(path, subject.settings.socket)] if is_own else []
         return CheckOutcome(f"a daemon answers on {path}", findings)
     if subject.is_stopped:
         return skipped("the service does not run")

@@ -17,8 +17,10 @@ def check(subject: Subject) -> CheckOutcome:
     if subject.status is None:
         return skipped("no daemon answers")
     findings = [*_findings(subject)]
-    if subject.part("").get("healthy") is False and not findings:
-        findings.append(Finding.fault("the daemon is not healthy", "notifyd status"))
+    is_refused = subject.part("token").get("state") == "refused"  # the check of the token says so
+    if subject.status.get("healthy") is False and not findings and not is_refused:
+        word = subject.status.get("status")
+        findings.append(Finding.fault(f"the daemon is not healthy: {word}", "notifyd status"))
     return CheckOutcome(f"version {subject.status.get('version')}, no problems", findings)
 
 
@@ -28,6 +30,10 @@ def _findings(subject: Subject) -> Iterator[Finding]:
     if version != __version__:
         problem = f"the running daemon is version {version}, and {__version__} is installed"
         yield Finding.warning(problem, subject.restart_command)
+    configured = subject.settings.api.url.rstrip("/")
+    if subject.api_url != configured:
+        problem = f"the daemon uses {subject.api_url}, and the configuration says {configured}"
+        yield Finding.warning(problem, "notifyd reload, or restart it with the same variables")
     yield from _delivery_findings(subject)
     if (store := subject.part("outbox").get("store", "ok")) != "ok":
         yield Finding.from_sentence(Severity.FAULT, f"database: {store}")

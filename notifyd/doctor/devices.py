@@ -17,7 +17,7 @@ def check(subject: Subject, answers: ApiAnswers) -> CheckOutcome:
     listing = answers.devices()
     if listing is None or listing.problem:
         if findings or delivery:
-            return CheckOutcome("the last notification says nothing else", findings)
+            return CheckOutcome("no delivery says that none is registered", findings)
         return skipped("set OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET to list the devices")
     active = [device for device in listing.items if device.get("status", "active") == "active"]
     if not active and not findings:

@@ -158,6 +158,17 @@ class Subject:
             return "stop the daemon, then `notifyd run`"
         return f"systemctl{' --user' if self.layout.is_user else ''} restart notifyd"
 
+    @property
+    def has_inherited_socket(self) -> bool:
+        """Whether systemd holds the socket, to which [socket] does not apply."""
+        return self.layout is not None or "LISTEN_FDS" in self.environ
+
+    @property
+    def api_url(self) -> str:
+        """Return the base URL that the daemon uses, else the configured one."""
+        used = self.part("api").get("url")
+        return (used if isinstance(used, str) and used else self.settings.api.url).rstrip("/")
+
     def part(self, name: str) -> Json:
         """Return a table of the status; an empty one if it is missing."""
         found = (self.status or {}).get(name)
@@ -202,6 +213,7 @@ def find_subject(
         user.become()
     adopted = dict(environ)
     found = _Configuration.load(config or found.main, adopted)
+    layout = layout or _find_service(found.main, adopted)
     for name in VARIABLES:
         environ.pop(name, None)
     return Subject(

@@ -357,6 +357,7 @@ async def test_what_a_daemon_reports_is_a_finding(machine):
     status = {
         "version": "0.0.1",
         "healthy": False,
+        "api": {"url": "http://127.0.0.1:2"},
         "token": {"state": "refused", "problem": "the send token was refused (401)"},
         "delivery": {
             "state": "refused",
@@ -374,6 +375,7 @@ async def test_what_a_daemon_reports_is_a_finding(machine):
         report = await machine.doctor("--socket", path)
     report.finds("token", "the send token was refused (401)", "notifyd token create")
     report.finds("daemon", "is version 0.0.1", "notifyd run", "warning")
+    report.finds("daemon", "the daemon uses http://127.0.0.1:2", "notifyd reload", "warning")
     report.finds("daemon", "database: the disk is full", "free some space")
     report.finds("daemon", "/x cannot be read", "chmod it")
     report.finds("daemon", "the last reload failed", "notifyd check")
