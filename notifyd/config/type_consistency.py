@@ -20,6 +20,7 @@ from notifyd.config.triggers import (
     UnitTriggerConfig,
 )
 from notifyd.model.notifications import Json
+from notifyd.text.suggestions import did_you_mean
 
 _FILE_KEYS = {
     "encoding": "applies only to files, because the journal is read as UTF-8",
@@ -116,6 +117,9 @@ def _check_patterns(
     if trigger.multiline is not None and not is_preset:
         warnings = patterns.pattern_warnings(trigger.multiline, sees_visible_text=not trigger.raw)
         _report_warnings((*path, "multiline"), trigger.multiline, warnings, report)
+        if trigger.multiline.isalpha() and (hint := did_you_mean(trigger.multiline, RECORD_STARTS)):
+            reason = f"is taken as a pattern{hint}"
+            report.warning((*path, "multiline"), reason, trigger.multiline)
     if trigger.stale_match and trigger.stale is None:
         report.warning((*path, "stale_match"), "has no effect without `stale`")
 
