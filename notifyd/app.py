@@ -131,6 +131,7 @@ class App:
         pipeline = Pipeline(settings, context)
         clock, state = await _restore(store, self._wall)
         engine = Engine(store, state, clock, pipeline.rules, pipeline.render)
+        engine.delivery_reporter.known_error = self._token.absence
         return Daemon(
             Inlets(listener, tcp_socket, _spool_directories(folder)),
             store,

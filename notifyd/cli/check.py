@@ -20,7 +20,7 @@ from notifyd.doctor.configuration import (
     reads_journal,
     secret_warnings,
 )
-from notifyd.model.errors import ConfigError, NotifydError, NoTokenError
+from notifyd.model.errors import ConfigError, NotifydError
 from notifyd.sources.journal.access import access_problem, missing_command
 
 HELP = "Check the configuration and report every error and warning. Starts nothing."
@@ -75,19 +75,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(loaded: LoadedConfig) -> list[str]:
-    """Build what can be built without starting it, and return the warnings."""
-    missing_token = _missing_token(loaded)
+    """Build what can be built without starting it, and return the warnings. TokenError."""
+    absence = find_token(loaded.settings.api, os.environ, loaded.files).absence
+    missing_token = absence and f"{absence}; until then notifications stay queued"
     build_configuration(loaded)
     return [*loaded.warnings, *filter(None, [missing_token]), *_machine_warnings(loaded)]
-
-
-def _missing_token(loaded: LoadedConfig) -> str:
-    """Return how to set the token if there is none yet. Raise TokenError if it is invalid."""
-    try:
-        find_token(loaded.settings.api, os.environ, loaded.files).read()
-    except NoTokenError as error:
-        return f"{error}; until then notifications stay queued"
-    return ""
 
 
 def become_user(name: str, environ: MutableMapping[str, str]) -> None:

@@ -21,13 +21,12 @@ from notifyd.config.credentials import remove_credentials
 from notifyd.config.files import FILE_NAME, default_dirs
 from notifyd.config.load import LoadedConfig, load
 from notifyd.config.token import (
-    TokenSource,
     find_listen_token,
     find_token,
     find_webhook_secret,
     remove_token,
 )
-from notifyd.model.errors import NotifydError, NoTokenError
+from notifyd.model.errors import NotifydError
 from notifyd.telemetry import logging
 from notifyd.telemetry.systemd import remove_protocol_variables
 
@@ -54,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace, environ: dict[str, str]) -> int:
     loaded = load(args.config, environ)
     token = find_token(loaded.settings.api, environ, loaded.files)
-    missing_token = _missing_token(token)
+    missing_token = token.absence
     remove_token(os.environ)
     remove_credentials(os.environ)
     remove_protocol_variables(os.environ)
@@ -81,19 +80,11 @@ def _run(args: argparse.Namespace, environ: dict[str, str]) -> int:
     return 0
 
 
-def _missing_token(token: TokenSource) -> str:
-    """Return how to set the token if there is none yet. Raise TokenError if it is invalid."""
-    try:
-        token.read()
-    except NoTokenError as error:
-        return str(error)
-    return ""
-
-
 def _no_config_warning(environ: dict[str, str]) -> str:
     files = " or ".join(str(directory / FILE_NAME) for directory in default_dirs(environ))
     return (
-        f"no configuration file; nothing is watched and only the socket is served: create {files}"
+        f"no configuration file; nothing is watched and only the socket is served: create {files}, "
+        "or run `notifyd init`"
     )
 
 

@@ -20,6 +20,7 @@ from notifyd.outbox.database import check_database
 from notifyd.outbox.location import check_directory, find_lock_holder
 
 _ANSWER_TIMEOUT = 2.0
+_APPLY = "`notifyd reload` applies changes"
 
 
 def check_start(
@@ -28,8 +29,8 @@ def check_start(
     """Raise what a start would raise for directories, database, socket and TCP address.
 
     config: the main configuration file. has_defaults: whether paths that are not configured are
-    those that the daemon will use, too. Return a note if a daemon runs with this configuration: it
-    is meant to be reloaded, so what it holds is no mistake.
+    those that the daemon will use, too. Return a note if a daemon runs: it is meant to be reloaded,
+    or replaced by one with this configuration, so what it holds is no mistake.
     """
     folder = state_dir(settings.state.dir, environ) if has_defaults else settings.state.dir
     path = settings.socket.path
@@ -40,15 +41,14 @@ def check_start(
         check_directory(folder)
     _check_directory(path and path.parent, "socket.path")
     holder = find_lock_holder(folder) if folder is not None else ""
-    if holder and folder is not None:
+    if holder:
         running = _running_config(path)
-        if running is not None and running != _resolve(config):
-            raise InUseError(
-                f"the configuration is right, but notifyd already runs with the state directory "
-                f"{folder} (pid {holder}) and another configuration; stop it first or set "
-                "[state] dir to another directory"
-            )
-        return f"process {holder} runs with this configuration; `notifyd reload` applies changes"
+        if running is None or running == _resolve(config):
+            return f"process {holder} runs with this configuration; {_APPLY}"
+        return (
+            f"process {holder} runs with another configuration, {running or 'without a file'}, and "
+            f"holds the state directory {folder}; stop it before you start this one"
+        )
     if folder is not None:
         check_database(folder)
     try:
@@ -56,11 +56,14 @@ def check_start(
             check_socket(path, settings.socket)
         if settings.listen.tcp is not None:
             listen_tcp(*settings.listen.tcp, "[listen] tcp").close()
-    except InUseError:
+    except InUseError as error:
         # A service has a state directory of its own, which this shell does not know.
-        if config is None or _resolve(config) not in map(_running_config, (path, None)):
+        daemons = {_running_config(path), _running_config(None)} - {None}
+        if not daemons or (path is not None and path.exists() and not path.is_socket()):
             raise
-        return "a daemon runs with this configuration; `notifyd reload` applies changes"
+        if config is not None and _resolve(config) in daemons:
+            return f"a daemon runs with this configuration; {_APPLY}"
+        return f"a daemon with another configuration runs: {error}"
     return ""
 
 

@@ -61,6 +61,15 @@ class TokenSource:
         return SecretStr(check_token(token, f"{self.kind} in {self.name}"))
 
     @property
+    def absence(self) -> str:
+        """Why there is no token yet, and how to set it; empty if there is one. TokenError."""
+        try:
+            self.read()
+        except NoTokenError as error:
+            return str(error)
+        return ""
+
+    @property
     def warning(self) -> str:
         """Warn if other users can read or change the file; empty if there is nothing to warn of."""
         if self.path is None:

@@ -26,6 +26,8 @@ class DeliveryReporter:
     """outcomes, attempts: counted since the start. Times are monotonic seconds."""
 
     def __init__(self) -> None:
+        self.known_error = ""
+        """Why nothing can be sent, as it was logged at the start already."""
         self.outcomes: Counter[OutcomeKind] = Counter()
         self.attempts = 0
         self._last_failed: Outcome | None = None
@@ -64,7 +66,7 @@ class DeliveryReporter:
             self._logged_state = state
             if is_ok:
                 log.info("sending resumed")
-            else:
+            elif send_state.error != self.known_error:
                 log.warning(
                     "sending paused; notifications stay queued",
                     reason=send_state.error,

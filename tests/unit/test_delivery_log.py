@@ -36,6 +36,14 @@ def test_a_reason_is_logged_once_and_not_at_every_attempt(lines):
     assert logged(lines) == ["the API answered 503", "sending resumed"]
 
 
+def test_what_was_logged_at_the_start_is_not_logged_again(lines):
+    reporter = DeliveryReporter()
+    reporter.known_error = WAITING.error
+    reporter.report_sending(WAITING, 0)
+    reporter.report_sending(FINE, 1)
+    assert logged(lines) == ["sending resumed"]
+
+
 def test_a_new_cause_is_logged_and_new_words_for_the_same_cause_are_not(lines):
     reporter = DeliveryReporter()
     reporter.report_sending(WAITING, 0)
