@@ -16,6 +16,8 @@ CUT_MARK: Final = "… (cut)"
 NO_MATCH: Final = -1
 """The pattern of a hit that only marks the start of a record."""
 _MIN_TIME_LIMIT = 0.002
+_ASCII_AFTER: Final = 500
+"""Lines to be decided by a pattern before it is compiled once more, for short ASCII lines."""
 
 NO_FIELDS: Final[Mapping[str, str]] = {}
 """The fields of a pattern without named groups: shared, and read-only by its type."""
@@ -60,19 +62,21 @@ class TimedPattern:
     """A pattern with a time limit for each line, in seconds.
 
     The limit is halved whenever it is exceeded, so that many hostile lines in a row cost little
-    more than one. `reset_time_limit` restores it.
+    more than one, and the pattern added to `slow`. `reset_time_limit` restores it.
     """
 
-    def __init__(self, source: str, time_limit: float) -> None:
+    def __init__(self, source: str, time_limit: float, slow: "list[TimedPattern]") -> None:
         self._source = source
         self._compiled = regex.compile(source)
         self._has_groups = bool(self._compiled.groupindex)
         self._safe_length = safe_length(source)
         self._full_limit = self._limit = time_limit
+        self._slow = slow
+        self._searches = 0
 
     @cached_property
     def _ascii(self) -> AsciiPattern:
-        """The pattern for short ASCII lines, compiled when the first line is to be decided."""
+        """The pattern for short ASCII lines. Compiling it takes as long as hundreds of lines."""
         return compile_ascii(self._source)
 
     def reset_time_limit(self) -> None:
@@ -80,7 +84,8 @@ class TimedPattern:
 
     def search(self, line: str) -> Mapping[str, str] | None:
         """Return the named groups of a match; raise TimeoutError if it takes too long."""
-        if not self._has_groups and line.isascii():
+        self._searches += 1
+        if self._searches > _ASCII_AFTER and not self._has_groups and line.isascii():
             search, max_length = self._ascii
             if len(line) <= max_length:
                 return None if search(line.encode()) is None else NO_FIELDS
@@ -96,6 +101,8 @@ class TimedPattern:
         try:
             return self._compiled.search(line, timeout=self._limit, concurrent=True)
         except TimeoutError:
+            if self._limit == self._full_limit:
+                self._slow.append(self)
             self._limit = max(self._limit / 2, _MIN_TIME_LIMIT)
             raise
 
@@ -112,11 +119,12 @@ class Verifier:
     """Verifies candidate lines of all pattern sets that apply to a file."""
 
     def __init__(self, pattern_sets: Sequence[PatternSet], time_limit: float) -> None:
+        self._slow: list[TimedPattern] = []
         self._rules = [
             _RulePatterns(
                 pattern_set,
-                [TimedPattern(source, time_limit) for source in pattern_set.patterns],
-                [TimedPattern(source, time_limit) for source in pattern_set.exclude],
+                [TimedPattern(source, time_limit, self._slow) for source in pattern_set.patterns],
+                [TimedPattern(source, time_limit, self._slow) for source in pattern_set.exclude],
             )
             for pattern_set in pattern_sets
         ]
@@ -126,9 +134,9 @@ class Verifier:
         """Their total."""
 
     def reset_time_limits(self) -> None:
-        for rule in self._rules:
-            for pattern in (*rule.patterns, *rule.exclude):
-                pattern.reset_time_limit()
+        for pattern in self._slow:
+            pattern.reset_time_limit()
+        self._slow.clear()
 
     def verify(self, raw: Raw, offset: int, candidates: Sequence[Candidate]) -> Sequence[Hit]:
         """Return the hits of one line without its LF: one for each pattern set that matches."""
