@@ -8,7 +8,7 @@ from typing import Any
 
 from notifyd.model.events import Now
 from notifyd.model.notifications import Incident, Notification
-from notifyd.shaping.agent_session import forget_waits
+from notifyd.shaping.agents.session import forget_waits
 from notifyd.shaping.group import restarted_wait
 from notifyd.shaping.heartbeat import forget_wait
 from notifyd.shaping.state import Decision, GlobalState, State

@@ -5,8 +5,9 @@ from dataclasses import replace
 from notifyd.model.events import Event, Now
 from notifyd.model.notifications import SOCKET
 from notifyd.model.pings import Ping
-from notifyd.shaping import agent_sessions, heartbeat, heartbeats
+from notifyd.shaping import heartbeat, heartbeats
 from notifyd.shaping.admission import expire, new_message
+from notifyd.shaping.agents import sessions as agent_sessions
 from notifyd.shaping.inputs import AgentReported, Spooled, SpoolFilesRemoved, Submitted
 from notifyd.shaping.requests import submit
 from notifyd.shaping.state import Reply, SpooledId

@@ -11,7 +11,7 @@ from notifyd.model.agents import AgentAnswer
 from notifyd.model.attempts import SendAttempt
 from notifyd.model.events import Now
 from notifyd.model.notifications import Content, Digest, Incident, Notification, Priority, Status
-from notifyd.shaping.agent_session import AgentSession
+from notifyd.shaping.agents.session import AgentSession
 from notifyd.shaping.budget import Charge
 from notifyd.shaping.group import NEVER, Group, deadline
 from notifyd.shaping.heartbeat import Heartbeat

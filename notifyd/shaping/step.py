@@ -7,7 +7,7 @@ from typing import assert_never
 
 from notifyd.model.events import AlertState, Event, Match, Now
 from notifyd.model.notifications import Message, Priority, Status
-from notifyd.shaping import agent_sessions, conditions, heartbeats, matches, mutes, spool, webhooks
+from notifyd.shaping import conditions, heartbeats, matches, mutes, spool, webhooks
 from notifyd.shaping.admission import (
     add_to_digest,
     admit,
@@ -16,6 +16,8 @@ from notifyd.shaping.admission import (
     new_notification,
     queue_due_digest,
 )
+from notifyd.shaping.agents import sessions as agent_sessions
+from notifyd.shaping.agents.questions import check_deadlines
 from notifyd.shaping.group import (
     Group,
     confirmed_at,
@@ -95,7 +97,7 @@ def step(state: State, events: Sequence[Input], now: Now) -> Decision:
     for alarm in heartbeats.check_deadlines(context) if state.is_due(now) else ():
         _count_match(context, Match((), alarm))
     if state.is_due(now):
-        agent_sessions.check_deadlines(context)
+        check_deadlines(context)
     _report_incidents(context)
     merge_storm(context)
     dispatch(context)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from notifyd.model.events import Now
 from notifyd.model.notifications import Content, Incident, Notification, Status
-from notifyd.shaping.agent_session import AgentSession
+from notifyd.shaping.agents.session import AgentSession
 from notifyd.shaping.group import Group
 from notifyd.shaping.heartbeat import Heartbeat
 from notifyd.shaping.rules import Rule, Rules

@@ -25,7 +25,7 @@ from notifyd.model.notifications import (
     Status,
 )
 from notifyd.model.pings import PingSignal
-from notifyd.shaping.agent_session import AgentSession, OpenQuestion, SessionState
+from notifyd.shaping.agents.session import AgentSession, OpenQuestion, SessionState
 from notifyd.shaping.budget import Charge
 from notifyd.shaping.group import Condition, Group, Transition
 from notifyd.shaping.heartbeat import Heartbeat, JobRun

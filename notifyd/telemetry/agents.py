@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from notifyd.model.agents import AGENTS
 from notifyd.model.events import Now
 from notifyd.model.notifications import Json
-from notifyd.shaping.agent_session import AgentSession
-from notifyd.shaping.agent_text import place_of
+from notifyd.shaping.agents.session import AgentSession
+from notifyd.shaping.agents.text import place_of
 from notifyd.shaping.group import NEVER
 from notifyd.shaping.state import State
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from notifyd.model.agents import AGENTS, AgentEvent, AgentReport, AgentStatus, QuestionKind
 from notifyd.model.notifications import TCP_PEER, Peer, Priority, Status
-from notifyd.shaping import agent_sessions
-from notifyd.shaping.agent_session import MOST_QUESTIONS, SessionState, forget_waits
-from notifyd.shaping.agent_sessions import MOST_SESSIONS, session_key
+from notifyd.shaping.agents import sessions as agent_sessions
+from notifyd.shaping.agents.session import MOST_QUESTIONS, SessionState, forget_waits
+from notifyd.shaping.agents.sessions import MOST_SESSIONS, session_key
 from notifyd.shaping.codec import latest_time, restore_state
 from notifyd.shaping.group import NEVER
 from notifyd.shaping.inputs import AgentEventsRefused, AgentReported, Muted, Spooled, Stalled

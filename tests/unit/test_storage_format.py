@@ -19,7 +19,7 @@ from notifyd.model.notifications import (
     Status,
 )
 from notifyd.model.pings import PingSignal
-from notifyd.shaping.agent_session import AgentSession, OpenQuestion, SessionState
+from notifyd.shaping.agents.session import AgentSession, OpenQuestion, SessionState
 from notifyd.shaping.budget import Charge
 from notifyd.shaping.codec import restore_state
 from notifyd.shaping.group import Condition, Group, Transition

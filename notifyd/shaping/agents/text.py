@@ -2,7 +2,7 @@
 
 from notifyd.model.agents import AgentEvent, AgentReport, QuestionKind
 from notifyd.model.notifications import Json, Message
-from notifyd.shaping.agent_session import AgentSession, OpenQuestion
+from notifyd.shaping.agents.session import AgentSession, OpenQuestion
 from notifyd.text.durations import format_rough
 
 _NAMES = {

@@ -1,0 +1,1 @@
+"""Sessions of coding agents, as part of the fold. Begin with `sessions.py`."""
