@@ -36,7 +36,7 @@ class Finding(NamedTuple):
     def from_sentence(cls, severity: Severity, sentence: str) -> Self:
         """Split a sentence of the form "what, where; how to fix it"."""
         problem, _, fix = sentence.partition("; ")
-        return cls(severity, problem, fix)
+        return cls(severity, problem, fix.removeprefix("run "))
 
 
 class CheckReport(NamedTuple):

@@ -22,7 +22,8 @@ def check(subject: Subject) -> CheckOutcome:
     findings = [*_access_findings(folder, existing), *_room_findings(existing)]
     if folder == existing and not findings:
         findings = [*_content_findings(folder)]
-    return CheckOutcome(str(folder), findings)
+    is_new = "" if folder == existing else ", which the daemon creates"
+    return CheckOutcome(f"{folder}{is_new}", findings)
 
 
 def _nearest_existing(folder: Path) -> Path:

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from notifyd import __version__
 from support.command import PATIENCE, run
 from support.daemon import Daemon
 from support.platform import Platform
@@ -384,10 +385,25 @@ async def test_what_a_daemon_reports_is_a_finding(machine):
     report.finds("sleep", "was suspended for 2h", "lifecycle/idle", "warning")
 
 
+async def test_what_a_daemon_proves_is_no_fault(machine):
+    """Its token, its proxy and its authority may come from variables that are hidden."""
+    machine.token.unlink()
+    delivery = {"state": "ok", "error": "", "outcomes": {"delivered": 3}, "reaches_device": True}
+    token = {"state": "ok", "source": "the variable SEND_TOKEN"}
+    status = {"version": __version__, "token": token, "delivery": delivery}
+    path = machine.home / "s"
+    async with answering(str(path), status):
+        path.chmod(0o660)
+        report = await machine.doctor("--socket", str(path))
+    assert report.status == 0
+    report.finds("api", "from here, cannot connect to 127.0.0.1:1", "curl -v", "warning")
+    assert report.names("warning") == {"api"}
+
+
 async def test_a_socket_with_another_mode_or_that_is_none_is_named(machine):
     path = machine.home / "s"
     machine.write(LOG + '[socket]\npath = "{home}/s"\nmode = "0600"\n')
-    async with answering(str(path), {}):
+    async with answering(str(path), {"version": __version__}):
         path.chmod(0o666)
         report = await machine.doctor()
     report.finds("socket", f"{path} has mode 0666; [socket] mode is 0600", f"chmod 0600 {path}")
