@@ -7,7 +7,7 @@ from aiohttp import web
 
 from notifyd.api.auth import ApiCaller, Authorizer
 from notifyd.api.compat.healthchecks import LARGEST_BODY, PREFIX, HealthchecksRoutes
-from notifyd.api.compat.publishing import publishing_routes, refusal
+from notifyd.api.compat.publishing import closed_routes, publishing_routes, refusal
 from notifyd.api.control import Control
 from notifyd.api.routes.agents import AgentRoutes
 from notifyd.api.routes.daemon import DaemonRoutes
@@ -136,7 +136,7 @@ class _LocalApi:
             + AgentRoutes(control, limiter).routes()
             + self._events.routes()
             + DaemonRoutes(control).routes()
-            + (publishing_routes(control, limiter) if compat else []),
+            + (publishing_routes(control, limiter) if compat else closed_routes()),
             BodyLimits(settings.max_body, limits.body, "[socket] max_body"),
             ignored=ignored,
         )

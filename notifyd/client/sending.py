@@ -1,6 +1,8 @@
 """Sending from Python: `from notifyd import send, asend`. Standard library only."""
 
 import json
+import os
+from collections.abc import Mapping
 
 from notifyd.client.http import LONGEST_BODY, send_request
 from notifyd.model.errors import DaemonAnswerError, DaemonUnreachableError
@@ -32,13 +34,13 @@ def send(
     *,
     title: str = "",
     priority: str = "default",
-    data: dict[str, object] | None = None,
+    data: Mapping[str, object] | None = None,
     url: str = "",
     key: str = "",
     delay: str | float = 0,
     wait: str | float = 0,
     spool: bool = True,
-    socket: str | None = None,
+    socket: str | os.PathLike[str] | None = None,
     timeout: float = 10.0,
 ) -> SentNotification:
     """Send a notification through the daemon, and return once it is on disk.
@@ -55,7 +57,7 @@ def send(
     """
     entries = _plain(data or {}) | ({"url": url} if url else {})
     values = {
-        "title": title,
+        "title": title[:LONGEST_BODY],
         "body": body[:LONGEST_BODY],
         "priority": priority,
         "key": key,
@@ -63,10 +65,11 @@ def send(
         "data": entries,
     }
     message: dict[str, object] = {name: value for name, value in values.items() if value}
+    path = None if socket is None else os.fspath(socket)
     target = "/notifications/send" + (f"?wait={_duration(wait)}" if wait else "")
     within = timeout + (_LONGEST_WAIT if wait else 0.0)
     try:
-        _, answer = send_request("POST", target, body=message, socket_path=socket, within=within)
+        _, answer = send_request("POST", target, body=message, socket_path=path, within=within)
     except (DaemonUnreachableError, DaemonAnswerError) as error:
         if not spool:
             raise
@@ -74,7 +77,7 @@ def send(
 
         answer = {
             "success": True,
-            "id": spool_instead(error, "send", message, socket_path=socket),
+            "id": spool_instead(error, "send", message, socket_path=path),
             "status": "spooled",
         }
     return SentNotification(answer)
@@ -85,13 +88,13 @@ async def asend(
     *,
     title: str = "",
     priority: str = "default",
-    data: dict[str, object] | None = None,
+    data: Mapping[str, object] | None = None,
     url: str = "",
     key: str = "",
     delay: str | float = 0,
     wait: str | float = 0,
     spool: bool = True,
-    socket: str | None = None,
+    socket: str | os.PathLike[str] | None = None,
     timeout: float = 10.0,  # noqa: ASYNC109 - the thread ends by it, unlike by a cancellation
 ) -> SentNotification:
     """Send like `send`, on another thread, so that the event loop goes on."""
@@ -113,9 +116,9 @@ async def asend(
     )
 
 
-def _plain(data: dict[str, object]) -> dict[str, object]:
+def _plain(data: Mapping[str, object]) -> dict[str, object]:
     """Return values that are valid in JSON: NaN as text, other objects as numbers or text."""
-    text = json.dumps(data, default=_as_number_or_text)
+    text = json.dumps(dict(data), default=_as_number_or_text)
     values: dict[str, object] = json.loads(text, parse_constant=str)
     return values
 

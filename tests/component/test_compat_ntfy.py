@@ -339,6 +339,8 @@ async def test_the_socket_takes_them_only_with_compat(tmp_path):
         for target in ("/t", "/", "/message"):
             answer = await ask(running.path, "POST", target, {"topic": "t", "message": "x"})
             assert answer.refusal == (404, "not_found")
+        answer = await ask(running.path, "PUT", "/builds", b"x")
+        assert "need compat = true in [socket]" in answer.body["error"]
     async with daemon(tmp_path / "s", SocketConfig(compat=True, rate=GENEROUS)) as running:
         for target in ("/t", "/", "/message"):
             answer = await ask(running.path, "POST", target, {"topic": "t", "message": "x"})

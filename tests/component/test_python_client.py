@@ -51,7 +51,7 @@ async def test_a_message_is_sent_with_all_that_it_can_have(served: Daemon):
         url="https://x.example",
         key="k",
         delay=90,
-        socket=str(served.path),
+        socket=served.path,
     )
     assert (sent.id, sent.status) == ("n1", "held")
     assert repr(sent) == "SentNotification(id='n1', status='held')"
@@ -63,14 +63,14 @@ async def test_a_message_is_sent_with_all_that_it_can_have(served: Daemon):
 
 
 async def test_the_event_loop_goes_on_while_a_message_is_sent(served: Daemon):
-    sent = await asyncio.gather(*(asend(f"{n}", socket=str(served.path)) for n in range(5)))
+    sent = await asyncio.gather(*(asend(f"{n}", socket=served.path) for n in range(5)))
     assert {notification.status for notification in sent} == {"queued"}
     assert len(served.control.rows) == 5
 
 
 async def test_it_waits_for_the_delivery(served: Daemon):
     served.control.report = {"status": "delivered", "delivered": 1, "failed": 0, "devices": 1}
-    sent = await asend("x", wait="5s", socket=str(served.path))
+    sent = await asend("x", wait="5s", socket=served.path)
     assert (sent.status, sent.answer["devices"]) == ("delivered", 1)
 
 
@@ -83,7 +83,7 @@ async def test_values_of_other_libraries_become_json(served: Daemon):
         "name": Scalar(b"x"),
         "nested": [{"a": Scalar(1)}],
     }
-    await asend("x", data=values, socket=str(served.path))
+    await asend("x", data=values, socket=served.path)
     assert served.control.messages["n1"].data == {
         "loss": 0.25,
         "nan": "NaN",
@@ -95,7 +95,7 @@ async def test_values_of_other_libraries_become_json(served: Daemon):
 
 
 async def test_a_long_text_is_cut_and_not_refused(served: Daemon):
-    await asend("x" * 200_000, socket=str(served.path))
+    await asend("x" * 200_000, socket=served.path)
     assert len(served.control.messages["n1"].body) == 8000
 
 
@@ -111,12 +111,12 @@ async def test_a_long_text_is_cut_and_not_refused(served: Daemon):
 )
 async def test_what_is_refused_says_why(served: Daemon, options, part):
     with pytest.raises(DaemonAnswerError, match=part) as refusal:
-        await asend(**{"body": "x", "socket": str(served.path)} | options)
+        await asend(**{"body": "x", "socket": served.path} | options)
     assert isinstance(refusal.value, NotifydError)
 
 
 def test_without_a_daemon_it_is_spooled(tmp_path):
-    sent = send("x", title="t", socket=str(tmp_path / "none"))
+    sent = send("x", title="t", socket=tmp_path / "none")
     assert sent.status == "spooled"
     [file] = (tmp_path / "home/notifyd/spool").iterdir()
     assert file.name == sent.id
@@ -129,7 +129,7 @@ def test_without_a_daemon_it_is_spooled(tmp_path):
 
 def test_without_a_daemon_and_spool_it_fails(tmp_path):
     with pytest.raises(DaemonUnreachableError, match="no notifyd answers on"):
-        send("x", spool=False, socket=str(tmp_path / "none"))
+        send("x", spool=False, socket=tmp_path / "none")
 
 
 def test_it_imports_nothing_but_the_client():

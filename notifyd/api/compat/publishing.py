@@ -8,8 +8,9 @@ from notifyd.api.auth import ApiCaller
 from notifyd.api.compat import gotify, ntfy
 from notifyd.api.compat.publisher import Publisher
 from notifyd.api.control import Control
-from notifyd.http.errors import HttpError
+from notifyd.http.errors import HttpError, not_found, printable
 from notifyd.http.rate_limit import RateLimiter
+from notifyd.http.request import Request
 from notifyd.http.responses import error_response
 from notifyd.http.routing import HttpRoute
 
@@ -20,6 +21,17 @@ def publishing_routes(
     """Return the routes, which come after all of notifyd's own."""
     publisher = Publisher(control, limiter)
     return [*gotify.GotifyRoutes(publisher).routes(), *ntfy.NtfyRoutes(publisher).routes()]
+
+
+def closed_routes() -> list[HttpRoute[ApiCaller]]:
+    """Return routes that name the setting, for a socket that does not take these forms."""
+    return [HttpRoute(method, "/{topic}", _name_setting) for method in ("POST", "PUT")]
+
+
+async def _name_setting(request: Request[ApiCaller]) -> web.Response:
+    shown = printable(request.http.path)
+    fix = "clients of ntfy and gotify need compat = true in [socket]"
+    raise not_found(f"no such path: {shown}; {fix}")
 
 
 def refusal(request: web.BaseRequest, error: HttpError) -> web.Response:
