@@ -5,6 +5,7 @@ import os
 import pytest
 from structlog.testing import capture_logs
 
+from notifyd.sources.logs import new_paths
 from notifyd.sources.logs.discovery.inotify import FsHints
 from support.logs import VirtualDaemon, append, reading_from_start, running, tailer, trigger
 from support.stored import changed
@@ -240,6 +241,48 @@ def test_many_files_take_turns(tmp_path):
     assert batch.more
     assert [event.line for event in batch.events] == ["x calm"]
     daemon.kill()
+
+
+@pytest.mark.parametrize("is_scan", [True, False], ids=["scan", "hints"])
+def test_a_thousand_new_logs_do_not_hold_up_another(tmp_path, is_scan):
+    calm, new = tmp_path / "calm.log", [tmp_path / f"{n}-new.log" for n in range(1000)]
+    append(calm, "before")
+    daemon = VirtualDaemon({"t": reading_from_start(tmp_path / "*.log", patterns="new|calm")})
+    for path in new:
+        append(path, f"new {path.name}")
+    append(calm, "calm")
+    created = {str(path) for path in new}
+    daemon.poll(FsHints(all=True) if is_scan else FsHints(written={str(calm)}, changed=created))
+    while "calm" not in daemon.lines():
+        assert daemon.batch.more
+        daemon.poll(FsHints())
+    assert len(daemon.lines()) < 500
+    daemon.poll_all(FsHints())
+    assert sorted(daemon.lines()) == sorted(["calm", *(f"new {path.name}" for path in new)])
+
+
+def test_more_hints_of_new_logs_than_are_kept_end_in_a_scan(tmp_path, monkeypatch):
+    monkeypatch.setattr(new_paths, "_MOST_PATHS", 100)
+    daemon = VirtualDaemon({"t": reading_from_start(tmp_path / "*.log")})
+    new = [tmp_path / f"{n}-new.log" for n in range(250)]
+    for path in new:
+        append(path, path.name)
+    daemon.poll_all(FsHints(changed={str(path) for path in new}))
+    assert sorted(daemon.lines()) == sorted(path.name for path in new)
+
+
+def test_a_new_log_is_read_while_many_others_have_much_to_read(tmp_path):
+    busy, new = [tmp_path / f"{n}-busy.log" for n in range(66)], tmp_path / "new.log"
+    daemon = VirtualDaemon({"t": reading_from_start(tmp_path / "*.log", patterns="^x")})
+    for path in busy:
+        append(path, (b"y" * 1023 + b"\n") * 1200)
+    daemon.poll(FsHints(changed={str(path) for path in busy}))
+    append(new, "x new")
+    daemon.poll(FsHints(changed={str(new)}))
+    while daemon.batch.more and not daemon.lines():
+        daemon.poll(FsHints())
+    assert daemon.lines() == ["x new"]
+    assert daemon.batch.more
 
 
 @pytest.mark.parametrize("most", [500, 1000])

@@ -36,7 +36,11 @@ class PathMonitor:
 
     def follow(self, hints: FsHints, now: float) -> None:
         """Check the paths that hints name, or all. Sets `all` if a mount affects a path."""
-        hints.all = hints.all or any(map(self._is_affected_by_mount, hints.mount_points))
+        hints.all = (
+            hints.all
+            or self._prospector.new_paths.is_scan_due
+            or any(map(self._is_affected_by_mount, hints.mount_points))
+        )
         for path in hints.attributes:
             self._prospector.on_attributes_changed(path)
         for path in hints.written_last:
@@ -45,6 +49,7 @@ class PathMonitor:
             self._scan_all()
         else:
             self._follow_paths(hints)
+        self._prospector.open_new_files()
         if hints.has_path_changes:
             self._update_vanished(now)
 
@@ -65,7 +70,7 @@ class PathMonitor:
                     prospector.path_table.track_links(name)
                     self._has_replaced_links = True
                 if prospector.is_known(name) or not self._scanner.is_ignored_dir(name):
-                    prospector.check_path(name)
+                    prospector.check_path_in_turn(name)
         self._scanner.mark_matched(self._found, hints.changed)
         for path in hints.written:
             prospector.on_written(path)
@@ -168,4 +173,4 @@ class PathMonitor:
         path_table = self._prospector.path_table
         below = {path for directory in directories for path in path_table.paths_below(directory)}
         for path in sorted(found.paths | below):
-            self._prospector.check_path(path)
+            self._prospector.check_path_in_turn(path)

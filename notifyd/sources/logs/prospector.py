@@ -11,6 +11,7 @@ from notifyd.sources.logs.discovery.access import UnreadableFileError, explain_e
 from notifyd.sources.logs.discovery.path_scanner import PathScanner
 from notifyd.sources.logs.discovery.path_table import FileIdentity, PathTable
 from notifyd.sources.logs.discovery.rotated_files import RotatedFile, find_rotated, original_names
+from notifyd.sources.logs.new_paths import NewPaths
 from notifyd.sources.logs.reading.line_ends import last_line_start
 from notifyd.sources.logs.reading.log_reader import LogReader, ReadState, RestStat
 from notifyd.sources.logs.reading.reader_set import ReaderSet
@@ -28,7 +29,7 @@ class Prospector:
     def __init__(
         self, triggers: Mapping[str, LogTriggerConfig], scanner: PathScanner, readers: ReaderSet
     ) -> None:
-        self.path_table = PathTable()
+        self.path_table, self.new_paths = PathTable(), NewPaths(readers.registry)
         self.resolver = RotationResolver(readers, self.path_table, scanner)
         self.rewrites = RewriteDetector(readers)
         self._triggers, self._scanner, self._readers = triggers, scanner, readers
@@ -52,10 +53,17 @@ class Prospector:
         return self.path_table.get(path) is not None or path in self._problems
 
     def scan(self, paths: Iterable[str]) -> None:
-        """Check all paths that exist, and all that led to a file before."""
-        for path in sorted({*paths, *self.path_table, *self._problems}):
+        """Check all paths that led to a file before, and later in turn the others that exist.
+
+        The first scan checks all at once, because what it finds existed before.
+        """
+        self.new_paths.is_scan_due = False
+        known = {*self.path_table, *self._problems}
+        for path in sorted(known if self._has_scanned else {*paths, *known}):
             self.check_path(path)
-        if not self._has_scanned:
+        if self._has_scanned:
+            self.new_paths.update(sorted({*paths} - known))
+        else:
             self._has_scanned = True
             self.resolver.resume_all_renamed()
             self._skip_old_rotations()
@@ -65,8 +73,21 @@ class Prospector:
         self._readers.refresh_last_seen()
         self._registry.expire(self._readers.wall)
 
+    def check_path_in_turn(self, path: str) -> None:
+        """Check a path, but later if no file is known there, because opening files takes long."""
+        if self.is_known(path):
+            self.check_path(path)
+        else:
+            self.new_paths.add(path)
+
+    def open_new_files(self) -> None:
+        """Check a slice of the new paths."""
+        for path in self.new_paths.slice(self._readers.queue):
+            self.check_path(path)
+
     def check_path(self, path: str) -> None:
         """Compare a path with the file that it leads to."""
+        self.new_paths.discard(path)
         self._unknown_paths.discard(path)
         if self._problems.pop(path, None):  # its unreadable files are tried again
             for key, _ in self._readers.known_files(path):
@@ -103,6 +124,8 @@ class Prospector:
     def on_written(self, path: str) -> None:
         """Handle the hint that a file was written to."""
         for name in self.path_table.affected_paths(path):
+            if name in self.new_paths:
+                continue
             if identity := self.path_table.get(name) or self._resume_unnamed(name):
                 for reader in self._readers.readers_of(identity):
                     self._readers.queue.schedule(reader.key)

@@ -28,10 +28,14 @@ from notifyd.sources.records.record_matchers import timed_out_problems
 from notifyd.sources.records.staleness import StalenessTimer
 from notifyd.sources.stored_values import RefusedValues
 
-_MOST_CHUNKS = 16
-"""How many chunks a poll reads."""
+_MOST_READ = 16 << 20
+"""Bytes that a poll reads."""
+_CHUNK_OVERHEAD = 64 << 10
+"""Bytes that a chunk counts as beside its own."""
 _MOST_READS = 256
 """How many files a poll looks into."""
+_COMPARISONS_PER_READ = 8
+"""With how many other files a new one is compared in the time that a look into a file takes."""
 _EVENT_OVERHEAD = 200
 """Bytes that an event takes beside its line."""
 _COMMIT_SECONDS = 1.0
@@ -136,7 +140,7 @@ class Tailer:
         events = self._read()
         events += self._aggregators.flush_idle(now)
         events += self._matcher.match_partial_lines()
-        has_more = bool(readers.queue)
+        has_more = self._has_more
         events += self._staleness.evaluate(events, now, readers.wall, has_more=has_more)
         events = self._progress.take(events, now)
         self._unfinished_progress.look(readers, now)
@@ -150,7 +154,7 @@ class Tailer:
         return LogBatch(
             tuple(events),
             self._take_changes(now, has_events=bool(events)),
-            more=bool(readers.queue),
+            more=self._has_more,
             wake_at=self._wake_at(),
             watches=self._paths.take_watch_request(recheck=hints.all) if is_changed else None,
             watched_files=readers.watched_files,
@@ -162,6 +166,11 @@ class Tailer:
             scanned_all=hints.all,
             polling_reason=self._paths.polling_reason,
         )
+
+    @property
+    def _has_more(self) -> bool:
+        """Whether there are files to read or to open at once."""
+        return bool(self._readers.queue) or bool(self._prospector.new_paths)
 
     def _take_changes(self, now: float, *, has_events: bool) -> CheckpointUpdates:
         """Return the changes to commit: with events, when urgent, or after _COMMIT_SECONDS."""
@@ -199,28 +208,31 @@ class Tailer:
         """Read the scheduled files chunk by chunk in turn, and those that drain to their end."""
         readers, queue = self._readers, self._readers.queue
         events: list[Event] = []
-        room, chunks, reads = MOST_BYTES, _MOST_CHUNKS, _MOST_READS
+        room, unread, reads = MOST_BYTES, _MOST_READ, _MOST_READS
         record_matchers = self._aggregators.record_matchers
         record_matchers.reset_time_limits()
         timed_out = record_matchers.timed_out
-        while queue and min(chunks, reads, room) > 0 and len(events) < self._most_events:
-            reads -= 1
-            reader = readers[queue.next]
+        while queue and min(unread, reads, room) > 0 and len(events) < self._most_events:
+            reader, compared = readers[queue.next], self._resolver.copies.comparisons
             chunk = self._read_chunk(reader)
+            compared = self._resolver.copies.comparisons - compared
+            reads -= 1 + compared // _COMPARISONS_PER_READ
             if not readers.is_current(reader):
                 continue  # its path leads to another file
             if (lost := reader.take_lost_checkpoint()) is not None:
                 self._resolver.on_truncated(reader, lost)
                 continue  # a copy of what was lost is read before what is new
             if chunk is None and reader.is_interrupted:
-                chunks = 0  # other files, and a stop, do not wait for a line that does not end
+                unread = 0  # other files, and a stop, do not wait for a line that does not end
                 readers.save_checkpoint(reader)
                 queue.requeue(reader.key)
                 continue
             if chunk is None:
                 events += self._end_of_file(reader)
                 continue
-            chunks -= 1 if record_matchers.timed_out == timed_out else _MOST_CHUNKS
+            unread -= chunk.end - chunk.start + _CHUNK_OVERHEAD
+            if record_matchers.timed_out != timed_out:
+                unread = 0
             limit = self._most_events - len(events)
             new = self._matcher.match_chunk(reader, chunk, limit=limit, room=room)
             events += new

@@ -19,6 +19,9 @@ class ReadQueue:
     def __bool__(self) -> bool:
         return bool(self._scheduled)
 
+    def __len__(self) -> int:
+        return len(self._scheduled)
+
     def __contains__(self, key: FileId) -> bool:
         return key in self._scheduled
 

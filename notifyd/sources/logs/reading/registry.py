@@ -139,6 +139,13 @@ class Registry:
         """Whether a path is the path of a log, not of a rotated file."""
         return self._index.is_log_path(path)
 
+    def expect(self, path: str) -> None:
+        """Count a file at a path as known, although it was not opened yet."""
+        self._index.expect(path)
+
+    def stop_expecting(self, path: str) -> None:
+        self._index.stop_expecting(path)
+
     def update(self, key: FileId, checkpoint: Checkpoint, *, urgent: bool = False) -> None:
         """Have the checkpoint of a file committed."""
         self._index.add(key, checkpoint.path)

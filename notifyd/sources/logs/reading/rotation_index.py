@@ -1,6 +1,7 @@
 """Finds files by their path, and by what their path may have been before rotation."""
 
 import os
+from collections import Counter
 from collections.abc import Collection
 
 from notifyd.sources.logs.checkpoint import FileId
@@ -25,6 +26,7 @@ class RotationIndex:
         self._logs: dict[str, set[FileId]] = {}
         self._folders: dict[str, set[str]] = {}
         self._other_folders: dict[str, set[str]] = {}
+        self._expected: Counter[str] = Counter()
 
     def add(self, key: FileId, path: str) -> None:
         """Index a file by its path. Catch-up readers are found by their file."""
@@ -55,6 +57,16 @@ class RotationIndex:
                 self._folders[name].discard(folder)
             self._update_other_folders(folder, name)
 
+    def expect(self, path: str) -> None:
+        """Count a file that will be added unless it is deleted before."""
+        self._expected.update(_paths_before_rotation(path))
+
+    def stop_expecting(self, path: str) -> None:
+        for each in _paths_before_rotation(path):
+            self._expected[each] -= 1
+            if not self._expected[each]:
+                del self._expected[each]
+
     def is_log_path(self, path: str) -> bool:
         """Whether a path is the path of a file, so that its directory is that of its log."""
         return path in self._logs
@@ -77,7 +89,8 @@ class RotationIndex:
 
     def _generations(self, path: str) -> Collection[FileId]:
         keys = self._by_path.get(path, {})
-        return keys if len(keys) <= _MOST_GENERATIONS else self._logs.get(path, ())
+        count = len(keys) + self._expected.get(path, 0)
+        return keys if count <= _MOST_GENERATIONS else self._logs.get(path, ())
 
     def _update_other_folders(self, folder: str, name: str) -> None:
         path = os.path.join(folder, name)  # noqa: PTH118
@@ -88,3 +101,9 @@ class RotationIndex:
             folders.discard(folder)
             if not folders:
                 del self._other_folders[name]
+
+
+def _paths_before_rotation(path: str) -> list[str]:
+    """List the path of a file, and those that it may have had before rotation."""
+    folder, _ = os.path.split(path)
+    return [os.path.join(folder, name) for name in possible_names(path)]  # noqa: PTH118

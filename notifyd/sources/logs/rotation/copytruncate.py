@@ -21,6 +21,8 @@ class CopyTracker:
 
     def __init__(self, readers: ReaderSet, matcher: ContentMatcher) -> None:
         self._readers, self._matcher = readers, matcher
+        self.comparisons = 0
+        """How many files unread files were compared with so far."""
 
     def withhold_if_copy(self, reader: LogReader) -> bool:
         """Withhold an unread file while it is a copy; return whether it is withheld.
@@ -30,7 +32,9 @@ class CopyTracker:
         if not reader.is_unread or reader.key.catch_up_trigger:
             return False
         lost, withheld_for = [], self._readers.withheld_original(reader.key)
-        for key, checkpoint in self._matcher.possible_originals(reader):
+        originals = self._matcher.possible_originals(reader)
+        self.comparisons += len(originals)
+        for key, checkpoint in originals:
             original = None if key is None else self._readers.get(key)
             intact = None if original is None else is_intact(original)
             if key is None or original is None or intact is None:
