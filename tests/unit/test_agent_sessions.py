@@ -191,6 +191,21 @@ def test_the_same_event_of_two_agents_is_pushed_once(history):
     assert len(pushes(history)) == 3
 
 
+def test_the_end_of_a_turn_that_another_agent_repeats_without_its_tasks_is_none(history):
+    report(history, "done", background=1, text="The build runs.")
+    assert report(history, "done", agent="cursor").status is IGNORED
+    history.sleep(5)
+    assert report(history, "done", text="All green.").status is QUEUED
+
+
+def test_an_agent_that_stopped_is_not_done_as_well(history):
+    assert report(history, "failed", cause="rate_limit", turn="p1").status is QUEUED
+    assert report(history, "done").status is IGNORED
+    history.sleep(60)
+    assert report(history, "done", turn="p1").status is IGNORED
+    assert report(history, "done", turn="p2").status is QUEUED
+
+
 def test_a_turn_connects_two_reports_whose_texts_differ(history):
     report(history, "question", directory="/srv/shop", turn="p1", text="Deploy?")
     answer = report(

@@ -15,7 +15,7 @@ from notifyd.shaping.agents.pushes import (
 )
 from notifyd.shaping.agents.questions import settle
 from notifyd.shaping.agents.session import SAME_EVENT, AgentSession, SessionState, note_event
-from notifyd.shaping.agents.text import cause_words, done_message, failed_message
+from notifyd.shaping.agents.text import agent_name, cause_words, done_message, failed_message
 from notifyd.shaping.step_context import StepContext
 from notifyd.text.durations import format_rough
 
@@ -80,10 +80,14 @@ def receive_done(
 def _reason_for_second_end(context: StepContext, incoming: Incoming, session: AgentSession) -> str:
     """Return why the end of a turn is one that was reported before; empty if it is not."""
     report = incoming.report
-    if session.state is SessionState.DONE:
+    is_repeated = incoming.made - session.turn_at <= SAME_EVENT
+    if session.state in (SessionState.DONE, SessionState.FAILED):
         same_turn = bool(report.turn) and report.turn == session.turn
-        if same_turn or incoming.made - session.last_at <= SAME_EVENT:
+        if same_turn or is_repeated:
             return "the end of this turn was reported before"
+    # An agent that reads another one's settings may know nothing of its background tasks.
+    if session.state is SessionState.BACKGROUND and report.agent != session.agent and is_repeated:
+        return f"{agent_name(session.agent)} has reported the same event"
     return duplicate_of(context, incoming)
 
 
