@@ -22,6 +22,7 @@ COMMANDS = {
     "send": "send a notification through the daemon",
     "ask": "ask a question on the inbox page of a relay, and print the answer",
     "exec": "run a command, then send how it ended",
+    "hook": "report what a coding agent does; install its hooks",
     "ping": "report a run of a job to its heartbeat",
     "status": "show the state of the daemon, its problems and how to fix them",
     "doctor": "find what keeps notifications from arriving, and how to fix it",
@@ -37,7 +38,7 @@ COMMANDS = {
     "service": "install notifyd as a service of systemd, or remove it",
     "relay": "serve the Notifications API on this machine, with an inbox page",
 }
-_NOT_YET = frozenset({"hook", "mcp"})
+_NOT_YET = frozenset({"mcp"})
 """Documented commands that this version does not have yet."""
 
 _FAILURE_STATUS = {"match": USAGE}
