@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from notifyd.cli.exit_status import FAILED, UsageError
 from notifyd.cli.options import SOCKET_HELP, add_config_option
 from notifyd.cli.output import colored, format_json, printable, quantity, write
+from notifyd.doctor.daemon_user import DaemonUser
+from notifyd.doctor.discovery import find_subject
 from notifyd.doctor.examination import examine
 from notifyd.doctor.finding import CheckReport, Severity
-from notifyd.doctor.subject import DaemonUser, find_subject
 from notifyd.doctor.trial import send_trial
 
 HELP = """\

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,7 +18,7 @@ from notifyd.config.triggers import (
 )
 from notifyd.doctor.finding import Finding, Severity
 from notifyd.doctor.subject import Subject
-from notifyd.sources.globs import Glob
+from notifyd.sources.globs import Glob, name_matcher
 from notifyd.sources.logs.discovery.access import (
     COMPRESSED_SUFFIXES,
     UnreadableFileError,
@@ -84,7 +84,7 @@ def _look(name: str, trigger: AnyTrigger, pattern: str, survey: PathSurvey) -> I
         yield Finding.fault(problem, traversal_fix(blocking))
         return
     is_found, unlisted = False, []
-    entries = glob.walk(onerror=lambda error: unlisted.append(str(error.filename)))
+    entries = glob.walk(_ignore_rule(trigger), lambda error: unlisted.append(str(error.filename)))
     opened = 0
     for entry in islice(entries, _MOST_ENTRIES):
         if entry.is_entered:
@@ -104,6 +104,23 @@ def _look(name: str, trigger: AnyTrigger, pattern: str, survey: PathSurvey) -> I
             yield Finding.from_sentence(Severity.FAULT, sentence)
     if not is_found:
         yield from _missing(name, trigger, pattern, glob)
+
+
+def _ignore_rule(
+    trigger: LogTriggerConfig | FileTriggerConfig,
+) -> Callable[[os.DirEntry[str]], bool] | None:
+    """Return whether an entry is one that `ignore` leaves out; None if it leaves out nothing."""
+    if not isinstance(trigger, FileTriggerConfig) or not trigger.ignore:
+        return None
+    names = [name_matcher(name) for name in trigger.ignore if "/" not in name]
+    globs = [Glob(path) for path in trigger.ignore if "/" in path]
+
+    def is_ignored(entry: os.DirEntry[str]) -> bool:
+        return any(match(entry.name) for match in names) or any(
+            glob.matches(entry.path) for glob in globs
+        )
+
+    return is_ignored
 
 
 def _missing(

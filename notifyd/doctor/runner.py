@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from notifyd.doctor.daemon_user import DaemonUser
 from notifyd.doctor.finding import CheckOutcome, CheckReport, Finding
-from notifyd.doctor.subject import DaemonUser, Subject
+from notifyd.doctor.subject import Subject
 from notifyd.model.errors import NotifydError
 
 _REPORT_MARGIN = 1.0

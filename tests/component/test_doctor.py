@@ -433,6 +433,22 @@ async def test_root_sees_what_the_daemons_user_sees(machine):
     report.finds("paths", f"{machine.log} cannot be read: permission denied", "setfacl -m u:nobody")
 
 
+@as_root
+async def test_a_directory_that_is_ignored_need_not_be_readable(machine):
+    machine.write(
+        '[triggers.f]\ntype = "file"\npaths = ["{home}/data/**/*.csv"]\nignore = ["private"]\n'
+    )
+    for name in ("private", "closed"):
+        (machine.home / "data" / name).mkdir(mode=0o700, parents=True)
+    machine.give(OTHER)
+    for name in ("private", "closed"):
+        os.chown(machine.home / "data" / name, 0, 0)
+    report = await machine.doctor(uid=OTHER)
+    closed = f"{machine.home}/data/closed"
+    report.finds("paths", f"{closed} cannot be listed", f"setfacl -m u:nobody:rx {closed}")
+    assert "private" not in str(report.found)
+
+
 async def test_a_test_notification_is_sent_only_when_asked_for(machine):
     async with Platform() as platform:
         report = await machine.doctor("--send-test", NOTIFYD_API__URL=platform.url)

@@ -149,7 +149,8 @@ def _serve(requests):
     for module in pkgutil.walk_packages(import_module("notifyd").__path__, "notifyd."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
-    codecs.lookup("utf-8-sig")  # another user may be unable to read the interpreter's files
+    for name in ("utf-8-sig", "idna"):
+        codecs.lookup(name)  # another user may be unable to read the interpreter's files
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:

@@ -3,9 +3,9 @@
 import threading
 from types import SimpleNamespace
 
+from notifyd.doctor.daemon_user import DaemonUser
 from notifyd.doctor.finding import CheckOutcome, CheckReport, Finding, Severity
 from notifyd.doctor.runner import Check, run_checks
-from notifyd.doctor.subject import DaemonUser
 
 SUBJECT = SimpleNamespace(user=DaemonUser.current())
 
