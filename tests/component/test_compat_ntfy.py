@@ -294,7 +294,7 @@ async def test_a_misspelt_path_is_unknown_as_before(tcp):
     assert "did you mean" in answer.body["error"]
 
 
-async def test_too_many_and_too_large_requests_and_an_outage_are_told_in_ntfys_form():
+async def test_too_many_and_too_large_requests_and_an_outage_are_reported_in_ntfys_form():
     settings = SocketConfig(max_body="2KiB", rate=SocketRateConfig(max=2, per="1h"))
     async with tcp_daemon(settings) as tcp:
         answer = await publish(tcp, "/t", b"x" * 3000)
