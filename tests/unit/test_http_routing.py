@@ -81,3 +81,31 @@ async def test_head_is_answered_like_get_unless_disabled() -> None:
     assert b"me" in await ask("HEAD", "/things")
     assert (await refusal("HEAD", "/events")).status == 405
     assert (await refusal("HEAD", "/send")).status == 405
+
+
+async def test_a_path_of_any_first_part_takes_its_own_methods_and_hides_nothing() -> None:
+    router = HttpRouter(
+        [
+            HttpRoute("GET", "/health", other),
+            HttpRoute("POST", "/{topic}", echo),
+            HttpRoute("GET", "/{topic}/json", other),
+        ],
+        BodyLimits(100, 1.0),
+    )
+
+    async def answer(method: str, path: str) -> bytes:
+        return (await router(make_mocked_request(method, path), "me")).body
+
+    assert b'{"topic": "builds"}' in await answer("POST", "/builds")
+    assert b"other" in await answer("HEAD", "/builds/json")
+    for method, path, status in (
+        ("GET", "/helth", 404),
+        ("DELETE", "/builds", 404),
+        ("POST", "/builds/json", 404),
+        ("POST", "/", 404),
+        ("POST", "/health", 405),
+    ):
+        with pytest.raises(HttpError) as caught:
+            await answer(method, path)
+        assert caught.value.status == status, (method, path)
+        assert ("did you mean '/health'" in str(caught.value)) is (path == "/helth")
