@@ -25,7 +25,7 @@ _SHORTEST_PREFIX = 8
 """Characters of a token that the platform shows at least, so that it can be told from others."""
 
 
-class Answer(NamedTuple):
+class ApiAnswer(NamedTuple):
     """What came back. date: the header. wall: this machine's time when it came.
 
     fault, cause: why nothing came, as a sentence and as a word.
@@ -39,7 +39,7 @@ class Answer(NamedTuple):
     cause: str = ""
 
 
-class Listing(NamedTuple):
+class PlatformListing(NamedTuple):
     """What the platform lists for client credentials. problem: why it does not."""
 
     items: tuple[Json, ...] = ()
@@ -83,10 +83,10 @@ class ApiAnswers:
                 return record
         return None
 
-    def _reach(self) -> Answer:
+    def _reach(self) -> ApiAnswer:
         return asyncio.run(self._get())
 
-    async def _get(self) -> Answer:
+    async def _get(self) -> ApiAnswer:
         pool = OutgoingPool(self._url)
         began = time.monotonic()
         try:
@@ -98,19 +98,19 @@ class ApiAnswers:
                 wall, seconds = self._subject.wall(), time.monotonic() - began
                 await read_bounded(response, _BODY_LIMIT)
                 date = response.headers.get("Date", "")
-                return Answer(response.status, date, wall, seconds)
+                return ApiAnswer(response.status, date, wall, seconds)
         except Exception as error:  # noqa: BLE001 - any fault on the way is the finding
             cause, sentence = pool.fault(error, self._timeout)
-            return Answer(fault=sentence, cause=cause)
+            return ApiAnswer(fault=sentence, cause=cause)
 
-    def _list(self, method: str, key: str) -> Listing | None:
+    def _list(self, method: str, key: str) -> PlatformListing | None:
         is_hidden = self._subject.has_hidden_environ
         if self._credentials is None or is_hidden or self.reached().fault:
             return None
         try:
-            return Listing(tuple(_records(asyncio.run(self._call(method)), key)))
+            return PlatformListing(tuple(_records(asyncio.run(self._call(method)), key)))
         except NotifydError as error:
-            return Listing(problem=str(error))
+            return PlatformListing(problem=str(error))
 
     async def _call(self, method: str) -> Any:
         credentials = self._credentials

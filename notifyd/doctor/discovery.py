@@ -49,7 +49,7 @@ def find_subject(
         own = _environ_of_user(user, own)
         _adopt(environ, own, own)
         user.become()
-    found = _Configuration.load(config, own)
+    found = _FoundConfig.load(config, own)
     layout = _find_service(found.main, own)
     sockets = _sockets(config, socket, found, layout, own)
     # A request would start a service that has been stopped.
@@ -66,7 +66,7 @@ def find_subject(
     if user.uid != os.geteuid() == 0 and not is_of_system:
         user.become()
     adopted = dict(environ)
-    found = _Configuration.load(config or found.main, adopted)
+    found = _FoundConfig.load(config or found.main, adopted)
     layout = layout or _find_service(found.main, adopted)
     for name in VARIABLES:
         environ.pop(name, None)
@@ -88,7 +88,7 @@ def find_subject(
     )
 
 
-class _Configuration(NamedTuple):
+class _FoundConfig(NamedTuple):
     main: Path | None
     settings: Settings
     loaded: LoadedConfig | None
@@ -126,7 +126,7 @@ def _stopped_state(layout: ServiceLayout | None) -> str:
 def _sockets(
     config: Path | None,
     socket: str | None,
-    found: _Configuration,
+    found: _FoundConfig,
     layout: ServiceLayout | None,
     environ: Mapping[str, str],
 ) -> list[str]:

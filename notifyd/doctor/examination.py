@@ -24,7 +24,7 @@ from notifyd.doctor import (
 from notifyd.doctor.api import ApiAnswers
 from notifyd.doctor.finding import CheckReport
 from notifyd.doctor.path_survey import survey_paths
-from notifyd.doctor.runner import Check, run_checks
+from notifyd.doctor.runner import DoctorCheck, run_checks
 from notifyd.doctor.subject import Once, Subject
 
 LIMIT = 20.0
@@ -38,30 +38,30 @@ def examine(subject: Subject, within: float = LIMIT) -> list[CheckReport]:
     return [_without_repeats(report, seen) for report in reports]
 
 
-def checks_of(subject: Subject) -> list[Check]:
+def checks_of(subject: Subject) -> list[DoctorCheck]:
     answers = ApiAnswers(subject)
     survey = Once(lambda: survey_paths(subject))
     # systemd reads the token of a service as root, and hands it over.
     reads_token = subject.layout is None or subject.layout.is_user
     return [
-        Check("configuration", configuration.check, as_user=True),
-        Check("token", partial(token.check, answers=answers), as_user=reads_token),
-        Check("api", partial(api.check, answers=answers)),
-        Check("clock", partial(clock.check, answers=answers)),
-        Check("devices", partial(devices.check, answers=answers)),
-        Check("service", service.check),
-        Check("socket", daemon_socket.check),
-        Check("state", state_directory.check, as_user=True),
-        Check("spool", spool.check, as_user=True),
-        Check("paths", partial(paths.check, survey=survey), as_user=True),
-        Check("journal", journal.check, as_user=True),
-        Check("units", units.check, as_user=True),
-        Check("processes", processes.check, as_user=True),
-        Check("inotify", partial(inotify.check, survey=survey), as_user=True),
-        Check("descriptors", partial(descriptors.check, survey=survey), as_user=True),
-        Check("sleep", sleep.check),
+        DoctorCheck("configuration", configuration.check, as_user=True),
+        DoctorCheck("token", partial(token.check, answers=answers), as_user=reads_token),
+        DoctorCheck("api", partial(api.check, answers=answers)),
+        DoctorCheck("clock", partial(clock.check, answers=answers)),
+        DoctorCheck("devices", partial(devices.check, answers=answers)),
+        DoctorCheck("service", service.check),
+        DoctorCheck("socket", daemon_socket.check),
+        DoctorCheck("state", state_directory.check, as_user=True),
+        DoctorCheck("spool", spool.check, as_user=True),
+        DoctorCheck("paths", partial(paths.check, survey=survey), as_user=True),
+        DoctorCheck("journal", journal.check, as_user=True),
+        DoctorCheck("units", units.check, as_user=True),
+        DoctorCheck("processes", processes.check, as_user=True),
+        DoctorCheck("inotify", partial(inotify.check, survey=survey), as_user=True),
+        DoctorCheck("descriptors", partial(descriptors.check, survey=survey), as_user=True),
+        DoctorCheck("sleep", sleep.check),
         # Last: what another check finds, too, that one reports with the command that fixes it.
-        Check("daemon", daemon_status.check),
+        DoctorCheck("daemon", daemon_status.check),
     ]
 
 

@@ -23,7 +23,7 @@ _REPORT_MARGIN = 1.0
 _LARGEST_REPORT = 16 << 20
 
 
-class Check(NamedTuple):
+class DoctorCheck(NamedTuple):
     """as_user: it sees what the daemon sees, so it runs as the daemon's user."""
 
     name: str
@@ -31,7 +31,7 @@ class Check(NamedTuple):
     as_user: bool = False
 
 
-def run_checks(checks: Sequence[Check], subject: Subject, within: float) -> list[CheckReport]:
+def run_checks(checks: Sequence[DoctorCheck], subject: Subject, within: float) -> list[CheckReport]:
     """Run all checks and return their reports in the order of the checks.
 
     within: seconds. Call it before other threads start.
@@ -51,11 +51,11 @@ def run_checks(checks: Sequence[Check], subject: Subject, within: float) -> list
     return _collect([check.name for check in checks], reports, within + _REPORT_MARGIN * is_other)
 
 
-def _bound(check: Check, subject: Subject) -> Callable[[], CheckReport]:
+def _bound(check: DoctorCheck, subject: Subject) -> Callable[[], CheckReport]:
     return lambda: run_check(check, subject)
 
 
-def run_check(check: Check, subject: Subject) -> CheckReport:
+def run_check(check: DoctorCheck, subject: Subject) -> CheckReport:
     """Run one check. What fails unexpectedly is a warning."""
     try:
         outcome = check.run(subject)
@@ -69,7 +69,7 @@ def run_check(check: Check, subject: Subject) -> CheckReport:
 
 
 def start_as_user(
-    checks: Sequence[Check],
+    checks: Sequence[DoctorCheck],
     subject: Subject,
     within: float,
     reports: "queue.SimpleQueue[CheckReport]",
@@ -85,7 +85,7 @@ def start_as_user(
 
 
 def _report_and_exit(
-    checks: Sequence[Check], subject: Subject, within: float, writing: int
+    checks: Sequence[DoctorCheck], subject: Subject, within: float, writing: int
 ) -> None:
     status = 1
     try:
@@ -127,6 +127,6 @@ def _unanswered(name: str, within: float) -> CheckReport:
     return CheckReport(name, "", (Finding.warning(problem, "see `dmesg` and `mount`"),))
 
 
-def _unreachable_check(check: Check, user: DaemonUser) -> CheckReport:
+def _unreachable_check(check: DoctorCheck, user: DaemonUser) -> CheckReport:
     why = f"the daemon runs as user {user.name}: run `notifyd doctor` as root to check this"
     return CheckReport(check.name, why, is_skipped=True)

@@ -5,15 +5,15 @@ from types import SimpleNamespace
 
 from notifyd.doctor.daemon_user import DaemonUser
 from notifyd.doctor.finding import CheckOutcome, CheckReport, Finding, Severity
-from notifyd.doctor.runner import Check, run_checks
+from notifyd.doctor.runner import DoctorCheck, run_checks
 
 SUBJECT = SimpleNamespace(user=DaemonUser.current())
 
 
 def test_a_check_that_hangs_is_reported_and_not_waited_for():
     end = threading.Event()
-    hanging = Check("hanging", lambda _: end.wait(45) and CheckOutcome("late"))
-    sound = Check("sound", lambda _: CheckOutcome("fine"))
+    hanging = DoctorCheck("hanging", lambda _: end.wait(45) and CheckOutcome("late"))
+    sound = DoctorCheck("sound", lambda _: CheckOutcome("fine"))
     first, second = run_checks([hanging, sound], SUBJECT, within=0.2)
     end.set()
     assert first.status == "warning"
@@ -23,7 +23,9 @@ def test_a_check_that_hangs_is_reported_and_not_waited_for():
 
 def test_checks_run_at_the_same_time():
     both = threading.Barrier(2)
-    checks = [Check(name, lambda _: both.wait(45) >= 0 and CheckOutcome("met")) for name in "ab"]
+    checks = [
+        DoctorCheck(name, lambda _: both.wait(45) >= 0 and CheckOutcome("met")) for name in "ab"
+    ]
     assert [report.summary for report in run_checks(checks, SUBJECT, within=45)] == ["met", "met"]
 
 
@@ -31,7 +33,7 @@ def test_a_check_that_fails_unexpectedly_is_a_warning():
     def broken(_):
         raise OSError(5, "Input/output error")
 
-    (report,) = run_checks([Check("broken", broken)], SUBJECT, within=45)
+    (report,) = run_checks([DoctorCheck("broken", broken)], SUBJECT, within=45)
     assert report.findings[0].severity is Severity.WARNING
     assert "Input/output error" in report.findings[0].problem
 
