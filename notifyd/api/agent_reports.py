@@ -80,7 +80,9 @@ class AgentReportBody(LocalRequest):
     background: Annotated[int, Field(ge=0, le=_MOST_BACKGROUND)] | None = None
     subagent: bool | None = None
     automatic: bool | None = None
-    time: Annotated[float, BeforeValidator(_parse_time)] = 0.0
+    time: Annotated[
+        float, BeforeValidator(_parse_time, json_schema_input_type=float | str | None)
+    ] = 0.0
 
     def report(self, event: AgentEvent) -> AgentReport:
         return AgentReport(

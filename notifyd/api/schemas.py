@@ -41,6 +41,10 @@ class LocalRequest(RequestSchema):
 
 # --- fields
 
+_Limit = Annotated[int, Field(ge=1, le=MOST_LISTED)]
+_Text = Annotated[str | None, Field(examples=["30s", "5m", "1h30m"])]
+"""The form of a duration in a request."""
+
 
 def _parse_duration_up_to(longest: float) -> Callable[[object], float]:
     def parse(value: object) -> float:
@@ -58,6 +62,10 @@ def _parse_duration_up_to(longest: float) -> Callable[[object], float]:
         return seconds
 
     return parse
+
+
+def _duration_up_to(longest: float) -> BeforeValidator:
+    return BeforeValidator(_parse_duration_up_to(longest), json_schema_input_type=_Text)
 
 
 def _check_data(data: Json | None) -> Json | None:
@@ -132,7 +140,7 @@ class Submission(LocalRequest):
     data: Annotated[Json | None, AfterValidator(_check_data)] = None
     priority: AnyPriority | None = None
     key: Key | None = None
-    delay: Annotated[float, BeforeValidator(_parse_duration_up_to(LONGEST_DELAY))] = 0.0
+    delay: Annotated[float, _duration_up_to(LONGEST_DELAY)] = 0.0
 
     @model_validator(mode="after")
     def _check_text(self) -> Self:
@@ -152,9 +160,7 @@ class MuteRequest(LocalRequest):
     """A trigger to be muted, empty for all. seconds: 0 ends a mute."""
 
     trigger: str | None = None
-    seconds: Annotated[
-        float, BeforeValidator(_parse_duration_up_to(LONGEST_MUTE)), Field(alias="for")
-    ]
+    seconds: Annotated[float, _duration_up_to(LONGEST_MUTE), Field(alias="for")]
 
 
 # --- queries
@@ -167,16 +173,18 @@ class NoParameters(LocalRequest):
 class SendParameters(LocalRequest):
     """wait: seconds."""
 
-    wait: Annotated[float, BeforeValidator(_parse_duration_up_to(LONGEST_WAIT))] = 0.0
+    wait: Annotated[float, _duration_up_to(LONGEST_WAIT)] = 0.0
 
 
 class ListParameters(LocalRequest):
     """since: age in seconds of the oldest notification to list; 0 for any age."""
 
-    limit: Annotated[int, BeforeValidator(_parse_limit)] = DEFAULT_LISTED
+    limit: Annotated[int, BeforeValidator(_parse_limit, json_schema_input_type=_Limit)] = (
+        DEFAULT_LISTED
+    )
     status: AnyStatus | None = None
     trigger: str = ""
-    since: Annotated[float, BeforeValidator(_parse_duration_up_to(LONGEST_HISTORY))] = 0.0
+    since: Annotated[float, _duration_up_to(LONGEST_HISTORY)] = 0.0
 
 
 class CancelParameters(LocalRequest):

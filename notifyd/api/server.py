@@ -2,9 +2,12 @@
 
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import Any
 
 from aiohttp import web
 
+from notifyd import __version__
 from notifyd.api.auth import ApiCaller, Authorizer
 from notifyd.api.compat.healthchecks import LARGEST_BODY, PREFIX, HealthchecksRoutes
 from notifyd.api.compat.publishing import closed_routes, publishing_routes, refusal
@@ -17,7 +20,7 @@ from notifyd.api.routes.mindwire import MindwireRoutes
 from notifyd.api.routes.notifications import NotificationRoutes
 from notifyd.api.routes.triggers import TriggerRoutes
 from notifyd.api.routes.webhooks import WebhookRoutes
-from notifyd.api.tcp import TOKEN_PARAMETERS, TcpAuthorizer, TcpListener
+from notifyd.api.tcp import REFUSALS, SECURITY, TOKEN_PARAMETERS, TcpAuthorizer, TcpListener
 from notifyd.api.unix import BACKLOG, UnixListener
 from notifyd.config.sections import SocketConfig
 from notifyd.http import server
@@ -25,7 +28,8 @@ from notifyd.http.errors import HttpError
 from notifyd.http.open_connections import ConnectionLimits, RemoteClient
 from notifyd.http.rate_limit import Rate, RateLimiter
 from notifyd.http.request import BodyLimits
-from notifyd.http.routing import HttpRouter
+from notifyd.http.routing import HttpRoute, HttpRouter
+from notifyd.model.notifications import Json
 
 _LAST_RESPONSES = 1.0
 """Seconds that requests at work get when the daemon shuts down."""
@@ -83,6 +87,7 @@ async def serve_tcp(
     )
     pings = HealthchecksRoutes(control, api.limiter, lambda: listener.read_secrets().ping_key)
     keyed = HttpRouter(pings.routes(), BodyLimits(LARGEST_BODY, limits.body))
+    api.described = [*api.router.routes, *signed.routes, *keyed.routes]
 
     async def respond(request: web.BaseRequest, remote: RemoteClient) -> web.StreamResponse:
         if request.path.startswith(_SIGNED):
@@ -127,6 +132,7 @@ class _LocalApi:
             code="too_many_requests",
             setting="[socket] rate",
         )
+        self._is_remote = bool(ignored)
         notifications = NotificationRoutes(control, limiter)
         self._events, self._notifications = EventRoutes(control), notifications
         self.router = HttpRouter[ApiCaller](
@@ -135,11 +141,27 @@ class _LocalApi:
             + HeartbeatRoutes(control, limiter).routes()
             + AgentRoutes(control, limiter).routes()
             + self._events.routes()
-            + DaemonRoutes(control).routes()
+            + DaemonRoutes(control, self._document).routes()
             + (publishing_routes(control, limiter) if compat else closed_routes()),
             BodyLimits(settings.max_body, limits.body, "[socket] max_body"),
             ignored=ignored,
         )
+        self.described: list[HttpRoute[Any]] = self.router.routes
+
+    @cached_property
+    def _openapi(self) -> Json:
+        from notifyd.http.openapi import build_document  # noqa: PLC0415 - rarely asked for
+
+        return build_document(
+            self.described,
+            title="notifyd",
+            version=__version__,
+            security=dict(SECURITY) if self._is_remote else {},
+            refusals=REFUSALS if self._is_remote else (),
+        )
+
+    def _document(self) -> Json:
+        return self._openapi
 
     def stop_waiting(self) -> None:
         """Answer those who wait, and end what has no end of its own: the daemon shuts down."""

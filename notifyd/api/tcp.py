@@ -16,13 +16,23 @@ from notifyd.api.auth import ApiCaller
 from notifyd.config.token import ListenSecrets
 from notifyd.http.errors import HttpError
 from notifyd.http.host_check import HostCheck
-from notifyd.model.notifications import TCP_PEER
+from notifyd.model.notifications import TCP_PEER, Json
 
 _TOKEN_PARAMETER = "token"  # noqa: S105 - a name
 _HEADER_PARAMETERS = ("auth", "authorization")
 """Query parameters of ntfy's: the header Authorization in base64."""
 TOKEN_PARAMETERS = frozenset({_TOKEN_PARAMETER, *_HEADER_PARAMETERS})
 """The query parameters that may carry the token."""
+
+SECURITY: Json = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "basic": {"type": "http", "scheme": "basic", "description": "the token is the password"},
+    "gotify": {"type": "apiKey", "in": "header", "name": "X-Gotify-Key"},
+    "query": {"type": "apiKey", "in": "query", "name": _TOKEN_PARAMETER},
+}
+"""The ways in which a request may carry the token, for the OpenAPI document."""
+REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+"""Statuses of requests that are not admitted."""
 
 _CALLER = ApiCaller(TCP_PEER, admin=False)
 

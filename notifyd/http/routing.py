@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from notifyd.http.errors import HttpError, not_found, printable
+from notifyd.http.operations import Operation
 from notifyd.http.request import BodyLimits, Request
 from notifyd.text.suggestions import did_you_mean
 
@@ -27,13 +28,14 @@ class HttpRoute(Generic[ClientT]):
     A path that begins with such a segment matches the methods of its routes only, because a
     misspelt path with another method is unknown, not forbidden. It should come last.
 
-    head: whether HEAD is answered like GET, without the body.
+    head: whether HEAD is answered like GET, without the body. operation: for the OpenAPI document.
     """
 
     method: str
     path: str
     handler: Handler[ClientT]
     head: bool = True
+    operation: Operation | None = None
 
 
 class HttpRouter(Generic[ClientT]):
@@ -51,11 +53,12 @@ class HttpRouter(Generic[ClientT]):
         unavailable: tuple[str, ...] = (),
         ignored: frozenset[str] = frozenset(),
     ) -> None:
+        self.routes = list(routes)
         self._body = body
         self._ignored = ignored
         self._unavailable = unavailable
         self._resources: dict[str, _Resource[ClientT]] = {}
-        for route in routes:
+        for route in self.routes:
             self._resources.setdefault(route.path, _Resource(route.path)).add(route)
         self._static = [path for path in self._resources if "{" not in path]
         self._direct = {

@@ -20,6 +20,7 @@ from pydantic import ConfigDict, Field
 from notifyd.api.auth import ApiCaller
 from notifyd.api.compat.publisher import Publisher
 from notifyd.http.errors import HttpError, bad_request, to_http_error
+from notifyd.http.operations import Operation
 from notifyd.http.request import Request
 from notifyd.http.responses import json_response
 from notifyd.http.routing import HttpRoute
@@ -55,12 +56,15 @@ class _Form(_Publication):
     priority: Annotated[int | None, Field(ge=-(2**31), lt=2**31, strict=False)] = None
 
 
+_MESSAGE = Operation("Send in the form of Gotify", source="https://gotify.net/docs/pushmsg")
+
+
 class GotifyRoutes:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
 
     def routes(self) -> list[HttpRoute[ApiCaller]]:
-        return [HttpRoute("POST", PATH, self._answer)]
+        return [HttpRoute("POST", PATH, self._answer, operation=_MESSAGE)]
 
     async def _answer(self, request: Request[ApiCaller]) -> web.Response:
         try:

@@ -16,6 +16,7 @@ from notifyd.api.control import Control
 from notifyd.api.pings import Signal, parse_signal, read_output
 from notifyd.http.errors import to_http_error
 from notifyd.http.open_connections import RemoteClient
+from notifyd.http.operations import Operation
 from notifyd.http.rate_limit import RateLimiter
 from notifyd.http.request import Request
 from notifyd.http.responses import HEADERS
@@ -39,6 +40,11 @@ _PLAIN = {
 """The texts that clients know. Any other error is a sentence of notifyd's."""
 
 
+_PING = Operation(
+    "Ping in the form of healthchecks.io", source="https://healthchecks.io/docs/http_api/"
+)
+
+
 class HealthchecksRoutes:
     """read_key: returns the key in force; None without `[listen] ping_key`."""
 
@@ -53,7 +59,9 @@ class HealthchecksRoutes:
     def routes(self) -> list[HttpRoute[RemoteClient]]:
         paths = [*_PATHS, *(f"{path}/" for path in _PATHS)]
         return [
-            HttpRoute(method, path, self._answer) for path in paths for method in ("GET", "POST")
+            HttpRoute(method, path, self._answer, operation=_PING)
+            for path in paths
+            for method in ("GET", "POST")
         ]
 
     async def _answer(self, request: Request[RemoteClient]) -> web.Response:

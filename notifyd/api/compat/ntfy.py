@@ -21,6 +21,7 @@ from notifyd.api.compat.ntfy_delay import parse_delay
 from notifyd.api.compat.publisher import Publisher
 from notifyd.api.schemas import LONGEST_DELAY
 from notifyd.http.errors import HttpError, not_found, printable, to_http_error
+from notifyd.http.operations import Operation
 from notifyd.http.request import Request
 from notifyd.http.responses import json_response
 from notifyd.http.routing import HttpRoute
@@ -98,6 +99,12 @@ class _Publication(RequestSchema):
     filename: str | None = None
 
 
+_PUBLISH = Operation("Publish in the form of ntfy", source="https://docs.ntfy.sh/publish/")
+_SUBSCRIBED = Operation(
+    "Refuse to subscribe in the form of ntfy", source="https://docs.ntfy.sh/subscribe/api/"
+)
+
+
 class NtfyRoutes:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
@@ -105,13 +112,24 @@ class NtfyRoutes:
     def routes(self) -> list[HttpRoute[ApiCaller]]:
         """Return the routes, which come after all others: their paths begin with any topic."""
         return [
-            *(HttpRoute(method, "/", self._publish_json) for method in ("POST", "PUT")),
-            *(HttpRoute(method, "/{topic}", self._publish) for method in ("POST", "PUT")),
             *(
-                HttpRoute("GET", f"/{{topic}}/{word}", self._publish, head=False)
+                HttpRoute(method, "/", self._publish_json, operation=_PUBLISH)
+                for method in ("POST", "PUT")
+            ),
+            *(
+                HttpRoute(method, "/{topic}", self._publish, operation=_PUBLISH)
+                for method in ("POST", "PUT")
+            ),
+            *(
+                HttpRoute(
+                    "GET", f"/{{topic}}/{word}", self._publish, head=False, operation=_PUBLISH
+                )
                 for word in _PUBLISH_BY_GET
             ),
-            *(HttpRoute("GET", f"/{{topic}}/{word}", self._subscribe) for word in _SUBSCRIBE),
+            *(
+                HttpRoute("GET", f"/{{topic}}/{word}", self._subscribe, operation=_SUBSCRIBED)
+                for word in _SUBSCRIBE
+            ),
         ]
 
     async def _publish(self, request: Request[ApiCaller]) -> web.Response:

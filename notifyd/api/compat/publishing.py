@@ -9,6 +9,7 @@ from notifyd.api.compat import gotify, ntfy
 from notifyd.api.compat.publisher import Publisher
 from notifyd.api.control import Control
 from notifyd.http.errors import HttpError, not_found, printable
+from notifyd.http.operations import Operation
 from notifyd.http.rate_limit import RateLimiter
 from notifyd.http.request import Request
 from notifyd.http.responses import error_response
@@ -23,9 +24,17 @@ def publishing_routes(
     return [*gotify.GotifyRoutes(publisher).routes(), *ntfy.NtfyRoutes(publisher).routes()]
 
 
+_CLOSED = Operation(
+    "Refuse clients of ntfy, which need [socket] compat", source="https://docs.ntfy.sh/publish/"
+)
+
+
 def closed_routes() -> list[HttpRoute[ApiCaller]]:
     """Return routes that name the setting, for a socket that does not take these forms."""
-    return [HttpRoute(method, "/{topic}", _name_setting) for method in ("POST", "PUT")]
+    return [
+        HttpRoute(method, "/{topic}", _name_setting, operation=_CLOSED)
+        for method in ("POST", "PUT")
+    ]
 
 
 async def _name_setting(request: Request[ApiCaller]) -> web.Response:

@@ -6,10 +6,12 @@ from http import HTTPStatus
 from aiohttp import web
 
 from notifyd.api.agent_reports import AgentReportBody, agent_response, parse_event
+from notifyd.api.answers import AgentAnswerBody
 from notifyd.api.auth import ApiCaller
 from notifyd.api.control import Control
 from notifyd.api.schemas import NoParameters
 from notifyd.http.errors import HttpError
+from notifyd.http.operations import Operation
 from notifyd.http.rate_limit import RateLimiter
 from notifyd.http.request import Request
 from notifyd.http.routing import HttpRoute
@@ -26,7 +28,20 @@ class AgentRoutes:
         self._control, self._limiter = control, limiter
 
     def routes(self) -> list[HttpRoute[ApiCaller]]:
-        return [HttpRoute("POST", "/v1/agents/{event}", self._receive)]
+        return [
+            HttpRoute(
+                "POST",
+                "/v1/agents/{event}",
+                self._receive,
+                operation=Operation(
+                    "Report an event of a coding agent",
+                    query=NoParameters,
+                    body=AgentReportBody,
+                    answers={HTTPStatus.ACCEPTED: AgentAnswerBody},
+                    errors=(HTTPStatus.TOO_MANY_REQUESTS,),
+                ),
+            )
+        ]
 
     async def _receive(self, request: Request[ApiCaller]) -> web.Response:
         name = request.parameters["event"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -12,6 +13,7 @@ from notifyd.api.routes.notifications import DECIDED, NOT_SENT
 from notifyd.api.schemas import EventParameters
 from notifyd.api.times import with_iso_times
 from notifyd.http.event_stream import EventStream, OpenStreams, StreamPlace
+from notifyd.http.operations import EVENTS, Operation
 from notifyd.http.request import Request
 from notifyd.http.routing import HttpRoute
 from notifyd.model.notifications import Json
@@ -35,7 +37,19 @@ class EventRoutes:
         )
 
     def routes(self) -> list[HttpRoute[ApiCaller]]:
-        return [HttpRoute("GET", "/v1/events", self._stream, head=False)]
+        return [
+            HttpRoute(
+                "GET",
+                "/v1/events",
+                self._stream,
+                head=False,
+                operation=Operation(
+                    "Follow events as they happen",
+                    query=EventParameters,
+                    answers={HTTPStatus.OK: EVENTS},
+                ),
+            )
+        ]
 
     def stop(self) -> None:
         """End every stream once it has sent what is left: the daemon is shutting down."""

@@ -5,16 +5,26 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from notifyd.api.answers import PingAnswer
 from notifyd.api.auth import ApiCaller
 from notifyd.api.control import Control
 from notifyd.api.pings import Signal, parse_signal, read_output
 from notifyd.api.schemas import PingParameters
 from notifyd.api.times import success
 from notifyd.http.errors import HttpError, printable
+from notifyd.http.operations import TEXT, Operation
 from notifyd.http.rate_limit import RateLimiter
 from notifyd.http.request import Request
 from notifyd.http.routing import HttpRoute
 from notifyd.model.pings import Ping, PingSignal
+
+_PING = Operation(
+    "Report a run of a job; the body is its output",
+    query=PingParameters,
+    body=TEXT,
+    answers={HTTPStatus.OK: PingAnswer},
+    errors=(HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS),
+)
 
 
 class HeartbeatRoutes:
@@ -28,8 +38,8 @@ class HeartbeatRoutes:
 
     def routes(self) -> list[HttpRoute[ApiCaller]]:
         return [
-            HttpRoute("POST", "/v1/heartbeats/{name}", self._ping),
-            HttpRoute("POST", "/v1/heartbeats/{name}/{signal}", self._ping),
+            HttpRoute("POST", "/v1/heartbeats/{name}", self._ping, operation=_PING),
+            HttpRoute("POST", "/v1/heartbeats/{name}/{signal}", self._ping, operation=_PING),
         ]
 
     async def _ping(self, request: Request[ApiCaller]) -> web.Response:

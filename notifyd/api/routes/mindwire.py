@@ -16,6 +16,7 @@ from notifyd.api.control import Control
 from notifyd.api.routes.webhooks import is_signed
 from notifyd.api.tcp import TcpAuthorizer
 from notifyd.http.open_connections import RemoteClient
+from notifyd.http.operations import Operation
 from notifyd.http.rate_limit import RateLimiter
 from notifyd.http.request import Request
 from notifyd.http.routing import HttpRoute
@@ -64,6 +65,9 @@ class _Notification(RequestSchema):
         return body.report(_EVENTS[self.condition])
 
 
+_RECEIVE = Operation("Receive an event of mindwire", source="https://github.com/oblien/mindwire")
+
+
 class MindwireRoutes:
     """Admits what carries the token of the TCP clients, or the signature of the webhooks' secret.
 
@@ -81,7 +85,7 @@ class MindwireRoutes:
         self._read_secret = read_secret
 
     def routes(self) -> list[HttpRoute[RemoteClient]]:
-        return [HttpRoute("POST", "/webhooks/mindwire", self._receive)]
+        return [HttpRoute("POST", "/webhooks/mindwire", self._receive, operation=_RECEIVE)]
 
     async def _receive(self, request: Request[RemoteClient]) -> web.Response:
         signature, secret = request.headers.get(_SIGNATURE, ""), self._read_secret()

@@ -6,6 +6,13 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from notifyd.api.answers import (
+    AcceptedAnswer,
+    ChangedAnswer,
+    DeliveredAnswer,
+    NotificationsAnswer,
+    RetriedAnswer,
+)
 from notifyd.api.auth import ApiCaller
 from notifyd.api.control import Control
 from notifyd.api.schemas import (
@@ -18,6 +25,7 @@ from notifyd.api.schemas import (
 )
 from notifyd.api.times import success
 from notifyd.http.errors import not_found, printable
+from notifyd.http.operations import Operation
 from notifyd.http.rate_limit import RateLimiter
 from notifyd.http.request import Request
 from notifyd.http.responses import json_response
@@ -40,13 +48,87 @@ class NotificationRoutes:
 
     def routes(self) -> list[HttpRoute[ApiCaller]]:
         return [
-            HttpRoute("POST", "/notifications/send", self._send),
-            HttpRoute("GET", "/v1/notifications", self._list),
-            HttpRoute("DELETE", "/v1/notifications", self._cancel_by_key),
-            HttpRoute("GET", "/v1/notifications/{id}", self._show),
-            HttpRoute("DELETE", "/v1/notifications/{id}", self._cancel),
-            HttpRoute("POST", "/v1/notifications/{id}/retry", self._retry),
-            HttpRoute("POST", "/v1/retry", self._retry_all),
+            HttpRoute(
+                "POST",
+                "/notifications/send",
+                self._send,
+                operation=Operation(
+                    "Send a notification",
+                    query=SendParameters,
+                    body=Submission,
+                    answers={HTTPStatus.ACCEPTED: AcceptedAnswer, HTTPStatus.OK: DeliveredAnswer},
+                    errors=(HTTPStatus.TOO_MANY_REQUESTS,),
+                ),
+            ),
+            HttpRoute(
+                "GET",
+                "/v1/notifications",
+                self._list,
+                operation=Operation(
+                    "List notifications, newest first",
+                    query=ListParameters,
+                    answers={HTTPStatus.OK: NotificationsAnswer},
+                ),
+            ),
+            HttpRoute(
+                "DELETE",
+                "/v1/notifications",
+                self._cancel_by_key,
+                operation=Operation(
+                    "Cancel by key",
+                    query=CancelParameters,
+                    answers={HTTPStatus.OK: ChangedAnswer},
+                    errors=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+                ),
+            ),
+            HttpRoute(
+                "GET",
+                "/v1/notifications/{id}",
+                self._show,
+                operation=Operation(
+                    "Show a notification",
+                    query=NoParameters,
+                    answers={HTTPStatus.OK: NotificationsAnswer},
+                    errors=(HTTPStatus.NOT_FOUND,),
+                ),
+            ),
+            HttpRoute(
+                "DELETE",
+                "/v1/notifications/{id}",
+                self._cancel,
+                operation=Operation(
+                    "Cancel a notification",
+                    query=NoParameters,
+                    answers={HTTPStatus.OK: ChangedAnswer},
+                    errors=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+                ),
+            ),
+            HttpRoute(
+                "POST",
+                "/v1/notifications/{id}/retry",
+                self._retry,
+                operation=Operation(
+                    "Send a notification again",
+                    query=NoParameters,
+                    answers={HTTPStatus.OK: ChangedAnswer},
+                    errors=(
+                        HTTPStatus.NOT_FOUND,
+                        HTTPStatus.CONFLICT,
+                        HTTPStatus.TOO_MANY_REQUESTS,
+                    ),
+                ),
+            ),
+            HttpRoute(
+                "POST",
+                "/v1/retry",
+                self._retry_all,
+                operation=Operation(
+                    "End a pause, and send those of one status again",
+                    query=RetryParameters,
+                    answers={HTTPStatus.OK: RetriedAnswer},
+                    errors=(HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
+                ),
+            ),
         ]
 
     def stop_waiting(self) -> None:

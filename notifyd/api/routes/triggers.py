@@ -5,10 +5,12 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from notifyd.api.answers import AcceptedAnswer, ExplainAnswer, MuteAnswer
 from notifyd.api.auth import ApiCaller
 from notifyd.api.control import Control
 from notifyd.api.schemas import ExplainParameters, MuteRequest, NoParameters
 from notifyd.api.times import success
+from notifyd.http.operations import Operation
 from notifyd.http.rate_limit import RateLimiter
 from notifyd.http.request import Request
 from notifyd.http.responses import json_response
@@ -22,9 +24,40 @@ class TriggerRoutes:
 
     def routes(self) -> list[HttpRoute[ApiCaller]]:
         return [
-            HttpRoute("GET", "/v1/explain", self._explain),
-            HttpRoute("POST", "/v1/mute", self._mute),
-            HttpRoute("POST", "/v1/triggers/{name}/test", self._test),
+            HttpRoute(
+                "GET",
+                "/v1/explain",
+                self._explain,
+                operation=Operation(
+                    "Explain why there was or was no notification",
+                    query=ExplainParameters,
+                    answers={HTTPStatus.OK: ExplainAnswer},
+                    errors=(HTTPStatus.FORBIDDEN,),
+                ),
+            ),
+            HttpRoute(
+                "POST",
+                "/v1/mute",
+                self._mute,
+                operation=Operation(
+                    "Hold back notifications for a while",
+                    query=NoParameters,
+                    body=MuteRequest,
+                    answers={HTTPStatus.OK: MuteAnswer},
+                    errors=(HTTPStatus.FORBIDDEN,),
+                ),
+            ),
+            HttpRoute(
+                "POST",
+                "/v1/triggers/{name}/test",
+                self._test,
+                operation=Operation(
+                    "Send what a trigger would send",
+                    query=NoParameters,
+                    answers={HTTPStatus.ACCEPTED: AcceptedAnswer},
+                    errors=(HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS),
+                ),
+            ),
         ]
 
     async def _explain(self, request: Request[ApiCaller]) -> web.Response:

@@ -15,9 +15,11 @@ from http import HTTPStatus
 from aiohttp import web
 from pydantic import ConfigDict, SecretStr
 
+from notifyd.api.answers import WebhookAnswer
 from notifyd.api.control import Control, Webhook
 from notifyd.http.errors import HttpError, not_found
 from notifyd.http.open_connections import RemoteClient
+from notifyd.http.operations import Operation
 from notifyd.http.request import Request
 from notifyd.http.responses import success
 from notifyd.http.routing import HttpRoute
@@ -42,7 +44,7 @@ _LONGEST_BODY = 1500
 """Characters of the body that a notification shows."""
 
 
-class _Body(RequestSchema):
+class WebhookBody(RequestSchema):
     """Any JSON object. Its event name is `event` or `type`; its details may be in `data`."""
 
     model_config = ConfigDict(extra="allow")
@@ -50,6 +52,14 @@ class _Body(RequestSchema):
     event: str | None = None
     type: str | None = None
     id: str | int | None = None
+
+
+_RECEIVE = Operation(
+    "Receive an event of the platform, signed in X-Webhook-Signature",
+    body=WebhookBody,
+    answers={HTTPStatus.OK: WebhookAnswer},
+    errors=(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND),
+)
 
 
 class WebhookRoutes:
@@ -60,7 +70,7 @@ class WebhookRoutes:
         self._read_secret = read_secret
 
     def routes(self) -> list[HttpRoute[RemoteClient]]:
-        return [HttpRoute("POST", "/webhooks/oblien", self._receive)]
+        return [HttpRoute("POST", "/webhooks/oblien", self._receive, operation=_RECEIVE)]
 
     async def _receive(self, request: Request[RemoteClient]) -> web.Response:
         secret = self._read_secret()
@@ -70,7 +80,7 @@ class WebhookRoutes:
         if not is_signed(raw, request.headers.get(_SIGNATURE, ""), secret.get_secret_value()):
             sentence = f"wrong or missing signature in {_SIGNATURE}"
             raise HttpError(HTTPStatus.UNAUTHORIZED, "wrong_signature", sentence)
-        webhook = _webhook(parse_json(_Body, raw), raw, request)
+        webhook = _webhook(parse_json(WebhookBody, raw), raw, request)
         is_new = await self._control.receive_webhook(webhook)
         return success(duplicate=not is_new)
 
@@ -91,7 +101,7 @@ def _decoded(text: str) -> Iterator[bytes]:
         yield b64decode(text, validate=True)
 
 
-def _webhook(body: _Body, raw: bytes, request: Request[RemoteClient]) -> Webhook:
+def _webhook(body: WebhookBody, raw: bytes, request: Request[RemoteClient]) -> Webhook:
     name = body.event or body.type
     if not name:
         sentence = "event: is required; it names what happened"
