@@ -1,5 +1,7 @@
 """Coding agents with a real daemon: kills, the spool, mutes, and what `explain` says of a push."""
 
+import json
+
 import pytest
 
 from notifyd.client.spool import spool_request
@@ -73,3 +75,22 @@ def test_a_mute_holds_all_but_a_dead_agent_and_the_status_lists_sessions(start, 
     (session,) = one.ask("GET", "/v1/status")["agents"]["sessions"]
     assert (session["project"], session["state"]) == ("shop", "failed")
     assert "claude-code  shop     failed" in one.command("status").stdout
+
+
+def test_what_a_hook_reports_without_a_daemon_is_pushed_when_one_starts(start, platform):
+    one = start("10m")
+    claude = {"session_id": "s1", "cwd": "/srv/shop", "prompt_id": "p1"}
+
+    def hook(name, **fields):
+        payload = json.dumps({**claude, "hook_event_name": name, **fields})
+        return one.command("hook", "claude-code", payload, "--verbose").stderr
+
+    assert "prompt: ignored, a turn began" in hook("UserPromptSubmit")
+    asked = {"tool_name": "Bash", "tool_input": {"command": "make deploy"}}
+    assert "question: waiting" in hook("PermissionRequest", **asked)
+    one.kill()
+    assert "failed: spooled" in hook("StopFailure", error="billing_error")
+    one.start()
+    wait_for(lambda: platform.received)
+    assert titles(platform) == ["shop: Claude Code stopped: billing problem"]
+    assert steps(one)[:2] == ["awaiting_answer", "answered"]
