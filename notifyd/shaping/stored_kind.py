@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
-from enum import Enum
+from enum import StrEnum
 from typing import Any, cast
 
 from pydantic_core import (
@@ -136,5 +136,11 @@ def optional_schema(schema: CoreSchema) -> CoreSchema:
     return core_schema.nullable_schema(schema)
 
 
-def enum_schema(kind: type[Enum]) -> CoreSchema:
-    return core_schema.enum_schema(kind, list(kind), sub_type="str", strict=True)
+def enum_schema(kind: type[StrEnum]) -> CoreSchema:
+    return core_schema.enum_schema(
+        kind,
+        list(kind),
+        sub_type="str",
+        strict=True,
+        serialization=core_schema.simple_ser_schema("str"),  # its members are texts
+    )

@@ -56,6 +56,27 @@ async def test_the_next_process_loads_what_was_committed(tmp_path):
     assert stored.clock == "{}"
 
 
+@pytest.mark.parametrize("number", [2, 7, 32, 45, 127])
+async def test_all_rows_of_a_commit_are_written_as_they_are(tmp_path, number):
+    names = [f"n{each:03}" for each in range(number)]
+    rows = {
+        name: row(name, Status.HELD, peer=Peer(uid, 1, 2), title=name, created=5.0 + uid)
+        for uid, name in enumerate(names, 1)
+    }
+    values = {name: f'"{name}"' for name in names}
+    async with OutboxStore(tmp_path) as store:
+        entries = [OutboxEntry(each, parcel(name, name)) for name, each in rows.items()]
+        await store.commit(commit(*entries, state=values, checkpoints=values))
+        again = [OutboxEntry(each, parcel(name, name)) for name, each in rows.items()]
+        await store.commit(commit(*again, entry("one more")))
+        stored = await store.load()
+        texts = [(await store.payload(name)).title for name in names]
+    assert {each.id: each for each in stored.notifications if each.id in rows} == rows
+    assert len(stored.notifications) == number + 1
+    assert stored.state_entries == stored.checkpoints == values
+    assert texts == names
+
+
 async def test_notifications_are_counted_by_trigger_since_a_time(tmp_path):
     rows = [row(str(number), created=float(number)) for number in range(5)]
     async with OutboxStore(tmp_path) as store:
