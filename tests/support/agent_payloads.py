@@ -1,8 +1,9 @@
 """Reads tests/agents/*.payloads: payloads of agents' hooks, and what becomes of each.
 
 A file begins with a sentence on its source and `= {…}`, the fields that all its reports have. A
-case is a comment, the payload, and either `-> EVENT {…}`, the report's event and its other fields,
-or `-- reason`. A field of a case replaces that of the file; null takes it away.
+case is a comment, the payload, and `-- reason` if nothing is reported, else two lines: `-> EVENT {…}`,
+the report's event and its other fields, and `=> push: title` or `=> no push: reason`, if it comes
+ten minutes after a prompt. A field of a case replaces that of the file; null takes it away.
 """
 
 import json
@@ -21,6 +22,7 @@ class Case(NamedTuple):
     event: str
     body: dict
     reason: str
+    push: str
 
 
 def cases():
@@ -31,7 +33,7 @@ def _read(file):
     _, common, *blocks = file.read_text().replace("\n= ", "\n\n= ", 1).split("\n\n")
     shared = json.loads(common.removeprefix("= "))
     for block in blocks:
-        name, payload, outcome = block.strip().split("\n")
+        name, payload, outcome, *push = block.strip().split("\n")
         event, body, reason = "", {}, ""
         if outcome.startswith("-> "):
             event, _, fields = outcome.removeprefix("-> ").partition(" ")
@@ -41,4 +43,12 @@ def _read(file):
             assert outcome.startswith("-- "), outcome
             reason = outcome.removeprefix("-- ")
         name = name.removeprefix("# ")
-        yield Case(file.stem, name, json.loads(payload), event, body, reason)
+        yield Case(
+            file.stem,
+            name,
+            json.loads(payload),
+            event,
+            body,
+            reason,
+            "".join(push).removeprefix("=> "),
+        )
