@@ -20,6 +20,7 @@ LONGEST_MUTE = 366 * 86_400.0
 LONGEST_HISTORY = 10 * 366 * 86_400.0
 LONGEST_WAIT = 60.0
 LONGEST_KEY = 200
+LONGEST_URL = 2000
 DEEPEST_DATA = 32
 DEFAULT_LISTED = 100
 MOST_LISTED = 1000
@@ -123,7 +124,14 @@ def _check_retried(status: Status) -> Status:
     return status
 
 
+def _check_url(url: str | None) -> str | None:
+    if url and not url.lower().startswith(("http://", "https://")):
+        raise ValueError(f"must begin with http:// or https:// (got {printable(url)!r})")
+    return url
+
+
 Key = Annotated[str, Field(max_length=LONGEST_KEY)]
+Link = Annotated[str | None, Field(max_length=LONGEST_URL), AfterValidator(_check_url)]
 AnyStatus = Annotated[Status, Field(strict=False)]
 AnyPriority = Annotated[Priority, Field(strict=False)]
 
@@ -132,12 +140,16 @@ AnyPriority = Annotated[Priority, Field(strict=False)]
 
 
 class Submission(LocalRequest):
-    """A notification to be sent, with the visible text of its title and body. delay: seconds."""
+    """A notification to be sent, with the visible text of its title and body.
+
+    url: a link to open, sent as the entry `url` of data. delay: seconds.
+    """
 
     title: str | None = None
     body: str | None = None
     message_: Annotated[str | None, Field(alias="message")] = None
     data: Annotated[Json | None, AfterValidator(_check_data)] = None
+    url: Link = None
     priority: AnyPriority | None = None
     key: Key | None = None
     delay: Annotated[float, _duration_up_to(LONGEST_DELAY)] = 0.0
@@ -146,6 +158,9 @@ class Submission(LocalRequest):
     def _check_text(self) -> Self:
         if self.body and self.message_:
             raise ValueError("message: cannot be combined with `body`, which means the same")
+        if self.url and self.data and "url" in self.data:
+            raise ValueError("url: cannot be combined with `data.url`, which means the same")
+        _check_data(self.message.data)
         if not self.message.title.strip() and not self.message.body.strip():
             raise PydanticCustomError("empty", "title, body: at least one of them must have text")
         return self
@@ -153,7 +168,8 @@ class Submission(LocalRequest):
     @cached_property
     def message(self) -> Message:
         body = self.body or self.message_ or ""
-        return Message(visible_text(self.title or ""), visible_text(body), self.data or {})
+        data = {**(self.data or {}), **({"url": self.url} if self.url else {})}
+        return Message(visible_text(self.title or ""), visible_text(body), data)
 
 
 class MuteRequest(LocalRequest):

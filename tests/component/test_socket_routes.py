@@ -37,6 +37,31 @@ async def test_message_means_body_and_null_means_absent(served: Daemon):
     assert served.control.messages["n1"] == Message("", "m", {})
 
 
+async def test_a_link_is_sent_as_the_entry_url_of_data(served: Daemon):
+    body = {"title": "t", "url": "https://example.com/r?id=1", "data": {"a": 1}}
+    assert (await send(served.path, body)).status == 202
+    assert served.control.messages["n1"].data == {"a": 1, "url": "https://example.com/r?id=1"}
+    assert (await send(served.path, {"title": "t", "url": None})).status == 202
+    assert served.control.messages["n2"].data == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"url": "javascript:alert(1)"}, "url: must begin with http:// or https://"),
+        ({"url": "/run/1"}, "url: must begin with http:// or https://"),
+        ({"url": "https://x/" + "y" * 2000}, "url: must have at most 2000 characters"),
+        ({"url": "https://x", "data": {"url": "https://y"}}, "url: cannot be combined with"),
+        ({"url": "https://x/" + "y" * 1900, "data": {"a": "z" * 1900}}, "must take at most"),
+    ],
+)
+async def test_a_link_that_cannot_be_sent_is_refused(served: Daemon, fields, reason):
+    answer = await send(served.path, {"title": "t", **fields})
+    assert answer.status == 422
+    assert reason in answer.body["error"]
+    assert not served.control.rows
+
+
 async def test_a_delayed_notification_is_held(served: Daemon):
     answer = await send(served.path, {"title": "later", "delay": "30s"})
     assert (answer.status, answer.body["status"]) == (202, "held")
