@@ -1,6 +1,7 @@
 """The inbox: its page, and the event stream of each open page."""
 
 from contextlib import suppress
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -12,12 +13,13 @@ from notifyd.http.routing import HttpRoute
 from notifyd.model.errors import StoreUnavailableError
 from notifyd.relay.access import check_inbox_key, has_inbox_key
 from notifyd.relay.inbox_feed import InboxCursor, InboxFeed
-from notifyd.relay.inbox_page import load
+from notifyd.relay.inbox_page import load, manifest
 from notifyd.relay.store.base import RelayStore
 
 MOST_PAGES = 64
 """How many pages may be open at once."""
 
+_HTML = "text/html; charset=utf-8"
 _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -49,14 +51,32 @@ class Inbox:
     def routes(self) -> list[HttpRoute[RemoteClient]]:
         return [
             HttpRoute("GET", "/inbox", self._show),
+            HttpRoute("GET", "/inbox/manifest.webmanifest", self._manifest),
+            HttpRoute("GET", "/inbox/worker.js", self._worker),
             HttpRoute("GET", "/inbox/events", self._stream, head=False),
             HttpRoute("GET", "/favicon.ico", self._icon),
         ]
 
     async def _show(self, request: Request[RemoteClient]) -> web.Response:
+        page = self._page
+        if not await has_inbox_key(self._store, request):
+            headers = {**_HEADERS, "Content-Security-Policy": page.refusal_policy}
+            refusal = content_response(page.refusal.encode(), _HTML, headers)
+            refusal.set_status(HTTPStatus.FORBIDDEN)
+            return refusal
+        headers = {**_HEADERS, "Content-Security-Policy": page.policy}
+        return content_response(page.html.encode(), _HTML, headers)
+
+    async def _manifest(self, request: Request[RemoteClient]) -> web.Response:
         await check_inbox_key(self._store, request)
-        headers = {**_HEADERS, "Content-Security-Policy": self._page.policy}
-        return content_response(self._page.html.encode(), "text/html; charset=utf-8", headers)
+        text = manifest(request.http.query["key"])
+        return content_response(text.encode(), "application/manifest+json", _HEADERS)
+
+    async def _worker(self, _request: Request[RemoteClient]) -> web.Response:
+        # It may handle /inbox, which is not below its own path.
+        headers = {**_HEADERS, "Service-Worker-Allowed": "/inbox"}
+        script = self._page.worker.encode()
+        return content_response(script, "text/javascript; charset=utf-8", headers)
 
     async def _icon(self, _request: Request[RemoteClient]) -> web.Response:
         return content_response(self._page.icon.encode(), "image/svg+xml")

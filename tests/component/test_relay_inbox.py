@@ -73,10 +73,14 @@ async def test_the_icon_is_served(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "?key=", "?key=wrong", "?key=%FF", "?Key=", "?key=\u00e9"])
-@pytest.mark.parametrize("path", ["/inbox", "/inbox/events"])
+@pytest.mark.parametrize("path", ["/inbox/events", "/inbox/manifest.webmanifest"])
 async def test_a_wrong_key_is_refused(visitor: Visitor, path: str, query: str) -> None:
     answer = await visitor.ask("GET", path + query)
     assert (answer.status, answer.json["code"]) == (403, "forbidden")
+    async with visitor.session.get(f"{visitor.relay.url}/inbox{query}") as response:
+        assert (response.status, response.content_type) == (403, "text/html")
+        assert "script" not in response.headers["Content-Security-Policy"]
+        assert "notifyd relay inbox" in await response.text()
 
 
 @pytest.mark.parametrize(

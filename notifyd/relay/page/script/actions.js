@@ -1,0 +1,81 @@
+// --- what a person does with notifications
+
+const OPPOSITES = { read: "unread", unread: "read", archive: "unarchive", unarchive: "archive", delete: "restore" };
+const DONE = { archive: "Archived", unarchive: "Back in the inbox", delete: "Deleted", unread: "Marked as unread", read: "Marked as read" };
+let lastChange = null; // {action, revision}
+let toastTimer = 0;
+
+// Applies an action at once, and takes it back if the relay refuses.
+async function act(action, chosen) {
+  const before = chosen.map((card) => ({ ...card.item }));
+  for (const card of chosen) applyLocally(card, action);
+  try {
+    const applied = await change(action, { seqs: chosen.map((card) => card.item.seq) });
+    if (applied.changed > 0 && action !== "read") offerUndo(action, applied.revision, chosen.length);
+  } catch (error) {
+    for (const [index, card] of chosen.entries()) Object.assign(card.item, before[index]);
+    reportFailure(error);
+    reload();
+  }
+  refreshSoon();
+}
+
+function applyLocally(card, action) {
+  const { item } = card;
+  if (action === "read" || action === "unread") item.read = action === "read";
+  if (action === "archive" || action === "unarchive") item.archived = action === "archive";
+  card.update();
+  const leaves = action === "delete" || item.archived !== (filters.view === "archive");
+  if (leaves) removeAndFocusNext(card);
+}
+
+function removeAndFocusNext(card) {
+  const hasFocus = card.root.contains(document.activeElement);
+  const shown = visibleCards();
+  const following = shown[shown.indexOf(card) + 1] ?? shown[shown.indexOf(card) - 1];
+  remove(card);
+  if (hasFocus && following) setTimeout(() => select(following));
+}
+
+async function readAll() {
+  const newest = ordered[0]?.item.seq;
+  if (newest === undefined) return;
+  try {
+    const applied = await change("read", { up_to: newest });
+    for (const card of ordered) applyLocally(card, "read");
+    if (applied.changed > 0) offerUndo("read", applied.revision, applied.changed);
+  } catch (error) {
+    reportFailure(error);
+  }
+  refreshSoon();
+}
+
+async function undo() {
+  if (lastChange === null) return;
+  const { action, revision } = lastChange;
+  lastChange = null;
+  byId("toast").hidden = true;
+  try {
+    await change(OPPOSITES[action], { revision }); // the change comes back as an event
+  } catch (error) {
+    reportFailure(error);
+  }
+}
+
+function offerUndo(action, revision, number) {
+  lastChange = { action, revision };
+  showToast(number > 1 ? `${DONE[action]}: ${count(number, "notification")}` : DONE[action], true);
+}
+
+function showToast(text, canUndo = false) {
+  byId("toast-text").textContent = text;
+  byId("undo").hidden = !canUndo;
+  byId("toast").hidden = false;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => { byId("toast").hidden = true; }, canUndo ? 10_000 : 4_000);
+}
+
+function reportFailure(error) {
+  if (error instanceof KeyError) showWrongKey();
+  else showToast(`Not done: ${error.message || "the relay cannot be reached"}`);
+}

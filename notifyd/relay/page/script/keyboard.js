@@ -1,0 +1,46 @@
+// --- keyboard
+
+function select(card) {
+  card.article.focus({ preventScroll: true });
+  card.article.scrollIntoView({ block: "nearest", behavior: "auto" });
+}
+
+function selected() {
+  const root = document.activeElement?.closest?.("#days li");
+  return root ? ordered.find((card) => card.root === root) : undefined;
+}
+
+function move(step) {
+  const shown = visibleCards();
+  const index = shown.indexOf(selected());
+  const target = shown[index < 0 ? 0 : index + step];
+  if (target) select(target);
+}
+
+const KEYS = {
+  j: () => move(1),
+  k: () => move(-1),
+  "/": () => byId("search").focus(),
+  "?": () => byId("help").showModal(),
+  z: undo,
+};
+const KEYS_OF_CARD = {
+  Enter: (card) => card.toggle(),
+  e: (card) => act(toggled("archive", card.item), [card]),
+  u: (card) => act(toggled("unread", card.item), [card]),
+  "#": (card) => act("delete", [card]),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (event.target.closest("input, textarea")) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  if (event.key === "Enter" && event.target.closest("button, a")) return;
+  const card = selected();
+  const action = KEYS[event.key] ?? (card && KEYS_OF_CARD[event.key]);
+  if (!action) return;
+  event.preventDefault();
+  action(card);
+});
