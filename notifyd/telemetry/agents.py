@@ -45,13 +45,14 @@ def count_waiting_questions(state: State) -> int:
 
 
 def _session(session: AgentSession, now: Now) -> Json:
+    questions = sum(not question.subagent for question in session.questions)
     described: Json = {
         "agent": session.agent,
         "project": place_of(session),
         "session": session.id,
         "uid": session.uid,
-        "state": "asking" if session.questions else session.state.value,
-        "questions": len(session.questions),
+        "state": "asking" if questions else session.state.value,
+        "questions": questions,
         "last": now.wall + session.seen - now.mono,
         "reason": session.reason,
     }

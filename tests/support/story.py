@@ -9,6 +9,7 @@
     at 0s: app matches "ERROR one"
     at 1m: app matches "ERROR two" 300 times every 10s
     at 2m: ping backup fail "the disk is full"
+    at 3m: agent question key t1 text "Deploy now?"
     between 2s and 3s: want "app" "ERROR one"
     end 2h
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifyd.cli.explain import format_trigger
 from notifyd.model.agents import AGENTS, AgentEvent, AgentReport, AgentStatus, QuestionKind
 from notifyd.model.notifications import TCP_PEER, Peer, Priority, Status
 from notifyd.shaping.agents import sessions as agent_sessions
@@ -479,9 +480,15 @@ def test_a_session_that_reports_nothing_for_a_day_is_forgotten(history):
 
 
 def test_questions_of_one_session_are_bounded(history):
+    report(history, "question", key="own")
+    for number in range(MOST_QUESTIONS + 5):
+        report(history, "question", key=f"sub{number}", subagent=True)
+    keys = [question.key for question in session(history).questions]
+    assert (len(keys), keys[0]) == (MOST_QUESTIONS, "own")
     for number in range(MOST_QUESTIONS + 5):
         report(history, "question", key=f"t{number}")
-    assert len(session(history).questions) == MOST_QUESTIONS
+    keys = [question.key for question in session(history).questions]
+    assert (len(keys), keys[-1]) == (MOST_QUESTIONS, f"t{MOST_QUESTIONS + 4}")
 
 
 def test_the_state_is_restored_as_it_was_stored(history):
@@ -508,6 +515,10 @@ def test_explain_names_the_sessions_and_why_there_was_no_push(history):
     assert explained["trail"][0]["group"] == ["shop", "Claude Code"]
     shown = [(each["project"], each["state"]) for each in explained["sessions"]]
     assert sorted(shown) == [("blog", "asking"), ("shop", "done")]
+    text = format_trigger(explained)
+    assert "[shop, Claude Code] no push (the turn took 5s, less than min_duration (30s))" in text
+    assert "now: blog, claude-code: asking, pushed at 20" in text
+    assert "now: shop, claude-code: done; last event at 20" in text
 
 
 # --- whatever happens

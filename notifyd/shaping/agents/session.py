@@ -194,8 +194,11 @@ def stands_for(session: AgentSession, made: float) -> bool:
 
 
 def add_question(session: AgentSession, question: OpenQuestion) -> AgentSession:
-    """Add a question; the oldest is forgotten if there are too many."""
-    return replace(session, questions=(*session.questions, question)[-MOST_QUESTIONS:])
+    """Add a question. If there are too many, the oldest is forgotten, a subagent's first."""
+    questions = [*session.questions, question]
+    if len(questions) > MOST_QUESTIONS:
+        questions.remove(next((each for each in questions if each.subagent), questions[0]))
+    return replace(session, questions=tuple(questions))
 
 
 def replace_question(
