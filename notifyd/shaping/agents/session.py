@@ -41,8 +41,8 @@ class OpenQuestion:
 
     asked: when. waits_from: when the wait for an answer in the terminal began; -1 if it has to
     restart. deadline: when the question is pushed; NEVER if it was, or if a push about an earlier
-    question of the session stands for it. notification_id: the push; empty if there was none.
-    subagent: asked by a subagent, so it is never pushed by itself.
+    question of the session stands for it. notification_id: the push, made at pushed_at; empty if
+    there was none. subagent: asked by a subagent, so it is never pushed by itself.
     """
 
     key: str
@@ -61,7 +61,7 @@ class OpenQuestion:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it will be pushed, unless it is answered first."""
+        """Whether it may still be pushed: now, or once an earlier question is answered."""
         return not self.is_pushed and not self.subagent
 
 
