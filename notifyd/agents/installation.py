@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import sys
+import sysconfig
 import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -16,6 +18,7 @@ from notifyd.agents.json_text import JsonPath, JsonText
 from notifyd.agents.opencode_plugin import plugin_program, plugin_text
 from notifyd.agents.settings_file import AgentSettingsError, SettingsFile
 
+_COMMAND = "notifyd"
 _PLUGIN_MANIFEST = {
     "name": "notifyd",
     "version": "1.0.0",
@@ -33,13 +36,17 @@ class HookState(StrEnum):
 
 
 class HookStatus(NamedTuple):
-    """file: with the settings. is_present: the agent is on this machine. problem: a sentence."""
+    """file: with the settings. is_present: the agent is on this machine. problem: a sentence.
+
+    is_broken: there are lines, and they report nothing.
+    """
 
     agent: str
     file: Path
     state: HookState
     is_present: bool
     problem: str = ""
+    is_broken: bool = False
 
 
 class AgentHooks(ABC):
@@ -73,8 +80,8 @@ class AgentHooks(ABC):
     def status(self, program: str, *, is_present: bool) -> HookStatus:
         """Look what is there. program: the path of this notifyd."""
 
-        def found(state: HookState, problem: str = "") -> HookStatus:
-            return HookStatus(self.agent, self.path, state, is_present, problem)
+        def found(state: HookState, problem: str = "", *, is_broken: bool = False) -> HookStatus:
+            return HookStatus(self.agent, self.path, state, is_present, problem, is_broken)
 
         install = f"run `notifyd hook install {self.agent}`"
         try:
@@ -82,12 +89,14 @@ class AgentHooks(ABC):
             if not programs:
                 return found(HookState.MISSING)
             if gone := next((each for each in programs if not _is_executable(each)), ""):
-                return found(HookState.INCOMPLETE, f"{gone} does not exist any more; {install}")
+                problem = f"{gone} does not exist any more; {install}"
+                return found(HookState.INCOMPLETE, problem, is_broken=True)
             if not self.is_current(program):
                 other = next((each for each in programs if each != program), "")
                 what = f"it calls {other}" if other else "some lines are missing or old"
                 return found(HookState.INCOMPLETE, f"{what}; {install} to change that")
-            return found(HookState.INSTALLED, self.problem())
+            problem = self.problem()
+            return found(HookState.INSTALLED, problem, is_broken=bool(problem))
         except AgentSettingsError as error:
             return found(HookState.UNREADABLE, str(error))
 
@@ -450,3 +459,18 @@ def hook_statuses(places: AgentPlaces, program: str) -> list[HookStatus]:
         places.hooks(agent).status(program, is_present=places.is_present(agent))
         for agent in INSTALLABLE
     ]
+
+
+def own_program() -> str:
+    """Return the path of this notifyd, as it was called: a link to it outlives an upgrade."""
+    called = sys.argv[0]
+    if os.path.basename(called) == _COMMAND:  # noqa: PTH119 - a text, and maybe no path
+        found = called if "/" in called else shutil.which(called)
+        if found and os.access(found, os.X_OK):
+            return str(Path(found).absolute())
+    for folder in (sysconfig.get_path("scripts"), f"{sys.prefix}/bin"):
+        if os.access(path := f"{folder}/{_COMMAND}", os.X_OK):
+            return path
+    raise AgentSettingsError(
+        f"there is no {_COMMAND} command that an agent could call; install notifyd with pip or pipx"
+    )

@@ -2,20 +2,16 @@
 
 import argparse
 import os
-import shutil
 import sys
-import sysconfig
 from pathlib import Path
 from types import SimpleNamespace
 
-from notifyd.agents.installation import INSTALLABLE, AgentHooks, AgentPlaces, HookState
+from notifyd.agents.installation import INSTALLABLE, AgentHooks, AgentPlaces, HookState, own_program
 from notifyd.agents.recognition import canonical_name
 from notifyd.agents.settings_file import AgentSettingsError
 from notifyd.cli.exit_status import FAILED, UsageError
 from notifyd.cli.output import format_json, format_table, write
 from notifyd.text.suggestions import did_you_mean
-
-_COMMAND = "notifyd"
 
 
 def add_actions(parser: argparse.ArgumentParser) -> None:
@@ -143,18 +139,3 @@ def _status(places: AgentPlaces, names: list[str], *, as_json: bool) -> int:
             if each.problem:
                 write(f"{each.agent}: {each.problem}")
     return FAILED if any(each.problem for each in shown) else 0
-
-
-def own_program() -> str:
-    """Return the path of this notifyd, as it was called: a link to it outlives an upgrade."""
-    called = sys.argv[0]
-    if os.path.basename(called) == _COMMAND:  # noqa: PTH119 - a text, and maybe no path
-        found = called if "/" in called else shutil.which(called)
-        if found and os.access(found, os.X_OK):
-            return str(Path(found).absolute())
-    for folder in (sysconfig.get_path("scripts"), f"{sys.prefix}/bin"):
-        if os.access(path := f"{folder}/{_COMMAND}", os.X_OK):
-            return path
-    raise AgentSettingsError(
-        f"there is no {_COMMAND} command that an agent could call; install notifyd with pip or pipx"
-    )

@@ -3,6 +3,7 @@
 from functools import partial
 
 from notifyd.doctor import (
+    agent_hooks,
     api,
     clock,
     configuration,
@@ -60,6 +61,7 @@ def checks_of(subject: Subject) -> list[DoctorCheck]:
         DoctorCheck("inotify", partial(inotify.check, survey=survey), as_user=True),
         DoctorCheck("descriptors", partial(descriptors.check, survey=survey), as_user=True),
         DoctorCheck("sleep", sleep.check),
+        DoctorCheck("agents", agent_hooks.check),
         # Last: what another check finds, too, that one reports with the command that fixes it.
         DoctorCheck("daemon", daemon_status.check),
     ]

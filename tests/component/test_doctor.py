@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import socket
 import sqlite3
 import subprocess
@@ -465,3 +466,18 @@ async def test_a_named_configuration_that_does_not_exist_is_an_error(machine):
     ran = await run("doctor", "--config", str(machine.home / "none.toml"))
     assert ran.status == 78
     assert "no such file" in ran.err
+
+
+async def test_hooks_of_agents_that_report_nothing_are_named(machine):
+    for folder in (".claude", ".codex"):
+        (machine.home / folder).mkdir()
+    installed = await run("hook", "install", "claude-code", "codex", HOME=str(machine.home))
+    assert installed.status == 0
+    report = await machine.doctor()
+    report.finds("agents", "Codex does not run them yet", "type /hooks", "warning")
+    assert report.summary("agents") == "installed for claude-code, codex"
+    settings = machine.home / ".claude/settings.json"
+    settings.write_text(re.sub(r"/[^ \"]*/notifyd", "/gone/notifyd", settings.read_text()))
+    report = await machine.doctor()
+    fix = "notifyd hook install claude-code"
+    report.finds("agents", "/gone/notifyd does not exist any more", fix, "warning")

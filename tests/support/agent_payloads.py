@@ -1,9 +1,10 @@
 """Reads tests/agents/*.payloads: payloads of agents' hooks, and what becomes of each.
 
 A file begins with a sentence on its source and `= {…}`, the fields that all its reports have. A
-case is a comment, the payload, and `-- reason` if nothing is reported, else two lines: `-> EVENT
-{…}`, the report's event and its other fields, and `=> push: title` or `=> no push: reason`, if it
-comes ten minutes after a prompt. A field of a case replaces that of the file; null takes it away.
+case is a comment, the payload, and `-- reason` if nothing is reported, else two lines:
+`-> EVENT {…}`, the report's event and its other fields, and `=> push: title` or
+`=> no push: reason`, if it comes ten minutes after a prompt. A field of a case replaces that of
+the file; null takes it away.
 """
 
 import json
