@@ -19,7 +19,7 @@ from support.daemon import PLENTY
 from support.examples import THOROUGH
 from support.ports import free_port
 
-EXAMPLES = 150 if THOROUGH else 6
+EXAMPLES = 150 if THOROUGH else 4
 """Requests for each operation and each mode."""
 CONFIG = """
 [socket]
