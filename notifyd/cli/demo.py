@@ -3,14 +3,14 @@
 import argparse
 import asyncio
 import contextlib
-import itertools
 import shlex
 import sys
 import tempfile
-from datetime import datetime
+import time
 from pathlib import Path
 
 from notifyd.app import App
+from notifyd.cli.demo_activity import DemoActivity
 from notifyd.cli.exit_status import UsageError
 from notifyd.cli.run import serve
 from notifyd.config.load import load
@@ -21,7 +21,7 @@ from notifyd.telemetry import logging
 
 HELP = (
     "Run a relay with its inbox page and the daemon on this machine, with a sample configuration "
-    "and a log that is written to. Ctrl-C stops it."
+    "and things that happen. Ctrl-C stops it."
 )
 
 PORT = 8788
@@ -46,10 +46,17 @@ path = "{directory}/notifyd.sock"
 type = "log"
 paths = ["{directory}/app.log"]
 read_from = "beginning"
-patterns = ['ALERT (?P<what>.*)', 'Traceback']
-title = "{{{{ fields.what or 'Something broke' }}}}"
+patterns = ['ALERT (?P<what>.*)']
+title = "{{{{ fields.what }}}}"
 priority = "high"
 debounce = "300ms"
+cooldown = "0s"
+
+[triggers.shop]
+type = "log"
+paths = ["{directory}/app.log"]
+multiline = "python"
+patterns = ['Traceback']
 cooldown = "0s"
 
 [triggers.reports]
@@ -62,15 +69,13 @@ cooldown = "0s"
 type = "process"
 name = "demo-job"
 cooldown = "0s"
-"""
 
-_SAMPLE_LINES = (
-    "INFO  request served in 12 ms",
-    "INFO  request served in 9 ms",
-    "ALERT the nightly build broke: 3 tests failed",
-    "INFO  request served in 15 ms",
-    "INFO  epoch 41 done, loss 0.31",
-)
+[triggers.service]
+type = "command"
+run = "test -e {directory}/service.pid || {{ echo the service is down; exit 1; }}"
+every = "2s"
+cooldown = "0s"
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,9 +106,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _demo(directory: Path, port: int) -> None:
-    (directory / "reports").mkdir(exist_ok=True)
-    log_file = directory / "app.log"
-    log_file.touch()
     logging.configure("warning", "console")
     async with contextlib.AsyncExitStack() as stack:
         try:
@@ -111,7 +113,10 @@ async def _demo(directory: Path, port: int) -> None:
         except InUseError:
             relay = await stack.enter_async_context(open_relay(directory / "relay.db"))
             print(f"port {port} is in use; using {relay.url} instead", file=sys.stderr, flush=True)
-        save_token(directory / "send-token", await relay.mint_token("demo", "notifyd demo"))
+        send_token = await relay.mint_token("demo", "notifyd demo")
+        save_token(directory / "send-token", send_token)
+        activity = DemoActivity(directory, relay.url, send_token, time.time())
+        activity.prepare()
         config = directory / "config.toml"
         config.write_text(_CONFIG.format(url=relay.url, directory=directory))
         loaded = load(config, {})
@@ -119,9 +124,9 @@ async def _demo(directory: Path, port: int) -> None:
         _print_instructions(directory, relay.inbox_url)
         logging.configure("info", "console")
         async with asyncio.TaskGroup() as group:
-            writer = group.create_task(_write_sample_log(log_file, directory))
+            running = group.create_task(activity.run())
             await serve(App(loaded.settings, token, config=config, environ={}), loaded)
-            writer.cancel()
+            running.cancel()
 
 
 def _print_instructions(directory: Path, page: str) -> None:
@@ -141,24 +146,12 @@ notifyd demo: a relay, its inbox page and the daemon, all on this machine.
     send a message         {command} send --socket {path}/notifyd.sock -t Hi there
     send from a program    curl --unix-socket {path}/notifyd.sock \\
                              http://localhost/notifications/send -d '{{"title":"Hello"}}'
+    run a command          {command} exec --socket {path}/notifyd.sock -- false
+    ask a question         NOTIFYD_CONFIG={path}/config.toml {command} ask 'Go on?'
+    follow the daemon      {command} tail --socket {path}/notifyd.sock
     show the status        {command} status --socket {path}/notifyd.sock
 
   The configuration is {path}/config.toml. Ctrl-C stops the demo.
 """,
         flush=True,
     )
-
-
-async def _write_sample_log(log_file: Path, directory: Path) -> None:
-    """Write a log line every two seconds, and run a job that fails once."""
-    for number, line in enumerate(
-        itertools.chain(_SAMPLE_LINES, itertools.cycle(_SAMPLE_LINES[:2]))
-    ):
-        await asyncio.sleep(2)
-        with log_file.open("a") as file:
-            file.write(f"{datetime.now().astimezone():%H:%M:%S} {line}\n")
-        if number == len(_SAMPLE_LINES):
-            job = await asyncio.create_subprocess_exec(
-                "bash", "-c", 'exec -a demo-job bash -c "sleep 2; exit 3"', cwd=directory
-            )
-            await job.wait()

@@ -21,7 +21,7 @@ function shortTitle(item) {
   let title = stringOrEmpty(item.title).trim();
   const prefix = `${sourceOf(item)}: `;
   if (title.startsWith(prefix)) title = title.slice(prefix.length);
-  return /^\d+ ×$/.test(title) ? "" : title;
+  return title === sourceOf(item) || /^\d+ ×$/.test(title) ? "" : title;
 }
 
 function countOf(item) {
