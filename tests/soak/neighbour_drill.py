@@ -45,6 +45,7 @@ paths = ["{folder}/theirs/**/*.log"]
 patterns = 'line'
 debounce = "1s"
 cooldown = "5s"
+cooldown_max = "5s"
 [triggers.jobs]
 type = "process"
 name = "{job}"
