@@ -23,6 +23,7 @@ COMMANDS = {
     "ask": "ask a question on the inbox page of a relay, and print the answer",
     "exec": "run a command, then send how it ended",
     "hook": "report what a coding agent does; install its hooks",
+    "mcp": "serve tools for a coding agent, such as notify, on stdin and stdout",
     "ping": "report a run of a job to its heartbeat",
     "status": "show the state of the daemon, its problems and how to fix them",
     "doctor": "find what keeps notifications from arriving, and how to fix it",
@@ -38,9 +39,6 @@ COMMANDS = {
     "service": "install notifyd as a service of systemd, or remove it",
     "relay": "serve the Notifications API on this machine, with an inbox page",
 }
-_NOT_YET = frozenset({"mcp"})
-"""Documented commands that this version does not have yet."""
-
 _FAILURE_STATUS = {"match": USAGE}
 """The exit status of a failure where 1 means something else. Everywhere else it is FAILED."""
 
@@ -152,8 +150,6 @@ def _overview() -> str:
 
 
 def _unknown_command(name: str) -> str:
-    if name in _NOT_YET:
-        return f"notifyd {name} is not available in this version yet"
     from notifyd.text.suggestions import did_you_mean  # noqa: PLC0415 - only for a mistyped command
 
     hint = did_you_mean(name, COMMANDS) or "; see `notifyd --help`"

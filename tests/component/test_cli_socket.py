@@ -205,8 +205,6 @@ async def test_send_fails_when_the_api_refused_the_notification(notifyd, served:
         (["snd"], "unknown command 'snd'; did you mean 'send'?"),
         (["zzz"], "see `notifyd --help`"),
         (["mute", "a", "b", "1h"], "too many arguments; use `notifyd mute [TRIGGER] DURATION`"),
-        (["mcp"], "notifyd mcp is not available in this version yet"),
-        (["mcp", "--help"], "notifyd mcp is not available in this version yet"),
         ([], "usage: notifyd COMMAND"),
     ],
 )

@@ -147,7 +147,7 @@ def _server():
 def _serve(requests):
     """Fork for each request, and return in the new process with what to run."""
     for module in pkgutil.walk_packages(import_module("notifyd").__path__, "notifyd."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith(("__main__", "mcp_server")):  # that library takes a second
             import_module(module.name)
     for name in ("utf-8-sig", "idna"):
         codecs.lookup(name)  # another user may be unable to read the interpreter's files
