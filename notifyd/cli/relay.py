@@ -72,6 +72,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"notifications that each workspace may send per minute (default: {RATE.max})",
     )
+    parser.add_argument(
+        "--ephemeral",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="names of workspaces or hosts that come and go, such as 'ci-*', and are never reported"
+        " as missing; may be repeated",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -142,6 +150,7 @@ async def _serve(args: argparse.Namespace) -> None:
         address.port,
         rate=Rate(args.rate, 60.0),
         client=_client(),
+        ephemeral=args.ephemeral,
     ) as relay:
         if not is_loopback(address.host):
             print(_NOT_LOOPBACK, file=sys.stderr)

@@ -12,6 +12,7 @@ from notifyd.http.responses import content_response
 from notifyd.http.routing import HttpRoute
 from notifyd.model.errors import StoreUnavailableError
 from notifyd.relay.access import check_inbox_key, has_inbox_key
+from notifyd.relay.fleet_watch import FleetWatch
 from notifyd.relay.inbox_feed import InboxCursor, InboxFeed
 from notifyd.relay.inbox_page import load, manifest
 from notifyd.relay.store.base import RelayStore
@@ -42,9 +43,10 @@ class Inbox:
     whoever runs it.
     """
 
-    def __init__(self, store: RelayStore, pages: OpenStreams) -> None:
+    def __init__(self, store: RelayStore, pages: OpenStreams, fleet: FleetWatch) -> None:
         self._store = store
         self._pages = pages
+        self._fleet = fleet
         self._feed = InboxFeed(store)
         self._page = load()
 
@@ -103,7 +105,7 @@ class Inbox:
 
         It ends with the relay, or when the page's key was renewed.
         """
-        is_live = False
+        is_live, fleet_version = False, self._fleet.version
         while not self._pages.is_closing:
             place.changed.clear()
             batch = await self._feed.after(cursor)
@@ -114,6 +116,9 @@ class Inbox:
             if not is_live:
                 await stream.send("live", {"seq": cursor.seq})
                 is_live = True
+            if self._fleet.version != fleet_version:
+                fleet_version = self._fleet.version
+                await stream.send("fleet", {})
             if not await place.wait():
                 if not await has_inbox_key(self._store, request):
                     return

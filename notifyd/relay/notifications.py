@@ -24,11 +24,14 @@ QUESTIONS = (
 
 
 class NewNotification(NamedTuple):
-    """A notification to store. data: with what its token merges into it."""
+    """A notification to store. data: with what its token merges into it.
+
+    token_id: None for one of the relay itself.
+    """
 
     workspace_id: str
     workspace_seq: int
-    token_id: int
+    token_id: int | None
     token_name: str | None
     title: str | None
     body: str | None

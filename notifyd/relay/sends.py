@@ -51,6 +51,15 @@ class DeliveryReport(NamedTuple):
     is_repeat: bool = False
 
 
+class OwnNotification(NamedTuple):
+    """A notification of the relay itself, which no token sends."""
+
+    workspace_id: str
+    title: str
+    body: str
+    data: Json
+
+
 class RateRefusal(NamedTuple):
     """The workspace sends too fast. wait: seconds until there is room for one more."""
 
@@ -94,6 +103,31 @@ async def accept(
     await tokens.record_use(transaction, batch.tokens_used, wall)
     await batch.save(transaction, limits.per_workspace)
     return [result for result in results if result is not None]
+
+
+async def store_own(
+    transaction: Transaction, drafts: Sequence[OwnNotification], wall: float
+) -> None:
+    """Store notifications that the relay itself sends to the inbox."""
+    numbers = await _lock_workspaces(transaction, {draft.workspace_id for draft in drafts})
+    rows = []
+    for draft in drafts:
+        numbers[draft.workspace_id] += 1
+        rows.append(
+            NewNotification(
+                draft.workspace_id,
+                numbers[draft.workspace_id],
+                None,
+                None,
+                draft.title,
+                draft.body,
+                draft.data,
+            )
+        )
+    await notifications.insert(transaction, rows, wall)
+    await transaction.execute_many(
+        "UPDATE workspaces SET last_seq = $2 WHERE workspace_id = $1", sorted(numbers.items())
+    )
 
 
 async def prune(transaction: Transaction, wall: float, limits: StoreLimits) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 
@@ -16,6 +16,8 @@ from notifyd.http.server import serve
 from notifyd.http.tcp import base_url, listen_tcp
 from notifyd.relay import credentials, tokens
 from notifyd.relay.credentials import ClientCredentials, StoredClient
+from notifyd.relay.fleet_routes import FleetRoutes
+from notifyd.relay.fleet_watch import FleetWatch
 from notifyd.relay.inbox import Inbox, open_pages
 from notifyd.relay.inbox_api import InboxApi
 from notifyd.relay.question_routes import QuestionRoutes
@@ -76,12 +78,14 @@ async def open_relay(
     rate: Rate = RATE,
     client: ClientCredentials | None = None,
     limits: ConnectionLimits = LIMITS,
+    ephemeral: Sequence[str] = (),
     wall: Callable[[], float] = time.time,
 ) -> AsyncIterator[Relay]:
     """Serve the Notifications API and the inbox page while inside.
 
     port: 0 takes a free one. rate: for each workspace. client: who manages tokens and devices;
-    without one, a client is created when the database is new.
+    without one, a client is created when the database is new. ephemeral: patterns of the names of
+    workspaces that come and go.
     """
     async with AsyncExitStack() as stack:
         # The port comes first: credentials that are shown once must not be created in vain.
@@ -96,13 +100,17 @@ async def open_relay(
         given = None if client is None else StoredClient.of(client)
         pages = open_pages()
         sends = SendQueue(store, pages, StoreLimits(rate), wall)
-        await stack.enter_async_context(_running(sends))
-        routes = RelayRoutes(store, given, sends, wall)
-        inbox, inbox_api = Inbox(store, pages), InboxApi(store, pages, wall)
-        asking = QuestionRoutes(store, pages, wall)
+        fleet = FleetWatch(store, pages, wall)
+        await stack.enter_async_context(_running(sends.run(), fleet.run()))
+        parts = (
+            RelayRoutes(store, given, sends, wall),
+            Inbox(store, pages, fleet),
+            InboxApi(store, pages, wall),
+            QuestionRoutes(store, pages, wall),
+            FleetRoutes(store, fleet, wall, ephemeral),
+        )
         router = HttpRouter(
-            [*routes.routes(), *inbox.routes(), *inbox_api.routes(), *asking.routes()],
-            BodyLimits(MAX_BODY, limits.body),
+            [route for part in parts for route in part.routes()], BodyLimits(MAX_BODY, limits.body)
         )
         host_check = HostCheck(host, "this relay", own_pages=True)
 
@@ -118,12 +126,12 @@ async def open_relay(
 
 
 @asynccontextmanager
-async def _running(sends: SendQueue) -> AsyncIterator[None]:
-    """Commit sends while inside. The listener ends first, so none is left then."""
-    task = asyncio.create_task(sends.run())
+async def _running(*works: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run what has no end while inside. The listener ends first, so no send is left then."""
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

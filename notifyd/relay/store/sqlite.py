@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 Database = Path | Literal[":memory:"]
 
-_VERSION = 4
+_VERSION = 5
 """Of the schema: the number of the last file in migrations/sqlite/."""
 
 _PARAMETER = re.compile(r"\$(\d+)")
