@@ -29,6 +29,8 @@ _MAX_COPIES = 8
 _TRAIL = frozenset(range(FIRST_TRAIL, 0x80))
 _APPROXIMATE_MATCHING = re.compile(r"\{[\s\d<=]*[deis]\s*[<}+,:\d]")
 """What `regex` may take for approximate matching, and `re` takes for plain text."""
+_POSIX_CLASS = re.compile(r"\[:[^\]]*:\]")
+"""What `regex` takes for a POSIX class in a set, such as `[^[:space:]]`; for `re` the set ends."""
 
 
 class Approximation(NamedTuple):
@@ -81,6 +83,8 @@ def parse(pattern: str, layout: Layout) -> ParsedPattern:
     """Convert a pattern to a node; raise ValueError with the reason if that is not possible."""
     if _APPROXIMATE_MATCHING.search(pattern):
         raise ValueError("it uses approximate matching")
+    if _POSIX_CLASS.search(pattern):
+        raise ValueError("it uses a POSIX class")
     try:
         with warnings.catch_warnings(action="error", category=FutureWarning):
             tree = regex_parser.parse(pattern)

@@ -45,6 +45,7 @@ REAL = [
 ]
 LONG_S, KELVIN, DOTLESS, DOTTED = "\u017f", "\u212a", "\u0131", "\u0130"
 CLASSES = [r"\d", r"\w", r"\s", r"\D", r"\W", r"\S", r"[^\s]", r"[\dx]", r"[\W_]", r"[ \x1c]"]
+CLASSES += ["[^[:space:]]", "[_[:digit:]]", "[x[:^alpha:]]"]
 CLASSES += ["[a-c]", "[^a]", "[é-ü]", "[^é]", f"[{KELVIN}]", f"[^{KELVIN}]"]
 EMPTY = [r"\b", r"\B", "^", "$", r"\A", r"\Z", "(?=a)", "(?!b)", "(?<=k)", "(?<!s)"]
 LITERALS = [*"abkKsSiI019 é日\ufffd", LONG_S, KELVIN, DOTLESS, r"\.", r"\t", r"\n", r"\x1d", "."]
@@ -166,7 +167,7 @@ def test_a_category_finds_every_ascii_character_that_it_matches(pattern):
         (r"^$", "empty"),
         (r"foo{e<=1}", "approximate"),
         (r"\p{Lu}", "only the regex module"),
-        (r"[[:alpha:]]", "only the regex module"),
+        (r"[[:alpha:]]", "a POSIX class"),
         (r"(?x) a {2}", "verbose"),
     ],
 )

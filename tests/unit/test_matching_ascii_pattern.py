@@ -53,6 +53,8 @@ def test_every_ascii_character_is_in_the_same_classes(pattern, around):
         "(?=a)b",
         r"\p{Lu}",
         "[[:alpha:]]",
+        "[^[:space:]]",
+        "[_[:alnum:]]",
         "foo{e<=1}",
         "é",
         r"\u0041",
