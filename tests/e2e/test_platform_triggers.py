@@ -22,7 +22,7 @@ GROUPS = {
     "sessions": ("/ai/session/list", "length(sessions)", "changed", [1], [1, 2], "1 → 2"),
     "projects": ("/projects/p1", "updated_at", "changed", "monday", "tuesday", "monday → tuesday"),
     "quota": ("/credits/namespace-quota", "used", ">= 100", 99, 100, "100 (>= 100)"),
-    "agents": ("/ai/agents/a1", "status", "changed", "idle", "busy", "idle → busy"),
+    "agent-state": ("/ai/agents/a1", "status", "changed", "idle", "busy", "idle → busy"),
     "devices": ("/notifications/devices", "length(devices)", "changed", [1], [], "1 → 0"),
     "webhooks": ("/webhooks", "length(webhooks)", "changed", [], [1], "0 → 1"),
     "namespaces": ("/namespaces/n1", "state", "changed", "active", "suspended", "suspended"),

@@ -165,7 +165,7 @@ def test_rights_are_granted_and_taken_away(story):
 def test_a_user_without_rights_has_a_service_of_their_own(story):
     story(
         "service_of_user",
-        "of a user: watching nothing; 0 waiting; no token",
+        "of a user: watching 1 resource; 0 waiting; no token",
         "of a user: 600 ann ok",
         "of a user: active",
         "of a user: inactive\n",
