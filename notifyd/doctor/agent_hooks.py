@@ -1,6 +1,7 @@
 """Check: hooks of coding agents that are installed call a notifyd that is there, and run."""
 
 import os
+import pwd
 from pathlib import Path
 
 from notifyd.agents.installation import AgentPlaces, HookState, hook_statuses, own_program
@@ -9,9 +10,11 @@ from notifyd.doctor.finding import CheckOutcome, Finding, Severity, skipped
 from notifyd.doctor.subject import Subject
 
 
-def check(_subject: Subject) -> CheckOutcome:
+def check(subject: Subject) -> CheckOutcome:
     """Look into the settings of the user who asks, whose agents these are."""
-    places = AgentPlaces(Path.home(), os.environ)
+    environ = subject.own_environ
+    home = environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir
+    places = AgentPlaces(Path(home), environ)
     try:
         statuses = hook_statuses(places, own_program())
     except AgentSettingsError as error:

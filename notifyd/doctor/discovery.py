@@ -49,6 +49,7 @@ def find_subject(
         own = _environ_of_user(user, own)
         _adopt(environ, own, own)
         user.become()
+    asking = os.geteuid()
     found = _FoundConfig.load(config, own)
     layout = _find_service(found.main, own)
     sockets = _sockets(config, socket, found, layout, own)
@@ -72,6 +73,7 @@ def find_subject(
         environ.pop(name, None)
     return Subject(
         environ=adopted,
+        own_environ=own if asking == os.geteuid() else adopted,
         socket=path,
         config=found.main,
         settings=found.settings,

@@ -42,6 +42,7 @@ class Once(Generic[T]):
 class Subject:
     """environ: the environment that the daemon has, or would have. socket: the path that was asked.
 
+    own_environ: the environment of the user as whom this process runs.
     config: its main file; None without one. settings: the defaults if the configuration has
     mistakes, which are `mistakes`. status: what the daemon answered; None if it did not, and
     `silence` says why. pid: 0 if it is unknown. layout: of the installed service with this
@@ -50,6 +51,7 @@ class Subject:
     """
 
     environ: Mapping[str, str]
+    own_environ: Mapping[str, str]
     socket: str
     config: Path | None
     settings: Settings

@@ -481,3 +481,18 @@ async def test_hooks_of_agents_that_report_nothing_are_named(machine):
     report = await machine.doctor()
     fix = "notifyd hook install claude-code"
     report.finds("agents", "/gone/notifyd does not exist any more", fix, "warning")
+
+
+async def test_hooks_are_those_of_the_user_who_asks_not_of_the_daemon(machine, tmp_path):
+    (tmp_path / ".claude").mkdir()
+    asks = {"HOME": str(tmp_path)}
+    installed = await run("hook", "install", "claude-code", **asks)
+    assert installed.status == 0
+    async with Platform() as platform:
+        daemon = Daemon(machine.home, platform, LOG.format(home=machine.home))
+        await asyncio.to_thread(daemon.start)
+        try:
+            ran = await run("doctor", "--all", NOTIFYD_SOCK=str(daemon.socket), **asks)
+        finally:
+            await asyncio.to_thread(daemon.kill)
+    assert "agents: installed for claude-code" in ran.out
