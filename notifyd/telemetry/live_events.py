@@ -8,7 +8,8 @@ from notifyd.model.notifications import SOCKET, TCP_PEER, Json, Notification, Pa
 from notifyd.outbox.rows import OutboxEntry
 from notifyd.shaping.inputs import Input, Settled
 from notifyd.shaping.state import Decision, State
-from notifyd.shaping.trace import TraceEntry
+from notifyd.shaping.trace import LINE_CLIP, TraceEntry
+from notifyd.text.limits import ELLIPSIS
 from notifyd.text.redaction import redact
 
 _ENDED = frozenset({OutcomeKind.DELIVERED, OutcomeKind.NO_DEVICE, OutcomeKind.FAILED})
@@ -50,7 +51,7 @@ class EventRecorder:
             "matches": entry.matches,
         }
         details: Json = {
-            "line": self.mask(entry.line),
+            "line": self._mask_line(entry.line),
             "group": [self.mask(value) for value in entry.group] if any(entry.group) else [],
             "until": entry.until,
             "id": entry.notification_id,
@@ -58,6 +59,11 @@ class EventRecorder:
         }
         data |= {name: value for name, value in details.items() if value}
         return LiveEvent(EventKind.MATCH, trigger, None, data)
+
+    def _mask_line(self, line: str) -> str:
+        """Mask a line of a trace. One that was clipped may end within a credential."""
+        end = ELLIPSIS if len(line) >= LINE_CLIP else ""
+        return self.mask(line + end)
 
 
 def _deliveries(state: State, outcomes: Iterable[Outcome], wall: float) -> Iterator[LiveEvent]:

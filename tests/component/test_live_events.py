@@ -9,6 +9,7 @@ from notifyd.model.errors import StoreUnavailableError
 from notifyd.model.notifications import TCP_PEER, Message, Priority
 from notifyd.shaping.inputs import Cancelled, Muted, Submitted
 from notifyd.shaping.rules import Budget, Limit, Rule, Rules
+from notifyd.shaping.trace import LINE_CLIP
 from support.engines import running
 from support.histories import PEER, match
 from support.logs import until
@@ -45,6 +46,14 @@ async def test_a_match_is_published_with_what_became_of_it(tmp_path):
     assert SECRET not in first.data["line"]
     assert (second.data["did"], second.data["line"]) == ("queued", "boom")
     assert first.uid is None  # what triggers matched is for admins
+
+
+async def test_a_credential_that_is_clipped_is_masked(tmp_path):
+    line = "connecting to ".ljust(LINE_CLIP - 30, ".") + " postgres://app:hunter2hunter2@db/orders"
+    async with running(tmp_path, RULES) as (engine, _):
+        await engine.apply([match("calm", line=line)])
+        ((shown_line,),) = shown(published(engine, "match"), "line")
+    assert shown_line.endswith(" postgres://app:***…")
 
 
 async def test_text_is_masked_as_the_configuration_says(tmp_path):
