@@ -139,6 +139,14 @@ class WebhooksConfig(Section):
     `[listen] tcp` at `/webhooks/oblien`."""
 
 
+class RelayConfig(Section):
+    report: bool = False
+    """`true`: report this workspace's state every minute to `[api] url`, if that is a relay of your
+    own: version, host name, what waits, the worst trigger, no text of notifications."""
+    ephemeral: bool = False
+    """`true`: this workspace comes and goes; the relay never calls it missing."""
+
+
 class AgentsConfig(Section):
     grace: Annotated[Duration, Field(le=3600.0)] = 30.0
     """How long a question of a coding agent waits for an answer in the terminal before it is

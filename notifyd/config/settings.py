@@ -15,6 +15,7 @@ from notifyd.config.sections import (
     MuteConfig,
     PlatformConfig,
     RateLimitConfig,
+    RelayConfig,
     SocketConfig,
     StateConfig,
     TextConfig,
@@ -63,6 +64,8 @@ class Settings(BaseSettings):
     """What the platform reports by itself."""
     agents: AgentsConfig = AgentsConfig.model_construct()
     """Notifications of coding agents, whose hooks call `notifyd hook`."""
+    relay: RelayConfig = RelayConfig.model_construct()
+    """Reports to a relay of your own, whose page shows all workspaces."""
     state: StateConfig = StateConfig.model_construct()
     """The database."""
     log: LogConfig = LogConfig.model_construct()

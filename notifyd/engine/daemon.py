@@ -23,6 +23,7 @@ from notifyd.engine.configuration import Configuration
 from notifyd.engine.control import ControlService
 from notifyd.engine.daemon_status import DaemonStatus
 from notifyd.engine.engine import Engine
+from notifyd.engine.fleet_reporter import GOODBYE_TIMEOUT, FleetReporter
 from notifyd.engine.gaps import (
     ClockWatch,
     Gap,
@@ -39,6 +40,7 @@ from notifyd.model.notifications import SOCKET, Json, Message, Priority
 from notifyd.outbox.store import OutboxStore
 from notifyd.shaping.inputs import Configured, SendingAllowed, Stalled
 from notifyd.telemetry import logging
+from notifyd.telemetry.fleet_report import build_report
 from notifyd.telemetry.problem_log import ProblemReporter
 from notifyd.telemetry.systemd import ServiceManager
 from notifyd.text.durations import format_duration
@@ -89,6 +91,12 @@ class _RestartableTask:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=within)
 
+    async def finish(self, within: float) -> None:
+        """Wait at most `within` seconds until the task ends by itself; then cancel it."""
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=within)
+            self._task.cancel()
+
 
 class Daemon:
     """Runs what is open, from the start to `stopping`.
@@ -115,6 +123,8 @@ class Daemon:
         self._tasks = asyncio.TaskGroup()
         self._sources = _RestartableTask(self._tasks, "sources", self._run_sources)
         self._delivery = _RestartableTask(self._tasks, "delivery", self._run_delivery)
+        self._reports = _RestartableTask(self._tasks, "reports", self._run_reports)
+        self._reporter = FleetReporter(self._build_report, random.random)
         self._reloading = asyncio.Lock()
         self._control = ControlService(engine, store, self)
         self._spool = SpoolImporter(inlets.spool, self._control)
@@ -130,6 +140,7 @@ class Daemon:
             maintenance = tasks.create_task(self._run_maintenance(), name="maintenance")
             self._delivery.start()
             self._sources.start()
+            self._start_reports()
             await _wait_first(
                 self._configuration.pipeline.wait_ready(),
                 self._stopping.wait(),
@@ -143,6 +154,7 @@ class Daemon:
             await self._sources.stop(0)
             await self._delivery.stop(0)
             maintenance.cancel()
+            await self._reports.finish(GOODBYE_TIMEOUT)
             self._engine.stop()
             await asyncio.wait({engine}, timeout=_COMMIT_TIMEOUT)
             engine.cancel()
@@ -177,6 +189,23 @@ class Daemon:
             await self._engine.start_worker()
             await deliver(self._engine, client, token, now=self._engine.now, random=random.random)
 
+    def _start_reports(self) -> None:
+        if self._configuration.settings.relay.report:
+            self._reports.start()
+
+    async def _run_reports(self) -> None:
+        settings, token = self._configuration.settings, self._configuration.token
+        await self._reporter.run(
+            settings.api.url,
+            token,
+            is_ephemeral=settings.relay.ephemeral,
+            stopping=self._stopping,
+        )
+
+    def _build_report(self, interval: float) -> Json:
+        status, host = self._status.build({}), socket.gethostname()
+        return build_report(status, self._engine.state, host=host, interval=interval)
+
     async def _run_maintenance(self) -> None:
         """Check the clocks and the database file, at intervals and whenever the clock is set."""
         gaps = GapDetector(self._engine.now(), suspended_seconds)
@@ -200,6 +229,7 @@ class Daemon:
         cause = "suspend" if gap.kind is GapKind.SUSPEND else "clock set, or machine paused"
         length = format_duration(round(gap.seconds))
         log.info("gap in time; reopening connections", cause=cause, length=length)
+        self._reporter.note_gap(gap.seconds)
         async with self._reloading:
             await self._delivery.stop()
             self._configuration.pipeline.reconnect()
@@ -245,9 +275,11 @@ class Daemon:
         self._engine.event_recorder.mask = new.pipeline.mask
         if (new.settings.api, new.token) != (old.settings.api, old.token):
             await self._delivery.stop()
+        await self._reports.stop()
         if not self._stopping.is_set():
             self._sources.start()
             self._delivery.start()
+            self._start_reports()
 
     # `engine.control.DaemonOperations`
 
