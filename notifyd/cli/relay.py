@@ -18,7 +18,7 @@ from notifyd.relay.credentials import ClientCredentials
 from notifyd.relay.sends import RATE
 from notifyd.relay.server import Relay, inbox_url, open_relay
 from notifyd.relay.store.base import RelayStore
-from notifyd.relay.store.sqlite import SqliteStore
+from notifyd.relay.store.location import Database, open_store, parse_database
 from notifyd.telemetry import logging
 
 HELP = "Serve the Notifications API on this machine, with an inbox page."
@@ -29,6 +29,9 @@ are generated at the first start and printed once: of the secret only a hash is 
 `notifyd relay credentials` shows the client id, `notifyd relay inbox` the URL of the inbox page,
 which stays the same. With --renew they replace the credentials, or the secret in the URL, and a
 running relay accepts the new ones at once.
+
+Other users of this machine see the arguments of a process. A URL with a password therefore belongs
+into NOTIFYD_RELAY_DATABASE, or leave the password out and let PGPASSFILE or PGPASSWORD give it.
 """
 
 _NOT_LOOPBACK = (
@@ -37,6 +40,8 @@ _NOT_LOOPBACK = (
 )
 
 _MAX_RATE = 100_000
+
+_VARIABLE = "NOTIFYD_RELAY_DATABASE"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,9 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--database",
-        type=Path,
-        metavar="FILE",
-        help="database file (default: relay.db in $XDG_STATE_HOME/notifyd)",
+        type=_database,
+        metavar="DATABASE",
+        help="a file, or postgresql://USER@HOST/NAME (default: $NOTIFYD_RELAY_DATABASE, else"
+        " relay.db in $XDG_STATE_HOME/notifyd)",
     )
     parser.add_argument(
         "--rate",
@@ -85,12 +91,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     logging.configure("info", "auto")
     if args.action:
-        database = _database(args)
-        if not database.is_file():
-            raise NotifydError(
-                f"{database}: no relay has been started with this database;"
-                " run `notifyd relay` first, or name its file with --database"
-            )
+        database = _chosen_database(args)
+        if isinstance(database, Path) and not database.is_file():
+            raise _never_started(database)
         write(asyncio.run(_ACTIONS[args.action](database, args.renew)))
     elif args.renew:
         raise NotifydError("--renew needs an action: credentials or inbox")
@@ -99,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _show_credentials(database: Path, renew: bool) -> str:  # noqa: FBT001 - a command's flag
+async def _show_credentials(database: Database, renew: bool) -> str:  # noqa: FBT001 - a command's flag
     async with _open_store(database) as store:
         url = await store.run(credentials.load_url)
         if renew:
@@ -114,7 +117,7 @@ async def _show_credentials(database: Path, renew: bool) -> str:  # noqa: FBT001
     )
 
 
-async def _show_inbox(database: Path, renew: bool) -> str:  # noqa: FBT001 - a command's flag
+async def _show_inbox(database: Database, renew: bool) -> str:  # noqa: FBT001 - a command's flag
     async with _open_store(database) as store:
         load = credentials.renew_inbox_key if renew else credentials.ensure_inbox_key
         key = await store.run(load)
@@ -125,18 +128,34 @@ _ACTIONS = {"credentials": _show_credentials, "inbox": _show_inbox}
 
 
 @asynccontextmanager
-async def _open_store(database: Path) -> AsyncIterator[RelayStore]:
-    """Open the database of a relay, which may be running."""
-    store = await SqliteStore.open(database)
+async def _open_store(database: Database) -> AsyncIterator[RelayStore]:
+    """Open the database of a relay, which may be running; NotifydError if none was ever started."""
+    store = await open_store(database)
     try:
+        if not await store.read(credentials.load_url):
+            raise _never_started(database)
         yield store
     finally:
         await store.close()
 
 
-def _database(args: argparse.Namespace) -> Path:
-    database: Path | None = args.database
-    return database or user_state_dir(os.environ) / "relay.db"
+def _never_started(database: Database) -> NotifydError:
+    return NotifydError(
+        f"{database}: no relay has been started with this database;"
+        " run `notifyd relay` first, or name its database with --database"
+    )
+
+
+def _chosen_database(args: argparse.Namespace) -> Database:
+    if args.database is not None:
+        given: Database = args.database
+        return given
+    if text := os.environ.get(_VARIABLE):
+        try:
+            return parse_database(text)
+        except ValueError as error:
+            raise NotifydError(f"{_VARIABLE} is invalid: {error}") from None
+    return user_state_dir(os.environ) / "relay.db"
 
 
 async def _serve(args: argparse.Namespace) -> None:
@@ -145,7 +164,7 @@ async def _serve(args: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     address: ListenAddress = args.listen
     async with open_relay(
-        _database(args),
+        _chosen_database(args),
         address.host,
         address.port,
         rate=Rate(args.rate, 60.0),
@@ -195,6 +214,13 @@ def _address(value: str) -> ListenAddress:
         raise argparse.ArgumentTypeError(
             f"invalid address {value!r}; use HOST:PORT such as 127.0.0.1:8788"
         ) from None
+
+
+def _database(value: str) -> Database:
+    try:
+        return parse_database(value)
+    except ValueError as error:  # the value is not repeated: it may hold a password
+        raise argparse.ArgumentTypeError(f"invalid database: {error}") from None
 
 
 def _rate(value: str) -> int:

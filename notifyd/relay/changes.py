@@ -49,7 +49,7 @@ async def apply(
 ) -> AppliedChange:
     """Apply an action to the notifications with these numbers."""
     numbers = transaction.json_list(2)
-    condition = f"seq IN (SELECT CAST(value AS INTEGER) FROM {numbers})"
+    condition = f"seq IN (SELECT CAST(value AS BIGINT) FROM {numbers})"
     return await _change(transaction, action, condition, json.dumps([str(s) for s in seqs]), wall)
 
 
@@ -78,6 +78,15 @@ async def next_revision(transaction: Transaction) -> int:
     return revision
 
 
+async def lock_order(transaction: Transaction) -> None:
+    """Wait for all that changes notifications: from here on, numbers are committed in their order.
+
+    Readers may then continue after the last number they saw. Whoever changes notifications locks
+    them in this way, after rows of other tables and before their own.
+    """
+    await transaction.execute("UPDATE counters SET value = value WHERE name = 'revision'")
+
+
 async def purge(transaction: Transaction, wall: float) -> None:
     """Delete for good what was deleted too long ago to be restored."""
     query = "DELETE FROM notifications WHERE deleted_at <= $1"
@@ -91,7 +100,8 @@ async def _change(
     column, is_set = _COLUMNS[action], action in _SETS
     revision = await next_revision(transaction)
     count = await transaction.execute(
-        f"UPDATE notifications SET {column} = CASE WHEN $4 = 1 THEN $3 END, revision = $1"
+        f"UPDATE notifications SET {column} = CASE WHEN $4 = 1 THEN CAST($3 AS DOUBLE PRECISION)"
+        " END, revision = $1"
         f" WHERE {condition} AND ({column} IS NULL) = ($4 = 1)",
         revision,
         value,

@@ -49,6 +49,15 @@ async def load_client(transaction: Transaction) -> StoredClient | None:
     return None if client_id is None or secret is None else StoredClient(client_id, secret)
 
 
+async def ensure_client(transaction: Transaction) -> ClientCredentials | None:
+    """Create a client unless there is one, then None. Of relays that start at once, one does."""
+    query = "INSERT INTO settings VALUES ('client_name', $1) ON CONFLICT (name) DO NOTHING"
+    is_first = await transaction.execute(query, b"")
+    if not is_first or await load_client(transaction) is not None:
+        return None
+    return await renew_client(transaction)
+
+
 async def renew_client(transaction: Transaction) -> ClientCredentials:
     """Replace the client by a new one. The stored hash of its secret does not reveal it."""
     new = ClientCredentials.new()
@@ -72,7 +81,10 @@ async def load_inbox_key(transaction: Transaction) -> str | None:
 
 async def ensure_inbox_key(transaction: Transaction) -> str:
     """Return the secret of the inbox page's address, the same at every start."""
-    return await load_inbox_key(transaction) or await renew_inbox_key(transaction)
+    key = secrets.token_urlsafe(24)
+    query = "INSERT INTO settings VALUES ('inbox_key', $1) ON CONFLICT (name) DO NOTHING"
+    await transaction.execute(query, key.encode())
+    return await load_inbox_key(transaction) or key
 
 
 async def renew_inbox_key(transaction: Transaction) -> str:

@@ -9,9 +9,9 @@ from notifyd.http.open_connections import RemoteClient
 from notifyd.http.request import Request
 from notifyd.http.responses import success
 from notifyd.http.routing import HttpRoute
-from notifyd.relay import changes, inbox_queries, notifications
+from notifyd.relay import changes, inbox_queries
 from notifyd.relay.access import check_inbox_key
-from notifyd.relay.inbox_feed import InboxCursor
+from notifyd.relay.inbox_feed import newest_cursor
 from notifyd.relay.inbox_schemas import ChangeRequest, PageParameters, SummaryParameters
 from notifyd.relay.store.base import RelayStore
 
@@ -38,10 +38,7 @@ class InboxApi:
         await check_inbox_key(self._store, request)
         wanted = request.query(PageParameters)
         # The cursor is read first: what arrives meanwhile is in the list, the stream, or both.
-        cursor = InboxCursor(
-            await self._store.read(notifications.newest_seq),
-            await self._store.read(changes.newest_revision),
-        )
+        cursor = await self._store.read(newest_cursor)
         found = await self._store.read(
             inbox_queries.page, wanted.filter(), wanted.before, wanted.limit + 1
         )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from notifyd.http.event_stream import render_event
 from notifyd.model.notifications import Json
 from notifyd.relay import changes, inbox_queries, notifications
-from notifyd.relay.store.base import RelayStore
+from notifyd.relay.store.base import RelayStore, Transaction
 
 REPLAYED = 100
 """How many of the latest notifications a page gets that names no cursor."""
@@ -25,17 +25,20 @@ _MOST_STATES = 500
 _PARTS_KEPT = 8
 """Parts that pages may still have to get. One that is further behind reads its own."""
 
-_CURSOR = re.compile(r"(\d{1,18})(?:\.(\d{1,18}))?", re.ASCII)
+_CURSOR = re.compile(r"v1\.(\d{1,18})\.(\d{1,18})", re.ASCII)
 
 
 class InboxCursor(NamedTuple):
-    """What a page has got: all notifications up to seq, and all changes up to revision."""
+    """What a page has got: all notifications up to seq, and all changes up to revision.
+
+    As text it begins with the number of its format.
+    """
 
     seq: int
     revision: int
 
     def __str__(self) -> str:
-        return f"{self.seq}.{self.revision}"
+        return f"v1.{self.seq}.{self.revision}"
 
 
 class FeedPart(NamedTuple):
@@ -65,13 +68,13 @@ class InboxFeed:
 
     async def resume(self, text: str) -> InboxCursor:
         """Parse a cursor; one that this relay never gave means the latest few."""
-        seq = await self._store.read(notifications.newest_seq)
-        revision = await self._store.read(changes.newest_revision)
+        newest = await self._store.read(newest_cursor)
         if match := _CURSOR.fullmatch(text):
-            given = InboxCursor(int(match[1]), int(match[2] or 0))
-            if given.seq <= seq and given.revision <= revision:
+            given = InboxCursor(int(match[1]), int(match[2]))
+            if given.seq <= newest.seq and given.revision <= newest.revision:
                 return given
-        return InboxCursor(await self._store.read(notifications.before_latest, REPLAYED), revision)
+        seq = await self._store.read(notifications.before_latest, REPLAYED)
+        return newest._replace(seq=seq)
 
     async def _read(self, cursor: InboxCursor) -> FeedPart:
         events = []
@@ -90,3 +93,13 @@ class InboxFeed:
             shown: Json = {"notifications": [state.as_json() for state in states]}
             events.append(render_event("changes", shown, str(cursor)))
         return FeedPart(b"".join(events), cursor)
+
+
+# --- inside a transaction of the store
+
+
+async def newest_cursor(transaction: Transaction) -> InboxCursor:
+    """Return the cursor after all that is stored."""
+    return InboxCursor(
+        await notifications.newest_seq(transaction), await changes.newest_revision(transaction)
+    )

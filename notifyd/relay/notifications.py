@@ -1,6 +1,8 @@
 """The stored notifications: how they are written, read by number, and evicted."""
 
+import heapq
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -128,13 +130,21 @@ async def newest_seq(transaction: Transaction) -> int:
 
 async def evict(transaction: Transaction, total: int) -> None:
     """Delete the oldest beyond the total, at the cost of the workspace that has the most stored."""
-    row = await fetch_one(transaction, "SELECT count(*) FROM notifications")
-    stored = row[0] if row else 0
-    for _ in range(stored - total):
-        await transaction.execute(
-            "DELETE FROM notifications WHERE seq = (SELECT min(seq) FROM notifications"
-            " GROUP BY workspace_id ORDER BY count(*) DESC, min(seq) LIMIT 1)"
-        )
+    rows = await transaction.fetch(
+        "SELECT workspace_id, count(*), min(seq) FROM notifications GROUP BY workspace_id"
+    )
+    evicted: Counter[str] = Counter()
+    largest = [(-count, oldest, workspace_id) for workspace_id, count, oldest in rows]
+    heapq.heapify(largest)
+    for _ in range(sum(row[1] for row in rows) - total):
+        negative, oldest, workspace_id = largest[0]
+        evicted[workspace_id] += 1
+        heapq.heapreplace(largest, (negative + 1, oldest, workspace_id))
+    await transaction.execute_many(
+        "DELETE FROM notifications WHERE workspace_id = $1 AND seq IN (SELECT seq FROM"
+        " notifications WHERE workspace_id = $1 ORDER BY workspace_seq LIMIT $2)",
+        sorted(evicted.items()),
+    )
 
 
 def _row(new: NewNotification, wall: float) -> Row:

@@ -106,6 +106,7 @@ async def answer(
     transaction: Transaction, workspace_id: str, key: str, text: str, wall: float
 ) -> bool:
     """Store an answer, which also marks the notification as read; False if it comes too late."""
+    wall = await transaction.now(wall)
     changed = await transaction.execute(
         "UPDATE questions SET answer = $3, answered_at = $4 WHERE workspace_id = $1 AND key = $2"
         " AND answer IS NULL AND withdrawn_at IS NULL AND expires_at > $4",

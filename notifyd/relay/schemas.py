@@ -28,8 +28,15 @@ def _check_finite(value: Value) -> Value:
     return value
 
 
+def _check_no_nul(text: str) -> str:
+    """Refuse the one character that databases take for the end of a text."""
+    if "\0" in text:
+        raise ValueError("must not contain NUL")
+    return text
+
+
 JsonObject = Annotated[Json, AfterValidator(_check_finite)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_no_nul)]
 
 
 class TokenRequest(RequestSchema):
@@ -42,8 +49,11 @@ class TokenRequest(RequestSchema):
     @model_validator(mode="after")
     def _check_routing(self) -> Self:
         for key in ("channel", "device_id"):
-            if not isinstance(self.metadata.get(key, ""), str):
+            value = self.metadata.get(key, "")
+            if not isinstance(value, str):
                 raise ValueError(f"metadata.{key}: must be a string")  # noqa: TRY004 - pydantic's way
+            if "\0" in value:
+                raise ValueError(f"metadata.{key}: must not contain NUL")
         return self
 
 

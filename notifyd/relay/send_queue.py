@@ -61,6 +61,8 @@ class SendQueue:
     async def _commit(self, batch: list[_PendingSend]) -> None:
         # A request that has ended was promised nothing.
         batch = [pending for pending in batch if not pending.result.done()]
+        if not batch:
+            return
         try:
             results = await self._store.run(
                 sends.accept,
@@ -70,6 +72,10 @@ class SendQueue:
                 limits=self._limits,
             )
         except Exception as error:  # noqa: BLE001 - each sender gets it, and the next are served
+            if len(batch) > 1 and not isinstance(error, StoreUnavailableError):
+                for pending in batch:  # one that fails must not take the others with it
+                    await self._commit([pending])
+                return
             for pending in batch:
                 if not pending.result.done():
                     pending.result.set_exception(error)

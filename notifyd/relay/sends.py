@@ -80,6 +80,7 @@ async def accept(
 
     What a workspace sent with the same key within a day is not stored again, but counts for its
     rate. pages: how many inbox pages are open; each is a device, but none that a token can name.
+    wall: by the relay's clock.
     """
     found = await tokens.find_all(transaction, {send.token for send in sends})
     results: list[SendResult | None] = [find_refusal(found.get(send.token)) for send in sends]
@@ -90,6 +91,7 @@ async def accept(
     ]
     requested = Counter(token.workspace_id for _, _, token in admissible)
     numbers = await _lock_workspaces(transaction, requested)
+    wall = await transaction.now(wall)
     windows = await rate_limit.load_windows(transaction, requested, limits.rate, wall)
     answers = await _load_answers(transaction, admissible, wall)
     batch = _Batch(await _count_devices(transaction, found.values(), pages), numbers, answers, wall)
@@ -132,9 +134,11 @@ async def store_own(
 
 async def prune(transaction: Transaction, wall: float, limits: StoreLimits) -> None:
     """Delete what is too old or too much."""
+    wall = await transaction.now(wall)
     await rate_limit.prune(transaction, limits.rate, wall)
     await transaction.execute("DELETE FROM answers WHERE answered_at <= $1", wall - KEY_LIFETIME)
     await questions.prune(transaction, wall)
+    await changes.lock_order(transaction)
     await changes.purge(transaction, wall)
     await notifications.evict(transaction, limits.total)
 
@@ -198,7 +202,6 @@ class _Batch:
 
     async def save(self, transaction: Transaction, per_workspace: int) -> None:
         """Write the rows, and evict the oldest of each workspace beyond `per_workspace`."""
-        await notifications.insert(transaction, self._rows, self._wall)
         await questions.insert(transaction, self._questions, self._wall)
         await transaction.execute_many(
             "INSERT INTO answers (workspace_id, idempotency_key, devices, answered_at)"
@@ -210,6 +213,8 @@ class _Batch:
         await transaction.execute_many(
             "UPDATE workspaces SET last_seq = $2 WHERE workspace_id = $1", numbers
         )
+        await changes.lock_order(transaction)
+        await notifications.insert(transaction, self._rows, self._wall)
         await transaction.execute_many(
             "DELETE FROM notifications WHERE workspace_id = $1 AND workspace_seq <= $2",
             [(workspace_id, last - per_workspace) for workspace_id, last in numbers],

@@ -20,12 +20,13 @@ from notifyd.relay.fleet_routes import FleetRoutes
 from notifyd.relay.fleet_watch import FleetWatch
 from notifyd.relay.inbox import Inbox, open_pages
 from notifyd.relay.inbox_api import InboxApi
+from notifyd.relay.inbox_feed import newest_cursor
 from notifyd.relay.question_routes import QuestionRoutes
 from notifyd.relay.routes import RelayRoutes
 from notifyd.relay.send_queue import SendQueue
 from notifyd.relay.sends import RATE, StoreLimits
 from notifyd.relay.store.base import RelayStore
-from notifyd.relay.store.sqlite import Database, SqliteStore
+from notifyd.relay.store.location import Database, open_store
 
 MAX_BODY = 64 << 10
 """Bytes of a request's body."""
@@ -79,35 +80,37 @@ async def open_relay(
     client: ClientCredentials | None = None,
     limits: ConnectionLimits = LIMITS,
     ephemeral: Sequence[str] = (),
-    wall: Callable[[], float] = time.time,
+    wall: Callable[[], float] | None = None,
 ) -> AsyncIterator[Relay]:
     """Serve the Notifications API and the inbox page while inside.
 
     port: 0 takes a free one. rate: for each workspace. client: who manages tokens and devices;
     without one, a client is created when the database is new. ephemeral: patterns of the names of
-    workspaces that come and go.
+    workspaces that come and go. wall: a clock to use everywhere; by default that of this machine,
+    and for rates that of the database if it has one.
     """
+    clock = wall or time.time
     async with AsyncExitStack() as stack:
         # The port comes first: credentials that are shown once must not be created in vain.
         listening = stack.enter_context(listen_tcp(host, port, "--listen"))
-        store = await SqliteStore.open(database)
+        store = await open_store(database, wall)
         stack.push_async_callback(store.close)
         url = base_url(listening)
         await store.run(credentials.save_url, url)
         inbox_key = await store.run(credentials.ensure_inbox_key)
-        has_client = client is not None or await store.run(credentials.load_client) is not None
-        new = None if has_client else await store.run(credentials.renew_client)
+        new = None if client is not None else await store.run(credentials.ensure_client)
         given = None if client is None else StoredClient.of(client)
         pages = open_pages()
-        sends = SendQueue(store, pages, StoreLimits(rate), wall)
-        fleet = FleetWatch(store, pages, wall)
+        sends = SendQueue(store, pages, StoreLimits(rate), clock)
+        fleet = FleetWatch(store, pages, clock)
+        await stack.enter_async_context(store.watching(pages.wake, newest_cursor))
         await stack.enter_async_context(_running(sends.run(), fleet.run()))
         parts = (
-            RelayRoutes(store, given, sends, wall),
+            RelayRoutes(store, given, sends, clock),
             Inbox(store, pages, fleet),
-            InboxApi(store, pages, wall),
-            QuestionRoutes(store, pages, wall),
-            FleetRoutes(store, fleet, wall, ephemeral),
+            InboxApi(store, pages, clock),
+            QuestionRoutes(store, pages, clock),
+            FleetRoutes(store, fleet, clock, ephemeral),
         )
         router = HttpRouter(
             [route for part in parts for route in part.routes()], BodyLimits(MAX_BODY, limits.body)
@@ -122,7 +125,7 @@ async def open_relay(
             serve(listening, respond, RemoteClient.of, limits, grace=_GRACE)
         )
         stack.callback(pages.close)
-        yield Relay(store, url, inbox_key, new, wall)
+        yield Relay(store, url, inbox_key, new, clock)
 
 
 @asynccontextmanager

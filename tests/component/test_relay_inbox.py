@@ -113,7 +113,7 @@ async def test_an_open_page_receives_a_notification_unchanged(visitor: Visitor, 
         assert await page.until_live() == []
         await visitor.send(token, {"title": "<b>\u202e\n\ndata: x", "body": "b"})
         event = await page.event()
-    assert (event.kind, event.id) == ("notification", "1.0")
+    assert (event.kind, event.id) == ("notification", "v1.1.0")
     assert event.data["title"] == "<b>\u202e\n\ndata: x"
 
 
@@ -136,7 +136,9 @@ async def test_a_page_that_reconnects_misses_nothing(visitor: Visitor, token: st
         assert titles(await page.until_live()) == [str(number) for number in range(3, 3 + away)]
 
 
-@pytest.mark.parametrize("last", ["", "x", "-1", "99", "9" * 100, "\u0663"])
+@pytest.mark.parametrize(
+    "last", ["", "x", "-1", "2.0", "v1.99.0", "v2.1.0", "v1." + "9" * 100 + ".0", "v1.\u0663.0"]
+)
 async def test_an_invalid_last_event_id_means_a_new_page(
     visitor: Visitor, token: str, last: str
 ) -> None:

@@ -8,8 +8,8 @@ from support.visitor import Visitor, visiting
 
 
 @pytest.fixture
-async def visitor():
-    async with visiting(rate=Rate(1000, 60.0)) as opened:
+async def visitor(relay_database):
+    async with visiting(relay_database, rate=Rate(1000, 60.0)) as opened:
         yield opened
 
 
@@ -162,8 +162,8 @@ async def test_open_pages_follow_what_another_page_does(visitor: Visitor, token:
             ]
         await send(visitor, token, 3)
         event = await page.event()
-        assert (event.kind, event.data["title"], event.id) == ("notification", "3", "3.1")
-    async with visitor.page("3.0") as late:
+        assert (event.kind, event.data["title"], event.id) == ("notification", "3", "v1.3.1")
+    async with visitor.page("v1.3.0") as late:
         assert [event.kind for event in await late.until_live()] == ["changes"]
 
 
@@ -173,8 +173,8 @@ async def test_a_page_reads_its_list_again_after_very_many_changes(
     batch = [sends.Send(token, str(number), None, {}) for number in range(501)]
     limits = StoreLimits(Rate(1000, 60.0))
     await visitor.relay.store.run(sends.accept, batch, pages=0, wall=1.0, limits=limits)
-    async with visitor.page("501.0") as page:
+    async with visitor.page("v1.501.0") as page:
         await page.until_live()
         await change(visitor, action="read", up_to=501)
         event = await page.event()
-        assert (event.kind, event.id) == ("reset", "501.1")
+        assert (event.kind, event.id) == ("reset", "v1.501.1")

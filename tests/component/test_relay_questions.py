@@ -13,8 +13,8 @@ QUESTION = {
 
 
 @pytest.fixture
-async def visitor():
-    async with visiting(rate=Rate(1000, 60.0)) as opened:
+async def visitor(relay_database):
+    async with visiting(relay_database, rate=Rate(1000, 60.0)) as opened:
         yield opened
 
 

@@ -12,8 +12,8 @@ NOTE = {"title": "Build finished", "body": "all green", "data": {"run_id": "abc"
 
 
 @pytest.fixture
-async def visitor():
-    async with visiting(rate=Rate(10_000, 60.0)) as opened:
+async def visitor(relay_database):
+    async with visiting(relay_database, rate=Rate(10_000, 60.0)) as opened:
         yield opened
 
 
@@ -125,16 +125,16 @@ async def test_other_paths_and_methods_are_refused_in_json(visitor: Visitor) -> 
     assert "POST" in answer.json["error"]
 
 
-async def test_an_unexpected_error_is_logged_and_hidden_from_the_client(
-    visitor: Visitor, token: str
-) -> None:
+async def test_an_unexpected_error_is_logged_and_hidden_from_the_client() -> None:
     async def close(transaction: SqliteTransaction) -> None:
         transaction._connection.close()
 
-    with pytest.raises(sqlite3.ProgrammingError):
-        await visitor.relay.store.run(close)
-    with structlog.testing.capture_logs() as logged:
-        answer = await visitor.send(token)
+    async with visiting() as visitor:
+        token = (await visitor.minted())["token"]
+        with pytest.raises(sqlite3.ProgrammingError):
+            await visitor.relay.store.run(close)
+        with structlog.testing.capture_logs() as logged:
+            answer = await visitor.send(token)
     assert (answer.status, answer.json["code"]) == (503, "internal")
     assert "closed database" not in answer.json["error"]
     (entry,) = logged

@@ -9,7 +9,9 @@ import pytest
 from notifyd.http.rate_limit import Rate
 from notifyd.model.errors import StoreError, StoreUnavailableError
 from notifyd.relay import credentials, devices, notifications, sends, tokens
+from notifyd.relay.inbox import open_pages
 from notifyd.relay.schemas import DeviceRequest
+from notifyd.relay.send_queue import SendQueue
 from notifyd.relay.sends import (
     DeliveryReport,
     RateRefusal,
@@ -19,6 +21,7 @@ from notifyd.relay.sends import (
     TokenRefusal,
 )
 from notifyd.relay.store.base import RelayStore, Transaction
+from notifyd.relay.store.location import Database, open_store
 from notifyd.relay.store.sqlite import SqliteStore
 
 DAY = 86_400.0
@@ -27,10 +30,18 @@ STORED = Path(__file__).parents[1] / "stored"
 
 
 @pytest.fixture
-async def store():
-    opened = await SqliteStore.open(":memory:")
+async def store(relay_database):
+    opened = await open_store(relay_database, lambda: 0.0)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def lasting_database(request, tmp_path: Path) -> Database:
+    """A database that outlives its store."""
+    if request.param == "sqlite":
+        return tmp_path / "new" / "relay.db"
+    return await request.getfixturevalue("postgres_server").new_schema()
 
 
 async def minted(store: RelayStore, workspace: str = "w", **metadata) -> str:
@@ -97,6 +108,27 @@ async def test_one_batch_with_a_key_twice_stores_one_notification(store: RelaySt
     reports = await accept_all(store, batch * 10)
     assert [report.is_repeat for report in reports] == [False, False] + [True] * 18
     assert len(await store.run(notifications.after, 0, 100)) == 2
+
+
+async def test_a_send_that_fails_does_not_take_its_batch_with_it(store: RelayStore) -> None:
+    token = await minted(store)
+    queue = SendQueue(store, open_pages(), LIMITS, lambda: 1.0)
+    batch = [Send(token, "t", None, {"n": value}) for value in (1, object(), 2)]
+    waiting = asyncio.gather(*map(queue.submit, batch), return_exceptions=True)
+    running = asyncio.create_task(queue.run())
+    results = await waiting
+    running.cancel()
+    assert [type(result) for result in results] == [DeliveryReport, TypeError, DeliveryReport]
+    kept = await store.read(notifications.after, 0, 9)
+    assert [each.data["n"] for each in kept] == [1, 2]
+
+
+async def test_a_text_may_hold_any_character(store: RelayStore) -> None:
+    token = await minted(store)
+    await accept_all(store, [Send(token, "a\0b \U0001f600", "\u2028", {"trigger": "\0"})])
+    (kept,) = await store.read(notifications.after, 0, 9)
+    assert (kept.title.replace("\ufffd", "\0"), kept.body) == ("a\0b \U0001f600", "\u2028")
+    assert kept.data["trigger"] == "\0"
 
 
 async def test_a_batch_answers_each_send_for_itself(store: RelayStore) -> None:
@@ -171,15 +203,15 @@ async def test_a_busy_workspace_evicts_its_own_and_no_number_is_reused(store: Re
     assert await store.run(notifications.newest_seq) == 33
 
 
-async def test_the_rate_holds_over_a_restart(tmp_path: Path) -> None:
-    limits, file = StoreLimits(Rate(3, 60.0)), tmp_path / "relay.db"
-    store = await SqliteStore.open(file)
+async def test_the_rate_holds_over_a_restart(lasting_database: Database) -> None:
+    limits, database = StoreLimits(Rate(3, 60.0)), lasting_database
+    store = await open_store(database, lambda: 0.0)
     token = await minted(store)
     await store.close()
 
     async def send(wall: float) -> float:
         """Send in a process of its own; return the seconds to wait."""
-        store = await SqliteStore.open(file)
+        store = await open_store(database, lambda: 0.0)
         (result,) = await accept_all(store, [Send(token, "t", None, {})], wall=wall, limits=limits)
         await store.run(sends.prune, wall, limits)
         await store.close()
@@ -259,9 +291,8 @@ async def test_a_token_records_its_last_use(store: RelayStore) -> None:
     assert await store.run(tokens.list_all, "another") == []
 
 
-async def test_a_restart_keeps_everything(tmp_path: Path) -> None:
-    file = tmp_path / "new" / "relay.db"
-    store = await SqliteStore.open(file)
+async def test_a_restart_keeps_everything(lasting_database: Database) -> None:
+    store = await open_store(lasting_database, lambda: 0.0)
     token = await minted(store)
     await accept(store, token, "k", pages=1)
     await register(store, "d", device_info={"a": [1]})
@@ -270,7 +301,7 @@ async def test_a_restart_keeps_everything(tmp_path: Path) -> None:
     before = await store.run(notifications.after, 0, 10), await store.run(devices.list_all)
     await store.close()
 
-    store = await SqliteStore.open(file)
+    store = await open_store(lasting_database, lambda: 0.0)
     assert (await accept(store, token, "k")).is_repeat
     after = await store.run(notifications.after, 0, 10), await store.run(devices.list_all)
     assert after == before

@@ -4,6 +4,7 @@ The functions stand in tokens.py, devices.py, notifications.py, … and are the 
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
@@ -28,6 +29,12 @@ class Transaction(Protocol):
     def json_list(self, parameter: int) -> str:
         """Return a table whose column `value` holds the strings of a JSON list in $parameter."""
 
+    async def now(self, wall: float) -> float:
+        """Return the time by the clock that decides about rates, in seconds since the epoch.
+
+        wall: by the relay's own clock, which is that one unless relays share the database.
+        """
+
 
 Work = Callable[Concatenate[Transaction, P], Awaitable[R]]
 """A function that awaits nothing but its transaction. It may be called again if that failed."""
@@ -41,6 +48,14 @@ class RelayStore(Protocol):
 
     async def read(self, work: Work[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `work`, which changes nothing, without waiting for those that do."""
+
+    def watching(
+        self, wake: Callable[[], None], position: Work[[], object]
+    ) -> AbstractAsyncContextManager[None]:
+        """While inside, call `wake` when another relay may have changed something.
+
+        position: a value that each change of what `wake` is about makes another.
+        """
 
     async def close(self) -> None: ...
 

@@ -7,20 +7,22 @@ import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
 from importlib import resources
 from pathlib import Path
 from typing import Literal, ParamSpec, Self, TypeVar
 
 from notifyd.model.errors import StoreError, StoreUnavailableError
+from notifyd.relay.store.availability import AvailabilityReporter
 from notifyd.relay.store.base import Row, Transaction, Work
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Database = Path | Literal[":memory:"]
+_Database = Path | Literal[":memory:"]
 
-_VERSION = 5
-"""Of the schema: the number of the last file in migrations/sqlite/."""
+VERSION = 5
+"""Of the schema: the number of the last file in migrations/sqlite/, and of that in postgres/."""
 
 _PARAMETER = re.compile(r"\$(\d+)")
 
@@ -34,9 +36,10 @@ class SqliteStore:
     def __init__(self, writer: "_Connection", reader: "_Connection") -> None:
         self._writer = writer
         self._reader = reader
+        self._availability = AvailabilityReporter()
 
     @classmethod
-    async def open(cls, database: Database) -> Self:
+    async def open(cls, database: _Database) -> Self:
         """Open or create the database, readable by its owner alone; StoreError when that fails."""
         writer = await _Connection.open(functools.partial(_connect, database))
         if not isinstance(database, Path):
@@ -50,11 +53,23 @@ class SqliteStore:
 
     async def run(self, work: Work[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `work` in a transaction on the writing thread, and commit it to the disk."""
-        return await self._writer.run(lambda transaction: work(transaction, *args, **kwargs))
+        try:
+            result = await self._writer.run(lambda transaction: work(transaction, *args, **kwargs))
+        except StoreUnavailableError as error:
+            self._availability.report_failure(error)
+            raise
+        self._availability.report_success()
+        return result
 
     async def read(self, work: Work[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `work` on the reading thread; it sees what was committed before."""
         return await self._reader.run(lambda transaction: work(transaction, *args, **kwargs))
+
+    def watching(
+        self, _wake: Callable[[], None], _position: Work[[], object]
+    ) -> AbstractAsyncContextManager[None]:
+        """Do nothing: one relay alone uses the file."""
+        return nullcontext()
 
     async def close(self) -> None:
         await self._reader.close()
@@ -79,6 +94,9 @@ class SqliteTransaction:
 
     def json_list(self, parameter: int) -> str:
         return f"json_each(${parameter})"
+
+    async def now(self, wall: float) -> float:
+        return wall
 
 
 class _Connection:
@@ -141,7 +159,7 @@ def _numbered(query: str) -> str:
 # --- opening; on the connection's own thread
 
 
-def _connect(database: Database) -> tuple[sqlite3.Connection, str]:
+def _connect(database: _Database) -> tuple[sqlite3.Connection, str]:
     try:
         if isinstance(database, Path):
             _create(database)
@@ -170,10 +188,10 @@ def _create(database: Path) -> None:
     os.close(os.open(database, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
-def _prepare(connection: sqlite3.Connection, database: Database) -> None:
+def _prepare(connection: sqlite3.Connection, database: _Database) -> None:
     try:
         version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
+        if version > VERSION:
             raise StoreError(f"{database}: written by a newer notifyd; update this one")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -187,11 +205,9 @@ def _prepare(connection: sqlite3.Connection, database: Database) -> None:
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
     """Apply the migrations after `version`, all of them or none."""
-    numbers = range(version + 1, _VERSION + 1)
+    numbers = range(version + 1, VERSION + 1)
     if not numbers:
         return
     folder = resources.files(__package__).joinpath("migrations", "sqlite")
     scripts = "".join(folder.joinpath(f"{number}.sql").read_text("utf-8") for number in numbers)
-    connection.executescript(
-        f"BEGIN IMMEDIATE; {scripts} PRAGMA user_version = {_VERSION}; COMMIT;"
-    )
+    connection.executescript(f"BEGIN IMMEDIATE; {scripts} PRAGMA user_version = {VERSION}; COMMIT;")
