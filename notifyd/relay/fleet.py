@@ -170,6 +170,12 @@ async def look(transaction: Transaction, wall: float) -> int:
     return len(drafts)
 
 
+async def newest_change(transaction: Transaction) -> float:
+    """Return when a workspace changed last; 0 if there is none."""
+    row = await fetch_one(transaction, "SELECT max(changed_at) FROM fleet_workspaces")
+    return (row and row[0]) or 0.0
+
+
 async def prune(transaction: Transaction, wall: float) -> None:
     """Forget workspaces that have not reported for long."""
     await transaction.execute(

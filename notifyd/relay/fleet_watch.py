@@ -24,6 +24,7 @@ class FleetWatch:
         self._pages = pages
         self._wall = wall
         self._changed = asyncio.Event()
+        self._newest_change = 0.0
         self.version = 0
 
     def note_change(self) -> None:
@@ -39,6 +40,10 @@ class FleetWatch:
         """Look once; StoreUnavailableError if the store cannot be used."""
         if await self._store.run(fleet.look, self._wall()):
             self._pages.wake()
+            self.note_change()
+        newest = await self._store.read(fleet.newest_change)
+        if newest != self._newest_change:  # other relays get reports as well
+            self._newest_change = newest
             self.note_change()
 
     async def _run_looks(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from notifyd.model.notifications import Json
-from notifyd.relay import questions
+from notifyd.relay import changes, questions
 from notifyd.relay.questions import Question
 from notifyd.relay.schemas import format_time
 from notifyd.relay.store.base import Row, Transaction, fetch_one
@@ -90,6 +90,7 @@ async def insert(
     transaction: Transaction, notifications: Iterable[NewNotification], wall: float
 ) -> None:
     """Store notifications, with what the inbox filters and searches by."""
+    await changes.lock_order(transaction)
     await transaction.execute_many(
         "INSERT INTO notifications (workspace_id, workspace_seq, token_id, token_name, title, body,"
         " data, received_at, source, channel, priority, outcome, search)"

@@ -213,7 +213,8 @@ class _Batch:
         await transaction.execute_many(
             "UPDATE workspaces SET last_seq = $2 WHERE workspace_id = $1", numbers
         )
-        await changes.lock_order(transaction)
+        if not self._rows:
+            return
         await notifications.insert(transaction, self._rows, self._wall)
         await transaction.execute_many(
             "DELETE FROM notifications WHERE workspace_id = $1 AND workspace_seq <= $2",

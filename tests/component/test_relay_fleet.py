@@ -14,8 +14,8 @@ REPORT = FleetReport()
 
 
 @pytest.fixture
-async def visitor():
-    async with visiting() as opened:
+async def visitor(relay_database):
+    async with visiting(relay_database) as opened:
         yield opened
 
 
