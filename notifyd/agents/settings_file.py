@@ -5,12 +5,15 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from notifyd.config.files import replace_file
+from notifyd.config.files import open_nonblocking, replace_file
 from notifyd.model.errors import NotifydError
+from notifyd.model.user import user_name
 
 _LARGEST = 8 << 20
 _BACKUP = ".notifyd-backup"
 _NEW_MODE = 0o600
+_MOST_LINKS = 40
+"""As many as the kernel follows."""
 
 
 class AgentSettingsError(NotifydError):
@@ -32,14 +35,16 @@ class SettingsFile:
     def read(self) -> str | None:
         """Return the content; None if there is no file. AgentSettingsError if it is unreadable."""
         try:
-            found = self.path.stat()
-            if not stat.S_ISREG(found.st_mode):
-                raise AgentSettingsError(f"{self.path} is no regular file; nothing was changed")
-            if found.st_size > _LARGEST:
+            self._refuse_foreign_links()
+            with open(self.path, "rb", opener=open_nonblocking) as stream:
+                if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                    raise AgentSettingsError(f"{self.path} is no regular file; nothing was changed")
+                content = stream.read(_LARGEST + 1)
+            if len(content) > _LARGEST:
                 raise AgentSettingsError(
                     f"{self.path} has more than {_LARGEST >> 20} MiB; nothing was changed"
                 )
-            return self.path.read_bytes().decode()
+            return content.decode()
         except FileNotFoundError:
             return None
         except UnicodeDecodeError:
@@ -53,24 +58,40 @@ class SettingsFile:
         """Replace the content, and keep the former one as a backup. Mode and owner stay."""
         real = self._real()
         try:
-            _make_folders(real.parent)
-            try:
-                found = real.stat()
-            except FileNotFoundError:
-                self._replace(real, content, _NEW_MODE, real.parent.stat())
+            former = self.read()
+            if former is None:
+                _make_folders(real.parent)
+                replace_file(real, content, _NEW_MODE, keeps_owner=True)
                 return
-            mode = stat.S_IMODE(found.st_mode)
+            mode = stat.S_IMODE(real.stat().st_mode)
             if keeps_backup:
-                self._replace(self.backup, real.read_bytes().decode(), mode, found)
-            self._replace(real, content, mode, found)
+                replace_file(self.backup, former, mode, keeps_owner=True)
+            replace_file(real, content, mode, keeps_owner=True)
         except OSError as error:
             raise self._failure("write", error) from None
 
-    @staticmethod
-    def _replace(path: Path, content: str, mode: int, owner: os.stat_result) -> None:
-        replace_file(path, content, mode)
-        if os.geteuid() == 0:
-            os.chown(path, owner.st_uid, owner.st_gid)
+    def _refuse_foreign_links(self) -> None:
+        """Raise AgentSettingsError if root would follow a link of one user to another's file.
+
+        Others could have root write files that only root may change.
+        """
+        if os.geteuid() != 0:
+            return
+        path = self.path
+        for _ in range(_MOST_LINKS):
+            try:
+                link = path.lstat()
+            except (FileNotFoundError, NotADirectoryError):
+                return
+            if not stat.S_ISLNK(link.st_mode):
+                return
+            path = path.parent / path.readlink()
+            if link.st_uid not in (0, _owner(path)):
+                user = user_name(link.st_uid)
+                raise AgentSettingsError(
+                    f"{self.path} is a link that user {user} made to a path of another user, and "
+                    f"root does not follow it; run `notifyd hook` as {user}, nothing was changed"
+                )
 
     def delete(self) -> None:
         """Remove the file, and its directory if that is empty then."""
@@ -88,6 +109,15 @@ class SettingsFile:
         return AgentSettingsError(f"cannot {verb} {self.path}: {error.strerror}")
 
 
+def _owner(path: Path) -> int:
+    """Return who owns a file, or else the nearest directory above that exists."""
+    while True:
+        try:
+            return path.lstat().st_uid
+        except (FileNotFoundError, NotADirectoryError):
+            path = path.parent
+
+
 def _make_folders(folder: Path) -> None:
     """Create a directory and those above it, with the owner of the one that exists."""
     missing = []
@@ -99,4 +129,4 @@ def _make_folders(folder: Path) -> None:
     if os.geteuid() == 0:
         owner = above.stat()
         for created in missing:
-            os.chown(created, owner.st_uid, owner.st_gid)
+            os.chown(created, owner.st_uid, owner.st_gid, follow_symlinks=False)

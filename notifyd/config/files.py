@@ -3,10 +3,11 @@
 import ast
 import os
 import re
+import secrets
 import stat
-import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,19 +175,41 @@ def open_nonblocking(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def replace_file(path: Path, content: str, mode: int) -> None:
-    """Write a file and rename it into place, so that it is never seen incomplete."""
-    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+def replace_file(path: Path, content: str, mode: int, *, keeps_owner: bool = False) -> None:
+    """Write a file and rename it into place, so that it is never seen incomplete.
+
+    keeps_owner: as root, let it belong to the owner of the file that it replaces, or else of the
+    directory. No link that others put there meanwhile makes them the owner of another file.
+    """
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    draft = f".{path.name[:64]}.{secrets.token_hex(8)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(content)
-            os.fchmod(stream.fileno(), mode)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+        descriptor = os.open(draft, flags, 0o600, dir_fd=folder)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                if keeps_owner and os.geteuid() == 0:
+                    os.fchown(stream.fileno(), *_owner(path.name, folder))
+                stream.write(content)
+                os.fchmod(stream.fileno(), mode)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(draft, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(draft, dir_fd=folder)
+            raise
+    finally:
+        os.close(folder)
+
+
+def _owner(name: str, folder: int) -> tuple[int, int]:
+    """Return the owner and group of a file in an open directory, or else those of the directory."""
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        found = os.fstat(folder)
+    return found.st_uid, found.st_gid
 
 
 def create_file(path: Path, content: str, mode: int) -> None:

@@ -9,8 +9,11 @@ import pytest
 
 from notifyd.agents.installation import INSTALLABLE, AgentPlaces
 from notifyd.agents.json_text import JsonText
+from notifyd.agents.settings_file import AgentSettingsError
 from support.command import run
 
+OTHER = 65534
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="makes files of another user")
 OTHERS = """\
 {
     "model": "opus",
@@ -173,6 +176,39 @@ def test_mode_and_symbolic_links_stay(home, program):
     for name in ("claude.json", "claude.json.notifyd-backup"):
         assert stat.S_IMODE((dotfiles / name).stat().st_mode) == 0o640
     assert "hook claude-code" in (dotfiles / "claude.json").read_text()
+
+
+@as_root
+@pytest.mark.parametrize("content", ["{}", None])
+def test_root_does_not_write_where_a_link_of_another_user_leads(content, home, program, tmp_path):
+    target = tmp_path / "only for root"
+    if content is not None:
+        target.write_text(content)
+    for agent in ("claude-code", "grok-build"):
+        hooks = places(home).hooks(agent)
+        hooks.path.parent.mkdir(parents=True)
+        hooks.path.symlink_to(target)
+        os.chown(hooks.path, OTHER, OTHER, follow_symlinks=False)
+        with pytest.raises(AgentSettingsError, match="as nobody, nothing was changed"):
+            hooks.install(program)
+        assert hooks.status(program, is_present=True).state == "unreadable"
+        os.chown(hooks.path, 0, 0, follow_symlinks=False)
+        assert hooks.status(program, is_present=True).state == "not installed"
+    assert target.exists() == (content is not None)
+    assert content is None or target.read_text() == content
+
+
+@as_root
+def test_what_root_writes_belongs_to_the_owner_of_the_settings(home, program):
+    os.chown(home, OTHER, OTHER)
+    for agent in INSTALLABLE:
+        hooks = places(home).hooks(agent)
+        hooks.install(program)
+    settings = home / ".claude/settings.json"
+    settings.write_text(OTHERS)
+    places(home).hooks("claude-code").install(program)
+    assert settings.with_name("settings.json.notifyd-backup").exists()
+    assert {path.stat().st_uid for path in home.rglob("*")} == {OTHER}
 
 
 def test_timeouts_have_the_unit_of_the_agent(home, program):
