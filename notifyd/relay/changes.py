@@ -70,6 +70,12 @@ async def newest_revision(transaction: Transaction) -> int:
     return row[0] if row else 0
 
 
+async def purged_revision(transaction: Transaction) -> int:
+    """Return the last revision of all that was deleted for good; 0 if nothing was."""
+    row = await fetch_one(transaction, "SELECT value FROM counters WHERE name = 'purged'")
+    return row[0] if row else 0
+
+
 async def next_revision(transaction: Transaction) -> int:
     """Return a new revision. Changes are committed in the order of theirs."""
     query = "UPDATE counters SET value = value + 1 WHERE name = 'revision' RETURNING value"
@@ -88,9 +94,22 @@ async def lock_order(transaction: Transaction) -> None:
 
 
 async def purge(transaction: Transaction, wall: float) -> None:
-    """Delete for good what was deleted too long ago to be restored."""
-    query = "DELETE FROM notifications WHERE deleted_at <= $1"
-    await transaction.execute(query, wall - DELETED_KEPT)
+    """Delete for good what was deleted too long ago to be restored.
+
+    The newest stays until another comes: pages resume after numbers up to the largest stored one.
+    """
+    rows = await transaction.fetch(
+        "DELETE FROM notifications WHERE deleted_at <= $1"
+        " AND seq < (SELECT max(seq) FROM notifications) RETURNING revision",
+        wall - DELETED_KEPT,
+    )
+    if rows:
+        await transaction.execute(
+            "INSERT INTO counters (name, value) VALUES ('purged', $1) ON CONFLICT (name)"
+            " DO UPDATE SET value = CASE WHEN excluded.value > counters.value"
+            " THEN excluded.value ELSE counters.value END",
+            max(row[0] for row in rows),
+        )
 
 
 async def _change(

@@ -1,5 +1,6 @@
 """The inbox: its page, and the event stream of each open page."""
 
+import asyncio
 from contextlib import suppress
 from http import HTTPStatus
 
@@ -19,6 +20,9 @@ from notifyd.relay.store.base import RelayStore
 
 MOST_PAGES = 64
 """How many pages may be open at once."""
+
+_KEY_CHECK = 15.0
+"""Seconds between two looks whether the key of an open page was renewed."""
 
 _HTML = "text/html; charset=utf-8"
 _HEADERS = {
@@ -87,11 +91,12 @@ class Inbox:
         await check_inbox_key(self._store, request)
         with self._pages.admit() as place:
             given = request.headers.get("Last-Event-ID") or request.http.query.get("after", "")
-            cursor = await self._feed.resume(given)
+            first = await self._feed.resume(given)
             place.stream = stream = await EventStream.open(request.http, _HEADERS)
             # The page was closed, or must come back later: it is too late for another response.
             with suppress(ConnectionError, StoreUnavailableError):
-                await self._send_events(request, stream, place, cursor)
+                await stream.send_rendered(first.events)
+                await self._send_events(request, stream, place, first.cursor)
         return stream.response
 
     async def _send_events(
@@ -106,7 +111,13 @@ class Inbox:
         It ends with the relay, or when the page's key was renewed.
         """
         is_live, fleet_version = False, self._fleet.version
+        clock = asyncio.get_running_loop().time
+        checked_at = clock()
         while not self._pages.is_closing:
+            if clock() - checked_at >= _KEY_CHECK:
+                if not await has_inbox_key(self._store, request):
+                    return
+                checked_at = clock()
             place.changed.clear()
             batch = await self._feed.after(cursor)
             if batch.events:
@@ -120,6 +131,4 @@ class Inbox:
                 fleet_version = self._fleet.version
                 await stream.send("fleet", {})
             if not await place.wait():
-                if not await has_inbox_key(self._store, request):
-                    return
                 await stream.keep_alive()

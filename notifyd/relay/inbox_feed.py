@@ -66,15 +66,21 @@ class InboxFeed:
                     self._parts.popitem(last=False)
             return part
 
-    async def resume(self, text: str) -> InboxCursor:
-        """Parse a cursor; one that this relay never gave means the latest few."""
+    async def resume(self, text: str) -> FeedPart:
+        """Parse a cursor, and return what a page must get before what comes after it.
+
+        A page that may show what was deleted for good must read its list again. A cursor that this
+        relay never gave means the latest few.
+        """
         newest = await self._store.read(newest_cursor)
         if match := _CURSOR.fullmatch(text):
             given = InboxCursor(int(match[1]), int(match[2]))
             if given.seq <= newest.seq and given.revision <= newest.revision:
-                return given
+                if given.revision >= await self._store.read(changes.purged_revision):
+                    return FeedPart(b"", given)
+                return FeedPart(render_event("reset", {}, str(newest)), newest)
         seq = await self._store.read(notifications.before_latest, REPLAYED)
-        return newest._replace(seq=seq)
+        return FeedPart(b"", newest._replace(seq=seq))
 
     async def _read(self, cursor: InboxCursor) -> FeedPart:
         events = []

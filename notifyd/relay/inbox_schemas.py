@@ -60,7 +60,7 @@ class ChangeRequest(InboxSchema):
     action: Action
     seqs: Annotated[list[Number], Field(max_length=1000)] | None = None
     up_to: Number | None = None
-    revision: Number | None = None
+    revision: Annotated[Number, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _check_target(self) -> Self:

@@ -21,6 +21,10 @@ from notifyd.relay.store.base import RelayStore
 _LOOK_AGAIN = 2.0
 """Seconds between two looks at the store, for answers that another relay took."""
 
+_MOST_WAITING = 128
+_MOST_OF_WORKSPACE = 32
+"""Requests that wait at once, in all and of one workspace: the others need connections too."""
+
 _REASONS = {
     QuestionStatus.ANSWERED: "the question was answered before",
     QuestionStatus.WITHDRAWN: "the question was withdrawn",
@@ -33,7 +37,16 @@ class QuestionRoutes:
         self._store = store
         self._pages = pages
         self._wall = wall
-        self._ended = asyncio.Event()
+        self._waiting = OpenStreams(
+            most=_MOST_WAITING,
+            per_client=_MOST_OF_WORKSPACE,
+            noun="requests that wait for an answer",
+            code="too_many_waiting",
+        )
+
+    def close(self) -> None:
+        """Answer all requests that wait, now and later."""
+        self._waiting.close()
 
     def routes(self) -> list[HttpRoute[RemoteClient]]:
         path = "/notifications/questions/{question}"
@@ -47,20 +60,23 @@ class QuestionRoutes:
         """Answer once the question has ended, or when the time that was asked for is over."""
         token = await find_sender(self._store, request)
         key, wait = request.parameters["question"], request.query(WaitParameters).wait
+        if not wait:
+            return self._response(await self._find(token.workspace_id, key))
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
-        while True:
-            ended = self._ended
-            question = await self._find(token.workspace_id, key)
-            remaining = until - loop.time()
-            is_open = question.status(self._wall()) is QuestionStatus.OPEN
-            if not is_open or remaining <= 0 or self._pages.is_closing:
-                return self._response(question)
-            try:
-                async with asyncio.timeout(min(remaining, _LOOK_AGAIN)):
-                    await ended.wait()
-            except TimeoutError:
-                pass
+        with self._waiting.admit(token.workspace_id) as place:
+            while True:
+                place.changed.clear()
+                question = await self._find(token.workspace_id, key)
+                remaining = until - loop.time()
+                is_open = question.status(self._wall()) is QuestionStatus.OPEN
+                if not is_open or remaining <= 0 or self._waiting.is_closing:
+                    return self._response(question)
+                try:
+                    async with asyncio.timeout(min(remaining, _LOOK_AGAIN)):
+                        await place.changed.wait()
+                except TimeoutError:
+                    pass
 
     async def _withdraw(self, request: Request[RemoteClient]) -> web.Response:
         token = await find_sender(self._store, request)
@@ -97,8 +113,7 @@ class QuestionRoutes:
 
     def _announce_end(self) -> None:
         """Wake the senders that wait, and the pages."""
-        self._ended.set()
-        self._ended = asyncio.Event()
+        self._waiting.wake()
         self._pages.wake()
 
     def _response(self, question: Question) -> web.Response:

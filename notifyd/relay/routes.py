@@ -20,8 +20,11 @@ from notifyd.relay.send_queue import SendQueue
 from notifyd.relay.sends import DeliveryReport, RateRefusal, Send
 from notifyd.relay.store.base import RelayStore
 from notifyd.relay.tokens import TokenRefusal
+from notifyd.text.limits import replace_surrogates
 
 _LONGEST_KEY = 255
+_DOT_SEGMENTS = frozenset({".", ".."})
+"""Browsers remove these from a path, also where they are escaped."""
 _KEPT = f"{KEPT_IN_INBOX}; open the inbox page to see it"
 """The answer to senders while there is no device."""
 
@@ -117,6 +120,8 @@ class RelayRoutes:
             key = _idempotency_key(request)
             if body.options and key is None:
                 raise _invalid("Idempotency-Key: required with options, to ask for the answer")
+            if body.options and key in _DOT_SEGMENTS:
+                raise _invalid(f"Idempotency-Key: {key} cannot stand in the path of a question")
         except HttpError:
             # Whoever has no token learns that first, whatever else is wrong with the request.
             await find_sender(self._store, request)
@@ -145,6 +150,8 @@ def _idempotency_key(request: Request[RemoteClient]) -> str | None:
     key = request.headers.get("Idempotency-Key") or None
     if key is not None and len(key) > _LONGEST_KEY:
         raise _invalid(f"Idempotency-Key: must have at most {_LONGEST_KEY} characters")
+    if key is not None and replace_surrogates(key) != key:
+        raise _invalid("Idempotency-Key: must be UTF-8")
     return key
 
 

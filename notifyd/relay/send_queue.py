@@ -3,14 +3,17 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import NamedTuple
+
+import structlog
 
 from notifyd.http.event_stream import OpenStreams
 from notifyd.model.errors import StoreUnavailableError
 from notifyd.relay import sends
 from notifyd.relay.sends import DeliveryReport, Send, SendResult, StoreLimits
 from notifyd.relay.store.base import RelayStore
+
+log = structlog.get_logger()
 
 _MOST = 100
 """Sends in one transaction."""
@@ -94,7 +97,12 @@ class SendQueue:
         self._unpruned += stored
         if self._unpruned * _PRUNE_SHARE < self._limits.total:
             return
-        # The next batch tries again, and reports to its senders that nothing can be stored.
-        with suppress(StoreUnavailableError):
+        # The next batch tries again. What is wrong with the store, its senders learn.
+        try:
             await self._store.run(sends.prune, self._wall(), self._limits)
+        except StoreUnavailableError:
+            pass
+        except Exception as error:  # noqa: BLE001 - sends must be stored all the same
+            log.warning("cannot delete what is too old", error=repr(error))
+        else:
             self._unpruned = 0

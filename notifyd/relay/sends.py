@@ -241,16 +241,16 @@ async def _load_answers(
     transaction: Transaction, sends: Iterable[tuple[int, Send, Token]], wall: float
 ) -> dict[tuple[str, str], int]:
     """Return the devices that were reported for each workspace and Idempotency-Key."""
-    keys = {send.key: token.workspace_id for _, send, token in sends if send.key is not None}
-    if not keys:
+    wanted = [(token.workspace_id, send.key) for _, send, token in sends if send.key is not None]
+    if not wanted:
         return {}
     workspace_table, key_table = transaction.json_list(1), transaction.json_list(2)
     rows = await transaction.fetch(
         "SELECT workspace_id, idempotency_key, devices FROM answers"
         f" WHERE workspace_id IN (SELECT value FROM {workspace_table})"
         f" AND idempotency_key IN (SELECT value FROM {key_table}) AND answered_at > $3",
-        json.dumps(sorted(set(keys.values()))),
-        json.dumps(sorted(keys)),
+        json.dumps(sorted({workspace_id for workspace_id, _ in wanted})),
+        json.dumps(sorted({key for _, key in wanted})),
         wall - KEY_LIFETIME,
     )
     return {(row[0], row[1]): row[2] for row in rows}

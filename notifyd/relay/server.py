@@ -105,11 +105,12 @@ async def open_relay(
         fleet = FleetWatch(store, pages, clock)
         await stack.enter_async_context(store.watching(pages.wake, newest_cursor))
         await stack.enter_async_context(_running(sends.run(), fleet.run()))
+        asking = QuestionRoutes(store, pages, clock)
         parts = (
             RelayRoutes(store, given, sends, clock),
             Inbox(store, pages, fleet),
             InboxApi(store, pages, clock),
-            QuestionRoutes(store, pages, clock),
+            asking,
             FleetRoutes(store, fleet, clock, ephemeral),
         )
         router = HttpRouter(
@@ -125,6 +126,7 @@ async def open_relay(
             serve(listening, respond, RemoteClient.of, limits, grace=_GRACE)
         )
         stack.callback(pages.close)
+        stack.callback(asking.close)
         yield Relay(store, url, inbox_key, new, clock)
 
 

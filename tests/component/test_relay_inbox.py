@@ -10,7 +10,7 @@ import pytest
 
 from notifyd.http.rate_limit import Rate
 from notifyd.model.errors import InUseError, NotifydError
-from notifyd.relay import inbox, inbox_feed, server
+from notifyd.relay import credentials, inbox, inbox_feed, server
 from notifyd.relay.server import open_relay
 from support.visitor import Visitor, visiting
 
@@ -145,6 +145,17 @@ async def test_an_invalid_last_event_id_means_a_new_page(
     await numbered(visitor, token, range(3))
     async with visitor.page(last) as page:
         assert titles(await page.until_live()) == ["0", "1", "2"]
+
+
+async def test_a_renewed_key_ends_a_page_that_is_never_silent(
+    visitor: Visitor, token: str, monkeypatch
+) -> None:
+    monkeypatch.setattr(inbox, "_KEY_CHECK", 0.0)
+    async with visitor.page() as page:
+        await page.until_live()
+        await visitor.relay.store.run(credentials.renew_inbox_key)
+        await numbered(visitor, token, range(1))
+        assert await page.until_end() == []
 
 
 async def test_the_number_of_open_pages_is_limited(visitor: Visitor) -> None:

@@ -109,6 +109,19 @@ async def test_deleting_is_final_after_ten_minutes(visitor: Visitor, token: str)
     assert (await inbox(visitor, "summary"))["stored"] == 1
 
 
+async def test_a_page_that_was_away_reads_its_list_again_after_deletions(
+    visitor: Visitor, token: str
+) -> None:
+    await send(visitor, token, 1, 2, 3)
+    await change(visitor, action="delete", seqs=[1, 3])
+    visitor.clock.now += DELETED_KEPT
+    await visitor.relay.store.run(sends.prune, visitor.clock(), StoreLimits())
+    async with visitor.page("v1.3.0") as page:
+        assert [event.kind for event in await page.until_live()] == ["reset"]
+    async with visitor.page("v1.3.1") as page:
+        assert await page.until_live() == []
+
+
 async def test_the_summary_counts_and_draws(visitor: Visitor, token: str) -> None:
     await send(visitor, token, 1, trigger="build")
     visitor.clock.now += 5400
@@ -132,6 +145,7 @@ async def test_the_summary_counts_and_draws(visitor: Visitor, token: str) -> Non
         ({"action": "read", "seqs": [-1]}, "seqs.0: "),
         ({"action": "read", "seqs": [10**30]}, "seqs.0: "),
         ({"action": "read", "seqs": [0] * 1001}, "seqs: "),
+        ({"action": "delete", "revision": 0}, "revision: "),
     ],
 )
 async def test_a_wrong_change_is_refused(visitor: Visitor, body: dict, words: str) -> None:

@@ -1,9 +1,13 @@
 import asyncio
+from contextlib import AsyncExitStack
 
+import aiohttp
 import pytest
 
 from notifyd.http.rate_limit import Rate
-from support.visitor import Answer, Visitor, visiting
+from notifyd.relay import question_routes, server
+from notifyd.relay.server import open_relay
+from support.visitor import CLIENT, Answer, Visitor, visiting
 
 QUESTION = {
     "title": "Deploy?",
@@ -126,3 +130,25 @@ async def test_a_wrong_question_is_refused(
     sent = await visitor.send(token, {"title": "t", **fields}, Idempotency_Key="k")
     assert (sent.status, sent.json["code"]) == (422, "validation_error")
     assert words in sent.json["error"]
+
+
+async def test_requests_that_wait_are_limited_and_answered_when_the_relay_stops(
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(server, "_GRACE", 600.0)
+    monkeypatch.setattr(question_routes, "_LOOK_AGAIN", 600.0)
+    monkeypatch.setattr(question_routes, "_MOST_OF_WORKSPACE", 3)
+    async with AsyncExitStack() as stack, aiohttp.ClientSession() as session:
+        relay = await stack.enter_async_context(open_relay(":memory:", client=CLIENT))
+        visitor = Visitor(relay, session)
+        token = (await visitor.minted("w1"))["token"]
+        await ask(visitor, token)
+        waiting = [asyncio.create_task(look(visitor, token, wait="60s")) for _ in range(4)]
+        done, left = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED, timeout=45)
+        (refused,) = [task.result() for task in done]
+        assert (refused.status, refused.json["code"]) == (503, "too_many_waiting")
+        assert (await look(visitor, token)).json["question"]["status"] == "open"
+        async with asyncio.timeout(45):
+            await stack.aclose()
+        answers = await asyncio.gather(*left)
+    assert {answer.json["question"]["status"] for answer in answers} == {"open"}

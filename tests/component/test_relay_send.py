@@ -5,6 +5,7 @@ import pytest
 import structlog
 
 from notifyd.http.rate_limit import Rate
+from notifyd.relay import notifications, send_queue, sends
 from notifyd.relay.store.sqlite import SqliteTransaction
 from support.visitor import Visitor, visiting
 
@@ -230,3 +231,56 @@ async def test_concurrent_sends_with_one_key_are_stored_once(visitor: Visitor, t
         assert {str(answer.json) for answer in await asyncio.gather(*sent)} == {str(figures(1))}
         await visitor.send(token, {"title": "last"})
         assert [(await page.event()).data["title"] for _ in range(2)] == ["once", "last"]
+
+
+async def send_raw(visitor: Visitor, token: str, key: bytes) -> int:
+    """Send a notification whose key has any bytes; return the status."""
+    host, port = visitor.relay.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST /notifications/send HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 13\r\n"
+    head += f"Authorization: Bearer {token}\r\nIdempotency-Key: "
+    writer.write(head.encode() + key + b'\r\n\r\n{"title":"x"}')
+    status = int((await reader.readuntil(b"\r\n")).split()[1])
+    writer.close()
+    return status
+
+
+async def test_a_key_that_is_no_text_is_refused(visitor: Visitor, token: str) -> None:
+    assert await send_raw(visitor, token, b"k\xff") == 422
+    assert await send_raw(visitor, token, "ключ".encode()) == 200
+
+
+async def test_one_send_that_cannot_be_stored_harms_no_other_of_its_batch(
+    visitor: Visitor, token: str, monkeypatch
+) -> None:
+    row = notifications._row
+
+    def fail(new, wall):
+        if new.title == "bad":
+            raise ValueError("this one cannot be stored")
+        return row(new, wall)
+
+    monkeypatch.setattr(notifications, "_row", fail)
+    titles = ["bad" if number % 10 == 5 else f"good {number}" for number in range(40)]
+    answers = await asyncio.gather(*(visitor.send(token, {"title": each}) for each in titles))
+    assert [answer.status for answer in answers] == [
+        503 if each == "bad" else 200 for each in titles
+    ]
+    async with visitor.page() as page:
+        shown = sorted(event.data["title"] for event in await page.until_live())
+    assert shown == sorted(each for each in titles if each != "bad")
+
+
+async def test_sends_are_stored_though_old_ones_cannot_be_deleted(monkeypatch) -> None:
+    async def fail(*_arguments: object) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    monkeypatch.setattr(sends, "prune", fail)
+    monkeypatch.setattr(send_queue, "_PRUNE_SHARE", 1_000_000)
+    async with visiting() as visitor:
+        token = (await visitor.minted("w1"))["token"]
+        with structlog.testing.capture_logs() as logged:
+            async with asyncio.timeout(45):
+                for _ in range(3):
+                    assert (await visitor.send(token)).status == 200
+    assert {entry["event"] for entry in logged} == {"cannot delete what is too old"}

@@ -102,6 +102,15 @@ async def test_an_idempotency_key_stores_one_notification_within_a_day(store: Re
     assert len(await store.run(notifications.after, 0, 100)) == 5
 
 
+async def test_one_batch_of_two_workspaces_with_the_same_key(store: RelayStore) -> None:
+    tokens = [await minted(store, "w1"), await minted(store, "w2")]
+    batch = [Send(token, "t", None, {}, "k") for token in tokens]
+    first, again = await accept_all(store, batch), await accept_all(store, batch)
+    assert [result.is_repeat for result in first] == [False, False]
+    assert [result.is_repeat for result in again] == [True, True]
+    assert len(await store.run(notifications.after, 0, 9)) == 2
+
+
 async def test_one_batch_with_a_key_twice_stores_one_notification(store: RelayStore) -> None:
     token, other = await minted(store), await minted(store, "w2")
     batch = [Send(token, "t", None, {}, "k"), Send(other, "t", None, {}, "k")]
