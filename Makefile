@@ -79,7 +79,7 @@ system-packages: ## install the Debian packages that the tests drive
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends python3-venv logrotate systemd dbus curl procps \
 	  libpam-systemd dbus-user-session rsync daemontools runit s6 monitoring-plugins-basic chromium \
-	  postgresql pgbouncer
+	  postgresql pgbouncer zsh fish
 
 clean: ## remove the environment and every cache
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

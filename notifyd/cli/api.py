@@ -24,7 +24,9 @@ from notifyd.text.suggestions import did_you_mean
 
 HELP = "Call any endpoint of the platform's API and print its answer as JSON."
 
-_EPILOG = """\
+EPILOG = """\
+Credentials come from OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET, or from OBLIEN_TOKEN.
+
 examples:
   notifyd api list sandbox
   notifyd api GET /sandbox
@@ -33,8 +35,7 @@ examples:
   notifyd api POST /ai/chat/upload -F file=@report.pdf
   notifyd api GET /credits/history --paginate page --table
 
-Credentials come from OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET, or from OBLIEN_TOKEN.
-Exit status: 0 done, 1 failed, 2 wrong field or usage, 69 not reachable, 75 try again later,
+exit status: 0 done, 1 failed, 2 wrong field or usage, 69 not reachable, 75 try again later,
 77 credentials refused, 78 no credentials.
 """
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -44,8 +45,6 @@ _MAX_CELL = 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("method", metavar="METHOD", help="GET, POST, …; or `list`")
     parser.add_argument("path", metavar="PATH", nargs="?", help="/sandbox/sb_1; or a group")
     parser.add_argument(

@@ -20,15 +20,17 @@ from notifyd.text.durations import format_duration, parse_duration
 
 HELP = "Ask a question on the inbox page of a relay, wait, and print the answer."
 
-_EPILOG = """\
+EPILOG = """\
 The answers are buttons on the inbox page. The first one that is pressed counts, and is printed.
-When no answer came in time, nothing is printed and the question is withdrawn.
-The platform takes no answers: this needs a relay of notifyd as [api] url, and its send token.
+When no answer came in time, nothing is printed and the question is withdrawn. The platform takes no
+answers: this needs a relay of notifyd as [api] url, and its send token.
 
-example: [ "$(notifyd ask 'Deploy to production?' --option Yes --option No)" = Yes ] && make deploy
+examples:
+  notifyd ask "Which branch?" --option main --option release --timeout 1h
+  [ "$(notifyd ask 'Deploy to production?' --option Yes --option No)" = Yes ] && make deploy
 
 exit status: 0 answered, 69 the server takes no answers, 75 no answer in time or not reachable,
-77 token refused
+77 token refused.
 """
 
 _LONGEST_TITLE = 120
@@ -44,8 +46,6 @@ _PAUSES = (1.0, 30.0)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("question", metavar="QUESTION", help="the question")
     parser.add_argument(
         "--option",

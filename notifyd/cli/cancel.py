@@ -9,6 +9,12 @@ from notifyd.client.http import send_request
 
 HELP = "Cancel a notification that has not been sent, by its id or its key."
 
+EPILOG = """\
+examples:
+  notifyd cancel 01a22e15-0f6b-79b3-9b1f-351c23a71cc9
+  notifyd cancel --key build
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)

@@ -25,6 +25,14 @@ from notifyd.sources.journal.access import access_problem, missing_command
 
 HELP = "Check the configuration and report every error and warning. Starts nothing."
 
+EPILOG = """\
+examples:
+  notifyd check
+  sudo notifyd check --config /etc/notifyd/config.toml --user notifyd
+
+exit status: 0 no error, warnings or not; 78 errors.
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_option(parser)

@@ -24,6 +24,12 @@ HELP = (
     "and things that happen. Ctrl-C stops it."
 )
 
+EPILOG = """\
+examples:
+  notifyd demo
+  notifyd demo --dir ~/notifyd-demo --port 9000
+"""
+
 PORT = 8788
 _LAST_PORT = 65535
 

@@ -36,6 +36,7 @@ COMMANDS = {
     "reload": "reload the configuration",
     "token": "create, list, revoke and delete send tokens",
     "api": "call any endpoint of the platform's API",
+    "completion": "print the script with which a shell completes commands and names",
     "service": "install notifyd as a service of systemd, or remove it",
     "relay": "serve the Notifications API on this machine, with an inbox page",
 }
@@ -96,10 +97,9 @@ def _run_command(words: list[str]) -> int:
 
 def _parse(name: str, module: ModuleType, words: list[str]) -> object:
     # Importing argparse takes longer than sending a notification.
-    from notifyd.cli.argument_parser import ArgumentParser  # noqa: PLC0415
+    from notifyd.cli.argument_parser import build_parser  # noqa: PLC0415
 
-    parser = ArgumentParser(prog=f"notifyd {name}", description=module.HELP, allow_abbrev=False)
-    module.add_arguments(parser)
+    parser = build_parser(name, module)
     # The optional FILE may follow an option: `match TRIGGER --count FILE`.
     parse = parser.parse_intermixed_args if name == "match" else parser.parse_args
     try:

@@ -19,21 +19,18 @@ HELP = """\
 Find what keeps notifications from arriving, and say how to fix each. Changes nothing and sends
 nothing. Needs no daemon; as root it sees what the daemon's user sees."""
 
-_EPILOG = """\
+EPILOG = """\
 examples:
   notifyd doctor
   sudo notifyd doctor --config /etc/notifyd/config.toml
   notifyd doctor --send-test
-  notifyd doctor --json
 
-Exit status: 0 no fault, warnings or not; 1 faults; 2 usage; 78 --config names no file.
+exit status: 0 no fault, warnings or not; 1 faults; 2 usage; 78 --config names no file.
 """
 _COLORS = {"fault": "red", "warning": "yellow", "ok": "green", "skipped": ""}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_config_option(parser)
     parser.add_argument("--socket", metavar="PATH", help=SOCKET_HELP)
     parser.add_argument(

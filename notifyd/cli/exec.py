@@ -23,6 +23,14 @@ HELP = (
     "kept in a file that the daemon imports within a day."
 )
 
+EPILOG = """\
+examples:
+  notifyd exec -- make test
+  notifyd exec -t Training --on failure --longer-than 10m -- python train.py
+
+exit status: that of the command; 127 if it is not found, 126 if it cannot be executed.
+"""
+
 _ON = ("any", "failure", "success")
 _TAIL = "20"
 _ANSWER_TIMEOUT = 5.0

@@ -12,6 +12,11 @@ HELP = (
     "step of the shaping did with them."
 )
 
+EPILOG = """\
+examples:
+  notifyd explain build-failed
+"""
+
 ACTIONS = {
     "below_threshold": "below the threshold",
     "lapsed": "threshold not reached within the window",

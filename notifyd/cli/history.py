@@ -22,6 +22,12 @@ from notifyd.text.durations import parse_duration
 
 HELP = "List your notifications with their status, newest first. Admins see those of all users."
 
+EPILOG = """\
+examples:
+  notifyd history --since 1h
+  notifyd history build-failed --status failed --json
+"""
+
 _STATUSES = (
     "held",
     "queued",

@@ -34,14 +34,14 @@ notifyd hook [AGENT] [PAYLOAD] [--verbose]
        notifyd hook uninstall (AGENT ... | --all) [--project DIR] [--json]
        notifyd hook status [AGENT ...] [--project DIR] [--json]"""
 
-_EPILOG = """\
+EPILOG = """\
+A report always exits with status 0. --verbose, or NOTIFYD_HOOK_DEBUG=1, says on stderr what became
+of it.
+
 examples:
   notifyd hook install --all
   notifyd hook status
   notifyd hook uninstall claude-code
-
-A report always exits with status 0. --verbose, or NOTIFYD_HOOK_DEBUG=1, says
-on stderr what became of it.
 """
 
 _ACTIONS = ("install", "uninstall", "status")
@@ -53,13 +53,9 @@ _TOO_FAST, _UNAVAILABLE = 429, 503
 
 
 def add_arguments(parser: "argparse.ArgumentParser") -> None:
-    from argparse import RawDescriptionHelpFormatter  # noqa: PLC0415 - imported at this point
-
     from notifyd.cli.hook_settings import add_actions  # noqa: PLC0415 - not for a report
 
     parser.usage = _USAGE
-    parser.epilog = _EPILOG
-    parser.formatter_class = RawDescriptionHelpFormatter
     add_actions(parser)
 
 

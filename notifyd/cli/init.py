@@ -20,6 +20,12 @@ journal, else a full disk. Asks nothing and never overwrites. Where: --config, e
 else ~/.config/notifyd/config.toml. For a service of the system: --config /etc/notifyd/config.toml,
 which `notifyd service install` writes too."""
 
+EPILOG = """\
+examples:
+  notifyd init
+  sudo notifyd init --config /etc/notifyd/config.toml
+"""
+
 _ROOT = 0
 _FOR_ALL, _PRIVATE = (0o755, 0o644), (0o700, 0o600)
 """Modes of new directories and of the file: the service's user has to read the system's."""

@@ -30,9 +30,17 @@ HELP = (
     "Test a log trigger: print each matching line as JSON, then the notifications that the shaping "
     "would make of them, as if all lines came now; journal entries count at their own time. "
     "Without FILE, read standard input; a trigger with `journal` reads the journal unless input is "
-    "piped in. Sends nothing. Exit status: 0 matched, 1 nothing matched, 2 or more an error, also "
-    "if the output could not be written."
+    "piped in. Sends nothing."
 )
+
+EPILOG = """\
+examples:
+  notifyd match build-failed build.log
+  tail -n 1000 /var/log/app.log | notifyd match app-errors --count
+
+exit status: 0 matched, 1 nothing matched, 2 or more an error, also if the output could not be
+written.
+"""
 
 _MATCHED, _NOT_MATCHED = 0, 1
 

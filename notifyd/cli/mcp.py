@@ -12,12 +12,12 @@ Serve tools for a coding agent over the Model Context Protocol, on stdin and
 stdout: notify, cancel, history, status. The agent starts this command; add it
 to the agent's settings. See docs/agents.md."""
 
-_EPILOG = """\
-examples:
-  claude mcp add notifyd -- notifyd mcp
-  codex mcp add notifyd -- notifyd mcp
-
+EPILOG = """\
 It needs the package mcp: pip install 'workspace-notifyd[mcp]'
+
+examples:
+  claude mcp add --scope user notifyd -- notifyd mcp
+  codex mcp add notifyd -- notifyd mcp
 """
 
 
@@ -26,8 +26,6 @@ class MissingLibraryError(NotifydError):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--socket", metavar="PATH", help=SOCKET_HELP)
 
 

@@ -13,6 +13,13 @@ HELP = (
     "they are reported in one digest. `notifyd mute [TRIGGER] off` ends a mute."
 )
 
+EPILOG = """\
+examples:
+  notifyd mute 1h
+  notifyd mute build-failed 30m
+  notifyd mute build-failed off
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "notifyd mute [-h] [--socket PATH] [--json] [TRIGGER] DURATION"

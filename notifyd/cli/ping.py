@@ -21,6 +21,13 @@ HELP = (
     "disk. If the daemon is not available, it is kept in a file that it imports within a day."
 )
 
+EPILOG = """\
+examples:
+  notifyd ping nightly-backup
+  notifyd ping nightly-backup start --rid 42
+  notifyd ping nightly-backup 3 "cannot write: disk full"
+"""
+
 _SIGNALS = ("start", "success", "fail", "log")
 _EXIT_STATUS = re.compile(r"[0-9]{1,3}")
 _MAX_CHARACTERS = 8_000

@@ -23,7 +23,7 @@ from notifyd.telemetry import logging
 
 HELP = "Serve the Notifications API on this machine, with an inbox page."
 
-_EPILOG = """\
+EPILOG = """\
 Client credentials come from OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET. Without these variables they
 are generated at the first start and printed once: of the secret only a hash is stored.
 `notifyd relay credentials` shows the client id, `notifyd relay inbox` the URL of the inbox page,
@@ -32,6 +32,11 @@ running relay accepts the new ones at once.
 
 Other users of this machine see the arguments of a process. A URL with a password therefore belongs
 into NOTIFYD_RELAY_DATABASE, or leave the password out and let PGPASSFILE or PGPASSWORD give it.
+
+examples:
+  notifyd relay
+  notifyd relay --listen 127.0.0.1:9000 --database ./relay.db
+  notifyd relay inbox
 """
 
 _NOT_LOOPBACK = (
@@ -45,7 +50,6 @@ _VARIABLE = "NOTIFYD_RELAY_DATABASE"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = _EPILOG
     parser.add_argument(
         "action",
         nargs="?",

@@ -14,6 +14,11 @@ HELP = (
     "the old one."
 )
 
+EPILOG = """\
+examples:
+  notifyd check && notifyd reload
+"""
+
 _TIMEOUT = 120.0
 """Seconds: compiling many patterns takes a while."""
 

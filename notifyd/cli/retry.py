@@ -14,6 +14,13 @@ HELP = (
     "to your notifications, and for admins to those of all users."
 )
 
+EPILOG = """\
+examples:
+  notifyd retry
+  notifyd retry --all
+  notifyd retry --all --status no_device
+"""
+
 _STATUSES = ("failed", "expired", "no_device")
 
 

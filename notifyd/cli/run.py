@@ -31,6 +31,12 @@ from notifyd.telemetry import logging
 from notifyd.telemetry.systemd import remove_protocol_variables
 
 HELP = "Run the daemon in the foreground. SIGTERM and SIGINT stop it, SIGHUP reloads it."
+
+EPILOG = """\
+examples:
+  notifyd run
+  notifyd run --config ./notifyd.toml
+"""
 _EXIT_TIMEOUT = 1.0
 """Seconds that threads get to end after everything is on disk."""
 

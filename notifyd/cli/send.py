@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 HELP = "Send a notification through the daemon. Prints its id once it is stored on disk."
 
+EPILOG = """\
+examples:
+  notifyd send -t "Build finished" -d run_id=abc "all green"
+  notifyd send --wait -p high "The disk is almost full"
+  make 2>&1 | notifyd send -t "make has ended" --tail 20 -
+
+exit status: 0 stored; with --wait delivered, 75 not in time, 77 the token is refused.
+"""
+
 _PRIORITIES = ("min", "low", "default", "high", "urgent")
 _ANSWER_TIMEOUT = 10.0
 _MAX_WAIT = 60.0

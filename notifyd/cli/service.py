@@ -22,20 +22,18 @@ from notifyd.service.units import drop_in_names
 
 HELP = "Install notifyd as a service of systemd, or remove it. Running it again changes nothing."
 
-_EPILOG = """\
+EPILOG = """\
 examples:
   notifyd service install --now
   notifyd service install --with private-logs --now
   notifyd service install --user --now
   notifyd service uninstall
 
-Exit status: 0 done, 1 failed or refused, 2 usage, 78 the token that was entered is invalid.
+exit status: 0 done, 1 failed or refused, 2 usage, 78 the token that was entered is invalid.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     install = actions.add_parser("install", help="install the service of this installation")
     remove = actions.add_parser(

@@ -16,6 +16,12 @@ from notifyd.client.http import send_request
 
 HELP = "Show the state of the daemon, its problems and how to fix them."
 
+EPILOG = """\
+examples:
+  notifyd status
+  notifyd status --check
+"""
+
 _COLUMNS = ("type", "matches", "notifications", "below_threshold", "pending")
 _MISTAKES_SHOWN = 3
 _DEVICE_FIX = "install the app and sign in, or open the inbox page of the relay"

@@ -26,6 +26,12 @@ HELP = (
     "when the daemon restarts. Admins see those of all users, others their own."
 )
 
+EPILOG = """\
+examples:
+  notifyd tail
+  notifyd tail build-failed --json
+"""
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
 """Seconds between two attempts to connect again."""
 _UNAVAILABLE = 503

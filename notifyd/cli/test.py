@@ -12,6 +12,11 @@ HELP = (
     'place of a match. Its title begins with "Test: ". Prints its id.'
 )
 
+EPILOG = """\
+examples:
+  notifyd test build-failed
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("trigger", metavar="TRIGGER", help="name of a trigger")

@@ -17,22 +17,21 @@ from notifyd.platform.errors import PlatformError
 
 HELP = "Create, list, revoke and delete the send tokens of workspaces."
 
-_EPILOG = """\
+EPILOG = """\
+Credentials come from OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET.
+
 examples:
   notifyd token create --workspace ws_1 --name agent --save
   notifyd token list --workspace ws_1
   notifyd token revoke 12
 
-Credentials come from OBLIEN_CLIENT_ID and OBLIEN_CLIENT_SECRET.
-Exit status: 0 done, 1 failed, 2 usage, 69 not reachable, 75 try again later, 77 credentials
+exit status: 0 done, 1 failed, 2 usage, 69 not reachable, 75 try again later, 77 credentials
 refused, 78 no credentials.
 """
 _MAX_NAME = 120
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     create = actions.add_parser("create", help="create a token, which is shown only once")
     create.add_argument(
