@@ -48,6 +48,11 @@ class Request(Generic[ClientT]):
         return self.http.headers
 
     @property
+    def media_type(self) -> str:
+        """The Content-Type without its parameters, in lower case; empty without one."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
     def has_body(self) -> bool:
         """Whether the headers announce a body, of any length but 0."""
         return bool(self.http.content_length) or "Transfer-Encoding" in self.headers
@@ -111,9 +116,8 @@ class Request(Generic[ClientT]):
         return bytes(body[-kept:])
 
     def _require_json(self) -> None:
-        media_type, _, _ = self.headers.get("Content-Type", "").partition(";")
-        if media_type.strip().lower() not in _JSON_TYPES:
-            given = printable(media_type)
+        if self.media_type not in _JSON_TYPES:
+            given = printable(self.media_type)
             raise HttpError(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 "wrong_content_type",

@@ -92,6 +92,13 @@ async def test_levels_are_five_priorities(tcp, level, priority):
         (b"--xyz\r\n" * 300, MULTIPART, "more than 100 fields"),
         (b"--xyz\r\nno name\r\n\r\nvalue\r\n--xyz--", MULTIPART, "message: is required"),
         (b"message=x", "Content-Type: multipart/form-data\r\n", "the form has no part"),
+        (b"x", "Content-Type: multipart/form-data;a*0;a*\r\n", "malformed parameters"),
+        (
+            b"--xyz\r\nContent-Disposition: form-data; name*0;name*\r\n\r\nvalue\r\n--xyz--",
+            MULTIPART,
+            "malformed parameters",
+        ),
+        (b"x", "Content-Type: application/x;a*0;a*\r\n", "message: is required"),
     ],
 )
 async def test_a_wrong_value_is_refused_in_gotifys_form(tcp, body, headers, part):

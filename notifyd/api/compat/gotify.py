@@ -115,12 +115,15 @@ def error_response(error: HttpError) -> web.Response:
 async def _read(request: Request[ApiCaller]) -> _Publication:
     """Read JSON, whatever it says it is, or a form, completed by the query."""
     raw = await request.body() if request.has_body else b""
-    kind = request.http.content_type
+    kind = request.media_type
     if kind == "application/json" or raw.lstrip().startswith(b"{"):
         return parse_json(_Publication, raw)
     fields = dict(request.http.query)
     if kind == "multipart/form-data":
-        fields |= dict(_multipart_fields(raw, request.headers.get("Content-Type", "")))
+        try:
+            fields |= dict(_multipart_fields(raw, request.headers.get("Content-Type", "")))
+        except (TypeError, ValueError):  # the parser of e-mail fails on such parameters
+            raise bad_request("the form has headers with malformed parameters") from None
     else:
         fields |= dict(_url_encoded_fields(raw))
     fields = {name: value for name, value in fields.items() if value and name != "extras"}
