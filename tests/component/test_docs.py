@@ -18,9 +18,17 @@ from support.markdown import blocks, section
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+EXAMPLES = ROOT / "examples"
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
 RECIPES = (DOCS / "recipes.md").read_text()
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *(ROOT / ".github").rglob("*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *DOCS.glob("*.md"),
+        *(ROOT / ".github").rglob("*.md"),
+        *EXAMPLES.rglob("*.md"),
+    ]
+)
 CONFIGURATIONS = [
     (page, text)
     for page in PAGES

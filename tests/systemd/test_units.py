@@ -13,6 +13,7 @@ def test_a_phone_gets_each_failure_once():
     for words in (
         "problems: [[]]",
         "failure: as the page shows it",
+        "example: as its page shows it",
         "loop: loop.service failed",
         "downtime: found",
         "user: found",

@@ -14,6 +14,7 @@ from support.daemon import PLENTY, Daemon, wait_for
 from support.markdown import blocks
 from support.platform import Platform, in_thread
 
+WEB_APP = Path(__file__).parents[2] / "examples/web-app"
 PAGE = (Path(__file__).parents[2] / "docs" / "units.md").read_text()
 CONFIG = (
     PLENTY
@@ -80,6 +81,31 @@ def check_failure(platform):
     print("failure: as the page shows it")
 
 
+def check_example(platform):
+    """Let the application of examples/web-app fail, and compare its push with the one shown."""
+    script = "echo \"ModuleNotFoundError: No module named 'stripe'\"; exit 1"
+    program = Path("/run/gunicorn")
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    unit = (WEB_APP / "shop.service").read_text()
+    for text, by in {
+        "/srv/shop/.venv/bin/gunicorn": str(program),
+        "User=shop\n": "",
+        "WorkingDirectory=/srv/shop\n": "",
+        "Restart=on-failure\n": "",
+    }.items():
+        assert text in unit
+        unit = unit.replace(text, by)
+    Path("/run/systemd/system/shop.service").write_text(unit)
+    run("systemctl", "daemon-reload")
+    run("systemctl", "start", "shop")
+    push = pushed(platform, "shop")
+    shown = blocks((WEB_APP / "README.md").read_text(), "text")
+    text = re.sub(r"after \S+", "after …", f"{push['title']}\n{push['body']}\n")
+    assert text in [re.sub(r"after \S+", "after …", each) for each in shown], text
+    print("example: as its page shows it")
+
+
 def check_loop(platform):
     Path("/run/systemd/system/loop.service").write_text(LOOP)
     run("systemctl", "daemon-reload")
@@ -130,6 +156,7 @@ def main():
         status = daemon.ask("GET", "/v1/status")
         print("problems:", [source["problems"] for source in status["sources"]])
         check_failure(platform)
+        check_example(platform)
         check_loop(platform)
         check_downtime(platform, daemon)
         check_user(platform)
