@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 _SCRIPTS = (
-    *("text", "relay", "summary", "card", "list", "filters", "actions", "connection"),
+    *("text", "relay", "summary", "card", "list", "filters", "actions", "fleet", "connection"),
     *("keyboard", "settings", "main"),
 )
 """The files in page/script/ in their order; together they are one script."""

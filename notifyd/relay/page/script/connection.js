@@ -10,7 +10,10 @@ let summaryTimer = 0;
 async function reload() {
   isLoading = true;
   try {
-    const [page] = await Promise.all([listPage(filters, null), refreshSummary()]);
+    // Behind the fleet is the whole inbox.
+    const wanted = filters.view === "fleet" ? {} : filters;
+    const [page] = await Promise.all([listPage(wanted, null), refreshSummary()]);
+    await refreshFleet().catch(() => setState("lost")); // offline there is none
     hasLoaded = true;
     next = page.next;
     setItems(page.notifications);
@@ -29,7 +32,7 @@ async function loadOlder() {
   if (isLoading || next === null) return;
   isLoading = true;
   try {
-    const page = await listPage(filters, next);
+    const page = await listPage(filters.view === "fleet" ? {} : filters, next);
     next = page.next;
     append(page.notifications);
   } catch {
@@ -54,6 +57,7 @@ function listen(cursor) {
   events = new EventSource(`/inbox/events?${new URLSearchParams({ key, after: cursor })}`);
   events.addEventListener("notification", (event) => receive(JSON.parse(event.data)));
   events.addEventListener("changes", (event) => follow(JSON.parse(event.data).notifications));
+  events.addEventListener("fleet", refreshFleetSoon);
   events.addEventListener("reset", reload);
   events.addEventListener("live", () => setState("live"));
   events.addEventListener("error", () => {
@@ -128,6 +132,7 @@ function showCounts() {
   byId("empty").hidden = !hasNone;
   byId("tools").hidden = hasNone;
   byId("views").hidden = hasNone;
+  showFleetButton();
   byId("filters").hidden = hasNone;
   byId("no-hits").hidden = !isEmpty || hasNone;
   const nothing = { inbox: "Nothing in the inbox.", unread: "Everything is read.", archive: "Nothing is archived." };

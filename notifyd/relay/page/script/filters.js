@@ -8,7 +8,7 @@ let period = "day";
 function readFilters() {
   const address = new URLSearchParams(location.search);
   const found = Object.fromEntries(FILTERS.map((name) => [name, address.get(name) ?? ""]));
-  if (!["unread", "archive"].includes(found.view)) found.view = "inbox";
+  if (!["unread", "archive", "fleet"].includes(found.view)) found.view = "inbox";
   return found;
 }
 
@@ -54,6 +54,7 @@ function choices() {
 function showFilters() {
   const groups = Object.entries(choices()).map(([name, [label, options]]) => filterGroup(name, label, options));
   byId("filter-groups").replaceChildren(...groups.filter(Boolean));
+  document.body.dataset.view = filters.view;
   for (const button of byId("views").querySelectorAll("[data-view]")) {
     button.setAttribute("aria-pressed", String(button.dataset.view === filters.view));
   }

@@ -5,13 +5,18 @@ function select(card) {
   card.article.scrollIntoView({ block: "nearest", behavior: "auto" });
 }
 
+// The cards of the list, or the workspaces of the fleet.
+function shownCards() {
+  return filters.view === "fleet" ? visibleWorkspaces() : visibleCards();
+}
+
 function selected() {
-  const root = document.activeElement?.closest?.("#days li");
-  return root ? ordered.find((card) => card.root === root) : undefined;
+  const root = document.activeElement?.closest?.("#days li, #fleet li");
+  return root ? shownCards().find((card) => card.root === root) : undefined;
 }
 
 function move(step) {
-  const shown = visibleCards();
+  const shown = shownCards();
   const index = shown.indexOf(selected());
   const target = shown[index < 0 ? 0 : index + step];
   if (target) select(target);
@@ -23,6 +28,8 @@ const KEYS = {
   "/": () => byId("search").focus(),
   "?": () => byId("help").showModal(),
   z: undo,
+  f: () => setFilter("view", "fleet"),
+  i: () => setFilter("view", "inbox"),
 };
 const KEYS_OF_CARD = {
   Enter: (card) => card.toggle(),
@@ -39,7 +46,8 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.key === "Enter" && event.target.closest("button, a")) return;
   const card = selected();
-  const action = KEYS[event.key] ?? (card && KEYS_OF_CARD[event.key]);
+  const isWorkspace = card instanceof WorkspaceRow && event.key !== "Enter";
+  const action = KEYS[event.key] ?? (card && !isWorkspace ? KEYS_OF_CARD[event.key] : undefined);
   if (!action) return;
   event.preventDefault();
   action(card);

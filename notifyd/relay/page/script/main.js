@@ -31,6 +31,8 @@ byId("search").addEventListener("input", () => {
 });
 setInterval(() => {
   refreshTimes();
+  refreshFleetTimes();
+  if (filters.view === "fleet") refreshFleetSoon();
   showOffline();
 }, 20_000);
 window.addEventListener("online", reload);

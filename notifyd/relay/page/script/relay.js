@@ -24,6 +24,15 @@ function change(action, target) {
   return ask("/inbox/changes", {}, { action, ...target });
 }
 
+// since: only workspaces that changed at this time of the relay's clock or later.
+function listFleet(since) {
+  return ask("/inbox/fleet", { since });
+}
+
+function watchWorkspace(workspace, action, more) {
+  return ask("/inbox/fleet", {}, { workspace_id: workspace, action, ...more });
+}
+
 // Resolves to the question as it is afterwards, whoever answered it first.
 async function answerQuestion(question, option) {
   const path = `/notifications/questions/${encodeURIComponent(question.key)}/answer`;
