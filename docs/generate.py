@@ -1,7 +1,8 @@
 """Write the reference pages from the code: `make docs`.
 
 docs/configuration.md comes from the models in notifyd/config: the text of a key is the docstring
-below its field. docs/commands.md comes from the help of the commands.
+below its field. docs/commands.md comes from the help of the commands, and so do the
+man pages in docs/man (man_pages.py).
 """
 
 import ast
@@ -301,6 +302,12 @@ def block(text: str) -> str:
 
 
 if __name__ == "__main__":
+    from man_pages import man_pages
+
     (FOLDER / "configuration.md").write_text(configuration())
     (FOLDER / "commands.md").write_text(commands())
     (FOLDER / "platform.md").write_text(platform())
+    for stale in (FOLDER / "man").iterdir():
+        stale.unlink()
+    for name, page in man_pages().items():
+        (FOLDER / "man" / name).write_text(page)

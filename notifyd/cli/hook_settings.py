@@ -15,7 +15,9 @@ from notifyd.text.suggestions import did_you_mean
 
 
 def add_actions(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = parser.add_subparsers(
+        prog=parser.prog, dest="action", required=True, metavar="ACTION"
+    )
     install = actions.add_parser("install", help="write the lines that call this notifyd")
     remove = actions.add_parser("uninstall", help="remove the lines that call any notifyd")
     status = actions.add_parser("status", help="show which agents have them, and what is wrong")

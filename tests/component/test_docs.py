@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,12 +42,16 @@ def environ(home):
     return {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONUTF8": "1"}
 
 
-@pytest.fixture(scope="module")
-def generator():
-    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+def load_script(name):
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return load_script("generate")
 
 
 def test_the_page_of_the_platform_is_current(generator):
@@ -60,6 +65,27 @@ def test_the_configuration_reference_is_current(generator):
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="help looks different elsewhere")
 def test_the_commands_reference_is_current(generator):
     assert (DOCS / "commands.md").read_text() == generator.commands(), "run `make docs`"
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="usage is wrapped elsewhere")
+def test_the_man_pages_are_current():
+    written = {path.name: path.read_text() for path in (DOCS / "man").iterdir()}
+    assert written == load_script("man_pages").man_pages(), "run `make docs`"
+
+
+@pytest.mark.skipif(not shutil.which("man"), reason="there is no man")
+def test_man_renders_every_page_without_a_warning(tmp_path):
+    for page in (DOCS / "man").iterdir():
+        done = subprocess.run(
+            ["man", "--warnings", "--local-file", page],
+            env=environ(tmp_path) | {"LC_ALL": "C.UTF-8", "MANWIDTH": "80"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stderr == "", page.name
+        assert "EXAMPLES" in done.stdout or page.name == "notifyd.1"
+        assert "\\" not in done.stdout
 
 
 @pytest.mark.parametrize(

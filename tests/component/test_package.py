@@ -74,7 +74,10 @@ def test_a_wheel_built_from_it_is_typed_and_holds_the_data_files(sdist, tracked,
         )
     package = {name for name in tracked if name.startswith("notifyd/")}
     assert "notifyd/py.typed" in package
-    assert names - package == {
+    manual = f"{DISTRIBUTION}.data/data/share/man/man1/"
+    pages = {f"{manual}{Path(name).name}" for name in tracked if name.startswith("docs/man/")}
+    assert f"{manual}notifyd-send.1" in pages
+    assert names - package - pages == {
         "notifyd/config.example.toml",
         "notifyd/units/drop-ins/commands.conf",
         "notifyd/units/drop-ins/gpu.conf",
@@ -88,7 +91,7 @@ def test_a_wheel_built_from_it_is_typed_and_holds_the_data_files(sdist, tracked,
         "notifyd/units/user/notifyd.service",
         "notifyd/units/user/notifyd.socket",
     }
-    assert package - names == set()
+    assert (package | pages) - names == set()
     assert metadata["Name"] == "workspace-notifyd"
     assert metadata["License-Expression"] == "MIT"
     assert {"Typing :: Typed", "Operating System :: POSIX :: Linux"} <= set(
