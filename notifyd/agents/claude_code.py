@@ -117,7 +117,7 @@ def _tool_begins(
         kind="permission",
         key=key,
         text=permission_text(tool, given),
-        automatic=payload.get("permission_mode") in _UNASKED,
+        automatic=text_of(payload.get("permission_mode")) in _UNASKED,
     )
 
 

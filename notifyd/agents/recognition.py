@@ -85,7 +85,7 @@ def _of_claude_shape(payload: dict[str, object], named: str) -> str:
     for part, agent in _PLACES:
         if part in transcript:
             return agent
-    if payload.get("hook_event_name") in _OF_GEMINI:
+    if text_of(payload.get("hook_event_name")) in _OF_GEMINI:
         return "gemini-cli"
     if "timestamp" in payload and named in ("", "claude-code"):
         return "copilot-cli"  # which also reads the settings of Claude Code

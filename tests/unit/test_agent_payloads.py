@@ -41,6 +41,8 @@ def test_the_settings_that_an_agent_read_do_not_matter(agent):
         {"hook_event_name": "Stop", "session_id": ["x"], "background_tasks": "many"},
         {"hook_event_name": "PermissionRequest", "tool_name": {}, "tool_input": [1]},
         {"hook_event_name": "PermissionRequest", "tool_name": "AskUserQuestion"},
+        {"hook_event_name": "PermissionRequest", "permission_mode": {"a": 1}},
+        {"hook_event_name": ["Stop"]},
         {"hook_event_name": "Notification"},
         {"hook_event_name": "StopFailure", "error": {"a": 1}},
         {"hookEventName": None},
