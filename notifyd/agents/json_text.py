@@ -119,3 +119,8 @@ def _dump(value: object, unit: str | None, depth: int) -> str:
         return json.dumps(value, ensure_ascii=False)
     text = json.dumps(value, ensure_ascii=False, indent=unit)
     return text.replace("\n", "\n" + unit * depth)
+
+
+def format_document(value: object) -> str:
+    """Return the text of a new file."""
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from notifyd.agents.installation import INSTALLABLE, AgentHooks, AgentPlaces, HookState, own_program
+from notifyd.agents.installation import AgentHooks, HookState
+from notifyd.agents.places import INSTALLABLE, AgentPlaces, own_program
 from notifyd.agents.recognition import canonical_name
 from notifyd.agents.settings_file import AgentSettingsError
 from notifyd.cli.exit_status import FAILED, UsageError

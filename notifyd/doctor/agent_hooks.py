@@ -4,7 +4,8 @@ import os
 import pwd
 from pathlib import Path
 
-from notifyd.agents.installation import AgentPlaces, HookState, hook_statuses, own_program
+from notifyd.agents.installation import HookState
+from notifyd.agents.places import AgentPlaces, hook_statuses, own_program
 from notifyd.agents.settings_file import AgentSettingsError
 from notifyd.doctor.finding import CheckOutcome, Finding, Severity, skipped
 from notifyd.doctor.subject import Subject

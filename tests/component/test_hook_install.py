@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from notifyd.agents.installation import INSTALLABLE, AgentPlaces
 from notifyd.agents.json_text import JsonText
+from notifyd.agents.places import INSTALLABLE, AgentPlaces
 from notifyd.agents.settings_file import AgentSettingsError
 from support.command import run
 
