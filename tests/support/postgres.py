@@ -86,12 +86,15 @@ class PostgresServer:
         await connection.close()
         return PostgresUrl.parse(self.url(search_path=name, **parameters))
 
+    def as_user(self, *command: str) -> list[str]:
+        """Return the command that runs another one as the server's user, and with this process."""
+        words = ["setpriv", "--pdeathsig", "QUIT"]
+        if os.geteuid() == 0:
+            words += ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+        return [*words, *command]
+
     def _command(self, program: str, *words: str) -> list[str]:
-        command = [str(self._binaries / program), *words]
-        if os.geteuid() != 0:
-            return ["setpriv", "--pdeathsig", "QUIT", *command]
-        identity = ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
-        return ["setpriv", "--pdeathsig", "QUIT", *identity, *command]
+        return self.as_user(str(self._binaries / program), *words)
 
     def _run(self, *words: str) -> None:
         subprocess.run(self._command(*words), check=True, capture_output=True)

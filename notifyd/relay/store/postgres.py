@@ -76,12 +76,14 @@ class PostgresStore:
         try:
             pool = await asyncpg.create_pool(
                 url,
-                min_size=1,
+                min_size=0,  # it would log each failure to keep one open
                 max_size=_CONNECTIONS,
                 reset=_keep,
                 **settings,
                 server_settings={"application_name": "notifyd relay"},
             )
+            async with pool.acquire():
+                pass
         except (*_DRIVER_ERRORS, ValueError) as error:
             raise StoreError(
                 f"{shown}: cannot connect ({_reason(error)}); does the server run, and are host,"
