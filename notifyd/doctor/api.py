@@ -49,7 +49,8 @@ class PlatformListing(NamedTuple):
 class ApiAnswers:
     """The API's answers to questions that send nothing; each is asked once, by who needs it first.
 
-    devices, tokens: None without client credentials.
+    devices, tokens: None without client credentials, and where the daemon uses another API than
+    the configuration names.
     """
 
     def __init__(self, subject: Subject) -> None:
@@ -104,8 +105,12 @@ class ApiAnswers:
             return ApiAnswer(fault=sentence, cause=cause)
 
     def _list(self, method: str, key: str) -> PlatformListing | None:
-        is_hidden = self._subject.has_hidden_environ
-        if self._credentials is None or is_hidden or self.reached().fault:
+        subject = self._subject
+        # The credentials go where the configuration says, not where a socket's answer leads.
+        is_named = subject.api_url == subject.settings.api.url.rstrip("/")
+        if self._credentials is None or subject.has_hidden_environ or not is_named:
+            return None
+        if self.reached().fault:
             return None
         try:
             return PlatformListing(tuple(_records(asyncio.run(self._call(method)), key)))

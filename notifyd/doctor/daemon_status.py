@@ -54,7 +54,10 @@ def _delivery_findings(subject: Subject) -> Iterator[Finding]:
     """Yield why notifications are not delivered; the check of the token reports a refused one."""
     delivery, token = subject.part("delivery"), subject.part("token")
     error = delivery.get("error")
-    if error and token.get("state") != "refused":
+    if token.get("state") == "missing":
+        # As the check of the token says it, so that one of them is shown.
+        yield Finding.fault(_first_line(error).partition(":")[0], "notifyd retry, once it is there")
+    elif error and token.get("state") != "refused":
         severity = Severity.WARNING if delivery.get("state") == _WAITING else Severity.FAULT
         yield Finding(
             severity, f"delivery: {_first_line(error)}", "notifyd retry, once it is fixed"

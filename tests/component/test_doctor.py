@@ -290,6 +290,32 @@ async def test_a_revoked_token_and_an_account_without_devices_are_named(machine,
     assert {request.method for request in api.requests} == {"GET"}
 
 
+async def test_credentials_go_only_to_the_configured_api(machine, api):
+    """Whoever answers on the socket names the API that is asked whether it can be reached."""
+    path = machine.home / "s"
+    async with answering(str(path), {"version": __version__, "api": {"url": api.url}}):
+        path.chmod(0o660)
+        report = await machine.doctor("--socket", str(path), **CREDENTIALS)
+    report.finds("daemon", f"the daemon uses {api.url}", "notifyd reload", "warning")
+    assert [(each.method, each.path) for each in api.requests] == [("GET", "/")]
+    assert not [each for each in api.requests if "secret" in str(each)]
+
+
+async def test_a_missing_token_is_one_fault_beside_a_daemon_that_waits_for_it(machine):
+    machine.token.unlink()
+    sentence = "there is no send token: write it to /x (`notifyd token create --save` does)"
+    status = {
+        "version": __version__,
+        "token": {"state": "missing", "problem": sentence},
+        "delivery": {"state": "waiting", "error": sentence},
+    }
+    path = machine.home / "s"
+    async with answering(str(path), status):
+        path.chmod(0o660)
+        report = await machine.doctor("--socket", str(path))
+    assert [name for name, each in report.found if "no send token" in each["problem"]] == ["token"]
+
+
 async def test_a_token_that_others_can_read_is_named(machine):
     machine.token.chmod(0o644)
     report = await machine.doctor()
