@@ -6,7 +6,7 @@ import time
 import pytest
 
 from notifyd.http.rate_limit import Rate
-from notifyd.relay import sends
+from notifyd.relay import inbox, sends
 from notifyd.relay.sends import Send, StoreLimits
 from notifyd.relay.server import open_relay
 from support.browser import CHROMIUM, BrowserPage, browsing
@@ -236,4 +236,77 @@ async def test_it_opens_with_twenty_thousand(visitor, browser) -> None:
         await page.until(f"window.scrollTo(0, document.body.scrollHeight), {TITLES}.length >= 400")
         await page.run(click("#read-all"))
         await page.until("document.querySelector('#unread').hidden")
+        assert page.problems == []
+
+
+async def test_no_text_stops_the_page(visitor, browser) -> None:
+    dots, spaces = "." * 60_000, " " * 60_000
+    await store(
+        visitor,
+        {"title": "progress", "body": f"\t{'.' * 120}\n\t{'a.' * 60}\n\tdone"},
+        {"title": "end of an address", "body": f"http://a.test/b{dots}c"},
+        {"title": "spaces", "body": f"a{spaces}b"},
+        {"title": "marks", "body": "e" + "\u0301" * 1750, "actions": [{"label": "x" * 3000}] * 50},
+        {"title": "odd", "actions": [None, 5, {"url": {}}], "url": [], "count": {}, "outcome": 1},
+    )
+    async with browser.page(visitor.relay.inbox_url) as page:
+        await live(page)
+        await shows(page, "odd", "marks", "spaces", "end of an address", "progress")
+        assert page.problems == []
+
+
+async def test_a_refused_event_stream_is_opened_again(browser, monkeypatch) -> None:
+    monkeypatch.setattr(inbox, "MOST_PAGES", 1)
+    async with visiting(wall=time.time) as visitor:
+        async with visitor.page() as other:
+            await other.until_live()
+            page_context = browser.page(visitor.relay.inbox_url)
+            page = await page_context.__aenter__()
+            await page.until("!document.querySelector('#offline').hidden")
+        await live(page)
+        await page_context.__aexit__(None, None, None)
+
+
+async def test_a_late_answer_does_not_replace_a_newer_list(visitor, browser) -> None:
+    await store(visitor, {"title": "slow"}, {"title": "quick"})
+    async with browser.page(visitor.relay.inbox_url) as page:
+        await live(page)
+        await page.run(
+            "real = fetch; window.fetch = async (path, how) => {"
+            "  const answer = await real(path, how);"
+            "  if (path.includes('q=slow')) await new Promise((go) => { window.go = go; });"
+            "  return answer; };"
+            "setFilter('q', 'slow')"
+        )
+        await page.until("typeof window.go === 'function'")
+        await page.run("setFilter('q', 'quick')")
+        await shows(page, "quick")
+        await page.run("go(); new Promise((done) => setTimeout(done, 100))")
+        await shows(page, "quick")
+        assert await page.run(f"{TITLES}.length") == 1
+
+
+async def test_counts_follow_while_notifications_keep_coming(visitor, browser) -> None:
+    token = await store(visitor)
+    async with browser.page(visitor.relay.inbox_url) as page:
+        await live(page)
+        sending = asyncio.create_task(keep_sending(visitor, token))
+        await page.until(f"Number({UNREAD}.replace(/\\D/g, '')) > 0")
+        sending.cancel()
+
+
+async def keep_sending(visitor: Visitor, token: str) -> None:
+    while True:
+        await visitor.send(token)
+
+
+async def test_it_works_where_a_browser_keeps_nothing(visitor, browser) -> None:
+    await store(visitor, {"title": "shown"})
+    async with browser.page() as page:
+        throws = "{ get() { throw new DOMException('denied', 'SecurityError'); } }"
+        source = f"Object.defineProperty(window, 'localStorage', {throws})"
+        await page.command("Page.addScriptToEvaluateOnNewDocument", source=source)
+        await page.open(visitor.relay.inbox_url)
+        await live(page)
+        await shows(page, "shown")
         assert page.problems == []

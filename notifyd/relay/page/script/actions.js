@@ -15,7 +15,7 @@ async function act(action, chosen) {
   } catch (error) {
     for (const [index, card] of chosen.entries()) Object.assign(card.item, before[index]);
     reportFailure(error);
-    reload();
+    reload({ keepsPlace: true });
   }
   refreshSoon();
 }
@@ -56,7 +56,9 @@ async function undo() {
   lastChange = null;
   byId("toast").hidden = true;
   try {
-    await change(OPPOSITES[action], { revision }); // the change comes back as an event
+    const applied = await change(OPPOSITES[action], { revision });
+    if (applied.changed === 0) showToast("It is too late to undo this");
+    else reload({ keepsPlace: true });
   } catch (error) {
     reportFailure(error);
   }

@@ -2,43 +2,65 @@
 
 const STATES = { connecting: "Connecting", live: "Live", lost: "Offline" };
 let events = null;
-let lastWord = Number(localStorage.getItem("last-word")) || 0;
+let lastWord = Number(kept("last-word")) || 0;
 let unread = 0;
 let hasLoaded = false;
 let summaryTimer = 0;
+let summaryIsDue = false;
+let reloadTimer = 0;
+let failures = 0;
+let listNumber = 0; // of the list that was asked for last: what comes for an earlier one is dropped
 
-async function reload() {
+// Reads the list again, as long as it was if it may not lose its place.
+async function reload({ keepsPlace = false } = {}) {
+  clearTimeout(reloadTimer);
+  const number = ++listNumber;
+  const limit = keepsPlace ? Math.min(Math.max(ordered.length, 50), 200) : 50;
   isLoading = true;
   try {
     // Behind the fleet is the whole inbox.
     const wanted = filters.view === "fleet" ? {} : filters;
-    const [page] = await Promise.all([listPage(wanted, null), refreshSummary()]);
+    const [page] = await Promise.all([listPage(wanted, null, limit), refreshSummary()]);
+    if (number !== listNumber) return;
     await refreshFleet().catch(() => setState("lost")); // offline there is none
+    if (number !== listNumber) return;
+    failures = 0;
     hasLoaded = true;
     next = page.next;
     setItems(page.notifications);
     listen(page.cursor);
   } catch (error) {
     if (error instanceof KeyError) return showWrongKey();
-    setState("lost");
+    if (number === listNumber) tryAgain();
   } finally {
-    isLoading = false;
+    if (number === listNumber) isLoading = false;
   }
   byId("more").hidden = next === null;
   showCounts();
 }
 
+// An event stream that was refused, by a proxy or because too many pages are open, never comes back by itself.
+function tryAgain() {
+  setState("lost");
+  failures += 1;
+  clearTimeout(reloadTimer);
+  reloadTimer = setTimeout(reload, Math.min(2_000 * 2 ** failures, 60_000) * (0.5 + Math.random() / 2), { keepsPlace: true });
+}
+
 async function loadOlder() {
   if (isLoading || next === null) return;
+  const number = listNumber;
   isLoading = true;
   try {
     const page = await listPage(filters.view === "fleet" ? {} : filters, next);
+    if (number !== listNumber) return;
     next = page.next;
     append(page.notifications);
-  } catch {
-    setState("lost");
+  } catch (error) {
+    reportFailure(error);
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
   } finally {
-    isLoading = false;
+    if (number === listNumber) isLoading = false;
   }
   byId("more").hidden = next === null;
   // An observer speaks only when the place comes into view: it may still be there.
@@ -58,8 +80,11 @@ function listen(cursor) {
   events.addEventListener("notification", (event) => receive(JSON.parse(event.data)));
   events.addEventListener("changes", (event) => follow(JSON.parse(event.data).notifications));
   events.addEventListener("fleet", refreshFleetSoon);
-  events.addEventListener("reset", reload);
-  events.addEventListener("live", () => setState("live"));
+  events.addEventListener("reset", () => reload({ keepsPlace: true }));
+  events.addEventListener("live", () => {
+    failures = 0;
+    setState("live");
+  });
   events.addEventListener("error", () => {
     setState("lost");
     if (events.readyState === EventSource.CLOSED) checkKey();
@@ -70,8 +95,9 @@ async function checkKey() {
   try {
     await refreshSummary();
   } catch (error) {
-    if (error instanceof KeyError) showWrongKey();
+    if (error instanceof KeyError) return showWrongKey();
   }
+  tryAgain();
 }
 
 function receive(item) {
@@ -90,18 +116,29 @@ function follow(states) {
     if (state.deleted || state.archived !== (filters.view === "archive")) remove(card);
   }
   // What came back, by an undo on another page, is not here.
-  if (states.some((state) => !cards.has(state.seq) && !state.deleted && !state.archived)) reload();
+  const oldest = next === null ? 0 : ordered.at(-1)?.item.seq ?? 0;
+  const isMissing = (state) => !cards.has(state.seq) && state.seq > oldest && !state.deleted && !state.archived;
+  if (filters.view === "inbox" && !isFiltered() && states.some(isMissing)) reload({ keepsPlace: true });
   refreshSoon();
 }
 
 function heard() {
   lastWord = Date.now();
-  localStorage.setItem("last-word", String(lastWord));
+  keep("last-word", String(lastWord));
 }
 
+// Refreshes the counts soon, but at most once in a second, however much comes.
 function refreshSoon() {
-  clearTimeout(summaryTimer);
-  summaryTimer = setTimeout(() => refreshSummary().catch(() => setState("lost")), 300);
+  summaryIsDue = true;
+  if (summaryTimer) return;
+  summaryTimer = setTimeout(async () => {
+    summaryIsDue = false;
+    await refreshSummary().catch((error) => { if (error instanceof KeyError) showWrongKey(); });
+    summaryTimer = setTimeout(() => {
+      summaryTimer = 0;
+      if (summaryIsDue) refreshSoon();
+    }, 1_000);
+  }, 300);
 }
 
 // --- what the page says about itself
@@ -148,6 +185,6 @@ function drawIcon(hasUnread) {
 
 function showWrongKey() {
   events?.close();
-  localStorage.removeItem("last-word");
+  keep("last-word", null);
   location.reload(); // the relay explains it
 }

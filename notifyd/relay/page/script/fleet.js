@@ -156,7 +156,7 @@ function refreshFleetSoon() {
   if (fleetTimer !== 0) return;
   fleetTimer = setTimeout(() => {
     fleetTimer = 0;
-    refreshFleet().catch(() => setState("lost"));
+    refreshFleet().catch(reportFailure);
   }, 500);
 }
 

@@ -9,7 +9,7 @@ for (const button of byId("views").querySelectorAll("[data-view]")) {
 }
 byId("read-all").addEventListener("click", readAll);
 byId("undo").addEventListener("click", undo);
-byId("retry").addEventListener("click", reload);
+byId("retry").addEventListener("click", () => reload({ keepsPlace: true }));
 byId("open-filters").addEventListener("click", () => {
   const isOpen = byId("filters").classList.toggle("is-open");
   byId("open-filters").setAttribute("aria-expanded", String(isOpen));
@@ -35,6 +35,6 @@ setInterval(() => {
   if (filters.view === "fleet") refreshFleetSoon();
   showOffline();
 }, 20_000);
-window.addEventListener("online", reload);
+window.addEventListener("online", () => reload({ keepsPlace: true }));
 showFilters();
 reload();

@@ -14,9 +14,10 @@ async function ask(path, parameters = {}, body = undefined) {
   return answer;
 }
 
-function listPage(filters, before) {
+function listPage(filters, before, limit = 50) {
   const parameters = Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== ""));
   if (before !== null) parameters.before = before;
+  if (limit !== 50) parameters.limit = limit;
   return ask("/inbox/notifications", parameters);
 }
 

@@ -1,7 +1,7 @@
 // --- settings of this browser
 
 function applyTheme() {
-  const theme = localStorage.getItem("theme") ?? "auto";
+  const theme = kept("theme") ?? "auto";
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
   const chosen = document.querySelector(`[name="theme"][value="${CSS.escape(theme)}"]`);
@@ -9,7 +9,7 @@ function applyTheme() {
 }
 
 byId("theme").addEventListener("change", (event) => {
-  localStorage.setItem("theme", event.target.value);
+  keep("theme", event.target.value);
   applyTheme();
 });
 byId("open-settings").addEventListener("click", () => byId("settings").showModal());

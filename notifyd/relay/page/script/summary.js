@@ -9,7 +9,7 @@ const OUTCOMES = {
   success: { sign: "✓", word: "Done", tone: "good" },
   recovered: { sign: "✓", word: "Recovered", tone: "good" },
 };
-const EXCEPTION = /^\s*(?:[\w.$]+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Panic|Warning)\b.*$|^\s*(?:panic|fatal|thread '.*' panicked|Caused by)\b.*$/i;
+const EXCEPTION = /^\s*(?:[\w$]+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Panic|Warning)\b.*$|^\s*(?:panic|fatal|thread '.*' panicked|Caused by)\b.*$/i;
 const LOG_LINE = /^\s*(?:at |File "|\d{4}-\d\d-\d\d|\[?\d\d:\d\d|[A-Z]{4,8}\b[:\s]|\||>|\$|#|E {2,})|^ {2,}\S|\t/;
 
 function sourceOf(item) {
@@ -32,7 +32,7 @@ function countOf(item) {
 
 // Returns {title, lead, body, isLog}. lead: what stands under the title of a closed card.
 function summarize(item) {
-  const body = stringOrEmpty(item.body).replace(/^\n+|\s+$/g, "");
+  const body = stringOrEmpty(item.body).replace(/^\n+/, "").trimEnd();
   const lines = body.split("\n");
   const isLog = lines.length > 1 && lines.filter((line) => LOG_LINE.test(line)).length * 2 >= lines.length;
   const failed = isLog ? lines.findLast((line) => EXCEPTION.test(line))?.trim() ?? "" : "";

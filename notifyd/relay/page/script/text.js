@@ -28,6 +28,25 @@ function count(number, noun) {
   return `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
 }
 
+// --- what this browser keeps; nothing, where it is set to keep nothing
+
+function kept(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+function keep(name, value) {
+  try {
+    if (value === null) localStorage.removeItem(name);
+    else localStorage.setItem(name, value);
+  } catch {
+    // It lasts as long as the page.
+  }
+}
+
 // --- links
 
 const URL_IN_TEXT = /\bhttps?:\/\/[^\s<>"'`\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]+/g;
@@ -55,7 +74,9 @@ function fillWithLinks(element, text) {
   const parts = [];
   let end = 0;
   for (const found of text.matchAll(URL_IN_TEXT)) {
-    const shown = found[0].replace(/[.,;:!?)\]}]+$/, "");
+    let length = found[0].length;
+    while (".,;:!?)]}".includes(found[0][length - 1])) length -= 1; // the end of a sentence, not of the address
+    const shown = found[0].slice(0, length);
     const address = webAddress(shown);
     if (!address) continue;
     parts.push(replaceControls(text.slice(end, found.index)), link(address, shown));
