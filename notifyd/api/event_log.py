@@ -7,9 +7,10 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from itertools import islice
-from typing import NamedTuple
 
 from notifyd.model.notifications import Json
 
@@ -25,13 +26,21 @@ class EventKind(StrEnum):
     DELIVERY = "delivery"
 
 
-class LiveEvent(NamedTuple):
-    """uid: the user it belongs to; None if it is nobody's own, so only admins see it."""
+@dataclass(eq=False)
+class LiveEvent:
+    """uid: the user it belongs to; None if it is nobody's own, so only admins see it.
+
+    describe: returns its data. It is called when a client gets the event, as most are never read.
+    """
 
     kind: EventKind
     trigger: str
     uid: int | None
-    data: Json
+    describe: Callable[[], Json]
+
+    @cached_property
+    def data(self) -> Json:
+        return self.describe()
 
 
 class GapReason(StrEnum):

@@ -1,6 +1,7 @@
 """What `GET /v1/events` shows of a commit: matches, notifications, outcomes of attempts."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from notifyd.api.event_log import EventKind, EventLog, LiveEvent
 from notifyd.model.attempts import Outcome, OutcomeKind
@@ -44,48 +45,54 @@ class EventRecorder:
         self.log.publish(found)
 
     def _match(self, trigger: str, entry: TraceEntry) -> LiveEvent:
-        data: Json = {
-            "at": entry.last,
-            "trigger": trigger,
-            "did": entry.action.value,
-            "matches": entry.matches,
-        }
-        details: Json = {
-            "line": self._mask_line(entry.line),
-            "group": [self.mask(value) for value in entry.group] if any(entry.group) else [],
-            "until": entry.until,
-            "id": entry.notification_id,
-            "detail": self.mask(entry.detail),
-        }
-        data |= {name: value for name, value in details.items() if value}
-        return LiveEvent(EventKind.MATCH, trigger, None, data)
+        describe = partial(_describe_match, trigger, entry, self.mask)
+        return LiveEvent(EventKind.MATCH, trigger, None, describe)
 
-    def _mask_line(self, line: str) -> str:
-        """Mask a line of a trace. One that was clipped may end within a credential."""
-        end = ELLIPSIS if len(line) >= LINE_CLIP else ""
-        return self.mask(line + end)
+
+def _describe_match(trigger: str, entry: TraceEntry, mask: Callable[[str], str]) -> Json:
+    data: Json = {
+        "at": entry.last,
+        "trigger": trigger,
+        "did": entry.action.value,
+        "matches": entry.matches,
+    }
+    # A line that was clipped may end within a credential.
+    end = ELLIPSIS if len(entry.line) >= LINE_CLIP else ""
+    details: Json = {
+        "line": mask(entry.line + end),
+        "group": [mask(value) for value in entry.group] if any(entry.group) else [],
+        "until": entry.until,
+        "id": entry.notification_id,
+        "detail": mask(entry.detail),
+    }
+    return data | {name: value for name, value in details.items() if value}
 
 
 def _deliveries(state: State, outcomes: Iterable[Outcome], wall: float) -> Iterator[LiveEvent]:
     """Yield the outcomes of attempts, except those that an earlier worker reports late."""
     for outcome in outcomes:
         notification = state.notifications.get(outcome.id)
-        if notification is None:
-            continue
-        data: Json = {
-            "at": wall,
-            "id": notification.id,
-            "trigger": notification.trigger,
-            "title": notification.title,
-            "attempt": notification.attempts,
-            "outcome": outcome.kind.value,
-            **(outcome.report or {}),
-        }
-        if outcome.reason:
-            data["error"] = outcome.reason
-        if outcome.kind not in _ENDED and outcome.pause:
-            data["until"] = wall + outcome.pause
-        yield LiveEvent(EventKind.DELIVERY, notification.trigger, _uid(notification), data)
+        if notification is not None:
+            describe = partial(_describe_delivery, notification, outcome, wall)
+            uid = _uid(notification)
+            yield LiveEvent(EventKind.DELIVERY, notification.trigger, uid, describe)
+
+
+def _describe_delivery(notification: Notification, outcome: Outcome, wall: float) -> Json:
+    data: Json = {
+        "at": wall,
+        "id": notification.id,
+        "trigger": notification.trigger,
+        "title": notification.title,
+        "attempt": notification.attempts,
+        "outcome": outcome.kind.value,
+        **(outcome.report or {}),
+    }
+    if outcome.reason:
+        data["error"] = outcome.reason
+    if outcome.kind not in _ENDED and outcome.pause:
+        data["until"] = wall + outcome.pause
+    return data
 
 
 def _notifications(
@@ -95,9 +102,9 @@ def _notifications(
     for notification, payload in ((each.notification, each.payload) for each in entries):
         before = state.notifications.get(notification.id)
         if before is None or _shown(before) != _shown(notification):
-            data = _describe(notification, payload, wall)
+            describe = partial(_describe_notification, notification, payload, wall)
             kind, trigger = EventKind.NOTIFICATION, notification.trigger
-            yield LiveEvent(kind, trigger, _uid(notification), data)
+            yield LiveEvent(kind, trigger, _uid(notification), describe)
 
 
 def _shown(notification: Notification) -> tuple[object, ...]:
@@ -110,7 +117,9 @@ def _shown(notification: Notification) -> tuple[object, ...]:
     )
 
 
-def _describe(notification: Notification, payload: Payload | None, wall: float) -> Json:
+def _describe_notification(
+    notification: Notification, payload: Payload | None, wall: float
+) -> Json:
     data: Json = {
         "at": wall,
         "id": notification.id,

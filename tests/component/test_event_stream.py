@@ -28,12 +28,12 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be some
 
 
 def match(number, trigger="app"):
-    return LiveEvent(EventKind.MATCH, trigger, None, {"at": 1.7e9, "n": number})
+    return LiveEvent(EventKind.MATCH, trigger, None, lambda: {"at": 1.7e9, "n": number})
 
 
 def delivery(uid, outcome="retry"):
     data = {"id": f"of-{uid}", "outcome": outcome, "error": "cannot read /etc/secret"}
-    return LiveEvent(EventKind.DELIVERY, "socket", uid, data)
+    return LiveEvent(EventKind.DELIVERY, "socket", uid, lambda: data)
 
 
 def numbers(events):

@@ -56,6 +56,16 @@ async def test_a_credential_that_is_clipped_is_masked(tmp_path):
     assert shown_line.endswith(" postgres://app:***…")
 
 
+async def test_a_burst_is_not_masked_while_nobody_follows(tmp_path):
+    masked = []
+    async with running(tmp_path, RULES) as (engine, _):
+        engine.event_recorder.mask = lambda text: masked.append(text) or text
+        await engine.apply([match("app", str(number), line="boom") for number in range(100)])
+        assert not masked
+        assert {each.data["line"] for each in published(engine, "match")} == {"boom"}
+        assert masked
+
+
 async def test_text_is_masked_as_the_configuration_says(tmp_path):
     async with running(tmp_path, RULES) as (engine, _):
         engine.event_recorder.mask = str

@@ -113,7 +113,7 @@ async def tail(tmp_path):
 
 def match(text):
     data = {"at": AT, "trigger": "app", "did": "waiting", "matches": 1, "line": text}
-    return LiveEvent(EventKind.MATCH, "app", None, data)
+    return LiveEvent(EventKind.MATCH, "app", None, lambda: data)
 
 
 async def is_followed(running):

@@ -6,7 +6,7 @@ from notifyd.api.event_log import EVENTS_KEPT, EventKind, EventLog, LiveEvent
 
 
 def event(number):
-    return LiveEvent(EventKind.MATCH, "app", None, {"number": number})
+    return LiveEvent(EventKind.MATCH, "app", None, lambda: {"number": number})
 
 
 @pytest.fixture
