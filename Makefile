@@ -15,7 +15,7 @@ INSTALL_lowest := $(PIP) uv && $(BIN)/uv pip compile --quiet --python $(BIN)/pyt
 INSTALL_newest := $(PIP) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --upgrade -r pyproject.toml --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: platform help environment run test lint types layers format unit soak docs bench lock clean system-packages
+.PHONY: platform help environment run test lint types layers format unit soak docs picture bench lock clean system-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -55,6 +55,9 @@ soak: $(READY) ## run the long tests: kills, outages, full disks (SOAK_SECONDS)
 
 docs: $(READY) ## write the reference pages in docs/ from the code
 	$(BIN)/python docs/generate.py
+
+picture: $(READY) ## write docs/inbox.png, the picture in the README (needs Chromium)
+	PYTHONPATH=tests $(BIN)/python docs/picture.py
 
 format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
