@@ -110,7 +110,14 @@ class OpenStreams:
     @property
     def connected(self) -> int:
         """How many clients are connected now."""
-        return sum(place.stream is not None and place.is_taken for place in self._places)
+        return len(self.clients)
+
+    @property
+    def clients(self) -> list[Hashable]:
+        """Who is connected now; whoever has several streams is there as often."""
+        return [
+            place.client for place in self._places if place.stream is not None and place.is_taken
+        ]
 
     @contextmanager
     def admit(

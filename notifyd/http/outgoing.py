@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from notifyd import __version__
-from notifyd.http.resolver import addresses
+from notifyd.http.resolver import addresses, resolve_results
 from notifyd.model.errors import NotifydError
 
 _IDLE = 4.0
@@ -95,32 +95,37 @@ class OutgoingPool:
 
         timeout: seconds that the caller allowed for the whole request.
         """
-        match error:
-            case aiohttp.ClientConnectorDNSError():
-                return "dns", f"cannot resolve {error.host}"
-            case aiohttp.ClientConnectorCertificateError():
-                return "certificate", _certificate_fault(error.certificate_error, error.host)
-            case aiohttp.ClientConnectorSSLError():
-                return "tls", f"TLS with {self.host} failed ({_plain(error.os_error)})"
-            case aiohttp.ClientProxyConnectionError():
-                why = _plain(error.os_error)
-                return "proxy", f"cannot connect to the proxy {error.host} ({why})"
-            case aiohttp.ClientConnectorError():
-                why = _plain(error.os_error)
-                return "connect", f"cannot connect to {error.host}:{error.port} ({why})"
-            case aiohttp.ClientHttpProxyError():
-                return "proxy", f"the proxy refused with {error.status} ({error.message})"
-            case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
-                return "reset", f"the connection to {self.host} broke off before the answer"
-            case aiohttp.ClientPayloadError():
-                return "reset", f"the connection to {self.host} broke off in mid-answer"
-            case aiohttp.ClientResponseError():
-                return "no_http", f"the server at {self.host} does not speak HTTP"
-            case ProxyError():
-                return "proxy", str(error)
-            case TimeoutError():
-                return "timeout", f"no answer from {self.host} within {timeout:g} s"
-        return "other", f"the request to {self.host} failed ({type(error).__name__})"
+        return transport_fault(error, self.host, timeout)
+
+
+def transport_fault(error: Exception, host: str, timeout: float) -> tuple[str, str]:
+    """Return what `OutgoingPool.fault` does, for a request to `host`."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "dns", f"cannot resolve {error.host}"
+        case aiohttp.ClientConnectorCertificateError():
+            return "certificate", _certificate_fault(error.certificate_error, error.host)
+        case aiohttp.ClientConnectorSSLError():
+            return "tls", f"TLS with {host} failed ({_plain(error.os_error)})"
+        case aiohttp.ClientProxyConnectionError():
+            why = _plain(error.os_error)
+            return "proxy", f"cannot connect to the proxy {error.host} ({why})"
+        case aiohttp.ClientConnectorError():
+            why = _plain(error.os_error)
+            return "connect", f"cannot connect to {error.host}:{error.port} ({why})"
+        case aiohttp.ClientHttpProxyError():
+            return "proxy", f"the proxy refused with {error.status} ({error.message})"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
+            return "reset", f"the connection to {host} broke off before the answer"
+        case aiohttp.ClientPayloadError():
+            return "reset", f"the connection to {host} broke off in mid-answer"
+        case aiohttp.ClientResponseError():
+            return "no_http", f"the server at {host} does not speak HTTP"
+        case ProxyError():
+            return "proxy", str(error)
+        case TimeoutError():
+            return "timeout", f"no answer from {host} within {timeout:g} s"
+    return "other", f"the request to {host} failed ({type(error).__name__})"
 
 
 async def read_bounded(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
@@ -138,13 +143,7 @@ class _Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        return [
-            ResolveResult(
-                hostname=host, host=at[0], port=at[1], family=kind, proto=proto, flags=numeric
-            )
-            for kind, _, proto, _, at in await addresses(host, port, family)
-        ]
+        return resolve_results(host, await addresses(host, port, family))
 
     async def close(self) -> None:
         pass

@@ -7,8 +7,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from aiohttp.abc import ResolveResult
+
 Infos = list[tuple[Any, ...]]
 """What socket.getaddrinfo returns."""
+
+
+def resolve_results(host: str, infos: Infos) -> list[ResolveResult]:
+    """Convert what `addresses` returns for aiohttp's resolvers."""
+    numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    return [
+        ResolveResult(
+            hostname=host, host=at[0], port=at[1], family=kind, proto=proto, flags=numeric
+        )
+        for kind, _, proto, _, at in infos
+    ]
 
 
 async def addresses(

@@ -5,6 +5,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import NamedTuple, Self
 
+from notifyd.relay import devices
 from notifyd.relay.store.base import Transaction, fetch_one
 
 
@@ -88,9 +89,19 @@ async def ensure_inbox_key(transaction: Transaction) -> str:
 
 
 async def renew_inbox_key(transaction: Transaction) -> str:
+    """Replace the secret; pages that knew the old one get no pushes any more."""
+    await devices.delete_pages(transaction)
     key = secrets.token_urlsafe(24)
     await _save(transaction, "inbox_key", key.encode())
     return key
+
+
+async def ensure_push_key(transaction: Transaction, new: bytes) -> bytes:
+    """Return the private key of Web Push, in PEM; `new` becomes it if there is none."""
+    if (stored := await _load(transaction, "push_key")) is not None:
+        return stored
+    await _save(transaction, "push_key", new)
+    return new
 
 
 async def save_url(transaction: Transaction, url: str) -> None:

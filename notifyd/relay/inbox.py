@@ -23,7 +23,7 @@ MOST_PAGES = 64
 
 _KEY_CHECK = 15.0
 """Seconds between two looks whether the key of an open page was renewed."""
-
+_LONGEST_DEVICE = 200
 _HTML = "text/html; charset=utf-8"
 _HEADERS = {
     "Referrer-Policy": "no-referrer",
@@ -89,7 +89,7 @@ class Inbox:
 
     async def _stream(self, request: Request[RemoteClient]) -> web.StreamResponse:
         await check_inbox_key(self._store, request)
-        with self._pages.admit() as place:
+        with self._pages.admit(_device(request)) as place:
             given = request.headers.get("Last-Event-ID") or request.http.query.get("after", "")
             first = await self._feed.resume(given)
             place.stream = stream = await EventStream.open(request.http, _HEADERS)
@@ -132,3 +132,8 @@ class Inbox:
                 await stream.send("fleet", {})
             if not await place.wait():
                 await stream.keep_alive()
+
+
+def _device(request: Request[RemoteClient]) -> str | None:
+    """Return the device_id under which the page gets pushes; None without."""
+    return request.http.query.get("device", "")[:_LONGEST_DEVICE] or None

@@ -1,5 +1,6 @@
 """What the inbox page asks for: filtered lists, older ones, counts and a chart."""
 
+import json
 from collections import Counter
 from enum import StrEnum
 from typing import NamedTuple
@@ -75,6 +76,7 @@ class NotificationState(NamedTuple):
     is_read: bool
     is_archived: bool
     is_deleted: bool
+    undelivered: list[Json]
     question: Question | None
 
     def as_json(self) -> Json:
@@ -84,6 +86,7 @@ class NotificationState(NamedTuple):
             "archived": self.is_archived,
             "deleted": self.is_deleted,
             "question": self.question and self.question.as_json(),
+            **({"undelivered": self.undelivered} if self.undelivered else {}),
         }
 
 
@@ -112,14 +115,15 @@ async def changed_since(
     """Return the states that changed after a revision, in the order of the changes."""
     rows = await transaction.fetch(
         "SELECT seq, revision, read_at IS NOT NULL, archived_at IS NOT NULL,"
-        f" deleted_at IS NOT NULL, {questions.COLUMNS} FROM notifications {QUESTIONS}"
+        f" deleted_at IS NOT NULL, undelivered, {questions.COLUMNS} FROM notifications {QUESTIONS}"
         " WHERE revision > $1 ORDER BY revision, seq LIMIT $2",
         revision,
         limit,
     )
     return [
         NotificationState(
-            row[0], row[1], bool(row[2]), bool(row[3]), bool(row[4]), Question.of(row[5:])
+            *(row[0], row[1], bool(row[2]), bool(row[3]), bool(row[4])),
+            *(json.loads(row[5]), Question.of(row[6:])),
         )
         for row in rows
     ]

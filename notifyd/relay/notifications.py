@@ -17,7 +17,8 @@ _PRIORITIES = frozenset({"min", "low", "default", "high", "urgent"})
 
 _COLUMNS = (
     "seq, notifications.workspace_seq, token_name, notifications.workspace_id, title, body, data,"
-    " received_at, source, priority, outcome, read_at IS NOT NULL, archived_at IS NOT NULL"
+    " received_at, source, priority, outcome, read_at IS NOT NULL, archived_at IS NOT NULL,"
+    " undelivered"
 )
 QUESTIONS = (
     "LEFT JOIN questions ON questions.workspace_id = notifications.workspace_id"
@@ -46,7 +47,8 @@ class StoredNotification:
 
     seq rises over all notifications, workspace_seq over those of one workspace. No number of
     either is used twice. source: its trigger; priority, outcome: as `data` has them, if they are
-    known words. The outcome is empty if there is none.
+    known words. The outcome is empty if there is none. undelivered: `device` and `reason` of each
+    device that it could not be handed to.
     """
 
     seq: int
@@ -62,6 +64,7 @@ class StoredNotification:
     outcome: str
     is_read: bool
     is_archived: bool
+    undelivered: list[Json]
     question: Question | None
 
     def as_json(self) -> Json:
@@ -80,6 +83,7 @@ class StoredNotification:
             "read": self.is_read,
             "archived": self.is_archived,
             "question": self.question and self.question.as_json(),
+            **({"undelivered": self.undelivered} if self.undelivered else {}),
         }
 
 
@@ -150,18 +154,19 @@ async def evict(transaction: Transaction, total: int) -> None:
 
 def _row(new: NewNotification, wall: float) -> Row:
     data = json.dumps(new.data)
-    source, channel = _text(new.data, "trigger"), _text(new.data, "channel")
-    priority = _text(new.data, "priority")
+    source, channel = text_of(new.data, "trigger"), text_of(new.data, "channel")
+    priority = text_of(new.data, "priority")
     words = (new.title or "", new.body or "", new.token_name or "", new.workspace_id, data)
     return (
         *(new.workspace_id, new.workspace_seq, new.token_id, new.token_name),
         *(new.title, new.body, data, wall),
         *(source, channel, priority if priority in _PRIORITIES else "default"),
-        *(_text(new.data, "outcome"), "\n".join(words).casefold()),
+        *(text_of(new.data, "outcome"), "\n".join(words).casefold()),
     )
 
 
-def _text(data: Json, key: str) -> str:
+def text_of(data: Json, key: str) -> str:
+    """Return a value of the data; empty if there is none or it is not a text."""
     value = data.get(key)
     return value if isinstance(value, str) else ""
 
@@ -169,5 +174,6 @@ def _text(data: Json, key: str) -> str:
 def _stored(row: Row) -> StoredNotification:
     return StoredNotification(
         *(row[0], row[1], row[2], row[3], row[4], row[5], json.loads(row[6]), row[7]),
-        *(row[8], row[9], row[10], bool(row[11]), bool(row[12]), Question.of(row[13:])),
+        *(row[8], row[9], row[10], bool(row[11]), bool(row[12])),
+        *(json.loads(row[13]), Question.of(row[14:])),
     )

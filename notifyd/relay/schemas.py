@@ -39,6 +39,9 @@ JsonObject = Annotated[Json, AfterValidator(_check_finite)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_no_nul)]
 
 
+Names = Annotated[list[Name], Field(max_length=100)]
+
+
 class TokenRequest(RequestSchema):
     """Fields that this relay does not know are ignored, as the platform may know more of them."""
 
@@ -62,6 +65,8 @@ class DeviceRequest(RequestSchema):
     fcm_token: Annotated[str, Field(min_length=1, max_length=4096)]
     platform: Literal["ios", "android", "web"] | None = None
     device_info: Annotated[JsonValue, AfterValidator(_check_finite)] = None
+    workspaces: Names | None = None
+    channels: Names | None = None
 
 
 def _check_url(url: str) -> str:

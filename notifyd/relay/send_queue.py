@@ -36,7 +36,10 @@ class SendQueue:
         pages: OpenStreams,
         limits: StoreLimits,
         wall: Callable[[], float],
+        on_stored: Callable[[], None] = lambda: None,
     ) -> None:
+        """on_stored: called when notifications have been committed."""
+        self._on_stored = on_stored
         self._store = store
         self._pages = pages
         self._limits = limits
@@ -66,11 +69,13 @@ class SendQueue:
         batch = [pending for pending in batch if not pending.result.done()]
         if not batch:
             return
+        clients = self._pages.clients
         try:
             results = await self._store.run(
                 sends.accept,
                 [pending.send for pending in batch],
-                pages=self._pages.connected,
+                pages=clients.count(None),
+                page_devices=frozenset(name for name in clients if isinstance(name, str)),
                 wall=self._wall(),
                 limits=self._limits,
             )
@@ -91,6 +96,7 @@ class SendQueue:
         )
         if stored:
             self._pages.wake()
+            self._on_stored()
             await self._prune(stored)
 
     async def _prune(self, stored: int) -> None:

@@ -2,12 +2,22 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from notifyd.http.rate_limit import Rate
 from notifyd.model.notifications import Json
-from notifyd.relay import changes, devices, notifications, questions, rate_limit, tokens
+from notifyd.relay import (
+    changes,
+    deliveries,
+    devices,
+    notifications,
+    questions,
+    rate_limit,
+    tokens,
+)
+from notifyd.relay.deliveries import NewDelivery
+from notifyd.relay.devices import DeviceKind, Receiver
 from notifyd.relay.notifications import NewNotification
 from notifyd.relay.questions import NewQuestion
 from notifyd.relay.store.base import Transaction
@@ -45,7 +55,7 @@ class Send(NamedTuple):
 
 
 class DeliveryReport(NamedTuple):
-    """How many devices it went to. is_repeat: the same request was answered before."""
+    """How many devices it goes to. is_repeat: the same request was answered before."""
 
     devices: int
     is_repeat: bool = False
@@ -74,13 +84,20 @@ SendResult = DeliveryReport | TokenRefusal | RateRefusal
 
 
 async def accept(
-    transaction: Transaction, sends: Sequence[Send], *, pages: int, wall: float, limits: StoreLimits
+    transaction: Transaction,
+    sends: Sequence[Send],
+    *,
+    pages: int,
+    wall: float,
+    limits: StoreLimits,
+    page_devices: frozenset[str] = frozenset(),
 ) -> list[SendResult]:
     """Store the notifications and return the result of each, in their order.
 
     What a workspace sent with the same key within a day is not stored again, but counts for its
-    rate. pages: how many inbox pages are open; each is a device, but none that a token can name.
-    wall: by the relay's clock.
+    rate. What goes to a device is in `deliveries` from the same commit on. pages: how many inbox
+    pages are open; each is a device, but none that a token can name. page_devices: device_ids of
+    open pages with a push of their own, which are not counted twice. wall: by the relay's clock.
     """
     found = await tokens.find_all(transaction, {send.token for send in sends})
     results: list[SendResult | None] = [find_refusal(found.get(send.token)) for send in sends]
@@ -94,7 +111,8 @@ async def accept(
     wall = await transaction.now(wall)
     windows = await rate_limit.load_windows(transaction, requested, limits.rate, wall)
     answers = await _load_answers(transaction, admissible, wall)
-    batch = _Batch(await _count_devices(transaction, found.values(), pages), numbers, answers, wall)
+    audience = _Audience(await devices.load_receivers(transaction, wall), pages, page_devices)
+    batch = _Batch(audience, numbers, answers, wall)
     for index, send, token in admissible:
         window = windows[token.workspace_id]
         if window.admit():
@@ -110,11 +128,15 @@ async def accept(
 async def store_own(
     transaction: Transaction, drafts: Sequence[OwnNotification], wall: float
 ) -> None:
-    """Store notifications that the relay itself sends to the inbox."""
+    """Store notifications that the relay itself sends to the inbox, and to devices."""
+    audience = _Audience(await devices.load_receivers(transaction, wall), 0, frozenset())
+    handed = []
     numbers = await _lock_workspaces(transaction, {draft.workspace_id for draft in drafts})
     rows = []
     for draft in drafts:
         numbers[draft.workspace_id] += 1
+        receivers, _ = audience.of(draft.workspace_id, draft.data)
+        handed += _to_hand_over(draft.workspace_id, numbers[draft.workspace_id], receivers)
         rows.append(
             NewNotification(
                 draft.workspace_id,
@@ -127,6 +149,7 @@ async def store_own(
             )
         )
     await notifications.insert(transaction, rows, wall)
+    await deliveries.insert(transaction, handed, wall)
     await transaction.execute_many(
         "UPDATE workspaces SET last_seq = $2 WHERE workspace_id = $1", sorted(numbers.items())
     )
@@ -141,15 +164,37 @@ async def prune(transaction: Transaction, wall: float, limits: StoreLimits) -> N
     await changes.lock_order(transaction)
     await changes.purge(transaction, wall)
     await notifications.evict(transaction, limits.total)
+    await deliveries.prune(transaction)
 
 
-class _DeviceCounts(NamedTuple):
-    """For each device_id that a token names, 0 or 1; under None, all devices and pages."""
+class _Audience(NamedTuple):
+    """Who may get a notification: devices and open pages, as in `accept`."""
 
-    by_target: Mapping[str | None, int]
+    receivers: Sequence[Receiver]
+    pages: int
+    page_devices: frozenset[str]
 
-    def of(self, token: Token) -> int:
-        return self.by_target.get(token.device_id, 0)
+    def of(
+        self, workspace_id: str, data: Json, device_id: str | None = None
+    ) -> tuple[list[Receiver], int]:
+        """Return the devices that get a notification, and how many there are with open pages.
+
+        device_id: the only one that may get it, whatever it subscribes to.
+        """
+        if device_id is not None:
+            named = [each for each in self.receivers if each.device_id == device_id]
+            awake = [each for each in named if not each.is_muted]
+            return awake, len(awake)
+        channel = notifications.text_of(data, "channel")
+        subscribed = [
+            each for each in self.receivers if each.subscription.includes(workspace_id, channel)
+        ]
+        awake = [each for each in subscribed if not each.is_muted]
+        # An open page shows what its device subscribes to, muted or not.
+        known = {each.device_id for each in self.receivers}
+        shown = {each.device_id for each in subscribed} & self.page_devices
+        shown |= self.page_devices - known
+        return awake, self.pages + len(shown | {each.device_id for each in awake})
 
 
 class _Batch:
@@ -157,19 +202,20 @@ class _Batch:
 
     def __init__(
         self,
-        counts: _DeviceCounts,
+        audience: _Audience,
         numbers: dict[str, int],
         answers: dict[tuple[str, str], int],
         wall: float,
     ) -> None:
         self.tokens_used: set[int] = set()
-        self._counts = counts
+        self._audience = audience
         self._numbers = numbers
         self._earlier = answers
         self._wall = wall
         self._rows: list[NewNotification] = []
         self._answers: list[Sequence[object]] = []
         self._questions: list[NewQuestion] = []
+        self._deliveries: list[NewDelivery] = []
 
     def store(self, send: Send, token: Token) -> DeliveryReport:
         """Add a notification, unless it is a repeat."""
@@ -177,7 +223,8 @@ class _Batch:
         workspace_id, key = token.workspace_id, send.key
         if key is not None and (workspace_id, key) in self._earlier:
             return DeliveryReport(self._earlier[workspace_id, key], is_repeat=True)
-        devices_reached = self._counts.of(token)
+        data = {**send.data, **token.routing()}
+        receivers, devices_reached = self._audience.of(workspace_id, data, token.device_id)
         self._numbers[workspace_id] += 1
         self._rows.append(
             NewNotification(
@@ -187,9 +234,10 @@ class _Batch:
                 token.name,
                 send.title,
                 send.body,
-                {**send.data, **token.routing()},
+                data,
             )
         )
+        self._deliveries += _to_hand_over(workspace_id, self._numbers[workspace_id], receivers)
         if send.options and key is not None:
             number = self._numbers[workspace_id]
             self._questions.append(
@@ -203,6 +251,7 @@ class _Batch:
     async def save(self, transaction: Transaction, per_workspace: int) -> None:
         """Write the rows, and evict the oldest of each workspace beyond `per_workspace`."""
         await questions.insert(transaction, self._questions, self._wall)
+        await deliveries.insert(transaction, self._deliveries, self._wall)
         await transaction.execute_many(
             "INSERT INTO answers (workspace_id, idempotency_key, devices, answered_at)"
             " VALUES ($1, $2, $3, $4) ON CONFLICT (workspace_id, idempotency_key)"
@@ -220,6 +269,16 @@ class _Batch:
             "DELETE FROM notifications WHERE workspace_id = $1 AND workspace_seq <= $2",
             [(workspace_id, last - per_workspace) for workspace_id, last in numbers],
         )
+
+
+def _to_hand_over(
+    workspace_id: str, workspace_seq: int, receivers: Iterable[Receiver]
+) -> list[NewDelivery]:
+    return [
+        NewDelivery(workspace_id, workspace_seq, receiver.id)
+        for receiver in receivers
+        if receiver.kind is not DeviceKind.APP
+    ]
 
 
 async def _lock_workspaces(
@@ -254,13 +313,3 @@ async def _load_answers(
         wall - KEY_LIFETIME,
     )
     return {(row[0], row[1]): row[2] for row in rows}
-
-
-async def _count_devices(
-    transaction: Transaction, used: Iterable[Token], pages: int
-) -> _DeviceCounts:
-    targets = {token.device_id for token in used if token.device_id is not None}
-    counts: dict[str | None, int] = {None: await devices.count(transaction) + pages}
-    if targets:
-        counts |= dict.fromkeys(await devices.find_registered(transaction, targets), 1)
-    return _DeviceCounts(counts)

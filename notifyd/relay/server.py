@@ -9,24 +9,30 @@ from aiohttp import web
 
 from notifyd.http.host_check import HostCheck
 from notifyd.http.open_connections import ConnectionLimits, RemoteClient
+from notifyd.http.public_addresses import AddressPolicy, is_public
 from notifyd.http.rate_limit import Rate
 from notifyd.http.request import BodyLimits
 from notifyd.http.routing import HttpRouter
 from notifyd.http.server import serve
 from notifyd.http.tcp import base_url, listen_tcp
 from notifyd.relay import credentials, tokens
+from notifyd.relay.apprise_sender import AppriseSender
 from notifyd.relay.credentials import ClientCredentials, StoredClient
+from notifyd.relay.delivery_worker import DeliveryWorker
+from notifyd.relay.devices import DeviceKind
 from notifyd.relay.fleet_routes import FleetRoutes
 from notifyd.relay.fleet_watch import FleetWatch
 from notifyd.relay.inbox import Inbox, open_pages
 from notifyd.relay.inbox_api import InboxApi
 from notifyd.relay.inbox_feed import newest_cursor
+from notifyd.relay.push_routes import PushRoutes
 from notifyd.relay.question_routes import QuestionRoutes
 from notifyd.relay.routes import RelayRoutes
 from notifyd.relay.send_queue import SendQueue
 from notifyd.relay.sends import RATE, StoreLimits
 from notifyd.relay.store.base import RelayStore
-from notifyd.relay.store.location import Database, open_store
+from notifyd.relay.store.location import Database, PostgresUrl, open_store
+from notifyd.relay.web_push import PushKeys, WebPushSender
 
 MAX_BODY = 64 << 10
 """Bytes of a request's body."""
@@ -80,13 +86,15 @@ async def open_relay(
     client: ClientCredentials | None = None,
     limits: ConnectionLimits = LIMITS,
     ephemeral: Sequence[str] = (),
+    may_push_to: AddressPolicy = is_public,
     wall: Callable[[], float] | None = None,
 ) -> AsyncIterator[Relay]:
     """Serve the Notifications API and the inbox page while inside.
 
     port: 0 takes a free one. rate: for each workspace. client: who manages tokens and devices;
     without one, a client is created when the database is new. ephemeral: patterns of the names of
-    workspaces that come and go. wall: a clock to use everywhere; by default that of this machine,
+    workspaces that come and go. may_push_to: which addresses the push services that pages name may
+    have. wall: a clock to use everywhere; by default that of this machine,
     and for rates that of the database if it has one.
     """
     clock = wall or time.time
@@ -101,10 +109,17 @@ async def open_relay(
         new = None if client is not None else await store.run(credentials.ensure_client)
         given = None if client is None else StoredClient.of(client)
         pages = open_pages()
-        sends = SendQueue(store, pages, StoreLimits(rate), clock)
+        push_keys = PushKeys(store)
+        web_push = await stack.enter_async_context(
+            WebPushSender(push_keys, may_push_to, url, clock)
+        )
+        senders = {DeviceKind.WEB_PUSH: web_push.send, DeviceKind.APPRISE: AppriseSender().send}
+        is_alone = not isinstance(database, PostgresUrl)
+        worker = DeliveryWorker(store, pages, senders, clock, is_alone=is_alone)
+        sends = SendQueue(store, pages, StoreLimits(rate), clock, worker.wake)
         fleet = FleetWatch(store, pages, clock)
         await stack.enter_async_context(store.watching(pages.wake, newest_cursor))
-        await stack.enter_async_context(_running(sends.run(), fleet.run()))
+        await stack.enter_async_context(_running(sends.run(), fleet.run(), worker.run()))
         asking = QuestionRoutes(store, pages, clock)
         parts = (
             RelayRoutes(store, given, sends, clock),
@@ -112,6 +127,7 @@ async def open_relay(
             InboxApi(store, pages, clock),
             asking,
             FleetRoutes(store, fleet, clock, ephemeral),
+            PushRoutes(store, push_keys, may_push_to, clock),
         )
         router = HttpRouter(
             [route for part in parts for route in part.routes()], BodyLimits(MAX_BODY, limits.body)

@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 _Database = Path | Literal[":memory:"]
 
-VERSION = 5
+VERSION = 6
 """Of the schema: the number of the last file in migrations/sqlite/, and of that in postgres/."""
 
 _PARAMETER = re.compile(r"\$(\d+)")
