@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from notifyd.cli import relay_devices
 from notifyd.cli.output import write
 from notifyd.config.paths import ListenAddress, is_loopback, user_state_dir
 from notifyd.http.rate_limit import Rate
@@ -37,6 +38,7 @@ examples:
   notifyd relay
   notifyd relay --listen 127.0.0.1:9000 --database ./relay.db
   notifyd relay inbox
+  echo 'tgram://TOKEN/CHAT' | notifyd relay device add --name telegram --workspace home
 """
 
 _NOT_LOOPBACK = (
@@ -50,17 +52,8 @@ _VARIABLE = "NOTIFYD_RELAY_DATABASE"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "action",
-        nargs="?",
-        choices=tuple(_ACTIONS),
-        help="show the client credentials or the URL of the inbox page instead of serving",
-    )
-    parser.add_argument(
-        "--renew",
-        action="store_true",
-        help="with an action: replace the credentials, or the secret in the URL",
-    )
+    _add_actions(parser)
+    parser.add_argument("--renew", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument(
         "--listen",
         type=_address,
@@ -68,13 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="address to listen on (default: 127.0.0.1:8788); port 0 selects a free port",
     )
-    parser.add_argument(
-        "--database",
-        type=_database,
-        metavar="DATABASE",
-        help="a file, or postgresql://USER@HOST/NAME (default: $NOTIFYD_RELAY_DATABASE, else"
-        " relay.db in $XDG_STATE_HOME/notifyd)",
-    )
+    _add_database(parser, None)
     parser.add_argument(
         "--rate",
         type=_rate,
@@ -92,13 +79,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_actions(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(
+        dest="action", metavar="ACTION", help="instead of serving, on the database of a relay:"
+    )
+    for name, what, renewed in (
+        ("credentials", "show the client credentials", "replace the credentials"),
+        (
+            "inbox",
+            "show the URL of the inbox page",
+            "replace the secret in the URL, and end the pushes of pages that knew the old one",
+        ),
+    ):
+        action = actions.add_parser(name, help=what)
+        action.add_argument("--renew", action="store_true", default=argparse.SUPPRESS, help=renewed)
+        _add_database(action, argparse.SUPPRESS)
+    device = actions.add_parser("device", help="add, list or remove devices, which get pushes")
+    for operation in relay_devices.add_arguments(device):
+        _add_database(operation, argparse.SUPPRESS)
+
+
+def _add_database(parser: argparse.ArgumentParser, default: str | None) -> None:
+    parser.add_argument(
+        "--database",
+        type=_database,
+        default=default,
+        metavar="DATABASE",
+        help="a file, or postgresql://USER@HOST/NAME (default: $NOTIFYD_RELAY_DATABASE, else"
+        " relay.db in $XDG_STATE_HOME/notifyd)",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     logging.configure("info", "auto")
     if args.action:
         database = _chosen_database(args)
         if isinstance(database, Path) and not database.is_file():
             raise _never_started(database)
-        write(asyncio.run(_ACTIONS[args.action](database, args.renew)))
+        if args.action == "device":
+            relay_devices.prepare(args)
+            write(asyncio.run(_run_device_action(database, args)))
+        else:
+            write(asyncio.run(_ACTIONS[args.action](database, args.renew)))
     elif args.renew:
         raise NotifydError("--renew needs an action: credentials or inbox")
     else:
@@ -126,6 +148,11 @@ async def _show_inbox(database: Database, renew: bool) -> str:  # noqa: FBT001 -
         load = credentials.renew_inbox_key if renew else credentials.ensure_inbox_key
         key = await store.run(load)
         return inbox_url(await store.run(credentials.load_url), key)
+
+
+async def _run_device_action(database: Database, args: argparse.Namespace) -> str:
+    async with _open_store(database) as store:
+        return await relay_devices.run(store, args)
 
 
 _ACTIONS = {"credentials": _show_credentials, "inbox": _show_inbox}
