@@ -97,13 +97,14 @@ def _list(group: str | None) -> int:
     if group is not None and group not in GROUPS:
         hint = did_you_mean(group, GROUPS) or f"; known are {', '.join(GROUPS)}"
         raise UsageError(f"unknown group {group!r}{hint}")
-    rows = [["GROUP", "METHOD", "PATH", "WHAT", "NEEDS"]]
+    header = ["GROUP", "METHOD", "PATH", "WHAT", "NEEDS"]
+    rows = [header]
     rows += [
         [each.group, each.method, each.path, each.summary + _watch(each), each.needs or "-"]
         for each in ENDPOINTS
         if group in (None, each.group)
     ]
-    write(format_table(rows))
+    write(format_table(rows, text=header.index("WHAT")))
     return 0
 
 
@@ -278,7 +279,7 @@ def _as_table(value: Any) -> str:
         return "(empty)"
     columns = list(dict.fromkeys(name for row in objects for name in row))
     body = [[_cell(row.get(name)) for name in columns] for row in objects]
-    return format_table([[name.upper() for name in columns], *body])
+    return format_table([[name.upper() for name in columns], *body], text=None)
 
 
 def _cell(value: Any) -> str:

@@ -10,8 +10,8 @@ from notifyd.cli.options import add_daemon_options
 from notifyd.cli.output import (
     colored,
     format_json,
+    format_pairs,
     format_short_time,
-    format_table,
     printable,
     terminal_width,
     truncate,
@@ -110,7 +110,7 @@ def format_history(rows: list[dict[str, object]], width: int) -> str:
 
     No line is longer than `width` unless a single word is.
     """
-    heads = format_table([_head(row) for row in rows]).split("\n")
+    heads = format_pairs([_head(row) for row in rows]).split("\n")
     lines = []
     for row, head in zip(rows, heads, strict=True):
         text = printable(row.get("title") or row.get("body") or "")

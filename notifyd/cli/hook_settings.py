@@ -11,7 +11,7 @@ from notifyd.agents.places import INSTALLABLE, AgentPlaces, own_program
 from notifyd.agents.recognition import canonical_name
 from notifyd.agents.settings_file import AgentSettingsError
 from notifyd.cli.exit_status import FAILED, UsageError
-from notifyd.cli.output import format_json, format_table, write
+from notifyd.cli.output import format_json, format_pairs, write
 from notifyd.text.suggestions import did_you_mean
 
 
@@ -137,7 +137,7 @@ def _status(places: AgentPlaces, names: list[str], *, as_json: bool) -> int:
     elif not shown:
         write(f"no agent is on this machine; known are {', '.join(INSTALLABLE)}")
     else:
-        write(format_table([[each.agent, each.state, str(each.file)] for each in shown]))
+        write(format_pairs([[each.agent, each.state, str(each.file)] for each in shown]))
         for each in shown:
             if each.problem:
                 write(f"{each.agent}: {each.problem}")

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 _COLORS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
 _DROPPED = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x2066, 0x206A)))
 """Marks that only set the direction of text."""
+_UNLIMITED = 1 << 16
+_GAP = 2
+"""Columns between those of a table."""
+_NARROWEST = 8
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 
@@ -41,21 +45,43 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in line)
 
 
+def display_width(text: str) -> int:
+    """Return how many columns of a terminal a line takes. Source: Unicode Annex 11."""
+    if text.isascii():
+        return len(text)
+    import unicodedata  # noqa: PLC0415 - `notifyd send` does not need it
+
+    return sum(
+        0
+        if unicodedata.category(character) in ("Mn", "Me", "Cf")
+        else 2
+        if unicodedata.east_asian_width(character) in "WF"
+        else 1
+        for character in text
+    )
+
+
 def truncate(text: str, width: int) -> str:
-    """Cut a line to a number of characters, with an ellipsis at its end."""
-    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
+    """Cut a line to a number of columns, with an ellipsis at its end."""
+    if display_width(text) <= width:
+        return text
+    kept = text[: width - 1]
+    while display_width(kept) > width - 1:
+        kept = kept[:-1]
+    return f"{kept.rstrip()}…"
 
 
 def terminal_width() -> int:
-    """Return the columns of the terminal; 80 if the output is none."""
+    """Return the columns of the terminal, or $COLUMNS; unlimited if the output is none."""
     import shutil  # noqa: PLC0415 - slow to import, and `notifyd send` does not need it
 
-    return shutil.get_terminal_size((80, 24)).columns
+    return shutil.get_terminal_size((_UNLIMITED, 24)).columns
 
 
 def colored(text: str, color: str, stream: "TextIO") -> str:
     """Color a text for a terminal; leave it alone for another stream, or if NO_COLOR is set."""
-    if not color or os.environ.get("NO_COLOR") or not stream.isatty():
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    if not color or is_plain or not stream.isatty():
         return text
     return f"\x1b[{_COLORS[color]}m{text}\x1b[0m"
 
@@ -95,13 +121,33 @@ def format_short_time(value: object) -> str:
     return time.strftime("%m-%d %H:%M" if then[0] == today[0] else "%Y-%m-%d", then)
 
 
-def format_table(rows: list[list[str]]) -> str:
-    """Align the columns of a table; all rows have the same length."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def format_table(rows: list[list[str]], *, text: int | None = -1, width: int | None = None) -> str:
+    """Align the columns of a table; all rows have the same length.
+
+    text: the column that is cut if a line does not fit; None for whichever is the widest. It keeps
+    8 characters. width: columns that a line may take, by default those of the terminal.
+    """
+    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
+    limit = terminal_width() if width is None else width
+    excess = sum(widths) + _GAP * (len(widths) - 1) - limit
+    while excess > 0:
+        column = widths.index(max(widths)) if text is None else text
+        if widths[column] <= _NARROWEST:
+            break
+        widths[column] -= 1
+        excess -= 1
     return "\n".join(
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            cell + " " * (columns - display_width(cell))
+            for cell, columns in zip(map(truncate, row, widths), widths, strict=True)
+        ).rstrip()
         for row in rows
     )
+
+
+def format_pairs(rows: list[list[str]]) -> str:
+    """Align columns of which nothing is cut."""
+    return format_table(rows, width=_UNLIMITED)
 
 
 def format_json(value: object) -> str:

@@ -7,6 +7,7 @@ from notifyd.cli.options import add_daemon_options
 from notifyd.cli.output import (
     format_elapsed,
     format_json,
+    format_pairs,
     format_table,
     format_time,
     printable,
@@ -99,7 +100,7 @@ def _summary(status: Answer) -> str:
         ["shown", _OWN] if is_own else ["watching", _watching(status)],
         *(["waiting for", path] for path in _missing_paths(status)),
     ]
-    return format_table(rows)
+    return format_pairs(rows)
 
 
 def _token(token: Answer) -> str:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shutil
 import sys
 import time
 from urllib.parse import quote
@@ -15,6 +14,7 @@ from notifyd.cli.output import (
     format_short_time,
     printable,
     quantity,
+    terminal_width,
     truncate,
     write,
 )
@@ -130,8 +130,7 @@ def format_event(event: ReceivedEvent) -> str:
     trigger = truncate(printable(data.get("trigger") or "-"), _TRIGGER_WIDTH)
     head = f"{format_short_time(data.get('at'))}  {trigger:12}  "
     line = f"{head}{what}  {printable(text or '')}".rstrip()
-    if sys.stdout.isatty():
-        line = truncate(line, shutil.get_terminal_size().columns)
+    line = truncate(line, terminal_width())
     rest = line.removeprefix(head)
     return head + colored(rest[: len(what)], _COLORS.get(word, ""), sys.stdout) + rest[len(what) :]
 

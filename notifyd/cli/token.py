@@ -145,7 +145,8 @@ def _list(args: argparse.Namespace) -> int:
             [
                 ["ID", "WORKSPACE", "NAME", "STATUS", "BEGINS WITH", "LAST USED"],
                 *([printable(token.get(column) or "-") for column in columns] for token in tokens),
-            ]
+            ],
+            text=columns.index("name"),
         )
     )
     return 0

@@ -25,8 +25,8 @@ async def served(tmp_path):
 def notifyd(served: Daemon):
     """Run a command against the served socket."""
 
-    async def against(*words: str, stdin: bytes = b"") -> Ran:
-        return await run(*words, stdin=stdin, NOTIFYD_SOCK=str(served.path))
+    async def against(*words: str, stdin: bytes = b"", **environ: str) -> Ran:
+        return await run(*words, stdin=stdin, NOTIFYD_SOCK=str(served.path), **environ)
 
     return against
 
@@ -314,7 +314,7 @@ async def test_history_fits_eighty_columns(notifyd, served: Daemon):
         "count": 1234,
         "last_error": "the API accepted it, " * 10,
     }
-    lines = (await notifyd("history")).out.splitlines()
+    lines = (await notifyd("history", COLUMNS="80")).out.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0].endswith("…")
     assert " ".join(" ".join(lines[1:]).split()) == "n1: " + ("the API accepted it, " * 10).strip()
@@ -436,3 +436,19 @@ async def test_status_shows_problems(notifyd, served: Daemon):
     ran = await notifyd("status")
     assert ran.status == 0
     assert "the send token is refused" in ran.out
+
+
+async def test_tables_fit_a_terminal_and_are_whole_in_a_pipe(notifyd):
+    whole = (await notifyd("api", "list")).out
+    fitting = (await notifyd("api", "list", "sandbox", COLUMNS="80")).out
+    assert max(map(len, whole.splitlines())) > 100
+    assert "…" not in whole
+    assert max(map(len, fitting.splitlines())) <= 80
+    assert " /sandbox/:sandbox_id/metrics  " in fitting
+    assert "…" in fitting
+
+
+async def test_the_history_is_whole_in_a_pipe(notifyd):
+    text = "a title with many words " * 5
+    await notifyd("send", "-t", text)
+    assert text.strip() in (await notifyd("history")).out

@@ -42,6 +42,11 @@ def environ(home):
     return {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONUTF8": "1"}
 
 
+@pytest.fixture(autouse=True)
+def _own_width(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")  # what generates pages sets it
+
+
 def load_script(name):
     spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)

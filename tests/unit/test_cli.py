@@ -13,7 +13,15 @@ from notifyd.cli import ping, send
 from notifyd.cli.dispatch import innermost
 from notifyd.cli.exit_status import UsageError, exit_status
 from notifyd.cli.explain import format_trigger
-from notifyd.cli.output import format_elapsed, format_table, format_time, printable, quantity
+from notifyd.cli.output import (
+    display_width,
+    format_elapsed,
+    format_table,
+    format_time,
+    printable,
+    quantity,
+    truncate,
+)
 from notifyd.cli.status import format_status
 from notifyd.model.errors import (
     ConfigError,
@@ -123,6 +131,23 @@ def test_quantities_have_correct_plurals():
 
 def test_columns_are_aligned():
     assert format_table([["a", "bb", "c"], ["aaa", "b", ""]]) == "a    bb  c\naaa  b"
+
+
+def test_columns_are_aligned_by_what_a_terminal_shows():
+    combined = "e\u0301"
+    table = format_table([["上海", "a"], [combined, "b"], ["abcd", "c"]])
+    assert table == f"上海  a\n{combined}     b\nabcd  c"
+    assert truncate("上海上海", 6) == "上海…"
+    assert display_width(truncate("上海上海", 5)) == 5
+
+
+def test_a_table_is_cut_for_the_terminal_where_its_text_is():
+    rows = [["id-1", "a long text that nobody can read", "why it happened, in many words"]]
+    assert format_table(rows, width=60) == f"id-1  {rows[0][1]}  why it happened, in…"
+    assert format_table(rows, width=60, text=1) == f"id-1  a long text that nobo…  {rows[0][2]}"
+    assert format_table(rows, width=40, text=None) == "id-1  a long text tha…  why it happened…"
+    assert format_table(rows, width=4000) == "  ".join(rows[0])
+    assert format_table([["x" * 20, "y" * 20]], width=10) == f"{'x' * 20}  yyyyyyy…"
 
 
 FULL = {
