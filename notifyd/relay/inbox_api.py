@@ -1,5 +1,7 @@
 """What the inbox page asks and changes: lists, counts, and what was read, archived or deleted."""
 
+import asyncio
+import itertools
 from collections.abc import Callable
 
 from aiohttp import web
@@ -12,6 +14,7 @@ from notifyd.http.routing import HttpRoute
 from notifyd.relay import changes, inbox_queries
 from notifyd.relay.access import check_inbox_key
 from notifyd.relay.inbox_feed import newest_cursor
+from notifyd.relay.inbox_queries import InboxSummary
 from notifyd.relay.inbox_schemas import ChangeRequest, PageParameters, SummaryParameters
 from notifyd.relay.store.base import RelayStore
 
@@ -26,6 +29,7 @@ class InboxApi:
         self._store = store
         self._pages = pages
         self._wall = wall
+        self._summaries = _SharedSummaries(store)
 
     def routes(self) -> list[HttpRoute[RemoteClient]]:
         return [
@@ -52,7 +56,7 @@ class InboxApi:
     async def _summarize(self, request: Request[RemoteClient]) -> web.Response:
         await check_inbox_key(self._store, request)
         bar = _BARS[request.query(SummaryParameters).period]
-        summary = await self._store.read(inbox_queries.summarize, self._wall(), bar)
+        summary = await self._summaries.read(self._wall, bar)
         return success(**summary._asdict(), bar_seconds=bar)
 
     async def _change(self, request: Request[RemoteClient]) -> web.Response:
@@ -68,3 +72,27 @@ class InboxApi:
         if applied.changed:
             self._pages.wake()
         return success(revision=applied.revision, changed=applied.changed)
+
+
+class _SharedSummaries:
+    """Counting reads all that is stored, and all open pages ask when something has come.
+
+    Those that ask while one is being made share the next.
+    """
+
+    def __init__(self, store: RelayStore) -> None:
+        self._store = store
+        self._reading = asyncio.Lock()
+        self._numbers = itertools.count()
+        self._latest: dict[float, tuple[int, InboxSummary]] = {}
+
+    async def read(self, wall: Callable[[], float], bar: float) -> InboxSummary:
+        """Return a summary that was begun after this call, for bars of so many seconds."""
+        asked = next(self._numbers)
+        async with self._reading:
+            begun, summary = self._latest.get(bar, (-1, None))
+            if summary is None or begun < asked:
+                begun = next(self._numbers)
+                summary = await self._store.read(inbox_queries.summarize, wall(), bar)
+                self._latest[bar] = begun, summary
+            return summary

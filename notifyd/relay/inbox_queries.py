@@ -9,10 +9,13 @@ from notifyd.model.notifications import Json
 from notifyd.relay import notifications, questions
 from notifyd.relay.notifications import QUESTIONS, StoredNotification
 from notifyd.relay.questions import Question
-from notifyd.relay.store.base import Transaction, fetch_one
+from notifyd.relay.store.base import Row, Transaction
 
 CHART_BARS = 24
 """Bars of the chart; each covers an hour, or a day in the longer one."""
+
+_MOST_NAMES = 100
+"""Names of sources, of workspaces and of channels that a summary counts."""
 
 
 class View(StrEnum):
@@ -131,12 +134,6 @@ async def changed_since(
 
 async def summarize(transaction: Transaction, wall: float, bar: float) -> InboxSummary:
     """Count what is stored. bar: seconds that each of the bars covers; the last ends now."""
-    row = await fetch_one(
-        transaction,
-        "SELECT count(*), count(CASE WHEN read_at IS NULL AND archived_at IS NULL THEN 1 END)"
-        " FROM notifications WHERE deleted_at IS NULL",
-    )
-    stored, unread = row or (0, 0)
     first = wall - CHART_BARS * bar
     bars: list[Counter[str]] = [Counter() for _ in range(CHART_BARS)]
     rows = await transaction.fetch(
@@ -146,20 +143,41 @@ async def summarize(transaction: Transaction, wall: float, bar: float) -> InboxS
     )
     for received_at, source in rows:
         bars[min(int((received_at - first) / bar), CHART_BARS - 1)][source] += 1
+    counts = _Counts()
+    for row in await transaction.fetch(
+        "SELECT source, workspace_id, channel, archived_at IS NULL, read_at IS NULL, count(*)"
+        " FROM notifications WHERE deleted_at IS NULL"
+        " GROUP BY source, workspace_id, channel, archived_at IS NULL, read_at IS NULL"
+    ):
+        counts.add(row)
     return InboxSummary(
-        unread,
-        stored,
-        await _count_by(transaction, "source"),
-        await _count_by(transaction, "workspace_id"),
-        await _count_by(transaction, "channel"),
-        [dict(counts) for counts in bars],
+        counts.unread,
+        counts.stored,
+        _most(counts.sources),
+        _most(counts.workspaces),
+        _most(counts.channels),
+        [dict(bar) for bar in bars],
     )
 
 
-async def _count_by(transaction: Transaction, column: str) -> dict[str, int]:
-    rows = await transaction.fetch(
-        f"SELECT {column}, count(*) FROM notifications WHERE deleted_at IS NULL"
-        f" AND archived_at IS NULL AND {column} <> '' GROUP BY {column}"
-        f" ORDER BY count(*) DESC, {column} LIMIT 100"
-    )
-    return {row[0]: row[1] for row in rows}
+class _Counts:
+    def __init__(self) -> None:
+        self.unread = self.stored = 0
+        self.sources: Counter[str] = Counter()
+        self.workspaces: Counter[str] = Counter()
+        self.channels: Counter[str] = Counter()
+
+    def add(self, row: Row) -> None:
+        source, workspace_id, channel, is_in_inbox, is_unread, number = row
+        self.stored += number
+        if is_in_inbox:
+            self.unread += number if is_unread else 0
+            self.sources[source] += number
+            self.workspaces[workspace_id] += number
+            self.channels[channel] += number
+
+
+def _most(counts: Counter[str]) -> dict[str, int]:
+    """Return the names that occur most often; nothing has an empty one."""
+    names = sorted(filter(None, counts), key=lambda name: (-counts[name], name))
+    return {name: counts[name] for name in names[:_MOST_NAMES]}

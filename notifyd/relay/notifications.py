@@ -156,7 +156,8 @@ def _row(new: NewNotification, wall: float) -> Row:
     data = json.dumps(new.data)
     source, channel = text_of(new.data, "trigger"), text_of(new.data, "channel")
     priority = text_of(new.data, "priority")
-    words = (new.title or "", new.body or "", new.token_name or "", new.workspace_id, data)
+    shown = json.dumps(new.data, ensure_ascii=False)
+    words = (new.title or "", new.body or "", new.token_name or "", new.workspace_id, shown)
     return (
         *(new.workspace_id, new.workspace_seq, new.token_id, new.token_name),
         *(new.title, new.body, data, wall),

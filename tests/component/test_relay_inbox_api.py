@@ -1,7 +1,9 @@
+import asyncio
+
 import pytest
 
 from notifyd.http.rate_limit import Rate
-from notifyd.relay import sends
+from notifyd.relay import inbox_queries, sends
 from notifyd.relay.changes import DELETED_KEPT
 from notifyd.relay.sends import StoreLimits
 from support.visitor import Visitor, visiting
@@ -57,7 +59,7 @@ async def test_a_list_is_filtered_and_searched_on_the_server(visitor: Visitor, t
     other = (await visitor.minted("w2"))["token"]
     await send(visitor, token, 1, trigger="build", priority="high", outcome="failure")
     await send(visitor, token, 2, trigger="build", outcome="success")
-    await send(visitor, other, 3, trigger="100%_done", priority=["no word"])
+    await send(visitor, other, 3, trigger="100%_done", priority=["no word"], place="Köln 🚀")
     await visitor.send(other, {"title": "ÄRGER im Zug", "body": "second line"})
     for wanted, found in (
         ({"workspace": "w2"}, ["ÄRGER im Zug", "3"]),
@@ -67,6 +69,7 @@ async def test_a_list_is_filtered_and_searched_on_the_server(visitor: Visitor, t
         ({"priority": "default"}, ["ÄRGER im Zug", "3", "2"]),
         ({"q": "ärger LINE"}, ["ÄRGER im Zug"]),
         ({"q": "%_d"}, ["3"]),
+        ({"q": "KÖLN 🚀"}, ["3"]),
         ({"q": "%"}, ["3"]),
         ({"q": "nowhere"}, []),
     ):
@@ -133,6 +136,25 @@ async def test_the_summary_counts_and_draws(visitor: Visitor, token: str) -> Non
     assert (summary["workspaces"], summary["channels"]) == ({"w1": 4}, {"ci": 4})
     assert summary["bars"][-2:] == [{"build": 1}, {"train": 2, "": 1}]
     assert len((await inbox(visitor, "summary", period="month"))["bars"]) == 24
+
+
+async def test_pages_that_ask_at_once_share_a_summary(
+    visitor: Visitor, token: str, monkeypatch
+) -> None:
+    await send(visitor, token, 1)
+    made = []
+
+    async def summarize(*arguments):
+        made.append(arguments)
+        return await original(*arguments)
+
+    original = inbox_queries.summarize
+    monkeypatch.setattr(inbox_queries, "summarize", summarize)
+    answers = await asyncio.gather(*(inbox(visitor, "summary") for _ in range(40)))
+    assert {answer["unread"] for answer in answers} == {1}
+    assert len(made) < 40
+    await send(visitor, token, 2)
+    assert (await inbox(visitor, "summary"))["unread"] == 2
 
 
 @pytest.mark.parametrize(

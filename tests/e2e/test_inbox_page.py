@@ -6,7 +6,7 @@ import time
 import pytest
 
 from notifyd.http.rate_limit import Rate
-from notifyd.relay import inbox, sends
+from notifyd.relay import credentials, inbox, sends
 from notifyd.relay.sends import Send, StoreLimits
 from notifyd.relay.server import open_relay
 from support.browser import CHROMIUM, BrowserPage, browsing
@@ -22,6 +22,10 @@ TRACE = """Traceback (most recent call last):
 ValueError: price of line 3 is None"""
 LIVE = "document.querySelector('#connection')?.dataset.state === 'live'"
 TITLES = "[...document.querySelectorAll('.title')].map((title) => title.textContent)"
+KEPT = (
+    "caches.open('inbox-2').then((cache) => cache.keys())"
+    ".then((keys) => keys.map((each) => each.url))"
+)
 UNREAD = "document.querySelector('#unread').textContent"
 
 
@@ -310,3 +314,81 @@ async def test_it_works_where_a_browser_keeps_nothing(visitor, browser) -> None:
         await live(page)
         await shows(page, "shown")
         assert page.problems == []
+
+
+async def test_repeats_are_read_and_archived_as_one(visitor, browser) -> None:
+    again = {"title": "disk full", "trigger": "disk"}
+    await store(visitor, {"title": "other"}, *[again] * 5)
+    async with browser.page(visitor.relay.inbox_url) as page:
+        await live(page)
+        await shows(page, "disk full", "other")
+        await page.run(click(".card"))
+        await page.until(f"{UNREAD} === '1'")
+        await page.press("j")
+        await page.press("e")
+        await shows(page, "other")
+        await page.until("document.querySelector('#toast-text').textContent.includes('5')")
+        await page.run(click("#undo"))
+        await shows(page, "disk full", "other")
+        assert page.problems == []
+
+
+async def test_with_filters_only_what_they_show_is_marked_as_read(visitor, browser) -> None:
+    await store(visitor, {"title": "a", "trigger": "one"}, {"title": "b", "trigger": "two"})
+    async with browser.page(visitor.relay.inbox_url + "&source=one") as page:
+        await live(page)
+        await shows(page, "a")
+        assert await page.run("document.querySelector('#read-all').textContent") == (
+            "Mark these as read"
+        )
+        await page.run(click("#read-all"))
+        await page.until(f"{UNREAD} === '1'")
+
+
+async def test_what_comes_disturbs_neither_a_selection_nor_the_focus(visitor, browser) -> None:
+    token = await store(
+        visitor, {"title": "chosen", "trigger": "one"}, {"title": "b", "trigger": "two"}
+    )
+    async with browser.page(visitor.relay.inbox_url) as page:
+        await live(page)
+        await page.resize(1280, 900)
+        await page.until("document.querySelectorAll('[data-filter^=source]').length === 2")
+        await page.run("getSelection().selectAllChildren(document.querySelectorAll('.title')[1])")
+        await page.run("document.querySelector('[data-filter^=source]').focus()")
+        await visitor.send(token, {"title": "new"})
+        await shows(page, "new", "b", "chosen")
+        await page.until(f"{UNREAD} === '3'")
+        assert await page.run("String(getSelection())") == "chosen"
+        assert await page.run("document.activeElement.dataset.filter") == "source=one"
+
+
+async def test_a_page_that_is_left_open_does_not_grow_without_end(visitor, browser) -> None:
+    token = await store(visitor, {"title": "first"})
+    async with browser.page(visitor.relay.inbox_url) as page:
+        await live(page)
+        await store(visitor, *({"title": str(number)} for number in range(700)))
+        await visitor.send(token, {"title": "last"})
+        await page.until(f"{TITLES}[0] === 'last'")
+        assert await page.run("cards.size === ordered.length && ordered.length") == 500
+        await page.until(
+            f"window.scrollTo(0, document.body.scrollHeight), {TITLES}.at(-1) === 'first'"
+        )
+
+
+async def test_offline_it_keeps_one_list_and_nothing_of_an_earlier_key(tmp_path, browser) -> None:
+    async with visiting(tmp_path / "relay.db", wall=time.time) as visitor:
+        await store(visitor, {"title": "secret", "trigger": "one"})
+        url = visitor.relay.inbox_url
+        async with browser.page(url) as page:
+            await live(page)
+            await page.until("navigator.serviceWorker.controller !== null")
+            for query in ("", "&source=one", "&q=secret", "&view=archive"):
+                await page.open("about:blank")
+                await page.open(url + query)
+                await live(page)
+            await page.until(f"{KEPT}.then((kept) => kept.length === 4)")
+            key = await visitor.relay.store.run(credentials.renew_inbox_key)
+            await page.open(url.partition("key=")[0] + "key=" + key)
+            await live(page)
+            every = f"kept.length > 0 && kept.every((url) => url.includes({key!r}))"
+            await page.until(f"{KEPT}.then((kept) => {every})")

@@ -2,11 +2,13 @@
 
 const OPPOSITES = { read: "unread", unread: "read", archive: "unarchive", unarchive: "archive", delete: "restore" };
 const DONE = { archive: "Archived", unarchive: "Back in the inbox", delete: "Deleted", unread: "Marked as unread", read: "Marked as read" };
+const MOST_CHANGED = 1000; // at once: the relay takes no more
 let lastChange = null; // {action, revision}
 let toastTimer = 0;
 
 // Applies an action at once, and takes it back if the relay refuses.
-async function act(action, chosen) {
+async function act(action, cardsChosen) {
+  const chosen = cardsChosen.slice(0, MOST_CHANGED);
   const before = chosen.map((card) => ({ ...card.item }));
   for (const card of chosen) applyLocally(card, action);
   try {
@@ -25,6 +27,7 @@ function applyLocally(card, action) {
   if (action === "read" || action === "unread") item.read = action === "read";
   if (action === "archive" || action === "unarchive") item.archived = action === "archive";
   card.update();
+  if (card.stack[0] !== card) card.stack[0].update();
   const leaves = action === "delete" || item.archived !== (filters.view === "archive");
   if (leaves) removeAndFocusNext(card);
 }
@@ -41,8 +44,11 @@ async function readAll() {
   const newest = ordered[0]?.item.seq;
   if (newest === undefined) return;
   try {
-    const applied = await change("read", { up_to: newest });
-    for (const card of ordered) applyLocally(card, "read");
+    // With filters, it means what they show and nothing else.
+    const shown = ordered.filter(({ item }) => !item.read && item.seq <= newest);
+    const seqs = shown.slice(0, MOST_CHANGED).map(({ item }) => item.seq);
+    const applied = await change("read", isFiltered() ? { seqs } : { up_to: newest });
+    for (const card of shown) applyLocally(card, "read");
     if (applied.changed > 0) offerUndo("read", applied.revision, applied.changed);
   } catch (error) {
     reportFailure(error);

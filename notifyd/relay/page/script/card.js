@@ -2,12 +2,17 @@
 
 const HIDDEN_DETAILS = new Set(["trigger", "priority", "count", "outcome", "url", "actions", "workspace_id"]);
 
+const MOST_LINKS = 5;
+
 class Card {
   constructor(item) {
     this.item = item;
     this.root = byId("card").content.firstElementChild.cloneNode(true);
     this.article = this.root.querySelector("article");
     this.at = new Date(item.received_at);
+    this.day = String(midnight(this.at).getTime());
+    this.stackKey = stackKey(item);
+    this.stack = [this]; // with the repeats that it stands for
     this.isOpen = false;
     this.#fill();
     this.update();
@@ -58,6 +63,7 @@ class Card {
   #fillLinks() {
     const given = Array.isArray(this.item.data.actions) ? this.item.data.actions : [];
     const links = given
+      .slice(0, MOST_LINKS)
       .map((action) => [webAddress(action?.url), stringOrEmpty(action?.label)])
       .filter(([address, label]) => address && label)
       .map(([address, label]) => link(address, label));
@@ -70,11 +76,18 @@ class Card {
   follow({ read, archived, question }) {
     Object.assign(this.item, { read, archived, question });
     this.update();
+    if (this.stack[0] !== this) this.stack[0].update();
+  }
+
+  setStack(stack) {
+    if (stack.length === this.stack.length && stack.every((card, index) => card === this.stack[index])) return;
+    this.stack = stack;
+    this.update();
   }
 
   // Shows what has changed: read, answered, its age.
   update() {
-    this.article.classList.toggle("unread", !this.item.read);
+    this.article.classList.toggle("unread", this.stack.some(({ item }) => !item.read));
     this.root.querySelector("time").textContent = relative(this.at);
     const { workspace_id: workspace } = this.item;
     fill(this.root, ".workspace", workspaces.size > 1 && workspace !== sourceOf(this.item) ? workspace : "");
@@ -122,19 +135,20 @@ class Card {
     const whole = this.root.querySelector(".whole");
     if (this.isOpen && whole.childElementCount === 0) this.#fillWhole(whole);
     whole.hidden = !this.isOpen;
-    this.root.querySelector(".text").hidden = this.isOpen || this.text.lead === "";
+    this.root.querySelector(".text").hidden = (this.isOpen && this.text.isLog) || this.text.lead === "";
     const open = this.root.querySelector(".open");
     open.setAttribute("aria-expanded", String(this.isOpen));
     open.setAttribute("aria-label", this.isOpen ? "Show less" : "Show all");
     this.article.classList.toggle("is-open", this.isOpen);
-    if (this.isOpen && !this.item.read) act("read", [this]);
+    const unread = this.stack.filter(({ item: { read } }) => !read);
+    if (this.isOpen && unread.length > 0) act("read", unread);
   }
 
   #fillWhole(whole) {
     const { item, text } = this;
     whole.append(byId("whole").content.cloneNode(true));
-    if (text.body) {
-      const body = document.createElement(text.isLog ? "pre" : "p");
+    if (text.isLog) {
+      const body = document.createElement("pre");
       body.className = "body";
       body.dir = "auto";
       fillWithLinks(body, text.body);
@@ -157,7 +171,7 @@ class Card {
     if (action === "copy") {
       copyText([this.item.title, this.item.body].filter(Boolean).join("\n"));
     } else {
-      act(toggled(action, this.item), [this]);
+      act(toggled(action, this.item), this.stack);
     }
   }
 }

@@ -163,7 +163,8 @@ function showCounts() {
   byId("unread").textContent = unread.toLocaleString();
   byId("unread").hidden = unread === 0;
   byId("unread").setAttribute("aria-label", `${unread} unread`);
-  byId("read-all").hidden = unread === 0 || filters.view === "archive";
+  byId("read-all").hidden = filters.view === "archive" || (isFiltered() ? ordered.every(({ item }) => item.read) : unread === 0);
+  byId("read-all").textContent = isFiltered() ? "Mark these as read" : "Mark all as read";
   const isEmpty = hasLoaded && ordered.length === 0;
   const hasNone = isEmpty && summary?.stored === 0;
   byId("empty").hidden = !hasNone;

@@ -2,6 +2,7 @@
 
 const FILTERS = ["view", "q", "workspace", "source", "channel", "priority", "outcome"];
 const filters = readFilters();
+let shownFilters = "";
 let summary = null;
 let period = "day";
 
@@ -41,7 +42,7 @@ function passes(item) {
 
 function choices() {
   const words = (table) => Object.fromEntries(Object.entries(table).map(([name, word]) => [name, word.word ?? word]));
-  const counted = (counts) => Object.fromEntries(Object.keys(counts ?? {}).map((name) => [name, name]));
+  const counted = (counts) => Object.fromEntries(Object.keys(counts ?? {}).sort().map((name) => [name, name]));
   return {
     outcome: ["Outcome", words(OUTCOMES)],
     priority: ["Priority", words(PRIORITIES)],
@@ -52,8 +53,15 @@ function choices() {
 }
 
 function showFilters() {
-  const groups = Object.entries(choices()).map(([name, [label, options]]) => filterGroup(name, label, options));
+  const offered = choices();
+  const state = JSON.stringify([offered, filters]);
+  if (state === shownFilters) return; // a button that is replaced loses the focus, and the click on it
+  shownFilters = state;
+  const focused = document.activeElement?.dataset.filter;
+  const groups = Object.entries(offered).map(([name, [label, options]]) => filterGroup(name, label, options));
   byId("filter-groups").replaceChildren(...groups.filter(Boolean));
+  const buttons = [...byId("filter-groups").querySelectorAll("button")];
+  if (focused) buttons.find((button) => button.dataset.filter === focused)?.focus();
   document.body.dataset.view = filters.view;
   for (const button of byId("views").querySelectorAll("[data-view]")) {
     button.setAttribute("aria-pressed", String(button.dataset.view === filters.view));
@@ -75,6 +83,7 @@ function filterGroup(name, label, options) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "chip-button";
+    button.dataset.filter = `${name}=${value}`;
     button.textContent = replaceControls(options[value]);
     button.setAttribute("aria-pressed", String(filters[name] === value));
     button.addEventListener("click", () => setFilter(name, filters[name] === value ? "" : value));

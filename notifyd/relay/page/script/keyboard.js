@@ -33,9 +33,9 @@ const KEYS = {
 };
 const KEYS_OF_CARD = {
   Enter: (card) => card.toggle(),
-  e: (card) => act(toggled("archive", card.item), [card]),
-  u: (card) => act(toggled("unread", card.item), [card]),
-  "#": (card) => act("delete", [card]),
+  e: (card) => act(toggled("archive", card.item), card.stack),
+  u: (card) => act(toggled("unread", card.item), card.stack),
+  "#": (card) => act("delete", card.stack),
 };
 
 document.addEventListener("keydown", (event) => {
