@@ -4,10 +4,20 @@ import argparse
 import asyncio
 import json
 import random
+import signal
 import sys
+from contextlib import suppress
+from http import HTTPStatus
 
 from notifyd.cli.direct_request import DirectRequest, prepare
-from notifyd.cli.exit_status import FAILED, REFUSED, TRY_LATER, UNREACHABLE, UsageError
+from notifyd.cli.exit_status import (
+    FAILED,
+    REFUSED,
+    TERMINATED,
+    TRY_LATER,
+    UNREACHABLE,
+    UsageError,
+)
 from notifyd.cli.output import write
 from notifyd.delivery.question_client import (
     AskedQuestion,
@@ -41,6 +51,7 @@ _WAIT = 30.0
 """Seconds that one request waits."""
 _MARGIN = 10.0
 """Seconds for which the server waits longer: until then the question is withdrawn."""
+_TEMPORARY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 _PAUSES = (1.0, 30.0)
 """Seconds before the server is asked again after a failure, at first and at most."""
 
@@ -78,9 +89,9 @@ def run(args: argparse.Namespace) -> int:
         return UNREACHABLE
     except QuestionError as error:
         _warn(str(error))
-        if error.status is None:
-            return TRY_LATER
-        return REFUSED if error.status == 401 else FAILED  # noqa: PLR2004 - an HTTP status
+        return _refusal_status(error.status)
+    except asyncio.CancelledError:  # a signal; Ctrl-C is a KeyboardInterrupt by now
+        return TERMINATED
     if args.json:
         write(json.dumps({"status": question.status, "answer": question.answer or None}))
     elif question.answer:
@@ -99,15 +110,25 @@ async def _ask(request: DirectRequest, options: list[str], within: float) -> Ask
     client = QuestionClient(request.url, request.payload.id, request.token, request.timeout)
     async with client:
         await client.check_server()
-        await client.ask(request.payload, options, min(within + _MARGIN, _LONGEST_TIMEOUT))
+        _cancel_on_signals()
         try:
+            await client.ask(request.payload, options, min(within + _MARGIN, _LONGEST_TIMEOUT))
             async with asyncio.timeout(within):
                 return await _answered(client)
         except TimeoutError:
             return await client.withdraw()
-        except asyncio.CancelledError:  # Ctrl-C
-            await client.withdraw()
+        except (asyncio.CancelledError, QuestionError):
+            # Ctrl-C or a signal; or an answer that was lost on the way: it may have been asked.
+            with suppress(QuestionError):
+                await client.withdraw()
             raise
+
+
+def _cancel_on_signals() -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 async def _answered(client: QuestionClient) -> AskedQuestion:
@@ -125,6 +146,14 @@ async def _answered(client: QuestionClient) -> AskedQuestion:
         pause, longest = _PAUSES
         if question.status != "open":
             return question
+
+
+def _refusal_status(status: int | None) -> int:
+    """Return the exit status for an HTTP status; None: there was no answer."""
+    if status == HTTPStatus.UNAUTHORIZED:
+        return REFUSED
+    is_temporary = status is None or status >= 500 or status in _TEMPORARY  # noqa: PLR2004
+    return TRY_LATER if is_temporary else FAILED
 
 
 def _message(question: str, title: str | None) -> Message:

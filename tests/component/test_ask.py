@@ -2,11 +2,16 @@
 
 import asyncio
 import json
+import signal
+import sys
 import time
 
 import pytest
 
 from notifyd.http.rate_limit import Rate
+from notifyd.model.errors import StoreUnavailableError
+from notifyd.relay.send_queue import SendQueue
+from notifyd.relay.sends import Send
 from support.command import Ran, run
 from support.platform import Platform
 from support.replies import status
@@ -65,6 +70,42 @@ async def test_without_an_answer_the_question_is_withdrawn(visitor: Visitor) -> 
         assert (await page.event()).kind == "notification"
         (state,) = (await page.event()).data["notifications"]
         assert state["question"]["answer"] is None
+        assert state["question"]["withdrawn_at"] is not None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_withdraws_the_question(visitor: Visitor, number: signal.Signals) -> None:
+    token = await visitor.relay.mint_token("w1", "laptop")
+    environ = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "NOTIFYD_SEND_TOKEN": token}
+    async with visitor.page() as page:
+        await page.until_live()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "notifyd", "ask", "Deploy?"),
+            env=environ | {"NOTIFYD_API__URL": visitor.relay.url},
+        )
+        assert (await page.event()).kind == "notification"
+        process.send_signal(number)
+        (state,) = (await page.event()).data["notifications"]
+        assert state["question"]["withdrawn_at"] is not None
+        assert await process.wait() == 128 + number
+
+
+async def test_a_question_is_withdrawn_if_the_answer_to_its_request_was_lost(
+    visitor: Visitor, monkeypatch
+) -> None:
+    submit = SendQueue.submit
+
+    async def lose(self: SendQueue, send: Send) -> None:
+        await submit(self, send)
+        raise StoreUnavailableError("lost on the way")
+
+    monkeypatch.setattr(SendQueue, "submit", lose)
+    async with visitor.page() as page:
+        await page.until_live()
+        ran = await ask(visitor, "Deploy?")
+        assert (ran.status, ran.out) == (75, "")
+        assert (await page.event()).kind == "notification"
+        (state,) = (await page.event()).data["notifications"]
         assert state["question"]["withdrawn_at"] is not None
 
 
