@@ -40,9 +40,9 @@ _TURN_ENDS = "only the end of a turn is reported, not that of a subagent"
 _REASONS = {
     "subagentstop": _TURN_ENDS,
     "subagentstart": _TURN_ENDS,
-    "pretooluse": "a tool that is about to run is no news",
+    "pretooluse": "a tool that is about to run is not reported",
     "permissiondenied": "the agent decided by itself, nobody is asked",
-    "sessionstart": "a session that begins is no news",
+    "sessionstart": "the start of a session is not reported",
 }
 
 

@@ -56,7 +56,7 @@ def _camel_case(session: Session, payload: dict[str, object]) -> HookReport | st
     if "reason" in payload:
         return session.report("ended")
     if "source" in payload:
-        return "a session that begins is no news"
+        return "the start of a session is not reported"
     return "its fields show no event that is reported"
 
 

@@ -77,7 +77,7 @@ class AgentHooks(ABC):
             if not programs:
                 return found(HookState.MISSING)
             if gone := next((each for each in programs if not _is_executable(each)), ""):
-                problem = f"{gone} does not exist any more; {install}"
+                problem = f"{gone} no longer exists; {install}"
                 return found(HookState.INCOMPLETE, problem, is_broken=True)
             if not self.is_current(program):
                 other = next((each for each in programs if each != program), "")

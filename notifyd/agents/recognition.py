@@ -49,7 +49,7 @@ def parse_payload(payload: dict[str, object], named: str = "") -> HookReport | s
     """Return the report of a payload, or why there is none. named: the agent's id, if known."""
     agent = recognize(payload, named)
     if not agent:
-        return "it is from no agent that notifyd knows"
+        return "it is not from an agent that notifyd knows"
     if agent == "claude-code" or agent not in AGENTS or agent == "qwen-code":
         from notifyd.agents import claude_code  # noqa: PLC0415 - one of ten modules is needed
 

@@ -38,7 +38,9 @@ class SettingsFile:
             self._refuse_foreign_links()
             with open(self.path, "rb", opener=open_nonblocking) as stream:
                 if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                    raise AgentSettingsError(f"{self.path} is no regular file; nothing was changed")
+                    raise AgentSettingsError(
+                        f"{self.path} is not a regular file; nothing was changed"
+                    )
                 content = stream.read(_LARGEST + 1)
             if len(content) > _LARGEST:
                 raise AgentSettingsError(

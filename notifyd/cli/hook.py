@@ -119,7 +119,7 @@ def _payload(word: str) -> tuple[dict[str, object], str]:
         payload = json.loads(raw)
     except (ValueError, RecursionError):
         return {}, "the payload is not JSON, or it is incomplete"
-    return (payload, "") if isinstance(payload, dict) else ({}, "the payload is no JSON object")
+    return (payload, "") if isinstance(payload, dict) else ({}, "the payload is not a JSON object")
 
 
 def _add_directory(body: dict[str, object]) -> None:

@@ -40,7 +40,7 @@ def add_actions(parser: argparse.ArgumentParser) -> None:
 def run_action(args: SimpleNamespace | argparse.Namespace) -> int:
     """Run `install`, `uninstall` or `status`; return the exit status."""
     if args.project is not None and not args.project.is_dir():
-        raise UsageError(f"--project: {args.project} is no directory")
+        raise UsageError(f"--project: {args.project} is not a directory")
     project = args.project.absolute() if args.project else None
     places = AgentPlaces(Path.home(), os.environ, project)
     names = _names(args.agents)
@@ -52,8 +52,8 @@ def run_action(args: SimpleNamespace | argparse.Namespace) -> int:
         names = _all(places, args.action)
         if not names:
             print(
-                "notifyd hook: there is no agent that it knows; name one of "
-                f"{', '.join(INSTALLABLE)} if it comes later",
+                "notifyd hook: no known agent was found on this machine; to prepare for one, name "
+                f"it: {', '.join(INSTALLABLE)}",
                 file=sys.stderr,
             )
             return FAILED

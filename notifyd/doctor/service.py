@@ -3,7 +3,6 @@
 import os
 import pwd
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +37,7 @@ def check(subject: Subject) -> CheckOutcome:
     findings = [
         *_state_findings(properties, systemctl.command, layout),
         *_file_findings(layout),
-        *_token_findings(layout, properties.get("MainPID", ""), systemctl),
+        *_token_findings(layout, properties.get("MainPID", ""), systemctl, subject.wall()),
         *(_linger_findings() if layout.is_user else ()),
     ]
     return CheckOutcome("notifyd.service is active and enabled", findings)
@@ -84,7 +83,9 @@ def _file_findings(layout: ServiceLayout) -> Iterator[Finding]:
             yield Finding.warning(f"{path} is of another version of notifyd", install)
 
 
-def _token_findings(layout: ServiceLayout, pid: str, systemctl: Systemctl) -> Iterator[Finding]:
+def _token_findings(
+    layout: ServiceLayout, pid: str, systemctl: Systemctl, wall: float
+) -> Iterator[Finding]:
     """Yield whether the service started with another token than the file holds now."""
     if layout.is_user or not pid.isdecimal() or pid == "0":
         return
@@ -95,9 +96,9 @@ def _token_findings(layout: ServiceLayout, pid: str, systemctl: Systemctl) -> It
         return
     if process is None:
         return
-    started = time.time() - (procfs.uptime() - process.started)
+    started = wall - (procfs.uptime() - process.started)
     is_noticed = systemctl.state("notifyd-token.path") == "active"
-    if started < changed < time.time() - (_DELAY if is_noticed else 0.0):
+    if started < changed < wall - (_DELAY if is_noticed else 0.0):
         problem = f"{layout.token} has changed since the service started, which uses the old one"
         start = f"{systemctl.command} start notifyd-token.path"
         yield Finding.fault(problem, f"{systemctl.command} restart notifyd; {start}")

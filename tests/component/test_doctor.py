@@ -506,7 +506,7 @@ async def test_hooks_of_agents_that_report_nothing_are_named(machine):
     settings.write_text(re.sub(r"/[^ \"]*/notifyd", "/gone/notifyd", settings.read_text()))
     report = await machine.doctor()
     fix = "notifyd hook install claude-code"
-    report.finds("agents", "/gone/notifyd does not exist any more", fix, "warning")
+    report.finds("agents", "/gone/notifyd no longer exists", fix, "warning")
 
 
 async def test_hooks_are_those_of_the_user_who_asks_not_of_the_daemon(machine, tmp_path):

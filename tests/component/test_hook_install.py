@@ -122,7 +122,7 @@ def test_old_lines_of_ours_are_corrected_where_they_stand(home, program):
     hooks.path.write_text(json.dumps(settings, indent=2))
     status = hooks.status(program, is_present=True)
     assert status.state == "incomplete"
-    assert "does not exist any more; run `notifyd hook install claude-code`" in status.problem
+    assert "no longer exists; run `notifyd hook install claude-code`" in status.problem
     hooks.install(program)
     found = json.loads(hooks.path.read_text())["hooks"]
     stop = [line["command"] for line in found["Stop"][0]["hooks"]]
@@ -295,7 +295,7 @@ async def test_all_means_the_agents_that_are_here(home):
     environ = {"HOME": str(home), "PATH": str(home / "bin") + ":" + os.environ["PATH"]}
     ran = await run("hook", "install", "--all", **(environ | {"PATH": "/nonexistent"}))
     assert ran.status == 1
-    assert "there is no agent that it knows" in ran.err
+    assert "no known agent was found" in ran.err
     (home / ".claude").mkdir()
     (home / "bin").mkdir()
     (home / "bin/codex").write_text("#!/bin/sh\n")
@@ -324,7 +324,7 @@ async def test_all_means_the_agents_that_are_here(home):
         (["install"], "name an agent"),
         (["install", "claud-code"], "claude-code"),
         (["install", "--all", "codex"], "cannot be combined"),
-        (["install", "codex", "--project", "/nonexistent"], "is no directory"),
+        (["install", "codex", "--project", "/nonexistent"], "is not a directory"),
     ],
 )
 async def test_wrong_arguments_are_explained(words, error, home):

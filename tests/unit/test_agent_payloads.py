@@ -79,7 +79,7 @@ def test_texts_and_ids_are_bounded():
 
 def test_an_agent_with_claudes_fields_only_needs_to_be_named():
     payload = {"hook_event_name": "preToolUse", "session_id": "1", "tool_name": "x"}
-    assert "no news" in parse_payload(payload, "kiro")
+    assert "is not reported" in parse_payload(payload, "kiro")
     stop = parse_payload({"hook_event_name": "stop", "session_id": "1"}, "kiro")
     assert (stop.event, stop.body["agent"]) == ("done", "kiro")
 
