@@ -16,6 +16,8 @@ from notifyd.model.notifications import Json
 
 _KEEP_ALIVE = 15.0
 """Seconds of silence after which a comment is sent: a dead connection fails then."""
+_WRITE_WITHIN = 60.0
+"""Seconds for a client to read what is sent. It can come back and miss nothing."""
 _RETRY = 2.0
 """Seconds after which a client reconnects."""
 
@@ -57,20 +59,30 @@ class EventStream:
 
     async def send(self, event: str, data: Json, event_id: str | int | None = None) -> None:
         """Send one event. event_id: sent back as Last-Event-ID when the client reconnects."""
-        await self.response.write(render_event(event, data, event_id))
+        await self._write(render_event(event, data, event_id))
 
     async def send_rendered(self, events: bytes) -> None:
         """Send what `render_event` returned."""
-        await self.response.write(events)
+        await self._write(events)
 
     async def comment(self, text: str) -> None:
         """Send a line that clients ignore."""
-        await self.response.write(f": {text}\n\n".encode())
+        await self._write(f": {text}\n\n".encode())
 
     async def keep_alive(self, event_id: str | None = None) -> None:
         """Send a comment. event_id: that of the last event which the client need not get."""
         head = "" if event_id is None else f"id: {event_id}\n"
-        await self.response.write(f"{head}: keep-alive\n\n".encode())
+        await self._write(f"{head}: keep-alive\n\n".encode())
+
+    async def _write(self, text: bytes) -> None:
+        """Write to a client that reads. One that has stopped gives its place to others."""
+        try:
+            async with asyncio.timeout(_WRITE_WITHIN):
+                await self.response.write(text)
+        except TimeoutError:
+            if self._request.transport is not None:
+                self._request.transport.abort()
+            raise ConnectionResetError("the client does not read") from None
 
 
 class StreamPlace:

@@ -173,6 +173,30 @@ async def test_a_client_that_reads_too_slowly_is_disconnected_and_told_of_the_ga
         assert (await reader.event()).data == {"reason": "too_old"}
 
 
+async def test_a_client_that_stops_reading_loses_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(event_routes, "STREAMS_PER_USER", 1)
+    monkeypatch.setattr(event_stream, "_WRITE_WITHIN", 0.05)
+    long = LiveEvent(EventKind.MATCH, "app", None, lambda: {"at": 1.7e9, "n": "x" * 100_000})
+    async with daemon(tmp_path / "s") as running, following(running.path) as reader:
+        await reader.until_live()
+        with pytest.raises(AssertionError, match="too_many_streams"):
+            async with following(running.path):
+                pass
+        running.control.event_log.publish([long] * 100)
+        assert await is_admitted(running.path)
+
+
+async def is_admitted(path):
+    """Wait until there is a place for a stream."""
+    async with asyncio.timeout(45):
+        while True:
+            try:
+                async with following(path):
+                    return True
+            except AssertionError:
+                await asyncio.sleep(0.02)
+
+
 # --- the end
 
 
