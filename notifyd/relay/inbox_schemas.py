@@ -73,10 +73,14 @@ class ChangeRequest(InboxSchema):
 
 
 class AnswerRequest(InboxSchema):
-    """An answer to a question of a workspace."""
+    """An answer to a question of a workspace.
+
+    workspace_seq: of the notification that asks it. Its key may be another question's by now.
+    """
 
     workspace_id: ShortText
     answer: ShortText
+    workspace_seq: Number | None = None
 
 
 class WaitParameters(InboxSchema):

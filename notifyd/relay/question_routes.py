@@ -96,7 +96,12 @@ class QuestionRoutes:
             sentence = f"answer: use one of the options: {options}"
             raise HttpError(HTTPStatus.UNPROCESSABLE_ENTITY, "validation_error", sentence)
         is_first = await self._store.run(
-            questions.answer, body.workspace_id, key, body.answer, wall
+            questions.answer,
+            body.workspace_id,
+            key,
+            body.answer,
+            wall,
+            workspace_seq=body.workspace_seq,
         )
         question = await self._find(body.workspace_id, key)
         if not is_first:
@@ -122,5 +127,8 @@ class QuestionRoutes:
 
     def _too_late(self, question: Question) -> HttpError:
         status = question.status(self._wall())
+        if status is QuestionStatus.OPEN:
+            sentence = "this question was replaced by a later one with the same key"
+            return HttpError(HTTPStatus.CONFLICT, "replaced", sentence)
         details = {"question": {**question.as_json(), "status": status}}
         return HttpError(HTTPStatus.CONFLICT, status, _REASONS[status], details=details)

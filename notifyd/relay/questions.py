@@ -103,17 +103,28 @@ async def find(transaction: Transaction, workspace_id: str, key: str) -> Questio
 
 
 async def answer(
-    transaction: Transaction, workspace_id: str, key: str, text: str, wall: float
+    transaction: Transaction,
+    workspace_id: str,
+    key: str,
+    text: str,
+    wall: float,
+    *,
+    workspace_seq: int | None = None,
 ) -> bool:
-    """Store an answer, which also marks the notification as read; False if it comes too late."""
+    """Store an answer, which also marks the notification as read; False if it comes too late.
+
+    workspace_seq: of the notification whose question is answered, if that is known.
+    """
     wall = await transaction.now(wall)
     changed = await transaction.execute(
         "UPDATE questions SET answer = $3, answered_at = $4 WHERE workspace_id = $1 AND key = $2"
-        " AND answer IS NULL AND withdrawn_at IS NULL AND expires_at > $4",
+        " AND answer IS NULL AND withdrawn_at IS NULL AND expires_at > $4"
+        " AND (CAST($5 AS BIGINT) IS NULL OR workspace_seq = $5)",
         workspace_id,
         key,
         text,
         wall,
+        workspace_seq,
     )
     if changed:
         await _mark(transaction, workspace_id, key, "read_at = coalesce(read_at, $4)", wall)

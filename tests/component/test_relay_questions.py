@@ -5,7 +5,7 @@ import aiohttp
 import pytest
 
 from notifyd.http.rate_limit import Rate
-from notifyd.relay import question_routes, server
+from notifyd.relay import question_routes, sends, server
 from notifyd.relay.server import open_relay
 from support.visitor import CLIENT, Answer, Visitor, visiting
 
@@ -37,9 +37,11 @@ async def look(visitor: Visitor, token: str, key: str = "q1", wait: str = "0s") 
     return await visitor.ask("GET", f"/notifications/questions/{key}?wait={wait}", headers=headers)
 
 
-async def answer(visitor: Visitor, text: str, key: str = "q1", workspace: str = "w1") -> Answer:
+async def answer(
+    visitor: Visitor, text: str, key: str = "q1", workspace: str = "w1", **fields: int
+) -> Answer:
     secret = visitor.relay.inbox_url.partition("key=")[2]
-    body = {"workspace_id": workspace, "answer": text}
+    body = {"workspace_id": workspace, "answer": text, **fields}
     path = f"/notifications/questions/{key}/answer?key={secret}"
     return await visitor.ask("POST", path, json=body)
 
@@ -89,6 +91,19 @@ async def test_a_withdrawn_question_takes_no_answer(visitor: Visitor, token: str
         ended = await visitor.ask("DELETE", path, headers=headers)
         assert ended.json["question"]["status"] == "withdrawn"
     assert (await answer(visitor, "Yes")).json["code"] == "withdrawn"
+
+
+async def test_an_old_card_does_not_answer_a_later_question_with_its_key(
+    visitor: Visitor, token: str
+) -> None:
+    note = QUESTION | {"answer_within": 7 * 86_400}
+    for _ in range(2):
+        assert (await visitor.send(token, note, Idempotency_Key="q1")).status == 200
+        visitor.clock.now += sends.KEY_LIFETIME + 1
+    late = await answer(visitor, "Yes", workspace_seq=1)
+    assert (late.status, late.json["code"]) == (409, "replaced")
+    assert (await look(visitor, token)).json["question"]["status"] == "open"
+    assert (await answer(visitor, "No", workspace_seq=2)).status == 200
 
 
 async def test_a_question_belongs_to_its_workspace(visitor: Visitor, token: str) -> None:

@@ -121,7 +121,7 @@ class Card {
   async #answer(option, options) {
     for (const button of options.children) button.disabled = true;
     try {
-      this.item.question = await answerQuestion(this.item.question, option);
+      this.item.question = await answerQuestion(this.item, option);
       this.item.read = true;
     } catch (error) {
       for (const button of options.children) button.disabled = false;

@@ -35,8 +35,8 @@ function watchWorkspace(workspace, action, more) {
 }
 
 // Resolves to the question as it is afterwards, whoever answered it first.
-async function answerQuestion(question, option) {
+async function answerQuestion({ question, workspace_seq }, option) {
   const path = `/notifications/questions/${encodeURIComponent(question.key)}/answer`;
-  const answer = await ask(path, {}, { workspace_id: question.workspace_id, answer: option });
+  const answer = await ask(path, {}, { workspace_id: question.workspace_id, workspace_seq, answer: option });
   return answer.question;
 }
