@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from notifyd.cli import relay_devices
 from notifyd.cli.output import write
@@ -68,6 +69,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=RATE.max,
         metavar="N",
         help=f"notifications that each workspace may send per minute (default: {RATE.max})",
+    )
+    parser.add_argument(
+        "--url",
+        type=_url,
+        metavar="URL",
+        help="address at which a proxy serves this relay, such as https://relay.example",
+    )
+    parser.add_argument(
+        "--access-log", action="store_true", help="log each request, without secrets"
     )
     parser.add_argument(
         "--ephemeral",
@@ -201,6 +211,8 @@ async def _serve(args: argparse.Namespace) -> None:
         rate=Rate(args.rate, 60.0),
         client=_client(),
         ephemeral=args.ephemeral,
+        public_url=args.url or "",
+        is_logging=args.access_log,
     ) as relay:
         if not is_loopback(address.host):
             print(_NOT_LOOPBACK, file=sys.stderr)
@@ -252,6 +264,19 @@ def _database(value: str) -> Database:
         return parse_database(value)
     except ValueError as error:  # the value is not repeated: it may hold a password
         raise argparse.ArgumentTypeError(f"invalid database: {error}") from None
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        is_base = parts.scheme in ("http", "https") and parts.hostname and not parts.path.strip("/")
+    except ValueError:
+        is_base = None
+    if not is_base or parts.query or parts.fragment or parts.username:
+        raise argparse.ArgumentTypeError(
+            f"invalid address {value!r}; use a URL without a path such as https://relay.example"
+        )
+    return value
 
 
 def _rate(value: str) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -20,6 +21,8 @@ _WRITE_WITHIN = 60.0
 """Seconds for a client to read what is sent. It can come back and miss nothing."""
 _RETRY = 2.0
 """Seconds after which a client reconnects."""
+_LAST_RETRY = (1.0, 6.0)
+"""Seconds between which clients are spread that reconnect after a stop of the server."""
 
 
 def render_event(event: str, data: Json, event_id: str | int | None = None) -> bytes:
@@ -68,6 +71,11 @@ class EventStream:
     async def comment(self, text: str) -> None:
         """Send a line that clients ignore."""
         await self._write(f": {text}\n\n".encode())
+
+    async def send_retry(self) -> None:
+        """Let the client reconnect after some seconds: as a last word when the server stops."""
+        seconds = random.uniform(*_LAST_RETRY)  # noqa: S311 - no secret
+        await self.response.write(b"retry: %d\n\n" % (seconds * 1000))
 
     async def keep_alive(self, event_id: str | None = None) -> None:
         """Send a comment. event_id: that of the last event which the client need not get."""

@@ -18,13 +18,20 @@ class HostCheck:
     machine's addresses accepts any address.
 
     server: what errors call the server. any_address: whether every address is accepted as Host.
-    own_pages: whether the server has pages of its own, whose Origin is accepted.
+    own_pages: whether the server has pages of its own, whose Origin is accepted. public_name: of a
+    proxy before the server, which passes it on as Host.
     """
 
     def __init__(
-        self, listen_host: str, server: str, *, any_address: bool = False, own_pages: bool = False
+        self,
+        listen_host: str,
+        server: str,
+        *,
+        any_address: bool = False,
+        own_pages: bool = False,
+        public_name: str = "",
     ) -> None:
-        self._names = _LOCAL_NAMES | {listen_host.lower()}
+        self._names = _LOCAL_NAMES | ({listen_host.lower(), public_name.lower()} - {""})
         self._server = server
         self._any_address = any_address or is_wildcard(listen_host)
         self._own_pages = own_pages

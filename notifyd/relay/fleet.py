@@ -14,6 +14,7 @@ from notifyd.relay.fleet_schemas import format_report, parse_report
 from notifyd.relay.fleet_state import (
     FleetReport,
     Workspace,
+    WorkspaceState,
     allowed_silence,
     derive_state,
     due_time,
@@ -118,6 +119,15 @@ async def list_workspaces(transaction: Transaction, since: float) -> FleetList:
         await _count(transaction, "SELECT count(*) FROM fleet_workspaces"),
         watch.quiet_until if watch else 0.0,
     )
+
+
+async def count_states(transaction: Transaction, wall: float) -> dict[str, int]:
+    """Count the workspaces in each state."""
+    listed = await list_workspaces(transaction, 0.0)
+    counts = dict.fromkeys(map(str, WorkspaceState), 0)
+    for each in listed.workspaces:
+        counts[derive_state(each.workspace, wall, listed.quiet_until)] += 1
+    return counts
 
 
 async def pause(

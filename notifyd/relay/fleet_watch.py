@@ -17,9 +17,19 @@ _SHOW_INTERVAL = 2.0
 
 
 class FleetWatch:
-    """version: changes whenever pages should ask for the fleet again."""
+    """version: changes whenever pages should ask for the fleet again.
 
-    def __init__(self, store: RelayStore, pages: OpenStreams, wall: Callable[[], float]) -> None:
+    on_stored: called after a look that stored notifications.
+    """
+
+    def __init__(
+        self,
+        store: RelayStore,
+        pages: OpenStreams,
+        wall: Callable[[], float],
+        on_stored: Callable[[], None],
+    ) -> None:
+        self._on_stored = on_stored
         self._store = store
         self._pages = pages
         self._wall = wall
@@ -40,6 +50,7 @@ class FleetWatch:
         """Look once; StoreUnavailableError if the store cannot be used."""
         if await self._store.run(fleet.look, self._wall()):
             self._pages.wake()
+            self._on_stored()
             self.note_change()
         newest = await self._store.read(fleet.newest_change)
         if newest != self._newest_change:  # other relays get reports as well

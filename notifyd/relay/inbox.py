@@ -132,6 +132,7 @@ class Inbox:
                 await stream.send("fleet", {})
             if not await place.wait():
                 await stream.keep_alive()
+        await stream.send_retry()
 
 
 def _device(request: Request[RemoteClient]) -> str | None:

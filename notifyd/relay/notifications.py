@@ -133,6 +133,12 @@ async def newest_seq(transaction: Transaction) -> int:
     return await before_latest(transaction, 0)
 
 
+async def count(transaction: Transaction) -> int:
+    """Count what is stored."""
+    row = await fetch_one(transaction, "SELECT count(*) FROM notifications")
+    return row[0] if row else 0
+
+
 async def evict(transaction: Transaction, total: int) -> None:
     """Delete the oldest beyond the total, at the cost of the workspace that has the most stored."""
     rows = await transaction.fetch(

@@ -148,11 +148,11 @@ async def store_own(
                 draft.data,
             )
         )
-    await notifications.insert(transaction, rows, wall)
-    await deliveries.insert(transaction, handed, wall)
     await transaction.execute_many(
         "UPDATE workspaces SET last_seq = $2 WHERE workspace_id = $1", sorted(numbers.items())
     )
+    await deliveries.insert(transaction, handed, wall)
+    await notifications.insert(transaction, rows, wall)
 
 
 async def prune(transaction: Transaction, wall: float, limits: StoreLimits) -> None:

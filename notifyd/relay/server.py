@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -25,8 +26,11 @@ from notifyd.relay.fleet_watch import FleetWatch
 from notifyd.relay.inbox import Inbox, open_pages
 from notifyd.relay.inbox_api import InboxApi
 from notifyd.relay.inbox_feed import newest_cursor
+from notifyd.relay.maintenance import run_maintenance
+from notifyd.relay.operations import HEALTH_PATH, Operations
 from notifyd.relay.push_routes import PushRoutes
 from notifyd.relay.question_routes import QuestionRoutes
+from notifyd.relay.request_log import RequestLog
 from notifyd.relay.routes import RelayRoutes
 from notifyd.relay.send_queue import SendQueue
 from notifyd.relay.sends import RATE, StoreLimits
@@ -47,8 +51,8 @@ _GRACE = 2.0
 class Relay:
     """A running relay.
 
-    url: the API's base URL. inbox_url: the inbox page's, with its secret. new_client: the client
-    that was created at this start; its secret is stored nowhere.
+    url: the API's base URL. port: that it listens on. inbox_url: the inbox page's, with its secret.
+    new_client: the client that was created at this start; its secret is stored nowhere.
     """
 
     def __init__(
@@ -58,8 +62,11 @@ class Relay:
         inbox_key: str,
         new_client: ClientCredentials | None,
         wall: Callable[[], float],
+        *,
+        port: int,
     ) -> None:
         self.store = store
+        self.port = port
         self.url = url
         self.inbox_url = inbox_url(url, inbox_key)
         self.new_client = new_client
@@ -87,14 +94,17 @@ async def open_relay(
     limits: ConnectionLimits = LIMITS,
     ephemeral: Sequence[str] = (),
     may_push_to: AddressPolicy = is_public,
+    public_url: str = "",
+    is_logging: bool = False,
     wall: Callable[[], float] | None = None,
 ) -> AsyncIterator[Relay]:
     """Serve the Notifications API and the inbox page while inside.
 
     port: 0 takes a free one. rate: for each workspace. client: who manages tokens and devices;
     without one, a client is created when the database is new. ephemeral: patterns of the names of
-    workspaces that come and go. may_push_to: which addresses the push services that pages name may
-    have. wall: a clock to use everywhere; by default that of this machine,
+    workspaces that come and go. public_url: at which a proxy serves the relay. is_logging: whether
+    each request is logged. may_push_to: which addresses the push services that pages name may have.
+    wall: a clock to use everywhere; by default that of this machine,
     and for rates that of the database if it has one.
     """
     clock = wall or time.time
@@ -103,7 +113,7 @@ async def open_relay(
         listening = stack.enter_context(listen_tcp(host, port, "--listen"))
         store = await open_store(database, wall)
         stack.push_async_callback(store.close)
-        url = base_url(listening)
+        url = public_url.rstrip("/") or base_url(listening)
         await store.run(credentials.save_url, url)
         inbox_key = await store.run(credentials.ensure_inbox_key)
         new = None if client is not None else await store.run(credentials.ensure_client)
@@ -116,34 +126,41 @@ async def open_relay(
         senders = {DeviceKind.WEB_PUSH: web_push.send, DeviceKind.APPRISE: AppriseSender().send}
         is_alone = not isinstance(database, PostgresUrl)
         worker = DeliveryWorker(store, pages, senders, clock, is_alone=is_alone)
-        sends = SendQueue(store, pages, StoreLimits(rate), clock, worker.wake)
-        fleet = FleetWatch(store, pages, clock)
+        stored = StoreLimits(rate)
+        sends = SendQueue(store, pages, stored, clock, worker.wake)
+        fleet = FleetWatch(store, pages, clock, worker.wake)
         await stack.enter_async_context(store.watching(pages.wake, newest_cursor))
-        await stack.enter_async_context(_running(sends.run(), fleet.run(), worker.run()))
+        works = sends.run(), fleet.run(), worker.run(), run_maintenance(store, stored, clock)
+        await stack.enter_async_context(_running(*works))
         asking = QuestionRoutes(store, pages, clock)
+        operations = Operations(store, given, pages, clock)
         parts = (
             RelayRoutes(store, given, sends, clock),
             Inbox(store, pages, fleet),
             InboxApi(store, pages, clock),
             asking,
             FleetRoutes(store, fleet, clock, ephemeral),
+            operations,
             PushRoutes(store, push_keys, may_push_to, clock),
         )
         router = HttpRouter(
             [route for part in parts for route in part.routes()], BodyLimits(MAX_BODY, limits.body)
         )
-        host_check = HostCheck(host, "this relay", own_pages=True)
+        public_name = urlsplit(public_url).hostname or ""
+        host_check = HostCheck(host, "this relay", own_pages=True, public_name=public_name)
 
         async def respond(request: web.BaseRequest, remote: RemoteClient) -> web.StreamResponse:
-            host_check.check(request.headers)
+            if request.path != HEALTH_PATH:
+                host_check.check(request.headers)
             return await router(request, remote)
 
+        operations.requests = requests = RequestLog(respond, is_logging=is_logging)
         await stack.enter_async_context(
-            serve(listening, respond, RemoteClient.of, limits, grace=_GRACE)
+            serve(listening, requests, RemoteClient.of, limits, grace=_GRACE)
         )
         stack.callback(pages.close)
         stack.callback(asking.close)
-        yield Relay(store, url, inbox_key, new, clock)
+        yield Relay(store, url, inbox_key, new, clock, port=listening.getsockname()[1])
 
 
 @asynccontextmanager

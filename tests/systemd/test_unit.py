@@ -10,6 +10,7 @@ from notifyd.service.layout import ServiceLayout
 from notifyd.service.units import drop_in_names, service_files
 
 COMMAND = Path("/bin/true")
+UNITS = Path(__file__).parents[2] / "systemd"
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="systemd is not installed"
@@ -45,6 +46,15 @@ def test_the_units_of_the_system_are_valid_and_hardened(tmp_path):
     assert analyze("verify", *names, cwd=layout.units) == []
     security = ("security", "--offline=yes", "--threshold=20", "./notifyd.service")
     analyze(*security, cwd=layout.units)
+
+
+def test_the_units_of_the_relay_are_valid_and_hardened(tmp_path):
+    for name in ("notifyd-relay.service", "notifyd-relay@.service"):
+        text = (UNITS / name).read_text()
+        (tmp_path / name).write_text(text.replace("/usr/local/bin/notifyd", str(COMMAND)))
+    names = ("./notifyd-relay.service", "./notifyd-relay@8788.service")
+    assert analyze("verify", *names, cwd=tmp_path) == []
+    analyze("security", "--offline=yes", "--threshold=15", names[0], cwd=tmp_path)
 
 
 def test_the_units_of_a_user_are_valid(tmp_path):
