@@ -93,14 +93,20 @@ def connect(paths: list[str], deadline: float) -> socket.socket:
 
 
 def _explain_permission(path: str) -> str:
-    """Say which group may connect, where that can be read."""
+    """Say who may connect, where that can be read."""
     try:
-        gid = os.stat(path).st_gid  # noqa: PTH116 - as above
+        found = os.stat(path)  # noqa: PTH116 - as above
     except OSError:
         return f"permission denied for the directory of {path}; run this as its owner"
-    from notifyd.model.user import group_name  # noqa: PLC0415 - only on this path
+    from notifyd.model.user import joinable_group, user_name  # noqa: PLC0415 - only on this path
 
-    group = group_name(gid)
+    group = joinable_group(found)
+    if group is None:
+        owner = user_name(found.st_uid)
+        return (
+            f"permission denied for {path}: it is for the user {owner}; run this as {owner}, "
+            "or let `group` in [socket] of its daemon name a group that you are in"
+        )
     return (
         f"permission denied for {path}: it is for the group {group}; "
         f"join it with `usermod -aG {group} $USER` and log in again, or run this as root"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from notifyd.config.sections import SocketConfig
 from notifyd.doctor.finding import CheckOutcome, Finding, skipped
 from notifyd.doctor.subject import ANSWER_TIMEOUT, Subject
-from notifyd.model.user import effective_user, group_name
+from notifyd.model.user import effective_user, group_name, joinable_group, user_name
 
 
 def check(subject: Subject) -> CheckOutcome:
@@ -38,20 +38,25 @@ def _why_silent(subject: Subject, path: str) -> Finding:
         try:
             probe.connect(path)
         except PermissionError:
-            group = group_name(found.st_gid)
-            user = effective_user()
-            problem = f"user {user} may not connect to {path}, which is for the group {group}"
-            fix = f"usermod -aG {group} {user} as root, then log in again"
-            if not found.st_mode & stat.S_IWGRP:
-                fix = (
-                    f"chmod g+rw {path}" if not subject.layout else "systemctl edit notifyd.socket"
-                )
-            return Finding.fault(problem, fix)
+            return _forbidden(subject, path, found)
         except OSError:
             problem = f"the daemon does not run: nobody listens on the stale socket {path}"
             return Finding.fault(problem, start)
     problem = f"the daemon does not answer: {subject.silence}"
     return Finding.fault(problem, f"notifyd check, then {subject.restart_command}")
+
+
+def _forbidden(subject: Subject, path: str, found: os.stat_result) -> Finding:
+    user = effective_user()
+    if group := joinable_group(found):
+        problem = f"user {user} may not connect to {path}, which is for the group {group}"
+        return Finding.fault(problem, f"usermod -aG {group} {user} as root, then log in again")
+    owner = user_name(found.st_uid)
+    problem = f"user {user} may not connect to {path}, which is for the user {owner}"
+    if subject.layout:
+        return Finding.fault(problem, "systemctl edit notifyd.socket")
+    fix = f"let `group` in [socket] of its daemon name a group of {user}, or run this as {owner}"
+    return Finding.fault(problem, fix)
 
 
 def _differences(path: str, settings: SocketConfig) -> Iterator[Finding]:

@@ -255,13 +255,20 @@ async def test_the_first_socket_that_answers_is_used(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
-@pytest.mark.parametrize("mode", ["0600", "0660"])
-async def test_the_error_for_a_forbidden_socket_names_its_group(mode):
+@pytest.mark.parametrize(
+    ("mode", "group", "who"),
+    [
+        ("0660", "adm", "it is for the group adm; join it with `usermod -aG adm $USER`"),
+        ("0600", "adm", "it is for the user root; run this as root, or let `group`"),
+        ("0660", "root", "it is for the user root; run this as root, or let `group`"),
+    ],
+)
+async def test_the_error_for_a_forbidden_socket_says_who_may_connect(mode, group, who):
     with open_directory() as folder:
-        async with daemon(folder / "s", SocketConfig(mode=mode, group="adm")):
+        async with daemon(folder / "s", SocketConfig(mode=mode, group=group)):
             with identity(4001, 4001), pytest.raises(DaemonUnreachableError) as caught:
                 send_request("GET", "/healthz", socket_path=str(folder / "s"))
-    assert "it is for the group adm" in str(caught.value)
+    assert who in str(caught.value)
 
 
 async def test_another_server_on_the_socket_is_69(tmp_path):

@@ -442,14 +442,22 @@ async def test_a_socket_with_another_mode_or_that_is_none_is_named(machine):
 
 
 @as_root
-async def test_whoever_may_not_connect_learns_how(machine):
+@pytest.mark.parametrize(
+    ("gid", "mode", "fix"),
+    [
+        (4, 0o660, "usermod -aG adm nobody as root"),
+        (4, 0o600, "let `group` in [socket]"),
+        (0, 0o660, "let `group` in [socket] of its daemon name a group of nobody"),
+    ],
+)
+async def test_whoever_may_not_connect_learns_how(machine, gid, mode, fix):
     path = machine.home / "s"
     machine.give(OTHER)
     async with answering(str(path), {}):
-        os.chown(path, 0, 4)
-        path.chmod(0o660)
+        os.chown(path, 0, gid)
+        path.chmod(mode)
         report = await machine.doctor("--socket", str(path), uid=OTHER)
-    report.finds("socket", "user nobody may not connect", "usermod -aG ")
+    report.finds("socket", "user nobody may not connect", fix)
 
 
 @as_root
