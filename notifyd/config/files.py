@@ -293,8 +293,24 @@ def _syntax_error(message: str, text: str) -> str:
     line, column = found[2] or len(lines), found[3] or len(lines[-1]) + 1
     reason = found[1][:1].lower() + found[1][1:]
     if table := _TABLE_MESSAGE.fullmatch(found[1]):
-        name = format_path(ast.literal_eval(table[2]))
-        reason = f"[{name}] is defined twice"
+        keys = ast.literal_eval(table[2])
+        name = format_path(keys)
+        reason = f"[{name}] is defined twice; write its keys in one place"
+        if first := _header_line(lines[: int(line) - 1], keys):
+            reason = f"[{name}] is defined twice, first in line {first}; write its keys there"
         if table[1].startswith("mutate"):
             reason = f"cannot extend the inline value of [{name}]; define it in one place"
     return f"line {line}, column {column}: {_PARSER_REASONS.get(reason, reason)}"
+
+
+def _header_line(lines: Sequence[str], keys: tuple[str, ...]) -> int | None:
+    """Return the number of the line that is the header of a table, if there is one."""
+    header: Json = {}
+    for key in reversed(keys):
+        header = {key: header}
+    for number, line in enumerate(lines, 1):
+        if line.lstrip().startswith("["):
+            with suppress(tomllib.TOMLDecodeError):  # part of an array or of a text
+                if tomllib.loads(line.rstrip("\r")) == header:
+                    return number
+    return None

@@ -132,13 +132,28 @@ class TestReading:
     @pytest.mark.parametrize(
         ("content", "sentence"),
         [
-            ("[api]\n[log]\n[api]\n", "line 3, column 5: [api] is defined twice"),
+            (
+                "[[x]]\n[api]\n[log]\n[api]\n",
+                "line 4, column 5: [api] is defined twice, first in line 2; write its keys there",
+            ),
             (
                 '[triggers."a b"]\n[triggers."a b"]\n',
-                'line 2, column 16: [triggers."a b"] is defined twice',
+                (
+                    'line 2, column 16: [triggers."a b"] is defined twice, first in line 1; '
+                    "write its keys there"
+                ),
             ),
-            ("[[api]]\n[api]\n", "line 2, column 5: [api] is defined twice"),
-            ("[api.a]\n[api]\na.b = 1\n", "line 3, column 8: [api.a] is defined twice"),
+            (
+                "[[api]]\n[api]\n",
+                "line 2, column 5: [api] is defined twice; write its keys in one place",
+            ),
+            (
+                "[api.a]\n[api]\na.b = 1\n",
+                (
+                    "line 3, column 8: [api.a] is defined twice, first in line 1; "
+                    "write its keys there"
+                ),
+            ),
             (
                 "api = {}\napi.x = 1\n",
                 (
