@@ -113,7 +113,7 @@ def _token(token: Answer) -> str:
 
 def _delivery(delivery: Answer, token: Answer) -> str:
     state = printable(delivery.get("state", "?"))
-    if state == "ok" and token.get("state") in ("missing", "unusable"):
+    if state in ("ok", "refused") and token.get("state") in ("missing", "unusable"):
         return "waiting for the send token"
     if note := delivery.get("note"):
         return f"{state}; the last notification was {printable(note)}"

@@ -204,8 +204,10 @@ def test_a_status_shows_the_first_mistakes_of_a_failed_reload():
     assert text.endswith("t2: unknown key; and 2 more, which `notifyd check` lists")
 
 
-def test_nothing_is_delivered_while_there_is_no_token():
-    text = format_status({"token": {"state": "missing"}, "delivery": {"state": "ok"}})
+@pytest.mark.parametrize("state", ["ok", "refused"])
+def test_nothing_is_delivered_while_there_is_no_token(state):
+    delivery = {"state": state, "paused_for": 898.0}
+    text = format_status({"token": {"state": "missing"}, "delivery": delivery})
     assert "delivery  waiting for the send token" in text
 
 
