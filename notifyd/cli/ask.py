@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         _warn(str(error))
         return UNREACHABLE
     except QuestionError as error:
-        _warn(str(error))
+        _warn(_refusal(error, request.token_name))
         return _refusal_status(error.status)
     except asyncio.CancelledError:  # a signal; Ctrl-C is a KeyboardInterrupt by now
         return TERMINATED
@@ -148,6 +148,12 @@ async def _answered(client: QuestionClient) -> AskedQuestion:
             return question
 
 
+def _refusal(error: QuestionError, token_name: str) -> str:
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        return f"the send token was refused ({error}): store a new one in {token_name}"
+    return str(error)
+
+
 def _refusal_status(status: int | None) -> int:
     """Return the exit status for an HTTP status; None: there was no answer."""
     if status == HTTPStatus.UNAUTHORIZED:
@@ -169,7 +175,7 @@ def _message(question: str, title: str | None) -> Message:
 
 def _options(options: list[str]) -> list[str]:
     if not 2 <= len(options) <= _MOST_OPTIONS:  # noqa: PLR2004 - one option is no choice
-        raise UsageError(f"--option: give two to {_MOST_OPTIONS} options (got {len(options)})")
+        raise UsageError(f"--option: give 2 to {_MOST_OPTIONS} options (got {len(options)})")
     if len(set(options)) < len(options):
         raise UsageError("--option: the options must differ")
     for option in options:

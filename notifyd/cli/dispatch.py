@@ -9,7 +9,7 @@ from types import ModuleType
 
 from notifyd import __version__
 from notifyd.cli.exit_status import FAILED, INTERRUPTED, USAGE, OutputError, exit_status
-from notifyd.cli.output import flush
+from notifyd.cli.output import flush, write
 from notifyd.model.errors import NotifydError
 
 COMMANDS = {
@@ -86,10 +86,10 @@ def _run_command(words: list[str]) -> int:
         status: int = module.run(arguments or _parse(name, module, words[1:]))
         return status
     if name in ("-V", "--version"):
-        print(f"notifyd {__version__}")
+        write(f"notifyd {__version__}")
         return 0
     if name in ("-h", "--help", "help"):
-        print(_overview())
+        write(_overview())
         return 0
     print(_unknown_command(name) if name else _overview(), file=sys.stderr)
     return USAGE

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from notifyd.agents.recognition import canonical_name, neutral_answer, parse_payload
 from notifyd.cli.stdin import read_within
 from notifyd.client.http import send_request
-from notifyd.model.errors import DaemonAnswerError, DaemonUnreachableError
+from notifyd.model.errors import DaemonAnswerError, DaemonUnreachableError, NotifydError
 
 TYPE_CHECKING = False  # importing typing takes too long
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def run(args: "SimpleNamespace | argparse.Namespace") -> int:
         return run_action(args)
     try:
         result = _report(args)
+    except NotifydError as error:
+        result = str(error)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - an agent cannot fix anything
         result = f"{type(error).__name__}: {error}"
     if args.verbose or os.environ.get(_DEBUG):

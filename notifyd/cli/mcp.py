@@ -1,6 +1,7 @@
 """`notifyd mcp`: a server of the Model Context Protocol on stdin and stdout."""
 
 import argparse
+import shlex
 import signal
 import sys
 
@@ -36,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
         if not (error.name or "").startswith("mcp"):
             raise
         raise MissingLibraryError(
-            "the Python package mcp is not installed: pip install 'workspace-notifyd[mcp]'"
+            "the Python package mcp is not installed: "
+            f"{shlex.quote(sys.executable)} -m pip install 'workspace-notifyd[mcp]'"
         ) from None
     if sys.stdin is not None and sys.stdin.isatty():
         print(

@@ -52,7 +52,8 @@ async def test_ctrl_c_is_130_and_quiet(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "status"), [(["--help"], 1), (["history"], 1), (["match", "--help"], 2)]
+    ("words", "status"),
+    [(["--help"], 1), (["--version"], 1), (["history"], 1), (["match", "--help"], 2)],
 )
 async def test_a_closed_pipe_is_not_an_error_message(served: Daemon, words, status):
     reading, writing = os.pipe()
@@ -69,7 +70,8 @@ async def test_a_closed_pipe_is_not_an_error_message(served: Daemon, words, stat
 
 
 @pytest.mark.parametrize(
-    ("words", "status"), [(["--help"], 1), (["history"], 1), (["match", "--help"], 2)]
+    ("words", "status"),
+    [(["--help"], 1), (["--version"], 1), (["history"], 1), (["match", "--help"], 2)],
 )
 async def test_output_that_cannot_be_written_is_one_sentence(served: Daemon, words, status):
     with open("/dev/full", "wb") as full:  # noqa: ASYNC230, PTH123 - no file is read

@@ -221,5 +221,6 @@ def test_without_the_package_one_sentence_says_how_to_install_it(monkeypatch, ca
     monkeypatch.delitem(sys.modules, "notifyd.cli.mcp_server", raising=False)
     assert main(["mcp"]) == 1
     assert capsys.readouterr().err == (
-        "the Python package mcp is not installed: pip install 'workspace-notifyd[mcp]'\n"
+        "the Python package mcp is not installed: "
+        f"{sys.executable} -m pip install 'workspace-notifyd[mcp]'\n"
     )

@@ -165,6 +165,16 @@ async def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     assert "\n" not in stderr
 
 
+async def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / ".local").write_text("in the way")
+    status, stderr = await failure(tmp_path, "--listen", "127.0.0.1:0")
+    assert status == 78
+    assert stderr.endswith(
+        "cannot be opened as the relay's database: Not a directory; let this user write there, "
+        "or name another file with --database"
+    )
+
+
 async def test_listening_on_other_addresses_is_warned_about(tmp_path: Path) -> None:
     async with relay(tmp_path, "--listen", "0.0.0.0:0") as process:
         await greeting(process, 6)

@@ -165,8 +165,10 @@ def _connect(database: _Database) -> tuple[sqlite3.Connection, str]:
             _create(database)
         connection = sqlite3.connect(database, isolation_level=None)
     except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
         raise StoreError(
-            f"{database}: cannot be opened as the relay's database: {error}"
+            f"{database}: cannot be opened as the relay's database: {reason}; "
+            "let this user write there, or name another file with --database"
         ) from error
     try:
         _prepare(connection, database)
