@@ -4,6 +4,7 @@ Every file is written under another name, synced and renamed, so the daemon neve
 one. Commands and hooks wait for these imports, so there are few.
 """
 
+import errno
 import json
 import os
 from contextlib import suppress
@@ -78,7 +79,8 @@ def spool_request(kind: str, request: dict[str, object], *, socket_path: str | N
         finally:
             os.close(directory)
     except OSError as error:
-        fix = "free some space there, or let this user write to it"
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        fix = "free some space there" if is_full else "let this user write there"
         raise SpoolError(f"cannot spool in {folder}: {error.strerror}; {fix}") from None
     return spooled_id
 
