@@ -63,7 +63,7 @@ format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-BENCHMARKS := start pages latency burst idle arming execs exits requests compiling logs
+BENCHMARKS := start pages latency burst idle arming execs exits requests compiling logs relay
 bench: $(BENCHMARKS:%=bench-%) ## run the benchmarks beside the other tools that are installed
 
 bench-%: $(READY) # one of benchmarks/; bench-journal needs SYSTEMD_HARNESS

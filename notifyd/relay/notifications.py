@@ -139,6 +139,16 @@ async def count(transaction: Transaction) -> int:
     return row[0] if row else 0
 
 
+async def evict_each(transaction: Transaction, per_workspace: int) -> None:
+    """Delete the oldest of each workspace beyond so many."""
+    query = "SELECT workspace_id, last_seq - $1 FROM workspaces WHERE last_seq > $1"
+    rows = await transaction.fetch(query, per_workspace)
+    await transaction.execute_many(
+        "DELETE FROM notifications WHERE workspace_id = $1 AND workspace_seq <= $2",
+        [tuple(row) for row in rows],
+    )
+
+
 async def evict(transaction: Transaction, total: int) -> None:
     """Delete the oldest beyond the total, at the cost of the workspace that has the most stored."""
     rows = await transaction.fetch(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from notifyd.model.notifications import Json
 from notifyd.relay import changes
 from notifyd.relay.schemas import format_optional_time, format_time
-from notifyd.relay.store.base import Row, Transaction, fetch_one
+from notifyd.relay.store.base import Row, Transaction, fetch_one, read_clock
 
 KEPT = 8 * 86_400.0
 """Seconds for which a question is stored: longer than any may wait for its answer."""
@@ -115,7 +115,7 @@ async def answer(
 
     workspace_seq: of the notification whose question is answered, if that is known.
     """
-    wall = await transaction.now(wall)
+    wall = await read_clock(transaction, wall)
     changed = await transaction.execute(
         "UPDATE questions SET answer = $3, answered_at = $4 WHERE workspace_id = $1 AND key = $2"
         " AND answer IS NULL AND withdrawn_at IS NULL AND expires_at > $4"

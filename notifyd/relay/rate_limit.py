@@ -47,17 +47,15 @@ async def load_windows(
     """
     table, workspaces = transaction.json_list(1), json.dumps(sorted(requested))
     among = f"workspace_id IN (SELECT value FROM {table})"
-    await transaction.execute(
-        f"UPDATE requests SET at = $2 WHERE {among} AND at > $2",
-        workspaces,
-        wall,
-    )
     rows = await transaction.fetch(
-        f"SELECT workspace_id, count(*) FROM requests WHERE {among} AND at > $2"
+        f"SELECT workspace_id, count(*), max(at) FROM requests WHERE {among} AND at > $2"
         " GROUP BY workspace_id",
         workspaces,
         wall - rate.per,
     )
+    if any(row[2] > wall for row in rows):
+        query = f"UPDATE requests SET at = $2 WHERE {among} AND at > $2"
+        await transaction.execute(query, workspaces, wall)
     used = {row[0]: row[1] for row in rows}
     windows = {}
     for workspace_id, count in requested.items():

@@ -18,6 +18,9 @@ log = structlog.get_logger()
 _MOST = 100
 """Sends in one transaction."""
 
+_COLLECTED = 0.003
+"""Seconds to wait for more sends, if several shared the last transaction."""
+
 _PRUNE_SHARE = 100
 """A hundredth of what may be stored can arrive between two prunings."""
 
@@ -57,10 +60,13 @@ class SendQueue:
 
     async def run(self) -> None:
         """Commit what is submitted, until cancelled."""
+        count = 0
         while True:
             await self._arrived.wait()
             self._arrived.clear()
             while self._pending:
+                if 1 < count < _MOST:
+                    await asyncio.sleep(_COLLECTED)
                 count = min(len(self._pending), _MOST)
                 await self._commit([self._pending.popleft() for _ in range(count)])
 

@@ -20,7 +20,7 @@ from notifyd.relay.deliveries import NewDelivery
 from notifyd.relay.devices import DeviceKind, Receiver
 from notifyd.relay.notifications import NewNotification
 from notifyd.relay.questions import NewQuestion
-from notifyd.relay.store.base import Transaction
+from notifyd.relay.store.base import Transaction, read_clock
 from notifyd.relay.tokens import Token, TokenRefusal, find_refusal
 
 RATE = Rate(60, 60.0)
@@ -107,8 +107,7 @@ async def accept(
         if results[index] is None
     ]
     requested = Counter(token.workspace_id for _, _, token in admissible)
-    numbers = await _lock_workspaces(transaction, requested)
-    wall = await transaction.now(wall)
+    numbers, wall = await _lock_workspaces(transaction, requested, wall)
     windows = await rate_limit.load_windows(transaction, requested, limits.rate, wall)
     answers = await _load_answers(transaction, admissible, wall)
     audience = _Audience(await devices.load_receivers(transaction, wall), pages, page_devices)
@@ -121,7 +120,7 @@ async def accept(
             results[index] = RateRefusal(token.workspace_id, window.wait)
     await rate_limit.save_windows(transaction, windows, wall)
     await tokens.record_use(transaction, batch.tokens_used, wall)
-    await batch.save(transaction, limits.per_workspace)
+    await batch.save(transaction)
     return [result for result in results if result is not None]
 
 
@@ -131,7 +130,8 @@ async def store_own(
     """Store notifications that the relay itself sends to the inbox, and to devices."""
     audience = _Audience(await devices.load_receivers(transaction, wall), 0, frozenset())
     handed = []
-    numbers = await _lock_workspaces(transaction, {draft.workspace_id for draft in drafts})
+    workspace_ids = {draft.workspace_id for draft in drafts}
+    numbers, _ = await _lock_workspaces(transaction, workspace_ids, wall)
     rows = []
     for draft in drafts:
         numbers[draft.workspace_id] += 1
@@ -157,12 +157,13 @@ async def store_own(
 
 async def prune(transaction: Transaction, wall: float, limits: StoreLimits) -> None:
     """Delete what is too old or too much."""
-    wall = await transaction.now(wall)
+    wall = await read_clock(transaction, wall)
     await rate_limit.prune(transaction, limits.rate, wall)
     await transaction.execute("DELETE FROM answers WHERE answered_at <= $1", wall - KEY_LIFETIME)
     await questions.prune(transaction, wall)
     await changes.lock_order(transaction)
     await changes.purge(transaction, wall)
+    await notifications.evict_each(transaction, limits.per_workspace)
     await notifications.evict(transaction, limits.total)
     await deliveries.prune(transaction)
 
@@ -219,7 +220,8 @@ class _Batch:
 
     def store(self, send: Send, token: Token) -> DeliveryReport:
         """Add a notification, unless it is a repeat."""
-        self.tokens_used.add(token.id)
+        if token.is_use_due(self._wall):
+            self.tokens_used.add(token.id)
         workspace_id, key = token.workspace_id, send.key
         if key is not None and (workspace_id, key) in self._earlier:
             return DeliveryReport(self._earlier[workspace_id, key], is_repeat=True)
@@ -248,8 +250,8 @@ class _Batch:
             self._answers.append((workspace_id, key, devices_reached, self._wall))
         return DeliveryReport(devices_reached)
 
-    async def save(self, transaction: Transaction, per_workspace: int) -> None:
-        """Write the rows, and evict the oldest of each workspace beyond `per_workspace`."""
+    async def save(self, transaction: Transaction) -> None:
+        """Write the rows."""
         await questions.insert(transaction, self._questions, self._wall)
         await deliveries.insert(transaction, self._deliveries, self._wall)
         await transaction.execute_many(
@@ -262,13 +264,8 @@ class _Batch:
         await transaction.execute_many(
             "UPDATE workspaces SET last_seq = $2 WHERE workspace_id = $1", numbers
         )
-        if not self._rows:
-            return
-        await notifications.insert(transaction, self._rows, self._wall)
-        await transaction.execute_many(
-            "DELETE FROM notifications WHERE workspace_id = $1 AND workspace_seq <= $2",
-            [(workspace_id, last - per_workspace) for workspace_id, last in numbers],
-        )
+        if self._rows:
+            await notifications.insert(transaction, self._rows, self._wall)
 
 
 def _to_hand_over(
@@ -282,18 +279,23 @@ def _to_hand_over(
 
 
 async def _lock_workspaces(
-    transaction: Transaction, workspace_ids: Iterable[str]
-) -> dict[str, int]:
-    """Return the last number of each workspace; no other transaction changes it until the end."""
+    transaction: Transaction, workspace_ids: Iterable[str], wall: float
+) -> tuple[dict[str, int], float]:
+    """Return the last number of each workspace, and the time at which all were locked.
+
+    No other transaction changes these numbers until the end of this one.
+    """
     # In the order of their names: two relays with the same workspaces must not block each other.
     table = transaction.json_list(1)
     rows = await transaction.fetch(
         f"INSERT INTO workspaces (workspace_id, last_seq) SELECT value, 0 FROM {table} WHERE TRUE"
         " ORDER BY value ON CONFLICT (workspace_id)"
-        " DO UPDATE SET last_seq = workspaces.last_seq RETURNING workspace_id, last_seq",
+        " DO UPDATE SET last_seq = workspaces.last_seq"
+        f" RETURNING workspace_id, last_seq, {transaction.clock(2)}",
         json.dumps(sorted(workspace_ids)),
+        wall,
     )
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: row[1] for row in rows}, max((row[2] for row in rows), default=wall)
 
 
 async def _load_answers(

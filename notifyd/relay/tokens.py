@@ -13,6 +13,9 @@ from notifyd.relay.store.base import Row, Transaction
 
 _PREFIX = "onp_"
 _PREFIX_SHOWN = len(_PREFIX) + 8
+_USE_EXACT = 10.0
+"""Seconds by which the stored time of the last use may be too early: each is a row to write."""
+
 _COLUMNS = "id, workspace_id, name, metadata, token_prefix, created_at, last_used_at, revoked_at"
 
 
@@ -38,6 +41,10 @@ class Token:
         """The one device that this token's notifications go to; None: all."""
         pinned = self.metadata.get("device_id")
         return pinned if isinstance(pinned, str) else None
+
+    def is_use_due(self, wall: float) -> bool:
+        """Return whether a use at this time is to be stored; one soon after the last is not."""
+        return self.last_used_at is None or abs(wall - self.last_used_at) >= _USE_EXACT
 
     def routing(self) -> Json:
         """Return what is merged into the data of each notification."""

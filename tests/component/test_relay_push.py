@@ -23,8 +23,10 @@ async def service(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-async def visitor(service):
-    async with visiting(rate=Rate(10_000, 60.0), may_push_to=allow_loopback) as opened:
+async def visitor(service, relay_database):
+    async with visiting(
+        relay_database, rate=Rate(10_000, 60.0), may_push_to=allow_loopback
+    ) as opened:
         yield opened
 
 

@@ -29,10 +29,11 @@ class Transaction(Protocol):
     def json_list(self, parameter: int) -> str:
         """Return a table whose column `value` holds the strings of a JSON list in $parameter."""
 
-    async def now(self, wall: float) -> float:
-        """Return the time by the clock that decides about rates, in seconds since the epoch.
+    def clock(self, parameter: int) -> str:
+        """Return an expression for the time that decides about rates, in seconds since the epoch.
 
-        wall: by the relay's own clock, which is that one unless relays share the database.
+        $parameter: the time by the relay's own clock, which is that one unless relays share the
+        database.
         """
 
 
@@ -63,3 +64,9 @@ class RelayStore(Protocol):
 async def fetch_one(transaction: Transaction, query: str, *values: object) -> Row | None:
     """Return the first row of a query; None if there is none."""
     return next(iter(await transaction.fetch(query, *values)), None)
+
+
+async def read_clock(transaction: Transaction, wall: float) -> float:
+    """Return the time of `Transaction.clock`. wall: by the relay's own clock."""
+    row = await fetch_one(transaction, f"SELECT {transaction.clock(1)}", wall)
+    return wall if row is None else float(row[0])

@@ -209,13 +209,13 @@ class PostgresTransaction:
     def json_list(self, parameter: int) -> str:
         return f"json_array_elements_text(CAST(${parameter} AS json))"
 
-    async def now(self, wall: float) -> float:
+    def clock(self, parameter: int) -> str:
+        own = f"CAST(${parameter} AS DOUBLE PRECISION)"
         if not self._is_clock_shared:
-            return wall
-        # The clock at this moment: not that of the transaction's start, when it may have waited.
-        query = "SELECT CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
-        now: float = await self._connection.fetchval(query)
-        return now
+            return own
+        # The clock at that moment: since its start, the transaction may have waited for a lock.
+        shared = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
+        return f"coalesce({shared}, {own})"
 
 
 class _Progress:

@@ -95,8 +95,8 @@ class SqliteTransaction:
     def json_list(self, parameter: int) -> str:
         return f"json_each(${parameter})"
 
-    async def now(self, wall: float) -> float:
-        return wall
+    def clock(self, parameter: int) -> str:
+        return f"${parameter}"
 
 
 class _Connection:
