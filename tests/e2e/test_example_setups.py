@@ -125,7 +125,8 @@ def test_a_machine_that_builds_reports_what_is_broken(setup, tmp_path):
     push(GOOD, "good")
     ci.run("~/bin/nightly-build ~/shop; mkdir ~/dist; touch ~/dist/shop-1.4.tar.gz")
     ci.receives("nightly-build: back", "packages: created")
-    assert len(ci.platform.delivered) == 4
+    titles = [push.json["title"] for push in ci.platform.delivered.values()]
+    assert len([title for title in titles if title.startswith("shop, main")]) == 1
 
 
 def test_a_night_without_a_build_is_reported(tmp_path):
@@ -149,15 +150,15 @@ if "--crash" in sys.argv:
     while not pathlib.Path("crash").exists():
         time.sleep(0.05)
     raise FloatingPointError("gradients are not finite")
-for step in range(400, 421, 10):
-    print(f"\\r{step // 10}%|####      | {step}/1000 [1:10:11<1:36:55, 9.87it/s]", end="")
-    time.sleep(0.3)
+for step, end in (400, "\\n"), (410, "\\n"), (420, ""):  # no line is missed, a bar may be
+    print(f"\\r{step // 10}%|####      | {step}/1000 [1:10:11<1:36:55, 9.87it/s]", end=end)
 while not pathlib.Path("go").exists():
     time.sleep(0.05)
 print("\\r43%|####      | 430/1000 [1:31:40<2:01:31, 9.87it/s]", end="")
 while not pathlib.Path("end").exists():
     time.sleep(0.05)
-print("\\nepoch 2 of 3: loss 0.37\\nepoch 3 of 3: loss 0.31\\nsaved to runs/final.safetensors")
+print("\\nepoch 1 of 3: loss 0.52\\nepoch 2 of 3: loss 0.37")
+print("epoch 3 of 3: loss 0.31\\nsaved to runs/final.safetensors")
 """
 
 
