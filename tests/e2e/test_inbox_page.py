@@ -20,6 +20,7 @@ TRACE = """Traceback (most recent call last):
   File "/app/cart.py", line 88, in total
     return sum(line.price for line in self.lines)
 ValueError: price of line 3 is None"""
+LINK = {"label": "Log", "url": "https://ci.test/1"}
 LIVE = "document.querySelector('#connection')?.dataset.state === 'live'"
 TITLES = "[...document.querySelectorAll('.title')].map((title) => title.textContent)"
 KEPT = (
@@ -251,11 +252,13 @@ async def test_no_text_stops_the_page(visitor, browser) -> None:
         {"title": "end of an address", "body": f"http://a.test/b{dots}c"},
         {"title": "spaces", "body": f"a{spaces}b"},
         {"title": "marks", "body": "e" + "\u0301" * 1750, "actions": [{"label": "x" * 3000}] * 50},
-        {"title": "odd", "actions": [None, 5, {"url": {}}], "url": [], "count": {}, "outcome": 1},
+        {"title": "odd", "actions": [*[None] * 9, {"url": {}}, LINK], "url": []},
     )
     async with browser.page(visitor.relay.inbox_url) as page:
         await live(page)
         await shows(page, "odd", "marks", "spaces", "end of an address", "progress")
+        links = "document.querySelector('.card').querySelectorAll('.links a').length"
+        assert await page.run(links) == 1
         assert page.problems == []
 
 

@@ -63,9 +63,9 @@ class Card {
   #fillLinks() {
     const given = Array.isArray(this.item.data.actions) ? this.item.data.actions : [];
     const links = given
-      .slice(0, MOST_LINKS)
       .map((action) => [webAddress(action?.url), stringOrEmpty(action?.label)])
       .filter(([address, label]) => address && label)
+      .slice(0, MOST_LINKS)
       .map(([address, label]) => link(address, label));
     const place = this.root.querySelector(".links");
     place.replaceChildren(...links);
