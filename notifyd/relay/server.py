@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
+import structlog
 from aiohttp import web
 
 from notifyd.http.host_check import HostCheck
@@ -37,6 +38,8 @@ from notifyd.relay.sends import RATE, StoreLimits
 from notifyd.relay.store.base import RelayStore
 from notifyd.relay.store.location import Database, PostgresUrl, open_store
 from notifyd.relay.web_push import PushKeys, WebPushSender
+
+log = structlog.get_logger()
 
 MAX_BODY = 64 << 10
 """Bytes of a request's body."""
@@ -166,10 +169,21 @@ async def open_relay(
 @asynccontextmanager
 async def _running(*works: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """Run what has no end while inside. The listener ends first, so no send is left then."""
-    tasks = [asyncio.create_task(work) for work in works]
+    tasks = [asyncio.create_task(work, name=getattr(work, "__qualname__", None)) for work in works]
+    for task in tasks:
+        task.add_done_callback(_log_failure)
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error(
+            "a part of the relay has failed and does not run any more; restart the relay",
+            part=task.get_name(),
+            exc_info=error,
+        )

@@ -12,7 +12,7 @@ import yaml
 from structlog.testing import capture_logs
 
 from notifyd.cli import relay as relay_command
-from notifyd.relay import changes, notifications, sends
+from notifyd.relay import changes, notifications, sends, server
 from notifyd.relay.request_log import mask_query
 from notifyd.relay.sends import Send, StoreLimits
 from notifyd.relay.server import open_relay
@@ -118,6 +118,25 @@ async def test_a_stop_answers_what_is_in_flight_and_ends_streams_with_a_hint() -
         assert (await sending).status == 200
         await holding
         assert re.search(rb"\n\nretry: [1-6]\d\d\d\n\n$", await ending)
+
+
+async def test_a_part_that_fails_is_logged_and_the_others_go_on() -> None:
+    going_on = asyncio.Event()
+
+    async def fail() -> None:
+        raise ValueError("unexpected")
+
+    async def go_on() -> None:
+        await asyncio.sleep(0)
+        going_on.set()
+        await asyncio.Event().wait()
+
+    with capture_logs() as logged:
+        async with server._running(fail(), go_on()), asyncio.timeout(45):
+            await going_on.wait()
+    (entry,) = logged
+    assert (entry["log_level"], str(entry["exc_info"])) == ("error", "unexpected")
+    assert entry["part"].endswith("fail")
 
 
 async def test_old_data_is_deleted_without_any_request(tmp_path) -> None:
