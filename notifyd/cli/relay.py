@@ -4,9 +4,11 @@ import argparse
 import asyncio
 import os
 import signal
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,11 +16,12 @@ from notifyd.cli import relay_devices
 from notifyd.cli.output import write
 from notifyd.config.paths import ListenAddress, is_loopback, user_state_dir
 from notifyd.http.rate_limit import Rate
+from notifyd.http.tcp import is_wildcard, outward_address
 from notifyd.model.errors import NotifydError
 from notifyd.relay import credentials
 from notifyd.relay.credentials import ClientCredentials
 from notifyd.relay.sends import RATE
-from notifyd.relay.server import Relay, inbox_url, open_relay
+from notifyd.relay.server import LIMITS, Relay, inbox_url, open_relay
 from notifyd.relay.store.base import RelayStore
 from notifyd.relay.store.location import Database, open_store, parse_database
 from notifyd.telemetry import logging
@@ -38,13 +41,16 @@ into NOTIFYD_RELAY_DATABASE, or leave the password out and let PGPASSFILE or PGP
 examples:
   notifyd relay
   notifyd relay --listen 127.0.0.1:9000 --database ./relay.db
+  notifyd relay --listen 0.0.0.0:8788 --tls-cert cert.pem --tls-key key.pem
+  notifyd relay --behind-proxy https://inbox.example.org
   notifyd relay inbox
   echo 'tgram://TOKEN/CHAT' | notifyd relay device add --name telegram --workspace home
 """
 
 _NOT_LOOPBACK = (
-    "warning: other machines can reach this address, and the connection is not encrypted; use it "
-    "only in a trusted network"
+    "warning: other machines can reach this address, and the connection is not encrypted: pushes, "
+    "installing the page as an app and opening it offline need HTTPS, by --tls-cert and --tls-key "
+    "or by a proxy and --behind-proxy"
 )
 
 _MAX_RATE = 100_000
@@ -62,6 +68,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="address to listen on (default: 127.0.0.1:8788); port 0 selects a free port",
     )
+    parser.add_argument(
+        "--tls-cert",
+        type=Path,
+        metavar="FILE",
+        help="serve HTTPS with this certificate chain, in PEM",
+    )
+    parser.add_argument(
+        "--tls-key",
+        type=Path,
+        metavar="FILE",
+        help="key of --tls-cert (default: in the same file)",
+    )
     _add_database(parser, None)
     parser.add_argument(
         "--rate",
@@ -72,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--url",
+        "--behind-proxy",
         type=_url,
         metavar="URL",
         help="address at which a proxy serves this relay, such as https://relay.example",
@@ -204,6 +223,9 @@ async def _serve(args: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     address: ListenAddress = args.listen
+    tls = _tls(args)
+    # A proxy is one client, however many people are behind it.
+    limits = replace(LIMITS, per_client=LIMITS.connections) if args.url else LIMITS
     async with open_relay(
         _chosen_database(args),
         address.host,
@@ -211,13 +233,48 @@ async def _serve(args: argparse.Namespace) -> None:
         rate=Rate(args.rate, 60.0),
         client=_client(),
         ephemeral=args.ephemeral,
+        limits=limits,
+        tls=tls,
         public_url=args.url or "",
         is_logging=args.access_log,
     ) as relay:
-        if not is_loopback(address.host):
+        is_open = not is_loopback(address.host)
+        if is_open and tls is None and not (args.url or "").startswith("https:"):
             print(_NOT_LOOPBACK, file=sys.stderr)
         print(_greeting(relay), flush=True)
+        if is_open or args.url:
+            _print_phone_url(relay, address.host)
         await stopped.wait()
+
+
+def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
+    if args.tls_cert is None:
+        if args.tls_key is not None:
+            raise NotifydError("--tls-key needs --tls-cert, the certificate of the key")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(args.tls_cert, args.tls_key, "")  # no password, and no question
+    except OSError as error:  # ssl.SSLError is one
+        reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        files = " and ".join(str(file) for file in (args.tls_cert, args.tls_key) if file)
+        raise NotifydError(
+            f"cannot serve HTTPS with {files}: {reason or error};"
+            " use a certificate chain and its key, in PEM and without a password"
+        ) from None
+    return context
+
+
+def _print_phone_url(relay: Relay, host: str) -> None:
+    """Print the address for a phone and, on a terminal, a code that its camera reads."""
+    url = relay.inbox_url
+    if is_wildcard(host) and (outward := outward_address()) and "127.0.0.1" in relay.url:
+        url = url.replace("127.0.0.1", outward, 1)
+        print(f"Phone  {url}", flush=True)
+    if sys.stdout.isatty():
+        import segno  # noqa: PLC0415 - only for this
+
+        segno.make(url, micro=False).terminal(compact=True, border=2)
 
 
 def _greeting(relay: Relay) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -32,18 +33,19 @@ async def serve(
     *,
     grace: float,
     backlog: int = 128,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[None]:
     """Answer on `sock` while inside; the socket stays its owner's to close.
 
     handler: raises NotifydError for an error response. identify: returns the client of a new
-    connection. grace: seconds that running requests get at the end.
+    connection. grace: seconds that running requests get at the end. tls: for HTTPS.
     """
     server = BoundedServer(handler, identify, fit_descriptors(limits))
     runner = web.ServerRunner(server, shutdown_timeout=grace)
     await runner.setup()
     try:
         sock.listen(backlog)
-        async with Acceptor(sock, server):
+        async with Acceptor(sock, server, tls):
             yield
     finally:
         await runner.cleanup()

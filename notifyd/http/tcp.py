@@ -38,12 +38,24 @@ def listen_tcp(host: str, port: int, setting: str) -> socket.socket:
         ) from None
 
 
-def base_url(listening: socket.socket) -> str:
+def base_url(listening: socket.socket, *, is_https: bool = False) -> str:
     """Return a URL that reaches a listening socket from this machine."""
     host, port = listening.getsockname()[:2]
     if is_wildcard(host):
         host = "::1" if ":" in host else "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if is_https else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def outward_address() -> str | None:
+    """Return this machine's address in its network; None without a network. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # of a block for documentation: only routed
+        except OSError:
+            return None
+        address: str = probe.getsockname()[0]
+        return address
 
 
 def is_wildcard(host: str) -> bool:

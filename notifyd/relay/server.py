@@ -1,6 +1,7 @@
 """The relay as a whole: its socket, its database, what it serves."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -97,6 +98,7 @@ async def open_relay(
     limits: ConnectionLimits = LIMITS,
     ephemeral: Sequence[str] = (),
     may_push_to: AddressPolicy = is_public,
+    tls: ssl.SSLContext | None = None,
     public_url: str = "",
     is_logging: bool = False,
     wall: Callable[[], float] | None = None,
@@ -107,7 +109,7 @@ async def open_relay(
     without one, a client is created when the database is new. ephemeral: patterns of the names of
     workspaces that come and go. public_url: at which a proxy serves the relay. is_logging: whether
     each request is logged. may_push_to: which addresses the push services that pages name may have.
-    wall: a clock to use everywhere; by default that of this machine,
+    tls: for HTTPS. wall: a clock to use everywhere; by default that of this machine,
     and for rates that of the database if it has one.
     """
     clock = wall or time.time
@@ -116,7 +118,7 @@ async def open_relay(
         listening = stack.enter_context(listen_tcp(host, port, "--listen"))
         store = await open_store(database, wall)
         stack.push_async_callback(store.close)
-        url = public_url.rstrip("/") or base_url(listening)
+        url = public_url.rstrip("/") or base_url(listening, is_https=tls is not None)
         await store.run(credentials.save_url, url)
         inbox_key = await store.run(credentials.ensure_inbox_key)
         new = None if client is not None else await store.run(credentials.ensure_client)
@@ -159,7 +161,7 @@ async def open_relay(
 
         operations.requests = requests = RequestLog(respond, is_logging=is_logging)
         await stack.enter_async_context(
-            serve(listening, requests, RemoteClient.of, limits, grace=_GRACE)
+            serve(listening, requests, RemoteClient.of, limits, grace=_GRACE, tls=tls)
         )
         stack.callback(pages.close)
         stack.callback(asking.close)
