@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 _SCRIPTS = (
     *("text", "relay", "summary", "card", "list", "filters", "actions", "fleet", "connection"),
-    *("keyboard", "settings", "main"),
+    *("keyboard", "settings", "push", "main"),
 )
 """The files in page/script/ in their order; together they are one script."""
 

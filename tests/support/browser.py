@@ -30,13 +30,18 @@ class BrowserPage:
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future] = {}
         self.problems: list[str] = []
+        self._events: dict[str, dict] = {}
+        self._told = asyncio.Event()
 
     async def read(self) -> None:
         async for message in self._socket:
             event = json.loads(message.data)
             if "id" in event and (waiting := self._answers.pop(event["id"], None)):
                 waiting.set_result(event)
-            elif event.get("method") == "Runtime.exceptionThrown":
+                continue
+            self._events[event.get("method", "")] = event.get("params", {})
+            self._told.set()
+            if event.get("method") == "Runtime.exceptionThrown":
                 self.problems.append(str(event["params"]["exceptionDetails"]))
             elif event.get("method") == "Log.entryAdded":
                 self.problems.append(str(event["params"]["entry"]["text"]))
@@ -79,6 +84,14 @@ class BrowserPage:
             "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
         )
         return result["result"].get("value")
+
+    async def event(self, method: str, field: str):
+        """Wait for an event of the browser whose `field` is not empty; return that of the last."""
+        async with asyncio.timeout(PATIENCE):
+            while not self._events.get(method, {}).get(field):
+                self._told.clear()
+                await self._told.wait()
+        return self._events[method][field]
 
     async def press(self, key: str) -> None:
         for kind in ("keyDown", "keyUp"):

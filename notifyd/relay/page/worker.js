@@ -1,6 +1,7 @@
 "use strict";
 
-// Answers from the network; where that fails, from what was shown last.
+// Answers from the network; where that fails, from what was shown last. Shows pushes. The key of the
+// inbox is in its own address.
 
 const CACHE = "inbox-2";
 const KEPT = ["/inbox", "/inbox/notifications", "/inbox/summary"];
@@ -55,4 +56,44 @@ async function forget(cache, isOver) {
 
 function keyOf(name) {
   return new URL(name, self.location.origin).searchParams.get("key");
+}
+
+// --- pushes
+
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+self.addEventListener("push", (event) => {
+  let message = {};
+  try {
+    message = event.data.json();
+  } catch {
+    // A browser demands that something is shown for each push.
+  }
+  event.waitUntil(show(message));
+});
+
+function show({ title, body, tag, url, seq, priority }) {
+  return self.registration.showNotification((title || "New notification").replace(CONTROLS, "\ufffd"), {
+    body: (body ?? "").replace(CONTROLS, "\ufffd"),
+    tag: tag ?? "",
+    icon: "/favicon.ico",
+    silent: priority === "min" || priority === "low",
+    requireInteraction: priority === "urgent",
+    data: { url: url ?? "", seq: seq ?? 0 },
+  });
+}
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(open(event.notification.data));
+});
+
+// Opens the link of a notification, or the page at it: the one that is open, if there is one.
+async function open({ url, seq }) {
+  if (/^https?:\/\//.test(url)) return self.clients.openWindow(url);
+  const windows = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const page = windows.find((each) => new URL(each.url).pathname === "/inbox");
+  if (!page) return self.clients.openWindow(`/inbox${self.location.search}#n${seq}`);
+  page.postMessage({ seq });
+  return page.focus();
 }

@@ -73,8 +73,8 @@ class Card {
   }
 
   // Takes over what was done with the notification elsewhere.
-  follow({ read, archived, question }) {
-    Object.assign(this.item, { read, archived, question });
+  follow({ read, archived, question, undelivered }) {
+    Object.assign(this.item, { read, archived, question, undelivered });
     this.update();
     if (this.stack[0] !== this) this.stack[0].update();
   }
@@ -89,6 +89,8 @@ class Card {
   update() {
     this.article.classList.toggle("unread", this.stack.some(({ item }) => !item.read));
     this.root.querySelector("time").textContent = relative(this.at);
+    const failures = (this.item.undelivered ?? []).map(({ device, reason }) => `Not delivered to ${device}: ${reason}`);
+    fill(this.root, ".undelivered", failures.join("\n"));
     const { workspace_id: workspace } = this.item;
     fill(this.root, ".workspace", workspaces.size > 1 && workspace !== sourceOf(this.item) ? workspace : "");
     if (this.item.question) this.#showQuestion();

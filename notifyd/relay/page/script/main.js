@@ -37,4 +37,5 @@ setInterval(() => {
 }, 20_000);
 window.addEventListener("online", () => reload({ keepsPlace: true }));
 showFilters();
-reload();
+reload().then(revealFromAddress);
+loadPush().catch(() => {}); // the settings try again

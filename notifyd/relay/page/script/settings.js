@@ -23,5 +23,5 @@ applyTheme();
 
 byId("manifest").href = `/inbox/manifest.webmanifest?${new URLSearchParams({ key })}`;
 if ("serviceWorker" in navigator) {
-  navigator.serviceWorker.register("/inbox/worker.js", { scope: "/inbox" }).catch(() => {});
+  navigator.serviceWorker.register(`/inbox/worker.js?${new URLSearchParams({ key })}`, { scope: "/inbox" }).catch(() => {});
 }
