@@ -105,7 +105,7 @@ async def test_a_push_is_shown_replaced_and_opened(visitor, service, browser) ->
         await page.run("document.querySelector('[data-mute=off]').click()")
         await page.until("document.querySelector('#push-muted').hidden")
         await page.run("document.querySelector('#push-choices input').click()")
-        await page.until("document.querySelector('#push-choices input').checked")
+        await page.until("document.querySelector('.choice-title').textContent.endsWith('only')")
         (device,) = (await visitor.manage("GET", "/notifications/devices")).json["devices"]
         assert device["kind"] == "web_push"
         assert len(device["workspaces"]) == 1

@@ -76,7 +76,7 @@ endWatcher.observe(byId("more"));
 
 function listen(cursor) {
   events?.close();
-  events = new EventSource(`/inbox/events?${new URLSearchParams({ key, after: cursor, device: localStorage.getItem("push-device") ?? "" })}`);
+  events = new EventSource(`/inbox/events?${new URLSearchParams({ key, after: cursor, device: kept("push-device") ?? "" })}`);
   events.addEventListener("notification", (event) => receive(JSON.parse(event.data)));
   events.addEventListener("changes", (event) => follow(JSON.parse(event.data).notifications));
   events.addEventListener("fleet", refreshFleetSoon);

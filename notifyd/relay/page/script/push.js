@@ -21,11 +21,11 @@ function deviceName() {
 async function loadPush() {
   let note = pushObstacle();
   if (!note) {
-    const known = localStorage.getItem("push-device") ?? "";
+    const known = kept("push-device") ?? "";
     const answer = await ask("/inbox/push", { device: known });
     pushKey = answer.public_key;
     pushDevice = answer.device;
-    if (pushDevice === null) localStorage.removeItem("push-device");
+    if (pushDevice === null) keep("push-device", null);
     note = pushKey === null ? `${answer.reason}.` : "";
     // The browser may have renewed its subscription since.
     if (pushDevice !== null) await savePush({});
@@ -47,7 +47,7 @@ async function turnPushOn() {
 async function turnPushOff() {
   const { device_id: device } = pushDevice;
   pushDevice = null;
-  localStorage.removeItem("push-device");
+  keep("push-device", null);
   const worker = await navigator.serviceWorker.ready;
   await (await worker.pushManager.getSubscription())?.unsubscribe();
   await fetch(`/inbox/push/${encodeURIComponent(device)}?${new URLSearchParams({ key })}`, { method: "DELETE" });
@@ -67,7 +67,7 @@ async function savePush(changes) {
     ...changes,
   });
   pushDevice = device;
-  localStorage.setItem("push-device", device.device_id);
+  keep("push-device", device.device_id);
 }
 
 async function changePush(change) {
@@ -82,7 +82,7 @@ async function changePush(change) {
     byId("push").disabled = false;
   }
   showPush(note);
-  reload(); // the relay counts an open page that gets pushes as one device
+  reload({ keepsPlace: true }); // the relay counts an open page that gets pushes as one device
 }
 
 function showPush(note) {
