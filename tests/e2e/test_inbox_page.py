@@ -192,6 +192,17 @@ async def test_two_pages_show_the_same_and_one_answer_wins(visitor, browser) -> 
         assert all("409" in problem for problem in page.problems + other.problems)
 
 
+async def test_a_question_that_nobody_waits_for_any_more_is_withdrawn(visitor, browser) -> None:
+    token = await store(visitor)
+    environ = {"NOTIFYD_API__URL": visitor.relay.url, "NOTIFYD_SEND_TOKEN": token}
+    async with browser.page(visitor.relay.inbox_url) as page:
+        await live(page)
+        assert (await run("ask", "Deploy?", "--timeout", "100ms", **environ)).status == 75
+        withdrawn = "Withdrawn without an answer"
+        await page.until(f"document.querySelector('.result')?.textContent === '{withdrawn}'")
+        assert await page.run("document.querySelector('.options').hidden")
+
+
 async def test_offline_it_says_so_and_shows_what_it_had(tmp_path, browser) -> None:
     database = tmp_path / "relay.db"
     async with open_relay(database, client=CLIENT) as relay:

@@ -106,8 +106,7 @@ class Card {
     const isOver = Date.now() >= Date.parse(question.expires_at);
     const isOpen = question.answer === null && question.withdrawn_at === null && !isOver;
     place.hidden = false;
-    const result = question.answer !== null ? `Answered: ${question.answer}` : isOpen ? "" : "Not answered in time";
-    fill(place, ".result", result);
+    fill(place, ".result", isOpen ? "" : endOf(question));
     const options = place.querySelector(".options");
     options.hidden = !isOpen;
     if (!isOpen || options.childElementCount > 0) return;
@@ -182,6 +181,11 @@ function toggled(action, item) {
   if (action === "unread" || action === "read") return item.read ? "unread" : "read";
   if (action === "archive") return item.archived ? "unarchive" : "archive";
   return action;
+}
+
+function endOf(question) {
+  if (question.answer !== null) return `Answered: ${question.answer}`;
+  return question.withdrawn_at !== null ? "Withdrawn without an answer" : "Not answered in time";
 }
 
 function addDetail(list, name, value) {
