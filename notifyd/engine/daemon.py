@@ -273,9 +273,11 @@ class Daemon:
         await self._engine.apply([Configured(new.pipeline.rules), SendingAllowed()])
         self._configuration, self._engine.render = new, new.pipeline.render
         self._engine.event_recorder.mask = new.pipeline.mask
-        if (new.settings.api, new.token) != (old.settings.api, old.token):
+        has_other_api = (new.settings.api, new.token) != (old.settings.api, old.token)
+        if has_other_api:
             await self._delivery.stop()
-        await self._reports.stop()
+        if has_other_api or new.settings.relay != old.settings.relay:
+            await self._reports.stop()
         if not self._stopping.is_set():
             self._sources.start()
             self._delivery.start()
