@@ -125,7 +125,7 @@ class Inbox:
                 cursor = batch.cursor
                 continue
             if not is_live:
-                await stream.send("live", {"seq": cursor.seq})
+                await stream.send("live", {"seq": cursor.seq, "version": self._page.version})
                 is_live = True
             if self._fleet.version != fleet_version:
                 fleet_version = self._fleet.version

@@ -17,11 +17,13 @@ _SCRIPTS = (
 class InboxPage(NamedTuple):
     """policy: its Content-Security-Policy; only this style and this script, none from elsewhere.
 
+    version: changes with style and script.
     worker: the script with which an installed page opens offline. refusal: what a browser is shown
     whose address has a wrong key.
     """
 
     html: str
+    version: str
     policy: str
     icon: str
     worker: str
@@ -34,9 +36,11 @@ def load() -> InboxPage:
     style = theme + _read("inbox.css")
     script = "\n".join(_read("script", f"{name}.js") for name in _SCRIPTS)
     favicon = "data:image/svg+xml," + quote(icon)
+    version = sha256((style + script).encode()).hexdigest()[:16]
     html = (
         _read("inbox.html")
         .replace("{{ icon }}", favicon)
+        .replace("{{ version }}", version)
         .replace("{{ style }}", style)
         .replace("{{ script }}", script)
     )
@@ -49,6 +53,7 @@ def load() -> InboxPage:
     refusal = _read("refusal.html").replace("{{ icon }}", favicon)
     return InboxPage(
         html,
+        version,
         policy,
         icon,
         _read("worker.js"),

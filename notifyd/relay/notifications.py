@@ -174,12 +174,14 @@ def _row(new: NewNotification, wall: float) -> Row:
     priority = text_of(new.data, "priority")
     shown = json.dumps(new.data, ensure_ascii=False)
     words = (new.title or "", new.body or "", new.token_name or "", new.workspace_id, shown)
-    return (
+    columns = (
         *(new.workspace_id, new.workspace_seq, new.token_id, new.token_name),
         *(new.title, new.body, data, wall),
         *(source, channel, priority if priority in _PRIORITIES else "default"),
         *(text_of(new.data, "outcome"), "\n".join(words).casefold()),
     )
+    # PostgreSQL's texts cannot hold NUL, which no page shows either.
+    return [value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in columns]
 
 
 def text_of(data: Json, key: str) -> str:

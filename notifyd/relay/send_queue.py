@@ -3,10 +3,12 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import NamedTuple
 
 import structlog
 
+from notifyd.http.errors import HttpError
 from notifyd.http.event_stream import OpenStreams
 from notifyd.model.errors import StoreUnavailableError
 from notifyd.relay import sends
@@ -20,6 +22,12 @@ _MOST = 100
 
 _COLLECTED = 0.003
 """Seconds to wait for more sends, if several shared the last transaction."""
+
+_MOST_WAITING = 2000
+"""Sends that wait for the store. More are refused, so that a slow disk does not fill the memory."""
+
+_RETRY_AFTER = 2
+"""Seconds after which a refused sender may try again."""
 
 _PRUNE_SHARE = 100
 """A hundredth of what may be stored can arrive between two prunings."""
@@ -52,7 +60,14 @@ class SendQueue:
         self._unpruned = 0
 
     async def submit(self, send: Send) -> SendResult:
-        """Return the result once it is on disk; StoreUnavailableError if it cannot be stored."""
+        """Return the result once it is on disk.
+
+        Raise StoreUnavailableError if it cannot be stored, HttpError (503) if too many wait.
+        """
+        if len(self._pending) >= _MOST_WAITING:
+            sentence = f"{_MOST_WAITING} notifications wait for the relay's database; send it again"
+            headers = {"Retry-After": str(_RETRY_AFTER)}
+            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "no_room", sentence, headers)
         pending = _PendingSend(send, asyncio.get_running_loop().create_future())
         self._pending.append(pending)
         self._arrived.set()

@@ -4,9 +4,14 @@ import sqlite3
 import pytest
 import structlog
 
+from notifyd.http.errors import HttpError
 from notifyd.http.rate_limit import Rate
 from notifyd.relay import notifications, send_queue, sends
-from notifyd.relay.store.sqlite import SqliteTransaction
+from notifyd.relay.inbox import open_pages
+from notifyd.relay.send_queue import SendQueue
+from notifyd.relay.sends import Send, StoreLimits
+from notifyd.relay.store.sqlite import SqliteStore, SqliteTransaction
+from notifyd.relay.tokens import TokenRefusal
 from support.visitor import Visitor, visiting
 
 NOTE = {"title": "Build finished", "body": "all green", "data": {"run_id": "abc"}}
@@ -284,3 +289,26 @@ async def test_sends_are_stored_though_old_ones_cannot_be_deleted(monkeypatch) -
                 for _ in range(3):
                     assert (await visitor.send(token)).status == 200
     assert {entry["event"] for entry in logged} == {"cannot delete what is too old"}
+
+
+async def test_nul_is_replaced_for_databases_without_it(visitor: Visitor, token: str) -> None:
+    async with visitor.page() as page:
+        await page.until_live()
+        note = {"title": "a\0b", "body": "c\0", "data": {"trigger": "t\0", "x": "\0"}}
+        assert (await visitor.send(token, note)).status == 200
+        shown = (await page.event()).data
+    assert (shown["title"], shown["body"], shown["source"]) == ("a\ufffdb", "c\ufffd", "t\ufffd")
+
+
+async def test_more_sends_than_may_wait_are_refused() -> None:
+    store = await SqliteStore.open(":memory:")
+    queue = SendQueue(store, open_pages(), StoreLimits(), lambda: 0.0)
+    send = Send("onp_none", "t", None, {})
+    waiting = [asyncio.create_task(queue.submit(send)) for _ in range(2000)]
+    await asyncio.sleep(0)
+    with pytest.raises(HttpError, match="2000 notifications wait"):
+        await queue.submit(send)
+    running = asyncio.create_task(queue.run())
+    assert set(await asyncio.gather(*waiting)) == {TokenRefusal.UNKNOWN}
+    running.cancel()
+    await store.close()

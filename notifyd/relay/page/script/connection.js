@@ -81,7 +81,8 @@ function listen(cursor) {
   events.addEventListener("changes", (event) => follow(JSON.parse(event.data).notifications));
   events.addEventListener("fleet", refreshFleetSoon);
   events.addEventListener("reset", () => reload({ keepsPlace: true }));
-  events.addEventListener("live", () => {
+  events.addEventListener("live", (event) => {
+    reloadIfUpdated(JSON.parse(event.data).version);
     failures = 0;
     setState("live");
   });
@@ -139,6 +140,14 @@ function refreshSoon() {
       if (summaryIsDue) refreshSoon();
     }, 1_000);
   }, 300);
+}
+
+// After an update of the relay its page is another one. Relays of different versions behind one
+// address must not keep the page reloading.
+function reloadIfUpdated(version) {
+  if (version === document.body.dataset.version || kept("reloaded-for") === version) return;
+  keep("reloaded-for", version);
+  if (kept("reloaded-for") === version) location.reload();
 }
 
 // --- what the page says about itself
