@@ -36,7 +36,7 @@ which stays the same. With --renew they replace the credentials, or the secret i
 running relay accepts the new ones at once.
 
 Other users of this machine see the arguments of a process. A URL with a password therefore belongs
-into NOTIFYD_RELAY_DATABASE, or leave the password out and let PGPASSFILE or PGPASSWORD give it.
+in NOTIFYD_RELAY_DATABASE; or leave the password to PGPASSFILE or PGPASSWORD.
 
 examples:
   notifyd relay
