@@ -6,7 +6,7 @@ import pytest
 
 from notifyd.relay import fleet, notifications
 from notifyd.relay.fleet_state import OUTAGE, UPDATE_LIMIT, FleetReport, allowed_silence
-from notifyd.relay.store.sqlite import SqliteStore
+from notifyd.relay.store.location import open_store
 from support.visitor import Visitor, visiting
 
 SILENCE = allowed_silence()
@@ -174,10 +174,10 @@ async def test_ephemeral_sleeping_and_updating_workspaces_are_not_missing() -> N
         assert set(await states(visitor)) == {"laptop", "server"}
 
 
-async def test_two_relays_on_one_database_say_it_once(tmp_path) -> None:
-    file = tmp_path / "relay.db"
-    async with visiting(file) as visitor:
-        other = await SqliteStore.open(file)
+async def test_two_relays_on_one_database_say_it_once(relay_database, tmp_path) -> None:
+    shared = tmp_path / "relay.db" if relay_database == ":memory:" else relay_database
+    async with visiting(shared) as visitor:
+        other = await open_store(shared)
         await fill(visitor, ["a", "b"])
         for _ in range(20):
             visitor.clock.now += 15
