@@ -159,7 +159,9 @@ class PostgresStore:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        await connection.execute(begin)
+        # The server must not hold locks for a relay that it cannot hear any more.
+        idle = f"SET LOCAL idle_in_transaction_session_timeout = {_STATEMENT_TIMEOUT * 1000:.0f}"
+        await connection.execute(f"{begin}; {idle}")
         transaction = PostgresTransaction(connection, is_clock_shared=self._is_clock_shared)
         result = await work(transaction, *args, **kwargs)
         progress.is_committing = True
