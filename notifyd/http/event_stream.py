@@ -118,14 +118,21 @@ class StreamPlace:
 class OpenStreams:
     """The streams of one kind. Each reads at its own pace when it is woken.
 
-    most: at once. per_client: of them for one client. noun, code: for the error at a limit.
+    wakes: how often they were, so that one of them can look for all whether there is more.
+    most: at once. per_client: of them for one client. noun, code: for the error at a limit. pace:
+    seconds between two wakes at least; the first comes at once.
     """
 
-    def __init__(self, *, most: int, per_client: int, noun: str, code: str) -> None:
+    def __init__(
+        self, *, most: int, per_client: int, noun: str, code: str, pace: float = 0.0
+    ) -> None:
+        self._pace, self._is_due = pace, False
+        self._pacing: asyncio.TimerHandle | None = None
         self._most, self._per_client = most, per_client
         self._noun, self._code = noun, code
         self._places: set[StreamPlace] = set()
         self.is_closing = False
+        self.wakes = 0
 
     @property
     def connected(self) -> int:
@@ -161,10 +168,28 @@ class OpenStreams:
             self._places.discard(place)
 
     def wake(self) -> None:
-        for place in self._places:
-            place.changed.set()
+        """Wake the streams at once, or when their pace allows it."""
+        if self._pacing is not None:
+            self._is_due = True
+            return
+        self._wake_now()
+        if self._pace:
+            self._pacing = asyncio.get_running_loop().call_later(self._pace, self._end_pacing)
 
     def close(self) -> None:
         """End every stream, now and later."""
         self.is_closing = True
-        self.wake()
+        if self._pacing is not None:
+            self._pacing.cancel()
+        self._wake_now()
+
+    def _end_pacing(self) -> None:
+        self._pacing = None
+        if self._is_due:
+            self._is_due = False
+            self.wake()
+
+    def _wake_now(self) -> None:
+        self.wakes += 1
+        for place in self._places:
+            place.changed.set()

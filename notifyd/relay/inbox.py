@@ -18,6 +18,9 @@ from notifyd.relay.inbox_feed import InboxCursor, InboxFeed
 from notifyd.relay.inbox_page import load, manifest
 from notifyd.relay.store.base import RelayStore
 
+_PACE = 0.02
+"""Seconds in which pages get what has come together, when much comes."""
+
 MOST_PAGES = 64
 """How many pages may be open at once."""
 
@@ -36,7 +39,11 @@ _HEADERS = {
 def open_pages() -> OpenStreams:
     """Return the registry of the open pages, each of which is a device."""
     return OpenStreams(
-        most=MOST_PAGES, per_client=MOST_PAGES, noun="inbox pages", code="too_many_pages"
+        most=MOST_PAGES,
+        per_client=MOST_PAGES,
+        noun="inbox pages",
+        code="too_many_pages",
+        pace=_PACE,
     )
 
 
@@ -51,7 +58,7 @@ class Inbox:
         self._store = store
         self._pages = pages
         self._fleet = fleet
-        self._feed = InboxFeed(store)
+        self._feed = InboxFeed(store, pages)
         self._page = load()
 
     def routes(self) -> list[HttpRoute[RemoteClient]]:

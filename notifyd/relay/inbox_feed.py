@@ -8,7 +8,7 @@ import re
 from collections import OrderedDict
 from typing import NamedTuple
 
-from notifyd.http.event_stream import render_event
+from notifyd.http.event_stream import OpenStreams, render_event
 from notifyd.model.notifications import Json
 from notifyd.relay import changes, inbox_queries, notifications
 from notifyd.relay.store.base import RelayStore, Transaction
@@ -49,9 +49,13 @@ class FeedPart(NamedTuple):
 
 
 class InboxFeed:
-    def __init__(self, store: RelayStore) -> None:
+    """The parts of the stream. pages: who gets them, and is woken when there may be more."""
+
+    def __init__(self, store: RelayStore, pages: OpenStreams) -> None:
         self._store = store
+        self._pages = pages
         self._parts: OrderedDict[InboxCursor, FeedPart] = OrderedDict()
+        self._end: tuple[InboxCursor, int] | None = None
         self._reading = asyncio.Lock()
 
     async def after(self, cursor: InboxCursor) -> FeedPart:
@@ -59,11 +63,16 @@ class InboxFeed:
         async with self._reading:
             if (known := self._parts.get(cursor)) is not None:
                 return known
-            part = await self._read(cursor)
+            now_at = (cursor, self._pages.wakes)
+            if self._end == now_at:  # looked up by another page since they were woken
+                return FeedPart(b"", cursor)
+            part = await self._store.read(_read_part, cursor)
             if part.events:
                 self._parts[cursor] = part
                 if len(self._parts) > _PARTS_KEPT:
                     self._parts.popitem(last=False)
+            else:
+                self._end = now_at
             return part
 
     async def resume(self, text: str) -> FeedPart:
@@ -82,24 +91,6 @@ class InboxFeed:
         seq = await self._store.read(notifications.before_latest, REPLAYED)
         return FeedPart(b"", newest._replace(seq=seq))
 
-    async def _read(self, cursor: InboxCursor) -> FeedPart:
-        events = []
-        for stored in await self._store.read(notifications.after, cursor.seq, _BATCH):
-            cursor = cursor._replace(seq=stored.seq)
-            events.append(render_event("notification", stored.as_json(), str(cursor)))
-        states = await self._store.read(
-            inbox_queries.changed_since, cursor.revision, _MOST_STATES + 1
-        )
-        if len(states) > _MOST_STATES:
-            revision = await self._store.read(changes.newest_revision)
-            cursor = cursor._replace(revision=revision)
-            events.append(render_event("reset", {}, str(cursor)))
-        elif states:
-            cursor = cursor._replace(revision=states[-1].revision)
-            shown: Json = {"notifications": [state.as_json() for state in states]}
-            events.append(render_event("changes", shown, str(cursor)))
-        return FeedPart(b"".join(events), cursor)
-
 
 # --- inside a transaction of the store
 
@@ -109,3 +100,19 @@ async def newest_cursor(transaction: Transaction) -> InboxCursor:
     return InboxCursor(
         await notifications.newest_seq(transaction), await changes.newest_revision(transaction)
     )
+
+
+async def _read_part(transaction: Transaction, cursor: InboxCursor) -> FeedPart:
+    events = []
+    for stored in await notifications.after(transaction, cursor.seq, _BATCH):
+        cursor = cursor._replace(seq=stored.seq)
+        events.append(render_event("notification", stored.as_json(), str(cursor)))
+    states = await inbox_queries.changed_since(transaction, cursor.revision, _MOST_STATES + 1)
+    if len(states) > _MOST_STATES:
+        cursor = cursor._replace(revision=await changes.newest_revision(transaction))
+        events.append(render_event("reset", {}, str(cursor)))
+    elif states:
+        cursor = cursor._replace(revision=states[-1].revision)
+        shown: Json = {"notifications": [state.as_json() for state in states]}
+        events.append(render_event("changes", shown, str(cursor)))
+    return FeedPart(b"".join(events), cursor)
