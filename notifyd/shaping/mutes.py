@@ -48,7 +48,8 @@ def mute_end(rule: Rule, by_hand: Mapping[str, float], now: Now) -> float:
     until = max(by_hand.get(rule.trigger, now.mono), by_hand.get(_EVERYTHING, now.mono), now.mono)
     end = now.wall + (until - now.mono)
     later = combined_end(rule.mute, end) if rule.mute else 0.0
-    return later or (end if until > now.mono else 0.0)
+    # The wall clock is the coarser of the two: what it cannot show as later is over.
+    return later or (end if end > now.wall else 0.0)
 
 
 def requested_mute_ends(by_hand: Mapping[str, float], now: Now) -> dict[str, float]:
