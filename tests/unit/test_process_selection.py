@@ -1,5 +1,6 @@
 import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,58 @@ def test_procfs_reads_this_process():
     assert procfs.read_uid(os.getpid()) == os.geteuid()
     assert found.stat.started < procfs.uptime()
     assert os.getpid() in procfs.list_pids()
+
+
+class ExecWhileRead:
+    """A process in a directory like /proc that execs a job while the file `during` is first read.
+
+    Its stat is read as it was before the exec, its arguments as they are after it.
+    """
+
+    PID, START = 4321, 1000
+
+    def __init__(self, proc: Path, during: str) -> None:
+        self._files, self._during = proc / str(self.PID), during
+        self._files.mkdir()
+        (self._files / "exe").symlink_to("/usr/bin/python3")
+        self._write("stat", self._stat(flags=0x40))
+        self._write("cmdline", "python3\0launch.py\0")
+        (self._files / during).unlink()
+        os.mkfifo(self._files / during)
+        threading.Thread(target=self._exec, daemon=True).start()
+
+    def _exec(self) -> None:
+        with (self._files / self._during).open("w") as pipe:  # opens once it is read
+            self._write("stat", self._stat(flags=0))
+            self._write("cmdline", "job\0")
+            pipe.write("job\0" if self._during == "cmdline" else self._stat(flags=0x40))
+
+    def _write(self, name: str, text: str) -> None:
+        new = self._files / "new"
+        new.write_text(text)
+        new.replace(self._files / name)
+
+    def _stat(self, flags: int) -> str:
+        fields = ["S", 0, self.PID, 0, 0, 0, flags, *[0] * 12, self.START, *[0] * 30]
+        return f"{self.PID} (python3) {' '.join(map(str, fields))}"
+
+
+@pytest.fixture(params=["stat", "cmdline"])
+def exec_while_read(request, tmp_path, monkeypatch):
+    monkeypatch.setattr(procfs, "_PROC", tmp_path)
+    return ExecWhileRead(tmp_path, request.param)
+
+
+def test_a_job_that_execs_while_it_is_searched_is_no_copy_of_an_ended_one(exec_while_read):
+    scanner = ProcessScanner({"job": selector(name="job")}, wall=lambda: 0.0)
+    assert procfs.list_pids() == [exec_while_read.PID]
+    assert scanner.orphaned_copies(since=0) == []
+
+
+@pytest.mark.parametrize("exec_while_read", ["cmdline"], indirect=True)
+def test_a_process_that_execs_while_it_is_read_is_no_copy(exec_while_read):
+    found = procfs.read_process(exec_while_read.PID)
+    assert (found.arguments, found.stat.is_copy) == (("job",), False)
 
 
 def test_procfs_returns_none_for_a_missing_process():

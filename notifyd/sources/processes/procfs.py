@@ -68,7 +68,7 @@ def ticks_to_seconds(ticks: int) -> float:
 
 
 def list_pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - plain names
+    return [int(name) for name in os.listdir(_PROC) if name.isdecimal()]  # noqa: PTH208 - plain names
 
 
 def exists(pid: int) -> bool:
@@ -95,17 +95,32 @@ def read_stat(pid: int) -> ProcessStat | None:
 
 
 def read_process(pid: int) -> Process | None:
-    """Read what selects a process; None if it has ended, is a zombie or a kernel thread."""
+    """Read what selects a process; None if it has ended, is a zombie or a kernel thread.
+
+    A copy has its parent's program and arguments: one that execs meanwhile is read again.
+    """
+    while (process := _read_process(pid)) is not None and process.stat.is_copy:
+        now = read_stat(pid)
+        if now is None:
+            return None
+        if now.is_copy and now.start == process.stat.start:
+            break
+    return process
+
+
+def _read_process(pid: int) -> Process | None:
     found = read_stat(pid)
-    line = _read(pid, "cmdline")
-    if found is None or found.is_zombie or not line:
+    if found is None or found.is_zombie:
         return None
-    arguments = line.rstrip("\0").split("\0")
+    # An exec replaces the executable first, and clears the mark of a copy before it sets arguments.
     try:
         executable = str((_PROC / str(pid) / "exe").readlink()).removesuffix(" (deleted)")
     except OSError:  # another user's process, without CAP_SYS_PTRACE
         executable = ""
-    return Process(pid, found, executable, tuple(arguments))
+    line = _read(pid, "cmdline")
+    if not line:
+        return None
+    return Process(pid, found, executable, tuple(line.rstrip("\0").split("\0")))
 
 
 def may_exec(pid: int) -> bool:

@@ -142,7 +142,7 @@ class ProcessScanner:
                 process = procfs.read_process(pid)
             except OSError:
                 continue
-            if process is None:
+            if process is None or not process.stat.is_copy:  # it has ended or execed meanwhile
                 continue
             triggers = [
                 name
