@@ -138,7 +138,7 @@ async def _answered(client: QuestionClient) -> AskedQuestion:
         try:
             question = await client.wait(_WAIT)
         except QuestionError as error:
-            if error.status is not None and error.status < 500:  # noqa: PLR2004 - an HTTP status
+            if error.status is not None and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads clients
             pause = min(2 * pause, longest)
@@ -158,8 +158,9 @@ def _refusal_status(status: int | None) -> int:
     """Return the exit status for an HTTP status; None: there was no answer."""
     if status == HTTPStatus.UNAUTHORIZED:
         return REFUSED
-    is_temporary = status is None or status >= 500 or status in _TEMPORARY  # noqa: PLR2004
-    return TRY_LATER if is_temporary else FAILED
+    if status is None or status in _TEMPORARY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return TRY_LATER
+    return FAILED
 
 
 def _message(question: str, title: str | None) -> Message:

@@ -146,7 +146,7 @@ def format_table(rows: list[list[str]], *, text: int | None = -1, width: int | N
 
 
 def format_pairs(rows: list[list[str]]) -> str:
-    """Align columns of which nothing is cut."""
+    """Align columns without cutting their text."""
     return format_table(rows, width=_UNLIMITED)
 
 
